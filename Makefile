@@ -1,0 +1,66 @@
+# Push-button checks. Every target does its own set-up in .venv, so a fresh clone needs Python 3.11+, git and make.
+PYTHON ?= python3
+UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
+BIN := .venv/bin
+PACKAGES := bot cli cluster webhooks worker
+
+.PHONY: help demo test lint format bench lock clean
+help:
+	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
+	@echo 'make test    lint, types, import rules and tests'
+	@echo 'make lint    lint, types and import rules only'
+	@echo 'make format  let ruff format the code'
+	@echo 'make bench   measure; results in docs/benchmarks.md'
+	@echo 'make lock    pin newer versions of what we depend on'
+	@echo 'make clean   remove .venv and what the tools left'
+
+demo: .venv/run.stamp
+	@$(BIN)/python examples/demo.py
+
+test: lint
+	@echo '== tests'
+	@$(BIN)/pytest -n auto $(TESTS)
+
+lint: .venv/dev.stamp
+	@echo '== ruff'
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo '== mypy'
+	@$(BIN)/mypy
+	@echo '== import rules'
+	@$(BIN)/lint-imports --no-cache
+	@echo '== the worker on Python 3.8'
+	@$(BIN)/vermin --no-tips --quiet --violations --target=3.8- --no-parse-comments worker
+
+format: .venv/dev.stamp
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+bench: .venv/dev.stamp
+	@$(BIN)/python -m benchmarks
+
+lock: .venv/uv.stamp
+	@for file in requirements requirements-dev cluster/local/dpp/requirements; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	    --custom-compile-command 'make lock' $$(test $$file = cluster/local/dpp/requirements && \
+	    echo --override cluster/local/dpp/overrides.txt) $$file.in --output-file $$file.txt || exit 1; done
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up: one stamp a step, so that the second time starts at once.
+.venv/uv.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dppctl needs Python 3.11 or newer; this is %s. Name another: make PYTHON=python3.12" % sys.version.split()[0])'
+	@echo '== setting up .venv (once)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/run.stamp: .venv/uv.stamp requirements.txt pyproject.toml
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m compileall -q $(PACKAGES)
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""What happens between a push and a deployed pipeline."""

@@ -1,0 +1,1 @@
+"""`dppctl`: a thin face over the others."""

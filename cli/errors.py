@@ -1,0 +1,5 @@
+"""What the commands raise when there is one clear line to say and nothing to trace back."""
+
+
+class InputError(Exception):
+    """Wrong use or input: the message says what, where and what to do. Exit code 2."""

@@ -1,0 +1,1 @@
+"""The cluster of one machine: processes where Kubernetes has pods (`clusterProvider: local`)."""

@@ -1,0 +1,1 @@
+"""Brings environments to what the ops repo says."""
