@@ -1,0 +1,109 @@
+"""What happens in a run, as a stream that any number of readers follow from its start.
+
+A reader that is slow, or not there at all, must neither hold up a pipeline nor let the memory grow: log lines
+live in a ring and are left out for a reader that falls behind (it is told how many); of the progress of a
+pipeline only the newest is kept; everything else is kept, and there is little of it.
+"""
+
+import datetime
+import heapq
+import threading
+import time
+from collections import deque
+from typing import Any, Deque, Dict, Iterator, List, Tuple
+
+LOG_LINES_KEPT = 2_000
+LOG_LINE_CHARACTERS = 2_000
+SECONDS_BETWEEN_PROGRESS = 0.2
+
+Event = Dict[str, Any]
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 in UTC, with milliseconds."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class EventStream:
+    """Events are emitted by any thread and read by any thread; `close` ends every reader."""
+
+    def __init__(self, with_log: bool = True) -> None:
+        """with_log: whether anybody wants the lines of the log."""
+        self._with_log = with_log
+        self._changed = threading.Condition()
+        self._emitted = 0
+        self._closed = False
+        self._kept: List[Tuple[int, Event]] = []
+        self._logs: Deque[Tuple[int, Event]] = deque(maxlen=LOG_LINES_KEPT)
+        self._log_count = 0
+        self._progress: Dict[str, Tuple[int, Event]] = {}
+        self._progress_due: Dict[str, float] = {}
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Add an event that every reader gets."""
+        with self._changed:
+            self._kept.append((self._next(), {"event": event, "time": utc_now(), **fields}))
+
+    def log(self, pipeline: str, line: str) -> None:
+        """Add a line of a pipeline's log; it may be cut, and left out for a slow reader."""
+        if not self._with_log:
+            return
+        event = {"event": "log", "time": utc_now(), "pipeline": pipeline, "line": line[:LOG_LINE_CHARACTERS]}
+        with self._changed:
+            self._log_count += 1
+            self._logs.append((self._next(), event))
+
+    def progress(self, pipeline: str, rows: int) -> None:
+        """Say how many rows went through so far; at most five times a second for each pipeline."""
+        now = time.monotonic()
+        if now < self._progress_due.get(pipeline, 0):
+            return
+        self._progress_due[pipeline] = now + SECONDS_BETWEEN_PROGRESS
+        event = {"event": "progress", "time": utc_now(), "pipeline": pipeline, "rows": rows}
+        with self._changed:
+            self._progress[pipeline] = (self._next(), event)
+
+    def close(self) -> None:
+        """No event comes after this."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Event]:
+        """All events from the first on, waiting for what is still to come; ends when the stream is closed."""
+        seen = 0
+        logs_seen = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._emitted > seen)  # noqa: B023
+                batch = self._since(seen)
+                new_logs = self._log_count - logs_seen
+                ended = self._closed and not batch
+                seen, logs_seen = self._emitted, self._log_count
+            if ended:
+                return
+            missed = new_logs - sum(event["event"] == "log" for event in batch)
+            if missed > 0:
+                yield {"event": "skipped_log", "time": utc_now(), "lines": missed}
+            yield from batch
+
+    def _next(self) -> int:
+        self._emitted += 1
+        self._changed.notify_all()
+        return self._emitted
+
+    def _since(self, seen: int) -> List[Event]:
+        logs: List[Tuple[int, Event]] = []
+        for numbered in reversed(self._logs):
+            if numbered[0] <= seen:
+                break
+            logs.append(numbered)
+        rest = [numbered for numbered in self._kept if numbered[0] > seen]
+        rest += [numbered for numbered in self._progress.values() if numbered[0] > seen]
+        merged = heapq.merge(reversed(logs), sorted(rest, key=_number), key=_number)
+        return [event for _, event in merged]
+
+
+def _number(numbered: Tuple[int, Event]) -> int:
+    return numbered[0]

@@ -1,0 +1,134 @@
+"""Lists a workload's pipelines and what is wrong with their specs, in dpp's own Python and words.
+
+Run in the workload's folder by `dpp` itself with DPPCTL_INSPECT_FILE=FILE (see sitecustomize.py); writes to FILE
+
+    {"errors": [{"where", "message"}],
+     "pipelines": [{"id", "folder", "dependencies": [id], "schedule": crontab | null, "errors": [...]}]}
+
+dpp finds specs, expands generators and resolves processors; `dppctl_spec_check` comes before it, because dpp
+crashes or stays silent on much of what people get wrong, and does not tell the line.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import traceback
+from typing import Any, Dict, List
+
+import dppctl_spec_check as check
+
+
+def main(target: str) -> None:
+    """Write the report to this file and end the process; the exit code is 0 when it could be written."""
+    code = 0
+    try:
+        report = inspect()
+        with open(target, "w") as file:
+            json.dump(report, file)
+    except OSError as error:
+        sys.stderr.write(f"cannot inspect the pipelines: {error}\n")
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # what called this is dpp, which is not to run now
+
+
+def inspect() -> Dict[str, Any]:
+    """The report on the specs below the current folder."""
+    files = [check.SpecFile(path) for path in spec_paths()]
+    errors = [error for file in files for error in file.errors]
+    if errors:
+        return {"errors": errors, "pipelines": []}
+    sys.path.insert(0, "")  # as in a script run in this folder: generators and flows may be here
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            pipelines = dpp_pipelines()
+    except Exception as error:  # noqa: BLE001 - generators and flows are the user's code: anything can come
+        return {"errors": [explain(error, files)], "pipelines": []}
+    entries = {name: entry for file in files for name, entry in file.entries.items()}
+    report = [describe(spec, entries.get(spec.pipeline_id)) for spec in pipelines]
+    for name, entry in entries.items():
+        if all(pipeline["id"] != name for pipeline in report):
+            report.append(
+                {
+                    "id": name,
+                    "folder": entry.folder,
+                    "dependencies": [],
+                    "schedule": None,
+                    "errors": entry.errors,
+                }
+            )
+    known = [pipeline["id"] for pipeline in report]
+    for pipeline in report:
+        for dependency in pipeline["dependencies"]:
+            if dependency not in known:
+                message = f"depends on {dependency}, which does not exist{check.meant(dependency, known)}"
+                where = (pipeline["errors"] and pipeline["errors"][0]["where"]) or place(pipeline, entries)
+                pipeline["errors"].append({"where": where, "message": message})
+    return {"errors": [], "pipelines": report}
+
+
+def spec_paths() -> List[str]:
+    """The spec files that dpp would read (datapackage_pipelines/specs/specs.py: find_specs)."""
+    from datapackage_pipelines.specs.specs import SPEC_PARSERS
+    from datapackage_pipelines.utilities import dirtools
+
+    found: List[str] = []
+    for folder, _, names in dirtools.Dir(".", exclude_file=".dpp_spec_ignore", excludes=[".*"]).walk():
+        relative = os.path.relpath(folder, ".")
+        if relative.startswith(".") and relative != ".":
+            continue
+        specs = [name for name in sorted(names) if any(parser.check_filename(name) for parser in SPEC_PARSERS)]
+        found.extend(os.path.normpath(os.path.join(relative, name)) for name in specs)
+    return found
+
+
+def dpp_pipelines() -> List[Any]:
+    """What dpp makes of the specs; dependencies are looked at later, when all pipelines are known."""
+    from datapackage_pipelines.specs import pipelines
+
+    return list(pipelines(ignore_missing_deps=True))
+
+
+def describe(spec: Any, entry: Any) -> Dict[str, Any]:
+    """One pipeline of dpp's as the report has it."""
+    details = spec.pipeline_details if isinstance(spec.pipeline_details, dict) else {}
+    errors = list(entry.errors) if entry else []
+    if not errors:
+        for error in spec.validation_errors:
+            where = entry.line_of_processor(error.long_msg) if entry else os.path.relpath(spec.path)
+            errors.append({"where": where, "message": check.in_one_line(error.short_msg, error.long_msg)})
+    dependencies = [
+        item["pipeline"]
+        for item in details.get("dependencies") or []
+        if isinstance(item, dict) and isinstance(item.get("pipeline"), str)
+    ]
+    return {
+        "id": spec.pipeline_id,
+        "folder": os.path.relpath(spec.path),
+        "dependencies": dependencies,
+        "schedule": " ".join(spec.schedule) if spec.schedule else None,
+        "errors": errors,
+    }
+
+
+def place(pipeline: Dict[str, Any], entries: Dict[str, Any]) -> str:
+    """Where a pipeline is written down."""
+    entry = entries.get(pipeline["id"])
+    return entry.where if entry else str(pipeline["id"])
+
+
+def explain(error: Exception, files: List[Any]) -> Dict[str, str]:
+    """One line for what the user's own code, or dpp on its behalf, raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    here = os.getcwd() + os.sep
+    own = [frame for frame in frames if os.path.abspath(frame.filename).startswith(here)]
+    where = f"{os.path.relpath(own[-1].filename)}:{own[-1].lineno}" if own else ""
+    if isinstance(error, ImportError) and not own:
+        for file in files:
+            for entry in file.entries.values():
+                where = where or entry.line_of_flow(getattr(error, "name", None))
+    message = "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0])
+    return {"where": where or "specs", "message": message}

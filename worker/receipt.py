@@ -1,0 +1,47 @@
+"""The receipt of a run, written so that a reader finds all of it or none (DESIGN: Receipt).
+
+On Kubernetes its summary is the container's termination message, for which the kubelet allows 4096 bytes
+(https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/).
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+TERMINATION_LOG = Path("/dev/termination-log")
+SUMMARY_BYTES = 4096
+
+
+def write_receipt(receipt: Dict[str, Any], target: Optional[Path]) -> None:
+    """Write the receipt to the target, if there is one. Raises OSError."""
+    if target is None:
+        return
+    part = target.with_name(target.name + ".part")
+    part.write_text(json.dumps(receipt, indent=2) + "\n")
+    os.replace(str(part), str(target))
+
+
+def write_summary(receipt: Dict[str, Any]) -> None:
+    """Write the summary to the termination message, where there is such a file."""
+    if TERMINATION_LOG.is_file():
+        TERMINATION_LOG.write_text(summary(receipt))
+
+
+def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
+    """The receipt as JSON of at most `limit` bytes: what does not fit goes, the least important first."""
+    short = dict(receipt)
+    short["pipelines"] = [dict(pipeline) for pipeline in receipt["pipelines"]]
+    for field in (None, "stats", "resources", "hash", "bytes", "seconds"):
+        for pipeline in short["pipelines"]:
+            pipeline.pop(field, None)
+        text = json.dumps(short)
+        if len(text) <= limit:
+            return text
+    for pipeline in short["pipelines"]:
+        pipeline["error"] = (pipeline["error"] or "")[-200:] or None
+    while len(json.dumps(short)) > limit and short["pipelines"]:
+        fine = [one for one in short["pipelines"] if one["status"] == "succeeded"]
+        short["pipelines"].remove((fine or short["pipelines"])[-1])
+        short["left_out"] = short.get("left_out", 0) + 1
+    return json.dumps(short)

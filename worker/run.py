@@ -1,0 +1,133 @@
+"""A run: a workload's chosen pipelines, several at a time, from the first event to the receipt."""
+
+import shutil
+import tempfile
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from worker.dpp import Dpp
+from worker.events import EventStream, utc_now
+from worker.pipeline import PipelineRun, Result
+from worker.plan import Pipeline, WorkloadError, choose
+
+Receipt = Dict[str, Any]
+
+
+class Run:
+    """Runs pipelines once. `stop` may come from another thread, before, during and after `execute`."""
+
+    def __init__(
+        self,
+        workload: Path,
+        asked: Sequence[str],
+        environment: Mapping[str, str],
+        events: EventStream,
+        concurrency: int = 1,
+        origin: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        """environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`."""
+        self._workload = workload
+        self._asked = asked
+        self._environment = environment
+        self._events = events
+        self._concurrency = concurrency
+        self._origin = {"source": None, "image": None, **(origin or {})}
+        self._lock = threading.Lock()
+        self._running: List[PipelineRun] = []
+        self._stopped = False
+
+    def execute(self) -> Receipt:
+        """Run them all; the receipt is also the stream's last event.
+
+        Raises WorkloadError before anything runs (the stream then ends with an `invalid` event), and OSError
+        when there is no room for the run's own files.
+        """
+        started = utc_now()
+        scratch = Path(tempfile.mkdtemp(prefix="dppctl-run-"))
+        try:
+            results = self._run_in(scratch)
+        except WorkloadError as invalid:
+            self._events.emit("invalid", errors=invalid.errors)
+            raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        statuses = [result["status"] for result in results]
+        status = next((one for one in ("stopped", "failed") if one in statuses), "succeeded")
+        receipt = {
+            "status": status,
+            "pipelines": results,
+            **self._origin,
+            "started": started,
+            "ended": utc_now(),
+        }
+        self._events.emit("ended", receipt=receipt)
+        return receipt
+
+    def stop(self) -> None:
+        """End what runs, within two seconds, and start nothing more."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        stoppers = [threading.Thread(target=one.stop) for one in running]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+
+    def _run_in(self, scratch: Path) -> List[Result]:
+        # A fresh state folder: nothing is "already running" because an earlier run was killed.
+        environment = {**self._environment, "DPP_DB_DIRNAME": str(scratch / "state")}
+        dpp = Dpp(self._workload, scratch / "hooks", environment)
+        pipelines = choose(dpp.inspect(scratch), self._asked)
+        for pipeline in pipelines:
+            self._events.emit("queued", pipeline=pipeline["id"], dependencies=pipeline["dependencies"])
+        results: Dict[str, Result] = {}
+        waiting = list(pipelines)
+        running: Dict[Future[Result], str] = {}
+        with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
+            while waiting or running:
+                for pipeline in [one for one in waiting if all(name in results for name in one["dependencies"])]:
+                    waiting.remove(pipeline)
+                    own_scratch = scratch / str(len(results) + len(running))
+                    running[pool.submit(self._run_one, dpp, pipeline, own_scratch, results)] = pipeline["id"]
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for job in done:
+                    results[running.pop(job)] = job.result()
+        return [results[pipeline["id"]] for pipeline in pipelines]
+
+    def _run_one(self, dpp: Dpp, pipeline: Pipeline, scratch: Path, results: Mapping[str, Result]) -> Result:
+        name = pipeline["id"]
+        unmet = [one for one in pipeline["dependencies"] if results[one]["status"] != "succeeded"]
+        if self._stopped:
+            result = _not_run(name, "stopped", None)
+        elif unmet:
+            result = _not_run(name, "failed", "not run: {} did not succeed".format(", ".join(unmet)))
+        else:
+            try:
+                scratch.mkdir()
+                process = PipelineRun(name, scratch, dpp.start(pipeline, scratch))
+            except OSError as error:
+                result = _not_run(name, "failed", f"dpp cannot be started: {error}")
+            else:
+                result = self._follow(process)
+        self._events.emit("finished", pipeline=name, result=result)
+        return result
+
+    def _follow(self, process: PipelineRun) -> Result:
+        with self._lock:
+            self._running.append(process)
+            stopped = self._stopped
+        self._events.emit("started", pipeline=process.pipeline_id)
+        if stopped:  # it came between the look and the start
+            process.stop()
+        result = process.follow(self._events)
+        with self._lock:
+            self._running.remove(process)
+        return result
+
+
+def _not_run(name: str, status: str, error: Optional[str]) -> Result:
+    empty: Result = {"id": name, "status": status, "rows": 0, "bytes": None, "hash": None, "seconds": 0.0}
+    return {**empty, "stats": {}, "resources": [], "error": error}

@@ -1,0 +1,72 @@
+"""Unpacks a workload that came over HTTP. It comes from somebody with the token, but its files may not."""
+
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, List
+
+ENTRIES = 100_000
+UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
+
+
+class ArchiveError(Exception):
+    """The archive is refused; the message says why."""
+
+
+def replace_contents(folder: Path, archive: BinaryIO) -> None:
+    """Make the folder hold what the tar.gz holds, and nothing else; on an error it stays as it was.
+
+    Only files and folders are taken. Raises ArchiveError, and OSError when the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".workload-", dir=str(folder)))
+    try:
+        try:
+            with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+                for member in _checked(tar):
+                    _write(tar, member, fresh)
+        except (tarfile.TarError, EOFError) as error:
+            raise ArchiveError(f"not a tar.gz: {error}") from error
+        for old in folder.iterdir():
+            if old == fresh:
+                continue
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(str(old))
+            else:
+                old.unlink()
+        for new in fresh.iterdir():
+            os.replace(str(new), str(folder / new.name))
+    finally:
+        shutil.rmtree(str(fresh), ignore_errors=True)
+
+
+def _checked(tar: tarfile.TarFile) -> List[tarfile.TarInfo]:
+    members: List[tarfile.TarInfo] = []
+    size = 0
+    for member in tar:
+        parts = Path(member.name).parts
+        size += member.size
+        if not member.isfile() and not member.isdir():
+            raise ArchiveError(f"{member.name}: only files and folders are taken, no links or devices")
+        if member.name.startswith("/") or ".." in parts or "\0" in member.name:
+            raise ArchiveError(f"{member.name}: leaves the workload's folder")
+        if len(members) >= ENTRIES or size > UNPACKED_BYTES:
+            raise ArchiveError(f"more than {ENTRIES} entries or {UNPACKED_BYTES} bytes")
+        members.append(member)
+    return members
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    target = folder / member.name
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source = tar.extractfile(member)
+    if source is None:
+        raise ArchiveError(f"{member.name}: cannot be read")
+    with source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)
+    target.chmod(0o755 if member.mode & 0o100 else 0o644)
