@@ -73,7 +73,7 @@ class _Stopping:
         threading.Thread(target=self._run.stop).start()  # a signal handler must not wait
 
     def when_owner_ends(self) -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):  # not sys.stdin: a thread that waits there breaks Python's exit
             continue
         self.exit_code = 128 + signal.SIGHUP
         self._run.stop()

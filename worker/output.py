@@ -8,9 +8,10 @@ mistaken for the sink's.
 import json
 import re
 import signal
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 PROGRESS = re.compile(rb"INFO    :\(sink\): >>> PROCESSED ROWS: (\d+)\s*$")
+LEVEL = re.compile(r"^(ERROR|WARNING|INFO|DEBUG)\s*:")
 RESULT = b'[{"success"'
 PROCESSOR_ENDED = re.compile(r"ERROR\s+:[0-9a-f]{8} FAILED (?P<processor>.+): (?P<code>-?\d+)$")
 
@@ -41,6 +42,12 @@ def death_of(line: str) -> Optional[str]:
         return None
     name = match.group("processor").rsplit("/", 1)[-1]
     return "processor {} was ended by {}".format(name, signal_name(-int(match.group("code"))))
+
+
+def readable(errors: List[str]) -> List[str]:
+    """A traceback as people know it: dpp logs each piece of it as a line with a level, and each `^` too."""
+    lines = [LEVEL.sub("", line) for line in errors]
+    return [line for line in lines if line.strip("^~ ")]
 
 
 def signal_name(number: int) -> str:

@@ -81,7 +81,7 @@ class PipelineRun:
     def _error(self, code: int) -> str:
         errors = [str(line) for line in self._answer.get("errors") or []]
         if len(errors) > 1:
-            return "\n".join([f"{errors[0]}:", *errors[1:][-ERROR_LINES:]])
+            return "\n".join([f"{errors[0]}:", *output.readable(errors[1:])[-ERROR_LINES:]])
         if code < 0:
             reason = "dpp was ended by " + output.signal_name(-code)
         else:

@@ -33,9 +33,7 @@ def choose(pipelines: Sequence[Pipeline], asked: Sequence[str]) -> List[Pipeline
 
 def _ids(known: List[str], asked: Sequence[str]) -> List[str]:
     if not known:
-        raise WorkloadError(
-            [{"where": "workload", "message": "no pipelines: there is no pipeline-spec.yaml in it"}]
-        )
+        raise WorkloadError([{"where": "workload", "message": "no pipelines: there is no pipeline-spec.yaml in it"}])
     wanted = [part.strip() for text in asked for part in text.split(",") if part.strip()] or ["all"]
     ids: Set[str] = set()
     for name in wanted:
@@ -55,9 +53,7 @@ def _matches(pipeline_id: str, name: str) -> bool:
     return name in ("all", pipeline_id) or "./" + name == pipeline_id
 
 
-def _add_after_dependencies(
-    name: str, by_id: Dict[str, Pipeline], chosen: List[Pipeline], above: List[str]
-) -> None:
+def _add_after_dependencies(name: str, by_id: Dict[str, Pipeline], chosen: List[Pipeline], above: List[str]) -> None:
     pipeline = by_id[name]
     if pipeline in chosen:
         return

@@ -82,7 +82,12 @@ class Run:
         dpp = Dpp(self._workload, scratch / "hooks", environment)
         pipelines = choose(dpp.inspect(scratch), self._asked)
         for pipeline in pipelines:
-            self._events.emit("queued", pipeline=pipeline["id"], dependencies=pipeline["dependencies"])
+            self._events.emit(
+                "queued",
+                pipeline=pipeline["id"],
+                folder=pipeline["folder"],
+                dependencies=pipeline["dependencies"],
+            )
         results: Dict[str, Result] = {}
         waiting = list(pipelines)
         running: Dict[Future[Result], str] = {}

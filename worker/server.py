@@ -86,9 +86,7 @@ class WorkerServer(ThreadingHTTPServer):
             self.events = EventStream()
             environment = {**os.environ, **request["environment"]}
             origin = {"source": request.get("source"), "image": request.get("image")}
-            self._run = Run(
-                self.folder, request["pipelines"], environment, self.events, request["concurrency"], origin
-            )
+            self._run = Run(self.folder, request["pipelines"], environment, self.events, request["concurrency"], origin)
             threading.Thread(target=self._execute, args=(self._run, self.events), daemon=True).start()
             return True
 

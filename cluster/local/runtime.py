@@ -28,6 +28,7 @@ from cluster.errors import ClusterError
 
 LOCK = "requirements.txt"
 OVERRIDES = "overrides.txt"
+SHOWN = ("Resolved", "Downloading", "   Building", "Prepared", "Installed", "Bytecode")  # lines of uv's
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def find_runtime(cache: Path) -> Runtime | None:
 
 
 def _key(lock: Path, requirements: Path | None) -> str:
-    digest = hashlib.sha256(f"{sys.version} {sys.prefix} {platform.platform()}".encode())
+    digest = hashlib.sha256(f"{sys.version} {sys.base_prefix} {platform.machine()}".encode())
     for file in (lock / LOCK, lock / OVERRIDES, requirements):
         digest.update(b"\0" + (file.read_bytes() if file else b""))
     return digest.hexdigest()[:20]
@@ -79,6 +80,8 @@ def _is_whole(published: Path) -> bool:
 
 
 def _make(published: Path, lock: Path, requirements: Path | None, say: Callable[[str], None]) -> None:
+    for leftover in published.parent.glob(f"{published.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # of a run that was killed
     folder = published.with_name(f"{published.name}-{secrets.token_hex(4)}")
     started = time.monotonic()
     say(f"Setting up dpp's environment{' with ' + requirements.name if requirements else ''} (once)")
@@ -115,14 +118,16 @@ def _uv(arguments: list[str], say: Callable[[str], None]) -> None:
     try:
         for line in process.stderr or ():
             lines.append(line.strip())
-            if line.startswith(("Downloading", "Resolved", "Prepared", "Installed", "Bytecode", "   Building")):
+            if line.startswith(SHOWN):
                 say("  " + line.strip())
+    except BaseException:
+        process.kill()
+        raise
     finally:
-        if process.wait() < 0:
-            process.kill()
+        process.wait()
     if process.returncode:
         wrong = [line for line in lines if line] or [f"exit code {process.returncode}"]
-        reason = next((line for line in wrong if line.startswith(("error:", "×", "Failed"))), wrong[-1])
+        reason = next((line for line in wrong if line.startswith(("error:", "\u00d7", "Failed"))), wrong[-1])
         detail = next((line for line in wrong[wrong.index(reason) + 1 :]), "")
         raise ClusterError(f"dpp's environment cannot be made: {reason} {detail}".strip())
 

@@ -54,10 +54,10 @@ class WorkerProcess:
         for line in self._process.stdout or ():
             yield json.loads(line)
 
-    def stop(self) -> None:
-        """Have it end all that it started, within two seconds; `wait` says when it has."""
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Have it end all that it started, within two seconds; `wait` says when it has, and gives 128 + number."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
 
     def wait(self) -> int:
         """Its exit code: 0 all succeeded, 1 a pipeline failed, 2 bad input, 128 + N stopped by signal N."""

@@ -38,7 +38,7 @@ def main(target: str) -> None:
 def inspect() -> Dict[str, Any]:
     """The report on the specs below the current folder."""
     files = [check.SpecFile(path) for path in spec_paths()]
-    errors = [error for file in files for error in file.errors]
+    errors = [error for spec_file in files for error in spec_file.errors]
     if errors:
         return {"errors": errors, "pipelines": []}
     sys.path.insert(0, "")  # as in a script run in this folder: generators and flows may be here
@@ -124,7 +124,9 @@ def explain(error: Exception, files: List[Any]) -> Dict[str, str]:
     """One line for what the user's own code, or dpp on its behalf, raised."""
     frames = traceback.extract_tb(error.__traceback__)
     here = os.getcwd() + os.sep
-    own = [frame for frame in frames if os.path.abspath(frame.filename).startswith(here)]
+    own = [
+        frame for frame in frames if os.path.isfile(frame.filename) and os.path.abspath(frame.filename).startswith(here)
+    ]
     where = f"{os.path.relpath(own[-1].filename)}:{own[-1].lineno}" if own else ""
     if isinstance(error, ImportError) and not own:
         for file in files:

@@ -32,9 +32,7 @@ def _counting(ingested: Any, target: str) -> Tuple[Any, Any, Any]:
 def _count(datapackage: Dict[str, Any], resources: Any, target: str) -> Iterator[Iterator[Any]]:
     described = [_described(resource) for resource in datapackage.get("resources", [])]
     streamed = [
-        facts
-        for facts, resource in zip(described, datapackage.get("resources", []))
-        if resource.get("dpp:streaming")
+        facts for facts, resource in zip(described, datapackage.get("resources", [])) if resource.get("dpp:streaming")
     ]
     digest = hashlib.md5()  # noqa: S324 - a checksum, and the one that dpp itself uses
     size = [0]

@@ -1,0 +1,78 @@
+"""The command `dppctl`. Each subcommand is imported when it is called, so that `dppctl --help` is quick."""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from bot.errors import BotError
+from cli.errors import InputError
+from cluster.errors import ClusterError
+
+# name: (where it is, what `dppctl --help` says of it)
+COMMANDS = {
+    "run": ("cli.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
+    "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
+    "list": ("cli.list:list_", "List what there is: pods, deployments."),
+    "ssh": ("cli.pods:ssh", "Open a shell in a worker's folder, or on a database."),
+    "stop": ("cli.pods:stop", "End pods: their pipelines, their database, their web pages."),
+    "doctor": ("cli.doctor:doctor", "Say what of this machine is there and what is missing."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Their names, in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their names and texts, with nothing imported."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dppctl")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def dppctl(context: click.Context, debug: bool) -> None:
+    """Push data pipelines to GitHub; they are built, deployed and run, and you are told what data came out.
+
+    Pipelines are those of datapackage-pipelines: a pipeline-spec.yaml and your Python files.
+    """
+    context.obj = {"debug": debug}
+
+
+def main() -> NoReturn:
+    """Run the command line; an error is one line and exit code 2."""
+    try:
+        code = dppctl.main(standalone_mode=False)
+    except (BotError, ClusterError, InputError) as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"dppctl: {error}", err=True)
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.Abort:
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # Python would complain of it at exit
+        code = 1
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()

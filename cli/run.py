@@ -1,0 +1,187 @@
+"""`dppctl run`: a workload's pipelines on this machine, from the assigned pods to what came out."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from cli.errors import InputError
+from cli.report import Report, make_report
+from cluster.errors import ClusterError
+from cluster.local import databases, durations, keeper, pods, processes, storage
+from cluster.local.folders import cache_dir
+from cluster.local.runtime import Runtime, ensure_runtime
+from cluster.local.worker_process import WorkerProcess
+
+
+@click.command()
+@click.argument("pipelines", nargs=-1)
+@click.option(
+    "--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside."
+)
+@click.option("--db", default="sqlite", show_default=True, help="sqlite, postgres, or a SQLAlchemy URL.")
+@click.option(
+    "--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time."
+)
+@click.option("--keep", default="1h", show_default=True, envvar="DPPCTL_KEEP", help="How long the database stays.")
+@click.option("--verbose", is_flag=True, help="Show dpp's log.")
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="json: events, then the receipt."
+)
+def run(
+    pipelines: tuple[str, ...],
+    workload: str,
+    db: str,
+    variables: tuple[str, ...],
+    concurrency: int,
+    keep: str,
+    verbose: bool,
+    output: str,
+) -> None:
+    """Run PIPELINES (ids like ./dump-to-db, or all, the default) and tell what data came out.
+
+    Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input.
+    """
+    database, kept_for, environment = databases.parse(db), durations.seconds(keep), _environment(variables)
+    settings = _Settings(pipelines, database, environment, concurrency, kept_for, verbose)
+    with make_report(output, verbose) as report, _workload(workload, report) as folder:
+        code = _run(folder, settings, report)
+    sys.exit(code)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    pipelines: tuple[str, ...]
+    database: str
+    environment: dict[str, str]
+    concurrency: int
+    keep: float
+    verbose: bool
+
+
+def _run(workload: Path, settings: _Settings, report: Report) -> int:
+    requirements = workload / "requirements.txt"
+    runtime = ensure_runtime(cache_dir(), requirements if requirements.is_file() else None, report.note)
+    if settings.database not in databases.KINDS:
+        databases.check(settings.database, runtime.bin / "python", workload)
+    name = ",".join(settings.pipelines) or "all"
+    worker = pods.create("worker", pipeline=name, workload=str(workload), path=str(runtime.bin))
+    db = pods.create("db", pipeline=name) if settings.database in databases.KINDS else None
+    kept = keeper.start(worker, settings.database, db, settings.keep)
+    try:
+        report.assigned(worker.name, db.name if db else None, kept.database)
+        return _run_assigned(workload, settings, report, runtime, worker, kept)
+    finally:
+        kept.release()
+
+
+def _run_assigned(
+    workload: Path, settings: _Settings, report: Report, runtime: Runtime, worker: pods.Pod, kept: keeper.Keeper
+) -> int:
+    since = time.time()
+    environment = {"DPP_DB_ENGINE": kept.database.engine, **settings.environment}
+    with _stopping(report) as stoppable:
+        process = WorkerProcess(
+            _zipapp(),
+            runtime,
+            workload,
+            settings.pipelines,
+            environment=environment,
+            receipt=worker.folder / "receipt.json",
+            concurrency=settings.concurrency,
+            verbose=settings.verbose,
+        )
+        stoppable.append(process)
+        worker.update(worker=processes.identity(process.pid), environment=environment)
+        folders, receipt = _follow(process, report)
+        code = process.wait()
+    if receipt is None:
+        complaint = process.complaint()
+        if complaint or code not in (2, *(128 + number for number in STOP_SIGNALS)):
+            raise ClusterError(complaint or f"the worker ended with exit code {code}; run it again with --verbose")
+        return code
+    spec_folders = [workload / folder for folder in folders]
+    published = storage.publish(workload, spec_folders, since, storage.folder(worker.name))
+    places = [(one.kind, one.source, kept.storage_url + one.path) for one in published]
+    report.ended(receipt, places, durations.spoken(settings.keep) if settings.keep else None)
+    return code
+
+
+def _follow(process: WorkerProcess, report: Report) -> tuple[list[str], dict[str, Any] | None]:
+    """The folders of the specs, and the receipt if it came to one."""
+    folders: dict[str, None] = {}
+    for event in process.events():
+        if event["event"] == "ended":
+            return list(folders), event["receipt"]
+        if event["event"] == "queued":
+            folders[event["folder"]] = None
+        report.event(event)
+    return list(folders), None
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _stopping(report: Report) -> Iterator[list[WorkerProcess]]:
+    """While it lasts, a signal that asks dppctl to end stops the worker in the list, which then ends by itself."""
+    workers: list[WorkerProcess] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        report.note("Stopping")
+        for worker in workers:
+            worker.stop(number)
+        if not workers:
+            sys.exit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield workers
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _workload(where: str, report: Report) -> Iterator[Path]:
+    from cli.limits import Limits
+    from cli.workload import open_workload
+
+    with open_workload(where, cache_dir(), Limits.from_environment(), report.note) as workload:
+        yield workload.folder
+
+
+def _zipapp() -> Path:
+    """The worker in one file, kept in the cache by what it is made of."""
+    from worker.build import build, fingerprint
+
+    target = cache_dir() / "workers" / f"worker-{fingerprint()}.pyz"
+    if not target.exists():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            build(target)
+        except OSError as error:
+            raise ClusterError(
+                f"the worker cannot be kept in {target.parent}: {error.strerror or error}"
+            ) from error
+    return target
+
+
+def _environment(settings: tuple[str, ...]) -> dict[str, str]:
+    variables = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name or "\0" in setting:
+            raise InputError(f"--env {name}: must be NAME=VALUE")
+        variables[name] = value
+    return variables

@@ -1,0 +1,157 @@
+"""The worker over HTTP."""
+
+import io
+import json
+import secrets
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import eventually, processes_with
+from tests.worker.conftest import Worker
+
+GOOD = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
+SLEEPER = """
+sleeper:
+  pipeline:
+  - run: sleeper
+    code: |
+        import time
+        from datapackage_pipelines.wrapper import ingest
+        ingest()
+        open("running", "w").close()
+        time.sleep(600)
+"""
+
+
+@dataclass
+class Client:
+    url: str
+    token: str = "right"
+
+    def __call__(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
+        request = urllib.request.Request(self.url + path, body, method=method)
+        request.add_header("Authorization", f"Bearer {self.token}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                content = answer.read().decode()
+                return answer.status, [json.loads(line) for line in content.splitlines()]
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def run(self, **request: Any) -> tuple[int, Any]:
+        return self("POST", "/run", json.dumps(request).encode())
+
+
+def archive(files: Mapping[str, str], links: Mapping[str, str] = {}) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+        for name, to in links.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, to
+            tar.addfile(member)
+    return target.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "served"
+
+
+@pytest.fixture(params=[[]])
+def client(worker: Worker, folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Client]:
+    (tmp_path / "token").write_text("right\n")
+    options = ["--listen", "127.0.0.1:0", "--token-file", str(tmp_path / "token"), "--folder", str(folder)]
+    process = worker.start("serve", *options, *request.param, cwd=tmp_path, TEST_MARK=str(folder))
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        yield Client(f"http://{address}")
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    assert processes_with(f"TEST_MARK={folder}") == []
+
+
+def test_a_workload_is_put_run_and_followed_to_its_receipt(client: Client, folder: Path) -> None:
+    assert client("GET", "/health") == (200, [{"state": "waiting"}])
+    assert client("PUT", "/workload", archive({"sub/pipeline-spec.yaml": GOOD}))[0] == 204
+    assert client.run(pipelines=["./sub/good"], source={"commit": "0" * 40})[0] == 202
+    status, events = client("GET", "/events")
+    assert status == 200
+    assert [event["event"] for event in events if event["event"] not in ("log", "progress")] == [
+        "queued", "started", "finished", "ended"]  # fmt: skip
+    assert events[-1]["receipt"]["source"] == {"commit": "0" * 40}
+    assert (folder / "sub/pipeline-spec.yaml").exists()
+
+
+@pytest.mark.parametrize("client", [["--again"]], indirect=True)
+def test_a_new_workload_replaces_the_old_one(client: Client, folder: Path) -> None:
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD, "old.py": "", "old/file": ""}))
+    client.run()
+    assert client("GET", "/events")[1][-1]["receipt"]["status"] == "succeeded"
+    eventually(lambda: client("GET", "/health")[1] == [{"state": "ended"}], "the first run has ended")
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD.replace("good", "new")}))
+    client.run()
+    assert client("GET", "/events")[1][-1]["receipt"]["pipelines"][0]["id"] == "./new"
+    assert sorted(path.name for path in folder.iterdir()) == ["pipeline-spec.yaml"]
+
+
+def test_stop_ends_the_run(client: Client, folder: Path) -> None:
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": SLEEPER}))
+    client.run()
+    eventually((folder / "running").exists, "the pipeline runs")
+    assert client.run() == (409, {"error": "a run is under way: POST /stop first, or wait for its end"})
+    assert client("POST", "/stop")[0] == 202
+    assert client("GET", "/events")[1][-1]["receipt"]["status"] == "stopped"
+
+
+def test_without_the_token_nothing_but_health_answers(client: Client) -> None:
+    stranger = Client(client.url, "wrong")
+    assert stranger("GET", "/health")[0] == 200
+    for method, path in (("PUT", "/workload"), ("POST", "/run"), ("GET", "/events"), ("POST", "/stop")):
+        assert stranger(method, path, b"" if method != "GET" else None)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"not an archive", "not a tar.gz"),
+        (archive({"../outside": ""}), "../outside: leaves the workload's folder"),
+        (archive({"/outside": ""}), "/outside: leaves the workload's folder"),
+        (archive({}, {"link": "/etc"}), "link: only files and folders are taken"),
+        (archive({"noise": secrets.token_hex(10_000)})[:5_000], "not a tar.gz"),
+    ],
+)
+def test_a_bad_archive_is_refused_and_the_old_workload_stays(
+    client: Client, folder: Path, body: bytes, told: str
+) -> None:
+    client("PUT", "/workload", archive({"kept": ""}))
+    status, answer = client("PUT", "/workload", body)
+    assert (status, answer["error"].startswith(told)) == (400, True), answer
+    assert [path.name for path in folder.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"{", "Expecting"),
+        (b"[]", "the body must be a JSON object"),
+        (b'{"pipelines": "all"}', "pipelines must be a list of ids"),
+        (b'{"environment": {"A": 1}}', "environment must map names to texts"),
+        (b'{"concurrency": 0}', "concurrency must be a number from 1 to 64"),
+    ],
+)
+def test_a_bad_request_is_refused_in_one_line(client: Client, body: bytes, told: str) -> None:
+    status, answer = client("POST", "/run", body)
+    assert (status, answer["error"].startswith(told)) == (400, True), answer
