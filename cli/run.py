@@ -1,5 +1,6 @@
 """`dppctl run`: a workload's pipelines on this machine, from the assigned pods to what came out."""
 
+import os
 import signal
 import sys
 import time
@@ -23,21 +24,13 @@ from cluster.local.worker_process import WorkerProcess
 
 @click.command()
 @click.argument("pipelines", nargs=-1)
-@click.option(
-    "--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside."
-)
+@click.option("--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside.")
 @click.option("--db", default="sqlite", show_default=True, help="sqlite, postgres, or a SQLAlchemy URL.")
-@click.option(
-    "--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines."
-)
-@click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time."
-)
+@click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")
+@click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time.")
 @click.option("--keep", default="1h", show_default=True, envvar="DPPCTL_KEEP", help="How long the database stays.")
 @click.option("--verbose", is_flag=True, help="Show dpp's log.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="json: events, then the receipt."
-)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: events, then the receipt.")
 def run(
     pipelines: tuple[str, ...],
     workload: str,
@@ -53,15 +46,15 @@ def run(
     Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input.
     """
     database, kept_for, environment = databases.parse(db), durations.seconds(keep), _environment(variables)
-    settings = _Settings(pipelines, database, environment, concurrency, kept_for, verbose)
-    with make_report(output, verbose) as report, _workload(workload, report) as folder:
-        code = _run(folder, settings, report)
-    sys.exit(code)
+    settings = _Settings(pipelines, workload, database, environment, concurrency, kept_for, verbose)
+    with make_report(output, verbose) as report, _stopping(report) as stoppable:
+        sys.exit(_run(settings, report, stoppable))
 
 
 @dataclass(frozen=True)
 class _Settings:
     pipelines: tuple[str, ...]
+    workload: str
     database: str
     environment: dict[str, str]
     concurrency: int
@@ -69,42 +62,62 @@ class _Settings:
     verbose: bool
 
 
-def _run(workload: Path, settings: _Settings, report: Report) -> int:
-    requirements = workload / "requirements.txt"
-    runtime = ensure_runtime(cache_dir(), requirements if requirements.is_file() else None, report.note)
-    if settings.database not in databases.KINDS:
-        databases.check(settings.database, runtime.bin / "python", workload)
+def _run(settings: _Settings, report: Report, stoppable: list[WorkerProcess]) -> int:
     name = ",".join(settings.pipelines) or "all"
-    worker = pods.create("worker", pipeline=name, workload=str(workload), path=str(runtime.bin))
-    db = pods.create("db", pipeline=name) if settings.database in databases.KINDS else None
+    worker = pods.create("worker", pipeline=name)
+    try:
+        runtime = _prepare(worker, settings, report)
+        db = pods.create("db", pipeline=name) if settings.database in databases.KINDS else None
+    except BaseException:
+        worker.remove()
+        raise
     kept = keeper.start(worker, settings.database, db, settings.keep)
     try:
         report.assigned(worker.name, db.name if db else None, kept.database)
-        return _run_assigned(workload, settings, report, runtime, worker, kept)
+        return _run_assigned(settings, report, runtime, worker, kept, stoppable)
     finally:
         kept.release()
 
 
+def _prepare(worker: pods.Pod, settings: _Settings, report: Report) -> Runtime:
+    """Have all that the pod needs before anything is assigned: the workload, its runtime, its own database."""
+    from cli.limits import Limits
+    from cli.workload import open_workload
+
+    workload = open_workload(settings.workload, worker.folder, Limits.from_environment(), report.note)
+    requirements = workload / "requirements.txt"
+    runtime = ensure_runtime(cache_dir(), requirements if requirements.is_file() else None, report.note)
+    if settings.database not in databases.KINDS:
+        databases.check(settings.database, runtime.bin / "python", workload)
+    worker.update(workload=str(workload), path=str(runtime.bin))
+    return runtime
+
+
 def _run_assigned(
-    workload: Path, settings: _Settings, report: Report, runtime: Runtime, worker: pods.Pod, kept: keeper.Keeper
+    settings: _Settings,
+    report: Report,
+    runtime: Runtime,
+    worker: pods.Pod,
+    kept: keeper.Keeper,
+    stoppable: list[WorkerProcess],
 ) -> int:
     since = time.time()
+    workload = Path(worker.workload)
     environment = {"DPP_DB_ENGINE": kept.database.engine, **settings.environment}
-    with _stopping(report) as stoppable:
-        process = WorkerProcess(
-            _zipapp(),
-            runtime,
-            workload,
-            settings.pipelines,
-            environment=environment,
-            receipt=worker.folder / "receipt.json",
-            concurrency=settings.concurrency,
-            verbose=settings.verbose,
-        )
-        stoppable.append(process)
-        worker.update(worker=processes.identity(process.pid), environment=environment)
-        folders, receipt = _follow(process, report)
-        code = process.wait()
+    process = WorkerProcess(
+        _zipapp(),
+        runtime,
+        workload,
+        settings.pipelines,
+        environment=environment,
+        receipt=worker.folder / "receipt.json",
+        concurrency=settings.concurrency,
+        verbose=settings.verbose,
+    )
+    stoppable.append(process)
+    worker.update(worker=processes.identity(process.pid), environment=environment | _as_in_a_worker(workload))
+    folders, receipt = _follow(process, report)
+    code = process.wait()
     if receipt is None:
         complaint = process.complaint()
         if complaint or code not in (2, *(128 + number for number in STOP_SIGNALS)):
@@ -152,13 +165,11 @@ def _stopping(report: Report) -> Iterator[list[WorkerProcess]]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _workload(where: str, report: Report) -> Iterator[Path]:
-    from cli.limits import Limits
-    from cli.workload import open_workload
+def _as_in_a_worker(workload: Path) -> dict[str, str]:
+    """What makes dpp in a shell (`dppctl ssh`) find modules as the worker's does; its hooks run dpp 1.x specs."""
+    from worker import hooks
 
-    with open_workload(where, cache_dir(), Limits.from_environment(), report.note) as workload:
-        yield workload.folder
+    return {"PYTHONPATH": os.pathsep.join([*hooks.__path__, str(workload)])}
 
 
 def _zipapp() -> Path:
@@ -171,9 +182,7 @@ def _zipapp() -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             build(target)
         except OSError as error:
-            raise ClusterError(
-                f"the worker cannot be kept in {target.parent}: {error.strerror or error}"
-            ) from error
+            raise ClusterError(f"the worker cannot be kept in {target.parent}: {error.strerror or error}") from error
     return target
 
 

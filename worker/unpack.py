@@ -5,7 +5,7 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, List
+from typing import BinaryIO
 
 ENTRIES = 100_000
 UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
@@ -24,9 +24,8 @@ def replace_contents(folder: Path, archive: BinaryIO) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=".workload-", dir=str(folder)))
     try:
         try:
-            with tarfile.open(fileobj=archive, mode="r:gz") as tar:
-                for member in _checked(tar):
-                    _write(tar, member, fresh)
+            with tarfile.open(fileobj=archive, mode="r|gz") as tar:  # a stream cannot lead backwards
+                _unpack(tar, fresh)
         except (tarfile.TarError, EOFError) as error:
             raise ArchiveError(f"not a tar.gz: {error}") from error
         for old in folder.iterdir():
@@ -42,20 +41,17 @@ def replace_contents(folder: Path, archive: BinaryIO) -> None:
         shutil.rmtree(str(fresh), ignore_errors=True)
 
 
-def _checked(tar: tarfile.TarFile) -> List[tarfile.TarInfo]:
-    members: List[tarfile.TarInfo] = []
+def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
     size = 0
-    for member in tar:
-        parts = Path(member.name).parts
+    for entries, member in enumerate(tar, 1):
         size += member.size
         if not member.isfile() and not member.isdir():
             raise ArchiveError(f"{member.name}: only files and folders are taken, no links or devices")
-        if member.name.startswith("/") or ".." in parts or "\0" in member.name:
+        if member.name.startswith("/") or ".." in Path(member.name).parts or "\0" in member.name:
             raise ArchiveError(f"{member.name}: leaves the workload's folder")
-        if len(members) >= ENTRIES or size > UNPACKED_BYTES:
+        if entries > ENTRIES or size > UNPACKED_BYTES:
             raise ArchiveError(f"more than {ENTRIES} entries or {UNPACKED_BYTES} bytes")
-        members.append(member)
-    return members
+        _write(tar, member, folder)
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -65,7 +65,7 @@ class WorkerProcess:
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 stream.close()
-        return code
+        return code if code >= 0 else 128 - code  # by a signal that came before it could take it
 
     def complaint(self) -> str:
         """What it wrote to stderr, once it has ended: nothing, or why it could not do its work."""

@@ -58,7 +58,7 @@ NO_MAPPING = "`tables:` must be a mapping of table names to `resource-name:`"
         ),
         (
             "a:\n  pipeline:\n  - flow: nowhere\n",
-            "pipeline-spec.yaml:3: ModuleNotFoundError: No module named 'nowhere'",
+            "pipeline-spec.yaml:3: ModuleNotFoundError: No module named 'nowhere' (is it in requirements.txt?)",
         ),
     ],
 )

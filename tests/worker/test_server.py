@@ -132,6 +132,7 @@ def test_without_the_token_nothing_but_health_answers(client: Client) -> None:
         (archive({}, {"link": "/etc"}), "link: only files and folders are taken"),
         (archive({"noise": secrets.token_hex(10_000)})[:5_000], "not a tar.gz"),
     ],
+    ids=["text", "parent", "absolute", "link", "truncated"],
 )
 def test_a_bad_archive_is_refused_and_the_old_workload_stays(
     client: Client, folder: Path, body: bytes, told: str

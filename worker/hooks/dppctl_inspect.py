@@ -47,26 +47,15 @@ def inspect() -> Dict[str, Any]:
             pipelines = dpp_pipelines()
     except Exception as error:  # noqa: BLE001 - generators and flows are the user's code: anything can come
         return {"errors": [explain(error, files)], "pipelines": []}
-    entries = {name: entry for file in files for name, entry in file.entries.items()}
+    entries = {name: entry for spec_file in files for name, entry in spec_file.entries.items()}
     report = [describe(spec, entries.get(spec.pipeline_id)) for spec in pipelines]
-    for name, entry in entries.items():
-        if all(pipeline["id"] != name for pipeline in report):
-            report.append(
-                {
-                    "id": name,
-                    "folder": entry.folder,
-                    "dependencies": [],
-                    "schedule": None,
-                    "errors": entry.errors,
-                }
-            )
     known = [pipeline["id"] for pipeline in report]
     for pipeline in report:
         for dependency in pipeline["dependencies"]:
             if dependency not in known:
+                entry = entries.get(pipeline["id"])
                 message = f"depends on {dependency}, which does not exist{check.meant(dependency, known)}"
-                where = (pipeline["errors"] and pipeline["errors"][0]["where"]) or place(pipeline, entries)
-                pipeline["errors"].append({"where": where, "message": message})
+                pipeline["errors"].append({"where": entry.where if entry else pipeline["id"], "message": message})
     return {"errors": [], "pipelines": report}
 
 
@@ -114,12 +103,6 @@ def describe(spec: Any, entry: Any) -> Dict[str, Any]:
     }
 
 
-def place(pipeline: Dict[str, Any], entries: Dict[str, Any]) -> str:
-    """Where a pipeline is written down."""
-    entry = entries.get(pipeline["id"])
-    return entry.where if entry else str(pipeline["id"])
-
-
 def explain(error: Exception, files: List[Any]) -> Dict[str, str]:
     """One line for what the user's own code, or dpp on its behalf, raised."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -129,8 +112,10 @@ def explain(error: Exception, files: List[Any]) -> Dict[str, str]:
     ]
     where = f"{os.path.relpath(own[-1].filename)}:{own[-1].lineno}" if own else ""
     if isinstance(error, ImportError) and not own:
-        for file in files:
-            for entry in file.entries.values():
+        for spec_file in files:
+            for entry in spec_file.entries.values():
                 where = where or entry.line_of_flow(getattr(error, "name", None))
     message = "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0])
+    if isinstance(error, ModuleNotFoundError):
+        message += " (is it in requirements.txt?)"
     return {"where": where or "specs", "message": message}

@@ -1,0 +1,1 @@
+"""Measures of dppctl beside plain dpp: `make bench` writes docs/benchmarks.md."""

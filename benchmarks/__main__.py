@@ -1,0 +1,53 @@
+"""`python -m benchmarks`: runs all measures, or some of them, and writes the page."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import paired, start, worker
+from benchmarks.bench import open_bench
+from benchmarks.report import ROOT, Result, load, page
+
+BENCHMARKS = {
+    "help": start.help_,
+    "empty": paired.empty,
+    "worker": worker.worker,
+    "log-lines": worker.log_lines,
+    "big-sqlite": paired.big_sqlite,
+    "big-postgres": paired.big_postgres,
+}
+
+
+def main() -> None:
+    """Exit code 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=BENCHMARKS, action="append", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="small data, few runs: only to see that it works")
+    parser.add_argument("--output", type=Path, help="the page; default: docs/benchmarks.md when all is measured")
+    arguments = parser.parse_args()
+    if sys.platform != "linux":
+        parser.error("the benchmarks read /proc, so they need Linux")
+    names = arguments.only or list(BENCHMARKS)
+    results: dict[str, Result] = {}
+    with open_bench(arguments.quick) as bench:
+        for name in names:
+            print(f"== {name}", flush=True)
+            before = load()
+            results[name] = BENCHMARKS[name](bench)
+            results[name].load = [before, load()]
+            for row in results[name].rows:
+                print(f"  {row.what}: {row.measured} ({row.bar})", flush=True)
+    written = page(results, arguments.quick)
+    target = arguments.output
+    if target is None and not arguments.only and not arguments.quick:
+        target = ROOT / "docs" / "benchmarks.md"
+    if target:
+        target.write_text(written, encoding="utf-8")
+        print(f"Written: {target}")
+    else:
+        print("\n" + written)
+    sys.exit(any(row.met is False for result in results.values() for row in result.rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What a benchmark found, and the page that tells it: docs/benchmarks.md."""
+
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HOW = """\
+## How it is measured
+
+- Both sides run in the same environment (the one that `dppctl run` makes for dpp), with the same spec, in pairs:
+  one run of each, and the next pair the other way round, so that what slows the machine down hits both.
+- CPU time is that of all processes. A small program starts the command and is made the one to which orphans fall,
+  so that the sum holds those that nobody waits for too. What dppctl leaves running on purpose (the keeper, which
+  serves the database's web pages and the storage) counts up to the moment the command ends. Not in the sum, on
+  either side: the PostgreSQL server and the HTTP server that gives the job's files.
+- Every run of the big job is checked: all rows must be in the database.
+- The worker's memory is the kernel's own record of its peak (VmHWM), of that one process.
+- `PYTHONUNBUFFERED` and `PYTHONDONTWRITEBYTECODE` are unset: they slow dpp down, and would flatter dppctl.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One bar and whether it was met; None: not measured, `measured` says why."""
+
+    what: str
+    bar: str
+    measured: str
+    met: bool | None
+
+
+@dataclass
+class Result:
+    """`details`: Markdown. `load`: the machine's load averages before and after."""
+
+    title: str
+    rows: list[Row]
+    details: str = ""
+    load: list[str] = field(default_factory=list)
+
+
+def page(results: dict[str, Result], quick: bool) -> str:
+    """The whole page, in Markdown. `results` by the names that `--only` takes."""
+    parts = ["# Benchmarks", ""]
+    if quick:
+        parts += ["**A quick try: small data, few runs. These numbers mean nothing.**", ""]
+    parts += [f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {machine()}", ""]
+    lines = []
+    for name, result in results.items():
+        for row in result.rows:
+            met = {True: "met", False: "**missed**", None: "not measured"}[row.met]
+            repeat = f"`.venv/bin/python -m benchmarks --only {name}`"
+            lines.append((row.what, row.bar, row.measured, met, repeat))
+    parts += [table(("what", "bar", "measured", "", "to repeat"), lines), ""]
+    for result in results.values():
+        parts += [f"## {result.title}", "", result.details.strip(), ""]
+        parts += [f"Load average (1, 5, 15 min) before: {result.load[0]}; after: {result.load[1]}.", ""]
+    return "\n".join([*parts, HOW])
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def spread(values: Sequence[float], unit: str = " s") -> str:
+    """Median, and from where to where."""
+    return f"{statistics.median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
+
+
+def load() -> str:
+    return ", ".join(f"{value:.2f}" for value in os.getloadavg())
+
+
+def machine() -> str:
+    models = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return (
+        f"Machine: {os.cpu_count()} x {models[0] if models else platform.machine()}, {memory / 2**20:.1f} GiB memory, "
+        f"Linux {platform.release()}, Python {platform.python_version()}; dppctl at commit {commit or 'unknown'}."
+    )
+
+
+def _lines(file: str) -> list[str]:
+    return Path(file).read_text().splitlines()

@@ -1,0 +1,99 @@
+"""The storage of one worker over HTTP, for this machine only: what it published, with listings of folders."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+_TYPES = {
+    ".csv": "text/csv",
+    ".geojson": "application/geo+json",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".ndjson": "application/x-ndjson",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+_HOSTS = ("127.0.0.1", "localhost")
+
+
+def serve_in_thread(listening: socket.socket, root: Path) -> Callable[[], None]:
+    """Serve `root` as `/NAME OF ROOT/` on a socket that listens already and stays the caller's.
+
+    Returns what ends it.
+    """
+
+    class Handler(_Handler):
+        storage = root
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listening
+    server.server_name, server.server_port = listening.getsockname()[:2]
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return server.shutdown
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    storage: Path
+    timeout = 30
+    server_version = "dppctl"
+    sys_version = ""
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | _TYPES
+
+    def send_head(self) -> BytesIO | BinaryIO | None:
+        # A page from elsewhere may name a host that leads here: https://en.wikipedia.org/wiki/DNS_rebinding
+        if (self.headers.get("Host") or "localhost").rpartition(":")[0] not in _HOSTS:
+            self.send_error(HTTPStatus.FORBIDDEN, "Ask for 127.0.0.1")
+            return None
+        path = Path(self.translate_path(self.path))
+        if not all(self._ours(page) for page in (path, path / "index.html", path / "index.htm")):
+            self.send_error(HTTPStatus.NOT_FOUND, "File not found")
+            return None
+        return super().send_head()
+
+    def translate_path(self, path: str) -> str:
+        """Below the storage, whatever the URL says; outside of `/NAME/` there is nothing."""
+        below = f"/{self.storage.name}"
+        bare = path.partition("?")[0].partition("#")[0]
+        if bare != below and not bare.startswith(below + "/"):
+            return str(self.storage / "\0")
+        self.directory = str(self.storage)
+        return super().translate_path(path[len(below) :] or "/")
+
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        kind = str(super().guess_type(path))
+        return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind == "application/json" else kind
+
+    def end_headers(self) -> None:
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """A site's own page for what is not there."""
+        page = self.storage / "404.html"
+        if code != HTTPStatus.NOT_FOUND or not page.is_file() or not self._ours(page):
+            super().send_error(code, message, explain)
+            return
+        body = page.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nobody reads it."""
+
+    def _ours(self, path: Path) -> bool:
+        """No link leads out of the storage."""
+        if "\0" in str(path):
+            return False
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.storage))

@@ -1,0 +1,216 @@
+"""A private PostgreSQL server from the machine's own binaries.
+
+It serves one run: nobody else knows its password, it listens on this machine only, and its data folder goes away
+with it. PostgreSQL refuses to run as root; there it runs as an unprivileged user.
+"""
+
+import glob
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.local.processes import die_with_parent
+
+USER = "postgres"
+MISSING = "no PostgreSQL server is installed here (initdb): install it"
+
+_PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+)
+_START = 60.0
+_ATTEMPTS = 3
+"""Somebody may take the port that was free a moment ago."""
+_LETTERS = string.ascii_letters + string.digits
+
+# The data never outlives this server, so nothing has to survive a crash of the machine: no waiting for the disk.
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "2GB",
+    "listen_addresses": "127.0.0.1",
+    # A socket file would need a short path that others cannot reach; every driver takes TCP.
+    "unix_socket_directories": "",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers. Its process is a child of the process that called `start`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    password: str
+
+    def stop(self) -> None:
+        """At once: there is nothing to save. https://www.postgresql.org/docs/current/server-shutdown.html"""
+        self.process.send_signal(signal.SIGQUIT)
+        try:
+            self.process.wait(1.5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def binaries() -> Path | None:
+    """The folder with `initdb` and `postgres`: that on PATH, else the newest where distributions put them."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    if found := shutil.which("pg_config"):
+        said = subprocess.run([found, "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
+        if said and Path(said, "initdb").exists():
+            return Path(said)
+    places = [Path(place) for pattern in _PLACES for place in glob.glob(pattern)]
+    return max((place for place in places if (place / "initdb").exists()), key=_version, default=None)
+
+
+def unprivileged_user() -> str | None:
+    """Who runs the server when root asks for it; None when it is simply us.
+
+    Raises ClusterError when there is nobody.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in (USER, "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise ClusterError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it")
+
+
+def scratch(pod_folder: Path) -> Path:
+    """A new folder for the data, which the server's user owns. The caller removes it."""
+    user = unprivileged_user()
+    if user is None:
+        folder = pod_folder / "postgres"
+        folder.mkdir(mode=0o700)
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="dppctl-", dir=_reachable()))
+    found = pwd.getpwnam(user)
+    os.chown(folder, found.pw_uid, found.pw_gid)
+    return folder
+
+
+def start(folder: Path) -> Server:
+    """Make a database cluster in `folder` (from `scratch`) and serve it.
+
+    Raises ClusterError with PostgreSQL's own reason.
+    """
+    found = binaries()
+    if found is None:
+        raise ClusterError(MISSING)
+    password = "".join(secrets.choice(_LETTERS) for _ in range(20))
+    _make(found, folder, password)
+    for _ in range(_ATTEMPTS):
+        port = free_port()
+        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        with open(folder / "log", "wb") as log:
+            process = subprocess.Popen(
+                [found / "postgres", "-D", folder / "data", "-p", str(port), *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(signal.SIGQUIT),
+                **as_unprivileged(),
+            )
+        server = Server(process, port, password)
+        try:
+            if _ready(server, folder / "data" / "postmaster.pid"):
+                return server
+        except BaseException:
+            server.stop()
+            raise
+    raise ClusterError(f"PostgreSQL does not start: {_reason((folder / 'log').read_text(errors='replace'))}")
+
+
+def as_unprivileged() -> dict[str, Any]:
+    """Arguments of `subprocess` for a child that is the server's user and knows nothing of our environment."""
+    path = os.environ.get("PATH", os.defpath)
+    arguments: dict[str, Any] = {"cwd": "/", "env": {"PATH": path, "LC_ALL": "C", "TZ": "UTC"}}
+    if user := unprivileged_user():
+        arguments |= {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    return arguments
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _make(found: Path, folder: Path, password: str) -> None:
+    secret = folder / "password"
+    with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+        out.write(password)
+    owner = folder.stat()
+    os.chown(secret, owner.st_uid, owner.st_gid)
+    locale = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
+    command: list[str | Path] = [
+        found / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        USER,
+        "--auth=scram-sha-256",
+        f"--pwfile={secret}",
+    ]
+    done = subprocess.run(
+        [*command, "--encoding=UTF8", f"--locale={locale}", "--no-sync"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=die_with_parent(signal.SIGKILL),
+        **as_unprivileged(),
+    )
+    secret.unlink()
+    if done.returncode:
+        raise ClusterError(f"PostgreSQL cannot be set up in {folder}: {_reason(done.stderr)}")
+
+
+def _ready(server: Server, record: Path) -> bool:
+    """As pg_ctl finds it out: by the eighth line of postmaster.pid. False when the server has ended."""
+    until = time.monotonic() + _START
+    while server.process.poll() is None:
+        lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+        if len(lines) > 7 and lines[7].strip() == "ready":
+            return True
+        if time.monotonic() > until:
+            raise ClusterError(f"PostgreSQL did not start within {_START:.0f} s")
+        time.sleep(0.01)
+    return False
+
+
+def _reason(said: str) -> str:
+    lines = [line for line in said.splitlines() if "error:" in line or "FATAL:" in line]
+    return (lines or said.strip().splitlines() or ["it does not say why"])[0]
+
+
+def _version(folder: Path) -> list[int]:
+    return [int(part) for part in "".join(c if c.isdigit() else " " for c in str(folder)).split()]
+
+
+def _reachable() -> Path:
+    """A folder for temporary files that every user can enter; a disk, where /tmp may be memory."""
+    for name in (os.environ.get("TMPDIR"), "/var/tmp", tempfile.gettempdir()):  # noqa: S108
+        folder = Path(name or "/nowhere")
+        if folder.is_dir() and all(above.stat().st_mode & 0o001 for above in (folder, *folder.parents)):
+            return folder
+    raise ClusterError("no temporary folder that other users can enter; set TMPDIR to one")

@@ -1,0 +1,99 @@
+"""Which process is meant, and how it ends.
+
+A number alone does not name a process: the system gives it to another one later. An identity is the number and
+the time at which the process started, so that a record of last week never ends a stranger.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+Identity = str
+"""`PID STARTED`, as `identity` made it."""
+
+_WAIT = 0.02
+
+
+def identity(pid: int) -> Identity | None:
+    """None when no such process runs (any more)."""
+    started = _started(pid)
+    return f"{pid} {started}" if started else None
+
+
+def me() -> Identity:
+    return f"{os.getpid()} {_started(os.getpid())}"
+
+
+def alive(process: Identity | None) -> bool:
+    return process is not None and identity(_pid(process)) == process
+
+
+def send(process: Identity | None, number: signal.Signals) -> None:
+    """Nothing happens when the process is gone."""
+    if process is not None and alive(process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(_pid(process), number)
+
+
+def ended(process: Identity | None, within: float) -> bool:
+    """Whether the process ends within that many seconds. It need not be our child, so all we can do is look."""
+    until = time.monotonic() + within
+    while alive(process):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_WAIT)
+    return True
+
+
+def end(process: Identity | None, first: signal.Signals = signal.SIGTERM, within: float = 2) -> None:
+    """Ask, wait, then kill."""
+    send(process, first)
+    if not ended(process, within):
+        send(process, signal.SIGKILL)
+        ended(process, within)
+
+
+def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn`: the child gets this signal when its parent dies, even by SIGKILL. None where it cannot.
+
+    It survives exec; a change of the user undoes it, but `subprocess` changes that before it calls `preexec_fn`:
+    https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes  # slow to import, and most keepers start no child
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def ask() -> None:
+        libc.prctl(1, int(number), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
+
+
+def _pid(process: Identity) -> int:
+    return int(process.partition(" ")[0])
+
+
+def _started(pid: int) -> str:
+    """Empty for a process that is gone, or dead and not yet collected by its parent."""
+    if sys.platform == "linux":
+        try:
+            text = Path(f"/proc/{pid}/stat").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        # The second field is the command in brackets, which may hold anything: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+        state, *fields = text.rpartition(b")")[2].split()
+        return "" if state in (b"Z", b"X") else fields[18].decode()
+    command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+    state, _, started = answer.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else "_".join(started.split())
