@@ -1,0 +1,117 @@
+"""The one function that runs git.
+
+A daemon runs the program itself instead of a library's objects: each call has an end, a time limit and nothing
+left open. Values in arguments are our own or were checked by `bot.names`; the environment lets no prompt, no
+other protocol and none of the machine's git configuration in.
+"""
+
+import base64
+import os
+import signal
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.errors import BotError
+from bot.limits import GIT_SECONDS
+from bot.settings import Settings
+
+
+class GitError(BotError):
+    """git said no; the message is its last words, without secrets."""
+
+
+class Git:
+    """Runs git commands, as the settings' user. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = _environment(settings)
+        self._secrets = settings.all_secrets
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __call__(
+        self,
+        folder: Path,
+        *arguments: str,
+        stdin: bytes = b"",
+        seconds: float = GIT_SECONDS,
+        environment: dict[str, str] | None = None,
+    ) -> bytes:
+        """What `git ARGUMENTS`, run in `folder`, writes to stdout. Raises GitError, also for taking too long."""
+        with self._lock:
+            if self._closed:
+                raise GitError(f"git {arguments[0]}: stopped")
+            process = subprocess.Popen(
+                ["git", *arguments],
+                cwd=folder,
+                env={**self._environment, **(environment or {})},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # so that its helpers (ssh, git-remote-https) end with it
+            )
+            self._running.add(process)
+        with process:
+            try:
+                out, err = process.communicate(stdin, seconds)
+            except subprocess.TimeoutExpired:
+                raise GitError(f"git {arguments[0]}: no answer within {seconds:g} seconds") from None
+            finally:
+                _kill(process)
+                with self._lock:
+                    self._running.discard(process)
+        if process.returncode:
+            lines = err.decode(errors="replace").splitlines()
+            words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
+            raise GitError(f"git {arguments[0]}: {self._masked(' / '.join(words[-4:])) or process.returncode}")
+        return out
+
+    def close(self) -> None:
+        """Ends what runs; later calls fail. For the end of the program."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                _kill(process)
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """git's environment: https://git-scm.com/docs/git#_environment_variables"""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DPPCTL_"))}
+    config = {
+        "core.hooksPath": os.devnull,
+        "gc.autoDetach": "false",  # no git that outlives its call
+        "maintenance.autoDetach": "false",
+        "http.followRedirects": "false",  # a redirect could carry the token elsewhere
+    }
+    if token := settings.github_token.get_secret_value():
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        config[f"http.{settings.github_url}/.extraHeader"] = f"Authorization: Basic {basic}"
+    for number, (key, value) in enumerate(config.items()):
+        ours |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return ours | {
+        "GIT_CONFIG_COUNT": str(len(config)),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ALLOW_PROTOCOL": urlsplit(settings.github_url).scheme,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_AUTHOR_NAME": settings.github_user,
+        "GIT_AUTHOR_EMAIL": settings.github_email,
+        "GIT_COMMITTER_NAME": settings.github_user,
+        "GIT_COMMITTER_EMAIL": settings.github_email,
+        "LC_ALL": "C.UTF-8",
+    }

@@ -1,0 +1,15 @@
+"""The bot's limits, together, so that one look tells what it refuses and how long it waits."""
+
+# GitHub itself sends at most 25 MB (https://docs.github.com/en/webhooks/webhook-events-and-payloads);
+# a push event with its 2,048 commits at most stays well below this.
+MAX_DELIVERY_BYTES = 5 * 2**20
+
+MAX_CONFIG_BYTES = 64 * 2**10  # .dppctl.yaml, values.auto-updated.yaml
+MAX_CONFIG_ENTRIES = 100  # of each list in .dppctl.yaml
+MAX_YAML_DEPTH = 100
+MAX_YAML_NODES = 500_000  # with aliases written out; the largest real spec found has some 10,000
+MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
+
+GIT_SECONDS = 120.0  # one git command
+PUSH_TRIES = 10  # when others push to the ops repo at the same time
+RESYNC_SECONDS = 180.0  # between two re-checks of everything

@@ -1,0 +1,26 @@
+"""Logging: one event a line on stderr, secrets masked at this one place."""
+
+import logging
+from collections.abc import Sequence
+
+
+def configure(secrets: Sequence[str]) -> None:
+    """Write the records of `dppctl.*` to stderr, without the secrets."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Masked(secrets))
+    logger = logging.getLogger("dppctl")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+class _Masked(logging.Formatter):
+    def __init__(self, secrets: Sequence[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text

@@ -1,0 +1,120 @@
+"""A bare copy of a repository that is kept between uses; read through it what is true at a commit."""
+
+import re
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from bot.errors import BotError
+from bot.git import Git, GitError
+from bot.names import is_ref
+from bot.reconcile import Ref
+
+K = TypeVar("K")
+
+
+class Mirror:
+    """One repository. Not to be shared between threads."""
+
+    def __init__(self, git: Git, url: str, folder: Path) -> None:
+        self._git = git
+        self._url = url
+        self.folder = folder
+
+    def refresh(self) -> None:
+        """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`."""
+        if self._seen() is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._git(self.folder, "init", "--quiet", "--bare")
+        wanted = ("--symref", "--", self._url, "HEAD", "refs/heads/*", "refs/tags/*")
+        there = self._git(self.folder, "ls-remote", *wanted).decode(errors="replace")
+        if there != self._seen():
+            if head := re.search(r"^ref: (refs/heads/\S+)\tHEAD$", there, re.MULTILINE):
+                self._git(self.folder, "symbolic-ref", "HEAD", head[1])
+            refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+            self._git(self.folder, "fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *refs)
+            self._seen_file.write_text(there)
+
+    def head(self) -> str | None:
+        """The commit of the default branch, or None in an empty repository."""
+        try:
+            return self._git(self.folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+        except GitError:
+            return None
+
+    def refs(self) -> list[Ref]:
+        """Branches and tags that name a commit; names that `bot.names` does not accept are left out."""
+        fields = ("refname", "objecttype", "objectname", "*objecttype", "*objectname", "creatordate:unix")
+        wanted = "--format=" + "%00".join(f"%({field})" for field in fields)
+        found = []
+        listing = self._git(self.folder, "for-each-ref", wanted, "refs/heads", "refs/tags")
+        for line in listing.splitlines():  # of bytes: a name may hold what is a line's end only in Unicode
+            name, kind, commit, tagged_kind, tagged, created = line.decode(errors="replace").split("\0")
+            if is_ref(name) and "commit" in (kind, tagged_kind):
+                found.append(Ref(name, tagged or commit, int(created or 0)))
+        return found
+
+    def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
+        """Files by (commit, path): their content, or None where there is none. Two git calls for any number.
+
+        Raises BotError for a file larger than `limit` bytes.
+        """
+        return self._objects({key: f"{key[0]}:{key[1]}" for key in paths}, limit)
+
+    def read_below(self, commit: str, path: str, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes]:
+        """The wanted regular files below a folder, by their path relative to it."""
+        try:
+            listing = self._git(self.folder, "ls-tree", "-r", "-z", f"{commit}:{path}")
+        except GitError:
+            raise BotError(f"there is no folder {path} at {commit[:12]}") from None
+        objects = {}
+        for entry in listing.decode(errors="replace").split("\0")[:-1]:
+            meta, name = entry.split("\t", 1)
+            if meta.startswith("100") and wanted(name):
+                objects[name] = meta.split()[2]
+        return {name: content for name, content in self._objects(objects, limit).items() if content is not None}
+
+    def last_change(self, path: str) -> str:
+        """The newest commit of the default branch that changed a file."""
+        return self._git(self.folder, "log", "-1", "--format=%H", "HEAD", "--", path).decode().strip()
+
+    def export(self, commit: str, path: str, target: Path) -> None:
+        """Put the files below a folder, as they are at a commit, into the new folder `target`."""
+        with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+            self._git(self.folder, "archive", "--format=tar", f"--output={archive.name}", f"{commit}:{path}")
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                with tarfile.open(archive.name) as tar:
+                    tar.extractall(target, filter="data")
+            except tarfile.FilterError as error:
+                raise BotError(f"{commit[:12]}: {error}") from None
+
+    def _objects(self, names: Mapping[K, str], limit: int) -> dict[K, bytes | None]:
+        asked = "".join(f"{name}\n" for name in names.values()).encode()
+        sizes = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked)
+        there = {}
+        for (key, name), line in zip(names.items(), sizes.decode().splitlines(), strict=True):
+            kind, size = line.rsplit(" ", 1)
+            if kind == "blob":
+                if int(size) > limit:
+                    raise BotError(f"{key if isinstance(key, str) else name}: larger than {limit // 1024} KB")
+                there[key] = int(size)
+        asked = "".join(f"{names[key]}\n" for key in there).encode()
+        stream = self._git(self.folder, "cat-file", "--batch=", stdin=asked) if there else b""
+        found: dict[K, bytes | None] = dict.fromkeys(names)
+        start = 0
+        for key, length in there.items():
+            start += 1  # the empty header's line end
+            found[key] = stream[start : start + length]
+            start += length + 1
+        return found
+
+    @property
+    def _seen_file(self) -> Path:
+        return self.folder / "dppctl-seen"
+
+    def _seen(self) -> str | None:
+        return self._seen_file.read_text() if self._seen_file.exists() else None

@@ -1,0 +1,125 @@
+"""What should be deployed, decided from plain data: no git, no network, no clock.
+
+A delivery never comes in here. What the app repo's refs are now, and what the ops repo holds now, is all that
+counts; so a lost, doubled or late webhook cannot change the outcome.
+"""
+
+import re
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from bot.app_config import Action, AppConfig
+from bot.names import RepoPath, short
+from bot.registration import Target
+from bot.specs import Specs
+from bot.values import Pipeline, Source, Values
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A branch or tag: its full name, the commit it names, and when that commit or tag was made (unix time)."""
+
+    name: str
+    commit: str
+    created: int
+
+
+@dataclass(frozen=True)
+class RefState:
+    """A ref, and the app's `.dppctl.yaml` at its commit: the config, why it is refused, or None without one."""
+
+    ref: Ref
+    config: AppConfig | str | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """This ref is what the environment should run."""
+
+    target: Target
+    ref: Ref
+    action: Action
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What was asked for cannot or may not be done; the message is for the one who pushed."""
+
+    app: RepoPath
+    environment: str  # "" when the whole `.dppctl.yaml` is refused
+    ref: Ref
+    message: str
+
+
+@dataclass(frozen=True)
+class Update:
+    """The ops repo should hold these values and does not yet."""
+
+    target: Target
+    values: Values
+
+
+def choose(app: RepoPath, allowed: Set[Target], states: Iterable[RefState]) -> list[Choice | Refusal]:
+    """For each environment of an app, the ref that it should run: the newest that one of its actions names.
+
+    Each ref speaks through the `.dppctl.yaml` of its own commit, and only about itself. `allowed` is the
+    registration: an action outside it is refused.
+    """
+    ordered = sorted(states, key=lambda state: _age(state.ref))  # the newest last, so that it stays
+    tags = [state for state in ordered if state.ref.name.startswith("refs/tags/")]
+    outcome: dict[object, Choice | Refusal] = {}
+    for state in ordered:
+        if isinstance(state.config, str):
+            # An old tag's broken file is nobody's concern any more; a branch or the newest tag is.
+            if state not in tags[:-1]:
+                outcome[state.ref.name] = Refusal(app, "", state.ref, state.config)
+        elif state.config:
+            for ops, action in state.config.actions(app):
+                if action.triggered_by(state.ref.name):
+                    outcome[ops, action.environment] = _check(app, ops, action, state.ref, allowed)
+    return list(outcome.values())
+
+
+def plan(choice: Choice, specs: Specs, present: Values | None) -> Update | Refusal | None:
+    """What to do about a choice, given the app's pipelines at that commit and what the ops repo holds.
+
+    None: the ops repo already says so.
+    """
+    chosen = _chosen_pipelines(choice, specs)
+    if isinstance(chosen, Refusal):
+        return chosen
+    app, ref = choice.target.app, choice.ref
+    source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
+    values = Values(image=None, source=source, pipelines=chosen)
+    return None if values == present else Update(choice.target, values)
+
+
+def _check(app: RepoPath, ops: RepoPath, action: Action, ref: Ref, allowed: Set[Target]) -> Choice | Refusal:
+    target = Target(app, ops, action.environment)
+    if target in allowed:
+        return Choice(target, ref, action)
+    places = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in allowed if t.app == app)) or "nothing"
+    message = f"{app} is not registered for {action.environment} of {ops}; it may deploy to {places}"
+    return Refusal(app, action.environment, ref, message)
+
+
+def _chosen_pipelines(choice: Choice, specs: Specs) -> tuple[Pipeline, ...] | Refusal:
+    def refuse(message: str) -> Refusal:
+        return Refusal(choice.target.app, choice.target.environment, choice.ref, message)
+
+    wanted, at = choice.action.pipeline, f"{choice.target.app} at {short(choice.ref.name)}"
+    known = {pipeline.id: pipeline for pipeline in specs.pipelines}
+    if wanted == "all":
+        if specs.generated_by:
+            return refuse(f"{specs.generated_by} generates its pipelines: name them in `pipeline:` instead of all")
+        return specs.pipelines or refuse(f"{at} has no pipelines; put them into pipeline-spec.yaml")
+    ids = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
+    missing = [name for name in ids if name not in known]
+    if missing and not specs.generated_by:
+        return refuse(f"{at} has no pipeline {missing[0]}; it has {', '.join(known) or 'none'}")
+    return tuple(known.get(name) or Pipeline(id=name) for name in ids)
+
+
+def _age(ref: Ref) -> tuple[int, tuple[int, ...], str]:
+    """Time first; tags made in the same second by their version, as people read it (v1.10 after v1.9)."""
+    return ref.created, tuple(int(number) for number in re.findall(r"[0-9]{1,9}", short(ref.name))), ref.name

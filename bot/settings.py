@@ -1,0 +1,88 @@
+"""The servers' settings: environment variables `DPPCTL_…`, read once into one object.
+
+A `.env` file in the configuration folder is read first; the environment wins over it.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from bot.errors import BotError
+from bot.limits import MAX_DELIVERY_BYTES, RESYNC_SECONDS
+
+_PREFIX = "DPPCTL_"
+
+
+class Settings(BaseModel):
+    """Each field is the variable of that name: `github_url` is `DPPCTL_GITHUB_URL`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    # Where repositories are: OWNER/REPO is cloned from <github_url>/OWNER/REPO.git. file:///folder works too.
+    github_url: str = "https://github.com"
+    github_token: SecretStr = SecretStr("")
+    github_user: str = "dppctl"
+    github_email: str = "dppctl@users.noreply.github.com"
+    # Separated by commas: while rotating, the old and the new one.
+    webhook_secrets: tuple[SecretStr, ...]
+    # What sync shows when it reports. Left out, each start makes a new one, which is enough for `dppctl up`.
+    sync_token: Annotated[SecretStr, Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(32)))]
+    state_dir: Path
+    database_url: SecretStr = SecretStr("")  # default: SQLite in state_dir
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
+    max_delivery_bytes: Annotated[int, Field(gt=0)] = MAX_DELIVERY_BYTES
+    resync_seconds: Annotated[float, Field(gt=0)] = RESYNC_SECONDS
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = tuple(filter(None, (part.strip() for part in value.split(","))))
+        if not value:
+            raise ValueError("is empty; GitHub's webhook page asks for a secret, put the same one here")
+        return value
+
+    @field_validator("github_url")
+    @classmethod
+    def _is_plain_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("https", "http", "ssh", "file") or parts.password or parts.query or parts.fragment:
+            raise ValueError("expected https://HOST, ssh://USER@HOST or file:///FOLDER, without a password")
+        return value.rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the bot's own database."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.state_dir / 'dppctl.sqlite'}"
+
+    def repository_url(self, repository: str) -> str:
+        """The only place where a repository's name becomes a URL."""
+        return f"{self.github_url}/{repository}.git"
+
+    @property
+    def all_secrets(self) -> list[str]:
+        """What must never be seen in a log or a message."""
+        held = [self.github_token, self.sync_token, self.database_url, *self.webhook_secrets]
+        return [value for secret in held if (value := secret.get_secret_value())]
+
+
+def load_settings(config: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `config/.env` and the environment. Raises BotError naming the variable that is wrong."""
+    given = {**dotenv_values(config / ".env"), **environment}
+    fields = {name: given[_PREFIX + name.upper()] for name in Settings.model_fields if _PREFIX + name.upper() in given}
+    fields.setdefault("state_dir", str(config / "state"))
+    try:
+        settings = Settings.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        variable = _PREFIX + str(problem["loc"][0]).upper()
+        message = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        raise BotError(f"{variable}: {message} (set it in the environment or in {config / '.env'})") from None
+    return settings.model_copy(update={"state_dir": settings.state_dir.absolute()})

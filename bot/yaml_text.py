@@ -1,0 +1,53 @@
+"""YAML from outside, read so that no text can hurt: PyYAML's C loader, as dpp does, behind a look at its events.
+
+Without that look a text of some KB takes the process down (the C loader recurses) or fills the memory (aliases of
+aliases, "billion laughs").
+"""
+
+from typing import Any
+
+import yaml
+
+from bot.errors import BotError
+from bot.limits import MAX_YAML_DEPTH, MAX_YAML_NODES
+
+# What the loader lets through when a scalar is not what it looks like (`-__`, `2001-02-30`, `!!bool x`).
+_SCALAR_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+
+
+def read_yaml(text: str | bytes, where: str) -> tuple[Any, yaml.Node | None]:
+    """The value of a text and the node that tells its lines. Raises BotError (`where:line: what`)."""
+    try:
+        _look_at_events(text, where)
+        loader = yaml.CSafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            return (loader.construct_document(node) if node else None), node
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())[:200]
+        raise BotError(f"{where}:{mark.line + 1 if mark else 1}: not valid YAML: {problem}") from None
+    except _SCALAR_ERRORS:
+        raise BotError(f"{where}: not valid YAML: a value in it cannot be read; put it in quotes") from None
+
+
+def _look_at_events(text: str | bytes, where: str) -> None:
+    """Refuse what is nested too deep, and what would be too large with all aliases written out."""
+    sizes: dict[str, int] = {}  # of what has an anchor
+    open_nodes: list[tuple[str | None, int]] = [(None, 0)]  # anchor, size so far
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        size = 0
+        if isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, 1))
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop() if isinstance(event, yaml.CollectionEndEvent) else (event.anchor, 1)
+            if anchor:
+                sizes[anchor] = size
+        above, so_far = open_nodes[-1]
+        open_nodes[-1] = (above, so_far + size)
+        if len(open_nodes) > MAX_YAML_DEPTH or so_far + size > MAX_YAML_NODES:
+            raise BotError(f"{where}:{event.start_mark.line + 1}: nested too deep, or too large with its aliases")

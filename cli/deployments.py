@@ -1,0 +1,35 @@
+"""`dppctl list deployments`: what `dppctl up` deployed, with what result."""
+
+import json
+from pathlib import Path
+
+import click
+
+from cli.up import CONFIG_OPTION
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
+def deployments(config: Path, limit: int) -> None:
+    """List deployments as JSON, the newest first."""
+    from bot.settings import load_settings
+    from bot.store import Store
+
+    store = Store(load_settings(config).database)
+    found = [
+        {
+            "id": deployment.id,
+            "app": deployment.app,
+            "environment": deployment.environment,
+            "ref": deployment.ref,
+            "commit": deployment.commit,
+            "state": deployment.state,
+            "rows": deployment.rows,
+            "changed": deployment.changed.isoformat(),
+            "error": deployment.error,
+        }
+        for deployment in store.deployments(limit)
+    ]
+    store.close()
+    click.echo(json.dumps(found, indent=1))

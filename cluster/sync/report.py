@@ -1,0 +1,40 @@
+"""Tells the receiver how deployments go."""
+
+import threading
+
+import requests
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity.nap import sleep_using_event
+
+from bot.events import SyncEvent
+from cluster.errors import ClusterError
+
+_SECONDS = 10
+
+
+class Reporter:
+    """Posts events to one receiver, in order."""
+
+    def __init__(self, url: str, token: str, stopping: threading.Event) -> None:
+        """`url` of the receiver, without a path; `stopping` cuts the waiting between tries short."""
+        self._url = f"{url}/sync/events"
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy between us; no .netrc instead of the token
+        self._session.headers.update({"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(requests.RequestException),
+            stop=stop_after_attempt(6),
+            wait=wait_exponential(multiplier=0.1, max=5),
+            sleep=sleep_using_event(stopping),
+        )
+
+    def __call__(self, event: SyncEvent) -> None:
+        """Raises ClusterError when the receiver does not take it, also after some tries."""
+        try:
+            self._retrying(self._post, event)
+        except RetryError as error:
+            raise ClusterError(f"{self._url} does not take reports: {error.last_attempt.exception()}") from None
+
+    def _post(self, event: SyncEvent) -> None:
+        answer = self._session.post(self._url, data=event.model_dump_json(), timeout=_SECONDS)
+        answer.raise_for_status()

@@ -1,0 +1,29 @@
+"""A forge, and a bot that looks at it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.git import Git
+from bot.settings import Settings, load_settings
+from tests.forge import Forge
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Forge:
+    return Forge(tmp_path)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, forge: Forge) -> Settings:
+    (tmp_path / "config").mkdir()
+    given = {"DPPCTL_GITHUB_URL": forge.url, "DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_TOKEN": "t0ken"}
+    return load_settings(tmp_path / "config", given)
+
+
+@pytest.fixture
+def bot_git(settings: Settings) -> Iterator[Git]:
+    git = Git(settings)
+    yield git
+    git.close()

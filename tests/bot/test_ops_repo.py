@@ -1,0 +1,121 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.errors import BotError
+from bot.git import Git
+from bot.names import RepoPath
+from bot.ops_repo import OpsRepo
+from bot.reconcile import Update
+from bot.registration import Target
+from bot.settings import Settings
+from bot.values import Pipeline, Source, Values
+from tests.forge import Forge, Repository, git
+
+FILE = "here/environments/staging/values.auto-updated.yaml"
+
+
+@pytest.fixture
+def repository(forge: Forge) -> Repository:
+    return forge.repository("ann/ops")
+
+
+@pytest.fixture
+def ops(bot_git: Git, settings: Settings, repository: Repository, tmp_path: Path) -> OpsRepo:
+    return OpsRepo(bot_git, settings.repository_url(repository.name), tmp_path / "ops")
+
+
+def update(commit: str = "a", environment: str = "staging") -> Update:
+    source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit * 40)
+    values = Values(image=None, source=source, pipelines=(Pipeline(id="./one"),))
+    return Update(Target(RepoPath("ann/app"), RepoPath("ann/ops", "here"), environment), values)
+
+
+def test_an_update_is_one_commit_with_trailers(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({"here/environments/staging/values.yaml": "people: write this\n"})
+    ((target, commit),) = ops.write([update()]).items()
+    assert target == update().target
+    assert repository.file(FILE) == update().values.to_yaml().strip()
+    assert repository.file("here/environments/staging/values.yaml") == "people: write this"
+    body = git(repository.bare, "show", "--no-patch", "--format=%H %an%n%(trailers)", "master")
+    assert body.splitlines() == [
+        f"{commit} dppctl",
+        "Dppctl-App: ann/app",
+        "Dppctl-Environment: staging",
+        "Dppctl-Source-Ref: refs/heads/master",
+        f"Dppctl-Source-Commit: {'a' * 40}",
+        "Dppctl-Image: none",
+    ]
+    ops.refresh()
+    assert ops.present(update().target) == update().values
+
+
+def test_no_change_is_no_commit(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({"README.md": ""})
+    assert len(ops.write([update()])) == 1
+    assert ops.write([update()]) == {}
+    assert len(repository.log()) == 2
+
+
+def test_what_waits_goes_out_in_one_push(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({"README.md": ""})
+    git(repository.bare, "config", "core.logAllRefUpdates", "always")
+    assert len(ops.write([update(environment=f"e{number}") for number in range(3)])) == 3
+    assert len(repository.log()) == 4
+    assert len((repository.bare / "logs/refs/heads/master").read_text().splitlines()) == 1
+
+
+def test_an_empty_ops_repo_gets_its_first_commit(ops: OpsRepo, repository: Repository) -> None:
+    ops.write([update()])
+    assert repository.file(FILE) == update().values.to_yaml().strip()
+
+
+def test_a_push_between_fetch_and_push_survives(settings: Settings, repository: Repository, tmp_path: Path) -> None:
+    repository.push({"README.md": "first"}, message="start")
+
+    class OvertakenGit(Git):
+        def __call__(self, folder: Path, *arguments: str, **options: Any) -> bytes:
+            if arguments[0] == "push" and len(repository.log()) < 3:
+                repository.push({"README.md": str(repository.log())}, message="theirs")
+            return super().__call__(folder, *arguments, **options)
+
+    ops = OpsRepo(OvertakenGit(settings), settings.repository_url(repository.name), tmp_path / "ops")
+    ops.write([update()])
+    assert repository.log() == [f"Deploy ann/app master ({'a' * 12}) to staging", "theirs", "theirs", "start"]
+
+
+def test_a_push_that_wins_the_ref_while_ours_is_taken_in_survives(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({"README.md": "first"}, message="start")
+    hook = repository.bare / "hooks" / "update"
+    hook.write_text(
+        "#!/bin/sh\n"
+        "export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n"
+        'test "$(git rev-list --count master)" -ge 3 ||\n'
+        "git update-ref refs/heads/master $(git commit-tree -p master -m theirs 'master^{tree}')\n"
+    )
+    hook.chmod(0o755)
+    ops.write([update()])
+    assert repository.log() == [f"Deploy ann/app master ({'a' * 12}) to staging", "theirs", "theirs", "start"]
+
+
+def test_a_link_in_the_repo_leads_nowhere(ops: OpsRepo, repository: Repository, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (repository.work / "here").mkdir()
+    (repository.work / "here/environments").symlink_to(outside)
+    repository.push({"README.md": ""})
+    with pytest.raises(BotError, match=r"a folder above .* is a link"):
+        ops.write([update()])
+    assert list(outside.iterdir()) == []
+    assert len(repository.log()) == 1
+
+
+def test_a_file_that_somebody_spoilt_is_written_again(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({FILE: "{ not ours"})
+    ops.refresh()
+    assert ops.present(update().target) is None
+    ops.write([update()])
+    assert ops.present(update().target) is None  # of the last refresh
+    ops.refresh()
+    assert ops.present(update().target) == update().values

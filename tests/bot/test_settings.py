@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from bot.errors import BotError
+from bot.settings import load_settings
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DPPCTL_WEBHOOK_SECRETS=old, new\nDPPCTL_PORT=1\n")
+    settings = load_settings(tmp_path, {"DPPCTL_PORT": "2", "DPPCTL_CACHE_DIR": "of another part"})
+    assert [secret.get_secret_value() for secret in settings.webhook_secrets] == ["old", "new"]
+    assert settings.port == 2
+    assert settings.database == f"sqlite:///{tmp_path}/state/dppctl.sqlite"
+    assert settings.repository_url("ann/app") == "https://github.com/ann/app.git"
+
+
+def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
+    given = {"DPPCTL_WEBHOOK_SECRETS": "x"}
+    tokens = {load_settings(tmp_path, given).sync_token.get_secret_value() for _ in range(2)}
+    assert len(tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "DPPCTL_WEBHOOK_SECRETS: is not set"),
+        ({"DPPCTL_WEBHOOK_SECRETS": " , "}, "DPPCTL_WEBHOOK_SECRETS: is empty"),
+        ({"DPPCTL_PORT": "http"}, "DPPCTL_PORT: Input should be a valid integer"),
+        ({"DPPCTL_GITHUB_URL": "https://me:secret@x"}, "DPPCTL_GITHUB_URL: expected https://HOST"),
+        ({"DPPCTL_GITHUB_URL": "ext::sh -c x"}, "DPPCTL_GITHUB_URL: expected https://HOST"),
+    ],
+)
+def test_the_variable_that_is_wrong_is_named_and_no_value_is_shown(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    secret = {"DPPCTL_WEBHOOK_SECRETS": "hush"} if len(given) and "DPPCTL_WEBHOOK_SECRETS" not in given else {}
+    with pytest.raises(BotError) as refused:
+        load_settings(tmp_path, {**secret, **given})
+    assert str(refused.value).startswith(said)
+    assert "secret@" not in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+def test_secrets_do_not_show_in_the_settings_text(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_TOKEN": "t0ken"})
+    assert "hush" not in repr(settings)
+    assert "t0ken" not in repr(settings)
