@@ -27,7 +27,7 @@ HOW = """\
 
 @dataclass(frozen=True)
 class Row:
-    """One bar and whether it was met; None: not measured, `measured` says why."""
+    """One figure and whether it met its bar; None: it has none, or was not measured, and `measured` says why."""
 
     what: str
     bar: str
@@ -54,7 +54,7 @@ def page(results: dict[str, Result], quick: bool) -> str:
     lines = []
     for name, result in results.items():
         for row in result.rows:
-            met = {True: "met", False: "**missed**", None: "not measured"}[row.met]
+            met = {True: "met", False: "**missed**", None: ""}[row.met]
             repeat = f"`.venv/bin/python -m benchmarks --only {name}`"
             lines.append((row.what, row.bar, row.measured, met, repeat))
     parts += [table(("what", "bar", "measured", "", "to repeat"), lines), ""]

@@ -72,21 +72,24 @@ class EventStream:
 
     def __iter__(self) -> Iterator[Event]:
         """All events from the first on, waiting for what is still to come; ends when the stream is closed."""
-        seen = 0
-        logs_seen = 0
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[List[Event]]:
+        """The same, in lists of what there is at a time."""
+        seen = logs_seen = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._emitted > seen)  # noqa: B023
                 batch = self._since(seen)
                 new_logs = self._log_count - logs_seen
-                ended = self._closed and not batch
                 seen, logs_seen = self._emitted, self._log_count
-            if ended:
-                return
+            if not batch:
+                return  # closed, and all is told
             missed = new_logs - sum(event["event"] == "log" for event in batch)
             if missed > 0:
-                yield {"event": "skipped_log", "time": utc_now(), "lines": missed}
-            yield from batch
+                batch.insert(0, {"event": "skipped_log", "time": utc_now(), "lines": missed})
+            yield batch
 
     def _next(self) -> int:
         self._emitted += 1

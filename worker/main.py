@@ -80,12 +80,11 @@ class _Stopping:
 
 
 def _print_events(events: EventStream, as_json: bool) -> None:
-    for event in events:
-        line = json.dumps(event) if as_json else as_text(event)
-        if line is None:
-            continue
+    for batch in events.batches():
+        lines = [json.dumps(event) if as_json else as_text(event) for event in batch]
         try:
-            print(line, flush=True)
+            sys.stdout.write("".join(line + "\n" for line in lines if line is not None))
+            sys.stdout.flush()
         except BrokenPipeError:
             return  # nobody reads any more; the receipt is still written
 
