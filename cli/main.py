@@ -1,6 +1,5 @@
-"""The command `dppctl`. Each subcommand is imported when it is called, so that `dppctl --help` is quick."""
+"""The command `dppctl`."""
 
-import importlib
 import sys
 from typing import NoReturn
 
@@ -8,6 +7,7 @@ import click
 
 from bot.errors import BotError
 from cli.errors import InputError
+from cli.lazy import LazyGroup
 from cluster.errors import ClusterError
 
 # name: (where it is, what `dppctl --help` says of it)
@@ -21,28 +21,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported on use."""
-
-    def list_commands(self, _context: click.Context) -> list[str]:
-        """Their names, in the order of COMMANDS."""
-        return list(COMMANDS)
-
-    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        """The command of this name, imported now."""
-        if name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Their names and texts, with nothing imported."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dppctl")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context

@@ -18,6 +18,17 @@ from cluster.local.runtime import Runtime, ensure_runtime
 
 REPOSITORY = Path(__file__).parent.parent
 SECONDS_TO_WAIT = 30.0
+SLEEPER = """
+    sleeper:
+      pipeline:
+      - run: sleeper
+        code: |
+            import time
+            from datapackage_pipelines.wrapper import ingest
+            ingest()
+            open("running", "w").close()
+            time.sleep(600)
+"""  # a pipeline that runs until it is stopped; the file tells that it does
 T = TypeVar("T")
 
 

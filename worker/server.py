@@ -75,7 +75,8 @@ class WorkerServer(ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._readers = 0
-        self._no_readers = threading.Condition()
+        self._told = False
+        self._reading = threading.Condition()
 
     def start_run(self, request: Dict[str, Any]) -> bool:
         """Start a run; False when one is running."""
@@ -102,26 +103,29 @@ class WorkerServer(ThreadingHTTPServer):
         self.shutdown()
 
     def end_after_run(self) -> None:
-        """Wait for the first run's end, then end the server."""
+        """Wait until the first run has ended and somebody has been told all of it (or nobody asks), then end."""
         self._ended.wait()
+        with self._reading:
+            self._reading.wait_for(lambda: self._told, SECONDS_FOR_READERS)
         self.shutdown()
 
     def read_events(self, write: Any) -> None:
         """Hand every event of the present run to `write` until it ends."""
-        with self._no_readers:
+        with self._reading:
             self._readers += 1
         try:
             for event in self.events or ():
                 write(json.dumps(event).encode() + b"\n")
+            self._told = True
         finally:
-            with self._no_readers:
+            with self._reading:
                 self._readers -= 1
-                self._no_readers.notify_all()
+                self._reading.notify_all()
 
     def wait_for_readers(self) -> None:
         """Give those who read events a few seconds to get the last ones."""
-        with self._no_readers:
-            self._no_readers.wait_for(lambda: self._readers == 0, SECONDS_FOR_READERS)
+        with self._reading:
+            self._reading.wait_for(lambda: self._readers == 0, SECONDS_FOR_READERS)
 
     def _execute(self, run: Run, events: EventStream) -> None:
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Dppctl, eventually, needs, processes_with
+from tests.conftest import SLEEPER, Dppctl, eventually, needs, processes_with
 
 Files = Callable[[Mapping[str, str]], Path]
 
@@ -39,20 +39,6 @@ MEMBERS = {
             return Flow(rows, update_resource(-1, name="members", path="members.csv", **{"dpp:streaming": True}))
     """,
     "failing.py": "def flow(*_):\n    raise RuntimeError('the source is gone')",
-}
-
-SLEEPER = {
-    "pipeline-spec.yaml": """
-        sleeper:
-          pipeline:
-          - run: sleeper
-            code: |
-                import time
-                from datapackage_pipelines.wrapper import ingest
-                ingest()
-                open("running", "w").close()
-                time.sleep(600)
-    """
 }
 
 
@@ -131,7 +117,7 @@ def test_a_mistake_in_a_spec_is_told_with_its_line(dppctl: Dppctl, workload: Fil
 
 
 def test_ctrl_c_ends_everything(dppctl: Dppctl, workload: Files) -> None:
-    folder = workload(SLEEPER)
+    folder = workload({"pipeline-spec.yaml": SLEEPER})
     process = dppctl.start("run", cwd=folder, TEST_MARK=str(folder))
     eventually((folder / "running").exists, "the pipeline runs")
     began = time.monotonic()
@@ -144,7 +130,7 @@ def test_ctrl_c_ends_everything(dppctl: Dppctl, workload: Files) -> None:
 
 
 def test_nothing_survives_a_command_that_is_killed(dppctl: Dppctl, workload: Files) -> None:
-    folder = workload(SLEEPER)
+    folder = workload({"pipeline-spec.yaml": SLEEPER})
     process = dppctl.start("run", cwd=folder, TEST_MARK=str(folder))
     eventually((folder / "running").exists, "the pipeline runs")
     process.kill()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.conftest import eventually, processes_with
+from tests.conftest import SLEEPER, eventually, processes_with
 from tests.worker.conftest import Worker
 
 Files = Callable[[Mapping[str, str]], Path]
@@ -220,18 +220,7 @@ def test_stop_ends_every_process_within_two_seconds_and_the_next_run_starts(work
 
 
 def test_nothing_survives_a_worker_that_is_killed(worker: Worker, workload: Files) -> None:
-    spec = """
-        sleeper:
-          pipeline:
-          - run: sleeper
-            code: |
-                import time
-                from datapackage_pipelines.wrapper import ingest
-                ingest()
-                open("running", "w").close()
-                time.sleep(600)
-    """
-    folder = workload({"pipeline-spec.yaml": spec})
+    folder = workload({"pipeline-spec.yaml": SLEEPER})
     process = worker.start("run", cwd=folder, TEST_MARK=str(folder))
     eventually((folder / "running").exists, "the pipeline runs")
     process.kill()

@@ -13,21 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import eventually, processes_with
+from tests.conftest import SLEEPER, eventually, processes_with
 from tests.worker.conftest import Worker
 
 GOOD = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
-SLEEPER = """
-sleeper:
-  pipeline:
-  - run: sleeper
-    code: |
-        import time
-        from datapackage_pipelines.wrapper import ingest
-        ingest()
-        open("running", "w").close()
-        time.sleep(600)
-"""
 
 
 @dataclass
