@@ -8,7 +8,7 @@ import os
 import pkgutil
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, cast
+from typing import Any, Dict, List, Mapping, Optional, cast
 
 from worker.output import signal_name
 from worker.plan import Pipeline, WorkloadError
@@ -31,6 +31,8 @@ class Dpp:
         self._workload = workload
         self._hooks = hooks
         self._given = environment
+        self._inspecting: Optional[OwnedProcess] = None
+        self._stopped = False
         hooks.mkdir()
         for name in HOOKS:
             source = pkgutil.get_data("worker", "hooks/" + name)  # the worker may be a zipapp
@@ -43,7 +45,9 @@ class Dpp:
         """
         target = scratch / "pipelines.json"
         environment = {**self._environment(self._workload), "DPPCTL_INSPECT_FILE": str(target)}
-        process = OwnedProcess([self._command], self._workload, environment)
+        self._inspecting = process = OwnedProcess([self._command], self._workload, environment)
+        if self._stopped:  # it came before there was something to stop
+            process.stop()
         output = process.stderr.read().decode("utf8", "replace").strip()
         code = process.wait()
         if not target.exists():
@@ -55,6 +59,12 @@ class Dpp:
             raise WorkloadError(report["errors"])
         pipelines: List[Pipeline] = report["pipelines"]
         return pipelines
+
+    def stop(self) -> None:
+        """End the inspection, if it is under way: generators are the user's code and may hang."""
+        self._stopped = True
+        if self._inspecting:
+            self._inspecting.stop()
 
     def start(self, pipeline: Pipeline, scratch: Path) -> OwnedProcess:
         """Start `dpp run --slave` for this pipeline; its sink writes RESOURCES_FILE in the scratch folder.

@@ -36,6 +36,7 @@ class Run:
         self._origin = {"source": None, "image": None, **(origin or {})}
         self._lock = threading.Lock()
         self._running: List[PipelineRun] = []
+        self._dpp: Optional[Dpp] = None
         self._stopped = False
 
     def execute(self) -> Receipt:
@@ -49,11 +50,13 @@ class Run:
         try:
             results = self._run_in(scratch)
         except WorkloadError as invalid:
-            self._events.emit("invalid", errors=invalid.errors)
-            raise
+            if not self._stopped:
+                self._events.emit("invalid", errors=invalid.errors)
+                raise
+            results = []
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        statuses = [result["status"] for result in results]
+        statuses = [result["status"] for result in results] or ["stopped"]
         status = next((one for one in ("stopped", "failed") if one in statuses), "succeeded")
         receipt = {
             "status": status,
@@ -69,8 +72,10 @@ class Run:
         """End what runs, within two seconds, and start nothing more."""
         with self._lock:
             self._stopped = True
-            running = list(self._running)
-        stoppers = [threading.Thread(target=one.stop) for one in running]
+            stops = [one.stop for one in self._running]
+            if self._dpp:
+                stops.append(self._dpp.stop)
+        stoppers = [threading.Thread(target=stop) for stop in stops]
         for stopper in stoppers:
             stopper.start()
         for stopper in stoppers:
@@ -80,6 +85,10 @@ class Run:
         # A fresh state folder: nothing is "already running" because an earlier run was killed.
         environment = {**self._environment, "DPP_DB_DIRNAME": str(scratch / "state")}
         dpp = Dpp(self._workload, scratch / "hooks", environment)
+        with self._lock:
+            self._dpp = dpp
+            if self._stopped:
+                dpp.stop()
         pipelines = choose(dpp.inspect(scratch), self._asked)
         for pipeline in pipelines:
             self._events.emit(

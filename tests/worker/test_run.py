@@ -219,6 +219,26 @@ def test_stop_ends_every_process_within_two_seconds_and_the_next_run_starts(work
         (folder / "running").unlink()
 
 
+def test_stop_ends_a_generator_that_hangs(worker: Worker, workload: Files) -> None:
+    folder = workload(
+        {
+            "slow.source-spec.yaml": "{}",
+            "datapackage_pipelines_slow/__init__.py": """
+                import time
+                open("running", "w").close()
+                time.sleep(600)
+            """,
+        }
+    )
+    process = worker.start("run", "--events", cwd=folder, TEST_MARK=str(folder))
+    eventually((folder / "running").exists, "the generator is imported")
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert json.loads(stdout.splitlines()[-1])["receipt"]["status"] == "stopped"
+    assert processes_with(f"TEST_MARK={folder}") == []
+
+
 def test_nothing_survives_a_worker_that_is_killed(worker: Worker, workload: Files) -> None:
     folder = workload({"pipeline-spec.yaml": SLEEPER})
     process = worker.start("run", cwd=folder, TEST_MARK=str(folder))
