@@ -1,12 +1,11 @@
-"""`python -m benchmarks`: runs all measures, or some of them, and writes the page."""
+"""`python -m benchmarks`: runs all measures, or some of them, and writes what they found to docs/benchmarks.md."""
 
 import argparse
 import sys
-from pathlib import Path
 
 from benchmarks import paired, start, worker
 from benchmarks.bench import open_bench
-from benchmarks.report import ROOT, Result, load, page
+from benchmarks.report import ROOT, Result, load, merge, page
 
 BENCHMARKS = {
     "help": start.help_,
@@ -22,8 +21,9 @@ def main() -> None:
     """Exit code 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=BENCHMARKS, action="append", metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--quick", action="store_true", help="small data, few runs: only to see that it works")
-    parser.add_argument("--output", type=Path, help="the page; default: docs/benchmarks.md when all is measured")
+    parser.add_argument(
+        "--quick", action="store_true", help="small data, few runs, nothing written: only to see that it works"
+    )
     arguments = parser.parse_args()
     if sys.platform != "linux":
         parser.error("the benchmarks read /proc, so they need Linux")
@@ -37,15 +37,13 @@ def main() -> None:
             results[name].load = [before, load()]
             for row in results[name].rows:
                 print(f"  {row.what}: {row.measured} ({row.bar})", flush=True)
-    written = page(results, arguments.quick)
-    target = arguments.output
-    if target is None and not arguments.only and not arguments.quick:
-        target = ROOT / "docs" / "benchmarks.md"
-    if target:
-        target.write_text(written, encoding="utf-8")
-        print(f"Written: {target}")
+    if arguments.quick:
+        print("\n" + page(results, quick=True))
     else:
-        print("\n" + written)
+        kept = merge(ROOT / "docs" / "benchmarks.json", results, list(BENCHMARKS))
+        target = ROOT / "docs" / "benchmarks.md"
+        target.write_text(page(kept, quick=False), encoding="utf-8")
+        print(f"Written: {target.relative_to(ROOT)}")
     sys.exit(any(row.met is False for result in results.values() for row in result.rows))
 
 

@@ -1,11 +1,12 @@
 """What a benchmark found, and the page that tells it: docs/benchmarks.md."""
 
+import json
 import os
 import platform
 import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,12 +38,25 @@ class Row:
 
 @dataclass
 class Result:
-    """`details`: Markdown. `load`: the machine's load averages before and after."""
+    """`details`: Markdown. `load`: the machine's load averages before and after; `measured`: when, and on what."""
 
     title: str
     rows: list[Row]
     details: str = ""
     load: list[str] = field(default_factory=list)
+    measured: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {machine()}")
+
+
+def merge(file: Path, fresh: dict[str, Result], order: Sequence[str]) -> dict[str, Result]:
+    """Keep these results in a JSON file, beside those of other benchmarks; all that it then holds, in this order."""
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    kept |= {name: asdict(result) for name, result in fresh.items()}
+    file.write_text(json.dumps({name: kept[name] for name in order if name in kept}, indent=1) + "\n")
+    return {
+        name: Result(**{**kept[name], "rows": [Row(**row) for row in kept[name]["rows"]]})
+        for name in order
+        if name in kept
+    }
 
 
 def page(results: dict[str, Result], quick: bool) -> str:
@@ -50,7 +64,7 @@ def page(results: dict[str, Result], quick: bool) -> str:
     parts = ["# Benchmarks", ""]
     if quick:
         parts += ["**A quick try: small data, few runs. These numbers mean nothing.**", ""]
-    parts += [f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {machine()}", ""]
+    parts += ["Written by `make bench`; each part says when, and on what machine and commit.", ""]
     lines = []
     for name, result in results.items():
         for row in result.rows:
@@ -60,6 +74,7 @@ def page(results: dict[str, Result], quick: bool) -> str:
     parts += [table(("what", "bar", "measured", "", "to repeat"), lines), ""]
     for result in results.values():
         parts += [f"## {result.title}", "", result.details.strip(), ""]
+        parts += [f"Measured {result.measured}", ""]
         parts += [f"Load average (1, 5, 15 min) before: {result.load[0]}; after: {result.load[1]}.", ""]
     return "\n".join([*parts, HOW])
 
