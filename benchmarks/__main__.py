@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import paired, start, worker
+from benchmarks import chaos, ops_repo, paired, receiver, recheck, replay, start, worker
 from benchmarks.bench import open_bench
 from benchmarks.report import ROOT, Result, load, merge, page
 
@@ -14,6 +14,11 @@ BENCHMARKS = {
     "log-lines": worker.log_lines,
     "big-sqlite": paired.big_sqlite,
     "big-postgres": paired.big_postgres,
+    "receiver": receiver.receiver,
+    "ops-repo": ops_repo.ops_repo,
+    "recheck": recheck.recheck,
+    "replay": replay.replay,
+    "chaos": chaos.chaos,
 }
 
 

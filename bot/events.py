@@ -8,7 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bot.names import Environment
 from bot.values import Source
 
-Phase = Literal["started", "progress", "succeeded", "failed"]
+# `scheduled`: a pipeline ran by the clock, on what is deployed; the deployment's own state stays.
+Phase = Literal["queued", "started", "progress", "succeeded", "failed", "superseded", "scheduled"]
 
 _Text = Annotated[str, Field(max_length=20_000, pattern=r"^[^\x00]*$")]
 _Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
@@ -59,4 +60,5 @@ class SyncEvent(_Message):
     phase: Phase
     time: datetime
     message: _Text = ""  # for people; with `failed`, why
+    log: Annotated[str, Field(max_length=200_000, pattern=r"^[^\x00]*$")] = ""  # lines since the event before
     receipt: Receipt | None = None

@@ -32,6 +32,7 @@ class Git:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self.calls = self.errors = 0  # for /metrics
 
     def __call__(
         self,
@@ -55,6 +56,7 @@ class Git:
                 start_new_session=True,  # so that its helpers (ssh, git-remote-https) end with it
             )
             self._running.add(process)
+            self.calls += 1
         with process:
             try:
                 out, err = process.communicate(stdin, seconds)
@@ -65,6 +67,8 @@ class Git:
                 with self._lock:
                     self._running.discard(process)
         if process.returncode:
+            with self._lock:
+                self.errors += 1
             lines = err.decode(errors="replace").splitlines()
             words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
             raise GitError(f"git {arguments[0]}: {self._masked(' / '.join(words[-4:])) or process.returncode}")

@@ -12,4 +12,9 @@ MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
 
 GIT_SECONDS = 120.0  # one git command
 PUSH_TRIES = 10  # when others push to the ops repo at the same time
+RETRY_SECONDS = 1.0  # after a failure of git or the network; twice as long each time, give or take half
+MAX_RETRY_SECONDS = 180.0
+REFRESHES = 4  # repositories that are asked at the same time
 RESYNC_SECONDS = 180.0  # between two re-checks of everything
+POLL_SECONDS = 0.25  # between two looks for what the receiver wrote down
+MAX_LOG_BYTES = 2**20  # kept of each deployment's log

@@ -1,27 +1,29 @@
-"""The one thread that reconciles: woken for a repository, and by the clock (and at the start) for all of them.
+"""The one thread that works: it takes deliveries and requests from the store, and looks at everything by the clock.
 
 Serial on purpose: there is one writer for each ops repo, and what piles up while it works is handled together.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.app_config import CONFIG_FILE, AppConfig, parse_app_config
-from bot.errors import BotError
 from bot.git import Git
-from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
+from bot.hand import Hand
+from bot.leader import Leader
+from bot.limits import POLL_SECONDS
 from bot.mirror import Mirror
-from bot.names import RepoPath, short
+from bot.names import RepoPath
 from bot.ops_repo import OpsRepo
-from bot.reconcile import Choice, RefState, Refusal, Update, choose, plan
+from bot.reconciler import Reconciler
 from bot.registration import Target
+from bot.retries import Retries
 from bot.settings import Settings
-from bot.specs import is_spec, parse_specs
 from bot.store import Store
+from bot.tables import Delivery
 
 _log = logging.getLogger("dppctl.bot")
 
@@ -38,9 +40,8 @@ class Loop:
         on_change: Callable[[], None],
     ) -> None:
         """`on_change` is called after each push to an ops repo."""
-        self._targets = targets
         self._store = store
-        self._on_change = on_change
+        self._git = git
         self._resync_seconds = settings.resync_seconds
 
         def folder(kind: str, repository: str) -> Path:
@@ -50,11 +51,16 @@ class Loop:
             name: Mirror(git, settings.repository_url(name), folder("apps", name))
             for name in {target.app.repository for target in targets}
         }
-        self._ops = {
+        ops = {
             name: OpsRepo(git, settings.repository_url(name), folder("ops", name))
             for name in {target.ops.repository for target in targets}
         }
-        self._waiting = set(self._apps)
+        self._ops = ops
+        self._reconciler = Reconciler(targets, self._apps, ops, store, on_change)
+        self._hand = Hand(targets, self._apps, ops, store, self._reconciler)
+        self._leader = Leader(store)
+        self._retries = Retries()
+        self._waiting: set[str] = set()
         self._wake = threading.Condition()
         self._stopping = False
 
@@ -65,101 +71,82 @@ class Loop:
             self._wake.notify()
 
     def stop(self) -> None:
-        """`run` returns after the reconcile that it is at."""
+        """`run` returns soon; what it is at is dropped, and done after the next start."""
         with self._wake:
-            self._stopping = True
+            self._stopping = self._reconciler.stopping = True
             self._wake.notify()
 
     def run(self) -> None:
-        """Until `stop`. What fails is logged and looked at again with the next wake or by the clock."""
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._waiting or self._stopping, self._resync_seconds)
-                if self._stopping:
-                    return
-                repositories, self._waiting = self._waiting or set(self._apps), set()
-            self.reconcile(repositories)
-
-    def reconcile(self, repositories: Iterable[str]) -> None:
-        """Bring the ops repos to what the apps in these repositories say now."""
-        apps = sorted({target.app for target in self._targets if target.app.repository in set(repositories)})
-        broken = self._refresh(apps)
-        updates: list[Update] = []
-        for app in apps:
-            if app.repository not in broken:
-                try:
-                    updates += self._updates(app, broken)
-                except (BotError, SQLAlchemyError) as error:
-                    _log.error("reconcile failed app=%s error=%s", app, error)
-        for name in sorted({update.target.ops.repository for update in updates}):
-            mine = [update for update in updates if update.target.ops.repository == name]
-            try:
-                self._write(name, mine)
-            except (BotError, SQLAlchemyError) as error:
-                _log.error("ops repo not written ops=%s error=%s", name, error)
-
-    def _refresh(self, apps: Iterable[RepoPath]) -> set[str]:
-        """Look at each repository once. The ones that did not answer are returned."""
-        names = {app.repository for app in apps}
-        ops = {target.ops.repository for target in self._targets if target.app.repository in names}
-        broken = set()
-        refreshes = [(name, self._apps[name].refresh) for name in names]
-        refreshes += [(name, self._ops[name].refresh) for name in ops]
-        for name, refresh in refreshes:
-            try:
-                refresh()
-            except BotError as error:
-                broken.add(name)
-                _log.error("repository not read repository=%s error=%s", name, error)
-        return broken
-
-    def _updates(self, app: RepoPath, broken: set[str]) -> list[Update]:
-        mirror, updates = self._apps[app.repository], []
-        for outcome in choose(app, self._targets, _states(mirror, app)):
-            if isinstance(outcome, Choice) and outcome.target.ops.repository in broken:
-                continue
-            result = self._plan(mirror, outcome) if isinstance(outcome, Choice) else outcome
-            if isinstance(result, Update):
-                updates.append(result)
-            elif result and self._store.record_refusal(result):
-                fields = (result.app, result.environment, short(result.ref.name), result.message)
-                _log.warning("refused app=%s environment=%s ref=%s reason=%s", *fields)
-        return updates
-
-    def _plan(self, mirror: Mirror, choice: Choice) -> Update | Refusal | None:
-        target, ref = choice.target, choice.ref
-        present = self._ops[target.ops.repository].present(target)
+        """Until `stop`. What fails is logged and tried again: soon at first, then less often."""
+        next_resync = 0.0
         try:
-            specs = parse_specs(mirror.read_below(ref.commit, target.app.path, is_spec, MAX_SPEC_BYTES))
-        except BotError as error:
-            return Refusal(target.app, target.environment, ref, str(error))
-        return plan(choice, specs, present)
+            while not self._stopping:
+                try:
+                    if not self._leader.is_mine():
+                        next_resync = 0.0
+                        self._pause(4 * POLL_SECONDS)
+                        continue
+                    if time.monotonic() >= next_resync:
+                        next_resync = time.monotonic() + self._resync_seconds
+                        with self._wake:
+                            self._waiting |= set(self._apps)
+                    self.take()
+                except SQLAlchemyError as error:
+                    _log.error("store does not answer error=%s", " ".join(str(error).split())[:300])
+                    self._pause(1.0)
+                self._pause(POLL_SECONDS)
+        finally:
+            self._leader.give_up()
 
-    def _write(self, name: str, updates: list[Update]) -> None:
-        commits = self._ops[name].write(updates)
-        for update in updates:
-            if ops_commit := commits.get(update.target):
-                self._store.record_update(update, ops_commit)
-                fields = (update.target.app, update.target.environment, update.values.source.commit, ops_commit)
-                _log.info("deploying app=%s environment=%s commit=%s ops_commit=%s", *fields)
-        if commits:
-            self._on_change()
+    def take(self) -> None:
+        """One round: what the receiver wrote down, what woke us, and what is to be tried again."""
+        deliveries = self._store.take_deliveries()
+        with self._wake:
+            repositories, self._waiting = self._waiting, set()
+        repositories |= {one.repository for one in deliveries if one.repository} | self._retries.due()
+        repositories &= set(self._apps)
+        if repositories:
+            self.reconcile(repositories)
+        if not self._stopping:
+            self._finish(deliveries)
+        for request in self._store.take_requests():
+            if not self._stopping:
+                self._hand.deploy(request)
 
+    def reconcile(self, repositories: set[str] | list[str]) -> None:
+        """Bring the ops repos to what the apps in these repositories say now."""
+        start, calls, errors = time.monotonic(), self._git.calls, self._git.errors
+        before = self._written()
+        self._reconciler(set(repositories))
+        for name in set(repositories) & set(self._apps):
+            if self._reconciler.failed.get(name):
+                self._retries.failed(name)
+            else:
+                self._retries.succeeded(name)
+        if not self._stopping:
+            totals = {name: value - before[name] for name, value in self._written().items()}
+            totals |= {"git_calls": self._git.calls - calls, "git_errors": self._git.errors - errors}
+            self._store.add_totals({**totals, "reconciles": 1, "reconcile_seconds": time.monotonic() - start})
 
-def _states(mirror: Mirror, app: RepoPath) -> list[RefState]:
-    """Each branch and tag with its `.dppctl.yaml`, parsed once for refs at the same content."""
-    refs, file = mirror.refs(), app.file(CONFIG_FILE)
-    contents = mirror.read({(ref.commit, file) for ref in refs}, MAX_CONFIG_BYTES)
-    parsed = {content: _parse(content, file) for content in set(contents.values())}
-    return [RefState(ref, parsed[contents[ref.commit, file]]) for ref in refs]
+    def _finish(self, deliveries: Sequence[Delivery]) -> None:
+        by_repository: dict[str, list[str]] = {}
+        for delivery in deliveries:
+            by_repository.setdefault(delivery.repository or "", []).append(delivery.id)
+        for name, ids in by_repository.items():
+            if name not in self._apps:
+                self._store.finish_deliveries(ids, "ignored", "the repository is not registered any more")
+            elif failure := self._reconciler.failed.get(name):
+                self._store.finish_deliveries(ids, "failed", f"{failure}; it will be tried again")
+            else:
+                self._store.finish_deliveries(ids, "processed", "\n".join(self._reconciler.notes[name]) or None)
 
+    def _written(self) -> dict[str, float]:
+        return {
+            "ops_pushes": sum(one.pushes for one in self._ops.values()),
+            "ops_conflicts": sum(one.conflicts for one in self._ops.values()),
+            "ops_commits": self._reconciler.commits,
+        }
 
-def _parse(content: bytes | None, where: str) -> AppConfig | str | None:
-    if content is None:
-        return None
-    try:
-        return parse_app_config(content.decode(), where)
-    except UnicodeDecodeError:
-        return f"{where}: not UTF-8"
-    except BotError as error:
-        return str(error)
+    def _pause(self, seconds: float) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._waiting or self._stopping, seconds)

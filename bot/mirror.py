@@ -14,6 +14,9 @@ from bot.names import is_ref
 from bot.reconcile import Ref
 
 K = TypeVar("K")
+_BRANCH = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
+_HEAD = re.compile(r"^([0-9a-f]{40,64})\tHEAD$", re.MULTILINE)
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 
 
 class Mirror:
@@ -23,6 +26,7 @@ class Mirror:
         self._git = git
         self._url = url
         self.folder = folder
+        self.seen = ""  # all branches and tags, as they were at the last refresh
 
     def refresh(self) -> None:
         """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`."""
@@ -31,19 +35,49 @@ class Mirror:
             self._git(self.folder, "init", "--quiet", "--bare")
         wanted = ("--symref", "--", self._url, "HEAD", "refs/heads/*", "refs/tags/*")
         there = self._git(self.folder, "ls-remote", *wanted).decode(errors="replace")
-        if there != self._seen():
-            if head := re.search(r"^ref: (refs/heads/\S+)\tHEAD$", there, re.MULTILINE):
+        seen = self._seen() or ""
+        if there != seen:
+            head = _BRANCH.search(there)
+            if head and (not (old := _BRANCH.search(seen)) or old[1] != head[1]):
                 self._git(self.folder, "symbolic-ref", "HEAD", head[1])
             refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
             self._git(self.folder, "fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *refs)
             self._seen_file.write_text(there)
+        self.seen = there
+
+    def pushed(self, branch: str, old: str, new: str) -> None:
+        """We moved a branch ourselves: the copy has all that the repository has, nothing needs to be fetched."""
+        self._git(self.folder, "update-ref", branch, new)
+        self._note(branch, old, new)
+
+    def catch_up(self) -> None:
+        """Get the default branch, for one who knows that it moved: sooner done than `refresh`."""
+        old, branch = self.head(), self.branch()
+        if old is None or old not in self.seen:
+            return self.refresh()
+        self._git(self.folder, "fetch", "--quiet", "--no-tags", "--", self._url, f"+{branch}:{branch}")
+        self._note(branch, old, self._git(self.folder, "rev-parse", "--verify", branch).decode().strip())
+        return None
+
+    def _note(self, branch: str, old: str, new: str) -> None:
+        line = re.compile(rf"^{old}\t(HEAD|{re.escape(branch)})$", re.MULTILINE)
+        self.seen = line.sub(rf"{new}\t\1", self.seen)
+        self._seen_file.write_text(self.seen)
 
     def head(self) -> str | None:
         """The commit of the default branch, or None in an empty repository."""
+        if found := _HEAD.search(self.seen):
+            return found[1]
         try:
             return self._git(self.folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
         except GitError:
             return None
+
+    def branch(self) -> str:
+        """The default branch."""
+        if found := _BRANCH.search(self.seen):
+            return found[1]
+        return self._git(self.folder, "symbolic-ref", "HEAD").decode().strip()
 
     def refs(self) -> list[Ref]:
         """Branches and tags that name a commit; names that `bot.names` does not accept are left out."""
@@ -69,6 +103,8 @@ class Mirror:
         try:
             listing = self._git(self.folder, "ls-tree", "-r", "-z", f"{commit}:{path}")
         except GitError:
+            if self.trees([commit], path)[commit]:
+                raise
             raise BotError(f"there is no folder {path} at {commit[:12]}") from None
         objects = {}
         for entry in listing.decode(errors="replace").split("\0")[:-1]:
@@ -76,6 +112,42 @@ class Mirror:
             if meta.startswith("100") and wanted(name):
                 objects[name] = meta.split()[2]
         return {name: content for name, content in self._objects(objects, limit).items() if content is not None}
+
+    def blobs(self, commit: str, paths: Iterable[str]) -> dict[str, str | None]:
+        """The ids of files at a commit."""
+        wanted = list(paths)
+        asked = "".join(f"{commit}:{path}\n" for path in wanted).encode()
+        found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
+        lines = [line.split(" ") for line in found.decode().splitlines()]
+        return {path: line[1] if line[0] == "blob" else None for path, line in zip(wanted, lines, strict=True)}
+
+    def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
+        """The id of a folder's content at each commit; None where there is no such folder, or no such commit."""
+        wanted = sorted(set(commits))
+        asked = "".join(f"{commit}:{path}\n" for commit in wanted).encode()
+        found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
+        lines = [line.split(" ") for line in found.decode().splitlines()]
+        return {commit: line[1] if line[0] == "tree" else None for commit, line in zip(wanted, lines, strict=True)}
+
+    def message(self, commit: str) -> str:
+        """A commit's message."""
+        return self._git(self.folder, "show", "--no-patch", "--format=%B", commit).decode(errors="replace")
+
+    def resolve(self, name: str) -> Ref:
+        """What a person calls a branch, a tag or a commit. Raises BotError when there is no such thing, or two."""
+        refs = {ref.name: ref for ref in self.refs()}
+        meant = [refs[full] for full in (name, f"refs/heads/{name}", f"refs/tags/{name}") if full in refs]
+        if len(meant) > 1:
+            raise BotError(f"{name} is a branch and a tag; say refs/heads/{name} or refs/tags/{name}")
+        if meant:
+            return meant[0]
+        if _ABBREVIATED.fullmatch(name):
+            asked = f"{name}^{{commit}}\n".encode()
+            found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked).split()
+            commit = found[1].decode()
+            if found[0] == b"commit" and self._git(self.folder, "for-each-ref", "--count=1", f"--contains={commit}"):
+                return Ref(commit, commit, 0)
+        raise BotError(f"there is no branch, tag or commit {name[:200]!r}")
 
     def last_change(self, path: str) -> str:
         """The newest commit of the default branch that changed a file."""

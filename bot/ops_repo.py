@@ -4,9 +4,8 @@ Commits are made in the bare mirror with git's plumbing and pushed by their id, 
 nothing behind, and no file is ever written through a link that somebody put into the repo.
 """
 
-import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -18,10 +17,13 @@ from bot.mirror import Mirror
 from bot.names import short
 from bot.reconcile import Update
 from bot.registration import Target
-from bot.values import Values
 
 # The two ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
+
+
+class BlockedError(BotError):
+    """A values file cannot be where it should be. The others of a batch can."""
 
 
 class OpsRepo:
@@ -31,25 +33,37 @@ class OpsRepo:
         self._git = git
         self._url = url
         self._mirror = Mirror(git, url, folder)
+        self._is_fresh = False  # since the last refresh nothing was written: it need not be looked at once more
+        self.pushes = self.conflicts = 0  # for /metrics
 
     def refresh(self) -> None:
         """Get what others pushed."""
         self._mirror.refresh()
+        self._is_fresh = True
 
-    def present(self, target: Target) -> Values | None:
-        """What the environment's values file says; None without one, or when it is not as the bot writes it."""
-        text = self._text(self._mirror.head(), target)
-        if text is None:
-            return None
-        with contextlib.suppress(BotError):
-            return Values.from_yaml(text, target.values_file)
-        return None
+    def texts(self, targets: Iterable[Target]) -> dict[Target, str | None]:
+        """The environments' values files, as they were at the last refresh; None where there is none."""
+        head = self._mirror.head()
+        if head is None:
+            return dict.fromkeys(targets)
+        keys = {target: (head, target.values_file) for target in targets}
+        found = self._mirror.read(keys.values(), MAX_CONFIG_BYTES)
+        contents = {target: found[key] for target, key in keys.items()}
+        return {target: one.decode(errors="replace") if one is not None else None for target, one in contents.items()}
 
-    def write(self, updates: Sequence[Update]) -> dict[Target, str]:
-        """Commit and push. The commit of each target that changed; what is there already gets none.
+    def last_change(self, target: Target) -> str:
+        """The commit that brought the values that are there."""
+        return self._mirror.last_change(target.values_file)
 
-        Raises BotError when the ops repo refuses; then nothing was written.
+    def write(self, updates: Sequence[Update]) -> dict[Target, str | BotError]:
+        """Commit and push. For each target that changed its commit, or why it cannot have one.
+
+        What is there already gets none. Raises GitError when the ops repo refuses; then nothing was written.
         """
+        if not self._is_fresh:
+            self.refresh()
+        with tempfile.TemporaryDirectory() as folder:
+            blobs = self._blobs(updates, Path(folder))
         for attempt in Retrying(
             retry=retry_if_exception(_is_overtaken),
             stop=stop_after_attempt(PUSH_TRIES),
@@ -57,43 +71,54 @@ class OpsRepo:
             reraise=True,
         ):
             with attempt:
-                return self._write_once(updates)
+                if attempt.retry_state.attempt_number > 1:
+                    self.conflicts += 1
+                    self._mirror.catch_up()
+                return self._write_once(updates, blobs)
         raise AssertionError("tenacity returns or raises")
 
-    def _write_once(self, updates: Sequence[Update]) -> dict[Target, str]:
-        self.refresh()
+    def _write_once(self, updates: Sequence[Update], blobs: Sequence[str]) -> dict[Target, str | BotError]:
+        self._is_fresh = False
         base = head = self._mirror.head()
-        commits = {}
-        for update in updates:
-            if self._text(head, update.target) != update.values.to_yaml():
-                commits[update.target] = head = self._commit(head, update)
-        if head != base:
-            branch = self._run("symbolic-ref", "HEAD")
-            self._run("push", "--quiet", "--", self._url, f"{head}:{branch}")
-        return commits
-
-    def _commit(self, parent: str | None, update: Update) -> str:
+        paths = [update.target.values_file for update in updates]
+        there = self._mirror.blobs(base, paths) if base else dict.fromkeys(paths)
+        results: dict[Target, str | BotError] = {}
         with tempfile.TemporaryDirectory() as folder:
             index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            if parent:
-                self._run("read-tree", parent, environment=index)
-            blob = self._run("hash-object", "-w", "--stdin", stdin=update.values.to_yaml())
-            try:
-                entry = f"100644,{blob},{update.target.values_file}"
-                self._run("update-index", "--add", "--cacheinfo", entry, environment=index)
-            except GitError:
-                message = f"{update.target.ops}: a folder above {update.target.values_file} is a link or a file"
-                raise BotError(message) from None
-            tree = self._run("write-tree", environment=index)
+            if base:
+                self._run("read-tree", base, environment=index)
+            for update, blob in zip(updates, blobs, strict=True):
+                if there[update.target.values_file] != blob:
+                    try:
+                        results[update.target] = head = self._commit(head, update, blob, index)
+                    except BlockedError as error:
+                        results[update.target] = error
+        if head and head != base:
+            branch = self._mirror.branch()
+            self._run("push", "--quiet", "--", self._url, f"{head}:{branch}")
+            self.pushes += 1
+            if base:
+                self._mirror.pushed(branch, base, head)
+        return results
+
+    def _blobs(self, updates: Sequence[Update], folder: Path) -> list[str]:
+        """Put the files' contents into git."""
+        files = [folder / str(number) for number in range(len(updates))]
+        for file, update in zip(files, updates, strict=True):
+            file.write_text(update.values.to_yaml())
+        paths = "".join(f"{file}\n" for file in files)
+        return self._run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=paths).split()
+
+    def _commit(self, parent: str | None, update: Update, blob: str, index: dict[str, str]) -> str:
+        try:
+            entry = f"100644,{blob},{update.target.values_file}"
+            self._run("update-index", "--add", "--cacheinfo", entry, environment=index)
+        except GitError:
+            path = update.target.values_file
+            raise BlockedError(f"{update.target.ops}: a folder above {path} is a link or a file") from None
+        tree = self._run("write-tree", environment=index)
         parents = ["-p", parent] if parent else []
         return self._run("commit-tree", tree, *parents, "-F", "-", stdin=_message(update))
-
-    def _text(self, head: str | None, target: Target) -> str | None:
-        if head is None:
-            return None
-        key = (head, target.values_file)
-        content = self._mirror.read([key], MAX_CONFIG_BYTES)[key]
-        return None if content is None else content.decode(errors="replace")
 
     def _run(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> str:
         folder = self._mirror.folder

@@ -1,18 +1,24 @@
 """What should be deployed, decided from plain data: no git, no network, no clock.
 
 A delivery never comes in here. What the app repo's refs are now, and what the ops repo holds now, is all that
-counts; so a lost, doubled or late webhook cannot change the outcome.
+counts; so a lost, doubled or late webhook cannot change the outcome. (One thing git does not tell: when a tag
+appeared. The store remembers it.)
 """
 
 import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot.app_config import Action, AppConfig
 from bot.names import RepoPath, short
 from bot.registration import Target
 from bot.specs import Specs
 from bot.values import Pipeline, Source, Values
+from bot.versions import VersionKey, version_key
+
+_SKIP = re.compile(r"(?<!\S)--no-deploy(?!\S)|\[skip deploy\]", re.IGNORECASE)
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class RefState:
 
     ref: Ref
     config: AppConfig | str | None
+    appeared: datetime | None = None  # of a tag: when it was first seen at this commit
 
 
 @dataclass(frozen=True)
@@ -52,20 +59,47 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Skip:
+    """What would be deployed is not, because somebody said so; the message tells how."""
+
+    app: RepoPath
+    environment: str
+    ref: Ref
+    message: str
+
+
+@dataclass(frozen=True)
 class Update:
     """The ops repo should hold these values and does not yet."""
 
     target: Target
     values: Values
 
+    @property
+    def ref(self) -> Ref:
+        """What it deploys."""
+        return Ref(self.values.source.ref, self.values.source.commit, 0)
 
-def choose(app: RepoPath, allowed: Set[Target], states: Iterable[RefState]) -> list[Choice | Refusal]:
+
+@dataclass(frozen=True)
+class Same:
+    """The environment runs these very files already, from another commit."""
+
+    target: Target
+    message: str
+
+
+def choose(
+    app: RepoPath, allowed: Set[Target], states: Iterable[RefState], baseline: datetime | None = None
+) -> list[Choice | Refusal]:
     """For each environment of an app, the ref that it should run: the newest that one of its actions names.
 
     Each ref speaks through the `.dppctl.yaml` of its own commit, and only about itself. `allowed` is the
-    registration: an action outside it is refused.
+    registration: an action outside it is refused. Tags that appeared up to the baseline, when the app was
+    registered, say nothing: nobody asked for them to be deployed.
     """
-    ordered = sorted(states, key=lambda state: _age(state.ref))  # the newest last, so that it stays
+    spoken = (state for state in states if not (baseline and state.appeared and state.appeared <= baseline))
+    ordered = sorted(spoken, key=_age)  # the newest last, so that it stays
     tags = [state for state in ordered if state.ref.name.startswith("refs/tags/")]
     outcome: dict[object, Choice | Refusal] = {}
     for state in ordered:
@@ -80,18 +114,34 @@ def choose(app: RepoPath, allowed: Set[Target], states: Iterable[RefState]) -> l
     return list(outcome.values())
 
 
-def plan(choice: Choice, specs: Specs, present: Values | None) -> Update | Refusal | None:
+def plan(
+    choice: Choice, specs: Specs, present: Values | None, *, same_files: bool = False, request: int | None = None
+) -> Update | Refusal | Same | None:
     """What to do about a choice, given the app's pipelines at that commit and what the ops repo holds.
 
-    None: the ops repo already says so.
+    `same_files`: the app's folder at the commit that the ops repo holds is the same as at the chosen one. `request` is
+    the number of a deployment by hand, which is done in any case. None: the ops repo already says so.
     """
     chosen = _chosen_pipelines(choice, specs)
     if isinstance(chosen, Refusal):
         return chosen
     app, ref = choice.target.app, choice.ref
     source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
-    values = Values(image=None, source=source, pipelines=chosen)
-    return None if values == present else Update(choice.target, values)
+    values = Values(image=None, source=source, pipelines=chosen, request=request)
+    if present and request is None:
+        if values == present.model_copy(update={"request": None}):
+            return None
+        if same_files and chosen == present.pipelines:
+            where = f"below {app.path}" if app.path else "in the files"
+            message = f"nothing changed {where} since {short(present.source.ref)} ({present.source.commit[:12]})"
+            return Same(choice.target, message)
+    return Update(choice.target, values)
+
+
+def asks_to_skip(message: str) -> str | None:
+    """The words of a commit message that ask not to deploy it."""
+    found = _SKIP.search(message)
+    return found[0] if found else None
 
 
 def _check(app: RepoPath, ops: RepoPath, action: Action, ref: Ref, allowed: Set[Target]) -> Choice | Refusal:
@@ -109,9 +159,9 @@ def _chosen_pipelines(choice: Choice, specs: Specs) -> tuple[Pipeline, ...] | Re
 
     wanted, at = choice.action.pipeline, f"{choice.target.app} at {short(choice.ref.name)}"
     known = {pipeline.id: pipeline for pipeline in specs.pipelines}
-    if wanted == "all":
-        if specs.generated_by:
-            return refuse(f"{specs.generated_by} generates its pipelines: name them in `pipeline:` instead of all")
+    if wanted == ALL:
+        if specs.generated_by:  # the worker asks dpp for all; named here are those that the clock starts
+            return (Pipeline(id=ALL), *(one for one in specs.pipelines if one.schedule))
         return specs.pipelines or refuse(f"{at} has no pipelines; put them into pipeline-spec.yaml")
     ids = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
     missing = [name for name in ids if name not in known]
@@ -120,6 +170,9 @@ def _chosen_pipelines(choice: Choice, specs: Specs) -> tuple[Pipeline, ...] | Re
     return tuple(known.get(name) or Pipeline(id=name) for name in ids)
 
 
-def _age(ref: Ref) -> tuple[int, tuple[int, ...], str]:
-    """Time first; tags made in the same second by their version, as people read it (v1.10 after v1.9)."""
-    return ref.created, tuple(int(number) for number in re.findall(r"[0-9]{1,9}", short(ref.name))), ref.name
+def _age(state: RefState) -> tuple[datetime, VersionKey, int, str]:
+    """By when it appeared; tags that appeared at once by their version, then by git's date."""
+    ref = state.ref
+    time = state.appeared or datetime.fromtimestamp(max(0, min(ref.created, 2**36)), UTC)
+    is_tag = ref.name.startswith("refs/tags/")
+    return time, version_key(short(ref.name) if is_tag else ""), ref.created, ref.name

@@ -37,6 +37,9 @@ class Settings(BaseModel):
     database_url: SecretStr = SecretStr("")  # default: SQLite in state_dir
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
+    # Where what the environments publish is served, on 127.0.0.1. Left out: the port after `port`.
+    storage_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    sync_concurrency: Annotated[int, Field(ge=1, le=64)] = 2  # environments that are deployed at a time
     max_delivery_bytes: Annotated[int, Field(gt=0)] = MAX_DELIVERY_BYTES
     resync_seconds: Annotated[float, Field(gt=0)] = RESYNC_SECONDS
 
@@ -61,6 +64,13 @@ class Settings(BaseModel):
     def database(self) -> str:
         """The SQLAlchemy URL of the bot's own database."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.state_dir / 'dppctl.sqlite'}"
+
+    @property
+    def port_of_storages(self) -> int:
+        """0: any free one."""
+        if self.storage_port is None:
+            return self.port + 1 if 0 < self.port < 65535 else 0
+        return self.storage_port
 
     def repository_url(self, repository: str) -> str:
         """The only place where a repository's name becomes a URL."""

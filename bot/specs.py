@@ -6,8 +6,11 @@ https://github.com/frictionlessdata/datapackage-pipelines/blob/2.2.11/datapackag
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+
+from cronsim import CronSim, CronSimError
 
 from bot.errors import BotError
 from bot.values import Pipeline
@@ -68,6 +71,10 @@ def _crontab(path: str, name: str, schedule: object) -> str | None:
     crontab = schedule.get("crontab") if isinstance(schedule, dict) else None
     if not isinstance(crontab, str) or len(crontab.split()) != 5:
         raise BotError(f"{path}: {name}: schedule: expected `crontab:` with five fields, such as '0 6 * * *'")
+    try:
+        CronSim(crontab, datetime.now(UTC))
+    except CronSimError as error:
+        raise BotError(f"{path}: {name}: schedule: crontab: {error}: {crontab}") from None
     return crontab
 
 

@@ -33,14 +33,16 @@ class Values(Part):
     image: str | None  # by digest; null where the source runs as it is, without an image
     source: Source
     pipelines: tuple[Pipeline, ...]
+    request: int | None = None  # the number of the deployment by hand that it comes from: a new one runs it anew
 
     def to_yaml(self) -> str:
         """The file's text; the same values always give the same bytes."""
         text = StringIO()
+        content = self.model_dump(mode="json", exclude=None if self.request else {"request"})
         yaml = YAML()
         yaml.width = 4096
         yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
-        yaml.dump(_quoted(self.model_dump(mode="json")), text)
+        yaml.dump(_quoted(content), text)
         return _HEADER + text.getvalue()
 
     @classmethod

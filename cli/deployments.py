@@ -10,26 +10,26 @@ from cli.up import CONFIG_OPTION
 
 @click.command()
 @CONFIG_OPTION
+@click.option("--app", help="Only this one: OWNER/REPO or OWNER/REPO/PATH.")
+@click.option("--environment", help="Only what went there.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
-def deployments(config: Path, limit: int) -> None:
+def deployments(config: Path, app: str | None, environment: str | None, limit: int) -> None:
     """List deployments as JSON, the newest first."""
-    from bot.settings import load_settings
-    from bot.store import Store
+    from cli.kept import open_store
 
-    store = Store(load_settings(config).database)
-    found = [
-        {
-            "id": deployment.id,
-            "app": deployment.app,
-            "environment": deployment.environment,
-            "ref": deployment.ref,
-            "commit": deployment.commit,
-            "state": deployment.state,
-            "rows": deployment.rows,
-            "changed": deployment.changed.isoformat(),
-            "error": deployment.error,
-        }
-        for deployment in store.deployments(limit)
-    ]
-    store.close()
+    with open_store(config) as store:
+        found = [
+            {
+                "id": deployment.id,
+                "app": deployment.app,
+                "environment": deployment.environment,
+                "ref": deployment.ref,
+                "commit": deployment.commit,
+                "state": deployment.state,
+                "rows": deployment.rows,
+                "changed": deployment.changed.isoformat(),
+                "error": deployment.error,
+            }
+            for deployment in store.deployments(limit, app=app, environment=environment)
+        ]
     click.echo(json.dumps(found, indent=1))

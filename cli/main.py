@@ -14,6 +14,8 @@ from cluster.errors import ClusterError
 COMMANDS = {
     "run": ("cli.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
+    "deploy": ("cli.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
+    "logs": ("cli.logs:logs", "Print what a deployment's pipelines wrote."),
     "list": ("cli.list:list_", "List what there is: pods, deployments."),
     "ssh": ("cli.pods:ssh", "Open a shell in a worker's folder, or on a database."),
     "stop": ("cli.pods:stop", "End pods: their pipelines, their database, their web pages."),

@@ -1,14 +1,17 @@
-"""The servers of one machine, wired together: threads of one process that share the store and wake each other."""
+"""The servers of one machine, wired together.
+
+Bot and sync are threads of this process, which wake each other; the receiver is a child, which tells the bot through
+the store.
+"""
 
 import fcntl
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
-
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot.errors import BotError
 from bot.git import Git
@@ -19,14 +22,15 @@ from bot.names import RepoPath
 from bot.registration import REGISTRATION_FILE, read_registration
 from bot.settings import Settings, load_settings
 from bot.store import Store
+from cli.receiver import Receiver
 from cluster.local.folders import cache_dir
 from cluster.local.runtime import Runtime, ensure_runtime
 from cluster.sync.local import LocalSync
 from cluster.sync.report import Reporter
-from webhooks.app import create_app
+from cluster.sync.storages import Storages
 from worker.build import build
 
-STOP_SECONDS = 4.0  # for all parts together; what has not ended then ends with the process
+STOP_SECONDS = 2.5  # for bot and sync together; then the receiver has its turn, and what is left ends with us
 
 _log = logging.getLogger("dppctl.up")
 
@@ -43,57 +47,62 @@ class Stack:
         targets = read_registration(config / REGISTRATION_FILE)
         configure(settings.all_secrets)
         settings.state_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(settings.state_dir)
+        environments = settings.state_dir / "environments"
         zipapp = settings.state_dir / "worker.pyz"
-        build(zipapp)
 
         def runtime(requirements: Path | None) -> Runtime:
             return ensure_runtime(cache_dir(), requirements, say)
 
-        runtime(None)  # now, not at the first push
         self._stopping = stopping
         self.broken = False
-        self._git = Git(settings)
-        self._store = Store(settings.database)
+        with ExitStack() as opened:  # what was opened is closed when a later step fails
+            opened.enter_context(_lock(settings.state_dir))
+            build(zipapp)
+            runtime(None)  # now, not at the first push
+            self._git = Git(settings)
+            opened.callback(self._git.close)
+            self._store = Store(settings.database)
+            opened.callback(self._store.close)
+            self._storages = Storages(settings.port_of_storages, environments, targets)
+            opened.callback(self._storages.close)
+            self._receiver = Receiver(config, settings)
+            opened.callback(self._receiver.stop)
+            self._opened = opened.pop_all()
+        self.address = self._receiver.address
         self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
-        apps = frozenset(target.app.repository for target in targets)
-        receiver = create_app(settings, apps, self._store, self._loop.wake)
-        self._server = make_server(settings.host, settings.port, receiver, threaded=True, request_handler=_QuietHandler)
-        self.address = f"http://{settings.host}:{self._server.server_port}"
+        repositories = {target.app.repository for target in targets} | {target.ops.repository for target in targets}
         self._sync = LocalSync(
             targets=targets,
-            repositories={
-                name: self._mirror(settings, name) for name in apps | {target.ops.repository for target in targets}
-            },
-            environments=settings.state_dir / "environments",
+            repositories={name: self._mirror(settings, name) for name in repositories},
+            environments=environments,
             zipapp=zipapp,
             runtime=runtime,
-            report=Reporter(self.address, settings.sync_token.get_secret_value(), stopping),
+            report=Reporter(self._receiver.here, settings.sync_token.get_secret_value(), stopping),
             stopping=stopping,
+            concurrency=settings.sync_concurrency,
+            storage_url=self._storages.url,
         )
-        parts = {"receiver": self._server.serve_forever, "bot": self._loop.run, "sync": self._sync.run}
-        self._threads = [
-            threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
+        parts = {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
+        self._threads = {
+            name: threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
             for name, work in parts.items()
-        ]
+        }
 
     def start(self) -> None:
         """All parts run from here on."""
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.start()
 
     def stop(self) -> None:
-        """Ends all parts and the processes that they started."""
+        """Ends all parts and the processes that they started, the receiver last: sync may still report."""
+        self._stopping.set()
         self._sync.stop()
         self._loop.stop()
         self._git.close()
-        self._server.shutdown()
         deadline = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        self._server.server_close()
-        self._store.close()
-        self._lock.close()
+        for name in ("bot", "sync"):
+            self._threads[name].join(max(0.0, deadline - time.monotonic()))
+        self._opened.close()
 
     def _mirror(self, settings: Settings, name: str) -> Mirror:
         """Sync's own copy: a mirror is not shared between threads."""
@@ -105,18 +114,13 @@ class Stack:
         try:
             work()
         except BaseException:
-            self.broken = True
             _log.exception("part=%s broke", name)
             raise
         finally:
-            self._stopping.set()
-
-
-class _QuietHandler(WSGIRequestHandler):
-    """No line for each request: the receiver logs what matters about each delivery."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
+            if not self._stopping.is_set():
+                _log.error("part=%s ended by itself", name)
+                self.broken = True
+                self._stopping.set()
 
 
 def _lock(state: Path) -> IO[str]:
@@ -124,5 +128,6 @@ def _lock(state: Path) -> IO[str]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        file.close()
         raise BotError(f"another `dppctl up` uses {state}; stop it, or set DPPCTL_STATE_DIR") from None
     return file

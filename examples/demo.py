@@ -1,4 +1,4 @@
-"""The story that `make demo` tells: a push deploys pipelines to staging, a tag deploys them to production.
+"""The story of `make demo`: a push deploys to staging, a mistake changes nothing, a tag deploys to production.
 
 Everything is real and everything is local: an app repository and an ops repository (bare, in a temporary folder),
 signed webhooks from a git hook, `dppctl up`, dpp, a database for each environment. With ONCE=1 it ends by itself,
@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -47,6 +49,23 @@ continuousDeployment:
 MOST_ZONES = """\
 SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name ORDER BY 2 DESC LIMIT 3
 """
+
+
+# It expects a column that not every line of the table has.
+MISTAKE = ("for _, coordinates, name, *comments in", "for _, coordinates, name, comments, _ in")
+
+DEPLOYMENT = 'SELECT id, state, error, receipt FROM deployments WHERE environment = ? AND "commit" = ? ORDER BY id DESC'
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A deployment, as the bot remembers it."""
+
+    number: int
+    environment: str
+    state: str
+    error: str | None
+    receipt: dict[str, Any]
 
 
 class DemoError(Exception):
@@ -93,20 +112,24 @@ class Demo:
         self.install_hook(address)
 
         say("git push origin master")
-        pushed = time.monotonic()
-        commit = self.push("master")
-        self.show(self.wait_for_receipt("staging", commit), "staging", pushed)
+        self.show(*self.deploy("master", "staging"))
+
+        say("A mistake: git commit, git push origin master")
+        (self.app / "zones.py").write_text((self.app / "zones.py").read_text().replace(*MISTAKE))
+        git(self.app, "commit", "--quiet", "--all", "--message", "Simpler columns")
+        self.show_failure(*self.deploy("master", "staging"))
+
+        say("Back: git revert HEAD, git push origin master")
+        git(self.app, "revert", "--no-edit", "HEAD")
+        self.show(*self.deploy("master", "staging"))
 
         say("git tag v1.0.0; git push origin v1.0.0")
         git(self.app, "tag", "v1.0.0")
-        pushed = time.monotonic()
-        self.push("v1.0.0")
-        self.show(self.wait_for_receipt("production", commit), "production", pushed)
+        self.show(*self.deploy("v1.0.0", "production"))
 
         say("What the ops repository remembers of it:")
-        for line in git(self.ops_repo, "log", "--format=%h %s").splitlines():
-            print(f"   {line}")
-        say(f"All deployments: {address}/")
+        print(indent(git(self.ops_repo, "log", "--format=%h %s"), "   "))
+        say(f"All deployments, what came out and their logs: {address}/")
 
     def make_repositories(self) -> None:
         """The app's with everything but a push, the ops repo empty but for a first commit."""
@@ -173,32 +196,45 @@ class Demo:
             print(f"   {line}")
         return git(self.app, "rev-parse", f"{ref}^{{commit}}")
 
-    def wait_for_receipt(self, environment: str, commit: str) -> dict[str, Any]:
-        """The receipt that came back to the bot."""
-        query = 'SELECT state, error, receipt FROM deployments WHERE environment = ? AND "commit" = ? ORDER BY id DESC'
-        stop = time.monotonic() + SECONDS
-        while time.monotonic() < stop and self.server.poll() is None:
-            found = rows(self.config / "state" / "dppctl.sqlite", query, environment, commit)
-            if found and found[0][0] in ("succeeded", "failed", "refused"):
-                state, error, receipt = found[0]
-                if state != "succeeded":
-                    raise DemoError(f"the deployment to {environment} {state}: {error}")
-                result: dict[str, Any] = json.loads(receipt)
-                return result
+    def deploy(self, ref: str, environment: str) -> tuple[Ended, float]:
+        """Push it, and wait until the environment's deployment of that commit has ended; the seconds in between."""
+        pushed = time.monotonic()
+        commit = self.push(ref)
+        while time.monotonic() < pushed + SECONDS and self.server.poll() is None:
+            found = rows(self.config / "state" / "dppctl.sqlite", DEPLOYMENT, environment, commit)
+            if found and found[0][1] in ("succeeded", "failed", "refused"):
+                number, state, error, receipt = found[0]
+                return Ended(number, environment, state, error, json.loads(receipt or "{}")), time.monotonic() - pushed
             time.sleep(0.05)
-        raise DemoError(f"no receipt from {environment} within {SECONDS} seconds, or dppctl up ended")
+        raise DemoError(f"no end of the deployment to {environment} in {SECONDS} seconds, or dppctl up ended")
 
-    def show(self, receipt: dict[str, Any], environment: str, pushed: float) -> None:
+    def show(self, ended: Ended, seconds: float) -> None:
         """The receipt, and that the rows are there."""
-        print(f"   deployed to {environment}: {time.monotonic() - pushed:.1f} s from the push to the receipt")
-        for pipeline in receipt["pipelines"]:
+        if ended.state != "succeeded":
+            raise DemoError(f"the deployment to {ended.environment} {ended.state}: {ended.error}")
+        print(f"   deployed to {ended.environment}: {seconds:.1f} s from the push to the receipt")
+        for pipeline in ended.receipt["pipelines"]:
             done = f"{pipeline['rows']} rows in {pipeline['seconds']:.1f} s, hash {pipeline['hash']}"
             print(f"   {pipeline['id']}: {pipeline['status']}, {done}")
             for resource in pipeline["resources"]:
                 fields = ", ".join(f"{field['name']} {field['type']}" for field in resource["fields"])
                 print(f"     {resource['name']}: {resource['rows']} rows ({fields})")
-        database = self.config / "state" / "environments" / APP.replace("/", "+") / environment / "data.sqlite"
-        most = ", ".join(f"{country} {zones}" for country, zones in rows(database, MOST_ZONES))
+        self.show_rows(ended.environment)
+
+    def show_failure(self, ended: Ended, seconds: float) -> None:
+        """Where the mistake is, and that the environment goes on with what it had."""
+        if ended.state != "failed":
+            raise DemoError(f"the mistake was not noticed: the deployment {ended.state}")
+        print(f"   deployment {ended.number} failed, {seconds:.1f} s after the push:")
+        print(indent("\n".join((ended.error or "").splitlines()[-2:]), "   | "))
+        self.show_rows(ended.environment)
+
+    def show_rows(self, environment: str) -> None:
+        """Something that only the tables together tell."""
+        folder = self.config / "state" / "environments" / APP.replace("/", "+") / environment
+        most = ", ".join(
+            f"{country} {zones}" for country, zones in rows(folder / "current" / "data.sqlite", MOST_ZONES)
+        )
         print(f"   in {environment}'s database, the countries with the most time zones: {most}")
 
     def log(self) -> str:

@@ -1,107 +1,80 @@
-"""The receiver: takes deliveries and sync's reports, shows the deployments."""
+"""The receiver and the dashboard as one WSGI application. All it knows it has from the store."""
 
-import hmac
 import logging
 from collections.abc import Callable, Set
-from datetime import UTC, datetime
+from datetime import timedelta
 
-from flask import Flask, Response, jsonify, render_template, request
-from pydantic import ValidationError
-from werkzeug.exceptions import BadRequest, HTTPException, Unauthorized, UnsupportedMediaType
+from flask import Flask, Response, jsonify
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
-from bot.events import SyncEvent
-from bot.names import short
+from bot.registration import Target
 from bot.settings import Settings
-from bot.store import DeliveryRecord, Store
-from webhooks.delivery import FORM_TYPE, JSON_TYPE, Delivery, DeliveryError, parse_delivery
-from webhooks.signature import is_signed
+from bot.store import Store
+from webhooks.live import Live
+from webhooks.metrics import Metrics
+from webhooks.pages import Pages
+from webhooks.receive import Answer, Receive
 
 _log = logging.getLogger("dppctl.webhooks")
 
-Answer = tuple[Response, int]
+# Nothing from elsewhere, nothing inline: what a payload or a log smuggles onto a page stays text.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src data:; frame-ancestors 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
-def create_app(settings: Settings, repositories: Set[str], store: Store, wake: Callable[[str], None]) -> Flask:
-    """The WSGI application.
-
-    `repositories` (OWNER/REPO) are the registered ones; `wake` is called with one of them when it has changed.
-    """
+def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
+    """`targets` are what apps.yaml registers; whom a delivery concerns is looked up there."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_delivery_bytes
-    app.jinja_env.filters["short"] = short
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
     app.register_error_handler(HTTPException, _refuse)
-    views = _Views(settings, repositories, store, wake)
-    app.add_url_rule("/webhooks/github", view_func=views.receive, methods=["POST"])
-    app.add_url_rule("/sync/events", view_func=views.report, methods=["POST"])
-    app.add_url_rule("/healthz", view_func=views.health)
-    app.add_url_rule("/", view_func=views.deployments)
+    app.register_error_handler(SQLAlchemyError, _store_is_away)
+    app.after_request(_secure)
+    receive = Receive(settings, targets, store)
+    pages = Pages(settings, targets, store)
+    pages.add_filters(app)
+    views: list[tuple[str, str, Callable[..., object], str]] = [
+        ("/webhooks/github", "receive", receive.delivery, "POST"),
+        ("/sync/events", "report", receive.report, "POST"),
+        ("/healthz", "healthz", _healthz, "GET"),
+        ("/readyz", "readyz", lambda: _readyz(store), "GET"),
+        ("/metrics", "metrics", Metrics(store), "GET"),
+        ("/", "deployments", pages.deployments, "GET"),
+        ("/deployments/<int:identity>", "deployment", pages.deployment, "GET"),
+        ("/deployments/<int:identity>/log.txt", "log", pages.log, "GET"),
+        ("/deployments/<int:identity>/receipt.json", "receipt", pages.receipt, "GET"),
+        ("/events", "events", Live(store.change_number), "GET"),
+    ]
+    for path, name, view, method in views:
+        app.add_url_rule(path, name, view, methods=[method])  # type: ignore[arg-type]
     return app
 
 
-class _Views:
-    def __init__(self, settings: Settings, repositories: Set[str], store: Store, wake: Callable[[str], None]) -> None:
-        self._secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
-        self._bearer = f"Bearer {settings.sync_token.get_secret_value()}".encode()
-        self._repositories = repositories
-        self._store = store
-        self._wake = wake
-
-    def receive(self) -> Answer:
-        """A delivery of GitHub's, or of whatever signs like it."""
-        if request.mimetype not in (JSON_TYPE, FORM_TYPE):
-            raise UnsupportedMediaType(f"expected {JSON_TYPE} or {FORM_TYPE}")
-        body = request.get_data()  # 413 for one that is too large, before it is read
-        if not is_signed(body, request.headers.get("X-Hub-Signature-256"), self._secrets):
-            raise Unauthorized("X-Hub-Signature-256 does not fit the body and the secret")
-        try:
-            delivery = parse_delivery(dict(request.headers), body)
-        except DeliveryError as error:
-            raise BadRequest(str(error)) from None
-        outcome = delivery.outcome(self._repositories)
-        is_new = self._store.record_delivery(_record(delivery, outcome))
-        fields = (delivery.id, delivery.event, delivery.repository, delivery.ref, outcome, is_new)
-        _log.info("delivery=%s event=%s repository=%s ref=%s outcome=%s new=%s", *fields)
-        changed = delivery.registered(self._repositories)
-        if changed and outcome == "accepted":
-            self._wake(changed)  # for a repeated delivery too: to look costs little and harms nothing
-        if not is_new:
-            return jsonify(delivery=delivery.id, outcome="seen before"), 200
-        return jsonify(delivery=delivery.id, outcome=outcome), 202
-
-    def report(self) -> Answer:
-        """How far sync is with a deployment."""
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._bearer):
-            raise Unauthorized("the bearer token is not sync's")
-        try:
-            event = SyncEvent.model_validate_json(request.get_data())
-        except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in problem["loc"]) or "the body"
-            raise BadRequest(f"{place}: {problem['msg']}") from None
-        self._store.record_event(event)
-        return jsonify(outcome="accepted"), 202
-
-    def health(self) -> Answer:
-        """The process answers."""
-        return jsonify(status="ok"), 200
-
-    def deployments(self) -> str:
-        """The page for people."""
-        return render_template("deployments.html", deployments=self._store.deployments())
+def _healthz() -> Answer:
+    """The process answers."""
+    return jsonify(status="ok"), 200
 
 
-def _record(delivery: Delivery, outcome: str) -> DeliveryRecord:
-    return DeliveryRecord(
-        id=delivery.id,
-        event=delivery.event,
-        repository=delivery.repository,
-        ref=delivery.ref,
-        before=delivery.before,
-        after=delivery.after,
-        outcome=outcome,
-        received=datetime.now(UTC),
-    )
+def _readyz(store: Store) -> Answer:
+    """The store answers too, so deliveries can be taken."""
+    store.change_number()
+    return jsonify(status="ok"), 200
 
 
 def _refuse(error: HTTPException) -> Answer:
     return jsonify(error=error.description), error.code or 500
+
+
+def _store_is_away(error: SQLAlchemyError) -> Answer:
+    """GitHub shows the delivery as failed, and it can be sent again; the re-check by the clock does not need it."""
+    _log.error("store error=%s", type(error).__name__)
+    return jsonify(error="the store does not answer; try again later"), 503
+
+
+def _secure(answer: Response) -> Response:
+    answer.headers.update(_HEADERS)
+    return answer

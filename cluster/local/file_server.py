@@ -1,9 +1,9 @@
-"""The storage of one worker over HTTP, for this machine only: what it published, with listings of folders."""
+"""Storages over HTTP, for this machine only: what was published, with listings of folders."""
 
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -23,14 +23,14 @@ _TYPES = {
 _HOSTS = ("127.0.0.1", "localhost")
 
 
-def serve_in_thread(listening: socket.socket, root: Path) -> Callable[[], None]:
-    """Serve `root` as `/NAME OF ROOT/` on a socket that listens already and stays the caller's.
+def serve_in_thread(listening: socket.socket, folders: Mapping[str, Path]) -> Callable[[], None]:
+    """Serve each folder below its URL path (`/NAME`) on a socket that listens already and stays the caller's.
 
-    Returns what ends it.
+    Folders may come, go and be replaced meanwhile. Returns what ends it.
     """
 
     class Handler(_Handler):
-        storage = root
+        storages = folders
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.socket.close()
@@ -41,7 +41,7 @@ def serve_in_thread(listening: socket.socket, root: Path) -> Callable[[], None]:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    storage: Path
+    storages: Mapping[str, Path]
     timeout = 30
     server_version = "dppctl"
     sys_version = ""
@@ -59,13 +59,11 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
-        """Below the storage, whatever the URL says; outside of `/NAME/` there is nothing."""
-        below = f"/{self.storage.name}"
-        bare = path.partition("?")[0].partition("#")[0]
-        if bare != below and not bare.startswith(below + "/"):
-            return str(self.storage / "\0")
-        self.directory = str(self.storage)
-        return super().translate_path(path[len(below) :] or "/")
+        """Below one of the storages, whatever the URL says; outside of them there is nothing."""
+        if self._below is None:
+            return "\0"
+        self.directory = str(self.storages[self._below])
+        return super().translate_path(path[len(self._below) :] or "/")
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
         kind = str(super().guess_type(path))
@@ -77,8 +75,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """A site's own page for what is not there."""
-        page = self.storage / "404.html"
-        if code != HTTPStatus.NOT_FOUND or not page.is_file() or not self._ours(page):
+        page = self.storages[self._below] / "404.html" if code == HTTPStatus.NOT_FOUND and self._below else None
+        if page is None or not page.is_file() or not self._ours(page):
             super().send_error(code, message, explain)
             return
         body = page.read_bytes()
@@ -94,6 +92,12 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def _ours(self, path: Path) -> bool:
         """No link leads out of the storage."""
-        if "\0" in str(path):
+        if "\0" in str(path) or self._below is None:
             return False
-        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.storage))
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.storages[self._below]))
+
+    @property
+    def _below(self) -> str | None:
+        """The URL path of the storage that is asked for."""
+        asked = self.path.partition("?")[0].partition("#")[0] + "/"
+        return next((path for path in self.storages if asked.startswith(path + "/")), None)

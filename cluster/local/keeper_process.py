@@ -51,7 +51,7 @@ class Keeping:
         def serve() -> None:
             from cluster.local.file_server import serve_in_thread
 
-            stack.callback(serve_in_thread(listening, root))
+            stack.callback(serve_in_thread(listening, {f"/{worker.name}": root}))
 
         return f"http://127.0.0.1:{listening.getsockname()[1]}/{worker.name}/"
 

@@ -1,20 +1,85 @@
-"""An environment on one machine: a folder with its database, the source that runs, and what ran last."""
+"""An environment on one machine: a folder that holds what runs there, and how the last deployment ended.
 
-import json
+    current -> releases/A    the source, the database and the storage that users see
+    releases/B               one that is being made; or what a crash left, and then nobody's
+    last.json                how the last deployment ended
+
+A run works in a new release, on a copy of the database. Renaming one link makes all of that current, or nothing: so
+what a run does that fails, is stopped or is killed at any moment is never seen.
+"""
+
 import os
-from collections.abc import Callable, Iterator
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.errors import BotError
 from bot.events import Receipt
+from bot.registration import Target
 from bot.values import Values
 from cluster.errors import ClusterError
-from cluster.local.runtime import Runtime
-from cluster.local.worker_process import WorkerProcess
+
+End = Literal["succeeded", "failed"]
+
+_PAGES = 5_000  # of a database, copied between two looks whether to go on
+
+
+class Outcome(BaseModel):
+    """How a deployment ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ops_commit: str
+    values: Values
+    phase: End
+    message: str
+    receipt: Receipt | None
+    began: float  # when its pipelines started, in seconds of the epoch
+    ended: float
+    spec_folders: tuple[str, ...]  # of its pipelines, within the source
+    reported: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """The files of one run. They never move, so a path that a pipeline wrote down stays true."""
+
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        """The app's files at the deployed commit, and what its pipelines wrote beside them."""
+        return self.folder / "source"
+
+    @property
+    def database(self) -> Path:
+        """The environment's own SQLite database."""
+        return self.folder / "data.sqlite"
+
+    @property
+    def engine(self) -> str:
+        """Its SQLAlchemy URL; pipelines find it in DPP_DB_ENGINE."""
+        return f"sqlite:///{self.database}"
+
+    @property
+    def storage(self) -> Path:
+        """What was published: data packages and a site."""
+        return self.folder / "storage"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the deployment that made it ended. None: it has not."""
+        return _read(self.folder / "outcome.json")
+
+    def write(self, outcome: Outcome) -> None:
+        """The deployment ended."""
+        _write(self.folder / "outcome.json", outcome)
 
 
 @dataclass(frozen=True)
@@ -23,79 +88,93 @@ class LocalEnvironment:
 
     folder: Path
 
-    @property
-    def engine(self) -> str:
-        """SQLAlchemy URL of the environment's own database; pipelines find it in DPP_DB_ENGINE."""
-        return f"sqlite:///{self.folder / 'data.sqlite'}"
+    def current(self) -> Release | None:
+        """What runs; None: nothing yet."""
+        return Release(self._link.resolve()) if self._link.exists() else None
 
     @property
-    def source(self) -> Path:
-        """Where the app's files are at the deployed commit."""
-        return self.folder / "source"
+    def storage(self) -> Path:
+        """Where what is current has published; by way of the link, so this path stays right."""
+        return self._link / "storage"
 
-    def deployed(self) -> Values | None:
-        """What was run last, well or not. None: nothing yet."""
-        try:
-            return Values.from_yaml(self._record.read_text(), str(self._record))
-        except (FileNotFoundError, BotError):
-            return None
+    def last(self) -> Outcome | None:
+        """How the last deployment ended; what is current may be of an older one."""
+        recorded, current = _read(self._last), self.current()
+        ran = current.outcome if current else None
+        # A kill came between the switch and the record, when what is current ended after what was recorded.
+        return ran if ran and (recorded is None or ran.ended > recorded.ended) else recorded
 
-    def record(self, values: Values) -> None:
-        """These values have been run."""
-        part = self._record.with_suffix(".part")
-        part.write_text(values.to_yaml())
-        os.replace(part, self._record)
+    def record(self, outcome: Outcome) -> None:
+        """The last deployment ended so."""
+        _write(self._last, outcome)
+
+    def begin(self, go_on: Callable[[], bool]) -> Release:
+        """A new release with a copy of the current one's database. Raises ClusterError, also when `go_on` says no."""
+        self.tidy()
+        # A name that was never there: a killed one's worker may still be writing to its release for a second or two.
+        release = Release(self._releases / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
+        release.folder.mkdir(parents=True)
+        current = self.current()
+        if current and current.database.exists():
+            _copy_database(current.database, release.database, go_on)
+        return release
+
+    def switch(self, release: Release) -> None:
+        """That release is what runs, from one moment to the next."""
+        new = self.folder / "current.new"
+        new.unlink(missing_ok=True)
+        new.symlink_to(release.folder.relative_to(self.folder))
+        os.replace(new, self._link)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove all releases but the current one. Nothing may be running in them."""
+        kept = self.current()
+        for one in self._releases.glob("*"):
+            if kept is None or one.resolve() != kept.folder:
+                # A worker of a process that was killed may still be ending there; then it goes next time.
+                shutil.rmtree(one, ignore_errors=True)
 
     @property
-    def _record(self) -> Path:
-        return self.folder / "deployed.yaml"
+    def _link(self) -> Path:
+        return self.folder / "current"
+
+    @property
+    def _releases(self) -> Path:
+        return self.folder / "releases"
+
+    @property
+    def _last(self) -> Path:
+        return self.folder / "last.json"
 
 
-class EnvironmentRun:
-    """Runs an environment's pipelines once, from start to receipt."""
+def environment_folder(environments: Path, target: Target) -> Path:
+    """The folder of an environment: its database is `current/data.sqlite` there."""
+    return environments / target.app.slug / target.environment
 
-    def __init__(
-        self,
-        environment: LocalEnvironment,
-        values: Values,
-        zipapp: Path,
-        runtime: Callable[[Path | None], Runtime],
-    ) -> None:
-        """The source is in place. `runtime` makes dpp's environment, for a requirements file or for none."""
-        requirements = environment.source / "requirements.txt"
-        self._receipt = environment.folder / "receipt.json"
-        self._receipt.unlink(missing_ok=True)
-        origin = {"source": values.source.model_dump(mode="json"), "image": values.image}
-        self._worker = WorkerProcess(
-            zipapp,
-            runtime(requirements if requirements.is_file() else None),
-            environment.source,
-            [pipeline.id for pipeline in values.pipelines],
-            environment={"DPP_DB_ENGINE": environment.engine, "DPPCTL_ORIGIN": json.dumps(origin)},
-            receipt=self._receipt,
-        )
-        self._invalid: list[str] = []
 
-    def stop(self) -> None:
-        """End it soon; there will be no receipt to speak of."""
-        self._worker.stop()
+def _copy_database(source: Path, target: Path, go_on: Callable[[], bool]) -> None:
+    """As it is at one moment, whoever reads or writes it: https://www.sqlite.org/backup.html"""
 
-    def finished(self) -> Iterator[dict[str, Any]]:
-        """Each pipeline's result, as it ends."""
-        for event in self._worker.events():
-            if event["event"] == "finished":
-                yield event["result"]
-            elif event["event"] == "invalid":
-                self._invalid += [f"{error['where']}: {error['message']}" for error in event["errors"]]
+    def look(_status: int, _remaining: int, _total: int) -> None:
+        if not go_on():
+            raise ClusterError("stopped while the database was copied")
 
-    def receipt(self) -> Receipt:
-        """What came out, once `finished` is exhausted. Raises ClusterError when the pipelines could not be run."""
-        code = self._worker.wait()
-        complaint = self._worker.complaint()
-        try:
-            return Receipt.model_validate_json(self._receipt.read_bytes())
-        except FileNotFoundError:
-            reason = "\n".join(self._invalid) or complaint or f"the worker ended with exit code {code}"
-            raise ClusterError(reason) from None
-        except ValidationError as error:
-            raise ClusterError(f"the worker's receipt cannot be read: {error}") from None
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new, pages=_PAGES, progress=look)
+    except sqlite3.Error as error:
+        raise ClusterError(f"{source}: the database cannot be copied: {error}") from error
+
+
+def _read(file: Path) -> Outcome | None:
+    """A file that somebody else wrote counts as none: then the deployment runs once more."""
+    with suppress(FileNotFoundError, ValidationError):
+        return Outcome.model_validate_json(file.read_bytes())
+    return None
+
+
+def _write(file: Path, outcome: Outcome) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(outcome.model_dump_json())
+    os.replace(part, file)

@@ -1,40 +1,41 @@
 """Local sync: brings this machine's environments to what the ops repo says.
 
-Who committed there, the bot or a person, is all the same to it.
+Who committed there, the bot or a person, is all the same to it. One thread looks and decides; what is to be done to an
+environment is a job (`job.py`), some of them at a time and never two in one environment.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from bot.errors import BotError
-from bot.events import Phase, Receipt, SyncEvent
+from bot.events import SyncEvent
 from bot.limits import MAX_CONFIG_BYTES
 from bot.names import RepoPath
 from bot.registration import Target
 from bot.values import Values
 from cluster.errors import ClusterError
 from cluster.local.runtime import Runtime
-from cluster.sync.environment import EnvironmentRun, LocalEnvironment
+from cluster.sync.environment import LocalEnvironment, environment_folder
+from cluster.sync.job import Deployment, Job, Means, ScheduledRun
+from cluster.sync.repositories import Repositories, Repository
+from cluster.sync.schedules import Schedules
 
 POLL_SECONDS = 15.0  # for what reaches the ops repo past the bot
-MESSAGE_CHARACTERS = 10_000
+RETRY_SECONDS = 15.0  # after what may pass by itself: a repository or a receiver that is away
 
 _log = logging.getLogger("dppctl.sync")
 
 
-class Repository(Protocol):
-    """A kept copy of a repository (the CLI hands in the bot's mirrors)."""
+@dataclass(frozen=True)
+class Wanted:
+    """What the ops repo says about an environment, and the commit that said so."""
 
-    def refresh(self) -> None: ...
-    def head(self) -> str | None: ...
-    def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]: ...
-    def last_change(self, path: str) -> str: ...
-    def export(self, commit: str, path: str, target: Path) -> None: ...
+    values: Values
+    ops_commit: str
 
 
 @dataclass
@@ -42,14 +43,27 @@ class LocalSync:
     """One thread's work: `run` it there."""
 
     targets: frozenset[Target]
-    repositories: dict[str, Repository]  # by OWNER/REPO: all apps' and ops repos
+    repositories: Mapping[str, Repository]  # by OWNER/REPO: all apps' and ops repos
     environments: Path  # the folder of their folders
     zipapp: Path
     runtime: Callable[[Path | None], Runtime]
     report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
     stopping: threading.Event
+    concurrency: int = 2  # jobs at a time
+    storage_url: Callable[[Target], str] = lambda target: f"{target.environment}'s storage"
+    schedules: Schedules = field(default_factory=Schedules)
     _wake: threading.Event = field(default_factory=threading.Event)
-    _running: EnvironmentRun | None = None
+    _heads: dict[str, str | None] = field(default_factory=dict)  # of the ops repos, as they were read last
+    _wanted: dict[Target, Wanted] = field(default_factory=dict)
+    _settled: dict[Target, Wanted] = field(default_factory=dict)  # what needs nothing more
+    _jobs: dict[Target, Job] = field(default_factory=dict)
+    _ended: dict[Target, bool] = field(default_factory=dict)  # jobs that ended since the last look: all done?
+    _started: dict[Target, float] = field(default_factory=dict)
+    _not_before: dict[Target, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._repositories = Repositories(self.repositories)
+        self._means = Means(self._repositories, self.zipapp, self.runtime, self.report, self.storage_url)
 
     def wake(self) -> None:
         """Something was committed to an ops repo."""
@@ -59,103 +73,116 @@ class LocalSync:
         """`run` returns soon; what it is running ends and will be run again after the next start."""
         self.stopping.set()
         self._wake.set()
-        if running := self._running:
-            running.stop()
 
     def run(self) -> None:
         """Until `stop`. What fails for one repository or environment is logged and does not hold up the others."""
+        for target in self.targets:
+            self._environment(target).tidy()
+            self._schedule(target)
         while not self.stopping.is_set():
             self._wake.clear()
-            self.sync()
-            self._wake.wait(POLL_SECONDS)
+            self.look()
+            self._wake.wait(min(POLL_SECONDS, self.schedules.seconds() or POLL_SECONDS))
+        for job in self._jobs.values():
+            job.stop()
+        while self._jobs:
+            self._wake.wait()
+            self._wake.clear()
+            self._collect()
 
     def sync(self) -> None:
-        """Deploy what the ops repos say and this machine does not run yet."""
+        """Look, and return when there is nothing more to do for now."""
+        self.look()
+        while self._jobs:
+            self._wake.wait()
+            self._wake.clear()
+            self.look()
+
+    def look(self) -> None:
+        """Start and stop jobs so that this machine comes to run what the ops repos say."""
+        self._collect()
         for name in sorted({target.ops.repository for target in self.targets}):
             try:
-                self.repositories[name].refresh()
+                with self._repositories.use(name) as ops:
+                    ops.refresh()
+                    self._read(name, ops)
             except BotError as error:
                 _log.error("ops repo not read ops=%s error=%s", name, error)
-        for target in sorted(self.targets):
-            if self.stopping.is_set():
-                return
-            try:
-                self._sync_one(target)
-            except (BotError, ClusterError, OSError) as error:
-                _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, error)
+        # Whoever was served last waits longest, so that busy environments starve nobody.
+        for target in sorted(self.targets, key=lambda one: (self._started.get(one, 0.0), one)):
+            self._look_at(target)
 
-    def folder(self, target: Target) -> Path:
-        """Where an environment lives."""
-        return environment_folder(self.environments, target)
-
-    def _sync_one(self, target: Target) -> None:
-        ops = self.repositories[target.ops.repository]
+    def _read(self, name: str, ops: Repository) -> None:
+        """Find out what an ops repo says, if that may have changed."""
         head = ops.head()
-        key = (head or "", target.values_file)
-        content = ops.read([key], MAX_CONFIG_BYTES)[key] if head else None
-        if content is None:
+        if head is None or head == self._heads.get(name):
             return
-        values = Values.from_yaml(content.decode(errors="replace"), f"{target.ops.repository}:{target.values_file}")
-        environment = LocalEnvironment(self.folder(target))
-        if values == environment.deployed():
+        mine = [target for target in self.targets if target.ops.repository == name]
+        contents = ops.read([(head, target.values_file) for target in mine], MAX_CONFIG_BYTES)
+        for target in mine:
+            content = contents[head, target.values_file]
+            self._wanted.pop(target, None)
+            if content is None:
+                continue
+            try:
+                values = Values.from_yaml(content.decode(errors="replace"), f"{target.ops}:{target.values_file}")
+                if RepoPath(values.source.repository, values.source.path) != target.app:
+                    raise BotError(f"{target.values_file} is for another app than {target.app}")
+            except BotError as error:
+                _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, error)
+            else:
+                self._wanted[target] = Wanted(values, ops.last_change(target.values_file))
+        self._heads[name] = head
+
+    def _look_at(self, target: Target) -> None:
+        job, wanted = self._jobs.get(target), self._wanted.get(target)
+        if job:
+            if isinstance(job, Deployment):
+                if wanted and wanted.values != job.values and not job.superseded:
+                    job.supersede()
+            elif wanted and wanted != self._settled.get(target):
+                job.stop()  # a deployment goes first
             return
-        if RepoPath(values.source.repository, values.source.path) != target.app:
-            raise ClusterError(f"{target.values_file} is for another app than {target.app}")
-        self.repositories[target.app.repository].refresh()  # a repository that is away for a while fails nothing
-        environment.folder.mkdir(parents=True, exist_ok=True)
-        self._deploy(target, environment, values, ops.last_change(target.values_file))
-
-    def _deploy(self, target: Target, environment: LocalEnvironment, values: Values, ops_commit: str) -> None:
-        def report(phase: Phase, message: str, receipt: Receipt | None = None) -> None:
-            event = SyncEvent(
-                ops_commit=ops_commit,
-                app=str(target.app),
-                environment=target.environment,
-                ref=values.source.ref,
-                commit=values.source.commit,
-                phase=phase,
-                time=datetime.now(UTC),
-                message=message.replace("\0", "")[-MESSAGE_CHARACTERS:],
-                receipt=receipt,
-            )
-            self.report(event)
-
-        report("started", f"running {', '.join(pipeline.id for pipeline in values.pipelines)}")
-        receipt = None
-        try:
-            receipt = self._run(environment, values, report)
-            phase, message = _verdict(receipt)
-        except (BotError, ClusterError, OSError) as error:
-            phase, message = "failed", str(error)
-        if self.stopping.is_set():
+        if len(self._jobs) >= self.concurrency or self._not_before.get(target, 0.0) > time.monotonic():
             return
-        report(phase, message, receipt)
-        environment.record(values)  # only now: after a crash before this line it is run and reported again
-        _log.info("deployed app=%s environment=%s phase=%s", target.app, target.environment, phase)
+        environment = self._environment(target)
+        if wanted and wanted != self._settled.get(target):
+            self._start(Deployment(self._means, target, environment, wanted.values, wanted.ops_commit))
+        elif due := self.schedules.take(target):
+            current = environment.current()
+            if deployed := current.outcome if current else None:
+                self._start(ScheduledRun(self._means, target, environment, deployed, due))
 
-    def _run(self, environment: LocalEnvironment, values: Values, report: Callable[[Phase, str], None]) -> Receipt:
-        source = values.source
-        app = self.repositories[source.repository]
-        app.export(source.commit, source.path, environment.source)
-        run = self._running = EnvironmentRun(environment, values, self.zipapp, self.runtime)
-        try:
-            if self.stopping.is_set():  # the stop came before there was something to stop
-                run.stop()
-            for result in run.finished():
-                if not self.stopping.is_set():
-                    report("progress", f"{result['id']}: {result['status']}, {result['rows'] or 0} rows")
-            return run.receipt()
-        finally:
-            self._running = None
+    def _start(self, job: Job) -> None:
+        def work() -> None:
+            done = False
+            try:
+                done = job.run()
+            except (BotError, ClusterError, OSError) as error:
+                _log.error("not done app=%s environment=%s error=%s", job.target.app, job.target.environment, error)
+            finally:
+                self._ended[job.target] = done
+                self._wake.set()
 
+        self._jobs[job.target] = job
+        self._started[job.target] = time.monotonic()
+        threading.Thread(target=work, name=f"{job.target.environment} of {job.target.app}", daemon=True).start()
 
-def environment_folder(environments: Path, target: Target) -> Path:
-    """The folder of an environment: its database is `data.sqlite` there."""
-    return environments / target.app.slug / target.environment
+    def _collect(self) -> None:
+        """Take note of the jobs that ended."""
+        for target in list(self._ended):
+            job = self._jobs.pop(target)
+            if not self._ended.pop(target):
+                self._not_before[target] = time.monotonic() + RETRY_SECONDS
+            elif isinstance(job, Deployment):
+                self._settled[target] = Wanted(job.values, job.ops_commit)
+                self._schedule(target)
 
+    def _schedule(self, target: Target) -> None:
+        """From here on by the schedules of what is current."""
+        current = self._environment(target).current()
+        if deployed := current.outcome if current else None:
+            self.schedules.set(target, deployed.values.pipelines)
 
-def _verdict(receipt: Receipt) -> tuple[Phase, str]:
-    if receipt.status == "succeeded":
-        return "succeeded", f"{receipt.rows} rows"
-    failed = [pipeline for pipeline in receipt.pipelines if pipeline.status != "succeeded"]
-    return "failed", "\n".join(f"{one.id} {one.status}: {one.error or 'no message'}" for one in failed)
+    def _environment(self, target: Target) -> LocalEnvironment:
+        return LocalEnvironment(environment_folder(self.environments, target))

@@ -13,14 +13,12 @@ _SECONDS = 10
 
 
 class Reporter:
-    """Posts events to one receiver, in order."""
+    """Posts events to one receiver; several threads may."""
 
     def __init__(self, url: str, token: str, stopping: threading.Event) -> None:
         """`url` of the receiver, without a path; `stopping` cuts the waiting between tries short."""
         self._url = f"{url}/sync/events"
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy between us; no .netrc instead of the token
-        self._session.headers.update({"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._retrying = Retrying(
             retry=retry_if_exception_type(requests.RequestException),
             stop=stop_after_attempt(6),
@@ -36,5 +34,7 @@ class Reporter:
             raise ClusterError(f"{self._url} does not take reports: {error.last_attempt.exception()}") from None
 
     def _post(self, event: SyncEvent) -> None:
-        answer = self._session.post(self._url, data=event.model_dump_json(), timeout=_SECONDS)
-        answer.raise_for_status()
+        with requests.Session() as session:  # each its own: they are not made for several threads
+            session.trust_env = False  # no proxy between us; no .netrc instead of the token
+            answer = session.post(self._url, data=event.model_dump_json(), headers=self._headers, timeout=_SECONDS)
+            answer.raise_for_status()

@@ -2,15 +2,19 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import text
 
+from bot.deliveries import NewDelivery
 from bot.git import Git
 from bot.loop import Loop
 from bot.names import RepoPath
 from bot.registration import Target
 from bot.settings import Settings
-from bot.store import Deployment, Store
+from bot.store import Store
+from bot.tables import Deployment
 from bot.values import Values
 from tests.conftest import eventually
 from tests.forge import APP, CONFIG, Forge, Repository
@@ -19,14 +23,15 @@ from tests.forge import APP, CONFIG, Forge, Repository
 class Story:
     """An app, an ops repo, and a bot between them."""
 
-    def __init__(self, forge: Forge, settings: Settings, git: Git) -> None:
+    def __init__(self, forge: Forge, settings: Settings, git: Git, path: str = "") -> None:
         self.app, self.ops = forge.repository("ann/app"), forge.repository("ann/ops")
         self.ops.push({"README.md": ""}, message="start")
-        targets = {Target(RepoPath("ann/app"), RepoPath("ann/ops"), name) for name in ("staging", "production")}
-        settings.state_dir.mkdir()
+        app, ops = RepoPath("ann/app", path), RepoPath("ann/ops")
+        self.targets = frozenset(Target(app, ops, name) for name in ("staging", "production"))
+        settings.state_dir.mkdir(exist_ok=True)
         self.store = Store(settings.database)
         self.changes = 0
-        self.loop = Loop(settings, frozenset(targets), git, self.store, self._changed)
+        self.loop = Loop(settings, self.targets, git, self.store, self._changed)
 
     def _changed(self) -> None:
         self.changes += 1
@@ -98,6 +103,7 @@ def test_a_newer_push_supersedes_what_waits(story: Story) -> None:
 
 
 def test_two_environments_go_out_in_one_push(story: Story) -> None:
+    story.reconcile()
     story.app.push(APP)
     story.app.tag("v1")
     story.reconcile()
@@ -153,19 +159,240 @@ def test_what_somebody_undid_in_the_ops_repo_is_done_again(story: Story) -> None
     assert story.runs("staging") == ("refs/heads/master", commit)
 
 
-def test_the_thread_looks_at_all_at_the_start_and_when_woken(story: Story) -> None:
-    story.app.push(APP)
-    thread = threading.Thread(target=story.loop.run)
+@contextmanager
+def running(loop: Loop) -> Iterator[None]:
+    thread = threading.Thread(target=loop.run)
     thread.start()
     try:
+        yield
+    finally:
+        loop.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_the_thread_looks_at_all_at_the_start_and_when_a_delivery_waits(story: Story) -> None:
+    story.app.push(APP)
+    with running(story.loop):
         eventually(lambda: len(story.deployments()) == 1, "the start looks")
         story.app.tag("v1")
-        story.loop.wake("ann/app")
-        eventually(lambda: len(story.deployments()) == 2, "the wake looks")
-    finally:
-        story.loop.stop()
-        thread.join(10)
-    assert not thread.is_alive()
+        story.store.receive(NewDelivery("1", "push", "ann/app"))
+        eventually(lambda: len(story.deployments()) == 2, "the delivery is taken")
+        eventually(lambda: story.store.deliveries()[0].state == "processed", "the delivery is processed")
+    assert story.store.counts().totals["ops_commits"] == 2
+
+
+def test_a_second_bot_waits_and_takes_over(story: Story, settings: Settings, bot_git: Git) -> None:
+    other = Loop(settings, story.targets, bot_git, story.store, lambda: None)
+    with running(other):
+        with running(story.loop):
+            story.app.push(APP)
+            story.store.receive(NewDelivery("1", "push", "ann/app"))
+            eventually(lambda: story.deployments(), "one of them deploys")
+        story.app.push({"file": "new"})
+        story.store.receive(NewDelivery("2", "push", "ann/app"))
+        eventually(lambda: len(story.deployments()) == 2, "the other one goes on")
+    assert len(story.ops.log()) == 3
+
+
+def test_a_delivery_that_cannot_be_processed_fails_and_is_tried_again_by_itself(story: Story) -> None:
+    story.app.push(APP)
+    away = story.app.bare.with_suffix(".away")
+    story.app.bare.rename(away)
+    with running(story.loop):
+        story.store.receive(NewDelivery("1", "push", "ann/app"))
+        eventually(lambda: story.store.deliveries()[0].state == "failed", "the delivery fails")
+        assert "ann/app: git ls-remote: " in (story.store.deliveries()[0].reason or "")
+        away.rename(story.app.bare)
+        eventually(lambda: story.deployments() == [("staging", "waiting")], "it is tried again")
+
+
+def test_tags_that_were_there_before_the_app_was_registered_deploy_nothing(story: Story) -> None:
+    story.app.push(APP)
+    story.app.tag("v1.0.0")
+    story.reconcile()
+    assert story.runs("production") is None
+    commit = story.app.push({"file": "new"})
+    story.app.tag("v0.9.1")
+    story.reconcile()
+    assert story.runs("production") == ("refs/tags/v0.9.1", commit)
+
+
+def test_of_tags_that_appear_at_once_the_highest_version_is_deployed(story: Story) -> None:
+    story.reconcile()
+    for version in ("v1.9.0", "v1.10.0", "v1.10.0-rc.1"):
+        story.app.push({**APP, "file": version})
+        story.app.tag(version)
+    story.reconcile()
+    assert (story.runs("production") or [""])[0] == "refs/tags/v1.10.0"
+    story.app.push({"file": "a fix for the old one"})
+    story.app.tag("v1.9.1")
+    story.reconcile()
+    assert (story.runs("production") or [""])[0] == "refs/tags/v1.9.1"
+
+
+def test_a_moved_tag_is_deployed_anew(story: Story) -> None:
+    story.app.push(APP)
+    story.reconcile()
+    for number in range(2):
+        story.app.tag(f"v{number}")
+        story.app.push({"file": str(number)})
+        story.reconcile()
+    story.app.git("tag", "--force", "v0")
+    story.app.git("push", "--quiet", "--force", "origin", "v0")
+    story.reconcile()
+    assert story.runs("production") == ("refs/tags/v0", story.app.git("rev-parse", "HEAD"))
+
+
+def test_a_push_elsewhere_in_the_repository_deploys_nothing_and_says_so(
+    forge: Forge, settings: Settings, bot_git: Git
+) -> None:
+    story = Story(forge, settings, bot_git, path="apps/one")
+    config = CONFIG.replace("ann/app", "ann/app/apps/one")
+    commit = story.app.push({f"apps/one/{name}": text for name, text in {**APP, ".dppctl.yaml": config}.items()})
+    story.store.receive(NewDelivery("1", "push", "ann/app"))
+    story.loop.take()
+    story.app.push({"apps/two/file": "new"})
+    story.store.receive(NewDelivery("2", "push", "ann/app"))
+    story.loop.take()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+    assert len(story.deployments()) == 1
+    said = story.store.deliveries()[0]
+    assert (said.id, said.state) == ("2", "processed")
+    assert said.reason == f"staging: nothing changed below apps/one since master ({commit[:12]})"
+    commit = story.app.push({"apps/one/file": "new"})
+    story.loop.take()
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+    story.store.close()
+
+
+@pytest.mark.parametrize("words", ["[skip deploy]", "[Skip Deploy]", "--no-deploy"])
+def test_a_commit_that_asks_for_it_is_not_deployed_and_the_next_one_is(story: Story, words: str) -> None:
+    good = story.app.push(APP)
+    story.reconcile()
+    story.app.push({"file": "1"}, message=f"tidy up\n\n{words}")
+    for _ in range(2):
+        story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", good)
+    assert story.deployments() == [("staging", "waiting"), ("staging", "skipped")]
+    assert words in (story.last().error or "")
+    commit = story.app.push({"file": "2"}, message="see --no-deployments")
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+
+
+def test_a_held_environment_stays_until_it_is_released(story: Story) -> None:
+    story.store.hold("ann/app", "staging", "elections")
+    commit = story.app.push(APP)
+    for _ in range(2):
+        story.reconcile()
+    assert story.runs("staging") is None
+    assert (story.deployments(), story.last().error) == ([("staging", "skipped")], "held: elections")
+    story.store.release("ann/app", "staging")
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+
+
+def by_hand(story: Story, environment: str, ref: str | None = None, app: str = "ann/app") -> tuple[str, str]:
+    number = story.store.request_deploy(app, environment, ref)
+    story.loop.take()
+    found = story.store.deploy_request(number)
+    assert found
+    return found.state, found.message
+
+
+def test_a_ref_that_is_deployed_by_hand_stays_until_something_new_is_pushed(story: Story) -> None:
+    old = story.app.push(APP)
+    new = story.app.push({"file": "new"})
+    story.reconcile()
+    assert by_hand(story, "staging", old)[0] == "done"
+    story.reconcile()
+    assert story.runs("staging") == (old, old)
+    assert [one.reason for one in story.store.holds()] == [f"{old} was deployed by hand instead of master"]
+    newer = story.app.push({"file": "newer"})
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", newer)
+    assert list(story.store.holds()) == []
+    assert story.deployments() == [("staging", "superseded"), ("staging", "superseded"), ("staging", "waiting")]
+    assert by_hand(story, "staging", new[:10])[0] == "done"
+    assert by_hand(story, "staging")[0] == "done"
+    assert story.runs("staging") == ("refs/heads/master", newer)
+    assert list(story.store.holds()) == []
+
+
+def test_what_runs_already_can_be_run_again_by_hand_also_when_held(story: Story) -> None:
+    commit = story.app.push(APP)
+    story.reconcile()
+    story.store.hold("ann/app", "staging", "elections")
+    assert by_hand(story, "staging")[0] == "done"
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+    assert len(story.ops.log()) == 3
+    assert [one.reason for one in story.store.holds()] == ["elections"]
+
+
+def test_a_tag_of_the_baseline_can_be_deployed_by_hand(story: Story) -> None:
+    commit = story.app.push(APP)
+    story.app.tag("v1")
+    story.reconcile()
+    assert by_hand(story, "production")[0] == "done"
+    story.reconcile()
+    assert story.runs("production") == ("refs/tags/v1", commit)
+
+
+def test_a_request_that_was_done_before_a_crash_is_not_done_twice(story: Story) -> None:
+    story.app.push(APP)
+    assert by_hand(story, "staging")[0] == "done"
+    with story.store.connect() as connection:
+        connection.execute(text("UPDATE deploy_requests SET state = 'waiting', deployment_id = NULL"))
+        connection.commit()
+    story.loop.take()
+    found = story.store.deploy_request(1)
+    assert found
+    assert (found.state, found.deployment_id) == ("done", 1)
+    assert len(story.ops.log()) == 2
+
+
+def test_by_hand_nothing_outside_the_registration_can_be_deployed(story: Story) -> None:
+    story.app.push(APP)
+    for environment, ref, app, said in (
+        ("staging", "v9", "ann/app", "there is no branch, tag or commit 'v9'"),
+        ("staging", "f" * 40, "ann/app", "there is no branch, tag or commit"),
+        ("staging", "--help", "ann/app", "there is no branch, tag or commit '--help'"),
+        ("live", None, "ann/app", "not registered for live in one ops repo; known: production of ann/ops, staging"),
+        ("staging", None, "bob/app", "bob/app is not registered; known: ann/app"),
+        ("production", None, "ann/app", "no branch or tag triggers it; name what to deploy with --ref"),
+    ):
+        state, message = by_hand(story, environment, ref, app)
+        assert state == "refused"
+        assert said in message
+    story.ops.bare.rename(story.ops.bare.with_suffix(".away"))
+    assert by_hand(story, "staging")[0] == "failed"
+
+
+def test_generated_pipelines_are_deployed_as_all(story: Story) -> None:
+    story.app.push({".dppctl.yaml": CONFIG, "knesset.source-spec.yaml": "x: 1"})
+    story.reconcile()
+    path = "environments/staging/values.auto-updated.yaml"
+    assert [one.id for one in Values.from_yaml(story.ops.file(path), path).pipelines] == ["all"]
+
+
+def test_a_config_that_is_too_large_is_refused_and_holds_up_no_other_branch(story: Story) -> None:
+    story.app.push({".dppctl.yaml": "#" * 70_000}, branch="x")
+    commit = story.app.push(APP)
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+    assert ("", "refused") in story.deployments()
+
+
+def test_nothing_new_costs_two_git_calls_for_an_app(story: Story, bot_git: Git) -> None:
+    story.app.push(APP)
+    for _ in range(2):
+        story.reconcile()
+    before = bot_git.calls
+    story.reconcile()
+    assert bot_git.calls - before <= 5  # ls-remote of both repositories, and what the ops repo holds
 
 
 def test_a_repository_of_that_name_elsewhere_is_never_asked(story: Story, forge: Forge) -> None:

@@ -116,3 +116,34 @@ def test_nothing_new_costs_no_fetch(mirror: Mirror, repository: Repository) -> N
     before = seen_file.stat().st_mtime_ns
     mirror.refresh()
     assert seen_file.stat().st_mtime_ns == before
+
+
+def test_a_person_names_a_branch_a_tag_or_a_commit_that_one_of_them_holds(
+    mirror: Mirror, repository: Repository
+) -> None:
+    first = repository.push({"a": "1"})
+    repository.tag("both")
+    repository.tag("v1")
+    gone = repository.push({"a": "2"}, branch="both")
+    mirror.refresh()
+    assert mirror.resolve("v1").name == mirror.resolve("refs/tags/v1").name == "refs/tags/v1"
+    assert mirror.resolve(first[:8]).commit == mirror.resolve("master").commit == first
+    with pytest.raises(BotError, match="both is a branch and a tag; say refs/heads/both or refs/tags/both"):
+        mirror.resolve("both")
+    assert mirror.resolve(gone).commit == gone
+    repository.git("push", "--quiet", "origin", "--delete", "refs/heads/both")
+    mirror.refresh()
+    for name in (gone, "v2", "HEAD", "--all", "master^", "0" * 40, ""):
+        with pytest.raises(BotError, match="there is no branch, tag or commit"):
+            mirror.resolve(name)
+
+
+def test_a_folder_has_the_same_tree_as_long_as_nothing_below_it_changes(mirror: Mirror, repository: Repository) -> None:
+    first = repository.push({"app/a": "1"})
+    second = repository.push({"b": "1"})
+    third = repository.push({"app/a": "2"})
+    mirror.refresh()
+    trees = mirror.trees([first, second, third, "0" * 40], "app")
+    assert trees[first] == trees[second] != trees[third]
+    assert (trees["0" * 40], mirror.trees([first], "none")) == (None, {first: None})
+    assert mirror.trees([first], "")[first] != mirror.trees([second], "")[second]

@@ -48,7 +48,8 @@ def test_an_update_is_one_commit_with_trailers(ops: OpsRepo, repository: Reposit
         "Dppctl-Image: none",
     ]
     ops.refresh()
-    assert ops.present(update().target) == update().values
+    assert ops.texts([target]) == {target: update().values.to_yaml()}
+    assert ops.last_change(target) == commit
 
 
 def test_no_change_is_no_commit(ops: OpsRepo, repository: Repository) -> None:
@@ -99,23 +100,32 @@ def test_a_push_that_wins_the_ref_while_ours_is_taken_in_survives(ops: OpsRepo, 
     assert repository.log() == [f"Deploy ann/app master ({'a' * 12}) to staging", "theirs", "theirs", "start"]
 
 
-def test_a_link_in_the_repo_leads_nowhere(ops: OpsRepo, repository: Repository, tmp_path: Path) -> None:
+def test_a_link_in_the_repo_leads_nowhere_and_holds_up_nobody_else(
+    ops: OpsRepo, repository: Repository, tmp_path: Path
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    (repository.work / "here").mkdir()
-    (repository.work / "here/environments").symlink_to(outside)
+    (repository.work / "here/environments").mkdir(parents=True)
+    (repository.work / "here/environments/staging").symlink_to(outside)
     repository.push({"README.md": ""})
-    with pytest.raises(BotError, match=r"a folder above .* is a link"):
-        ops.write([update()])
+    blocked, written = ops.write([update(), update(environment="production")]).values()
+    assert isinstance(blocked, BotError)
+    assert "a folder above here/environments/staging/values.auto-updated.yaml is a link" in str(blocked)
     assert list(outside.iterdir()) == []
-    assert len(repository.log()) == 1
+    assert git(repository.bare, "rev-parse", "master") == written
+    assert len(repository.log()) == 2
+
+
+def test_an_own_push_needs_no_fetch(ops: OpsRepo, repository: Repository, tmp_path: Path) -> None:
+    repository.push({"README.md": ""})
+    ops.write([update()])
+    fetched = (tmp_path / "ops" / "FETCH_HEAD").stat().st_mtime_ns
+    ops.write([update("b")])
+    assert (tmp_path / "ops" / "FETCH_HEAD").stat().st_mtime_ns == fetched
+    assert len(repository.log()) == 3
 
 
 def test_a_file_that_somebody_spoilt_is_written_again(ops: OpsRepo, repository: Repository) -> None:
     repository.push({FILE: "{ not ours"})
-    ops.refresh()
-    assert ops.present(update().target) is None
     ops.write([update()])
-    assert ops.present(update().target) is None  # of the last refresh
-    ops.refresh()
-    assert ops.present(update().target) == update().values
+    assert repository.file(FILE) == update().values.to_yaml().strip()

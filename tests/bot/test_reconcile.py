@@ -1,12 +1,14 @@
 """The decision, on plain data."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.app_config import AppConfig
 from bot.names import RepoPath
-from bot.reconcile import Choice, Ref, RefState, Refusal, Update, choose, plan
+from bot.reconcile import Choice, Ref, RefState, Refusal, Same, Update, asks_to_skip, choose, plan
 from bot.registration import Target
 from bot.specs import Specs
 from bot.values import Pipeline
@@ -48,6 +50,69 @@ def test_the_branch_goes_to_staging_and_the_tag_to_production() -> None:
 def test_the_newest_tag_wins_and_in_the_same_second_the_higher_version() -> None:
     assert chosen(at("tags/v2", created=1), at("tags/v1", created=2)) == {"production": "refs/tags/v1"}
     assert chosen(at("tags/v1.10"), at("tags/v1.9")) == {"production": "refs/tags/v1.10"}
+
+
+def tag(name: str, minute: int, created: int = 0) -> RefState:
+    appeared = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
+    return RefState(Ref(f"refs/tags/{name}", "a" * 40, created), USUAL, appeared)
+
+
+def test_the_tag_that_appeared_last_wins_whatever_its_date_or_version() -> None:
+    assert chosen(tag("v2", 0, created=9), tag("v1", 1, created=3)) == {"production": "refs/tags/v1"}
+
+
+def test_of_tags_that_appeared_at_once_the_version_decides_then_the_date() -> None:
+    assert chosen(tag("v1.9", 0, created=9), tag("v1.10", 0), tag("v1.10-rc", 0)) == {"production": "refs/tags/v1.10"}
+    assert chosen(tag("one", 0, created=9), tag("two", 0, created=8)) == {"production": "refs/tags/one"}
+
+
+def test_tags_of_the_baseline_deploy_nothing() -> None:
+    states = [at("heads/master"), tag("v1", 0), tag("v2", 1)]
+    for baseline, environments in ((0, {"staging", "production"}), (1, {"staging"})):
+        time = datetime(2026, 1, 1, 12, baseline, tzinfo=UTC)
+        outcomes = choose(APP, ALLOWED, states, time)
+        assert {o.target.environment for o in outcomes if isinstance(o, Choice)} == environments
+
+
+def test_the_same_files_are_not_deployed_again_unless_the_pipelines_are_others() -> None:
+    (choice,) = choose(APP, ALLOWED, [at("heads/master")])
+    (later,) = choose(APP, ALLOWED, [at("heads/master", "b")])
+    assert isinstance(choice, Choice)
+    assert isinstance(later, Choice)
+    first = plan(choice, SPECS, None)
+    assert isinstance(first, Update)
+    same = plan(later, SPECS, first.values, same_files=True)
+    assert isinstance(same, Same)
+    assert same.message == f"nothing changed in the files since master ({'a' * 12})"
+    assert isinstance(plan(later, SPECS, first.values), Update)
+    assert isinstance(plan(later, Specs(SPECS.pipelines[:1]), first.values, same_files=True), Update)
+
+
+def test_by_hand_the_same_is_done_anew_and_stays_as_it_is_then() -> None:
+    (choice,) = choose(APP, ALLOWED, [at("heads/master")])
+    assert isinstance(choice, Choice)
+    first = plan(choice, SPECS, None)
+    assert isinstance(first, Update)
+    again = plan(choice, SPECS, first.values, request=7)
+    assert isinstance(again, Update)
+    assert again.values.to_yaml().endswith("request: 7\n")
+    assert "request" not in first.values.to_yaml()
+    assert plan(choice, SPECS, again.values) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("fix", None),
+        ("fix [skip deploy]", "[skip deploy]"),
+        ("fix\n\n--no-deploy\n", "--no-deploy"),
+        ("x--no-deploy", None),
+        ("--no-deployments", None),
+        ("about [SKIP DEPLOY]s", "[SKIP DEPLOY]"),
+    ],
+)
+def test_a_message_asks_to_skip_in_these_words_only(message: str, words: str | None) -> None:
+    assert asks_to_skip(message) == words
 
 
 def test_a_newer_tag_that_no_rule_names_changes_nothing() -> None:
@@ -103,11 +168,14 @@ def test_the_pipelines_are_all_or_the_named_ones() -> None:
     [
         ("./three", SPECS, "ann/app at master has no pipeline ./three; it has ./one, ./two"),
         ("all", Specs(()), "ann/app at master has no pipelines"),
-        ("all", Specs((), "x.source-spec.yaml"), "x.source-spec.yaml generates its pipelines: name them"),
     ],
 )
 def test_pipelines_that_are_not_there_are_refused(pipeline: str, specs: Specs, said: str) -> None:
     assert str(planned(pipeline, specs)).startswith(said)
+
+
+def test_all_of_generated_pipelines_is_left_to_the_worker_with_the_known_schedules() -> None:
+    assert planned("all", Specs(SPECS.pipelines, "x.source-spec.yaml")) == ["all", "./two"]
 
 
 def test_a_generated_pipeline_can_be_named() -> None:

@@ -53,6 +53,7 @@ def test_generated_pipelines_are_known_to_be_unknown() -> None:
         ("- a", "pipeline-spec.yaml:1: expected pipelines by name"),
         ("a: 1", "pipeline-spec.yaml: a: expected a name"),
         ("a: {schedule: {crontab: daily}}", "pipeline-spec.yaml: a: schedule: expected `crontab:` with five"),
+        ("a: {schedule: {crontab: '61 * * * *'}}", "pipeline-spec.yaml: a: schedule: crontab: Bad minute: 61 * * * *"),
         ("a: !!python/object/apply:os.system [id]", "pipeline-spec.yaml:1: not valid YAML: could not determine"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -28,7 +29,8 @@ def test_a_push_says_what_moved() -> None:
 
 
 def test_header_names_are_the_same_in_any_case() -> None:
-    assert parse_delivery({name.lower(): value for name, value in HEADERS.items()}, b"{}").event == "push"
+    lower = {name.lower(): value for name, value in HEADERS.items()}
+    assert parse_delivery(lower, json.dumps(PUSH).encode()).event == "push"
 
 
 def test_a_form_holds_the_same_payload() -> None:
@@ -39,19 +41,29 @@ def test_a_form_holds_the_same_payload() -> None:
         parse_delivery(form, b"x=1")
 
 
+def test_what_is_not_ours_is_ignored_with_the_reason() -> None:
+    push = parse(PUSH)
+    assert push.reason_to_ignore({"ann/app"}) is None
+    assert push.reason_to_ignore({"Ann/App"}) is None
+    assert push.reason_to_ignore({"bob/app"}) == "the repository is not registered"
+    assert replace(push, repository=None).reason_to_ignore({"ann/app"}) == "the repository is not registered"
+    ping, issues = parse(PUSH, **{"X-GitHub-Event": "ping"}), parse({"ref": 1}, **{"X-GitHub-Event": "issues"})
+    assert ping.reason_to_ignore({"ann/app"}) == "pong; the webhook is set up"
+    assert issues.reason_to_ignore({"ann/app"}) == "issues events change nothing here"
+
+
 @pytest.mark.parametrize(
-    ("event", "repository", "outcome"),
+    ("event", "payload", "moved"),
     [
-        ("push", "ann/app", "accepted"),
-        ("push", "Ann/App", "accepted"),
-        ("create", "ann/app", "accepted"),
-        ("ping", "ann/app", "ignored: ping events change nothing here"),
-        ("push", "bob/app", "ignored: the repository is not registered"),
-        ("push", None, "ignored: the repository is not registered"),
+        ("create", {"ref": "x", "ref_type": "branch"}, ("refs/heads/x", None)),
+        ("delete", {"ref": "v1", "ref_type": "tag"}, ("refs/tags/v1", None)),
+        ("release", {"release": {"tag_name": "v1"}}, ("refs/tags/v1", None)),
+        ("status", {"sha": "a" * 40}, (None, "a" * 40)),
     ],
 )
-def test_what_is_not_ours_is_ignored_with_the_reason(event: str, repository: str | None, outcome: str) -> None:
-    assert Delivery("1", event, repository).outcome({"ann/app"}) == outcome
+def test_each_event_says_what_moved(event: str, payload: object, moved: tuple[str | None, str | None]) -> None:
+    delivery = parse(payload, **{"X-GitHub-Event": event})
+    assert (delivery.ref, delivery.after) == moved
 
 
 @pytest.mark.parametrize(
@@ -59,6 +71,7 @@ def test_what_is_not_ours_is_ignored_with_the_reason(event: str, repository: str
     [
         ([], "the body: "),
         ({**PUSH, "after": "HEAD; rm"}, "after: "),
+        ({**PUSH, "after": None}, "after: "),
         ({**PUSH, "ref": "a\0b"}, "ref: "),
         ({**PUSH, "ref": "x" * 2000}, "ref: "),
         ({**PUSH, "repository": "ann/app"}, "repository: "),

@@ -1,0 +1,115 @@
+"""The dashboard in a real browser."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import needs
+from tests.webhooks.conftest import Receiver
+
+RECEIPT = {
+    "status": "succeeded",
+    "pipelines": [
+        {
+            "id": "./one",
+            "status": "succeeded",
+            "rows": 1234,
+            "seconds": 2.5,
+            "hash": "d41d8cd98f00b204e9800998ecf8427e",
+            "resources": [{"name": "numbers", "rows": 1234, "fields": [{"name": "number", "type": "integer"}]}],
+        }
+    ],
+    "started": "2026-01-01T00:00:00Z",
+    "ended": "2026-01-01T00:00:03Z",
+}
+HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title = 'hacked'\">"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    needs("chromium")
+    quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    arguments = [*quiet, "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Any error that the browser tells of, a refused script too, fails the test."""
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    page.close()
+    assert problems == []
+
+
+def test_an_open_page_shows_a_deployment_from_its_start_to_its_rows(receiver: Receiver, page: Page) -> None:
+    page.goto(receiver.url)
+    expect(page.locator("#live")).to_have_text("live")
+    staging = page.locator("#environments tbody td").nth(0)
+    expect(staging).to_contain_text("nothing runs here yet")
+    page.evaluate("window.sameDocument = true")
+
+    receiver.report(phase="started")
+    expect(staging).to_contain_text("running")
+    page.locator("#deployments a", has_text="master").click()
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator("#live")).to_have_text("live")
+    receiver.report(phase="progress", log="one line\n")
+    expect(page.locator("#log")).to_have_text("one line\n")
+    receiver.report(phase="succeeded", message="1234 rows", receipt=RECEIPT, log="another\n")
+    expect(page.locator("#timeline li")).to_have_count(3)
+    expect(page.locator("#receipt")).to_contain_text("1,234")
+    expect(page.locator("#receipt")).to_contain_text("integer")
+    expect(page.locator("#log")).to_have_text("one line\nanother\n")
+    assert page.evaluate("window.sameDocument")  # it was never loaded again
+    page.go_back()
+    expect(staging).to_contain_text("1,234 rows")
+
+
+def test_what_pipelines_write_stays_text(receiver: Receiver, page: Page) -> None:
+    receiver.report(phase="failed", message=HOSTILE, log=HOSTILE)
+    page.goto(f"{receiver.url}/deployments/1")
+    expect(page.locator(".error")).to_have_text(HOSTILE)
+    expect(page.locator("#log")).to_have_text(HOSTILE)
+    page.goto(receiver.url)
+    expect(page.locator("#deployments .why")).to_have_text(HOSTILE)
+    assert "hacked" not in page.title()
+
+
+def test_a_page_is_live_again_after_the_server_was_away(receiver: Receiver, page: Page) -> None:
+    page.goto(receiver.url)
+    expect(page.locator("#live")).to_have_text("live")
+    page.context.set_offline(True)
+    receiver.report(phase="started")
+    page.context.set_offline(False)
+    expect(page.locator("#deployments")).to_contain_text("running", timeout=15_000)
+
+
+def test_without_javascript_it_says_the_same(receiver: Receiver, browser: Browser) -> None:
+    receiver.report(phase="succeeded", receipt=RECEIPT)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(receiver.url)
+    expect(page.locator("#environments")).to_contain_text("1,234 rows")
+    assert page.locator("meta[http-equiv=refresh]").count() == 1
+    page.locator("#deployments a", has_text="master").click()
+    expect(page.locator("#receipt")).to_contain_text("number")
+    context.close()
+
+
+def test_it_fits_a_telephone(receiver: Receiver, browser: Browser) -> None:
+    receiver.report(phase="failed", message="x" * 500, log="y" * 5000)
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    for path in ("/", "/deployments/1"):
+        page.goto(receiver.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.close()

@@ -1,0 +1,62 @@
+"""`/metrics`, for Prometheus: read from the store when asked, so it is the same in each of the receiver's processes.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from collections.abc import Iterator
+
+from flask import Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
+
+from bot.store import Store
+
+_TOTALS = {
+    "git_calls": "git commands run by the bot",
+    "git_errors": "git commands of the bot that failed",
+    "ops_commits": "commits that the bot made in ops repos",
+    "ops_pushes": "pushes of the bot to ops repos",
+    "ops_conflicts": "pushes refused because somebody else had pushed, and made again",
+}
+
+
+class Metrics(Collector):
+    """The view of `/metrics`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def __call__(self) -> Response:
+        return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
+
+    def describe(self) -> list[Metric]:
+        """None: so the store is not asked when this is registered."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All that is known now."""
+        counts = self._store.counts()
+        yield GaugeMetricFamily(
+            "dppctl_queue_depth", "deliveries and requests that wait for the bot", value=counts.queue
+        )
+        deliveries = GaugeMetricFamily("dppctl_deliveries", "webhook deliveries by outcome", labels=["outcome"])
+        for outcome, number in sorted(counts.deliveries.items()):
+            deliveries.add_metric([outcome], number)
+        yield deliveries
+        deployments = GaugeMetricFamily("dppctl_deployments", "deployments by state", labels=["state"])
+        for state, number in sorted(counts.deployments.items()):
+            deployments.add_metric([state], number)
+        yield deployments
+        totals = counts.totals
+        yield SummaryMetricFamily(
+            "dppctl_reconcile_duration_seconds",
+            "how long the bot's reconciles took",
+            count_value=int(totals.get("reconciles", 0)),
+            sum_value=totals.get("reconcile_seconds", 0.0),
+        )
+        for name, text in _TOTALS.items():
+            yield CounterMetricFamily(f"dppctl_{name}", text, value=totals.get(name, 0.0))
