@@ -34,10 +34,10 @@ class Deliveries(Database):
         now = datetime.now(UTC)
         row = {**vars(new), "state": state, "reason": new.ignored, "received": now}
         del row["ignored"]
-        failed = (Delivery.id == new.id) & (Delivery.state == "failed")
         with self._writing.begin() as connection:
             if connection.scalar(self._new_delivery, row):
                 return "new"
+            failed = (Delivery.id == new.id) & (Delivery.state == "failed")
             again = update(Delivery).where(failed).values(state=state, reason=new.ignored, received=now, finished=None)
             return "again" if connection.execute(again).rowcount else "seen"
 
