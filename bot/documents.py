@@ -26,11 +26,11 @@ Model = TypeVar("Model", bound=BaseModel)
 class Document:
     """A YAML file's content, with the lines that its parts stand on."""
 
-    def __init__(self, text: str, where: str) -> None:
-        """`where` names the file in messages. Raises BotError when the text is no YAML mapping."""
+    def __init__(self, text: str, where: str, limit: int = MAX_CONFIG_BYTES) -> None:
+        """`where` names the file in messages; limit: characters. Raises BotError when the text is no YAML mapping."""
         self.where = where
-        if len(text) > MAX_CONFIG_BYTES:
-            raise BotError(f"{where}: larger than {MAX_CONFIG_BYTES // 1024} KB")
+        if len(text) > limit:
+            raise BotError(f"{where}: larger than {limit // 1024} KB")
         content, self._node = read_yaml(text, where)
         self.content: Any = content
         if not isinstance(self.content, dict):

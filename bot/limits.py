@@ -5,6 +5,7 @@
 MAX_DELIVERY_BYTES = 5 * 2**20
 
 MAX_CONFIG_BYTES = 64 * 2**10  # .dppctl.yaml, values.auto-updated.yaml
+MAX_REGISTRATION_BYTES = 2 * 2**20  # apps.yaml, which is our own: some 20,000 apps
 MAX_CONFIG_ENTRIES = 100  # of each list in .dppctl.yaml
 MAX_YAML_DEPTH = 100
 MAX_YAML_NODES = 500_000  # with aliases written out; the largest real spec found has some 10,000

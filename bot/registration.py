@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot.documents import Document, Part
 from bot.errors import BotError
+from bot.limits import MAX_REGISTRATION_BYTES
 from bot.names import Environment, RepoPath
 
 REGISTRATION_FILE = "apps.yaml"
@@ -44,7 +45,7 @@ class _Registration(Part):
 
 def parse_registration(text: str, where: str) -> frozenset[Target]:
     """All targets that the file registers. Raises BotError, with file and line, for what is wrong."""
-    document = Document(text, where)
+    document = Document(text, where, MAX_REGISTRATION_BYTES)
     owners: dict[tuple[RepoPath, str], Target] = {}
     for index, entry in enumerate(document.read(_Registration).apps):
         try:

@@ -186,3 +186,9 @@ def test_aliases_of_aliases_are_refused_before_they_are_written_out(one: str) ->
 def test_an_alias_of_itself_is_refused() -> None:
     assert "unknown key x" in message("x: &a [*a]")
     assert "continuousDeployment" in message("continuousDeployment: &a [*a]")
+
+
+def test_a_thousand_apps_can_be_registered() -> None:
+    entry = "- {appRepoPath: ann/app-%d, opsRepoPath: ann/ops-%d, environments: [staging, production]}\n"
+    text = "apps:\n" + "".join(entry % (number, number) for number in range(1000))
+    assert len(parse_registration(text, "apps.yaml")) == 2000
