@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.by_hand import ByHand
 from bot.git import Git
-from bot.hand import Hand
 from bot.leader import Leader
 from bot.limits import POLL_SECONDS
 from bot.mirror import Mirror
@@ -57,7 +57,7 @@ class Loop:
         }
         self._ops = ops
         self._reconciler = Reconciler(targets, self._apps, ops, store, on_change)
-        self._hand = Hand(targets, self._apps, ops, store, self._reconciler)
+        self._hand = ByHand(targets, self._apps, ops, store, self._reconciler)
         self._leader = Leader(store)
         self._retries = Retries()
         self._waiting: set[str] = set()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from bot.by_hand import ByHand
 from bot.deliveries import Deliveries
+from bot.deploy_requests import DeployRequests
 from bot.deployments import CHANGES, Deployments
 from bot.tables import Delivery, Deployment, DeployRequest, Total
 from bot.tags import Tags
@@ -25,7 +25,7 @@ class Counts:
     totals: dict[str, float]  # what `add_totals` added up
 
 
-class Store(Deliveries, Deployments, ByHand, Tags):
+class Store(Deliveries, Deployments, DeployRequests, Tags):
     """The tables, behind what the bot and the receiver say."""
 
     def counts(self) -> Counts:
