@@ -1,0 +1,48 @@
+"""What all builders have in common: what they are asked for, and how they say no."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bot.errors import BotError
+
+
+class BuildError(BotError):
+    """The image cannot be built from this source, such as for a failing RUN: only another commit helps."""
+
+
+class BuildPutOffError(BotError):
+    """The image cannot be built now, such as for a registry that is away or a full disk: the same may work later."""
+
+
+class BuildStoppedError(BotError):
+    """Nobody wants the image any more."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image to build and push."""
+
+    context: Path  # a folder that holds the app's files and nothing else; not to be changed
+    dockerfile: Path  # in the context, or beside it
+    destination: str  # HOST[:PORT]/NAME:TAG
+    target: str | None = None  # a stage of the Dockerfile
+    arguments: Mapping[str, str] = field(default_factory=dict)  # for ARG
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Path] = field(default_factory=dict)  # by id, for RUN --mount=type=secret,id=…: a file
+
+
+class Builder(Protocol):
+    """Safe to be used from several threads; one build a call."""
+
+    def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
+        """Build and push; the digest (`sha256:…`) of what the registry holds then.
+
+        `log` gets each line of the build's output, as it comes. When `stop` is set the build ends within seconds, with
+        all that it started. Raises BuildError, BuildPutOffError or BuildStoppedError; the message is for the user.
+        """
+
+    def prune(self) -> None:
+        """Keep the cache below its limit."""
