@@ -1,8 +1,10 @@
 """Sends signed deliveries over kept connections and says how long the answers took. A process of its own for each run
 (`python -m benchmarks.load`), so that it shares no interpreter with what it measures."""
 
-import asyncio
 import json
+import re
+import selectors
+import socket
 import statistics
 import subprocess
 import sys
@@ -58,8 +60,35 @@ def payload(repository: str = "ann/app") -> bytes:
     return json.dumps(push).encode()
 
 
-async def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
+class _Connection:
+    """A kept connection, and since when the answer that it waits for is due."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.due = 0.0
+        self.answer = b""
+
+    def send(self, request: bytes, due: float) -> None:
+        self.due, self.answer = due, b""
+        self.socket.sendall(request)
+
+    def receive(self) -> str | None:
+        """The status code, once the answer is whole; `closed` without one."""
+        more = self.socket.recv(65536)
+        self.answer += more
+        head, found, body = self.answer.partition(b"\r\n\r\n")
+        if found:
+            length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+            if length and len(body) >= int(length[1]):
+                return head[9:12].decode()
+        return None if more else "closed"
+
+
+def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
+    """One thread that waits for sockets: as little work for each delivery as Python can do."""
     parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or 80)
     body = payload()
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
@@ -68,41 +97,27 @@ async def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
     ).encode()
     times: list[float] = []
     codes: Counter[str] = Counter()
+    free = [_Connection(address) for _ in range(connections)]
     start = time.perf_counter()
-    end = start + seconds
-    number = 0
-
-    async def one_connection() -> None:
-        nonlocal number
-        reader = writer = None
-        while (now := time.perf_counter()) < end:
-            mine, number = number, number + 1
-            due = start + mine / rate if rate else now
-            if due > end:
+    number = busy = 0
+    with selectors.DefaultSelector() as selector:
+        while True:
+            now = time.perf_counter()
+            while free and now < start + seconds and (due := start + number / rate if rate else now) <= now:
+                connection = free.pop()
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+                connection.send(head + b"%x-%d\r\n\r\n" % (int(start * 1e6), number) + body, due)
+                number, busy, now = number + 1, busy + 1, time.perf_counter()
+            if not busy and now >= start + seconds:
                 break
-            if due > now:
-                await asyncio.sleep(due - now)
-            if writer is None or reader is None:
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            writer.write(head + b"%x-%d\r\n\r\n" % (int(start * 1e6), mine) + body)
-            try:
-                answer = await reader.readuntil(b"\r\n\r\n")
-            except asyncio.IncompleteReadError:
-                codes["closed"] += 1
-                writer.close()
-                reader = writer = None
-                continue
-            length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(int(length[15:]))
-            times.append(time.perf_counter() - due)
-            codes[answer[9:12].decode()] += 1
-            if b"connection: close" in answer.lower():
-                writer.close()
-                reader = writer = None
-        if writer:
-            writer.close()
-
-    await asyncio.gather(*(one_connection() for _ in range(connections)))
+            for key, _ in selector.select(max(0.0, start + number / rate - now) if rate and free else 1.0):
+                if code := key.data.receive():
+                    selector.unregister(key.fileobj)
+                    busy -= 1
+                    codes[code] += 1
+                    times.append(time.perf_counter() - key.data.due)
+                    is_open = code != "closed" and b"connection: close" not in key.data.answer.lower()
+                    free.append(key.data if is_open else _Connection(address))
     taken = time.perf_counter() - start
     p99 = statistics.quantiles(times, n=100)[98]
     return Load(len(times) / taken, statistics.median(times) * 1000, p99 * 1000, dict(codes))
@@ -110,4 +125,4 @@ async def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
 
 if __name__ == "__main__":
     url, seconds, connections, rate = sys.argv[1:]
-    print(json.dumps(asdict(asyncio.run(_run(url, float(seconds), int(connections), float(rate))))))
+    print(json.dumps(asdict(_run(url, float(seconds), int(connections), float(rate)))))

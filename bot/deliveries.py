@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal
 
 from sqlalchemy import Executable, select, update
@@ -24,26 +25,57 @@ class NewDelivery:
     after: str | None = None
     ignored: str | None = None
 
+    @property
+    def state(self) -> DeliveryState:
+        """Its first one."""
+        return "received" if self.ignored is None else "ignored"
+
+
+# `again`: its id was seen before and had failed; it is processed once more.
+Arrival = Literal["new", "again", "seen"]
+
 
 class Deliveries(Database):
     """Deliveries."""
 
-    def receive(self, new: NewDelivery) -> Literal["new", "again", "seen"]:
-        """Remember a delivery. `again`: its id was seen before and had failed; it is processed once more."""
-        state: DeliveryState = "ignored" if new.ignored is not None else "received"
+    def receive(self, new: NewDelivery) -> Arrival:
+        """Remember a delivery."""
+        return self.receive_all([new])[0]
+
+    def receive_all(self, new: Sequence[NewDelivery]) -> list[Arrival]:
+        """Remember deliveries, in one transaction; what each of them is, in their order."""
         now = datetime.now(UTC)
-        row = {**vars(new), "state": state, "reason": new.ignored, "received": now}
-        del row["ignored"]
+        rows = [
+            {
+                "id": one.id,
+                "event": one.event,
+                "repository": one.repository,
+                "ref": one.ref,
+                "before": one.before,
+                "after": one.after,
+                "state": one.state,
+                "reason": one.ignored,
+                "received": now,
+            }
+            for one in sorted(new, key=attrgetter("id"))  # in one order, so that two who do this never block each other
+        ]
+        arrivals: list[Arrival] = []
         with self._writing.begin() as connection:
-            if connection.scalar(self._new_delivery, row):
-                return "new"
-            failed = (Delivery.id == new.id) & (Delivery.state == "failed")
-            again = update(Delivery).where(failed).values(state=state, reason=new.ignored, received=now, finished=None)
-            return "again" if connection.execute(again).rowcount else "seen"
+            made = set(connection.scalars(self._new_deliveries, rows))
+            for one in new:
+                if one.id in made:
+                    made.remove(one.id)
+                    arrivals.append("new")
+                    continue
+                failed = (Delivery.id == one.id) & (Delivery.state == "failed")
+                values = {"state": one.state, "reason": one.ignored, "received": now, "finished": None}
+                again = connection.execute(update(Delivery).where(failed).values(values)).rowcount
+                arrivals.append("again" if again else "seen")
+        return arrivals
 
     @cached_property
-    def _new_delivery(self) -> Executable:
-        # Made once, and run without a session: that is a third of the time, and this is what every delivery waits for.
+    def _new_deliveries(self) -> Executable:
+        # Made once, and run without a session: every delivery waits for this.
         return self._insert(Delivery).on_conflict_do_nothing().returning(Delivery.id)
 
     def take_deliveries(self, limit: int = 1000) -> Sequence[Delivery]:

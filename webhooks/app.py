@@ -14,9 +14,12 @@ from bot.store import Store
 from webhooks.live import Live
 from webhooks.metrics import Metrics
 from webhooks.pages import Pages
-from webhooks.receive import Answer, Receive
+from webhooks.receive import STORE_IS_AWAY, Receive
+from webhooks.reports import Reports
 
 _log = logging.getLogger("dppctl.webhooks")
+
+Answer = tuple[Response, int]
 
 # Nothing from elsewhere, nothing inline: what a payload or a log smuggles onto a page stays text.
 _HEADERS = {
@@ -34,12 +37,10 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SQLAlchemyError, _store_is_away)
     app.after_request(_secure)
-    receive = Receive(settings, targets, store)
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
     views: list[tuple[str, str, Callable[..., object], str]] = [
-        ("/webhooks/github", "receive", receive.delivery, "POST"),
-        ("/sync/events", "report", receive.report, "POST"),
+        ("/sync/events", "report", Reports(settings, store), "POST"),
         ("/healthz", "healthz", _healthz, "GET"),
         ("/readyz", "readyz", lambda: _readyz(store), "GET"),
         ("/metrics", "metrics", Metrics(store), "GET"),
@@ -51,6 +52,8 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     ]
     for path, name, view, method in views:
         app.add_url_rule(path, name, view, methods=[method])  # type: ignore[arg-type]
+    # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
+    app.wsgi_app = Receive(settings, targets, store, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -70,9 +73,8 @@ def _refuse(error: HTTPException) -> Answer:
 
 
 def _store_is_away(error: SQLAlchemyError) -> Answer:
-    """GitHub shows the delivery as failed, and it can be sent again; the re-check by the clock does not need it."""
     _log.error("store error=%s", type(error).__name__)
-    return jsonify(error="the store does not answer; try again later"), 503
+    return jsonify(error=STORE_IS_AWAY), 503
 
 
 def _secure(answer: Response) -> Response:

@@ -1,51 +1,88 @@
-"""What others send: GitHub's deliveries and sync's reports. Recorded first, then answered; the bot reads the store."""
+"""Takes GitHub's deliveries: recorded first, then answered; the bot reads the store.
 
-import hmac
+A WSGI function of its own, in front of Flask: what Flask does for a page (contexts, routes, signals) would be most of
+what a delivery costs, and a delivery needs none of it.
+"""
+
+import json
 import logging
-import threading
-from collections.abc import Set
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping, Set
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-from flask import Response, jsonify, request
-from pydantic import ValidationError
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from bot.deliveries import NewDelivery
-from bot.events import SyncEvent
 from bot.registration import Target
 from bot.settings import Settings
 from bot.store import Store
 from webhooks.delivery import FORM_TYPE, JSON_TYPE, DeliveryError, parse_delivery
 from webhooks.signature import is_signed
+from webhooks.together import Together
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PATH = "/webhooks/github"
+STORE_IS_AWAY = "the store does not answer; try again later"
+_MOST_TOGETHER = 100  # deliveries in one transaction
 
 _log = logging.getLogger("dppctl.webhooks")
 
-Answer = tuple[Response, int]
-
 
 class Receive:
-    """The two views that take something."""
+    """Answers `POST /webhooks/github`, and hands everything else on."""
 
-    def __init__(self, settings: Settings, targets: Set[Target], store: Store) -> None:
+    def __init__(self, settings: Settings, targets: Set[Target], store: Store, others: "WSGIApplication") -> None:
         self._secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
-        self._bearer = f"Bearer {settings.sync_token.get_secret_value()}".encode()
         self._max_bytes = settings.max_delivery_bytes
         self._repositories = frozenset(target.app.repository for target in targets)
-        self._store = store
-        # SQLite has one writer at a time and lets the others sleep for longer than a write takes; a lock does not.
-        self._turns = threading.Lock() if store.is_sqlite else nullcontext()
+        self._remember = Together(store.receive_all, most=_MOST_TOGETHER)
+        self._others = others
 
-    def delivery(self) -> Answer:
-        """A delivery of GitHub's, or of whatever signs like it. 202: recorded; 200: it was, before."""
-        if request.mimetype not in (JSON_TYPE, FORM_TYPE):
-            raise UnsupportedMediaType(f"expected {JSON_TYPE} or {FORM_TYPE}")
-        body = request.get_data()  # 413 for one that is too large, before it is read
-        if request.content_length is None and len(body) >= self._max_bytes:
-            raise RequestEntityTooLarge  # sent in chunks; it was read up to the limit
-        if not is_signed(body, request.headers.get("X-Hub-Signature-256"), self._secrets):
-            raise Unauthorized("X-Hub-Signature-256 does not fit the body and the secret")
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """https://peps.python.org/pep-3333/"""
+        if environ["PATH_INFO"] != PATH:
+            return self._others(environ, start_response)
+        headers = {"Content-Type": JSON_TYPE, "X-Content-Type-Options": "nosniff"}
         try:
-            delivery = parse_delivery(dict(request.headers), body)
+            code, answer = self._take(environ)
+        except HTTPException as error:
+            code, answer = error.code or 500, {"error": error.description}
+            if isinstance(error, MethodNotAllowed):
+                headers["Allow"] = "POST"
+        body = json.dumps(answer).encode()
+        headers["Content-Length"] = str(len(body))
+        start_response(f"{code} {HTTPStatus(code).phrase}", list(headers.items()))
+        return [body]
+
+    def _take(self, environ: "WSGIEnvironment") -> tuple[int, Mapping[str, Any]]:
+        """202: recorded; 200: it was, before. Raises HTTPException."""
+        if environ["REQUEST_METHOD"] != "POST":
+            raise MethodNotAllowed(description="deliveries are POSTed")
+        content_type = environ.get("CONTENT_TYPE", "")
+        if content_type.partition(";")[0].strip().lower() not in (JSON_TYPE, FORM_TYPE):
+            raise UnsupportedMediaType(f"expected {JSON_TYPE} or {FORM_TYPE}")
+        body = self._body(environ)
+        if not is_signed(body, environ.get("HTTP_X_HUB_SIGNATURE_256"), self._secrets):
+            raise Unauthorized("X-Hub-Signature-256 does not fit the body and the secret")
+        headers = {
+            "X-GitHub-Delivery": environ.get("HTTP_X_GITHUB_DELIVERY", ""),
+            "X-GitHub-Event": environ.get("HTTP_X_GITHUB_EVENT", ""),
+            "Content-Type": content_type,
+        }
+        try:
+            delivery = parse_delivery(headers, body)
         except DeliveryError as error:
             raise BadRequest(str(error)) from None
         ignored = delivery.reason_to_ignore(self._repositories)
@@ -59,22 +96,20 @@ class Receive:
             after=delivery.after,
             ignored=ignored,
         )
-        with self._turns:
-            seen = self._store.receive(new)
-        outcome = "seen before" if seen == "seen" else f"ignored: {ignored}" if ignored else "accepted"
+        try:
+            arrival = self._remember(new)
+        except SQLAlchemyError as error:
+            # GitHub shows the delivery as failed, and it can be sent again; the re-check by the clock does not need it.
+            _log.error("store error=%s", type(error).__name__)
+            raise ServiceUnavailable(STORE_IS_AWAY) from None
+        outcome = "seen before" if arrival == "seen" else f"ignored: {ignored}" if ignored else "accepted"
         fields = (delivery.id, delivery.event, repository, delivery.ref, outcome)
         _log.info("delivery=%s event=%s repository=%s ref=%s outcome=%s", *fields)
-        return jsonify(delivery=delivery.id, outcome=outcome), 200 if seen == "seen" else 202
+        return 200 if arrival == "seen" else 202, {"delivery": delivery.id, "outcome": outcome}
 
-    def report(self) -> Answer:
-        """How far sync is with a deployment."""
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._bearer):
-            raise Unauthorized("the bearer token is not sync's")
-        try:
-            event = SyncEvent.model_validate_json(request.get_data())
-        except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in problem["loc"]) or "the body"
-            raise BadRequest(f"{place}: {problem['msg']}") from None
-        self._store.record_event(event)
-        return jsonify(outcome="accepted"), 202
+    def _body(self, environ: "WSGIEnvironment") -> bytes:
+        """The raw bytes: 413 for a body that is too large, before it is read."""
+        body = get_input_stream(environ, max_content_length=self._max_bytes).read()
+        if get_content_length(environ) is None and len(body) >= self._max_bytes:
+            raise RequestEntityTooLarge  # sent in chunks; it was read up to the limit
+        return body

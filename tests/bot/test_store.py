@@ -95,6 +95,14 @@ def test_a_delivery_is_new_once_and_again_only_when_it_had_failed(store: Store) 
     assert delivery.finished.tzinfo
 
 
+def test_deliveries_that_come_together_are_told_apart(store: Store) -> None:
+    one, two, three = (NewDelivery(name, "push", "ann/app") for name in ("c", "a", "b"))
+    store.receive(two)
+    store.finish_deliveries(["a"], "failed", "no network")
+    assert store.receive_all([one, two, three, one]) == ["new", "again", "new", "seen"]
+    assert {one.id for one in store.take_deliveries()} == {"a", "b", "c"}
+
+
 def test_an_ignored_delivery_is_kept_and_not_taken(store: Store) -> None:
     store.receive(NewDelivery("1", "ping", ignored="pong"))
     assert store.take_deliveries() == []

@@ -77,3 +77,9 @@ def test_health_and_unknown_pages_answer_in_json(receiver: Receiver) -> None:
     assert requests.get(f"{receiver.url}/healthz", timeout=10).json() == {"status": "ok"}
     assert requests.get(f"{receiver.url}/nothing", timeout=10).status_code == 404
     assert requests.get(f"{receiver.url}/webhooks/github", timeout=10).json()["error"]
+
+
+def test_only_a_post_is_a_delivery(receiver: Receiver) -> None:
+    answer = requests.get(f"{receiver.url}/webhooks/github", timeout=10)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.json() == {"error": "deliveries are POSTed"}

@@ -1,0 +1,32 @@
+"""Takes sync's reports, how far deployments are: recorded first, then answered."""
+
+import hmac
+
+from flask import Response, jsonify, request
+from pydantic import ValidationError
+from werkzeug.exceptions import BadRequest, Unauthorized
+
+from bot.events import SyncEvent
+from bot.settings import Settings
+from bot.store import Store
+
+
+class Reports:
+    """The view of `POST /sync/events`."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._bearer = f"Bearer {settings.sync_token.get_secret_value()}".encode()
+        self._store = store
+
+    def __call__(self) -> tuple[Response, int]:
+        """202: recorded."""
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._bearer):
+            raise Unauthorized("the bearer token is not sync's")
+        try:
+            event = SyncEvent.model_validate_json(request.get_data())
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in problem["loc"]) or "the body"
+            raise BadRequest(f"{place}: {problem['msg']}") from None
+        self._store.record_event(event)
+        return jsonify(outcome="accepted"), 202
