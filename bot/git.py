@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ class Git:
 
     def __init__(self, settings: Settings) -> None:
         self._environment = _environment(settings)
+        self.user = f"{settings.github_user} <{settings.github_email}>"  # who commits
         self._secrets = settings.all_secrets
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -40,16 +42,20 @@ class Git:
         *arguments: str,
         stdin: bytes = b"",
         seconds: float = GIT_SECONDS,
-        environment: dict[str, str] | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> bytes:
-        """What `git ARGUMENTS`, run in `folder`, writes to stdout. Raises GitError, also for taking too long."""
+        """What `git ARGUMENTS`, run in `folder`, writes to stdout; `config`: settings of git for this call.
+
+        Raises GitError, also for taking too long.
+        """
+        options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
         with self._lock:
             if self._closed:
                 raise GitError(f"git {arguments[0]}: stopped")
             process = subprocess.Popen(
-                ["git", *arguments],
+                ["git", *options, *arguments],
                 cwd=folder,
-                env={**self._environment, **(environment or {})},
+                env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

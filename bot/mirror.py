@@ -45,16 +45,23 @@ class Mirror:
             self._seen_file.write_text(there)
         self.seen = there
 
-    def pushed(self, branch: str, old: str, new: str) -> None:
-        """We moved a branch ourselves: the copy has all that the repository has, nothing needs to be fetched."""
-        self._git(self.folder, "update-ref", branch, new)
-        self._note(branch, old, new)
+    def push(self, ref: str, old: str | None, new: str) -> None:
+        """Move the default branch, here and there, from a commit to the one that `ref` names in the copy.
+
+        Raises GitError when somebody else has moved it meanwhile; then nothing has changed.
+        """
+        branch = self.branch()
+        # As a named remote, for then git moves the copy's branch too: https://git-scm.com/docs/git-push
+        there = {"remote.there.url": self._url, "remote.there.fetch": "+refs/heads/*:refs/heads/*"}
+        self._git(self.folder, "push", "--quiet", "there", f"{ref}:{branch}", config=there)
+        if old:
+            self._note(branch, old, new)
 
     def catch_up(self) -> None:
         """Get the default branch, for one who knows that it moved: sooner done than `refresh`."""
-        old, branch = self.head(), self.branch()
-        if old is None or old not in self.seen:
+        if not self.seen or (old := self.head()) is None:
             return self.refresh()
+        branch = self.branch()
         self._git(self.folder, "fetch", "--quiet", "--no-tags", "--", self._url, f"+{branch}:{branch}")
         self._note(branch, old, self._git(self.folder, "rev-parse", "--verify", branch).decode().strip())
         return None
@@ -113,21 +120,15 @@ class Mirror:
                 objects[name] = meta.split()[2]
         return {name: content for name, content in self._objects(objects, limit).items() if content is not None}
 
-    def blobs(self, commit: str, paths: Iterable[str]) -> dict[str, str | None]:
-        """The ids of files at a commit."""
-        wanted = list(paths)
-        asked = "".join(f"{commit}:{path}\n" for path in wanted).encode()
-        found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
-        lines = [line.split(" ") for line in found.decode().splitlines()]
-        return {path: line[1] if line[0] == "blob" else None for path, line in zip(wanted, lines, strict=True)}
+    def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]:
+        """What there is at each path of a commit: its kind (`blob`, also for a link, or `tree`) and id, or None."""
+        found = self._kinds({path: f"{commit}:{path}" for path in paths})
+        return {path: one if one[0] in ("blob", "tree", "commit") else None for path, one in found.items()}
 
     def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
         """The id of a folder's content at each commit; None where there is no such folder, or no such commit."""
-        wanted = sorted(set(commits))
-        asked = "".join(f"{commit}:{path}\n" for commit in wanted).encode()
-        found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
-        lines = [line.split(" ") for line in found.decode().splitlines()]
-        return {commit: line[1] if line[0] == "tree" else None for commit, line in zip(wanted, lines, strict=True)}
+        found = self._kinds({commit: f"{commit}:{path}" for commit in sorted(set(commits))})
+        return {commit: identity if kind == "tree" else None for commit, (kind, identity) in found.items()}
 
     def message(self, commit: str) -> str:
         """A commit's message."""
@@ -163,6 +164,13 @@ class Mirror:
                     tar.extractall(target, filter="data")
             except tarfile.FilterError as error:
                 raise BotError(f"{commit[:12]}: {error}") from None
+
+    def _kinds(self, names: Mapping[K, str]) -> dict[K, tuple[str, str]]:
+        """The kind and the id of each object; what is missing has another kind than git's."""
+        asked = "".join(f"{name}\n" for name in names.values()).encode()
+        found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
+        lines = (line.partition(" ") for line in found.decode().splitlines())
+        return {key: (kind, identity) for key, (kind, _, identity) in zip(names, lines, strict=True)}
 
     def _objects(self, names: Mapping[K, str], limit: int) -> dict[K, bytes | None]:
         asked = "".join(f"{name}\n" for name in names.values()).encode()

@@ -1,12 +1,13 @@
 """The writer of an ops repo: one commit for each app and environment, one push for all that wait.
 
-Commits are made in the bare mirror with git's plumbing and pushed by their id, so a crash at any point leaves
-nothing behind, and no file is ever written through a link that somebody put into the repo.
+Commits are made in the bare mirror, by one `git fast-import` for all of them, and pushed by a ref of their own. So a
+crash at any point leaves nothing behind, and no file is ever written through a link that somebody put into the repo.
 """
 
-import tempfile
+import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from hashlib import sha1, sha256
+from pathlib import Path, PurePosixPath
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -18,8 +19,9 @@ from bot.names import short
 from bot.reconcile import Update
 from bot.registration import Target
 
-# The two ways in which git says that somebody else has pushed meanwhile.
+# The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
+_NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
 
 
 class BlockedError(BotError):
@@ -31,7 +33,6 @@ class OpsRepo:
 
     def __init__(self, git: Git, url: str, folder: Path) -> None:
         self._git = git
-        self._url = url
         self._mirror = Mirror(git, url, folder)
         self._is_fresh = False  # since the last refresh nothing was written: it need not be looked at once more
         self.pushes = self.conflicts = 0  # for /metrics
@@ -61,9 +62,7 @@ class OpsRepo:
         What is there already gets none. Raises GitError when the ops repo refuses; then nothing was written.
         """
         if not self._is_fresh:
-            self.refresh()
-        with tempfile.TemporaryDirectory() as folder:
-            blobs = self._blobs(updates, Path(folder))
+            self._mirror.catch_up()
         for attempt in Retrying(
             retry=retry_if_exception(_is_overtaken),
             stop=stop_after_attempt(PUSH_TRIES),
@@ -74,55 +73,71 @@ class OpsRepo:
                 if attempt.retry_state.attempt_number > 1:
                     self.conflicts += 1
                     self._mirror.catch_up()
-                return self._write_once(updates, blobs)
+                return self._write_once(updates)
         raise AssertionError("tenacity returns or raises")
 
-    def _write_once(self, updates: Sequence[Update], blobs: Sequence[str]) -> dict[Target, str | BotError]:
+    def _write_once(self, updates: Sequence[Update]) -> dict[Target, str | BotError]:
         self._is_fresh = False
-        base = head = self._mirror.head()
-        paths = [update.target.values_file for update in updates]
-        there = self._mirror.blobs(base, paths) if base else dict.fromkeys(paths)
-        results: dict[Target, str | BotError] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            if base:
-                self._run("read-tree", base, environment=index)
-            for update, blob in zip(updates, blobs, strict=True):
-                if there[update.target.values_file] != blob:
-                    try:
-                        results[update.target] = head = self._commit(head, update, blob, index)
-                    except BlockedError as error:
-                        results[update.target] = error
-        if head and head != base:
-            branch = self._mirror.branch()
-            self._run("push", "--quiet", "--", self._url, f"{head}:{branch}")
+        base = self._mirror.head()
+        changed, results = self._changed(base, updates)
+        if changed:
+            commits = self._commit(base, changed)
+            self._mirror.push(_NEXT, base, commits[-1])
             self.pushes += 1
-            if base:
-                self._mirror.pushed(branch, base, head)
+            results |= {update.target: commit for update, commit in zip(changed, commits, strict=True)}
         return results
 
-    def _blobs(self, updates: Sequence[Update], folder: Path) -> list[str]:
-        """Put the files' contents into git."""
-        files = [folder / str(number) for number in range(len(updates))]
-        for file, update in zip(files, updates, strict=True):
-            file.write_text(update.values.to_yaml())
-        paths = "".join(f"{file}\n" for file in files)
-        return self._run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=paths).split()
+    def _changed(
+        self, base: str | None, updates: Sequence[Update]
+    ) -> tuple[list[Update], dict[Target, str | BotError]]:
+        """The updates that are not there already and can be; and why others cannot."""
+        if base is None:
+            return list(updates), {}
+        folders = {update: _folders(update.target.values_file) for update in updates}
+        files = {update.target.values_file for update in updates}
+        there = self._mirror.entries(base, files.union(*folders.values()))
+        changed: list[Update] = []
+        blocked: dict[Target, str | BotError] = {}
+        for update in updates:
+            file = update.target.values_file
+            kinds = {(there[folder] or ("tree", ""))[0] for folder in folders[update]}
+            if kinds != {"tree"} or files & set(folders[update]):
+                blocked[update.target] = BlockedError(f"{update.target.ops}: a folder above {file} is a link or a file")
+            elif (found := there[file]) and found[0] != "blob":
+                blocked[update.target] = BlockedError(f"{update.target.ops}: {file} is a folder")
+            elif found != ("blob", _blob(update.values.to_yaml().encode(), len(base))):
+                changed.append(update)
+        return changed, blocked
 
-    def _commit(self, parent: str | None, update: Update, blob: str, index: dict[str, str]) -> str:
-        try:
-            entry = f"100644,{blob},{update.target.values_file}"
-            self._run("update-index", "--add", "--cacheinfo", entry, environment=index)
-        except GitError:
-            path = update.target.values_file
-            raise BlockedError(f"{update.target.ops}: a folder above {path} is a link or a file") from None
-        tree = self._run("write-tree", environment=index)
-        parents = ["-p", parent] if parent else []
-        return self._run("commit-tree", tree, *parents, "-F", "-", stdin=_message(update))
+    def _commit(self, base: str | None, updates: Sequence[Update]) -> list[str]:
+        """A commit for each, one after the other: https://git-scm.com/docs/git-fast-import#_input_format"""
+        when = f"{int(time.time())} +0000"
+        stream = bytearray()
+        for mark, update in enumerate(updates, 1):
+            parent = f"from {base}\n" if mark == 1 and base else ""
+            head = f"commit {_NEXT}\nmark :{mark}\ncommitter {self._git.user} {when}\n"
+            stream += head.encode() + _data(_message(update)) + parent.encode()
+            stream += f"M 100644 inline {update.target.values_file}\n".encode() + _data(update.values.to_yaml())
+            stream += f"get-mark :{mark}\n".encode()
+        if not base:  # the ref of an earlier try is no parent
+            stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
+        done = self._git(self._mirror.folder, "fast-import", "--quiet", "--force", stdin=bytes(stream))
+        return done.decode().split()
 
-    def _run(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> str:
-        folder = self._mirror.folder
-        return self._git(folder, *arguments, stdin=stdin.encode(), environment=environment).decode().strip()
+
+def _folders(file: str) -> list[str]:
+    return [str(folder) for folder in PurePosixPath(file).parents][:-1]
+
+
+def _blob(content: bytes, id_length: int) -> str:
+    """The id that git gives to a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    hashed = sha1 if id_length == 40 else sha256
+    return hashed(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _data(text: str) -> bytes:
+    content = text.encode()
+    return b"data %d\n%b\n" % (len(content), content)
 
 
 def _message(update: Update) -> str:

@@ -17,6 +17,7 @@ from bot.errors import BotError
 from bot.limits import MAX_DELIVERY_BYTES, RESYNC_SECONDS
 
 _PREFIX = "DPPCTL_"
+_Name = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]  # as git has names and addresses in a commit
 
 
 class Settings(BaseModel):
@@ -27,8 +28,9 @@ class Settings(BaseModel):
     # Where repositories are: OWNER/REPO is cloned from <github_url>/OWNER/REPO.git. file:///folder works too.
     github_url: str = "https://github.com"
     github_token: SecretStr = SecretStr("")
-    github_user: str = "dppctl"
-    github_email: str = "dppctl@users.noreply.github.com"
+    # Who commits to the ops repos, and pushes.
+    github_user: _Name = "dppctl"
+    github_email: _Name = "dppctl@users.noreply.github.com"
     # Separated by commas: while rotating, the old and the new one.
     webhook_secrets: tuple[SecretStr, ...]
     # What sync shows when it reports. Left out, each start makes a new one, which is enough for `dppctl up`.

@@ -116,10 +116,29 @@ def test_a_link_in_the_repo_leads_nowhere_and_holds_up_nobody_else(
     assert len(repository.log()) == 2
 
 
+def test_a_folder_where_the_file_should_be_is_left_alone(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({f"{FILE}/note.txt": "mine"})
+    (blocked,) = ops.write([update()]).values()
+    assert f"{FILE} is a folder" in str(blocked)
+    assert repository.file(f"{FILE}/note.txt") == "mine"
+
+
+def test_a_values_file_that_is_a_link_becomes_a_file(ops: OpsRepo, repository: Repository) -> None:
+    place = repository.work / FILE
+    place.parent.mkdir(parents=True)
+    place.symlink_to("../../../README.md")
+    repository.push({"README.md": "theirs"})
+    ops.write([update()])
+    assert repository.file(FILE) == update().values.to_yaml().strip()
+    assert repository.file("README.md") == "theirs"
+    assert git(repository.bare, "ls-tree", "master", FILE).startswith("100644 blob")
+
+
 def test_an_own_push_needs_no_fetch(ops: OpsRepo, repository: Repository, tmp_path: Path) -> None:
     repository.push({"README.md": ""})
     ops.write([update()])
     fetched = (tmp_path / "ops" / "FETCH_HEAD").stat().st_mtime_ns
+    ops.refresh()
     ops.write([update("b")])
     assert (tmp_path / "ops" / "FETCH_HEAD").stat().st_mtime_ns == fetched
     assert len(repository.log()) == 3
