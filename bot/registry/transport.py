@@ -105,5 +105,8 @@ def _body(answer: requests.Response) -> bytes:
 
 def _reason(error: Exception) -> str:
     """The innermost reason: `[Errno 111] Connection refused`."""
-    inner = error.args[0] if error.args else error
-    return str(getattr(inner, "reason", None) or inner).rpartition(": ")[2]
+    for inner in (getattr(error, "reason", None), *error.args[-1:]):
+        if isinstance(inner, Exception):
+            return _reason(inner)
+    text = str(error)
+    return text if text.startswith("[") else text.rpartition(": ")[2]  # not within `[SSL: WRONG_VERSION_NUMBER]`
