@@ -12,6 +12,7 @@ MAX_YAML_NODES = 500_000  # with aliases written out; the largest real spec foun
 MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
 
 GIT_SECONDS = 120.0  # one git command
+REGISTRY_SECONDS = 10.0  # for a connection, and for each part of an answer
 PUSH_TRIES = 10  # when others push to the ops repo at the same time
 RETRY_SECONDS = 1.0  # after a failure of git or the network; twice as long each time, give or take half
 MAX_RETRY_SECONDS = 180.0

@@ -8,6 +8,7 @@ import pytest
 from bot.git import Git
 from bot.settings import Settings, load_settings
 from tests.forge import Forge
+from tests.registry import LocalRegistry, running_registry
 
 
 @pytest.fixture
@@ -27,3 +28,10 @@ def bot_git(settings: Settings) -> Iterator[Git]:
     git = Git(settings)
     yield git
     git.close()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
+    """One that anybody may use."""
+    with running_registry(tmp_path / "registry") as running:
+        yield running

@@ -1,0 +1,15 @@
+"""How a registry says no. A missing image is no error: it is an answer."""
+
+from bot.errors import BotError
+
+
+class RegistryError(BotError):
+    """The registry answers what we cannot use; the message is for the user, without secrets."""
+
+
+class RegistryAwayError(RegistryError):
+    """No answer now, such as for a refused connection, a time-out, 429 or 5xx: the same may work later."""
+
+
+class RegistryDeniedError(RegistryError):
+    """Without credentials, or with those we have, the registry says no: until they or the settings change."""
