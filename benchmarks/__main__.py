@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import chaos, ops_repo, paired, receiver, recheck, replay, start, worker
+from benchmarks import chaos, ops_repo, paired, push, receiver, recheck, replay, start, worker
 from benchmarks.bench import open_bench
 from benchmarks.report import ROOT, Result, load, merge, page
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "big-sqlite": paired.big_sqlite,
     "big-postgres": paired.big_postgres,
     "receiver": receiver.receiver,
+    "push": push.push,
     "ops-repo": ops_repo.ops_repo,
     "recheck": recheck.recheck,
     "replay": replay.replay,

@@ -7,7 +7,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Literal
 
-from sqlalchemy import Executable, select, update
+from sqlalchemy import Executable, delete, select, update
 
 from bot.database import Database
 from bot.tables import Delivery, DeliveryState
@@ -89,6 +89,19 @@ class Deliveries(Database):
         mine = Delivery.id.in_(list(ids)) & (Delivery.state == "received")
         with self._writes() as session:
             session.execute(update(Delivery).where(mine).values(state=state, reason=reason, finished=datetime.now(UTC)))
+
+    def recover_deliveries(self, repository: str) -> None:
+        """What failed for this repository has been done after all."""
+        mine = (Delivery.repository == repository) & (Delivery.state == "failed")
+        done = {"state": "processed", "reason": "at a later try", "finished": datetime.now(UTC)}
+        with self._writes() as session:
+            session.execute(update(Delivery).where(mine).values(done))
+
+    def forget_deliveries(self, before: datetime) -> None:
+        """Remove the records of what was done with long ago."""
+        old = (Delivery.received < before) & (Delivery.state != "received")
+        with self._writes() as session:
+            session.execute(delete(Delivery).where(old))
 
     def deliveries(self, limit: int = 100) -> Sequence[Delivery]:
         """The newest first."""

@@ -34,14 +34,29 @@ class Deployments(Database):
     def record_update(self, new: Update, ops_commit: str) -> int:
         """The ops repo holds this update now; its deployment's id. An older one for the environment is superseded."""
         target, source = new.target, new.values.source
+        return self.record_commit(ops_commit, str(target.app), target.environment, source.ref, source.commit)
+
+    def record_commit(self, ops_commit: str, app: str, environment: str, ref: str, commit: str) -> int:
+        """As `record_update`, when only the ops commit is there to tell."""
+        place = (app, environment, ref, commit)
         with self._writes() as session:
-            place = (str(target.app), target.environment, source.ref, source.commit)
             deployment = self._ensure(session, ops_commit, ops_commit, *place)
             there = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "committed")
             if not session.scalar(select(DeploymentEvent.id).where(there).limit(1)):
                 _log(session, deployment, _now(), "committed", f"ops repo commit {ops_commit[:12]}")
             changed(session)
             return deployment.id
+
+    def unknown(self, ops_commits: Sequence[str]) -> list[str]:
+        """Of commits of an ops repo, the newest first, those that are newer than all that have a deployment.
+
+        Empty when none has: then they are another store's.
+        """
+        with self._reads() as session:
+            for number, ops_commit in enumerate(ops_commits):
+                if session.scalar(select(Deployment.id).where(Deployment.key == ops_commit)):
+                    return list(ops_commits[:number])
+        return []
 
     def record_refusal(self, refusal: Refusal) -> bool:
         """Remember what may not be deployed. False when the same was refused before."""

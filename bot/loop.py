@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.by_hand import ByHand
 from bot.git import Git
 from bot.leader import Leader
-from bot.limits import POLL_SECONDS
+from bot.limits import DELIVERY_DAYS, POLL_SECONDS
 from bot.mirror import Mirror
 from bot.names import RepoPath
 from bot.ops_repo import OpsRepo
@@ -88,6 +89,7 @@ class Loop:
                         continue
                     if time.monotonic() >= next_resync:
                         next_resync = time.monotonic() + self._resync_seconds
+                        self._store.forget_deliveries(datetime.now(UTC) - timedelta(days=DELIVERY_DAYS))
                         with self._wake:
                             self._waiting |= set(self._apps)
                     self.take()
@@ -121,8 +123,8 @@ class Loop:
         for name in set(repositories) & set(self._apps):
             if self._reconciler.failed.get(name):
                 self._retries.failed(name)
-            else:
-                self._retries.succeeded(name)
+            elif self._retries.succeeded(name) and not self._stopping:
+                self._store.recover_deliveries(name)
         if not self._stopping:
             totals = {name: value - before[name] for name, value in self._written().items()}
             totals |= {"git_calls": self._git.calls - calls, "git_errors": self._git.errors - errors}

@@ -154,6 +154,11 @@ class Mirror:
         """The newest commit of the default branch that changed a file."""
         return self._git(self.folder, "log", "-1", "--format=%H", "HEAD", "--", path).decode().strip()
 
+    def log(self, pattern: str, form: str, most: int) -> list[str]:
+        """The default branch's newest commits whose message matches, one line each, in git's format."""
+        found = self._git(self.folder, "log", f"-{most}", f"--grep={pattern}", f"--format={form}", "HEAD")
+        return found.decode(errors="replace").splitlines()
+
     def export(self, commit: str, path: str, target: Path) -> None:
         """Put the files below a folder, as they are at a commit, into the new folder `target`."""
         with tempfile.NamedTemporaryFile(suffix=".tar") as archive:

@@ -6,6 +6,7 @@ crash at any point leaves nothing behind, and no file is ever written through a 
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha1, sha256
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from bot.errors import BotError
 from bot.git import Git, GitError
-from bot.limits import MAX_CONFIG_BYTES, PUSH_TRIES
+from bot.limits import MAX_CONFIG_BYTES, MAX_WRITTEN, PUSH_TRIES
 from bot.mirror import Mirror
 from bot.names import short
 from bot.reconcile import Update
@@ -22,6 +23,17 @@ from bot.registration import Target
 # The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
 _NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
+
+
+@dataclass(frozen=True)
+class Written:
+    """A commit of the bot's, as its trailers tell."""
+
+    ops_commit: str
+    app: str
+    environment: str
+    ref: str
+    commit: str
 
 
 class BlockedError(BotError):
@@ -51,6 +63,20 @@ class OpsRepo:
         found = self._mirror.read(keys.values(), MAX_CONFIG_BYTES)
         contents = {target: found[key] for target, key in keys.items()}
         return {target: one.decode(errors="replace") if one is not None else None for target, one in contents.items()}
+
+    @property
+    def head(self) -> str | None:
+        """The commit that it is at, as far as we know."""
+        return self._mirror.head()
+
+    def written(self) -> list[Written]:
+        """The bot's own newest commits that are there, the newest first."""
+        if self._mirror.head() is None:
+            return []
+        keys = ("App", "Environment", "Source-Ref", "Source-Commit")
+        form = "%x1f".join(["%H", *(f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)" for key in keys)])
+        lines = [line.split("\x1f") for line in self._mirror.log("^Dppctl-App: ", form, MAX_WRITTEN)]
+        return [Written(*line) for line in lines if len(line) == len(keys) + 1]
 
     def last_change(self, target: Target) -> str:
         """The commit that brought the values that are there."""

@@ -1,7 +1,7 @@
 """Reconcile: bring the ops repos to what the apps' repositories say. `reconcile` decides how."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import BotError
@@ -42,6 +42,7 @@ class Reconciler:
         self.notes: dict[str, list[str]] = {}  # why nothing was deployed, and other things to tell
         self.commits = 0
         self._unread: set[str] = set()
+        self._noted: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
         self.stopping = False
 
     def __call__(self, repositories: set[str]) -> None:
@@ -75,13 +76,26 @@ class Reconciler:
         texts: Texts = {}
         for name in ops:
             mine = [target for target in targets if target.ops.repository == name]
-            error = errors["ops", name] or _error(lambda: texts.update(self._ops[name].texts(mine)))  # noqa: B023
+            error = errors["ops", name] or _error(lambda: texts.update(self._read(name, mine)))  # noqa: B023
             for target in mine if error else ():
                 self._fail(target.app.repository, f"{name}: {error}")
         self._unread = {name for name in names if errors["app", name]}
         for name in self._unread:
             self._fail(name, f"{name}: {errors['app', name]}")
         return texts
+
+    def _read(self, name: str, targets: Sequence[Target]) -> Texts:
+        """What an ops repo holds; commits of ours that a crash kept from being noted are noted first."""
+        ops = self._ops[name]
+        if ops.head != self._noted.get(name):
+            written = {one.ops_commit: one for one in ops.written()}
+            known = {(str(target.app), target.environment) for target in self._targets}
+            for ops_commit in reversed(self._store.unknown(list(written))):
+                one = written[ops_commit]
+                if (one.app, one.environment) in known:
+                    self._store.record_commit(ops_commit, one.app, one.environment, one.ref, one.commit)
+            self._noted[name] = ops.head
+        return ops.texts(targets)
 
     def write(self, name: str, updates: list[Update]) -> dict[Target, str | BotError]:
         """Commit updates to an ops repo and remember them. Raises GitError when it cannot be reached."""
@@ -93,6 +107,7 @@ class Reconciler:
                 self._store.record_update(update, ops_commit)
                 fields = (update.target.app, update.target.environment, update.values.source.commit, ops_commit)
                 _log.info("deploying app=%s environment=%s commit=%s ops_commit=%s", *fields)
+        self._noted[name] = self._ops[name].head
         if results:
             self._on_change()
         return results

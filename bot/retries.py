@@ -19,10 +19,10 @@ class Retries:
         wait = min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2.0 ** min(times - 1, 30))
         self._next[name] = time.monotonic() + wait * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
 
-    def succeeded(self, name: str) -> None:
-        """Nothing is due."""
-        self._times.pop(name, None)
+    def succeeded(self, name: str) -> bool:
+        """Nothing is due. Had it failed before?"""
         self._next.pop(name, None)
+        return self._times.pop(name, None) is not None
 
     def due(self) -> set[str]:
         """What is to be tried now."""

@@ -226,7 +226,7 @@ class Demo:
         if ended.state != "failed":
             raise DemoError(f"the mistake was not noticed: the deployment {ended.state}")
         print(f"   deployment {ended.number} failed, {seconds:.1f} s after the push:")
-        print(indent("\n".join((ended.error or "").splitlines()[-2:]), "   | "))
+        print(indent("\n".join((ended.error or "").splitlines()[:2]), "   | "))
         self.show_rows(ended.environment)
 
     def show_rows(self, environment: str) -> None:

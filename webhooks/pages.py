@@ -41,8 +41,7 @@ class Pages:
     def add_filters(self, app: Flask) -> None:
         """What the templates use."""
         app.jinja_env.filters["short"] = short
-        # Of a traceback, the line that says it.
-        app.jinja_env.filters["last_line"] = lambda text: text.strip().rpartition("\n")[2][:200]
+        app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
         app.jinja_env.globals["commit_url"] = self._commit_url
 
     def deployments(self) -> str:

@@ -103,8 +103,8 @@ class Job(ABC):
             commit=source.commit,
             phase=phase,
             time=datetime.now(UTC),
-            message=_plain(message, MESSAGE_CHARACTERS),
-            log=_plain(log, LOG_CHARACTERS),
+            message=_shortened(_plain(message)),
+            log=_plain(log)[-LOG_CHARACTERS:],
             receipt=receipt,
         )
         try:
@@ -188,12 +188,13 @@ class Deployment(Job):
                 self._tell("superseded", "stopped: something newer is to run")
             return None
         if phase == "failed":
-            message = f"{message}\n{self._what_stays()}"
+            reason, _, more = message.partition("\n")
+            message = f"{reason}\n{self._what_stays()}\n{more}".rstrip()
         outcome = Outcome(
             ops_commit=self.ops_commit,
             values=self.values,
             phase=phase,
-            message=_plain(message, MESSAGE_CHARACTERS),
+            message=_shortened(_plain(message)),
             receipt=receipt,
             began=began,
             ended=time.time(),
@@ -259,10 +260,22 @@ class ScheduledRun(Job):
 def _verdict(receipt: Receipt) -> tuple[End, str]:
     if receipt.status == "succeeded":
         return "succeeded", f"{receipt.rows} rows"
-    failed = [pipeline for pipeline in receipt.pipelines if pipeline.status != "succeeded"]
-    return "failed", "\n".join(f"{one.id} {one.status}: {one.error or 'no message'}" for one in failed)
+    failed = [one for one in receipt.pipelines if one.status != "succeeded"]
+    said = {one.id: (one.error or "no message").strip() for one in failed}
+    # First what says it: of a traceback that is the last line.
+    reasons = [f"{one.id} {one.status}: {said[one.id].splitlines()[-1]}" for one in failed]
+    details = [f"{name}:\n{text}" for name, text in said.items() if "\n" in text]
+    return "failed", "\n".join(["; ".join(reasons), *details])
 
 
-def _plain(text: str, limit: int) -> str:
-    """Its end, without what PostgreSQL cannot store."""
-    return text.replace("\0", "")[-limit:]
+def _plain(text: str) -> str:
+    """Without what PostgreSQL cannot store."""
+    return text.replace("\0", "")
+
+
+def _shortened(message: str) -> str:
+    """Of a long one its first line, which says what it is about, and its end."""
+    if len(message) <= MESSAGE_CHARACTERS:
+        return message
+    first = message.partition("\n")[0][: MESSAGE_CHARACTERS // 2]
+    return f"{first}\n…\n{message[len(first) + 3 - MESSAGE_CHARACTERS :]}"

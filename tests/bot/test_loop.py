@@ -17,7 +17,7 @@ from bot.store import Store
 from bot.tables import Deployment
 from bot.values import Values
 from tests.conftest import eventually
-from tests.forge import APP, CONFIG, Forge, Repository
+from tests.forge import APP, CONFIG, Forge, Repository, git
 
 
 class Story:
@@ -205,6 +205,39 @@ def test_a_delivery_that_cannot_be_processed_fails_and_is_tried_again_by_itself(
         assert "ann/app: git ls-remote: " in (story.store.deliveries()[0].reason or "")
         away.rename(story.app.bare)
         eventually(lambda: story.deployments() == [("staging", "waiting")], "it is tried again")
+        eventually(lambda: story.store.deliveries()[0].state == "processed", "the delivery says so")
+
+
+def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
+    story: Story, settings: Settings, bot_git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.app.push(APP)
+    story.reconcile()
+
+    def crash(*_: object) -> int:
+        raise RuntimeError("killed")
+
+    story.app.push({"file": "1"})
+    with monkeypatch.context() as patch:
+        patch.setattr(story.store, "record_update", crash)
+        with pytest.raises(RuntimeError):
+            story.reconcile()
+    assert len(story.ops.log()) == 3
+    story.app.push({"file": "2"})
+    Loop(settings, story.targets, bot_git, story.store, lambda: None).reconcile(["ann/app"])
+    assert story.deployments() == [("staging", "superseded"), ("staging", "superseded"), ("staging", "waiting")]
+    assert [one.ops_commit for one in story.store.deployments()] == git(
+        story.ops.bare, "rev-list", "-3", "master"
+    ).split()
+
+
+def test_another_stores_history_is_left_alone(story: Story, settings: Settings, bot_git: Git) -> None:
+    story.app.push(APP)
+    story.reconcile()
+    other = Store(f"sqlite:///{settings.state_dir}/other.sqlite")
+    Loop(settings, story.targets, bot_git, other, lambda: None).reconcile(["ann/app"])
+    assert list(other.deployments()) == []
+    other.close()
 
 
 def test_tags_that_were_there_before_the_app_was_registered_deploy_nothing(story: Story) -> None:

@@ -103,6 +103,16 @@ def test_deliveries_that_come_together_are_told_apart(store: Store) -> None:
     assert {one.id for one in store.take_deliveries()} == {"a", "b", "c"}
 
 
+def test_old_deliveries_are_forgotten_but_not_those_that_wait(store: Store) -> None:
+    for name in ("waits", "done"):
+        store.receive(NewDelivery(name, "push", "ann/app"))
+    store.finish_deliveries(["done"], "processed")
+    store.forget_deliveries(datetime.now(UTC) - timedelta(days=1))
+    assert len(store.deliveries()) == 2
+    store.forget_deliveries(datetime.now(UTC) + timedelta(days=1))
+    assert [one.id for one in store.deliveries()] == ["waits"]
+
+
 def test_an_ignored_delivery_is_kept_and_not_taken(store: Store) -> None:
     store.receive(NewDelivery("1", "ping", ignored="pong"))
     assert store.take_deliveries() == []

@@ -52,10 +52,11 @@ def test_a_failed_deployment_leaves_the_environment_on_what_ran_before_and_says_
     machine.sync.sync()
     machine.start().sync()
     assert machine.phases() == ["started", "succeeded", "started", "failed"]
-    message = machine.events[-1].message
-    assert "./one failed" in message
-    assert "the reason" in message
-    assert message.endswith(f"staging stays as it was, on master ({first[:12]})")
+    reason, stays, *details = machine.events[-1].message.splitlines()
+    assert reason.startswith("./one failed: ")
+    assert "the reason" in reason
+    assert stays == f"staging stays as it was, on master ({first[:12]})"
+    assert details[:2] == ["./one:", "Traceback (most recent call last):"]
     current = machine.environment().current()
     assert current
     assert "the site" in (current.source / "rows.py").read_text()
