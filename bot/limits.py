@@ -28,3 +28,5 @@ PROBE_SECONDS = 30.0  # one try whether a builder works
 MAX_BUILD_LINE = 2000  # characters; pip and npm print longer ones, but nobody reads them
 MAX_BUILD_TAIL = 400  # lines that are kept to tell why a build failed
 TOLD_LINES = 20  # of a failed RUN's output
+BUILD_START_SECONDS = 300.0  # until a cluster has started a build's pod, pulling BuildKit's image included
+KUBERNETES_SECONDS = 10.0  # one call of Kubernetes' API

@@ -19,7 +19,7 @@ from bot.builders.interface import BuildError, BuildPutOffError, Order, Probe
 from bot.builders.process import Ended, Watch, ask, clean_environment, run
 from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, PROBE_SECONDS
 
-_GET = "install buildah, runc and uidmap"
+_GET = "install buildah, runc and uidmap; it runs as root, or where user namespaces are allowed"
 _HEREDOCS_SINCE = (1, 33)  # https://github.com/containers/buildah/blob/main/CHANGELOG.md
 _ISOLATIONS = ("oci", "chroot")
 
@@ -57,7 +57,7 @@ class Buildah:
         text = check(order)
         works = self.probe()
         if not works.works or self._found is None:
-            raise BuildPutOffError(f"buildah does not work here: {works.what}")
+            raise BuildPutOffError(f"buildah does not work here: {works.what}; {works.get}")
         line = heredoc(text)
         if line and _numbers(self._version) < _HEREDOCS_SINCE:
             what = f"buildah {self._version} does not know here-documents (<<EOF); {NEWER}"
@@ -91,18 +91,18 @@ class Buildah:
         """Tries a build with a RUN, once: a success is remembered."""
         with self._lock:
             if self._found:
-                return Probe("buildah", True, f"{self._version}, {self._found}")
+                return Probe("buildah", True, f"{self._version}, {self._found}", _GET)
             with tempfile.TemporaryDirectory() as home:
                 asked = ask(["buildah", "--version"], clean_environment(Path(home)), PROBE_SECONDS)
             number = re.search(r"\d+(\.\d+)+", asked.text)
             if asked.code or not number:
-                return Probe("buildah", False, f"{asked.text or 'no answer'}; {_GET}")
+                return Probe("buildah", False, asked.text or "no answer", _GET)
             self._version = number[0]
             self._found, ended = isolation.find(self._isolations, self._try)
             if self._found:
-                return Probe("buildah", True, f"{self._version}, {self._found}")
+                return Probe("buildah", True, f"{self._version}, {self._found}", _GET)
             why = next((line for line in reversed(ended.lines) if line.strip()), "it cannot run anything")
-            return Probe("buildah", False, f"{self._version}, {why}; {_GET}, as root or with user namespaces")
+            return Probe("buildah", False, f"{self._version}, {why}", _GET)
 
     def _try(self, arguments: list[str]) -> Ended:
         with self._storage.build() as scratch:

@@ -50,8 +50,9 @@ class Builder(Protocol):
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether a builder works here; `what`: its version and how it works, or why it does not and what to install."""
+    """Whether a builder works here. `what`: its version and how it works, or why not; `get`: what to install."""
 
     name: str
     works: bool
     what: str
+    get: str

@@ -122,19 +122,19 @@ def _lines(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[str]:
             # Progress bars go back to the start of their line; the rest of a line that is too long is dropped.
             *whole, begun = re.split(rb"\r\n|\n|\r", begun + read)
             for line in whole:
-                yield _shown(line)
+                yield shown(line)
             begun = begun[: 4 * MAX_BUILD_LINE]
         elif process.poll() is not None:
             break  # somebody whom it left behind holds the other end
     if begun:
-        yield _shown(begun)
+        yield shown(begun)
     while process.poll() is None:
         watch.check()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK_SECONDS)
 
 
-def _shown(line: bytes) -> str:
+def shown(line: bytes) -> str:
     text = _UNSEEN.sub("", line.decode(errors="replace"))
     return text if len(text) <= MAX_BUILD_LINE else text[: MAX_BUILD_LINE - 1] + "…"
 
