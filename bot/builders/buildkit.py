@@ -50,7 +50,7 @@ class BuildKit:
                 api.create(manifest)
                 _wait(api, name, "files", watch)
                 with tempfile.TemporaryFile() as archive:
-                    _pack(order, self._plain_http, archive)
+                    pack(order, self._plain_http, archive)
                     api.send(name, archive, watch)
                 return _follow(api, name, order, watch, log)
             finally:
@@ -133,7 +133,7 @@ def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
     return {}
 
 
-def _pack(order: Order, plain_http: frozenset[str], archive: IO[bytes]) -> None:
+def pack(order: Order, plain_http: frozenset[str], archive: IO[bytes]) -> None:
     """What the init container gets: files/ and secrets/, as they lie below its folder."""
     with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
         tar.add(order.context, "files/context")

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -125,7 +126,9 @@ def test_lines_come_while_the_build_runs(buildah: Buildah, app: App) -> None:
 @pytest.mark.parametrize("isolation", ["oci", "chroot"])
 def test_stop_ends_all_that_the_build_started_within_seconds(state: Path, app: App, isolation: str) -> None:
     builder = Buildah(state, isolations=(isolation,))
-    order = app(BUSYBOX + f"RUN echo started; busybox setsid busybox sleep 12345 & busybox sleep 54321 # {isolation}\n")
+    mark = uuid4().hex
+    sleep = f"MARK={mark} busybox setsid busybox sleep 600"
+    order = app(f"{BUSYBOX}RUN {sleep} & echo started; MARK={mark} busybox sleep 600\n")
     stop, lines, raised = threading.Event(), list[str](), list[BaseException]()
 
     def build() -> None:
@@ -136,7 +139,7 @@ def test_stop_ends_all_that_the_build_started_within_seconds(state: Path, app: A
 
     thread = threading.Thread(target=build)
     thread.start()
-    eventually(lambda: "started" in lines and processes_with("54321"), "the RUN has begun")
+    eventually(lambda: "started" in lines and processes_with(mark), "the RUN has begun")
     groups = [group for name in (state / "builds").glob("*/runc/*") for group in control_groups(name.name)]
     assert bool(groups) == (isolation == "oci")
     begun = time.monotonic()
@@ -145,13 +148,13 @@ def test_stop_ends_all_that_the_build_started_within_seconds(state: Path, app: A
     assert raised
     assert time.monotonic() - begun < 10
     assert nothing_left(state, order)
-    assert not processes_with("12345")
+    assert not processes_with(mark)
     assert not [group for group in groups if group.exists()]
 
 
 def test_a_build_that_takes_too_long_is_ended(state: Path, app: App) -> None:
     builder = Buildah(state, seconds=4)
-    order = app(BUSYBOX + "RUN busybox sleep 1234\n")
+    order = app(BUSYBOX + "RUN busybox sleep 600\n")
     assert builder.probe().works
     with pytest.raises(BuildError, match=r"longer than 4 seconds .* DPPCTL_BUILD_SECONDS"):
         built(builder, order)

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,20 +36,22 @@ def test_output_without_a_line_end_does_not_fill_the_memory() -> None:
     assert [len(line) for line in ended.lines] == [MAX_BUILD_LINE]
 
 
-def test_one_who_ignores_the_signal_is_killed_with_its_children() -> None:
+def test_one_who_ignores_the_signal_is_killed_with_its_children(tmp_path: Path) -> None:
     stop = threading.Event()
-    script = "trap '' TERM; sleep 987 & echo ready; while :; do sleep 987; done"
+    script = "trap '' TERM; sleep 600 & echo ready; while :; do sleep 600; done"
+    environment = {**ENVIRONMENT, "MARK": str(tmp_path)}
     began = time.monotonic()
     with pytest.raises(BuildStoppedError):
-        run(["sh", "-c", script], ENVIRONMENT, Watch(stop, 60), lambda _: stop.set())
+        run(["sh", "-c", script], environment, Watch(stop, 60), lambda _: stop.set())
     assert time.monotonic() - began < 10
-    eventually(lambda: not processes_with("987"), "its children are gone", 5)
+    eventually(lambda: not processes_with(str(tmp_path)), "its children are gone", 5)
 
 
-def test_a_child_that_is_left_behind_does_not_hold_it_up() -> None:
-    ended = run(["sh", "-c", "sleep 986 & echo done"], ENVIRONMENT, watch(20))
+def test_a_child_that_is_left_behind_does_not_hold_it_up(tmp_path: Path) -> None:
+    environment = {**ENVIRONMENT, "MARK": str(tmp_path)}
+    ended = run(["sh", "-c", "sleep 600 & echo done"], environment, watch(20))
     assert (ended.code, ended.lines) == (0, ["done"])
-    eventually(lambda: not processes_with("986"), "the child is gone", 5)
+    eventually(lambda: not processes_with(str(tmp_path)), "the child is gone", 5)
 
 
 def test_the_time_is_limited() -> None:
@@ -61,12 +64,10 @@ def test_a_program_that_is_not_there_or_hangs_is_an_answer() -> None:
     assert ask(["sleep", "60"], ENVIRONMENT, 0.2).lines == ["sleep: no answer within 0.2 seconds"]
 
 
-def test_the_environment_holds_what_is_named_and_no_passwords(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]
-) -> None:
+def test_the_environment_holds_what_is_named_and_no_passwords(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in {"AWS_SECRET": "x", "HTTPS_PROXY": "http://a:b@c", "HTTP_PROXY": "http://c", "ON": "1"}.items():
         monkeypatch.setenv(name, value)
-    found = clean_environment(tmp_path, "ON")  # type: ignore[arg-type]
+    found = clean_environment(tmp_path, "ON")
     assert found.keys() - {"SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "no_proxy", "http_proxy", "https_proxy"} == {
         "PATH",
         "HOME",
