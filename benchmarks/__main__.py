@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import chaos, ops_repo, paired, push, receiver, recheck, replay, start, worker
+from benchmarks import builds, chaos, ops_repo, paired, push, receiver, recheck, replay, start, worker
 from benchmarks.bench import open_bench
 from benchmarks.report import ROOT, Result, load, merge, page
 
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "recheck": recheck.recheck,
     "replay": replay.replay,
     "chaos": chaos.chaos,
+    "builds": builds.builds,
 }
 
 

@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
@@ -56,6 +58,7 @@ def examine() -> Iterator[Part]:
     yield _command("sqlite3", ["--version"], "no shell on SQLite databases", "install sqlite3")
     yield _adminer()
     yield _datasette()
+    yield from _builders()
     yield from _disks()
 
 
@@ -127,6 +130,17 @@ def _datasette() -> Part:
         return Part("Datasette", True, version("datasette"), without, get)
     except PackageNotFoundError:
         return Part("Datasette", False, "", without, get)
+
+
+def _builders() -> Iterator[Part]:
+    """Each is tried, in a folder that is gone afterwards."""
+    from bot.builders.choose import Options, probe
+
+    without = "no images with it; apps with a Dockerfile need one of the builders"
+    with tempfile.TemporaryDirectory(prefix="dppctl-doctor-") as folder:
+        for found in probe(Options(Path(folder))):
+            what = found.what.removeprefix(f"{found.name}: ")
+            yield Part(f"builder {found.name}", found.works, what, without, found.get)
 
 
 def _disks() -> Iterator[Part]:

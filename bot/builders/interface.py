@@ -46,3 +46,13 @@ class Builder(Protocol):
 
     def prune(self) -> None:
         """Keep the cache below its limit."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a builder works here. `what`: its version and how it works, or why not; `get`: what to install."""
+
+    name: str
+    works: bool
+    what: str
+    get: str

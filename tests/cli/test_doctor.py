@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
-from tests.conftest import Dppctl
+from tests.conftest import Dppctl, needs
 
 
 def only(tmp_path: Path, *commands: str) -> str:
@@ -33,6 +34,16 @@ def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_pat
     assert "found    git: 1.2.3, " in done.stdout
     assert "missing  psql: no shell on PostgreSQL databases. To get it: install postgresql-client" in done.stdout
     assert "missing  Adminer: no web pages for PostgreSQL databases; psql works. To get it: " in done.stdout
+
+
+def test_a_builder_that_works_is_told_from_one_that_does_not(dppctl: Dppctl, tmp_path: Path) -> None:
+    needs("buildah")
+    needs("runc")
+    done = dppctl("doctor", PATH=os.environ["PATH"], KUBECONFIG=str(tmp_path / "none"), DOCKER_HOST="unix:///none")
+    assert re.search(r"^found    builder buildah: \d[\d.]+, isolation \w+, network \w+$", done.stdout, re.MULTILINE)
+    assert "missing  builder docker (" in done.stdout
+    assert "missing  builder buildkit (no cluster is configured: " in done.stdout
+    assert "apps with a Dockerfile need one of the builders. To get it: install docker" in done.stdout
 
 
 def test_without_something_required_it_fails(dppctl: Dppctl, tmp_path: Path) -> None:

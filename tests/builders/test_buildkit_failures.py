@@ -1,0 +1,91 @@
+"""What BuildKit's last words become. The words are BuildKit's own, of `--progress=plain`."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.builders.buildkit_failures import failure
+from bot.builders.interface import BuildError, BuildPutOffError, Order
+from bot.builders.process import Ended
+
+FAILED_RUN = """\
+#6 [2/3] RUN echo one; exit 3
+#6 0.151 one
+#6 ERROR: process "/bin/sh -c echo one; exit 3" did not complete successfully: exit code: 3
+------
+ > [2/3] RUN echo one; exit 3:
+0.151 one
+------
+Dockerfile:2
+--------------------
+   1 |     FROM alpine
+   2 | >>> RUN echo one; exit 3
+   3 |     COPY . /
+--------------------
+ERROR: failed to solve: process "/bin/sh -c echo one; exit 3" did not complete successfully: exit code: 3"""
+MISSING_FILE = """\
+Dockerfile:2
+--------------------
+   1 |     FROM scratch
+   2 | >>> COPY nothing /x
+--------------------
+error: failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/nothing": not found"""
+NO_IMAGE = """\
+Dockerfile:1
+--------------------
+   1 | >>> FROM r.example.org/nothing:1
+--------------------
+ERROR: failed to solve: r.example.org/nothing:1: failed to resolve source metadata for r.example.org/nothing:1: \
+r.example.org/nothing:1: not found"""
+REFUSED = 'Head "https://r.example.org/v2/app/blobs/a": dial tcp 10.0.0.1:443: connect: connection refused'
+CASES = {
+    FAILED_RUN: (BuildError, "Dockerfile:2: echo one; exit 3: exit code 3; its last lines:\none"),
+    MISSING_FILE: (
+        BuildError,
+        "Dockerfile:2: there is no nothing in the app's folder, or .dockerignore leaves it out",
+    ),
+    NO_IMAGE: (
+        BuildError,
+        "there is no image r.example.org/nothing:1; correct the Dockerfile's FROM or COPY --from",
+    ),
+    "ERROR: failed to solve: dockerfile parse error on line 3: unknown instruction: FOO": (
+        BuildError,
+        "Dockerfile:3: unknown instruction: FOO",
+    ),
+    'ERROR: failed to solve: target stage "big" could not be found': (
+        BuildError,
+        "Dockerfile has no stage 'big'; correct the target, or add `FROM … AS big`",
+    ),
+    f"ERROR: failed to solve: failed to push r.example.org/app:1: {REFUSED}": (
+        BuildPutOffError,
+        (
+            "cannot push r.example.org/app:1: the registry r.example.org does not answer as it should: failed to push "
+            f"r.example.org/app:1: {REFUSED}"
+        ),
+    ),
+    "ERROR: failed to solve: failed to push r.example.org/app:1: push access denied, repository does not exist or may "
+    "require authorization: authorization failed: no basic auth credentials": (
+        BuildPutOffError,
+        (
+            "cannot push r.example.org/app:1: the registry r.example.org asks for a login, or refuses the one it got: "
+            "give one that may in the file that DPPCTL_REGISTRY_AUTH_FILE names"
+        ),
+    ),
+    "ERROR: failed to solve: write /var/lib/x: no space left on device": (
+        BuildPutOffError,
+        "no space left on the disk that holds the builder's files: free some",
+    ),
+    "ERROR: Cannot connect to the Docker daemon at unix:///none": (
+        BuildPutOffError,
+        "docker: the daemon does not answer: Cannot connect to the Docker daemon at unix:///none",
+    ),
+    "#1 something": (BuildError, "Dockerfile: #1 something"),
+    "": (BuildError, "Dockerfile: the builder ended with 1"),
+}
+
+
+@pytest.mark.parametrize("words", CASES)
+def test_its_last_words_become_one_line(words: str, tmp_path: Path) -> None:
+    order = Order(context=tmp_path, dockerfile=tmp_path / "Dockerfile", destination="r.example.org/app:1")
+    found = failure(Ended(1, words.splitlines()), order)
+    assert (type(found), str(found)) == CASES[words]
