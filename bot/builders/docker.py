@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot.builders.buildkit_failures import digest, failure
 from bot.builders.context import check
+from bot.builders.failures import clipped
 from bot.builders.interface import BuildPutOffError, Order, Probe
 from bot.builders.process import Watch, ask, clean_environment, run
 from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, BUILDER_SECONDS, PROBE_SECONDS
@@ -75,7 +76,7 @@ class Docker:
             if asked.code == 127:
                 return Probe("docker", False, asked.text, _GET)
             if asked.code:
-                return Probe("docker", False, f"docker: the daemon does not answer: {asked.text.strip()}", _GET)
+                return Probe("docker", False, f"docker: the daemon does not answer: {clipped(asked.text)}", _GET)
             buildx = ask(["docker", "buildx", "version"], environment, PROBE_SECONDS)
         number = re.search(r"\d+(\.\d+)+", buildx.text)
         if buildx.code or not number:

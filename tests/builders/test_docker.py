@@ -9,7 +9,6 @@ from bot.builders.buildkit_failures import digest
 from bot.builders.docker import Docker, arguments, config
 from bot.builders.interface import BuildPutOffError, Order
 from tests.builders.conftest import built
-from tests.conftest import needs
 
 DIGEST = "sha256:" + 64 * "a"
 # As `docker buildx build --metadata-file` writes it: https://docs.docker.com/reference/cli/docker/buildx/build/
@@ -81,16 +80,13 @@ def test_a_program_that_plays_docker_is_started_as_docker_would_be(
     order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It writes what it sees; the digest comes from the file of its --metadata-file."""
-    program = tmp_path / "bin" / "docker"
-    program.parent.mkdir()
-    program.write_text(
-        "#!/bin/sh\n"
+    docker(
+        tmp_path,
+        monkeypatch,
         'env; cat "$DOCKER_CONFIG/config.json"; echo\n'
         'for argument; do case "$argument" in\n'
-        f"--metadata-file=*) echo '{json.dumps(METADATA)}' > \"${{argument#*=}}\";; esac; done\n"
+        f"--metadata-file=*) echo '{json.dumps(METADATA)}' > \"${{argument#*=}}\";; esac; done\n",
     )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     monkeypatch.setenv("DPPCTL_GITHUB_TOKEN", "s3cr3t")
     monkeypatch.setenv("DOCKER_HOST", "tcp://builds.example.org:2376")
     (tmp_path / "logins.json").write_text('{"auths": {"registry.example.org": {}}}')
@@ -101,12 +97,30 @@ def test_a_program_that_plays_docker_is_started_as_docker_would_be(
     assert any("registry.example.org" in line for line in lines if line.startswith("{"))
 
 
-def test_a_daemon_that_does_not_answer(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs("docker")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///none. Is it running?", "the daemon does not answer"),
+        ("docker: unknown command: docker buildx", "there is no buildx plugin"),
+        ("docker: 'buildx' is not a docker command.", "there is no buildx plugin"),
+    ],
+)
+def test_a_docker_that_cannot_build_puts_the_build_off(
+    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, message: str
+) -> None:
+    """In words of docker's."""
+    docker(tmp_path, monkeypatch, f'echo "{said}" >&2; exit 1\n')
+    with pytest.raises(BuildPutOffError, match=f"^docker: {message}"):
+        built(Docker(), order)
     found = Docker().probe()
     assert not found.works
-    assert found.what.startswith("docker: the daemon does not answer: ")
     assert "buildx" in found.get
-    with pytest.raises(BuildPutOffError, match=r"^docker: (there is no buildx plugin|the daemon does not answer)"):
-        built(Docker(), order)
+
+
+def docker(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A program that plays docker, first on PATH."""
+    program = folder / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
