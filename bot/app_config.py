@@ -4,17 +4,21 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, StrictBool, StrictStr, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
 
 from bot.documents import Document, Part
 from bot.errors import BotError
 from bot.limits import MAX_CONFIG_ENTRIES
-from bot.names import Environment, RepoPath
+from bot.names import Environment, RepoPath, is_path
+from bot.registry.reference import Reference
 
 CONFIG_FILE = ".dppctl.yaml"
 
 Provider = Literal["local", "minikube", "minikube-public", "gcloud", "kamatera", "kubeconfig", "public"]
 _Text = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+_Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+_Value = Annotated[StrictStr, Field(max_length=1000, pattern=r"^[^\x00-\x1f]*$")]
+_Id = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
 
 class Action(Part):
@@ -60,15 +64,45 @@ class ContinuousDeployment(Part):
         return self
 
 
+class Build(Part):
+    """How the app's image is built."""
+
+    dockerfile: Annotated[StrictStr, Field(max_length=200)] = "Dockerfile"  # within the app's folder
+    target: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] | None = None  # one of its stages
+    arguments: Annotated[dict[_Argument, _Value], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(default_factory=dict)
+    # For RUN --mount=type=secret,id=…: names of files that whoever runs the bot has put there for this app.
+    secrets: Annotated[list[_Id], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(default_factory=list)
+
+    @field_validator("dockerfile")
+    @classmethod
+    def _is_inside(cls, value: str) -> str:
+        if not is_path(value):
+            raise ValueError("expected the path of a file within the app's folder")
+        return value
+
+
 class AppConfig(Part):
     """The whole file. Keys that start with the provider's name are that provider's own settings."""
 
     model_config = ConfigDict(extra="allow")
 
     cluster_provider: Provider = "local"
+    image: _Text | None = None  # a ready one to run in, HOST/NAME:TAG or HOST/NAME@sha256:…; nothing is built then
+    build: Build | None = None
     continuous_deployment: Annotated[list[ContinuousDeployment], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(
         default_factory=list
     )
+
+    @model_validator(mode="after")
+    def _has_one_image(self) -> "AppConfig":
+        if self.image is not None:
+            if self.build:
+                raise ValueError("either image: (a ready one) or build: (how to build one)")
+            try:
+                Reference.parse(self.image)
+            except BotError as error:
+                raise ValueError(f"image: {error}") from None
+        return self
 
     @property
     def provider_settings(self) -> dict[str, Any]:
@@ -96,5 +130,5 @@ def parse_app_config(text: str, where: str) -> AppConfig:
             others = [name for name in get_args(Provider) if key.startswith(name)]
             if others:
                 raise document.error([key], f"{key} is for {others[0]}, but clusterProvider is {prefix}")
-            raise document.unknown([key], ["clusterProvider", "continuousDeployment"])
+            raise document.unknown([key], ["clusterProvider", "image", "build", "continuousDeployment"])
     return config

@@ -1,10 +1,13 @@
 """Deploying by hand: the same path as a push, for a ref that a person names."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 
 from bot.errors import BotError
 from bot.git import GitError
+from bot.imaging import Imaging, Waiting
+from bot.limits import RETRY_BY_HAND_SECONDS
 from bot.look import Look, read_values
 from bot.mirror import Mirror
 from bot.names import short
@@ -27,28 +30,51 @@ class ByHand:
         apps: Mapping[str, Mirror],
         ops: Mapping[str, OpsRepo],
         store: Store,
+        imaging: Imaging,
         reconciler: Reconciler,
     ) -> None:
         self._targets = targets
         self._apps = apps
         self._ops = ops
         self._store = store
+        self._imaging = imaging
         self._reconciler = reconciler
+        self._not_before: dict[int, float] = {}
 
     def deploy(self, request: DeployRequest) -> None:
-        """Deploy, and note what became of it. Refused: the person has to change something; failed: may try again."""
-        try:
-            deployment, message = self._deploy(request)
-            if not self._reconciler.stopping:
-                self._store.finish_request(request.id, "done", message, deployment)
-        except BotError as error:
-            if not self._reconciler.stopping:  # else it waits for the next start
-                state: RequestState = "failed" if isinstance(error, GitError) else "refused"
-                self._store.finish_request(request.id, state, str(error))
-        fields = (request.id, request.app, request.environment, request.ref)
-        _log.info("by hand request=%s app=%s environment=%s ref=%s", *fields)
+        """Deploy, and note what became of it. Refused: the person has to change something; failed: may try again.
 
-    def _deploy(self, request: DeployRequest) -> tuple[int, str]:
+        A request whose image is being built stays as it is, to be asked for again.
+        """
+        if self._imaging.is_building(request.id) or self._not_before.get(request.id, 0.0) > time.monotonic():
+            return
+        try:
+            done = self._deploy(request)
+            if isinstance(done, Waiting):
+                self._wait(request, done)
+                return
+            self._finish(request, "done", done[1], done[0])
+        except BotError as error:
+            self._finish(request, "failed" if isinstance(error, GitError) else "refused", str(error))
+
+    def _wait(self, request: DeployRequest, waiting: Waiting) -> None:
+        found = self._store.deployment(waiting.deployment) if waiting.deployment else None
+        if found is None or found.ended:
+            self._finish(request, "failed", waiting.message, waiting.deployment)
+            return
+        self._store.note_request(request.id, found.id)
+        if waiting.retry:
+            self._not_before[request.id] = time.monotonic() + RETRY_BY_HAND_SECONDS
+
+    def _finish(self, request: DeployRequest, state: RequestState, message: str, deployment: int | None = None) -> None:
+        self._imaging.asked.pop(request.id, None)
+        if self._reconciler.stopping:
+            return  # it waits for the next start
+        self._store.finish_request(request.id, state, message, deployment)
+        fields = (request.id, request.app, request.environment, request.ref, state)
+        _log.info("by hand request=%s app=%s environment=%s ref=%s state=%s", *fields)
+
+    def _deploy(self, request: DeployRequest) -> tuple[int, str] | Waiting:
         target = self._target(request)
         mirror, ops = self._apps[target.app.repository], self._ops[target.ops.repository]
         mirror.refresh()
@@ -59,7 +85,7 @@ class ByHand:
         if choice is None:
             triggers = "no branch or tag triggers it"
             raise BotError(f"{target.environment} of {target.app}: {triggers}; name what to deploy with --ref")
-        update = choice if isinstance(choice, Refusal) else look.plan(choice, text, request.id)
+        update = choice if isinstance(choice, Refusal) else look.plan(choice, text, request=request.id)
         if isinstance(update, Refusal):
             raise BotError(update.message)
         assert isinstance(choice, Choice) and isinstance(update, Update)  # noqa: S101, PT018 (for mypy)
@@ -67,6 +93,10 @@ class ByHand:
         if present and present.request == request.id:  # the bot ended between its push and noting it
             ops_commit = ops.last_change(target)
             return self._store.record_update(update, ops_commit), f"ops repo commit {ops_commit[:12]}"
+        ready = self._imaging.ask(look, update, request.id)
+        if isinstance(ready, Waiting):
+            return ready
+        update = ready
         message = self._hold(look, target, choice)
         result = self._reconciler.write(target.ops.repository, [update])[target]
         if isinstance(result, BotError):

@@ -33,6 +33,12 @@ class DeployRequests(Database):
         with self._reads() as session:
             return session.scalars(waiting).all()
 
+    def note_request(self, request_id: int, deployment_id: int) -> None:
+        """It waits for its image; the deployment tells how far that is."""
+        with self._writes() as session:
+            mine = update(DeployRequest).where(DeployRequest.id == request_id)
+            session.execute(mine.values(deployment_id=deployment_id))
+
     def finish_request(
         self, request_id: int, state: RequestState, message: str, deployment_id: int | None = None
     ) -> None:

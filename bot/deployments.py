@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, selectinload
@@ -12,9 +13,25 @@ from bot.database import Database
 from bot.events import SyncEvent
 from bot.limits import MAX_LOG_BYTES
 from bot.reconcile import Refusal, Skip, Update
-from bot.tables import Deployment, DeploymentEvent, Hold, LogChunk, State, Total
+from bot.tables import OPEN, Deployment, DeploymentEvent, Hold, LogChunk, State, Total
 
 CHANGES = "changes"  # the total that counts what pages show
+
+
+@dataclass(frozen=True)
+class ImageFor:
+    """What an image is built for, before there is an ops commit."""
+
+    app: str
+    environment: str
+    ref: str
+    commit: str
+    request: int | None = None  # by hand: each request is tried anew
+
+    @property
+    def key(self) -> str:
+        """The deployment's, until it has an ops commit."""
+        return hashlib.sha256("\n".join(["build", *map(str, vars(self).values())]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -85,16 +102,49 @@ class Deployments(Database):
 
     def _follow(self, session: Session, deployment: Deployment, report: SyncEvent) -> None:
         _log(session, deployment, report.time, report.phase, report.message)
-        is_open = deployment.state in ("waiting", "running")
+        is_open = not deployment.ended
         if report.phase in ("succeeded", "failed") or (report.phase == "superseded" and is_open):
             deployment.state = report.phase  # also of one that was taken for superseded: it ran after all
         elif is_open and report.phase != "queued":
             deployment.state = "running"
 
-    def append_log(self, key: str, lines: str) -> None:
-        """Keep more of the log of the deployment with this key (its ops commit). Unknown keys are ignored."""
+    def record_build(self, wanted: ImageFor, message: str) -> int:
+        """How far the image for a deployment is; its id. Older ones for the environment are superseded."""
         with self._writes() as session:
-            if deployment := session.scalar(select(Deployment).where(Deployment.key == key).with_for_update()):
+            place = (wanted.app, wanted.environment, wanted.ref, wanted.commit)
+            deployment = self._ensure(session, wanted.key, None, *place)
+            deployment.state, deployment.error = "building", None
+            if _last_message(session, deployment) != ("building", message):
+                _log(session, deployment, _now(), "building", message)
+                _supersede(session, deployment)
+                changed(session)
+            return deployment.id
+
+    def end_build(self, deployment_id: int, state: Literal["failed", "superseded"], message: str) -> None:
+        """It does not come to a deployment. One that has ended meanwhile stays as it is."""
+        with self._writes() as session:
+            deployment = session.get_one(Deployment, deployment_id, with_for_update=True)
+            if deployment.state == "building":
+                deployment.state, deployment.error = state, message if state == "failed" else None
+                _log(session, deployment, _now(), state, message)
+                changed(session)
+
+    def failed_build(self, wanted: ImageFor) -> str | None:
+        """Why the same was not built before: only another commit helps."""
+        failed = (Deployment.key == wanted.key) & (Deployment.state == "failed")
+        with self._reads() as session:
+            return session.scalar(select(Deployment.error).where(failed))
+
+    def building(self, app: str) -> Sequence[Deployment]:
+        """The app's deployments that wait for an image."""
+        mine = (Deployment.app == app) & (Deployment.state == "building")
+        with self._reads() as session:
+            return session.scalars(select(Deployment).where(mine)).all()
+
+    def append_log(self, deployment_id: int, lines: str) -> None:
+        """Keep more of a deployment's log. An unknown one is ignored."""
+        with self._writes() as session:
+            if deployment := session.get(Deployment, deployment_id, with_for_update=True):
                 _append(session, deployment, lines)
                 changed(session)
 
@@ -178,9 +228,15 @@ class Deployments(Database):
             "log_size": 0,
             "log_dropped": 0,
         }
+        there = select(Deployment).where(Deployment.key == key).with_for_update()
+        if ops_commit and not session.scalar(there) and (built := _building(session, app, environment, ref, commit)):
+            built.key, built.ops_commit, built.state = ops_commit, ops_commit, "waiting"
+            session.flush()
+            _supersede(session, built)
+            return built
         insert = self._insert(Deployment).values(row).on_conflict_do_nothing()
         made = session.connection().scalar(insert.returning(Deployment.id))
-        deployment = session.scalars(select(Deployment).where(Deployment.key == key).with_for_update()).one()
+        deployment = session.scalars(there).one()
         if made and ops_commit:
             _supersede(session, deployment)
         return deployment
@@ -191,12 +247,20 @@ def changed(session: Session) -> None:
     session.execute(update(Total).where(Total.name == CHANGES).values(value=Total.value + 1))
 
 
+def _building(session: Session, *place: str) -> Deployment | None:
+    """The deployment whose image was built for this."""
+    app, environment, ref, commit = place
+    mine = (Deployment.app == app, Deployment.environment == environment)
+    what = (Deployment.ref == ref, Deployment.commit == commit, Deployment.state == "building")
+    return session.scalar(select(Deployment).where(*mine, *what).order_by(Deployment.id.desc()).with_for_update())
+
+
 def _supersede(session: Session, deployment: Deployment) -> None:
     """Here and not only by sync, so that a crash leaves no older one open."""
     older = select(Deployment).where(
         Deployment.app == deployment.app,
         Deployment.environment == deployment.environment,
-        Deployment.state.in_(["waiting", "running"]),
+        Deployment.state.in_(OPEN),
         Deployment.id < deployment.id,
     )
     for one in session.scalars(older.with_for_update()):
@@ -232,6 +296,14 @@ def _log(
 ) -> None:
     deployment.changed = time
     session.add(DeploymentEvent(deployment_id=deployment.id, time=time, phase=phase, message=message, receipt=receipt))
+
+
+def _last_message(session: Session, deployment: Deployment) -> tuple[str, str] | None:
+    events = select(DeploymentEvent.phase, DeploymentEvent.message).where(
+        DeploymentEvent.deployment_id == deployment.id
+    )
+    found = session.execute(events.order_by(DeploymentEvent.id.desc()).limit(1)).first()
+    return (found[0], found[1]) if found else None
 
 
 def _now() -> datetime:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 def configure(secrets: Sequence[str]) -> None:
     """Write the records of `dppctl.*` to stderr, without the secrets."""
+    # None of it is in our lines: https://docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     handler = logging.StreamHandler()
     handler.setFormatter(_Masked(secrets))
     logger = logging.getLogger("dppctl")

@@ -1,6 +1,6 @@
 """One look at an app: what its repository says now, and what each of its environments should run therefore."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from bot.app_config import CONFIG_FILE, Action, AppConfig, parse_app_config
@@ -49,8 +49,25 @@ class Look:
         every = Action.model_construct(branch="", tags=None, environment=target.environment, pipeline="all")
         return Choice(target, ref, named[0] if named else every)
 
-    def plan(self, choice: Choice, text: str | None, request: int | None = None) -> Update | Refusal | Same | None:
-        """What to do about a choice, when the ops repo holds this text."""
+    def config(self, ref: Ref) -> AppConfig:
+        """What the app says at a ref; without a file, what holds then. Raises BotError for a file that is refused."""
+        config = self._configs({ref.commit})[ref.commit]
+        if isinstance(config, str):
+            raise BotError(config)
+        return config or AppConfig()
+
+    def plan(
+        self,
+        choice: Choice,
+        text: str | None,
+        *,
+        request: int | None = None,
+        in_image: Callable[[AppConfig], bool] = lambda _: False,
+    ) -> Update | Refusal | Same | None:
+        """What to do about a choice, when the ops repo holds this text; its image is not looked for.
+
+        `in_image`: does an app with this configuration run in one?
+        """
         target, ref = choice.target, choice.ref
         present = read_values(target, text)
         try:
@@ -63,6 +80,8 @@ class Look:
         if present and present.source.commit != ref.commit and present.source.path == self.app.path:
             trees = self.mirror.trees([present.source.commit, ref.commit], self.app.path)
             same = trees[ref.commit] is not None and len(set(trees.values())) == 1
+        if present and (present.image is not None) != in_image(self.config(ref)):
+            present = None  # from now on with an image, or without
         return plan(choice, specs, present, same_files=same, request=request)
 
     def tree(self, ref: Ref) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.by_hand import ByHand
 from bot.git import Git
+from bot.imaging import make_imaging
 from bot.leader import Leader
 from bot.limits import DELIVERY_DAYS, POLL_SECONDS
 from bot.mirror import Mirror
@@ -40,7 +41,7 @@ class Loop:
         store: Store,
         on_change: Callable[[], None],
     ) -> None:
-        """`on_change` is called after each push to an ops repo."""
+        """`on_change` is called after each push to an ops repo. Raises BotError for a builder that does not work."""
         self._store = store
         self._git = git
         self._resync_seconds = settings.resync_seconds
@@ -57,8 +58,9 @@ class Loop:
             for name in {target.ops.repository for target in targets}
         }
         self._ops = ops
-        self._reconciler = Reconciler(targets, self._apps, ops, store, on_change)
-        self._hand = ByHand(targets, self._apps, ops, store, self._reconciler)
+        self._imaging = make_imaging(settings, store, lambda app: self.wake(app.repository))
+        self._reconciler = Reconciler(targets, self._apps, ops, store, self._imaging, on_change)
+        self._hand = ByHand(targets, self._apps, ops, store, self._imaging, self._reconciler)
         self._leader = Leader(store)
         self._retries = Retries()
         self._waiting: set[str] = set()
@@ -76,6 +78,7 @@ class Loop:
         with self._wake:
             self._stopping = self._reconciler.stopping = True
             self._wake.notify()
+        self._imaging.builds.stop()
 
     def run(self) -> None:
         """Until `stop`. What fails is logged and tried again: soon at first, then less often."""
@@ -98,7 +101,12 @@ class Loop:
                     self._pause(1.0)
                 self._pause(POLL_SECONDS)
         finally:
-            self._leader.give_up()
+            self.close()
+
+    def close(self) -> None:
+        """Ends the builds, and lets another bot lead."""
+        self._imaging.builds.close()
+        self._leader.give_up()
 
     def take(self) -> None:
         """One round: what the receiver wrote down, what woke us, and what is to be tried again."""

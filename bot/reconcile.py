@@ -129,8 +129,8 @@ def plan(
     source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
     values = Values(image=None, source=source, pipelines=chosen, request=request)
     if present and request is None:
-        if values == present.model_copy(update={"request": None}):
-            return None
+        if values == present.model_copy(update={"request": None, "image": None}):
+            return None  # the image of a commit stays the one that it was deployed with
         if same_files and chosen == present.pipelines:
             where = f"below {app.path}" if app.path else "in the files"
             message = f"nothing changed {where} since {short(present.source.ref)} ({present.source.commit[:12]})"

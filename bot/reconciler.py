@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bot.errors import BotError
 from bot.git import GitError
+from bot.imaging import Imaging, Waiting
 from bot.limits import REFRESHES
 from bot.look import Look
 from bot.mirror import Mirror
@@ -30,12 +31,14 @@ class Reconciler:
         apps: Mapping[str, Mirror],
         ops: Mapping[str, OpsRepo],
         store: Store,
+        imaging: Imaging,
         on_change: Callable[[], None],
     ) -> None:
         self._targets = targets
         self._apps = apps
         self._ops = ops
         self._store = store
+        self._imaging = imaging
         self._on_change = on_change
         self._settled: dict[RepoPath, object] = {}  # what an app looked like when there was nothing to do
         self.failed: dict[str, str] = {}  # git or the network; to be tried again
@@ -132,24 +135,47 @@ class Reconciler:
         if self._settled.get(app) == looks_like:
             return []
         look = Look(app, mirror, self._targets, self._store)
-        updates = []
+        due = self._due(look, texts, holds)
+        found = [self._with_image(look, update) for update in due]
+        self._imaging.keep(look, due)
+        is_known = all(target in texts for target in self._targets if target.app == app)
+        if not any(found) and is_known and not self.stopping:
+            self._settled[app] = looks_like
+        return [one for one in found if isinstance(one, Update)]
+
+    def _due(self, look: Look, texts: Texts, holds: Mapping[tuple[str, str], Hold]) -> list[Update]:
+        """What the app's environments should run and do not."""
+        due = []
         for choice in look.choices():
             if isinstance(choice, Refusal):
                 self._refuse(choice)
             elif choice.target in texts:
-                result = look.plan(choice, texts[choice.target])
+                result = look.plan(choice, texts[choice.target], in_image=self._imaging.uses_image)
                 if isinstance(result, Refusal):
                     self._refuse(result)
                 elif isinstance(result, Same):
-                    self.notes[app.repository].append(f"{choice.target.environment}: {result.message}")
-                hold = holds.get((str(app), choice.target.environment))
+                    self.notes[look.app.repository].append(f"{choice.target.environment}: {result.message}")
+                hold = holds.get((str(look.app), choice.target.environment))
                 # Before the question whether there is something to do: a hold can be over without.
                 is_held = hold is not None and self._is_held(look, choice, hold)
                 if isinstance(result, Update) and not self._is_skipped(look, choice, hold if is_held else None):
-                    updates.append(result)
-        if not updates and not self.stopping and all(target in texts for target in self._targets if target.app == app):
-            self._settled[app] = looks_like
-        return updates
+                    due.append(result)
+        return due
+
+    def _with_image(self, look: Look, update: Update) -> Update | Waiting | None:
+        """None: it is refused."""
+        try:
+            ready = self._imaging.with_image(look, update)
+        except GitError:
+            raise
+        except BotError as error:
+            self._refuse(Refusal(look.app, update.target.environment, update.ref, str(error)))
+            return None
+        if isinstance(ready, Waiting):
+            self.notes[look.app.repository].append(f"{update.target.environment}: {ready.message}")
+            if ready.retry:
+                self._fail(look.app.repository, ready.message)
+        return ready
 
     def _is_held(self, look: Look, choice: Choice, hold: Hold) -> bool:
         if hold.until_ref is None or (hold.until_ref, hold.until_tree) == (choice.ref.name, look.tree(choice.ref)):

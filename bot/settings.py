@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from bot.errors import BotError
-from bot.limits import MAX_DELIVERY_BYTES, RESYNC_SECONDS
+from bot.limits import BASE_IMAGE, BUILD_CACHE_BYTES, BUILD_SECONDS, MAX_DELIVERY_BYTES, RESYNC_SECONDS
 
 _PREFIX = "DPPCTL_"
 _Name = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]  # as git has names and addresses in a commit
@@ -42,6 +42,16 @@ class Settings(BaseModel):
     # Where what the environments publish is served, on 127.0.0.1. Left out: the port after `port`.
     storage_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     sync_concurrency: Annotated[int, Field(ge=1, le=64)] = 2  # environments that are deployed at a time
+    # Images. Without a registry apps run as they are, and one with a Dockerfile is refused.
+    registry: Annotated[str, Field(pattern=r"^$|^[a-z0-9.:\[\]-]+(/[a-z0-9._-]+)*$")] = ""  # HOST[:PORT][/PREFIX]
+    registry_auth_file: Path | None = None  # logins, as `docker login` writes them
+    plain_http_registries: frozenset[str] = frozenset()  # HOST[:PORT] without TLS, separated by commas
+    builder: str = "auto"  # bot/builders/choose.py
+    build_seconds: Annotated[float, Field(gt=0)] = BUILD_SECONDS
+    build_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    build_cache_bytes: Annotated[int, Field(gt=0)] = BUILD_CACHE_BYTES
+    build_secrets_dir: Path | None = None  # its folders OWNER+REPO[+PATH] hold the apps' secrets, a file each
+    base_image: str = BASE_IMAGE  # of the image that apps without a Dockerfile get
     max_delivery_bytes: Annotated[int, Field(gt=0)] = MAX_DELIVERY_BYTES
     resync_seconds: Annotated[float, Field(gt=0)] = RESYNC_SECONDS
 
@@ -53,6 +63,11 @@ class Settings(BaseModel):
         if not value:
             raise ValueError("is empty; GitHub's webhook page asks for a secret, put the same one here")
         return value
+
+    @field_validator("plain_http_registries", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return frozenset(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("github_url")
     @classmethod

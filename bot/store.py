@@ -1,4 +1,4 @@
-"""What the bot remembers, behind one object: deliveries, deployments, what people asked for, and when tags appeared.
+"""What the bot remembers, behind one object: deliveries, deployments, requests, images, when tags appeared.
 
 What is deployed is decided from git; of what is here only holds, requests and the tags' times take part in that.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from bot.built_images import BuiltImages
 from bot.deliveries import Deliveries
 from bot.deploy_requests import DeployRequests
 from bot.deployments import CHANGES, Deployments
@@ -25,7 +26,7 @@ class Counts:
     totals: dict[str, float]  # what `add_totals` added up
 
 
-class Store(Deliveries, Deployments, DeployRequests, Tags):
+class Store(Deliveries, Deployments, DeployRequests, BuiltImages, Tags):
     """The tables, behind what the bot and the receiver say."""
 
     def counts(self) -> Counts:

@@ -8,9 +8,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
-State = Literal["waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped"]
+State = Literal["building", "waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped"]
 RequestState = Literal["waiting", "done", "refused", "failed"]
-ENDED = frozenset(get_args(State)) - {"waiting", "running"}
+OPEN = frozenset({"building", "waiting", "running"})
+ENDED = frozenset(get_args(State)) - OPEN
 
 
 class _UtcTime(TypeDecorator[datetime]):
@@ -50,7 +51,7 @@ class Delivery(Base):
 
 
 class Deployment(Base):
-    """One commit of one app for one environment, from the ops commit (or its refusal) to the end."""
+    """One commit of one app for one environment, from its build, ops commit or refusal to the end."""
 
     __tablename__ = "deployments"
     __table_args__ = (Index("ix_deployments_place", "app", "environment"),)
@@ -66,7 +67,7 @@ class Deployment(Base):
     receipt: Mapped[dict[str, Any] | None]
     created: Mapped[datetime]
     changed: Mapped[datetime]
-    # The ops commit, which is for one app and environment only; or what was refused or skipped, hashed.
+    # The ops commit, which is for one app and environment only; or what is built, refused or skipped, hashed.
     key: Mapped[str] = mapped_column(unique=True)
     log_size: Mapped[int] = mapped_column(default=0)
     log_dropped: Mapped[int] = mapped_column(default=0)
@@ -104,6 +105,17 @@ class LogChunk(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), index=True)
     text: Mapped[str]
+
+
+class BuiltImage(Base):
+    """What was built from an app's files: the same files get the same image, in whatever environment."""
+
+    __tablename__ = "images"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    tree: Mapped[str] = mapped_column(primary_key=True)  # the id that git gives to the files
+    image: Mapped[str]  # HOST/NAME@sha256:…
+    built: Mapped[datetime]
 
 
 class Hold(Base):

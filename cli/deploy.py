@@ -56,7 +56,7 @@ def _answered(store: "Store", identity: int) -> "DeployRequest":
     while True:
         request = store.deploy_request(identity)
         assert request, "it was made a moment ago"  # noqa: S101
-        if request.state != "waiting":
+        if request.state != "waiting" or request.deployment_id is not None:  # its image may be built first
             return request
         if time.monotonic() > complain_at:
             click.echo(

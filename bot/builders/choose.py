@@ -67,11 +67,11 @@ class NoBuilder:
     """Refuses every order."""
 
     def __init__(self, why: str) -> None:
-        self._why = why
+        self.why = why
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:  # noqa: ARG002
         """Raises BuildError."""
-        raise BuildError(f"this app has a Dockerfile, and {self._why}")
+        raise BuildError(f"this app has a Dockerfile, and {self.why}")
 
     def prune(self) -> None:
         """Nothing is kept."""

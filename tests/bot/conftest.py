@@ -7,6 +7,7 @@ import pytest
 
 from bot.git import Git
 from bot.settings import Settings, load_settings
+from tests.bot.story import Story
 from tests.forge import Forge
 from tests.registry import LocalRegistry, running_registry
 
@@ -35,3 +36,11 @@ def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
     """One that anybody may use."""
     with running_registry(tmp_path / "registry") as running:
         yield running
+
+
+@pytest.fixture
+def story(forge: Forge, settings: Settings, bot_git: Git) -> Iterator[Story]:
+    story = Story(forge, settings, bot_git)
+    yield story
+    story.loop.close()
+    story.store.close()

@@ -1,70 +1,17 @@
 """The bot's loop on real repositories, told as stories: who pushes what, and what the ops repo then says."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from sqlalchemy import text
 
 from bot.deliveries import NewDelivery
 from bot.git import Git
 from bot.loop import Loop
-from bot.names import RepoPath
-from bot.registration import Target
 from bot.settings import Settings
 from bot.store import Store
-from bot.tables import Deployment
 from bot.values import Values
+from tests.bot.story import Story, running
 from tests.conftest import eventually
 from tests.forge import APP, CONFIG, Forge, Repository, git
-
-
-class Story:
-    """An app, an ops repo, and a bot between them."""
-
-    def __init__(self, forge: Forge, settings: Settings, git: Git, path: str = "") -> None:
-        self.app, self.ops = forge.repository("ann/app"), forge.repository("ann/ops")
-        self.ops.push({"README.md": ""}, message="start")
-        app, ops = RepoPath("ann/app", path), RepoPath("ann/ops")
-        self.targets = frozenset(Target(app, ops, name) for name in ("staging", "production"))
-        settings.state_dir.mkdir(exist_ok=True)
-        self.store = Store(settings.database)
-        self.changes = 0
-        self.loop = Loop(settings, self.targets, git, self.store, self._changed)
-
-    def _changed(self) -> None:
-        self.changes += 1
-
-    def reconcile(self) -> None:
-        """What a webhook, the clock or a start leads to."""
-        self.loop.reconcile(["ann/app"])
-
-    def runs(self, environment: str) -> tuple[str, str] | None:
-        """The ref and commit that the ops repo holds for an environment."""
-        path = f"environments/{environment}/values.auto-updated.yaml"
-        if environment not in self.ops.git("ls-remote", "origin") + " ".join(self._files()):
-            return None
-        source = Values.from_yaml(self.ops.file(path), path).source
-        return source.ref, source.commit
-
-    def _files(self) -> list[str]:
-        self.ops.pull()
-        return self.ops.git("ls-files").splitlines()
-
-    def deployments(self) -> list[tuple[str, str]]:
-        """Environment and state of each, the oldest first."""
-        return [(one.environment, one.state) for one in reversed(self.store.deployments())]
-
-    def last(self) -> Deployment:
-        return self.store.deployments()[0]
-
-
-@pytest.fixture
-def story(forge: Forge, settings: Settings, bot_git: Git) -> Iterator[Story]:
-    story = Story(forge, settings, bot_git)
-    yield story
-    story.store.close()
 
 
 def test_a_push_goes_to_staging_and_a_tag_to_production(story: Story) -> None:
@@ -157,18 +104,6 @@ def test_what_somebody_undid_in_the_ops_repo_is_done_again(story: Story) -> None
     story.ops.push_all(message="oops")
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", commit)
-
-
-@contextmanager
-def running(loop: Loop) -> Iterator[None]:
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.stop()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 def test_the_thread_looks_at_all_at_the_start_and_when_a_delivery_waits(story: Story) -> None:

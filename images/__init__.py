@@ -1,0 +1,1 @@
+"""Build contexts of dppctl's own images: data, no code."""
