@@ -21,12 +21,16 @@ RESOURCES_FILE = "resources.json"
 class Dpp:
     """Starts dpp's processes for one run."""
 
-    def __init__(self, workload: Path, hooks: Path, environment: Mapping[str, str]) -> None:
-        """hooks: a folder to make; environment: of the pipelines. Raises WorkloadError without a `dpp` on PATH."""
+    def __init__(
+        self, workload: Path, hooks: Path, environment: Mapping[str, str], image: Optional[str] = None
+    ) -> None:
+        """hooks: a folder to make; environment: of the pipelines; image: what it is part of, if of any.
+
+        Raises WorkloadError without a `dpp` on PATH.
+        """
         command = shutil.which("dpp", path=environment.get("PATH", os.defpath))
         if command is None:
-            message = "not on PATH: install datapackage-pipelines (in an image: pip install datapackage-pipelines)"
-            raise WorkloadError([{"where": "dpp", "message": message}])
+            raise WorkloadError([_missing(image)])
         self._command = command
         self._workload = workload
         self._hooks = hooks
@@ -84,3 +88,10 @@ class Dpp:
         result.pop("PYTHONUNBUFFERED", None)  # with it every row would be a write of its own
         result["DPPCTL_OWNER"] = f"worker:{os.getpid()}"
         return result
+
+
+def _missing(image: Optional[str]) -> Dict[str, str]:
+    if image is None:
+        return {"where": "dpp", "message": "not on PATH: install datapackage-pipelines"}
+    how = "install datapackage-pipelines in its Dockerfile, or leave the Dockerfile out"
+    return {"where": f"the image {image}", "message": "no dpp on its PATH; " + how}

@@ -29,8 +29,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     events = EventStream(with_log=options.verbose)
-    origin = json.loads(os.environ.get("DPPCTL_ORIGIN") or "{}")
-    environment = {name: value for name, value in os.environ.items() if name != "DPPCTL_ORIGIN"}
+    # In a container the pipelines' variables come in one, so that none has a meaning for what starts the container.
+    environment = dict(os.environ)
+    environment.update(json.loads(environment.pop("DPPCTL_ENVIRONMENT", "{}")))
+    origin = json.loads(environment.pop("DPPCTL_ORIGIN", "") or "{}")
     run = Run(options.workload.absolute(), options.pipelines, environment, events, options.concurrency, origin)
     stopping = _Stopping(run)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -84,7 +84,7 @@ class Run:
     def _run_in(self, scratch: Path) -> List[Result]:
         # A fresh state folder: nothing is "already running" because an earlier run was killed.
         environment = {**self._environment, "DPP_DB_DIRNAME": str(scratch / "state")}
-        dpp = Dpp(self._workload, scratch / "hooks", environment)
+        dpp = Dpp(self._workload, scratch / "hooks", environment, self._origin["image"])
         with self._lock:
             self._dpp = dpp
             if self._stopped:

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -41,6 +41,27 @@ class Runtime:
     def bin(self) -> Path:
         """The folder of `dpp` and `python`, to be first on PATH."""
         return self.folder / "bin"
+
+    def command(self, zipapp: Path) -> list[str]:
+        """What starts a worker there (cluster/local/worker_process.py: Place)."""
+        return [str(self.bin / "python"), str(zipapp)]
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """For a worker, or for a shell like its: this process's and what is given, with the runtime first on PATH."""
+        path = os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
+        return {**inherited, **given, "PATH": path, "VIRTUAL_ENV": str(self.folder)}
+
+    def path(self, file: Path) -> Path:
+        """The same: it is on this machine."""
+        return file
+
+    def complaint(self, _code: int, stderr: str) -> str:
+        """What the worker says itself."""
+        return stderr
+
+    def clear(self) -> None:
+        """Nothing is left: the worker ends all that it started."""
 
 
 def ensure_runtime(cache: Path, requirements: Path | None, say: Callable[[str], None]) -> Runtime:

@@ -5,12 +5,30 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from cluster.local.runtime import Runtime
+from typing import Any, Protocol
 
 Event = dict[str, Any]
+
+
+class Place(Protocol):
+    """Where a worker runs: dpp's environment on this machine (a Runtime), or a Container."""
+
+    def command(self, zipapp: Path) -> list[str]:
+        """What starts a worker there, to be followed by the worker's own arguments."""
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Of that command; the pipelines get what is given, and what belongs to the place."""
+
+    def path(self, file: Path) -> Path:
+        """Where the worker finds a file of this machine."""
+
+    def complaint(self, code: int, stderr: str) -> str:
+        """What to say about a worker that ended so: nothing, or why it could not do its work."""
+
+    def clear(self) -> None:
+        """Have nothing left of a worker whose command was ended from outside."""
 
 
 class WorkerProcess:
@@ -19,7 +37,7 @@ class WorkerProcess:
     def __init__(
         self,
         zipapp: Path,
-        runtime: Runtime,
+        place: Place,
         workload: Path,
         pipelines: Sequence[str],
         *,
@@ -30,14 +48,16 @@ class WorkerProcess:
     ) -> None:
         """Start it.
 
-        zipapp: what `worker.build` made; pipelines: ids, none of them means all; environment: added to that of
-        this process; receipt: the file that the worker writes at the end; verbose: dpp's log comes as events too.
+        zipapp: what `worker.build` made; pipelines: ids, none of them means all; environment: for the
+        pipelines; receipt: the file that the worker writes at the end; verbose: dpp's log comes as events too.
         """
-        options = ["--events", "--owner-pipe", "--receipt", str(receipt), "--concurrency", str(concurrency)]
-        command = [str(runtime.bin / "python"), str(zipapp), "run", *options, "--workload", str(workload)]
+        options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
+        places = ["--receipt", str(place.path(receipt)), "--workload", str(place.path(workload))]
+        self._place = place
+        self._asked: int | None = None
         self._process = subprocess.Popen(
-            [*command, *(["--verbose"] if verbose else []), "--", *pipelines],
-            env=worker_environment(runtime, environment),
+            [*place.command(zipapp), "run", *options, *places, "--", *pipelines],
+            env=place.environment(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -57,7 +77,12 @@ class WorkerProcess:
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Have it end all that it started, within two seconds; `wait` says when it has, and gives 128 + number."""
         if self._process.poll() is None:
+            self._asked = number
             self._process.send_signal(number)
+            # A container's first process does not get a signal before it can take it; this end it sees in any case.
+            if self._process.stdin:
+                with suppress(OSError):
+                    self._process.stdin.close()
 
     def wait(self) -> int:
         """Its exit code: 0 all succeeded, 1 a pipeline failed, 2 bad input, 128 + N stopped by signal N."""
@@ -65,16 +90,14 @@ class WorkerProcess:
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 stream.close()
-        return code if code >= 0 else 128 - code  # by a signal that came before it could take it
+        if self._asked or code < 0:
+            self._place.clear()
+        if self._asked:
+            return 128 + self._asked
+        return code if code >= 0 else 128 - code
 
     def complaint(self) -> str:
-        """What it wrote to stderr, once it has ended: nothing, or why it could not do its work."""
+        """Once it has ended: nothing, or why it could not do its work."""
         with self._process.stderr or open(os.devnull, "rb") as stream:
-            return stream.read().decode("utf8", "replace").strip()
-
-
-def worker_environment(runtime: Runtime, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a worker, or for a shell like its: this process's, with the runtime first on PATH."""
-    path = os.pathsep.join([str(runtime.bin), os.environ.get("PATH", os.defpath)])
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
-    return {**inherited, **environment, "PATH": path, "VIRTUAL_ENV": str(runtime.folder)}
+            stderr = stream.read().decode("utf8", "replace").strip()
+        return self._place.complaint(self._process.wait(), stderr)

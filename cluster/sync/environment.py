@@ -11,6 +11,7 @@ what a run does that fails, is stopped or is killed at any moment is never seen.
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -58,14 +59,24 @@ class Release:
         return self.folder / "source"
 
     @property
+    def work(self) -> Path:
+        """What pipelines may write beside the source, and all that a container sees of the release."""
+        return self.folder / "work"
+
+    @property
     def database(self) -> Path:
-        """The environment's own SQLite database."""
+        """The environment's own SQLite database: a link to where pipelines have it."""
         return self.folder / "data.sqlite"
 
     @property
-    def engine(self) -> str:
-        """Its SQLAlchemy URL; pipelines find it in DPP_DB_ENGINE."""
-        return f"sqlite:///{self.database}"
+    def work_database(self) -> Path:
+        """The same, where pipelines have it."""
+        return self.work / self.database.name
+
+    @property
+    def receipt(self) -> Path:
+        """What the worker leaves."""
+        return self.work / "receipt.json"
 
     @property
     def storage(self) -> Path:
@@ -76,6 +87,16 @@ class Release:
     def outcome(self) -> Outcome | None:
         """How the deployment that made it ended. None: it has not."""
         return _read(self.folder / "outcome.json")
+
+    def check(self) -> None:
+        """Raises ClusterError when pipelines left anything but a file where we read one.
+
+        A link would lead out of the container that they ran in.
+        """
+        for file in (self.work_database, self.receipt):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(file.lstat().st_mode):
+                    raise ClusterError(f"the pipelines put something else in the place of their file {file.name}")
 
     def write(self, outcome: Outcome) -> None:
         """The deployment ended."""
@@ -113,7 +134,8 @@ class LocalEnvironment:
         self.tidy()
         # A name that was never there: a killed one's worker may still be writing to its release for a second or two.
         release = Release(self._releases / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
-        release.folder.mkdir(parents=True)
+        release.work.mkdir(parents=True)
+        release.database.symlink_to(release.work_database.relative_to(release.folder))
         current = self.current()
         if current and current.database.exists():
             _copy_database(current.database, release.database, go_on)

@@ -16,11 +16,11 @@ from bot.names import short
 from bot.registration import Target
 from bot.values import Pipeline, Values
 from cluster.errors import ClusterError
-from cluster.local.runtime import Runtime
+from cluster.local.images import RegistryAwayError
 from cluster.local.storage import publish
 from cluster.sync.environment import End, LocalEnvironment, Outcome, Release
 from cluster.sync.pipelines import Pipelines
-from cluster.sync.repositories import Repositories
+from cluster.sync.places import Places
 
 MESSAGE_CHARACTERS = 10_000
 LOG_CHARACTERS = 100_000  # of one report
@@ -32,9 +32,8 @@ _log = logging.getLogger("dppctl.sync")
 class Means:
     """What all jobs work with."""
 
-    repositories: Repositories
+    places: Places
     zipapp: Path
-    runtime: Callable[[Path | None], Runtime]
     report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
     storage_url: Callable[[Target], str]
 
@@ -64,12 +63,16 @@ class Job(ABC):
             pipelines.stop()
 
     def _begin(self) -> Release:
-        return self._environment.begin(lambda: not self._stopped.is_set())
+        return self._environment.begin(self._goes_on)
+
+    def _goes_on(self) -> bool:
+        return not self._stopped.is_set()
 
     def _follow(
         self, release: Release, ids: Sequence[str], tell: Callable[[str, str], object]
     ) -> tuple[Receipt, Pipelines]:
-        running = Pipelines(release, self.values, ids, self._means.zipapp, self._means.runtime)
+        place = self._means.places.place(release, self._environment, self.values, self._goes_on)
+        running = Pipelines(release, self.values, ids, self._means.zipapp, place)
         self._pipelines = running
         try:
             if self._stopped.is_set():  # the stop came before there was something to stop
@@ -158,14 +161,12 @@ class Deployment(Job):
         return ran.model_copy(update={"ops_commit": self.ops_commit, "message": message, "ended": time.time()})
 
     def _deploy(self) -> Outcome | None:
-        source = self.values.source
         ids = [pipeline.id for pipeline in self.values.pipelines]
-        repositories = self._means.repositories
         try:
-            with repositories.use(source.repository) as app:
-                app.refresh()
-        except BotError as error:  # a repository that is away for a while fails nothing
-            self._log(logging.ERROR, f"not deployed yet error={error}")
+            self._means.places.refresh(self.values, self._goes_on)
+        except (BotError, RegistryAwayError) as error:  # what is away for a while fails nothing
+            if self._goes_on():
+                self._log(logging.ERROR, f"not deployed yet error={error}")
             return None
         self._tell("started", f"running {', '.join(ids)}")
         release = receipt = None
@@ -173,8 +174,7 @@ class Deployment(Job):
         phase: End
         try:
             release = self._begin()
-            with repositories.use(source.repository) as app:
-                app.export(source.commit, source.path, release.source)
+            self._means.places.fill(release, self._environment, self.values, self._goes_on)
             began = time.time()
             receipt, pipelines = self._follow(release, ids, lambda message, log: self._tell("progress", message, log))
             folders = pipelines.spec_folders

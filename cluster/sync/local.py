@@ -21,6 +21,7 @@ from cluster.errors import ClusterError
 from cluster.local.runtime import Runtime
 from cluster.sync.environment import LocalEnvironment, environment_folder
 from cluster.sync.job import Deployment, Job, Means, ScheduledRun
+from cluster.sync.places import Places
 from cluster.sync.repositories import Repositories, Repository
 from cluster.sync.schedules import Schedules
 
@@ -50,6 +51,7 @@ class LocalSync:
     report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
     stopping: threading.Event
     concurrency: int = 2  # jobs at a time
+    registry_auth_file: Path | None = None  # for images, where registries ask for a password
     storage_url: Callable[[Target], str] = lambda target: f"{target.environment}'s storage"
     schedules: Schedules = field(default_factory=Schedules)
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -63,7 +65,8 @@ class LocalSync:
 
     def __post_init__(self) -> None:
         self._repositories = Repositories(self.repositories)
-        self._means = Means(self._repositories, self.zipapp, self.runtime, self.report, self.storage_url)
+        places = Places(self._repositories, self.runtime, self.registry_auth_file)
+        self._means = Means(places, self.zipapp, self.report, self.storage_url)
 
     def wake(self) -> None:
         """Something was committed to an ops repo."""

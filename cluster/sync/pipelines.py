@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from bot.events import Receipt
 from bot.values import Values
 from cluster.errors import ClusterError
-from cluster.local.runtime import Runtime
-from cluster.local.worker_process import WorkerProcess
+from cluster.local.worker_process import Place, WorkerProcess
 from cluster.sync.environment import Release
 
 TELL_SECONDS = 1.0
@@ -30,19 +29,21 @@ class Pipelines:
         values: Values,
         ids: Sequence[str],
         zipapp: Path,
-        runtime: Callable[[Path | None], Runtime],
+        place: Place,
     ) -> None:
-        """Start it. The source is in place; `runtime` makes dpp's environment, for a requirements file or for none."""
-        requirements = release.source / "requirements.txt"
-        self._receipt = release.folder / "receipt.json"
+        """Start it in that place. The source is in the release."""
+        self._release = release
         origin = {"source": values.source.model_dump(mode="json"), "image": values.image}
         self._worker = WorkerProcess(
             zipapp,
-            runtime(requirements if requirements.is_file() else None),
+            place,
             release.source,
             ids,
-            environment={"DPP_DB_ENGINE": release.engine, "DPPCTL_ORIGIN": json.dumps(origin)},
-            receipt=self._receipt,
+            environment={
+                "DPP_DB_ENGINE": f"sqlite:///{place.path(release.work_database)}",
+                "DPPCTL_ORIGIN": json.dumps(origin),
+            },
+            receipt=release.receipt,
             verbose=True,
         )
         self._invalid: list[str] = []
@@ -79,8 +80,9 @@ class Pipelines:
         """What came out, once `follow` is exhausted. Raises ClusterError when the pipelines could not be run."""
         code = self._worker.wait()
         complaint = self._worker.complaint()
+        self._release.check()
         try:
-            return Receipt.model_validate_json(self._receipt.read_bytes())
+            return Receipt.model_validate_json(self._release.receipt.read_bytes())
         except FileNotFoundError:
             reason = "\n".join(self._invalid) or complaint or f"the worker ended with exit code {code}"
             raise ClusterError(reason) from None

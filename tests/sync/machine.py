@@ -104,10 +104,11 @@ class Machine:
         *pipelines: str | Pipeline,
         repository: str = "ann/app",
         targets: tuple[Target, ...] = (STAGING,),
+        image: str | None = None,
     ) -> str:
         """Push the app and say in the ops repo that this is what environments run; the app's commit."""
         commit = self.app.push(files)
-        self.say_commit(commit, *pipelines, repository=repository, targets=targets)
+        self.say_commit(commit, *pipelines, repository=repository, targets=targets, image=image)
         return commit
 
     def say_commit(
@@ -116,11 +117,12 @@ class Machine:
         *pipelines: str | Pipeline,
         repository: str = "ann/app",
         targets: tuple[Target, ...] = (STAGING,),
+        image: str | None = None,
     ) -> None:
         """The same of a commit that is there."""
         source = Source(repository=repository, path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(one if isinstance(one, Pipeline) else Pipeline(id=one) for one in pipelines or ["./one"])
-        values = Values(image=None, source=source, pipelines=chosen)
+        values = Values(image=image, source=source, pipelines=chosen)
         self._writer.write([Update(target, values) for target in targets])
 
     def environment(self, target: Target = STAGING) -> LocalEnvironment:

@@ -1,0 +1,106 @@
+"""Real images for tests, in a containers storage of their own below the cache.
+
+The base images (tests/base_images.py) are made once and stay there; the storage's name says what they were made of.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.local.folders import cache_dir
+from cluster.local.runtime import Runtime
+from tests import base_images
+from tests.conftest import write_files
+
+WORKDIR = "/pipelines"
+USER = "1234:1234"  # nobody on this machine
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one containers storage; `environment` leads podman and buildah to it."""
+
+    storage: Path
+    environment: dict[str, str]
+    python: str  # busybox and Python
+    dpp: str  # and dpp
+
+    def build(self, name: str, context: Path, *options: str) -> str:
+        """Build a folder with a Dockerfile; NAME@DIGEST, of an image that is in the storage only."""
+        # No cache: layers that nothing refers to any more would pile up in a storage that stays.
+        self.run("buildah", "build", "--no-cache", "--tag", name, *options, str(context))
+        return f"{name}@{self.run('podman', 'image', 'inspect', '--format', '{{.Digest}}', name)}"
+
+    def app(self, folder: Path, files: dict[str, str], *, extra: str = "") -> str:
+        """An app's image: these files in the WORKDIR, owned by a user without a name; NAME@DIGEST."""
+        dockerfile = f"FROM {self.dpp}\nWORKDIR {WORKDIR}\nCOPY --chown={USER} . .\nUSER {USER}\n{extra}\n"
+        context = write_files(folder, {"Dockerfile": dockerfile, ".dockerignore": "Dockerfile\n", **files})
+        return self.build(f"127.0.0.1:1/app-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}", context)
+
+    def containers(self) -> list[str]:
+        """All that are there for dppctl, also what runs no more."""
+        return self.run("podman", "ps", "--all", "--quiet", "--filter", "label=dppctl.owner").split()
+
+    def processes(self) -> list[str]:
+        """The command lines in all of them."""
+        running = self.run("podman", "ps", "--quiet", "--filter", "label=dppctl.owner").split()
+        return [line for one in running for line in self.run("podman", "top", one, "args").splitlines()[1:]]
+
+    def run(self, *command: str) -> str:
+        """What the command prints."""
+        done = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout.strip()
+
+
+def ensure_images(runtime: Runtime) -> Images:
+    """The images, made if they are not there."""
+    made_of = [
+        sys.version,
+        sys.base_prefix,
+        platform.machine(),
+        str(runtime.folder),
+        Path(base_images.__file__).read_text(),
+    ]
+    key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:8]
+    storage = cache_dir() / "tests" / f"images-{key}"
+    storage.mkdir(parents=True, exist_ok=True)
+    images = Images(storage, _configure(storage), "localhost/test-python", "localhost/test-dpp")
+    with _one_at_a_time(storage / "lock"):
+        if not (storage / "made").exists():
+            for name, fill in ((images.python, base_images.fill_python), (images.dpp, base_images.fill_dpp)):
+                with tempfile.TemporaryDirectory(prefix="dppctl-test-image-") as scratch:
+                    dockerfile = fill(Path(scratch, "root"), runtime)
+                    Path(scratch, "Dockerfile").write_text(dockerfile)
+                    images.build(name, Path(scratch))
+            (storage / "made").touch()
+    return images
+
+
+def _configure(storage: Path) -> dict[str, str]:
+    """Files that need no systemd and touch nobody's images; crun refuses hybrid cgroups, so runc where it is."""
+    engine = '[engine]\nruntime = "runc"\n' if shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin") else ""
+    limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
+    # podman takes no longer run root than 50 characters.
+    run = Path(tempfile.gettempdir(), f"dppctl-{storage.name}")
+    roots = f'[storage]\ndriver = "overlay"\ngraphroot = "{storage}/graph"\nrunroot = "{run}"\n'
+    files = {"containers.conf": engine + limits, "storage.conf": roots}
+    for name, text in files.items():
+        (storage / name).write_text(text)
+    return {"CONTAINERS_CONF": f"{storage}/containers.conf", "CONTAINERS_STORAGE_CONF": f"{storage}/storage.conf"}
+
+
+@contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
