@@ -1,13 +1,11 @@
 """A bare copy of a repository that is kept between uses; read through it what is true at a commit."""
 
 import re
-import shutil
-import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from bot.archive import export
 from bot.errors import BotError
 from bot.git import Git, GitError
 from bot.names import is_ref
@@ -161,14 +159,7 @@ class Mirror:
 
     def export(self, commit: str, path: str, target: Path) -> None:
         """Put the files below a folder, as they are at a commit, into the new folder `target`."""
-        with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
-            self._git(self.folder, "archive", "--format=tar", f"--output={archive.name}", f"{commit}:{path}")
-            shutil.rmtree(target, ignore_errors=True)
-            try:
-                with tarfile.open(archive.name) as tar:
-                    tar.extractall(target, filter="data")
-            except tarfile.FilterError as error:
-                raise BotError(f"{commit[:12]}: {error}") from None
+        export(self._git, self.folder, f"{commit}:{path}", target)
 
     def _kinds(self, names: Mapping[K, str]) -> dict[K, tuple[str, str]]:
         """The kind and the id of each object; what is missing has another kind than git's."""

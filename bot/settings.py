@@ -32,7 +32,7 @@ class Settings(BaseModel):
     github_user: _Name = "dppctl"
     github_email: _Name = "dppctl@users.noreply.github.com"
     # Separated by commas: while rotating, the old and the new one.
-    webhook_secrets: tuple[SecretStr, ...]
+    webhook_secrets: tuple[SecretStr, ...] = ()
     # What sync shows when it reports. Left out, each start makes a new one, which is enough for `dppctl up`.
     sync_token: Annotated[SecretStr, Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(32)))]
     state_dir: Path
@@ -100,8 +100,11 @@ class Settings(BaseModel):
         return [value for secret in held if (value := secret.get_secret_value())]
 
 
-def load_settings(config: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `config/.env` and the environment. Raises BotError naming the variable that is wrong."""
+def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, receives: bool = True) -> Settings:
+    """Settings from `config/.env` and the environment. Raises BotError naming the variable that is wrong.
+
+    `receives`: for something that takes webhooks, or works for what does; then there must be a secret.
+    """
     given = {**dotenv_values(config / ".env"), **environment}
     fields = {name: given[_PREFIX + name.upper()] for name in Settings.model_fields if _PREFIX + name.upper() in given}
     fields.setdefault("state_dir", str(config / "state"))
@@ -109,7 +112,12 @@ def load_settings(config: Path, environment: Mapping[str, str] = os.environ) -> 
         settings = Settings.model_validate(fields)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        variable = _PREFIX + str(problem["loc"][0]).upper()
-        message = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        raise BotError(f"{variable}: {message} (set it in the environment or in {config / '.env'})") from None
+        raise _wrong(str(problem["loc"][0]), problem["msg"].removeprefix("Value error, "), config) from None
+    if receives and not settings.webhook_secrets:
+        raise _wrong("webhook_secrets", "is not set", config)
     return settings.model_copy(update={"state_dir": settings.state_dir.absolute()})
+
+
+def _wrong(field: str, message: str, config: Path) -> BotError:
+    variable = _PREFIX + field.upper()
+    return BotError(f"{variable}: {message} (set it in the environment or in {config / '.env'})")

@@ -15,6 +15,7 @@ COMMANDS = {
     "run": ("cli.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
     "deploy": ("cli.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
+    "build": ("cli.build:build", "Build an app's image as the bot would, and print its digest."),
     "logs": ("cli.logs:logs", "Print what a deployment's pipelines wrote."),
     "list": ("cli.list:list_", "List what there is: pods, deployments."),
     "ssh": ("cli.pods:ssh", "Open a shell in a worker's folder, or on a database."),

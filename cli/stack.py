@@ -80,6 +80,7 @@ class Stack:
             report=Reporter(self._receiver.here, settings.sync_token.get_secret_value(), stopping),
             stopping=stopping,
             concurrency=settings.sync_concurrency,
+            registry_auth_file=settings.registry_auth_file,
             storage_url=self._storages.url,
         )
         parts = {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
