@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import builds, chaos, ops_repo, paired, push, receiver, recheck, replay, start, worker
+from benchmarks import builds, chaos, images, ops_repo, paired, push, receiver, recheck, replay, start, worker
 from benchmarks.bench import open_bench
 from benchmarks.report import ROOT, Result, load, merge, page
 
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "replay": replay.replay,
     "chaos": chaos.chaos,
     "builds": builds.builds,
+    "images": images.images,
 }
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import threading
@@ -12,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
-from urllib.request import urlopen
 from uuid import uuid4
 
 from benchmarks.bench import Bench, numbered
 from benchmarks.report import Result, Row, spread, table
 from bot.builders.buildah import Buildah
 from bot.builders.interface import Order
+from tests.registry import running_registry
 
 BAR = 1.1
 MEGABYTES = 20
@@ -43,13 +42,13 @@ def builds(bench: Bench) -> Result:
     by_hand: list[float] = []
     ours: list[float] = []
     pairs, megabytes = (2, 2) if bench.quick else (15, MEGABYTES)
-    with _registry(bench.new_folder()) as host, _by_hand(bench) as hand:
+    with running_registry(bench.new_folder() / "registry") as registry, _by_hand(bench) as hand:
         builder = Buildah(bench.new_folder(), cache_bytes=0)
         hand.options = ["--isolation", *_isolation(builder)]
         for number in numbered(pairs, "pair"):
             turns = [(by_hand, hand.build), (ours, lambda order: builder.build(order, _unheard, threading.Event()))]
             for times, build in turns if number % 2 else reversed(turns):
-                order = _order(bench.new_folder(), f"{host}/ann/app:{number}", megabytes)
+                order = _order(bench.new_folder(), f"{registry.host}/ann/app:{number}", megabytes)
                 started = time.perf_counter()
                 digest = build(order)
                 times.append(time.perf_counter() - started)
@@ -125,38 +124,6 @@ def _order(context: Path, destination: str, megabytes: int) -> Order:
     (context / "number").write_text(uuid4().hex)
     shutil.copy(shutil.which("busybox") or "", context / "busybox")
     return Order(context=context, dockerfile=context / "Dockerfile", destination=destination)
-
-
-@contextmanager
-def _registry(folder: Path) -> Iterator[str]:
-    """HOST:PORT of an empty one."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{taken.getsockname()[1]}"
-    config = folder / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: '{folder}/registry'}}}}\nhttp: {{addr: '{host}'}}\n"
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
-    try:
-        _wait(f"http://{host}/v2/")
-        yield host
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _wait(url: str) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(url):
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
 
 
 def _unheard(_: str) -> None:
