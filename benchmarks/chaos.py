@@ -7,7 +7,7 @@ from benchmarks.report import Result, Row, table
 from tests.chaos.story import Story
 
 KILLS = 200
-SECONDS = 8.0  # at most, between a start and the kill: it is up after one or two, and a deployment takes some more
+SECONDS = 5.0  # at most, between a start and the kill: it is up after one or two, and a deployment takes some more
 SEED = 20_260
 
 
