@@ -51,7 +51,8 @@ class Receiver:
                 stderr=log,
                 pass_fds=[listening.fileno()],
                 start_new_session=True,  # Ctrl-C is for us; we end it when the others have
-                preexec_fn=die_with_parent(signal.SIGQUIT),
+                # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
+                preexec_fn=die_with_parent(signal.SIGKILL),
             )
 
     def run(self) -> None:

@@ -96,6 +96,18 @@ class LocalRegistry:
             entries.append({"mediaType": OCI_MANIFEST, "digest": digest, "size": size, "platform": platform})
         return self._push_manifest(name, tag, OCI_INDEX, {"manifests": entries})
 
+    def digest(self, name: str) -> str:
+        """What skopeo, which is none of ours, says that HOST/NAME:TAG is here."""
+        return self._skopeo("--format={{.Digest}}", name)
+
+    def config(self, name: str) -> str:
+        """The configuration of an image, as skopeo reads it."""
+        return self._skopeo("--config", name)
+
+    def _skopeo(self, option: str, name: str) -> str:
+        asked = ["skopeo", "inspect", "--tls-verify=false", option, f"docker://{name}"]
+        return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+
     def delete(self, name: str, digest: str) -> None:
         """Delete an image, with all its tags."""
         self._ask("DELETE", f"{name}/manifests/{digest}")

@@ -15,11 +15,12 @@ import pytest
 from bot.builders.buildah import Buildah
 from bot.builders.interface import BuildError, BuildPutOffError, BuildStoppedError, Order
 from bot.builders.process import ask
-from tests.builders.conftest import BUSYBOX, App, Registry, built, free_port
+from tests.builders.conftest import BUSYBOX, App, built, free_port
 from tests.conftest import eventually, processes_with
+from tests.registry import LocalRegistry
 
 
-def test_the_digest_is_the_one_that_the_registry_holds(buildah: Buildah, registry: Registry, app: App) -> None:
+def test_the_digest_is_the_one_that_the_registry_holds(buildah: Buildah, registry: LocalRegistry, app: App) -> None:
     order = app(BUSYBOX + "RUN echo built by $0\n", destination=f"{registry.host}/ann/app:1", labels={"who": "ann"})
     digest, lines = built(buildah, order)
     assert digest == registry.digest(order.destination)
@@ -27,7 +28,7 @@ def test_the_digest_is_the_one_that_the_registry_holds(buildah: Buildah, registr
     assert json.loads(registry.config(order.destination))["config"]["Labels"]["who"] == "ann"
 
 
-def test_layers_that_did_not_change_are_not_built_again(buildah: Buildah, registry: Registry, app: App) -> None:
+def test_layers_that_did_not_change_are_not_built_again(buildah: Buildah, registry: LocalRegistry, app: App) -> None:
     order = app(BUSYBOX + "RUN echo once\n", destination=f"{registry.host}/ann/again:1")
     first, _ = built(buildah, order)
     again, lines = built(buildah, order)
@@ -36,7 +37,7 @@ def test_layers_that_did_not_change_are_not_built_again(buildah: Buildah, regist
 
 
 def test_a_target_arguments_and_a_dockerfile_beside_the_context(
-    buildah: Buildah, registry: Registry, app: App, tmp_path: Path
+    buildah: Buildah, registry: LocalRegistry, app: App, tmp_path: Path
 ) -> None:
     text = BUSYBOX + "FROM base AS small\nARG WHO\nRUN echo hello $WHO\nFROM base\nRUN exit 9\n"
     given = app(text, destination=f"{registry.host}/ann/target:1", target="small", arguments={"WHO": "ann"})
@@ -47,7 +48,7 @@ def test_a_target_arguments_and_a_dockerfile_beside_the_context(
 
 
 def test_a_secret_is_seen_by_its_run_and_is_not_in_the_image(
-    buildah: Buildah, registry: Registry, app: App, tmp_path: Path
+    buildah: Buildah, registry: LocalRegistry, app: App, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("t0k3n")
     text = BUSYBOX + (
@@ -63,7 +64,7 @@ def test_a_secret_is_seen_by_its_run_and_is_not_in_the_image(
 
 @pytest.mark.parametrize("isolation", ["oci", "chroot"])
 def test_a_run_sees_nothing_of_the_bot(
-    state: Path, registry: Registry, app: App, isolation: str, monkeypatch: pytest.MonkeyPatch
+    state: Path, registry: LocalRegistry, app: App, isolation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The secret is in our environment, and in the environment and the arguments of a process of ours."""
     secret = "s3cr3t-of-the-bot"
@@ -85,7 +86,7 @@ def test_a_run_sees_nothing_of_the_bot(
     assert "sleep 60" not in seen
 
 
-def test_dockerignore_leaves_files_out(buildah: Buildah, registry: Registry, app: App) -> None:
+def test_dockerignore_leaves_files_out(buildah: Buildah, registry: LocalRegistry, app: App) -> None:
     files = {".dockerignore": "private\n", "private": "x", "public": "x"}
     order = app(BUSYBOX + "COPY . /app\nRUN busybox ls /app\n", files, destination=f"{registry.host}/ann/ignore:1")
     _, lines = built(buildah, order)
@@ -101,7 +102,7 @@ def test_a_link_out_of_the_folder_is_refused_before_the_build(buildah: Buildah, 
         built(buildah, order)
 
 
-def test_a_link_within_the_folder_is_fine(buildah: Buildah, registry: Registry, app: App) -> None:
+def test_a_link_within_the_folder_is_fine(buildah: Buildah, registry: LocalRegistry, app: App) -> None:
     order = app(BUSYBOX + "COPY . /app\n", {"a/b": "x"}, destination=f"{registry.host}/ann/link:1")
     (order.context / "c").symlink_to("a/b")
     (order.context / "broken").symlink_to("nowhere")
@@ -161,7 +162,7 @@ def test_a_build_that_takes_too_long_is_ended(state: Path, app: App) -> None:
     assert nothing_left(state, order)
 
 
-def test_two_builds_at_once_and_one_of_them_stopped(buildah: Buildah, registry: Registry, app: App) -> None:
+def test_two_builds_at_once_and_one_of_them_stopped(buildah: Buildah, registry: LocalRegistry, app: App) -> None:
     order = app(BUSYBOX + "RUN busybox sleep 3; echo done\n", destination=f"{registry.host}/ann/two:1")
     other = Order(**{**vars(order), "dockerfile": order.context / "Other"})
     other.dockerfile.write_text((BUSYBOX + "RUN echo other; busybox sleep 60\n").replace("    ", ""))
@@ -175,7 +176,7 @@ def test_two_builds_at_once_and_one_of_them_stopped(buildah: Buildah, registry: 
     assert results == [registry.digest(order.destination)]
 
 
-def test_old_images_go_when_the_cache_is_too_large(tmp_path: Path, registry: Registry, app: App) -> None:
+def test_old_images_go_when_the_cache_is_too_large(tmp_path: Path, registry: LocalRegistry, app: App) -> None:
     state = tmp_path / "own"
     old = app("FROM scratch\nCOPY busybox /old\n", destination=f"{registry.host}/ann/old:1")
     built(Buildah(state), old)
@@ -187,7 +188,7 @@ def test_old_images_go_when_the_cache_is_too_large(tmp_path: Path, registry: Reg
     assert buildah_in(state, "images", "--all", "--quiet") == ""
 
 
-def test_nothing_is_pruned_while_a_build_runs(tmp_path: Path, registry: Registry, app: App) -> None:
+def test_nothing_is_pruned_while_a_build_runs(tmp_path: Path, registry: LocalRegistry, app: App) -> None:
     builder = Buildah(tmp_path / "own", cache_bytes=0)
     order = app(BUSYBOX + "RUN echo now; busybox sleep 1\n", destination=f"{registry.host}/ann/prune:1")
     builder.build(order, lambda line: builder.prune() if line == "now" else None, threading.Event())

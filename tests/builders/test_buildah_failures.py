@@ -1,9 +1,6 @@
 """Each way that a build with buildah ends badly, and the one line that says so."""
 
-import json
 import re
-import subprocess
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +10,9 @@ from bot.builders.buildah import Buildah
 from bot.builders.buildah_failures import failure
 from bot.builders.interface import BuildError, BuildPutOffError, Order
 from bot.builders.process import Ended
-from tests.builders.conftest import BUSYBOX, App, Registry, built, free_port, serve
-from tests.conftest import needs
+from tests.builders.conftest import BUSYBOX, App, built, free_port
+from tests.registry import LocalRegistry, running_registry
+from tests.token_server import PASSWORD
 
 FAILURES = {
     "FROM scratch\nCOPY busybox\n": "Dockerfile:2: COPY busybox: COPY requires at least one argument",
@@ -55,7 +53,9 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("dockerfile", FAILURES)
-def test_what_only_another_commit_can_mend(buildah: Buildah, registry: Registry, app: App, dockerfile: str) -> None:
+def test_what_only_another_commit_can_mend(
+    buildah: Buildah, registry: LocalRegistry, app: App, dockerfile: str
+) -> None:
     with pytest.raises(BuildError) as raised:
         built(buildah, app(dockerfile.replace("REGISTRY", registry.host)))
     told = str(raised.value).replace(registry.host, "REGISTRY")
@@ -89,16 +89,15 @@ def test_a_secret_that_is_not_there_puts_the_build_off(buildah: Buildah, app: Ap
 
 
 @pytest.fixture
-def private_registry(tmp_path: Path) -> Iterator[Registry]:
-    """It lets only ann in, whose password is `right`."""
-    needs("htpasswd")
-    line = subprocess.run(["htpasswd", "-Bbn", "ann", "right"], check=True, capture_output=True, text=True).stdout
-    (tmp_path / "users").write_text(line)
-    with serve(tmp_path, f"auth: {{htpasswd: {{realm: r, path: '{tmp_path}/users'}}}}") as registry:
+def private_registry(tmp_path: Path) -> Iterator[LocalRegistry]:
+    """It lets in only who has the password."""
+    with running_registry(tmp_path / "private", password=True) as registry:
         yield registry
 
 
-def test_a_registry_that_asks_for_a_login(state: Path, private_registry: Registry, app: App, tmp_path: Path) -> None:
+def test_a_registry_that_asks_for_a_login(
+    state: Path, private_registry: LocalRegistry, app: App, tmp_path: Path
+) -> None:
     host, logins = private_registry.host, tmp_path / "logins.json"
     order = app("FROM scratch\nCOPY busybox /x\n", destination=f"{host}/ann/app:1")
     builder = Buildah(state, auth_file=logins)
@@ -108,22 +107,21 @@ def test_a_registry_that_asks_for_a_login(state: Path, private_registry: Registr
     )
     for text, message in (
         ("{}", asks),
-        (login(host, "wrong"), asks),
+        (private_registry.auth_file_with("wrong").read_text(), asks),
         ("no JSON", f"cannot push {host}/ann/app:1: the file that DPPCTL_REGISTRY_AUTH_FILE names cannot be used"),
     ):
         logins.write_text(text)
         with pytest.raises(BuildPutOffError, match=f"^{re.escape(message)}"):
             built(builder, order)
-    logins.write_text(login(host, "right"))
+    logins.write_text(private_registry.auth_file.read_text())
     digest, lines = built(builder, order)
     assert digest.startswith("sha256:")
-    assert "right" not in "\n".join(lines)
+    assert PASSWORD not in "\n".join(lines)
 
 
-def test_a_login_is_used_for_base_images_too(state: Path, private_registry: Registry, app: App, tmp_path: Path) -> None:
-    logins = tmp_path / "logins.json"
+def test_a_login_is_used_for_base_images_too(state: Path, private_registry: LocalRegistry, app: App) -> None:
     order = app(f"FROM {private_registry.host}/ann/nothing:1\n")
-    logins.write_text(login(private_registry.host, "right"))
+    logins = private_registry.auth_file
     with pytest.raises(BuildError, match=r"^there is no image"):
         built(Buildah(state, auth_file=logins), order)
     with pytest.raises(BuildPutOffError, match=r"^cannot get the base image .* asks for a login"):
@@ -142,7 +140,3 @@ def test_a_full_disk_puts_the_build_off(tmp_path: Path) -> None:
 
 def run_ended(code: int) -> str:
     return f'Error: building at STEP "RUN x": while running runtime: exit status {code}'
-
-
-def login(host: str, password: str) -> str:
-    return json.dumps({"auths": {host: {"auth": b64encode(f"ann:{password}".encode()).decode()}}})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.test_imaging import DOCKERFILE, skopeo
+from tests.bot.test_imaging import DOCKERFILE
 from tests.conftest import Dppctl, needs
 from tests.forge import APP, Forge, Repository
 from tests.registry import LocalRegistry, running_registry
@@ -40,7 +40,7 @@ def test_it_prints_the_digest_that_the_registry_has_and_builds_the_same_files_on
     done = build(dppctl, app, registry)
     assert done.returncode == 0, done.stderr
     tree = app.git("rev-parse", "HEAD^{tree}")
-    digest = skopeo(f"{registry.host}/ann/app:{tree}").split()[0]
+    digest = registry.digest(f"{registry.host}/ann/app:{tree}")
     assert done.stdout == f"{registry.host}/ann/app@{digest}\n"
     assert "STEP" in done.stderr
     (app.work / "note.txt").write_text("not committed")
