@@ -56,6 +56,7 @@ def examine() -> Iterator[Part]:
     yield _command("sqlite3", ["--version"], "no shell on SQLite databases", "install sqlite3")
     yield _adminer()
     yield _datasette()
+    yield _command("podman", ["--version"], "no apps with an image of their own", "install podman")
     yield from _disks()
 
 

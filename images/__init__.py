@@ -1,0 +1,1 @@
+"""Dockerfiles that are installed with dppctl: one folder an image."""
