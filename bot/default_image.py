@@ -7,8 +7,9 @@ _FROM_AN_INDEX = re.compile(r"[a-z0-9][a-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;].*
 
 # The same rule as without an image: what dpp needs wins over what a requirement asks for.
 _INSTALL = """\
-RUN --mount=type=cache,target=/root/.cache \\
-    uv pip install --compile-bytecode --override /opt/dppctl/overrides.txt -r requirements.txt
+RUN --mount=type=cache,target=/var/cache/uv \\
+    uv pip install --cache-dir /var/cache/uv --compile-bytecode \\
+    --override /opt/dppctl/overrides.txt -r requirements.txt
 """
 _COPY = "COPY --chown=1000:1000 . ./\n"
 
