@@ -12,12 +12,13 @@ from bot.app_config import Build
 from bot.builders.choose import NoBuilder, Options, choose
 from bot.builders.interface import Builder, Order
 from bot.builds import Work
-from bot.default_image import DefaultImage
+from bot.default_image import default_dockerfile
 from bot.errors import BotError
 from bot.images import Default, FromDockerfile, Means, labels
 from bot.names import RepoPath
 from bot.registry.client import Registry
 from bot.registry.reference import Reference
+from bot.runtime_image import RuntimeImage
 from bot.settings import Settings
 from bot.values import Source
 
@@ -32,7 +33,7 @@ class Workshop:
     means: Means
     registry: Registry
     builder: Builder
-    default: DefaultImage
+    runtime: RuntimeImage
 
     def ready(self, reference: Reference) -> str:
         """An image that somebody else made, by its digest. Raises BotError when it is not there, RegistryError."""
@@ -75,7 +76,9 @@ class Workshop:
                 dockerfile = context / build.dockerfile
                 if isinstance(kind, Default):
                     dockerfile = folder / "Dockerfile"
-                    self.default.dockerfile(context, dockerfile, log, stop)
+                    requirements = context / "requirements.txt"
+                    text = requirements.read_text(errors="replace") if requirements.is_file() else None
+                    dockerfile.write_text(default_dockerfile(self.runtime.ensure(log, stop), text))
                 order = Order(
                     context=context,
                     dockerfile=dockerfile,
@@ -114,8 +117,8 @@ def make_workshop(settings: Settings) -> Workshop:
         why_not = "there is no registry for its image: set DPPCTL_REGISTRY"
         builder = NoBuilder(why_not)
     registry = Registry(settings.registry_auth_file, settings.plain_http_registries)
-    default = DefaultImage(settings, registry, builder)
-    return Workshop(settings, Means(settings.registry, why_not), registry, builder, default)
+    runtime = RuntimeImage(settings, registry, builder)
+    return Workshop(settings, Means(settings.registry, why_not), registry, builder, runtime)
 
 
 def builder_options(settings: Settings) -> Options:

@@ -59,6 +59,7 @@ def examine() -> Iterator[Part]:
     yield _adminer()
     yield _datasette()
     yield from _builders()
+    yield _command("podman", ["--version"], "no apps with an image of their own", "install podman")
     yield from _disks()
 
 

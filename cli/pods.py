@@ -66,7 +66,7 @@ def _worker_shell(pod: "Pod") -> tuple[list[str], dict[str, str]]:
     """The user's shell, and the environment that makes it the worker's."""
     if not Path(pod.workload).is_dir():
         raise InputError(f"the folder that {pod.name} worked in is gone: {pod.workload}")
-    path = os.pathsep.join([pod.path, os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([*filter(None, [pod.path]), os.environ.get("PATH", os.defpath)])
     shell = os.environ.get("SHELL") or "/bin/sh"
     prompt = f"{pod.name}:~$ "
     if Path(shell).name in ("sh", "dash", "bash", "ksh"):

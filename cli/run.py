@@ -1,10 +1,11 @@
 """`dppctl run`: a workload's pipelines on this machine, from the assigned pods to what came out."""
 
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,17 @@ from cli.errors import InputError
 from cli.report import Report, make_report
 from cluster.errors import ClusterError
 from cluster.local import databases, durations, keeper, pods, processes, storage
+from cluster.local.databases import Database
 from cluster.local.folders import cache_dir
-from cluster.local.runtime import Runtime, ensure_runtime
-from cluster.local.worker_process import WorkerProcess
+from cluster.local.runtime import ensure_runtime
+from cluster.local.worker_process import Place, WorkerProcess
 
 
 @click.command()
 @click.argument("pipelines", nargs=-1)
 @click.option("--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside.")
 @click.option("--db", default="sqlite", show_default=True, help="sqlite, postgres, or a SQLAlchemy URL.")
+@click.option("--image", help="Run in this image (with podman) instead of dpp's own environment.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time.")
 @click.option("--keep", default="1h", show_default=True, envvar="DPPCTL_KEEP", help="How long the database stays.")
@@ -35,6 +38,7 @@ def run(
     pipelines: tuple[str, ...],
     workload: str,
     db: str,
+    image: str | None,
     variables: tuple[str, ...],
     concurrency: int,
     keep: str,
@@ -46,7 +50,7 @@ def run(
     Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input.
     """
     database, kept_for, environment = databases.parse(db), durations.seconds(keep), _environment(variables)
-    settings = _Settings(pipelines, workload, database, environment, concurrency, kept_for, verbose)
+    settings = _Settings(pipelines, workload, database, image, environment, concurrency, kept_for, verbose)
     with make_report(output, verbose) as report, _stopping(report) as stoppable:
         sys.exit(_run(settings, report, stoppable))
 
@@ -56,6 +60,7 @@ class _Settings:
     pipelines: tuple[str, ...]
     workload: str
     database: str
+    image: str | None
     environment: dict[str, str]
     concurrency: int
     keep: float
@@ -66,7 +71,7 @@ def _run(settings: _Settings, report: Report, stoppable: list[WorkerProcess]) ->
     name = ",".join(settings.pipelines) or "all"
     worker = pods.create("worker", pipeline=name)
     try:
-        runtime = _prepare(worker, settings, report)
+        place = _prepare(worker, settings, report)
         db = pods.create("db", pipeline=name) if settings.database in databases.KINDS else None
     except BaseException:
         worker.remove()
@@ -74,29 +79,39 @@ def _run(settings: _Settings, report: Report, stoppable: list[WorkerProcess]) ->
     kept = keeper.start(worker, settings.database, db, settings.keep)
     try:
         report.assigned(worker.name, db.name if db else None, kept.database)
-        return _run_assigned(settings, report, runtime, worker, kept, stoppable)
+        return _run_assigned(settings, report, place, worker, kept, stoppable)
     finally:
         kept.release()
 
 
-def _prepare(worker: pods.Pod, settings: _Settings, report: Report) -> Runtime:
+Prepared = Callable[[Database], Place]
+"""Where to run, once the database is there."""
+
+
+def _prepare(worker: pods.Pod, settings: _Settings, report: Report) -> Prepared:
     """Have all that the pod needs before anything is assigned: the workload, its runtime, its own database."""
     from cli.limits import Limits
     from cli.workload import open_workload
 
     workload = open_workload(settings.workload, worker.folder, Limits.from_environment(), report.note)
+    if settings.image:
+        from cli.in_image import in_image
+
+        place = in_image(settings.image, worker.name, workload, report.note)
+        worker.update(workload=str(workload))
+        return place
     requirements = workload / "requirements.txt"
     runtime = ensure_runtime(cache_dir(), requirements if requirements.is_file() else None, report.note)
     if settings.database not in databases.KINDS:
         databases.check(settings.database, runtime.bin / "python", workload)
     worker.update(workload=str(workload), path=str(runtime.bin))
-    return runtime
+    return lambda _database: runtime
 
 
 def _run_assigned(
     settings: _Settings,
     report: Report,
-    runtime: Runtime,
+    prepared: Prepared,
     worker: pods.Pod,
     kept: keeper.Keeper,
     stoppable: list[WorkerProcess],
@@ -104,13 +119,13 @@ def _run_assigned(
     since = time.time()
     workload = Path(worker.workload)
     environment = {"DPP_DB_ENGINE": kept.database.engine, **settings.environment}
+    origin = {"DPPCTL_ORIGIN": json.dumps({"image": settings.image})}
     process = WorkerProcess(
         _zipapp(),
-        runtime,
+        prepared(kept.database),
         workload,
         settings.pipelines,
-        environment=environment,
-        receipt=worker.folder / "receipt.json",
+        environment=environment | origin,
         concurrency=settings.concurrency,
         verbose=settings.verbose,
     )

@@ -1,1 +1,1 @@
-"""Build contexts of dppctl's own images: data, no code."""
+"""Dockerfiles that are installed with dppctl: one folder an image."""

@@ -4,6 +4,7 @@ No registry is asked for a base. The Python base is busybox and the interpreter 
 libraries that it is linked to; the image on it has dpp as `ensure_runtime` made it.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import sys
 import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
+
+import uv
 
 from cluster.local.runtime import Runtime
 
@@ -47,9 +50,14 @@ def fill_python(root: Path, runtime: Runtime) -> str:
     assert pip
     assert pip.origin
     shutil.copytree(Path(pip.origin).parent, library / "pip")  # where Debian's Python finds it too
-    _link(root, [binary, Path(busybox), *library.rglob("*.so"), *runtime.folder.rglob("*.so")], runtime)
+    _whole_seconds(library)
+    _link(
+        root,
+        [binary, Path(busybox), Path(uv.find_uv_bin()), *library.rglob("*.so"), *runtime.folder.rglob("*.so")],
+        runtime,
+    )
     return (
-        f"FROM scratch\nCOPY root /\nENV PATH=/usr/local/bin:/bin LD_LIBRARY_PATH=/{_LIBRARIES} "
+        f"FROM scratch\nCOPY root /\nWORKDIR /app\nENV PATH=/usr/local/bin:/bin LD_LIBRARY_PATH=/{_LIBRARIES} "
         f"SSL_CERT_FILE={_CERTIFICATES} PIP_CERT={_CERTIFICATES}\n"
     )
 
@@ -58,6 +66,7 @@ def fill_dpp(root: Path, runtime: Runtime) -> str:
     """Put dpp into the folder; the Dockerfile."""
     packages = Path("lib") / PYTHON / "site-packages"
     shutil.copytree(runtime.folder / packages, root / packages, symlinks=True)
+    _whole_seconds(root / packages)
     (root / "bin").mkdir()
     for name in ("python", "python3", PYTHON):
         (root / "bin" / name).symlink_to("/usr/local/bin/python3")
@@ -68,14 +77,21 @@ def fill_dpp(root: Path, runtime: Runtime) -> str:
     return "FROM localhost/test-python\nCOPY root /opt/dpp\nENV PATH=/opt/dpp/bin:/usr/local/bin:/bin\n"
 
 
+def _whole_seconds(folder: Path) -> None:
+    """A layer keeps times in whole seconds, rounded; what was compiled at a time before would be compiled anew."""
+    for source in folder.rglob("*.py"):
+        if not source.is_symlink():
+            seconds = int(source.stat().st_mtime)
+            os.utime(source, (seconds, seconds))
+
+
 def _link(root: Path, binaries: list[Path], runtime: Runtime) -> None:
     """Copy the machine's libraries that these need to one folder that everybody may read."""
     answer = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
     own = str(runtime.folder)  # wheels bring some of their own
-    gcc = Path("/lib/x86_64-linux-gnu/libgcc_s.so.1")  # which wheels with Rust in them need
     needed = {Path(library) for library in _LIBRARY.findall(answer) if not library.startswith(own)}
     (root / _LIBRARIES).mkdir(parents=True)
-    for library in needed | ({gcc} if gcc.exists() else set()):
+    for library in needed:
         shutil.copy(library, root / _LIBRARIES / library.name)
     for loader in set(_LOADER.findall(answer)):
         (root / loader.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.local.images import Image
-from cluster.local.podman import COMMAND, GoOn, podman, reason
+from cluster.local.podman import COMMAND, GoOn, podman, reason, without_notes
 
 _LABEL = "dppctl.owner"
 _WORKER = "/dppctl/worker.pyz"
@@ -57,8 +57,10 @@ class Container:
         ]  # fmt: skip
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Of that command. Pipelines get the image's, and what is given, in one variable: names like PATH or HOME
-        would have a meaning for podman."""
+        """Of that command. Pipelines get the image's, and what is given.
+
+        It comes in one variable, because names like PATH or HOME would have a meaning for podman itself.
+        """
         ours = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
         return {**ours, "DPPCTL_ENVIRONMENT": json.dumps(dict(given))}
 
@@ -76,7 +78,7 @@ class Container:
             return f"the image {reference} has no python3 on its PATH; install it in its Dockerfile"
         if 125 <= code <= 127:
             return f"podman cannot run the image {reference}: {reason(stderr)}"
-        return "\n".join(line for line in stderr.splitlines() if not line.startswith('time="')).strip()
+        return without_notes(stderr)
 
     def clear(self) -> None:
         """Have it gone, also when podman was ended before it could do that itself. Raises ClusterError."""

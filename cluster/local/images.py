@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -30,12 +31,18 @@ class Image:
     rootless: bool  # whether podman runs it as this user
 
 
-def ensure_image(reference: str, *, auth_file: Path | None = None, go_on: GoOn = always) -> Image:
+def ensure_image(
+    reference: str,
+    *,
+    auth_file: Path | None = None,
+    go_on: GoOn = always,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Image:
     """The image of this name, pulled if it is not here.
 
-    auth_file: https://man.archlinux.org/man/containers-auth.json.5, for registries that ask for a password; without it
-    podman's own is used. Raises RegistryAwayError when it may be pulled later, and ClusterError when it cannot be
-    run on this machine at all.
+    auth_file: for registries that ask for a password (https://man.archlinux.org/man/containers-auth.json.5); without
+    it podman's own is used. say gets a line when it takes time. Raises RegistryAwayError when it may be pulled later,
+    and ClusterError when it cannot be run on this machine at all.
     """
     if not _REFERENCE.fullmatch(reference):
         raise ClusterError(f"'{reference}' is no image; write HOST/NAME@sha256:… or NAME:TAG")
@@ -43,6 +50,7 @@ def ensure_image(reference: str, *, auth_file: Path | None = None, go_on: GoOn =
     try:
         found = podman("image", "inspect", reference)
     except ClusterError:
+        say(f"Pulling the image {reference}")
         _pull(reference, auth_file, go_on)
         found = podman("image", "inspect", reference)
     workdir = json.loads(found)[0]["Config"].get("WorkingDir") or "/"

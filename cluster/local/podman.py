@@ -6,7 +6,6 @@ checked; what is secret goes by way of podman's own environment or of files.
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ COMMAND = ("podman", "--log-level", "error")
 HOW_TO_INSTALL = "apt install podman (other systems: https://podman.io/docs/installation)"
 OLDEST = 4
 _LOOK = 0.1  # seconds between two looks whether to go on
-_NOTE = re.compile(r'time="')  # how a line of its log begins
+_NOTE = 'time="'  # how a line of its log begins
 
 GoOn = Callable[[], bool]
 
@@ -66,10 +65,15 @@ def podman(*arguments: str, go_on: GoOn = always) -> str:
 
 
 def reason(stderr: str) -> str:
-    """The last of podman's errors, without its notes."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _NOTE.match(line)]
+    """The last of podman's errors."""
+    lines = without_notes(stderr).splitlines() or stderr.strip().splitlines()
     errors = [line for line in lines if line.startswith("Error: ")] or lines
     return errors[-1].removeprefix("Error: ") if errors else ""
+
+
+def without_notes(stderr: str) -> str:
+    """What is there beside the lines of podman's log."""
+    return "\n".join(line.rstrip() for line in stderr.splitlines() if line.strip() and not line.startswith(_NOTE))
 
 
 @cache

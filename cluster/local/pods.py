@@ -45,7 +45,7 @@ class Pod:
     pipeline: str = ""
     workload: str = ""
     path: str = ""
-    """The folder with dpp and its Python."""
+    """The folder with dpp and its Python; empty where they are in an image."""
     environment: dict[str, str] = field(default_factory=dict)
     """What a shell in the pod needs: DPP_DB_ENGINE and the like."""
     engine: str = ""

@@ -42,21 +42,21 @@ class WorkerProcess:
         pipelines: Sequence[str],
         *,
         environment: Mapping[str, str],
-        receipt: Path,
+        receipt: Path | None = None,
         concurrency: int = 1,
         verbose: bool = False,
     ) -> None:
         """Start it.
 
         zipapp: what `worker.build` made; pipelines: ids, none of them means all; environment: for the
-        pipelines; receipt: the file that the worker writes at the end; verbose: dpp's log comes as events too.
+        pipelines; receipt: a file for the worker to write at the end; verbose: dpp's log comes as events too.
         """
         options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
-        places = ["--receipt", str(place.path(receipt)), "--workload", str(place.path(workload))]
+        options += ["--receipt", str(place.path(receipt))] if receipt else []
         self._place = place
         self._asked: int | None = None
         self._process = subprocess.Popen(
-            [*place.command(zipapp), "run", *options, *places, "--", *pipelines],
+            [*place.command(zipapp), "run", *options, "--workload", str(place.path(workload)), "--", *pipelines],
             env=place.environment(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

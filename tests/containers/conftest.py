@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.local.runtime import Runtime
-from tests.conftest import needs
+from tests.conftest import Dppctl, needs
 from tests.containers.registry import Registry
 from tests.images import Images, ensure_images
 from tests.sync.machine import Machine
@@ -52,3 +52,8 @@ def path_without_podman(tmp_path: Path) -> str:
     for name in ("git", "sh", "env"):
         (folder / name).symlink_to(shutil.which(name) or name)
     return str(folder)
+
+
+@pytest.fixture
+def dppctl(images: Images, dppctl: Dppctl) -> Dppctl:
+    return Dppctl(dppctl.data, {**dppctl.environment, **images.environment})

@@ -15,13 +15,13 @@ from tests.sync.machine import APPENDING, FAILING, Machine, waiting_for
 
 # It tells what only the image has, and who runs it; and leaves a site.
 IN_THE_IMAGE = {
-    "only-here": "hello",
+    "only-here": "hello",  # without a line end
     "rows.py": """
         import os, pathlib
         from dataflows import Flow, update_resource
 
         def flow(*_):
-            print("the image says", pathlib.Path("/only-here").read_text(), "to", os.getuid(), flush=True)
+            print(f"the image says {pathlib.Path('/only-here').read_text()} to {os.getuid()}", flush=True)
             assert "hush" not in str(os.environ)
             pathlib.Path("data").mkdir(exist_ok=True)
             pathlib.Path("data/index.html").write_text("the site")
@@ -47,7 +47,8 @@ def test_an_image_runs_as_its_user_and_leaves_rows_a_site_and_its_name(
     machine.sync.sync()
     assert machine.phases() == ["started", "succeeded"], machine.events[-1].message
     assert machine.numbers() == [1]
-    assert "the image says hello to 1234" in "".join(event.log for event in machine.events)
+    log = "".join(event.log for event in machine.events)
+    assert "the image says hello to 1234" in log, log
     receipt = machine.events[-1].receipt
     assert receipt
     assert receipt.image == image
@@ -113,7 +114,7 @@ def test_a_container_that_a_killed_machine_left_is_gone_after_the_next_start(
             "no dpp on its PATH; install datapackage-pipelines",
         ),
         (f"FROM localhost/test-python\nENV PATH=/none\nWORKDIR {WORKDIR}\nCOPY . .", "has no python3 on its PATH"),
-        ("FROM localhost/test-dpp\nCOPY . /", "where the pipelines are: WORKDIR /app"),
+        ("FROM localhost/test-dpp\nWORKDIR /", "where the pipelines are: WORKDIR /app"),
     ],
 )
 def test_an_image_that_cannot_run_pipelines_is_told_in_one_line(

@@ -1,0 +1,53 @@
+"""The runtime image and an app on it, as `images/runtime/Dockerfile` and the generated Dockerfile build them."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bot.default_image import default_dockerfile
+from bot.runtime_image import runtime_context
+from tests.conftest import REPOSITORY, Dppctl, needs, write_files
+from tests.containers.test_run import HELLO
+from tests.images import Images
+
+# The first would break dpp; overrides.txt says what it gets instead.
+REQUIREMENTS = "flask<2\niniconfig==2.0.0\n"
+CHECK = """
+import importlib.metadata, os, pathlib, iniconfig
+assert importlib.metadata.version("flask") >= "3"
+assert os.getuid() == 1000
+pathlib.Path("written").touch()
+print(pathlib.Path.cwd())
+"""
+
+
+def test_an_app_without_a_dockerfile_is_built_and_runs(
+    images: Images, dppctl: Dppctl, workload: Callable[[Mapping[str, str]], Path], tmp_path: Path
+) -> None:
+    needs("a package index that the build can ask", _index_answers(images))
+    context = tmp_path / "runtime"
+    runtime_context(context, REPOSITORY / "cluster" / "local" / "dpp")
+    runtime = images.build("127.0.0.1:1/runtime", context, "--network", "host", "--build-arg", f"BASE={images.python}")
+    caches = ("find", "/root", "/var/cache", "-type", "f")
+    assert images.run("podman", "run", "--rm", "--user", "0", runtime, *caches) == ""
+    files = {**HELLO, "requirements.txt": REQUIREMENTS, "Dockerfile": default_dockerfile(runtime, REQUIREMENTS)}
+    image = images.build("127.0.0.1:1/on-runtime", write_files(tmp_path / "app", files), "--network", "host")
+    run = ("podman", "--log-level", "error", "run", "--rm", "--network", "none")
+    assert images.run(*run, image, "python3", "-c", CHECK) == "/app"
+    imported = ("python3", "-v", "/opt/dpp/bin/dpp", "--help")
+    verbose = subprocess.run([*run, image, *imported], capture_output=True, text=True, check=True)
+    assert "datapackage_pipelines/__pycache__/cli" in verbose.stderr
+    assert "code object from /opt/dpp/lib" not in verbose.stderr  # but from bytecode
+    done = dppctl("run", "--image", image, "--env", "NAME=Ada", "--output", "json", cwd=workload(HELLO))
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout.splitlines()[-1])["pipelines"][0]["rows"] == 1
+
+
+def _index_answers(images: Images) -> bool:
+    ask = ("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", "/tmp/x", "iniconfig==2.0.0")
+    try:
+        images.run("podman", "run", "--rm", "--network", "host", images.python, *ask)
+    except AssertionError:
+        return False
+    return True
