@@ -33,6 +33,7 @@ class Images:
     environment: dict[str, str]
     python: str  # busybox and Python
     dpp: str  # and dpp
+    owner: str = ""  # part of what owns the containers that are looked at: others may run at the same time
 
     def build(self, name: str, context: Path, *options: str) -> str:
         """Build a folder with a Dockerfile; NAME@DIGEST, of an image that is in the storage only."""
@@ -48,12 +49,17 @@ class Images:
 
     def containers(self) -> list[str]:
         """All that are there for dppctl, also what runs no more."""
-        return self.run("podman", "ps", "--all", "--quiet", "--filter", "label=dppctl.owner").split()
+        return self._containers("--all")
 
     def processes(self) -> list[str]:
         """The command lines in all of them."""
-        running = self.run("podman", "ps", "--quiet", "--filter", "label=dppctl.owner").split()
+        running = self._containers()
         return [line for one in running for line in self.run("podman", "top", one, "args").splitlines()[1:]]
+
+    def _containers(self, *options: str) -> list[str]:
+        form = "--format={{.ID}} {{.Labels}}"
+        lines = self.run("podman", "ps", *options, "--filter", "label=dppctl.owner", form).splitlines()
+        return [line.partition(" ")[0] for line in lines if self.owner in line]
 
     def run(self, *command: str) -> str:
         """What the command prints."""
