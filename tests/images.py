@@ -33,7 +33,7 @@ class Images:
     environment: dict[str, str]
     python: str  # busybox and Python
     dpp: str  # and dpp
-    owner: str = ""  # part of what owns the containers that are looked at: others may run at the same time
+    owner: str = ""  # part of a path that is mounted in the containers that are looked at: others may run too
 
     def build(self, name: str, context: Path, *options: str) -> str:
         """Build a folder with a Dockerfile; NAME@DIGEST, of an image that is in the storage only."""
@@ -57,9 +57,14 @@ class Images:
         return [line for one in running for line in self.run("podman", "top", one, "args").splitlines()[1:]]
 
     def _containers(self, *options: str) -> list[str]:
-        form = "--format={{.ID}} {{.Labels}}"
-        lines = self.run("podman", "ps", *options, "--filter", "label=dppctl.owner", form).splitlines()
-        return [line.partition(" ")[0] for line in lines if self.owner in line]
+        found = self.run("podman", "ps", *options, "--quiet", "--filter", "label=dppctl.owner").split()
+        return [one for one in found if self.owner in self._inspect(one)]
+
+    def _inspect(self, container: str) -> str:
+        """All about it, its mounts too; nothing of one that has just gone."""
+        command = ("podman", "container", "inspect", container)
+        done = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True)
+        return done.stdout
 
     def run(self, *command: str) -> str:
         """What the command prints."""

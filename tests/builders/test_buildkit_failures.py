@@ -1,4 +1,4 @@
-"""What BuildKit's last words become. The words are BuildKit's own, of `--progress=plain`."""
+"""What BuildKit's last words become, as its documentation and source have them: no BuildKit runs here."""
 
 from pathlib import Path
 
