@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,13 @@ def made_images(runtime: Runtime) -> Images:
 
 
 @pytest.fixture
-def images(made_images: Images, monkeypatch: pytest.MonkeyPatch) -> Images:
+def images(made_images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Images]:
     """podman and buildah, also those that dppctl starts, are led to them."""
     for name, value in made_images.environment.items():
         monkeypatch.setenv(name, value)
-    return made_images
+    images = replace(made_images, folder=tmp_path, made=[])
+    yield images
+    images.clear()
 
 
 @pytest.fixture
