@@ -13,16 +13,17 @@ from cluster.local.containers import Container
 from cluster.local.databases import Database
 from cluster.local.images import ensure_image
 from cluster.local.podman import is_rootless
+from cluster.local.pods import Pod
 
 _SQLITE_FILE = re.compile(r"sqlite(\+\w+)?:///(?P<file>/[^?]+)")  # with four slashes: the path is absolute
 
 
 def in_image(
-    reference: str, worker: str, workload: Path, say: Callable[[str], None]
+    reference: str, worker: Pod, workload: Path, say: Callable[[str], None]
 ) -> Callable[[Database], Container]:
     """Have the image here; what gives the place to run in, once the database is there.
 
-    worker: the name of its pod. Raises ClusterError when the image cannot be run on this machine.
+    worker: its pod. Raises ClusterError when the image cannot be run on this machine.
     """
     try:
         is_rootless()
@@ -37,6 +38,6 @@ def in_image(
             # The folder, because SQLite writes beside the file too; its path inside is the one that the URL names.
             folder = Path(file["file"]).parent
             folders[folder] = str(folder)
-        return Container(image, worker, folders, as_its_user=False)
+        return Container(image, str(worker.folder), folders, as_its_user=False)
 
     return place

@@ -97,7 +97,7 @@ def _prepare(worker: pods.Pod, settings: _Settings, report: Report) -> Prepared:
     if settings.image:
         from cli.in_image import in_image
 
-        place = in_image(settings.image, worker.name, workload, report.note)
+        place = in_image(settings.image, worker, workload, report.note)
         worker.update(workload=str(workload))
         return place
     requirements = workload / "requirements.txt"

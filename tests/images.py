@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.local.folders import cache_dir
@@ -33,12 +33,14 @@ class Images:
     environment: dict[str, str]
     python: str  # busybox and Python
     dpp: str  # and dpp
-    owner: str = ""  # part of a path that is mounted in the containers that are looked at: others may run too
+    folder: Path = Path("/")  # of the test: what it starts is known by a path below it
+    made: list[str] = field(default_factory=list)  # by the test
 
     def build(self, name: str, context: Path, *options: str) -> str:
         """Build a folder with a Dockerfile; NAME@DIGEST, of an image that is in the storage only."""
         # No cache: layers that nothing refers to any more would pile up in a storage that stays.
         self.run("buildah", "build", "--no-cache", "--tag", name, *options, str(context))
+        self.made.append(name)
         return f"{name}@{self.run('podman', 'image', 'inspect', '--format', '{{.Digest}}', name)}"
 
     def app(self, folder: Path, files: dict[str, str], *, extra: str = "") -> str:
@@ -47,24 +49,24 @@ class Images:
         context = write_files(folder, {"Dockerfile": dockerfile, ".dockerignore": "Dockerfile\n", **files})
         return self.build(f"127.0.0.1:1/app-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}", context)
 
-    def containers(self) -> list[str]:
-        """All that are there for dppctl, also what runs no more."""
-        return self._containers("--all")
+    def containers(self, *options: str) -> list[str]:
+        """All that are there for what this test started; other tests may run beside it."""
+        lines = self.run(
+            "podman", "ps", "--format", '{{.ID}} {{index .Labels "dppctl.owner"}}', *(options or ["--all"])
+        )
+        found = [line.partition(" ") for line in lines.splitlines()]
+        return [identity for identity, _, owner in found if Path(owner).is_relative_to(self.folder)]
 
     def processes(self) -> list[str]:
         """The command lines in all of them."""
-        running = self._containers()
-        return [line for one in running for line in self.run("podman", "top", one, "args").splitlines()[1:]]
+        tops = [self.run("podman", "top", one, "args") for one in self.containers("--filter", "status=running")]
+        return [line for top in tops for line in top.splitlines()[1:]]
 
-    def _containers(self, *options: str) -> list[str]:
-        found = self.run("podman", "ps", *options, "--quiet", "--filter", "label=dppctl.owner").split()
-        return [one for one in found if self.owner in self._inspect(one)]
-
-    def _inspect(self, container: str) -> str:
-        """All about it, its mounts too; nothing of one that has just gone."""
-        command = ("podman", "container", "inspect", container)
-        done = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True)
-        return done.stdout
+    def clear(self) -> None:
+        """Remove what the test made: the storage stays for the next ones."""
+        for image in self.made:
+            command = ["podman", "image", "rm", "--force", image]
+            subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, check=False)
 
     def run(self, *command: str) -> str:
         """What the command prints."""

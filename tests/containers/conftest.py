@@ -24,11 +24,13 @@ def made_images(runtime: Runtime) -> Images:
 
 
 @pytest.fixture
-def images(made_images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Images:
+def images(made_images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Images]:
     """podman and buildah, also those that dppctl starts, are led to them."""
     for name, value in made_images.environment.items():
         monkeypatch.setenv(name, value)
-    return replace(made_images, owner=str(tmp_path))
+    images = replace(made_images, folder=tmp_path, made=[])
+    yield images
+    images.clear()
 
 
 @pytest.fixture

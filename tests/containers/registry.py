@@ -36,10 +36,12 @@ class Registry:
         """Push an image of the storage; HOST/NAME@DIGEST, which is not in the storage."""
         name = f"{self.host}/{image.partition('/')[2].partition('@')[0]}"
         digest = self.folder / "digest"
-        options = ["--quiet", "--tls-verify=false", "--digestfile", str(digest)]
+        options = ["--quiet", "--tls-verify=false", "--disable-compression", "--digestfile", str(digest)]
         self.images.run("buildah", "push", *options, image.partition("@")[0], name)
         self.images.run("podman", "rmi", "--force", image.partition("@")[0])
-        return f"{name}@{digest.read_text()}"
+        pushed = f"{name}@{digest.read_text()}"
+        self.images.made.append(pushed)
+        return pushed
 
     def close(self) -> None:
         self._process.terminate()

@@ -1,6 +1,7 @@
 """The runtime image and an app on it, as `images/runtime/Dockerfile` and the generated Dockerfile build them."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,11 +29,15 @@ def test_an_app_without_a_dockerfile_is_built_and_runs(
     needs("a package index that the build can ask", _index_answers(images))
     context = tmp_path / "runtime"
     runtime_context(context, REPOSITORY / "cluster" / "local" / "dpp")
-    runtime = images.build("127.0.0.1:1/runtime", context, "--network", "host", "--build-arg", f"BASE={images.python}")
+    runtime = images.build(
+        f"127.0.0.1:1/runtime-{os.getpid()}", context, "--network", "host", "--build-arg", f"BASE={images.python}"
+    )
     caches = ("find", "/root", "/var/cache", "-type", "f")
     assert images.run("podman", "run", "--rm", "--user", "0", runtime, *caches) == ""
     files = {**HELLO, "requirements.txt": REQUIREMENTS, "Dockerfile": default_dockerfile(runtime, REQUIREMENTS)}
-    image = images.build("127.0.0.1:1/on-runtime", write_files(tmp_path / "app", files), "--network", "host")
+    image = images.build(
+        f"127.0.0.1:1/on-runtime-{os.getpid()}", write_files(tmp_path / "app", files), "--network", "host"
+    )
     run = ("podman", "--log-level", "error", "run", "--rm", "--network", "none")
     assert images.run(*run, image, "python3", "-c", CHECK) == "/app"
     imported = ("python3", "-v", "/opt/dpp/bin/dpp", "--help")
