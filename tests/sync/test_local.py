@@ -56,7 +56,8 @@ def test_a_failed_deployment_leaves_the_environment_on_what_ran_before_and_says_
     assert reason.startswith("./one failed: ")
     assert "the reason" in reason
     assert stays == f"staging stays as it was, on master ({first[:12]})"
-    assert details[:2] == ["./one:", "Traceback (most recent call last):"]
+    assert details[0] == "./one:"
+    assert "Traceback (most recent call last):" in details
     current = machine.environment().current()
     assert current
     assert "the site" in (current.source / "rows.py").read_text()
