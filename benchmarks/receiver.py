@@ -59,8 +59,8 @@ def receiver(bench: Bench) -> Result:
         f"same machine. {OURS}: gunicorn, {WORKERS} processes with {THREADS} threads; a delivery is in SQLite before "
         f"it is answered. `webhook` is Debian's; it checks the HMAC and starts /bin/true, and records nothing. As it "
         f"comes it answers before the command has run; told to return the command's output it answers after.\n\n"
-        f"What limits ours is CPU: 1.5 to 2 ms for each delivery, some 0.7 ms of them gunicorn's (profiled apart from this "
-        f"run), on two cores that the sender shares. `webhook` is compiled, and keeps nothing.\n\n"
+        f"What limits ours is CPU: 1.5 to 2 ms for each delivery, some 0.7 ms of them gunicorn's (profiled apart from "
+        f"this run), on two cores that the sender shares. `webhook` is compiled, and keeps nothing.\n\n"
         + table(("", "deliveries a second: median (range)", "p99: median (range)"), lines)
     )
     return Result("Receiver", rows, details)
