@@ -3,11 +3,13 @@
 Rendered here and readable without JavaScript; `static/dppctl.js` keeps an open page new.
 """
 
+import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask, Response, jsonify, render_template
+from markupsafe import Markup, escape
 from werkzeug.exceptions import NotFound
 
 from bot.deployments import EnvironmentState
@@ -17,6 +19,7 @@ from bot.settings import Settings
 from bot.store import Store
 from bot.tables import Delivery, Deployment
 
+_URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
 _DELIVERIES = 30  # that `/` shows
 _RECENT = 500  # in which a deployment's push is looked for
 
@@ -41,6 +44,7 @@ class Pages:
     def add_filters(self, app: Flask) -> None:
         """What the templates use."""
         app.jinja_env.filters["short"] = short
+        app.jinja_env.filters["links"] = links
         app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
         app.jinja_env.globals["commit_url"] = self._commit_url
 
@@ -116,3 +120,8 @@ def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step
         if delivery.received <= deployment.created and (is_tag or delivery.after == deployment.commit):
             return [Step(delivery.received, "pushed", f"webhook delivery {delivery.id}")]
     return []
+
+
+def links(text: str) -> Markup:
+    """With its URLs as links. Jinja's own filter takes the names of images for URLs too."""
+    return Markup(_URL.sub(r'<a href="\g<0>" rel="noopener">\g<0></a>', str(escape(text))))  # noqa: S704 (it is escaped)
