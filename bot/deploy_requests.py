@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select, update
 
 from bot.database import Database
-from bot.deployments import changed
+from bot.deployment_rows import changed
 from bot.tables import DeployRequest, Hold, RequestState
 
 

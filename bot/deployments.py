@@ -3,35 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from bot.database import Database
+from bot.deployment_rows import CHANGES, append, changed, note, now, supersede
 from bot.events import SyncEvent
-from bot.limits import MAX_LOG_BYTES
 from bot.reconcile import Refusal, Skip, Update
-from bot.tables import OPEN, Deployment, DeploymentEvent, Hold, LogChunk, State, Total
-
-CHANGES = "changes"  # the total that counts what pages show
-
-
-@dataclass(frozen=True)
-class ImageFor:
-    """What an image is built for, before there is an ops commit."""
-
-    app: str
-    environment: str
-    ref: str
-    commit: str
-    request: int | None = None  # by hand: each request is tried anew
-
-    @property
-    def key(self) -> str:
-        """The deployment's, until it has an ops commit."""
-        return hashlib.sha256("\n".join(["build", *map(str, vars(self).values())]).encode()).hexdigest()
+from bot.tables import Deployment, DeploymentEvent, Hold, LogChunk, State, Total
 
 
 @dataclass(frozen=True)
@@ -60,7 +40,7 @@ class Deployments(Database):
             deployment = self._ensure(session, ops_commit, ops_commit, *place)
             there = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "committed")
             if not session.scalar(select(DeploymentEvent.id).where(there).limit(1)):
-                _log(session, deployment, _now(), "committed", f"ops repo commit {ops_commit[:12]}")
+                note(session, deployment, now(), "committed", f"ops repo commit {ops_commit[:12]}")
             changed(session)
             return deployment.id
 
@@ -89,10 +69,10 @@ class Deployments(Database):
             place = (report.app, report.environment, report.ref, report.commit)
             deployment = self._ensure(session, report.ops_commit, report.ops_commit, *place)
             if report.log:
-                _append(session, deployment, report.log)
+                append(session, deployment, report.log)
             receipt = report.receipt.model_dump(mode="json") if report.receipt else None
             if report.phase == "scheduled":
-                _log(session, deployment, report.time, report.phase, report.message, receipt)
+                note(session, deployment, report.time, report.phase, report.message, receipt)
             elif report.phase != deployment.state:
                 self._follow(session, deployment, report)
                 if report.phase in ("succeeded", "failed"):
@@ -101,51 +81,18 @@ class Deployments(Database):
             changed(session)
 
     def _follow(self, session: Session, deployment: Deployment, report: SyncEvent) -> None:
-        _log(session, deployment, report.time, report.phase, report.message)
+        note(session, deployment, report.time, report.phase, report.message)
         is_open = not deployment.ended
         if report.phase in ("succeeded", "failed") or (report.phase == "superseded" and is_open):
             deployment.state = report.phase  # also of one that was taken for superseded: it ran after all
         elif is_open and report.phase != "queued":
             deployment.state = "running"
 
-    def record_build(self, wanted: ImageFor, message: str) -> int:
-        """How far the image for a deployment is; its id. Older ones for the environment are superseded."""
-        with self._writes() as session:
-            place = (wanted.app, wanted.environment, wanted.ref, wanted.commit)
-            deployment = self._ensure(session, wanted.key, None, *place)
-            deployment.state, deployment.error = "building", None
-            if _last_message(session, deployment) != ("building", message):
-                _log(session, deployment, _now(), "building", message)
-                _supersede(session, deployment)
-                changed(session)
-            return deployment.id
-
-    def end_build(self, deployment_id: int, state: Literal["failed", "superseded"], message: str) -> None:
-        """It does not come to a deployment. One that has ended meanwhile stays as it is."""
-        with self._writes() as session:
-            deployment = session.get_one(Deployment, deployment_id, with_for_update=True)
-            if deployment.state == "building":
-                deployment.state, deployment.error = state, message if state == "failed" else None
-                _log(session, deployment, _now(), state, message)
-                changed(session)
-
-    def failed_build(self, wanted: ImageFor) -> str | None:
-        """Why the same was not built before: only another commit helps."""
-        failed = (Deployment.key == wanted.key) & (Deployment.state == "failed")
-        with self._reads() as session:
-            return session.scalar(select(Deployment.error).where(failed))
-
-    def building(self, app: str) -> Sequence[Deployment]:
-        """The app's deployments that wait for an image."""
-        mine = (Deployment.app == app) & (Deployment.state == "building")
-        with self._reads() as session:
-            return session.scalars(select(Deployment).where(mine)).all()
-
     def append_log(self, deployment_id: int, lines: str) -> None:
         """Keep more of a deployment's log. An unknown one is ignored."""
         with self._writes() as session:
             if deployment := session.get(Deployment, deployment_id, with_for_update=True):
-                _append(session, deployment, lines)
+                append(session, deployment, lines)
                 changed(session)
 
     def log(self, deployment_id: int) -> str:
@@ -206,7 +153,7 @@ class Deployments(Database):
             if deployment.state == state:
                 return False
             deployment.state, deployment.error = state, what.message
-            _log(session, deployment, _now(), state, what.message)
+            note(session, deployment, now(), state, what.message)
             changed(session)
         return True
 
@@ -214,7 +161,7 @@ class Deployments(Database):
         self, session: Session, key: str, ops_commit: str | None, app: str, environment: str, ref: str, commit: str
     ) -> Deployment:
         """The deployment with this key, made when it is new: the bot and sync may each be the first to tell of it."""
-        now = _now()
+        created = now()
         row = {
             "key": key,
             "app": app,
@@ -223,8 +170,8 @@ class Deployments(Database):
             "commit": commit,
             "ops_commit": ops_commit,
             "state": "waiting",
-            "created": now,
-            "changed": now,
+            "created": created,
+            "changed": created,
             "log_size": 0,
             "log_dropped": 0,
         }
@@ -232,19 +179,14 @@ class Deployments(Database):
         if ops_commit and not session.scalar(there) and (built := _building(session, app, environment, ref, commit)):
             built.key, built.ops_commit, built.state = ops_commit, ops_commit, "waiting"
             session.flush()
-            _supersede(session, built)
+            supersede(session, built)
             return built
         insert = self._insert(Deployment).values(row).on_conflict_do_nothing()
         made = session.connection().scalar(insert.returning(Deployment.id))
         deployment = session.scalars(there).one()
         if made and ops_commit:
-            _supersede(session, deployment)
+            supersede(session, deployment)
         return deployment
-
-
-def changed(session: Session) -> None:
-    """To be called last in a transaction: on PostgreSQL others wait here until it is over."""
-    session.execute(update(Total).where(Total.name == CHANGES).values(value=Total.value + 1))
 
 
 def _building(session: Session, *place: str) -> Deployment | None:
@@ -253,58 +195,3 @@ def _building(session: Session, *place: str) -> Deployment | None:
     mine = (Deployment.app == app, Deployment.environment == environment)
     what = (Deployment.ref == ref, Deployment.commit == commit, Deployment.state == "building")
     return session.scalar(select(Deployment).where(*mine, *what).order_by(Deployment.id.desc()).with_for_update())
-
-
-def _supersede(session: Session, deployment: Deployment) -> None:
-    """Here and not only by sync, so that a crash leaves no older one open."""
-    older = select(Deployment).where(
-        Deployment.app == deployment.app,
-        Deployment.environment == deployment.environment,
-        Deployment.state.in_(OPEN),
-        Deployment.id < deployment.id,
-    )
-    for one in session.scalars(older.with_for_update()):
-        one.state = "superseded"
-        _log(session, one, _now(), "superseded", f"by {deployment.commit[:12]}")
-
-
-def _append(session: Session, deployment: Deployment, lines: str) -> None:
-    data = lines.replace("\0", "").encode(errors="replace")
-    kept = data[-MAX_LOG_BYTES:]
-    session.add(LogChunk(deployment_id=deployment.id, text=kept.decode(errors="ignore")))
-    deployment.log_size += len(kept)
-    deployment.log_dropped += len(data) - len(kept)
-    if deployment.log_size > MAX_LOG_BYTES:
-        session.flush()
-        chunks = select(LogChunk).where(LogChunk.deployment_id == deployment.id).order_by(LogChunk.id)
-        for chunk in session.scalars(chunks).all():
-            if deployment.log_size <= MAX_LOG_BYTES:
-                break
-            size = len(chunk.text.encode())
-            deployment.log_size -= size
-            deployment.log_dropped += size
-            session.execute(delete(LogChunk).where(LogChunk.id == chunk.id))
-
-
-def _log(
-    session: Session,
-    deployment: Deployment,
-    time: datetime,
-    phase: str,
-    message: str,
-    receipt: dict[str, object] | None = None,
-) -> None:
-    deployment.changed = time
-    session.add(DeploymentEvent(deployment_id=deployment.id, time=time, phase=phase, message=message, receipt=receipt))
-
-
-def _last_message(session: Session, deployment: Deployment) -> tuple[str, str] | None:
-    events = select(DeploymentEvent.phase, DeploymentEvent.message).where(
-        DeploymentEvent.deployment_id == deployment.id
-    )
-    found = session.execute(events.order_by(DeploymentEvent.id.desc()).limit(1)).first()
-    return (found[0], found[1]) if found else None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from bot.app_config import AppConfig, Build
 from bot.builders.interface import BuildError, BuildPutOffError
 from bot.builds import Builds, Key
-from bot.deployments import ImageFor
+from bot.image_builds import ImageFor
 from bot.images import Default, FromDockerfile, Ready
 from bot.limits import BUILD_PATIENCE_SECONDS
 from bot.look import Look

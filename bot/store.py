@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 from bot.built_images import BuiltImages
 from bot.deliveries import Deliveries
 from bot.deploy_requests import DeployRequests
-from bot.deployments import CHANGES, Deployments
+from bot.deployment_rows import CHANGES
+from bot.image_builds import ImageBuilds
 from bot.tables import Delivery, Deployment, DeployRequest, Total
 from bot.tags import Tags
 
@@ -26,7 +27,7 @@ class Counts:
     totals: dict[str, float]  # what `add_totals` added up
 
 
-class Store(Deliveries, Deployments, DeployRequests, BuiltImages, Tags):
+class Store(Deliveries, ImageBuilds, DeployRequests, BuiltImages, Tags):
     """The tables, behind what the bot and the receiver say."""
 
     def counts(self) -> Counts:
