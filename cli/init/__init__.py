@@ -1,0 +1,1 @@
+"""`dppctl init`: sets up continuous deployment of the app in a folder."""

@@ -1,0 +1,89 @@
+"""What a folder says about the app in it: its repository, branch, pipelines and Dockerfile."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app_config import CONFIG_FILE, Build
+from bot.errors import BotError
+from bot.git import Git, GitError
+from bot.names import RepoPath
+from bot.specs import is_spec
+from cli.errors import InputError
+
+_REMOTE = re.compile(r"(?:\w+://[^/]*/(?:.*/)?|[^/@:]+@[^/:]+:(?:.*/)?|/(?:.*/)?)(?P<name>[^/]+/[^/]+?)(?:\.git)?/?")
+
+
+@dataclass(frozen=True)
+class App:
+    """A folder of somebody's clone."""
+
+    folder: Path
+    path: RepoPath
+    branch: str  # the repository's default one
+    specs: tuple[str, ...]  # files that have pipelines, from the folder
+    has_dockerfile: bool
+
+    @property
+    def config_file(self) -> Path:
+        """Its `.dppctl.yaml`."""
+        return self.folder / CONFIG_FILE
+
+
+def find_app(git: Git, folder: Path, repository: str | None = None) -> App:
+    """The app in this folder. repository: OWNER/REPO, in place of the one that the remote `origin` names.
+
+    Raises InputError, with what to do, when the folder is in no clone of a repository on GitHub.
+    """
+    try:
+        prefix = _ask(git, folder, "rev-parse", "--show-prefix").strip("/")
+    except GitError:
+        raise InputError(
+            f"{folder.absolute()} is in no git repository; clone the app's, or run git init first"
+        ) from None
+    if repository is None:
+        repository = _remote(git, folder)
+    try:
+        path = RepoPath.parse(f"{repository}/{prefix}" if prefix else repository)
+    except BotError as error:
+        raise InputError(f"{folder}: {error}; name the repository with --repo OWNER/REPO") from None
+    # What git ignores is no part of the app, such as an environment with dpp's own examples.
+    files = _ask(git, folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+    specs = tuple(sorted(file for file in files if is_spec(file) and file.endswith(".yaml")))
+    return App(folder, path, _branch(git, folder), specs, (folder / Build().dockerfile).is_file())
+
+
+def repository_of(url: str) -> str | None:
+    """OWNER/REPO of a remote's URL: https, ssh in both forms, or a folder. None for another form.
+
+    https://git-scm.com/docs/git-clone#_git_urls
+    """
+    found = _REMOTE.fullmatch(url)
+    return found["name"] if found else None
+
+
+def _remote(git: Git, folder: Path) -> str:
+    try:
+        url = _ask(git, folder, "config", "--get", "remote.origin.url")
+    except GitError:
+        raise InputError(
+            f"{folder.absolute()}: the repository has no remote `origin`; add it (git remote add origin URL), or name "
+            "it with --repo OWNER/REPO"
+        ) from None
+    if found := repository_of(url):
+        return found
+    raise InputError("the remote `origin` is no OWNER/REPO; name the repository with --repo OWNER/REPO")
+
+
+def _branch(git: Git, folder: Path) -> str:
+    """What origin says is its default, else the one that is checked out."""
+    for arguments in (("symbolic-ref", "refs/remotes/origin/HEAD"), ("symbolic-ref", "HEAD")):
+        try:
+            return _ask(git, folder, *arguments).removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")
+        except GitError:
+            continue
+    raise InputError(f"{folder.absolute()}: no branch is checked out; name one with --branch NAME")
+
+
+def _ask(git: Git, folder: Path, *arguments: str) -> str:
+    return git(folder, *arguments).decode(errors="replace").strip()
