@@ -1,6 +1,7 @@
 """The servers' settings: environment variables `DPPCTL_…`, read once into one object.
 
-A `.env` file in the configuration folder is read first; the environment wins over it.
+A `.env` file in the configuration folder is read first; the environment wins over it. Where DPPCTL_KEYRING names a
+service of the system's keyring, secrets that neither has come from there (`dppctl init` puts them there).
 """
 
 import os
@@ -17,6 +18,7 @@ from bot.errors import BotError
 from bot.limits import BASE_IMAGE, BUILD_CACHE_BYTES, BUILD_SECONDS, MAX_DELIVERY_BYTES, RESYNC_SECONDS
 
 _PREFIX = "DPPCTL_"
+IN_KEYRING = ("DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS")  # what the system's keyring may hold
 _Name = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]  # as git has names and addresses in a commit
 
 
@@ -106,6 +108,8 @@ def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, 
     `receives`: for something that takes webhooks, or works for what does; then there must be a secret.
     """
     given = {**dotenv_values(config / ".env"), **environment}
+    if service := given.get(f"{_PREFIX}KEYRING"):
+        given = {**_from_keyring(service), **given}
     fields = {name: given[_PREFIX + name.upper()] for name in Settings.model_fields if _PREFIX + name.upper() in given}
     fields.setdefault("state_dir", str(config / "state"))
     try:
@@ -116,6 +120,17 @@ def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, 
     if receives and not settings.webhook_secrets:
         raise _wrong("webhook_secrets", "is not set", config)
     return settings.model_copy(update={"state_dir": settings.state_dir.absolute()})
+
+
+def _from_keyring(service: str) -> dict[str, str]:
+    import keyring  # slow, and rarely needed
+    from keyring.errors import KeyringError
+
+    try:
+        found = {name: keyring.get_password(service, name) for name in IN_KEYRING}
+    except KeyringError as error:
+        raise BotError(f"{_PREFIX}KEYRING: the system's keyring does not answer ({error}); unlock it") from None
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _wrong(field: str, message: str, config: Path) -> BotError:
