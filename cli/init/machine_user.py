@@ -44,9 +44,10 @@ def problems(token: Token, needed: Mapping[str, Access], now: datetime) -> list[
     for repository, access in needed.items():
         has = token.access.get(repository, "none")
         if _RANKS.index(has) < _RANKS.index(access):
+            only = "no" if has == "none" else f"only {has}"
             found.append(
-                f"{token.login} has {'no' if has == 'none' else f'only {has}'} access to {repository} and needs {access}; "
-                f"invite it there with that role, or select the repository for the token"
+                f"{token.login} has {only} access to {repository} and needs {access}; invite it there with that role, "
+                "or select the repository for the token"
             )
     return found
 

@@ -25,13 +25,12 @@ def test_a_token_that_may_do_all_lacks_nothing(token: Token) -> None:
 
 def test_each_thing_that_is_missing_is_named_with_what_to_do() -> None:
     token = Token("bot", frozenset({"gist"}), NOW - timedelta(days=1), {"ann/data": "read"})
+    to_do = "invite it there with that role, or select the repository for the token"
     assert problems(token, NEEDED, NOW) == [
         "the token of bot expired on 2025-12-31; make a new one",
         "the token of bot lacks the scope `repo` (it has: gist); make one that has it",
-        "bot has only read access to ann/data and needs write; invite it there with that role, or select the "
-        "repository for the token",
-        "bot has no access to ann/ops and needs write; invite it there with that role, or select the repository "
-        "for the token",
+        f"bot has only read access to ann/data and needs write; {to_do}",
+        f"bot has no access to ann/ops and needs write; {to_do}",
     ]
 
 
