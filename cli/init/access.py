@@ -1,0 +1,105 @@
+"""The machine user on GitHub: what its token may do, and its invitations to the repositories."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from github import Github, UnknownObjectException
+from github.Repository import Repository
+
+from cli.errors import InputError
+from cli.init.machine_user import Access, Token, problems, summary
+from cli.init.steps import Change
+
+
+def read_token(github: Github, repositories: Iterable[str]) -> Token:
+    """What GitHub says of the client's token. Raises GithubException.
+
+    https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps and, for the expiry header,
+    https://github.blog/changelog/2021-07-26-expiration-options-for-personal-access-tokens/
+    """
+    user = github.get_user()
+    login = user.login
+    headers = {name.lower(): str(value) for name, value in user.raw_headers.items()}
+    scopes = headers.get("x-oauth-scopes")
+    expires = headers.get("github-authentication-token-expiration")
+    return Token(
+        login=login,
+        scopes=None if scopes is None else frozenset(scopes.replace(",", " ").split()),
+        expires=_time(expires) if expires else None,
+        access={name: _access(github, name) for name in repositories},
+    )
+
+
+def find_repository(github: Github, name: str) -> Repository | None:
+    """OWNER/REPO; None when the token does not see it."""
+    try:
+        return github.get_repo(name)
+    except UnknownObjectException:
+        return None
+
+
+@dataclass(frozen=True)
+class MachineUserStep:
+    """The machine user has the access that it needs."""
+
+    github: Github  # the machine user's
+    owner: Github | None  # somebody's who may invite
+    needed: Mapping[str, Access]
+    about_to_make: frozenset[str] = frozenset()  # repositories that a later step makes
+
+    def look(self) -> Change | str:
+        """Raises InputError for what only a person can mend."""
+        now = datetime.now(UTC)
+        token = read_token(self.github, self.needed)
+        needed = {name: access for name, access in self.needed.items() if name not in self.about_to_make}
+        found = problems(token, needed, now)
+        if not found:
+            return summary(token, now)
+        lacking = [name for name, access in needed.items() if problems(token, {name: access}, now)]
+        if self.owner is None or problems(token, {}, now):
+            raise InputError("; ".join(found))
+        return Change(
+            f"invite {token.login} to {', '.join(lacking)} with write access, and accept as {token.login}",
+            lambda: self._invite(token.login, lacking),
+        )
+
+    def _invite(self, login: str, repositories: list[str]) -> str:
+        assert self.owner  # noqa: S101 (only then there is this change)
+        for name in repositories:
+            repository = find_repository(self.owner, name)
+            if repository is None:
+                raise InputError(f"the owner's token does not reach {name}; it must be of somebody who administers it")
+            repository.add_to_collaborators(login, "push")
+        user = self.github.get_user()
+        wanted = {name.lower() for name in repositories}
+        for invitation in user.get_invitations():
+            if invitation.repository.full_name.lower() in wanted:
+                user.accept_invitation(invitation)
+        now = datetime.now(UTC)
+        token = read_token(self.github, self.needed)
+        still = problems(token, {name: self.needed[name] for name in repositories}, now)
+        if still:
+            raise InputError("; ".join(still))
+        return summary(token, now)
+
+
+def _access(github: Github, name: str) -> Access:
+    repository = find_repository(github, name)
+    if repository is None:
+        return "none"
+    may = repository.permissions
+    if may is None:
+        return "read"
+    return "admin" if may.admin else "write" if may.push else "read"
+
+
+def _time(text: str) -> datetime | None:
+    """`2026-11-24 22:00:00 UTC`, or with an offset."""
+    for form in ("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S %z"):
+        try:
+            found = datetime.strptime(text, form)
+        except ValueError:
+            continue
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None

@@ -1,0 +1,67 @@
+"""A Kubernetes cluster on this machine, by minikube: https://minikube.sigs.k8s.io/docs/commands/"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from cli.errors import InputError
+from cli.providers.kubeconfig import Kubeconfig
+
+_START_SECONDS = 900
+_STATUS_SECONDS = 30
+_PROFILE, _NAMESPACE = "minikubeProfile", "minikubeNamespace"
+
+
+class Minikube(Kubeconfig):
+    """`minikubeProfile` (default: minikube), which is the context's name too, and `minikubeNamespace`."""
+
+    name = "minikube"
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._profile = settings.get(_PROFILE) or "minikube"
+        namespace = settings.get(_NAMESPACE) or "dppctl"
+        super().__init__({"kubeconfigContext": self._profile, "kubeconfigNamespace": namespace})
+
+    def settings(self) -> dict[str, str]:
+        """Both by name."""
+        return {_PROFILE: self._profile, _NAMESPACE: self.namespace}
+
+    def state(self) -> str:
+        """minikube's own word first."""
+        if (found := self._status()) != "Running":
+            raise InputError(
+                f"minikube's cluster {self._profile} is {found.lower()}; run dppctl init minikube once more"
+            )
+        return super().state().replace("kubeconfig cluster", "minikube cluster", 1)
+
+    def start(self, *, dry_run: bool) -> str | None:
+        """Starts the cluster, which takes minutes the first time, then makes the namespace."""
+        if self._status() == "Running":
+            return super().start(dry_run=dry_run)
+        if not dry_run:
+            self._run("start", "--profile", self._profile, seconds=_START_SECONDS)
+            super().start(dry_run=False)
+        return f"start minikube's cluster {self._profile}, with the namespace {self.namespace}"
+
+    def _status(self) -> str:
+        """`Running`, `Stopped`, … or `Missing`."""
+        done = self._run("status", "--profile", self._profile, "--output", "json", seconds=_STATUS_SECONDS, check=False)
+        try:
+            return str(json.loads(done)["APIServer"])
+        except (ValueError, KeyError, TypeError):
+            return "Missing"
+
+    def _run(self, *arguments: str, seconds: float, check: bool = True) -> str:
+        if shutil.which("minikube") is None:
+            raise InputError("minikube is not on the PATH; https://minikube.sigs.k8s.io/docs/start/ says how to get it")
+        try:
+            done = subprocess.run(
+                ["minikube", *arguments], capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise InputError(f"minikube {arguments[0]} did not end within {seconds:g} seconds") from None
+        if check and done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip() or str(done.returncode)).splitlines()[-1]
+            raise InputError(f"minikube {arguments[0]}: {last}")
+        return done.stdout
