@@ -1,0 +1,94 @@
+"""The kinds of cluster that `dppctl init` knows."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.errors import InputError
+from cli.providers import PLANNED, make_provider
+
+# What minikube 1.3x prints, and its exit code for a cluster that is not there:
+# https://minikube.sigs.k8s.io/docs/commands/status/
+MINIKUBE = """#!/bin/sh
+echo "$@" >> "$0.calls"
+case "$1" in
+status) [ -e "$0.running" ] || { echo '* Profile "minikube" not found.'; exit 85; }
+        echo '{"Name":"minikube","Host":"Running","APIServer":"Running","Kubeconfig":"Configured"}';;
+start) [ -e "$0.refuses" ] && { echo 'X Exiting due to DRV_NOT_HEALTHY: no driver' >&2; exit 69; }; touch "$0.running";;
+esac
+"""
+
+
+@pytest.fixture
+def minikube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "bin" / "minikube"
+    program.parent.mkdir()
+    program.write_text(MINIKUBE)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+@pytest.fixture
+def dead_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kubeconfig whose clusters nobody answers for."""
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}
+    contexts = [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("mine", "minikube")]
+    content = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "mine", "clusters": [cluster], "contexts": contexts,
+        "users": [{"name": "u", "user": {}}],
+    }  # fmt: skip
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+
+
+def test_an_unknown_and_an_unfinished_provider_are_said_plainly() -> None:
+    with pytest.raises(InputError, match="no cluster provider azure; choose of: local, kubeconfig, minikube"):
+        make_provider("azure", {})
+    for name in PLANNED:
+        with pytest.raises(InputError, match=f"{name} clusters are not ready yet; what is: local, "):
+            make_provider(name, {})
+
+
+def test_the_local_cluster_is_ready() -> None:
+    provider = make_provider("local", {})
+    assert (provider.state(), provider.settings()) == ("local cluster is ready", {})
+    assert provider.start(dry_run=False) is None
+
+
+@pytest.mark.usefixtures("dead_cluster")
+def test_a_cluster_that_does_not_answer_and_a_context_that_is_not_there_are_said() -> None:
+    provider = make_provider("kubeconfig", {})
+    assert provider.settings() == {"kubeconfigContext": "mine", "kubeconfigNamespace": "dppctl"}
+    with pytest.raises(InputError, match=r"the cluster mine does not answer: .*refused"):
+        provider.state()
+    with pytest.raises(InputError, match=r"kubeconfig file: .*nowhere"):
+        make_provider("kubeconfig", {"kubeconfigContext": "nowhere"}).state()
+
+
+@pytest.mark.usefixtures("dead_cluster")
+def test_minikube_is_asked_and_started(minikube: Path) -> None:
+    provider = make_provider("minikube", {"minikubeNamespace": "data"})
+    with pytest.raises(InputError, match="minikube's cluster minikube is missing; run dppctl init minikube"):
+        provider.state()
+    would = "start minikube's cluster minikube, with the namespace data"
+    assert provider.start(dry_run=True) == would
+    assert "start" not in (minikube.parent / "minikube.calls").read_text()
+    with pytest.raises(InputError, match="the cluster minikube does not answer"):  # started; nothing is behind it
+        provider.start(dry_run=False)
+    assert "start --profile minikube" in (minikube.parent / "minikube.calls").read_text()
+
+
+def test_what_minikube_complains_of_is_told(minikube: Path) -> None:
+    (minikube.parent / "minikube.refuses").touch()
+    with pytest.raises(InputError, match="minikube start: X Exiting due to DRV_NOT_HEALTHY: no driver"):
+        make_provider("minikube", {}).start(dry_run=False)
+
+
+def test_without_minikube_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="minikube is not on the PATH; https://minikube"):
+        make_provider("minikube", {}).state()
