@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 _PER_ENVIRONMENT = "ENVIRONMENT"
+_HERE = PurePosixPath()
 _LEFT_OUT = ("__init__.py", "__pycache__", "chart")
 _WORDS = re.compile(r"\b(ENVIRONMENTS|ENVIRONMENT|NAMESPACE|RELEASE|REPOSITORY_URL|BRANCH)\b|\bFOLDER/")
 
@@ -64,7 +65,7 @@ def _contents(environments: Sequence[OpsEnvironment], words: dict[str, str]) -> 
         yield name, template.get(name) or re.sub(r"\bstaging\b", one.name, staging, flags=re.IGNORECASE)
 
 
-def _tree(folder: Traversable, at: PurePosixPath = PurePosixPath()) -> Iterator[tuple[PurePosixPath, str]]:
+def _tree(folder: Traversable, at: PurePosixPath = _HERE) -> Iterator[tuple[PurePosixPath, str]]:
     for entry in sorted(folder.iterdir(), key=lambda one: one.name):
         if entry.name in _LEFT_OUT:
             continue

@@ -20,7 +20,7 @@ from tests.helm import helm, kubectl
 from tests.images import Images, ensure_images
 from worker.build import build as build_worker
 
-SECONDS = 300
+SECONDS = 180
 
 
 @dataclass(frozen=True)
