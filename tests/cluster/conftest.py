@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cluster.local.runtime import Runtime
-from tests.conftest import needs, write_files
+from tests.conftest import eventually, needs, write_files
 from tests.helm import helm, kubectl
 from tests.images import Images, ensure_images
 from worker.build import build as build_worker
@@ -57,6 +57,36 @@ class Namespace:
         text = self.kubectl("get", kind, "--output=json", "--sort-by=.metadata.creationTimestamp", *options)
         found: list[Any] = json.loads(text)["items"]
         return found
+
+    def apply(self, one: dict[str, Any]) -> None:
+        """Make an object."""
+        file = self.folder / "object.json"
+        file.write_text(json.dumps(one))
+        self.kubectl("apply", f"--filename={file}")
+
+    def volume(self, claim: str, image: str) -> None:
+        """Make a claim of this name that everybody may write to.
+
+        Clusters let a pod's `fsGroup` write to its volumes; folders of the node, which test clusters have, are root's.
+        """
+        size = {"requests": {"storage": "100Mi"}}
+        self.apply({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": size},
+        })  # fmt: skip
+        self.apply({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"open-{claim}"},
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [{
+                    "name": "open", "image": image, "command": ["chmod", "0777", "/volume"],
+                    "securityContext": {"runAsUser": 0}, "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
+                }],
+                "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}],
+            },
+        })  # fmt: skip
+        eventually(lambda: self.get("pods")[0]["status"]["phase"] == "Succeeded", f"{claim} is open", SECONDS)
+        self.kubectl("delete", "pod", f"open-{claim}")
 
     def describe(self) -> str:
         """What to say when something does not come."""

@@ -64,6 +64,7 @@ def test_rows_come_into_the_database_once_for_each_image(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
     image = cluster_images.app(tmp_path, app(TO_SQL))
+    namespace.volume("data-app-database-0", cluster_images.python)
     people = cluster_images.people(database=cluster_images.database())
     namespace.deploy(CHART, people, bot(image))
     (job,) = ended(namespace)
@@ -115,7 +116,8 @@ def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
     image = cluster_images.app(tmp_path, app(TO_PATH))
     serve = ["python3", "-m", "http.server", "8080", "--directory", "/public"]
     site = {"enabled": True, "image": cluster_images.python, "command": serve}
-    storage = {"image": rclone, "volume": {"enabled": True, "size": "10Mi"}}
+    namespace.volume("published", cluster_images.python)
+    storage = {"image": rclone, "volume": {"enabled": True, "existingClaim": "published"}}
     namespace.deploy(CHART, cluster_images.people(storage=storage, site=site), bot(image))
     ended(namespace)
     states = last_states(namespace)
