@@ -104,8 +104,10 @@ def test_argo_cd_and_flux_take_the_manifests(ops_repo: Path) -> None:
 def test_a_wrong_manifest_is_noticed(ops_repo: Path) -> None:
     (application,) = documents(ops_repo / "argocd" / "staging.yaml")
     application["spec"]["source"]["helm"]["valuesFiles"] = []
-    with pytest.raises(AssertionError, match="valuesFiles"):
-        check_types([application])
+    (release,) = documents(ops_repo / "flux" / "staging" / "release.yaml")
+    release["spec"]["driftDetection"]["modes"] = "enabled"
+    with pytest.raises(AssertionError, match=r"(?s)valuesFiles.*modes"):
+        check_types([application, release])
 
 
 def test_argo_cd_reads_the_files_that_are_there(ops_repo: Path) -> None:

@@ -6,6 +6,7 @@ DPPCTL_TEST_CLUSTER_POSTGRES names a PostgreSQL image that it can pull; left out
 import json
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,16 @@ class ClusterImages:
         return self.build(
             folder, "app", f"FROM {self.images.dpp}\nWORKDIR /app\nCOPY --chown=1000:1000 . .\nUSER 1000:1000\n", files
         )
+
+    def rclone(self, folder: Path) -> str:
+        """An image with this machine's rclone, which needs nothing but the C library."""
+        needs("rclone")
+        context = folder / "rclone-image"
+        context.mkdir()
+        shutil.copy(str(shutil.which("rclone")), context / "rclone")
+        (context / "Dockerfile").write_text(f"FROM {self.images.python}\nCOPY rclone /usr/local/bin/rclone\n")
+        self.images.build("localhost/rclone-for-cluster", context)
+        return self.push("localhost/rclone-for-cluster", "rclone")
 
     def people(self, **more: Any) -> dict[str, Any]:
         """`values.yaml` for this cluster."""

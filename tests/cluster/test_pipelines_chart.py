@@ -22,6 +22,11 @@ package["name"] = "numbers"
 package["resources"].append({"name": "numbers", "path": "numbers.csv", "schema": schema, "dpp:streaming": True})
 spew(package, [({"number": number} for number in range(5))])
 """
+PASS_ON = """
+from datapackage_pipelines.wrapper import ingest, spew
+_, package, resources = ingest()
+spew(package, resources)
+"""
 TABLES = {"numbers": {"resource-name": "numbers"}}
 TO_SQL = {"run": "dump.to_sql", "parameters": {"engine": "env://DPP_DB_ENGINE", "tables": TABLES}}
 TO_PATH = {"run": "dump.to_path", "parameters": {"out-path": "data/numbers"}}
@@ -109,10 +114,7 @@ def test_rows_come_into_the_database_once_for_each_image(
 def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
-    # A stand-in for rclone: the same arguments, one folder to another. The real one is in no image that tests make.
-    script = "#!/bin/sh\ntest $1 = copy || exit 1\nexec cp -R $3/. $4/\n"
-    dockerfile = f"FROM {cluster_images.images.python}\nCOPY --chmod=755 rclone /bin/rclone\n"
-    rclone = cluster_images.build(tmp_path, "rclone", dockerfile, {"rclone": script})
+    rclone = cluster_images.rclone(tmp_path)
     image = cluster_images.app(tmp_path, app(TO_PATH))
     serve = ["python3", "-m", "http.server", "8080", "--directory", "/public"]
     site = {"enabled": True, "image": cluster_images.python, "command": serve}
@@ -129,6 +131,47 @@ def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
     assert json.loads(shown)["resources"][0]["name"] == "numbers"
 
 
+def test_what_pipelines_made_is_in_the_bucket(
+    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
+) -> None:
+    """rclone serves WebDAV here, as a cloud would serve S3: another type in the Secret is all the difference."""
+    rclone = cluster_images.rclone(tmp_path)
+    serve = ["rclone", "serve", "webdav", "--addr=:8080", "--user=ann", "--pass=hush", "/tmp"]
+    labels = {"role": "cloud"}
+    container = {"name": "cloud", "image": rclone, "command": serve}
+    namespace.apply({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cloud", "labels": labels},
+        "spec": {"containers": [container]},
+    })  # fmt: skip
+    namespace.apply({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "cloud"},
+        "spec": {"selector": labels, "ports": [{"port": 8080, "protocol": "TCP"}]},
+    })  # fmt: skip
+    namespace.kubectl("wait", "--for=condition=Ready", "pod/cloud", "--timeout=120s")
+    hidden = cluster_images.images.run("rclone", "obscure", "hush")
+    remote = {"TYPE": "webdav", "URL": "http://cloud:8080", "VENDOR": "other", "USER": "ann", "PASS": hidden}
+    literals = [f"--from-literal=RCLONE_CONFIG_STORAGE_{name}={value}" for name, value in remote.items()]
+    namespace.kubectl("create", "secret", "generic", "bucket", *literals)
+    image = cluster_images.app(tmp_path, app(TO_PATH))
+    storage = {"image": rclone, "bucket": {"path": "bucket/data", "existingSecret": "bucket"}}
+    namespace.deploy(CHART, cluster_images.people(storage=storage), bot(image))
+    ended(namespace)
+    states = last_states(namespace)
+    assert {state.get("exitCode") for state in states.values()} == {0}, states
+    package = namespace.kubectl("exec", "cloud", "--", "cat", "/tmp/bucket/data/numbers/datapackage.json")
+    assert json.loads(package)["resources"][0]["name"] == "numbers"
+
+    # What cannot be copied is a failed Job, and the pipelines' receipt is there all the same.
+    storage["bucket"]["existingSecret"] = "wrong"
+    namespace.kubectl("create", "secret", "generic", "wrong", "--from-literal=RCLONE_CONFIG_STORAGE_TYPE=no-such")
+    namespace.deploy(CHART, cluster_images.people(storage=storage), bot(image))
+    ended(namespace, 2)
+    states = last_states(namespace)
+    assert json.loads(states["pipelines"]["message"])["status"] == "succeeded"
+    assert states["bucket"]["exitCode"] != 0
+    assert "no-such" in states["bucket"]["message"]
+
+
 def test_where_there_is_something_to_copy_to_a_failing_pipeline_ends_the_job(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
@@ -143,21 +186,37 @@ def test_where_there_is_something_to_copy_to_a_failing_pipeline_ends_the_job(
     assert not states["volume"]
 
 
-@pytest.mark.parametrize(
-    ("base", "where", "words"),
-    [
-        ("python", "pipelines", "no dpp on its PATH; install datapackage-pipelines in its Dockerfile"),
-        ("busybox", "prepare", 'exec: "python3": executable file not found'),
-    ],
-)
+LACKING = {
+    "dpp": ("WORKDIR /app", "pipelines", "no dpp on its PATH; install datapackage-pipelines in its Dockerfile"),
+    "python": ("RUN rm /usr/local/bin/python*\nWORKDIR /app", "prepare", 'exec: "python3": executable file not found'),
+    "a WORKDIR": ("WORKDIR /", "prepare", "has no WORKDIR; set it in its Dockerfile, or in the value `workdir`"),
+    "files to read": (
+        "WORKDIR /app\nRUN touch secret && chmod 600 secret",
+        "prepare",
+        "user 1000 cannot read all of /app: [Errno 13] Permission denied: '/app/secret'; set the value",
+    ),
+}
+
+
+@pytest.mark.parametrize(("dockerfile", "where", "words"), LACKING.values(), ids=LACKING)
 def test_an_image_that_lacks_something_says_what(
-    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path, base: str, where: str, words: str
+    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path, dockerfile: str, where: str, words: str
 ) -> None:
-    remove = "USER 0\nRUN rm /usr/local/bin/python*\n" if base == "busybox" else ""
-    image = cluster_images.build(tmp_path, base, f"FROM {cluster_images.images.python}\n{remove}WORKDIR /app\n")
+    image = cluster_images.build(tmp_path, "lacking", f"FROM {cluster_images.images.python}\n{dockerfile}\n")
     namespace.deploy(CHART, cluster_images.people(), bot(image))
-    ended(namespace)
+    (job,) = ended(namespace)
+    assert job["status"]["conditions"][0]["type"] == "Failed"
     assert words in last_states(namespace)[where]["message"]
+
+
+def test_pipelines_may_write_to_the_workdir_by_its_own_name(
+    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
+) -> None:
+    write = "import os; open('/app/data/here', 'w').write('x'); assert os.getcwd() == '/app'\n"
+    image = cluster_images.app(tmp_path, app({"run": "write", "code": write + PASS_ON}))
+    namespace.deploy(CHART, cluster_images.people(workdir="/app"), bot(image))
+    ended(namespace)
+    assert json.loads(last_states(namespace)["pipelines"]["message"])["status"] == "succeeded"
 
 
 def query(namespace: Namespace, sql: str) -> str:

@@ -25,9 +25,7 @@ def main() -> None:
 def _copy(source: Path) -> None:
     image = os.environ["DPPCTL_IMAGE"]
     if source == Path("/"):
-        sys.exit(
-            f"the image {image} has no WORKDIR; name the app's folder in its Dockerfile, or in the value `workdir`"
-        )
+        sys.exit(f"the image {image} has no WORKDIR; set it in its Dockerfile, or in the value `workdir`")
     shutil.rmtree(str(WORKLOAD), ignore_errors=True)  # of a try before
     try:
         shutil.copytree(str(source), str(WORKLOAD), symlinks=True)
