@@ -1,0 +1,1 @@
+"""Helm charts that are installed with dppctl: one folder a chart."""

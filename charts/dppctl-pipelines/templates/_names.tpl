@@ -1,0 +1,36 @@
+{{/* NAME-SUFFIX of at most MAX characters: a long release's name is cut, and told apart by a hash. (list $ suffix max) */}}
+{{- define "pipelines.name" -}}
+{{- $release := (index . 0).Release.Name -}}
+{{- $suffix := index . 1 -}}
+{{- $room := sub (index . 2) (add1 (len $suffix)) | int -}}
+{{- if gt (len $release) $room -}}
+{{- printf "%s-%s-%s" ($release | trunc (int (sub $room 7)) | trimSuffix "-") (sha256sum $release | trunc 6) $suffix -}}
+{{- else -}}
+{{- printf "%s-%s" $release $suffix -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pipelines.database" -}}{{ include "pipelines.name" (list . "database" 52) }}{{- end -}}
+{{- define "pipelines.volume" -}}{{ .Values.storage.volume.existingClaim | default (include "pipelines.name" (list . "storage" 63)) }}{{- end -}}
+
+{{/* The first 12 digits of the image's digest. Without an image there is nothing to render. */}}
+{{- define "pipelines.digest" -}}
+{{- if not .Values.image -}}
+{{- fail "image is not set: on Kubernetes an app needs an image. Set DPPCTL_REGISTRY for dppctl's bot, which then builds one and writes it into values.auto-updated.yaml" -}}
+{{- end -}}
+{{- regexFind "[0-9a-f]{64}$" (toString .Values.image) | trunc 12 -}}
+{{- end -}}
+
+{{/* What pods and selectors carry: it stays the same when the chart's version changes. (list $ component) */}}
+{{- define "pipelines.podLabels" -}}
+app.kubernetes.io/name: {{ (index . 0).Chart.Name }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* What objects carry. (list $ component) */}}
+{{- define "pipelines.labels" -}}
+{{ include "pipelines.podLabels" . }}
+app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
+app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
+{{- end -}}

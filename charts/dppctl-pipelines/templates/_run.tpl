@@ -1,0 +1,168 @@
+{{/*
+The pod template that runs pipelines, in the order that its containers are in: the worker's file, the app's files, the
+pipelines, and then what copies what they made. What copies must not start before they end and must not wait for ever
+when they are killed, so the pipelines are an init container where there is something to copy to.
+The source commit is not in it: the same image from another commit is the same pod. (list $ ids component)
+*/}}
+{{- define "pipelines.run" -}}
+{{- $ := index . 0 -}}
+{{- $ids := index . 1 -}}
+{{- $bucket := $.Values.storage.bucket.path -}}
+{{- $volume := $.Values.storage.volume.enabled -}}
+metadata:
+  labels:
+    {{- include "pipelines.podLabels" (list $ (index . 2)) | nindent 4 }}
+    dppctl.io/digest: {{ include "pipelines.digest" $ | quote }}
+    {{- if $volume }}
+    dppctl.io/volume: {{ include "pipelines.volume" $ }}
+    {{- end }}
+  annotations:
+    kubectl.kubernetes.io/default-container: pipelines
+    {{- with $.Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
+  {{- include "pipelines.podCommon" (list $ $.Values.podSecurityContext) | nindent 2 }}
+  {{- with include "pipelines.affinity" (list $ $volume) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  initContainers:
+  - name: worker
+    image: {{ $.Values.worker.image | quote }}
+    command: [cp, /opt/dppctl/worker.pyz, /dppctl-worker/worker.pyz]
+    securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
+    resources:
+      requests: {cpu: 10m, memory: 32Mi}
+      limits: {memory: 256Mi}
+    volumeMounts:
+    - {name: dppctl, mountPath: /dppctl-worker}
+  - name: prepare
+    image: {{ $.Values.image | quote }}
+    command:
+    - python3
+    - -c
+    - {{ $.Files.Get "files/prepare.py" | quote }}
+    {{- with $.Values.workdir }}
+    workingDir: {{ . }}
+    {{- end }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
+    resources: {{ toYaml $.Values.resources | nindent 6 }}
+    env:
+    - {name: DPPCTL_IMAGE, value: {{ $.Values.image | quote }}}
+    - {name: DPPCTL_FOLDER, value: {{ $.Values.storage.folder | quote }}}
+    {{- if $.Values.database.enabled }}
+    - {name: DPPCTL_WAIT_FOR, value: "{{ include "pipelines.database" $ }}:5432"}
+    - {name: DPPCTL_WAIT_SECONDS, value: {{ $.Values.database.waitSeconds | quote }}}
+    {{- end }}
+    volumeMounts:
+    - {name: dppctl, mountPath: /dppctl}
+  {{- if or $bucket $volume }}
+  {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
+  containers:
+  {{- if $bucket }}
+  - name: bucket
+    {{- include "pipelines.copy" $ | nindent 4 }}
+    - {{ printf "storage:%s" $bucket | quote }}
+    envFrom:
+    - secretRef:
+        name: {{ required "storage.bucket.existingSecret: name the Secret that holds rclone's RCLONE_CONFIG_STORAGE_... variables" $.Values.storage.bucket.existingSecret }}
+    volumeMounts:
+    - {name: dppctl, mountPath: /dppctl, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
+  {{- end }}
+  {{- if $volume }}
+  - name: volume
+    {{- include "pipelines.copy" $ | nindent 4 }}
+    - /storage
+    volumeMounts:
+    - {name: dppctl, mountPath: /dppctl, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
+    - {name: storage, mountPath: /storage}
+  {{- end }}
+  {{- else }}
+  containers:
+  {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
+  {{- end }}
+  volumes:
+  - name: dppctl
+    emptyDir: {}
+  - name: tmp
+    emptyDir: {}
+  {{- if $volume }}
+  - name: storage
+    persistentVolumeClaim:
+      claimName: {{ include "pipelines.volume" $ }}
+  {{- end }}
+{{- end -}}
+
+{{/* The container that runs them. (list $ ids) */}}
+{{- define "pipelines.container" -}}
+{{- $ := index . 0 -}}
+- name: pipelines
+  image: {{ $.Values.image | quote }}
+  command: [python3, /dppctl/worker.pyz, run]
+  args:
+  - --receipt
+  - /dppctl/work/receipt.json
+  - --concurrency
+  - {{ $.Values.concurrency | quote }}
+  - --verbose
+  - --events
+  - --
+  {{- range index . 1 }}
+  - {{ . | replace "$(" "$$(" | quote }}
+  {{- end }}
+  workingDir: {{ $.Values.workdir | default "/dppctl/workload" }}
+  terminationMessagePath: /dev/termination-log
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
+  resources: {{ toYaml $.Values.resources | nindent 4 }}
+  env:
+  - {name: HOME, value: /dppctl/home}
+  - name: DPPCTL_ORIGIN
+    valueFrom:
+      configMapKeyRef:
+        name: {{ include "pipelines.name" (list $ "origin" 63) }}
+        key: origin
+  {{- if $.Values.database.enabled }}
+  - name: DPP_DB_ENGINE
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "pipelines.database" $ }}
+        key: DPP_DB_ENGINE
+  {{- else if $.Values.database.existingSecret }}
+  - name: DPP_DB_ENGINE
+    valueFrom:
+      secretKeyRef:
+        name: {{ $.Values.database.existingSecret }}
+        key: {{ $.Values.database.existingSecretKey }}
+  {{- end }}
+  {{- with $.Values.env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with $.Values.envFrom }}
+  envFrom: {{ toYaml . | nindent 2 }}
+  {{- end }}
+  volumeMounts:
+  - {name: dppctl, mountPath: /dppctl}
+  - {name: tmp, mountPath: /tmp}
+  {{- with $.Values.workdir }}
+  - {name: dppctl, mountPath: {{ . }}, subPath: workload}
+  {{- end }}
+{{- end -}}
+
+{{/* A container that copies what they made; where to comes as its next argument. What is there already stays. */}}
+{{- define "pipelines.copy" -}}
+image: {{ .Values.storage.image | quote }}
+terminationMessagePolicy: FallbackToLogsOnError
+securityContext: {{ include "pipelines.containerSecurity" . | nindent 2 }}
+resources: {{ toYaml .Values.storage.resources | nindent 2 }}
+env:
+- {name: HOME, value: /tmp}
+- {name: RCLONE_CONFIG, value: ""}
+command: [rclone, copy, --verbose, /dppctl/workload/{{ .Values.storage.folder }}]
+args:
+{{- end -}}

@@ -1,0 +1,54 @@
+"""Charts rendered by real helm, and what came out checked against Kubernetes' own schemas."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+from ruamel.yaml import YAML
+
+from tests.conftest import REPOSITORY
+from tests.helm import helm
+
+CHART = REPOSITORY / "charts" / "dppctl-pipelines"
+VERSIONS = [f"1.{minor}" for minor in range(25, 38)]  # of Kubernetes, as kubernetes-validate has them
+Values = Mapping[str, Any]
+Object = dict[str, Any]
+
+
+def run_helm(*arguments: str | Path, major: int = 4) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    return subprocess.run([helm(major), *arguments], capture_output=True, text=True, check=False)
+
+
+def template(
+    folder: Path, *values: Values, chart: Path = CHART, name: str = "app", major: int = 4, options: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """`helm template` with values files of these contents, the last of which wins."""
+    files = []
+    for number, content in enumerate(values):
+        file = folder / f"values-{number}.yaml"
+        file.write_text(json.dumps(content))  # which is YAML
+        files += ["--values", str(file)]
+    return run_helm("template", name, chart, "--namespace", "data", *files, *options, major=major)
+
+
+def render(folder: Path, *values: Values, **how: Any) -> list[Object]:
+    """The objects; it must succeed. Takes what `template` takes."""
+    done = template(folder, *values, **how)
+    assert done.returncode == 0, done.stderr
+    return [one for one in YAML(typ="safe").load_all(done.stdout) if one]
+
+
+def of_kind(objects: Sequence[Object], kind: str) -> list[Object]:
+    """Those of a kind."""
+    return [one for one in objects if one["kind"] == kind]
+
+
+def validate(objects: Sequence[Object], versions: Sequence[str] = VERSIONS) -> None:
+    """Raises ValidationError when an object is not as Kubernetes' API has it; an unknown field is an error."""
+    for version in versions:
+        for one in objects:
+            kubernetes_validate.validate(one, version, strict=True)

@@ -1,0 +1,145 @@
+"""What a release is made of."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
+from tests.charts.rendering import VERSIONS, of_kind, render, validate
+
+COMBINATIONS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "everything": EVERYTHING,
+    "database": {"database": {"enabled": True}},
+    "database elsewhere": {"database": {"existingSecret": "engine", "existingSecretKey": "url"}},
+    "bucket": {"storage": {"bucket": {"path": "data", "existingSecret": "bucket"}}},
+    "volume": {"storage": {"volume": {"enabled": True, "accessModes": ["ReadWriteMany"]}}, "site": {"enabled": True}},
+    "volume that is there": {"storage": {"volume": {"enabled": True, "existingClaim": "shared"}}},
+    "no policies": {"networkPolicy": {"enabled": False}, "database": {"enabled": True, "ui": {"enabled": True}}},
+    "own affinity": {
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        "storage": {"volume": {"enabled": True}},
+    },
+    "any user": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+    "no schedules": {"schedules": {"enabled": False}},
+    "no address excepted": {"networkPolicy": {"exceptAddresses": []}},
+}
+
+
+@pytest.mark.parametrize("major", [4, 3])
+@pytest.mark.parametrize("people", COMBINATIONS.values(), ids=COMBINATIONS)
+def test_objects_are_as_every_kubernetes_from_1_25_on_has_them(
+    tmp_path: Path, people: dict[str, Any], major: int
+) -> None:
+    objects = render(tmp_path, people, bot_values(), major=major)
+    validate(objects, VERSIONS if people is EVERYTHING and major == 4 else (VERSIONS[0], VERSIONS[-1]))
+    names = [(one["kind"], one["metadata"]["name"]) for one in objects]
+    assert len(names) == len(set(names))
+
+
+def test_long_names_stay_within_what_kubernetes_allows(tmp_path: Path) -> None:
+    limits = {"StatefulSet": 52, "CronJob": 52}
+    for name in ("x" * 40 + "-123456", "y" * 53):
+        objects = render(tmp_path, EVERYTHING, bot_values(), name=name)
+        for one in objects:
+            assert len(one["metadata"]["name"]) <= limits.get(one["kind"], 63), one
+            assert all(len(value) <= 63 for value in one["metadata"]["labels"].values()), one
+        validate(objects, ["1.37"])
+        assert of_kind(objects, "StatefulSet")[0]["spec"]["serviceName"] in {
+            one["metadata"]["name"] for one in of_kind(objects, "Service")
+        }
+
+
+def test_every_object_tells_its_release_and_component(tmp_path: Path) -> None:
+    objects = render(tmp_path, EVERYTHING, bot_values())
+    for one in objects:
+        labels = one["metadata"]["labels"]
+        assert labels["app.kubernetes.io/name"] == "dppctl-pipelines"
+        assert labels["app.kubernetes.io/instance"] == "app"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert labels["app.kubernetes.io/version"]
+    components = {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in objects}
+    assert components == {"job", "schedule", "database", "database-ui", "storage", "site", "test"}
+
+
+def test_every_pod_keeps_to_the_restricted_profile(tmp_path: Path) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    pods = pods_of(render(tmp_path, EVERYTHING, bot_values()))
+    assert len(pods) == 7
+    for pod in pods:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"]["memory"]
+            assert container["resources"]["requests"]
+        assert pod["imagePullSecrets"] == [{"name": "registry"}]
+        assert pod["nodeSelector"] == {"disk": "ssd"}
+
+
+def test_the_job_runs_the_chosen_pipelines_and_a_cron_job_each_that_has_a_schedule(tmp_path: Path) -> None:
+    objects = render(tmp_path, bot_values())
+    (job,) = of_kind(objects, "Job")
+    assert job["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert job["spec"]["backoffLimit"] == 0
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+    (container,) = pod_of(job)["containers"]
+    assert container["name"] == "pipelines"
+    assert container["args"][-3:] == ["--", "./load", "./data/tidy up"]
+    (cron,) = of_kind(objects, "CronJob")
+    assert cron["apiVersion"] == "batch/v1"
+    assert cron["spec"]["schedule"] == "0 6 * * *"
+    assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    assert pod_of(cron)["containers"][0]["args"][-2:] == ["--", "./load"]
+
+
+def test_an_older_cluster_gets_the_older_cron_job_or_none(tmp_path: Path) -> None:
+    for wanted in ("batch/v1beta1", "none"):
+        objects = render(tmp_path, {"kubernetes": {"cronJobApiVersion": wanted}}, bot_values())
+        assert [one["apiVersion"] for one in of_kind(objects, "CronJob")] == [wanted] * (wanted != "none")
+
+
+def test_the_origin_is_what_the_receipt_shows(tmp_path: Path) -> None:
+    (origin,) = of_kind(render(tmp_path, bot_values()), "ConfigMap")
+    assert origin["metadata"]["name"] == "app-origin"
+    assert json.loads(origin["data"]["origin"]) == {"source": APP.source.model_dump(), "image": APP.image}
+
+
+def test_where_pipelines_are_copied_from_they_end_before_the_copying_starts(tmp_path: Path) -> None:
+    """A pod that fails in an init container ends, and one that succeeds goes on: nothing waits for ever."""
+    (job,) = of_kind(render(tmp_path, EVERYTHING, bot_values()), "Job")
+    pod = pod_of(job)
+    assert [one["name"] for one in pod["initContainers"]] == ["worker", "prepare", "pipelines"]
+    assert [one["name"] for one in pod["containers"]] == ["bucket", "volume"]
+    bucket, volume = pod["containers"]
+    assert bucket["command"] + bucket["args"] == [
+        "rclone", "copy", "--verbose", "/dppctl/workload/data", "storage:bucket/folder",
+    ]  # fmt: skip
+    assert volume["args"] == ["/storage"]
+    assert pod["restartPolicy"] == "Never"
+
+
+def test_the_database_comes_from_the_chart_or_a_secret_or_there_is_none(tmp_path: Path) -> None:
+    def engine(people: dict[str, Any]) -> Any:
+        (job,) = of_kind(render(tmp_path, people, bot_values()), "Job")
+        variables = {one["name"]: one for one in pod_of(job)["containers"][0]["env"]}
+        return variables.get("DPP_DB_ENGINE", {}).get("valueFrom", {}).get("secretKeyRef")
+
+    assert engine({}) is None
+    assert engine({"database": {"enabled": True}}) == {"name": "app-database", "key": "DPP_DB_ENGINE"}
+    elsewhere = {"database": {"existingSecret": "engine", "existingSecretKey": "url"}}
+    assert engine(elsewhere) == {"name": "engine", "key": "url"}
+
+
+def test_variables_of_people_win_over_the_charts_own(tmp_path: Path) -> None:
+    (job,) = of_kind(render(tmp_path, {"env": [{"name": "HOME", "value": "/tmp"}]}, bot_values()), "Job")
+    homes = [one["value"] for one in pod_of(job)["containers"][0]["env"] if one["name"] == "HOME"]
+    assert homes == ["/dppctl/home", "/tmp"]
