@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Executable, delete, select, update
 
@@ -23,6 +23,7 @@ class NewDelivery:
     ref: str | None = None
     before: str | None = None
     after: str | None = None
+    status: dict[str, Any] | None = None  # of a `status` event: context, state, description
     ignored: str | None = None
 
     @property
@@ -53,6 +54,7 @@ class Deliveries(Database):
                 "ref": one.ref,
                 "before": one.before,
                 "after": one.after,
+                "status": one.status,
                 "state": one.state,
                 "reason": one.ignored,
                 "received": now,

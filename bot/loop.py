@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.by_hand import ByHand
+from bot.commit_status import CommitStatuses
 from bot.git import Git
 from bot.imaging import make_imaging
 from bot.leader import Leader
@@ -41,9 +42,13 @@ class Loop:
         store: Store,
         on_change: Callable[[], None],
     ) -> None:
-        """`on_change` is called after each push to an ops repo. Raises BotError for a builder that does not work."""
+        """`on_change` is called after each push to an ops repo, the bot's and that of others that a webhook tells of.
+
+        It must not block. Raises BotError for a builder that does not work.
+        """
         self._store = store
         self._git = git
+        self._on_change = on_change
         self._resync_seconds = settings.resync_seconds
 
         def folder(kind: str, repository: str) -> Path:
@@ -61,11 +66,14 @@ class Loop:
         self._imaging = make_imaging(settings, store, lambda app: self.wake(app.repository))
         self._reconciler = Reconciler(targets, self._apps, ops, store, self._imaging, on_change)
         self._hand = ByHand(targets, self._apps, ops, store, self._imaging, self._reconciler)
+        # Argo CD and Flux say by commit statuses what sync would report.
+        self._statuses = CommitStatuses(targets, ops, store) if settings.deployed_by == "commit-status" else None
         self._leader = Leader(store)
         self._retries = Retries()
         self._waiting: set[str] = set()
         self._wake = threading.Condition()
         self._stopping = False
+        self.rounds = 0  # they grow as long as the thread goes on
 
     def wake(self, repository: str) -> None:
         """Something changed there; look soon. Any number of calls while the loop works become one look."""
@@ -85,6 +93,7 @@ class Loop:
         next_resync = 0.0
         try:
             while not self._stopping:
+                self.rounds += 1
                 try:
                     if not self._leader.is_mine():
                         next_resync = 0.0
@@ -110,7 +119,7 @@ class Loop:
 
     def take(self) -> None:
         """One round: what the receiver wrote down, what woke us, and what is to be tried again."""
-        deliveries = self._store.take_deliveries()
+        deliveries = self._take_those_of_ops_repos(self._store.take_deliveries())
         with self._wake:
             repositories, self._waiting = self._waiting, set()
         repositories |= {one.repository for one in deliveries if one.repository} | self._retries.due()
@@ -137,6 +146,21 @@ class Loop:
             totals = {name: value - before[name] for name, value in self._written().items()}
             totals |= {"git_calls": self._git.calls - calls, "git_errors": self._git.errors - errors}
             self._store.add_totals({**totals, "reconciles": 1, "reconcile_seconds": time.monotonic() - start})
+
+    def _take_those_of_ops_repos(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """The others. A repository may be an app's and an ops repo."""
+        mine = [one for one in deliveries if one.repository in self._ops]
+        statuses = [one for one in mine if one.event == "status"]
+        pushes = [one for one in mine if one.event != "status"]
+        if self._statuses:
+            self._statuses.take(statuses)
+        elif statuses:
+            self._store.finish_deliveries([one.id for one in statuses], "ignored", "DPPCTL_DEPLOYED_BY is sync")
+        if pushes:
+            self._on_change()
+            ids = [one.id for one in pushes if one.repository not in self._apps]
+            self._store.finish_deliveries(ids, "processed", "sync looks at it")
+        return [one for one in deliveries if one not in mine or (one in pushes and one.repository in self._apps)]
 
     def _finish(self, deliveries: Sequence[Delivery]) -> None:
         by_repository: dict[str, list[str]] = {}

@@ -148,6 +148,12 @@ class Mirror:
                 return Ref(commit, commit, 0)
         raise BotError(f"there is no branch, tag or commit {name[:200]!r}")
 
+    def holds(self, commit: str, end: str) -> bool:
+        """Is the commit `end`, or one before it? Not when one of the two is not here."""
+        if any(kind != "commit" for kind, _ in self._kinds({one: one for one in {commit, end}}).values()):
+            return False
+        return not self._git(self.folder, "rev-list", "--max-count=1", f"{end}..{commit}")
+
     def last_change(self, path: str) -> str:
         """The newest commit of the default branch that changed a file."""
         return self._git(self.folder, "log", "-1", "--format=%H", "HEAD", "--", path).decode().strip()

@@ -69,6 +69,11 @@ class OpsRepo:
         """The commit that it is at, as far as we know."""
         return self._mirror.head()
 
+    def holds(self, commit: str, at: str | None = None) -> bool:
+        """Is the commit part of the branch, or of the history of the commit `at`, as far as we know?"""
+        end = at or self._mirror.head()
+        return end is not None and self._mirror.holds(commit, end)
+
     def written(self) -> list[Written]:
         """The bot's own newest commits that are there, the newest first."""
         if self._mirror.head() is None:

@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -20,6 +20,9 @@ from bot.limits import BASE_IMAGE, BUILD_CACHE_BYTES, BUILD_SECONDS, MAX_DELIVER
 _PREFIX = "DPPCTL_"
 IN_KEYRING = ("DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS")  # what the system's keyring may hold
 _Name = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]  # as git has names and addresses in a commit
+
+_KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+_Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGT]i?|Ki)?$")]
 
 
 class Settings(BaseModel):
@@ -39,6 +42,9 @@ class Settings(BaseModel):
     sync_token: Annotated[SecretStr, Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(32)))]
     state_dir: Path
     database_url: SecretStr = SecretStr("")  # default: SQLite in state_dir
+    # Who deploys what the ops repos say: dppctl's own sync, or another (Argo CD, Flux) that sets commit statuses there.
+    deployed_by: Literal["sync", "commit-status"] = "sync"
+    sync_url: Annotated[str, Field(pattern=r"^$|^https?://[^\s/?#@]+$")] = ""  # of a `dppctl sync`, which the bot wakes
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free one
     # Where what the environments publish is served, on 127.0.0.1. Left out: the port after `port`.
@@ -47,11 +53,19 @@ class Settings(BaseModel):
     # Images. Without a registry apps run as they are, and one with a Dockerfile is refused.
     registry: Annotated[str, Field(pattern=r"^$|^[a-z0-9.:\[\]-]+(/[a-z0-9._-]+)*$")] = ""  # HOST[:PORT][/PREFIX]
     registry_auth_file: Path | None = None  # logins, as `docker login` writes them
+    registry_ca: Path | None = None  # PEM, for look-ups and BuildKit; of a registry whose certificate is your own
     plain_http_registries: frozenset[str] = frozenset()  # HOST[:PORT] without TLS, separated by commas
     builder: str = "auto"  # bot/builders/choose.py
     build_seconds: Annotated[float, Field(gt=0)] = BUILD_SECONDS
     build_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     build_cache_bytes: Annotated[int, Field(gt=0)] = BUILD_CACHE_BYTES
+    # Where and how DPPCTL_BUILDER=buildkit builds; the amounts are Kubernetes' own, such as 500m and 4Gi.
+    buildkit_namespace: _KubernetesName = "dppctl-builds"
+    buildkit_image: _Name = "moby/buildkit:v0.16.0-rootless"
+    buildkit_auth_secret: _KubernetesName | Literal[""] = ""  # of type kubernetes.io/dockerconfigjson
+    buildkit_cpu: _Quantity = "500m"
+    buildkit_memory: _Quantity = "4Gi"  # at most
+    buildkit_disk: _Quantity = "20Gi"
     build_secrets_dir: Path | None = None  # its folders OWNER+REPO[+PATH] hold the apps' secrets, a file each
     base_image: str = BASE_IMAGE  # of the image that apps without a Dockerfile get
     max_delivery_bytes: Annotated[int, Field(gt=0)] = MAX_DELIVERY_BYTES

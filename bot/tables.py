@@ -44,6 +44,7 @@ class Delivery(Base):
     ref: Mapped[str | None]
     before: Mapped[str | None]
     after: Mapped[str | None]
+    status: Mapped[dict[str, Any] | None]  # of a `status` event, what it says: context, state, description
     state: Mapped[str] = mapped_column(index=True)  # a DeliveryState
     reason: Mapped[str | None]
     received: Mapped[datetime] = mapped_column(index=True)

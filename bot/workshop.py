@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.app_config import Build
+from bot.builders.buildkit_job import Cluster
 from bot.builders.choose import NoBuilder, Options, choose
 from bot.builders.interface import Builder, Order
 from bot.builds import Work
@@ -116,7 +117,7 @@ def make_workshop(settings: Settings) -> Workshop:
     else:
         why_not = "there is no registry for its image: set DPPCTL_REGISTRY"
         builder = NoBuilder(why_not)
-    registry = Registry(settings.registry_auth_file, settings.plain_http_registries)
+    registry = Registry(settings.registry_auth_file, settings.plain_http_registries, ca=_ca(settings))
     runtime = RuntimeImage(settings, registry, builder)
     return Workshop(settings, Means(settings.registry, why_not), registry, builder, runtime)
 
@@ -129,4 +130,22 @@ def builder_options(settings: Settings) -> Options:
         plain_http=settings.plain_http_registries,
         seconds=settings.build_seconds,
         cache_bytes=settings.build_cache_bytes,
+        ca=_ca(settings),
+        cluster=Cluster(
+            namespace=settings.buildkit_namespace,
+            image=settings.buildkit_image,
+            auth_secret=settings.buildkit_auth_secret or None,
+            requests={"cpu": settings.buildkit_cpu, "memory": "512Mi"},
+            limits={"memory": settings.buildkit_memory},
+            disk=settings.buildkit_disk,
+        ),
     )
+
+
+def _ca(settings: Settings) -> tuple[str, Path] | None:
+    """Of DPPCTL_REGISTRY only: what else is asked has a certificate that everybody knows."""
+    if settings.registry_ca is None:
+        return None
+    if not settings.registry_ca.is_file():
+        raise BotError(f"DPPCTL_REGISTRY_CA: there is no file {settings.registry_ca}")
+    return settings.registry.partition("/")[0], settings.registry_ca

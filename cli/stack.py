@@ -4,25 +4,21 @@ Bot and sync are threads of this process, which wake each other; the receiver is
 the store.
 """
 
-import fcntl
-import logging
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from bot.errors import BotError
 from bot.git import Git
-from bot.logs import configure
 from bot.loop import Loop
 from bot.mirror import Mirror
 from bot.names import RepoPath
-from bot.registration import REGISTRATION_FILE, read_registration
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 from bot.store import Store
 from cli.receiver import Receiver
+from cli.server import Parts, lock, set_up
 from cluster.local.folders import cache_dir
 from cluster.local.runtime import Runtime, ensure_runtime
 from cluster.sync.local import LocalSync
@@ -31,8 +27,6 @@ from cluster.sync.storages import Storages
 from worker.build import build
 
 STOP_SECONDS = 2.5  # for bot and sync together; then the receiver has its turn, and what is left ends with us
-
-_log = logging.getLogger("dppctl.up")
 
 
 class Stack:
@@ -43,10 +37,10 @@ class Stack:
 
         `stopping` is set by the owner to end all, or by a part that broke. Raises BotError or ClusterError.
         """
-        settings = load_settings(config)
-        targets = read_registration(config / REGISTRATION_FILE)
-        configure(settings.all_secrets)
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        setup = set_up(config)
+        settings, targets = setup.settings, setup.targets
+        if settings.deployed_by != "sync":
+            raise BotError("DPPCTL_DEPLOYED_BY: `dppctl up` deploys by itself; use `dppctl receive` and `dppctl bot`")
         environments = settings.state_dir / "environments"
         zipapp = settings.state_dir / "worker.pyz"
 
@@ -54,9 +48,8 @@ class Stack:
             return ensure_runtime(cache_dir(), requirements, say)
 
         self._stopping = stopping
-        self.broken = False
         with ExitStack() as opened:  # what was opened is closed when a later step fails
-            opened.enter_context(_lock(settings.state_dir))
+            opened.enter_context(lock(settings.state_dir))
             build(zipapp)
             runtime(None)  # now, not at the first push
             self._git = Git(settings)
@@ -68,7 +61,8 @@ class Stack:
             self._receiver = Receiver(config, settings)
             opened.callback(self._receiver.stop)
             self._opened = opened.pop_all()
-        self.address = self._receiver.address
+        address = self._receiver.address
+        self.hello = f"dppctl is up: {address}/ (webhooks go to {address}/webhooks/github)"
         self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
         repositories = {target.app.repository for target in targets} | {target.ops.repository for target in targets}
         self._sync = LocalSync(
@@ -83,16 +77,17 @@ class Stack:
             registry_auth_file=settings.registry_auth_file,
             storage_url=self._storages.url,
         )
-        parts = {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
-        self._threads = {
-            name: threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
-            for name, work in parts.items()
-        }
+        works = {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
+        self._parts = Parts(stopping, works)
+
+    @property
+    def broken(self) -> bool:
+        """A part ended by itself."""
+        return self._parts.broken
 
     def start(self) -> None:
         """All parts run from here on."""
-        for thread in self._threads.values():
-            thread.start()
+        self._parts.start()
 
     def stop(self) -> None:
         """Ends all parts and the processes that they started, the receiver last: sync may still report."""
@@ -102,33 +97,10 @@ class Stack:
         self._git.close()
         deadline = time.monotonic() + STOP_SECONDS
         for name in ("bot", "sync"):
-            self._threads[name].join(max(0.0, deadline - time.monotonic()))
+            self._parts.threads[name].join(max(0.0, deadline - time.monotonic()))
         self._opened.close()
 
     def _mirror(self, settings: Settings, name: str) -> Mirror:
         """Sync's own copy: a mirror is not shared between threads."""
         folder = settings.state_dir / "sync" / RepoPath(name).slug
         return Mirror(self._git, settings.repository_url(name), folder)
-
-    def _guard(self, name: str, work: Callable[[], None]) -> None:
-        """A part that breaks ends the whole: whoever supervises us starts it afresh, and git says what to do."""
-        try:
-            work()
-        except BaseException:
-            _log.exception("part=%s broke", name)
-            raise
-        finally:
-            if not self._stopping.is_set():
-                _log.error("part=%s ended by itself", name)
-                self.broken = True
-                self._stopping.set()
-
-
-def _lock(state: Path) -> IO[str]:
-    file = (state / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise BotError(f"another `dppctl up` uses {state}; stop it, or set DPPCTL_STATE_DIR") from None
-    return file

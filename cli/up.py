@@ -20,23 +20,7 @@ def up(config: Path) -> None:
 
     The folder holds apps.yaml (which apps to deploy) and .env (DPPCTL_WEBHOOK_SECRETS=… and other settings).
     """
-    import signal
-    import threading
-
+    from cli.server import serve
     from cli.stack import Stack
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)  # while it sets up
-    try:
-        stack = Stack(config, click.echo, stop)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        stack.start()
-        click.echo(f"dppctl is up: {stack.address}/ (webhooks go to {stack.address}/webhooks/github)")
-        stop.wait()
-        stack.stop()
-    except KeyboardInterrupt:
-        return
-    if stack.broken:
-        raise SystemExit(1)
+    serve(lambda stopping: Stack(config, click.echo, stopping))

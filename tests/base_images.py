@@ -77,6 +77,16 @@ def fill_dpp(root: Path, runtime: Runtime) -> str:
     return "FROM localhost/test-python\nCOPY root /opt/dpp\nENV PATH=/opt/dpp/bin:/usr/local/bin:/bin\n"
 
 
+def add_program(root: Path, program: Path, folder: Path) -> None:
+    """Put one of the machine's programs and the folder of its parts there; for an image on the Python base."""
+    target = root / program.relative_to("/")
+    target.parent.mkdir(parents=True)
+    shutil.copy(program, target)
+    shutil.copytree(folder, root / folder.relative_to("/"), symlinks=True)
+    parts = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
+    _copy_libraries(root, subprocess.run(["ldd", program, *parts], capture_output=True, text=True, check=False).stdout)
+
+
 def _whole_seconds(folder: Path) -> None:
     """A layer keeps times in whole seconds, rounded; what was compiled at a time before would be compiled anew."""
     for source in folder.rglob("*.py"):
@@ -88,7 +98,11 @@ def _whole_seconds(folder: Path) -> None:
 def _link(root: Path, binaries: list[Path], runtime: Runtime) -> None:
     """Copy the machine's libraries that these need to one folder that everybody may read."""
     answer = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
-    own = str(runtime.folder)  # wheels bring some of their own
+    _copy_libraries(root, answer, str(runtime.folder))
+
+
+def _copy_libraries(root: Path, answer: str, own: str = "/nowhere") -> None:
+    """`answer`: ldd's. `own`: a folder whose libraries come with it, as wheels bring some."""
     needed = {Path(library) for library in _LIBRARY.findall(answer) if not library.startswith(own)}
     (root / _LIBRARIES).mkdir(parents=True)
     for library in needed:

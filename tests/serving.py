@@ -1,10 +1,12 @@
 """A server on loopback whose every answer is a function: for what a real component does not do when asked to."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Reply:
 
 
 @contextmanager
-def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
-    """The server's HOST:PORT; it ends with the block."""
+def serving(answer: Callable[[Request], Reply], certificate: Path | None = None) -> Iterator[str]:
+    """The server's HOST:PORT; it ends with the block. `certificate`: a file with it and its key, for TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -45,6 +47,10 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[str]:
             """Silent."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=[0.02])
         thread.start()
         try:

@@ -165,7 +165,7 @@ def test_two_do_not_share_a_state(up: subprocess.Popen[str], config: Path, dppct
     address(up)
     second = dppctl("up", "--config", str(config))
     assert second.returncode == 2
-    assert re.fullmatch(r"dppctl: another `dppctl up` uses .*\n", second.stderr)
+    assert re.fullmatch(r"dppctl: another `dppctl up` or bot uses .*\n", second.stderr)
 
 
 def test_what_is_missing_is_said_in_one_line(dppctl: Dppctl, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from bot.errors import BotError
 
@@ -34,6 +34,7 @@ class Delivery:
     ref: str | None = None  # refs/heads/… or refs/tags/…
     before: str | None = None
     after: str | None = None
+    status: dict[str, str] | None = None  # of a `status` event: context, state, description
     ignored: str | None = None  # why there is nothing to do, whatever the repository
 
     def reason_to_ignore(self, repositories: Set[str]) -> str | None:
@@ -61,11 +62,14 @@ def parse_delivery(headers: Mapping[str, str], body: bytes) -> Delivery:
     payload = _read(_EVENTS.get(event, _Other), body)
     repository = payload.repository.full_name if payload.repository else None
     ignored = payload.ignored.format(event=event) if payload.ignored else None
-    return Delivery(identity, event, repository, *payload.moved(), ignored=ignored)
+    status = payload.said() if isinstance(payload, _Status) else None
+    return Delivery(identity, event, repository, *payload.moved(), status=status, ignored=ignored)
 
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Sha = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+# People and tools write it, so it is made fit instead of refused.
+_Said = Annotated[str, BeforeValidator(lambda value: _printable(value)[:1000])]
 _Moved = tuple[str | None, str | None, str | None]  # ref, before, after
 
 
@@ -132,6 +136,12 @@ class _Release(_Payload):
 
 class _Status(_Payload):
     sha: _Sha
+    state: _Said = ""
+    context: _Said = ""
+    description: _Said = ""
+
+    def said(self) -> dict[str, str]:
+        return {"state": self.state, "context": self.context, "description": self.description}
 
     def moved(self) -> _Moved:
         return None, None, self.sha
@@ -145,6 +155,11 @@ _EVENTS: dict[str, type[_Payload]] = {
     "release": _Release,
     "status": _Status,
 }
+
+
+def _printable(value: Any) -> str:
+    return "".join(one if one.isprintable() else " " for one in value) if isinstance(value, str) else ""
+
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -46,7 +46,8 @@ class Receive:
     def __init__(self, settings: Settings, targets: Set[Target], store: Store, others: "WSGIApplication") -> None:
         self._secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         self._max_bytes = settings.max_delivery_bytes
-        self._repositories = frozenset(target.app.repository for target in targets)
+        # Of ops repos too: sync is to hear of what people push there, and Argo CD and Flux set statuses.
+        self._repositories = frozenset(one.repository for target in targets for one in (target.app, target.ops))
         self._remember = Together(store.receive_all, most=_MOST_TOGETHER)
         self._others = others
 
@@ -94,6 +95,7 @@ class Receive:
             ref=delivery.ref,
             before=delivery.before,
             after=delivery.after,
+            status=delivery.status,
             ignored=ignored,
         )
         try:

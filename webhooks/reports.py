@@ -4,7 +4,7 @@ import hmac
 
 from flask import Response, jsonify, request
 from pydantic import ValidationError
-from werkzeug.exceptions import BadRequest, Unauthorized
+from werkzeug.exceptions import BadRequest, Conflict, Unauthorized
 
 from bot.events import SyncEvent
 from bot.settings import Settings
@@ -17,11 +17,14 @@ class Reports:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._bearer = f"Bearer {settings.sync_token.get_secret_value()}".encode()
         self._store = store
+        self._is_on = settings.deployed_by == "sync"
 
     def __call__(self) -> tuple[Response, int]:
         """202: recorded."""
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._bearer):
             raise Unauthorized("the bearer token is not sync's")
+        if not self._is_on:
+            raise Conflict("deployments end by commit statuses here (DPPCTL_DEPLOYED_BY), not by sync's reports")
         try:
             event = SyncEvent.model_validate_json(request.get_data())
         except ValidationError as error:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 from typing import IO, Any
 
 from bot.builders.buildkit_api import Api, answers
@@ -31,11 +32,20 @@ class BuildKit:
     """A builder (`bot.builders.interface.Builder`)."""
 
     def __init__(
-        self, cluster: Cluster, *, plain_http: frozenset[str] = frozenset(), seconds: float = BUILD_SECONDS
+        self,
+        cluster: Cluster,
+        *,
+        plain_http: frozenset[str] = frozenset(),
+        ca: tuple[str, Path] | None = None,
+        seconds: float = BUILD_SECONDS,
     ) -> None:
-        """`plain_http`: registries (HOST[:PORT]) without TLS, besides those on the pod's own loopback."""
+        """`plain_http`: registries (HOST[:PORT]) without TLS, besides those on the pod's own loopback.
+
+        `ca`: HOST[:PORT] and the file with the authorities that its certificate is of.
+        """
         self._cluster = cluster
         self._plain_http = plain_http
+        self._ca = ca
         self._seconds = seconds
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
@@ -45,12 +55,12 @@ class BuildKit:
         name = f"build-{secrets.token_hex(5)}"
         with answers("the cluster"):
             api = Api(self._cluster)
-            manifest = job(order, self._cluster, name, self._seconds, self._plain_http)
+            manifest = job(order, self._cluster, name, self._seconds, self._plain_http, configured=self._ca is not None)
             try:
                 api.create(manifest)
                 _wait(api, name, "files", watch)
                 with tempfile.TemporaryFile() as archive:
-                    pack(order, self._plain_http, archive)
+                    pack(order, self._plain_http, archive, self._ca)
                     api.send(name, archive, watch)
                 return _follow(api, name, order, watch, log)
             finally:
@@ -133,14 +143,16 @@ def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
     return {}
 
 
-def pack(order: Order, plain_http: frozenset[str], archive: IO[bytes]) -> None:
+def pack(order: Order, plain_http: frozenset[str], archive: IO[bytes], ca: tuple[str, Path] | None = None) -> None:
     """What the init container gets: files/ and secrets/, as they lie below its folder."""
     with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
         tar.add(order.context, "files/context")
         tar.add(order.dockerfile, "files/dockerfile/Dockerfile")
         for name, path in order.secrets.items():
             tar.add(path, f"secrets/{name}")
-        config = daemon_config(plain_http).encode()
+        if ca:
+            tar.add(ca[1].resolve(), "files/registry-ca.pem")
+        config = daemon_config(plain_http, ca[0] if ca else None).encode()
         member = tarfile.TarInfo("files/buildkitd.toml")
         member.size = len(config)
         tar.addfile(member, BytesIO(config))

@@ -45,8 +45,19 @@ class Cluster:
     context: str | None = None
 
 
-def job(order: Order, cluster: Cluster, name: str, seconds: float, plain_http: frozenset[str]) -> dict[str, Any]:
-    """The manifest of the Job `name`. `seconds`: after so many, Kubernetes itself ends it."""
+def job(
+    order: Order,
+    cluster: Cluster,
+    name: str,
+    seconds: float,
+    plain_http: frozenset[str],
+    *,
+    configured: bool = False,
+) -> dict[str, Any]:
+    """The manifest of the Job `name`. `seconds`: after so many, Kubernetes itself ends it.
+
+    `configured`: `daemon_config` has something to say, besides `plain_http`.
+    """
     mounts = [
         {"name": "files", "mountPath": f"{WORK}/files"},
         {"name": "secrets", "mountPath": f"{WORK}/secrets"},
@@ -57,7 +68,7 @@ def job(order: Order, cluster: Cluster, name: str, seconds: float, plain_http: f
         {"name": "secrets", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
         {"name": "state", "emptyDir": {"sizeLimit": cluster.disk}},
     ]
-    environment = [{"name": "BUILDKITD_FLAGS", "value": " ".join(_daemon(plain_http))}]
+    environment = [{"name": "BUILDKITD_FLAGS", "value": " ".join(_daemon(configured or bool(plain_http)))}]
     if cluster.auth_secret:
         items = [{"key": ".dockerconfigjson", "path": "config.json"}]
         volumes.append({"name": "login", "secret": {"secretName": cluster.auth_secret, "items": items}})
@@ -132,11 +143,15 @@ def insecure_host(name: str, plain_http: frozenset[str]) -> bool:
     return host in plain_http or host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK
 
 
-def daemon_config(plain_http: frozenset[str]) -> str:
-    """For base images: https://github.com/moby/buildkit/blob/master/docs/buildkitd.toml.md"""
-    return "".join(f'[registry."{host}"]\nhttp = true\n' for host in sorted(plain_http))
+def daemon_config(plain_http: frozenset[str], with_ca: str | None = None) -> str:
+    """For base images: https://github.com/moby/buildkit/blob/master/docs/buildkitd.toml.md
+
+    `with_ca`: the registry that is known by the authorities in files/registry-ca.pem.
+    """
+    plain = "".join(f'[registry."{host}"]\nhttp = true\n' for host in sorted(plain_http))
+    return plain + (f'[registry."{with_ca}"]\nca = ["{WORK}/files/registry-ca.pem"]\n' if with_ca else "")
 
 
-def _daemon(plain_http: frozenset[str]) -> list[str]:
-    config = [f"--config={WORK}/files/buildkitd.toml"] if plain_http else []
+def _daemon(configured: bool) -> list[str]:
+    config = [f"--config={WORK}/files/buildkitd.toml"] if configured else []
     return ["--oci-worker-no-process-sandbox", *config]

@@ -23,7 +23,8 @@ class Options:
     """What builders are made with; each takes what it knows.
 
     `state`: a folder for their own files. `auth_file`: logins, as docker and podman write them. `plain_http`:
-    registries (HOST[:PORT]) without TLS, besides those on loopback. `cluster`: where BuildKit's jobs run.
+    registries (HOST[:PORT]) without TLS, besides those on loopback. `cluster`: where BuildKit's jobs run. `ca`: for
+    BuildKit, HOST[:PORT] and the file with the authorities that its certificate is of.
     """
 
     state: Path
@@ -32,6 +33,7 @@ class Options:
     seconds: float = BUILD_SECONDS
     cache_bytes: int = BUILD_CACHE_BYTES
     cluster: Cluster = field(default_factory=Cluster)
+    ca: tuple[str, Path] | None = None
 
 
 class Probed(Builder, Protocol):
@@ -55,7 +57,7 @@ def _docker(options: Options) -> Probed:
 
 
 def _buildkit(options: Options) -> Probed:
-    return BuildKit(options.cluster, plain_http=options.plain_http, seconds=options.seconds)
+    return BuildKit(options.cluster, plain_http=options.plain_http, ca=options.ca, seconds=options.seconds)
 
 
 BUILDERS: dict[str, Callable[[Options], Probed]] = {"buildah": _buildah, "docker": _docker, "buildkit": _buildkit}

@@ -34,9 +34,13 @@ class Registry:
         auth_file: Path | None = None,
         plain_http: frozenset[str] = frozenset(),
         seconds: float = REGISTRY_SECONDS,
+        ca: tuple[str, Path] | None = None,
     ) -> None:
-        """`auth_file` as `docker login` writes it; `plain_http`: HOST[:PORT] that have no TLS (loopback never has)."""
-        self._ask = Transport(plain_http, seconds)
+        """`auth_file` as `docker login` writes it; `plain_http`: HOST[:PORT] that have no TLS (loopback never has).
+
+        `ca`: HOST[:PORT] and the file with the authorities that its certificate is of.
+        """
+        self._ask = Transport(plain_http, seconds, ca)
         self._door = Doorkeeper(auth_file, self._ask)
 
     def digest(self, reference: Reference) -> str | None:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,9 +27,13 @@ class Answer:
 class Transport:
     """Safe to use from several threads: each request has a session of its own."""
 
-    def __init__(self, plain_http: frozenset[str], seconds: float) -> None:
-        """`plain_http`: HOST[:PORT] without TLS; `seconds` to wait for a connection, and for each part of an answer."""
+    def __init__(self, plain_http: frozenset[str], seconds: float, ca: tuple[str, Path] | None = None) -> None:
+        """`plain_http`: HOST[:PORT] without TLS; `seconds` to wait for a connection, and for each part of an answer.
+
+        `ca`: a host and the file with the authorities that it is to be known by, in place of the usual ones.
+        """
         self._plain_http = plain_http
+        self._ca = ca
         self._seconds = seconds
 
     def url(self, host: str, path: str) -> str:
@@ -47,6 +52,8 @@ class Transport:
                 # proxy to loopback, whatever NO_PROXY says.
                 session.trust_env = not _is_loopback(urlsplit(url).hostname)
                 route = session.merge_environment_settings(url, {}, True, None, None)
+                if self._ca and urlsplit(url).netloc == self._ca[0]:
+                    route["verify"] = str(self._ca[1])
                 session.trust_env = False
                 answer = session.request(method, url, headers=headers, params=query, timeout=self._seconds, **route)
                 if answer.status_code == 429 or answer.status_code >= 500:

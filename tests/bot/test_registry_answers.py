@@ -3,6 +3,7 @@
 import hashlib
 import json
 import socket
+import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from bot.registry.client import Registry
 from bot.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
 from bot.registry.reference import Reference
 from bot.registry.transport import Transport
+from tests.conftest import needs
 from tests.serving import Reply, Request, serving
 from tests.token_server import BASIC, PASSWORD, USER
 
@@ -65,6 +67,21 @@ def test_an_answer_that_breaks_off_is_not_hashed() -> None:
 def test_a_registry_without_tls_that_is_asked_with_tls_is_away_with_a_hint() -> None:
     with serving(lambda _: HELD) as host, pytest.raises(RegistryAwayError, match=r"is away: \[SSL: .*without TLS"):
         Transport(frozenset(), 10)("GET", f"https://{host}/v2/", {}, {})
+
+
+def test_a_registry_of_ones_own_authority_is_known_by_its_file_and_only_that_one(tmp_path: Path) -> None:
+    needs("openssl")
+    key, certificate, both = (tmp_path / name for name in ("key", "ca.crt", "both"))
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=ours", "-days", "2"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    both.write_text(key.read_text() + certificate.read_text())
+    with serving(lambda _: HELD, both) as host:
+        url = f"https://{host}/v2/"
+        assert Transport(frozenset(), 10, (host, certificate))("GET", url, {}, {}).status == 200
+        for ca in (None, ("registry.example.org", certificate)):
+            with pytest.raises(RegistryAwayError, match="certificate verify failed"):
+                Transport(frozenset(), 10, ca)("GET", url, {}, {})
 
 
 @pytest.mark.parametrize("status", [401, 403])

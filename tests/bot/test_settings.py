@@ -26,6 +26,8 @@ def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
     [
         ({}, "DPPCTL_WEBHOOK_SECRETS: is not set"),
         ({"DPPCTL_WEBHOOK_SECRETS": " , "}, "DPPCTL_WEBHOOK_SECRETS: is empty"),
+        ({"DPPCTL_BUILDKIT_NAMESPACE": "a b"}, "DPPCTL_BUILDKIT_NAMESPACE: String should match"),
+        ({"DPPCTL_BUILDKIT_MEMORY": "much"}, "DPPCTL_BUILDKIT_MEMORY: String should match"),
         ({"DPPCTL_PORT": "http"}, "DPPCTL_PORT: Input should be a valid integer"),
         ({"DPPCTL_GITHUB_URL": "https://me:secret@x"}, "DPPCTL_GITHUB_URL: expected https://HOST"),
         ({"DPPCTL_GITHUB_URL": "ext::sh -c x"}, "DPPCTL_GITHUB_URL: expected https://HOST"),

@@ -116,6 +116,22 @@ def test_the_archive_holds_the_app_its_dockerfile_and_its_secrets(order: Order) 
     }
 
 
+def test_a_registrys_own_authorities_come_along(order: Order, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("CERTIFICATES")
+    archive = BytesIO()
+    pack(order, frozenset(), archive, ("registry.example.org:443", tmp_path / "ca.pem"))
+    archive.seek(0)
+    with tarfile.open(fileobj=archive) as tar:
+        config, authorities = tar.extractfile("files/buildkitd.toml"), tar.extractfile("files/registry-ca.pem")
+        assert config
+        assert authorities
+        expected = b'[registry."registry.example.org:443"]\nca = ["/work/files/registry-ca.pem"]\n'
+        assert (config.read(), authorities.read()) == (expected, b"CERTIFICATES")
+    manifest = job(order, Cluster(), "build-1", 60, frozenset(), configured=True)
+    flags = manifest["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
+    assert "--config=/work/files/buildkitd.toml" in flags
+
+
 def test_without_a_cluster_it_says_so(order: Order, tmp_path: Path) -> None:
     builder = BuildKit(Cluster(kubeconfig=str(tmp_path / "none")))
     found = builder.probe()

@@ -26,7 +26,7 @@ print(pathlib.Path.cwd())
 def test_an_app_without_a_dockerfile_is_built_and_runs(
     images: Images, dppctl: Dppctl, workload: Callable[[Mapping[str, str]], Path], tmp_path: Path
 ) -> None:
-    needs("a package index that the build can ask", _index_answers(images))
+    needs("a package index that the build can ask", index_answers(images))
     context = tmp_path / "runtime"
     runtime_context(context, REPOSITORY / "cluster" / "local" / "dpp")
     runtime = images.build(
@@ -49,7 +49,7 @@ def test_an_app_without_a_dockerfile_is_built_and_runs(
     assert json.loads(done.stdout.splitlines()[-1])["pipelines"][0]["rows"] == 1
 
 
-def _index_answers(images: Images) -> bool:
+def index_answers(images: Images) -> bool:
     ask = ("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", "/tmp/x", "iniconfig==2.0.0")
     try:
         images.run("podman", "run", "--rm", "--network", "host", images.python, *ask)

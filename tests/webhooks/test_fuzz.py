@@ -18,7 +18,7 @@ from webhooks.app import create_app
 from webhooks.signature import sign
 
 EVENTS = ["push", "ping", "create", "delete", "release", "status", "issues"]
-KEYS = [*PUSH, "full_name", "ref_type", "release", "tag_name", "sha", "payload"]
+KEYS = [*PUSH, "full_name", "ref_type", "release", "tag_name", "sha", "context", "state", "description", "payload"]
 REPORT_KEYS = [
     "ops_commit", "app", "environment", "ref", "commit", "phase", "time", "message", "log", "receipt", "status",
     "pipelines", "id", "rows", "resources", "name", "fields", "type", "started", "ended", "seconds", "source",

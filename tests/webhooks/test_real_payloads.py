@@ -42,6 +42,22 @@ def test_each_is_taken_and_only_what_moves_a_branch_or_a_tag_wakes_the_bot(make_
     assert len(receiver.store.deliveries(limit=1000)) == PAYLOADS
 
 
+def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> None:
+    receiver = make_receiver(REPOSITORY)
+    examples = [one for event, one in payloads() if event == "status"]
+    for number, example in enumerate(examples):
+        payload = {**example, "state": "failure", "context": "argocd/staging", "description": "a\nb" + "c" * 2000}
+        whole = schema("status")  # which asks more of the repository than GitHub's examples have
+        for name in ("state", "description"):
+            jsonschema.validate(payload[name], whole["definitions"]["status$event"]["properties"][name])
+        headers: dict[str, str | None] = {"X-GitHub-Event": "status", "X-GitHub-Delivery": str(number)}
+        assert receiver.deliver(payload, headers=headers).json()["outcome"] == "accepted"
+    records = receiver.store.deliveries()
+    assert [one.after for one in records] == [one["sha"] for one in examples]
+    said = {"state": "failure", "context": "argocd/staging", "description": ("a b" + "c" * 2000)[:1000]}
+    assert [one.status for one in records] == [said] * len(examples)
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [

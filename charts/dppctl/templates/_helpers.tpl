@@ -1,0 +1,187 @@
+{{- define "dppctl.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Called with (dict "root" $ "component" NAME), as all below. */ -}}
+{{- define "dppctl.name" -}}
+{{ include "dppctl.fullname" .root }}-{{ .component }}
+{{- end -}}
+
+{{- define "dppctl.selector" -}}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "dppctl.labels" -}}
+{{ include "dppctl.selector" . }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "dppctl.metadata" -}}
+name: {{ include "dppctl.name" . }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "dppctl.labels" . | nindent 2 }}
+{{- end -}}
+
+{{- define "dppctl.image" -}}
+{{- with .Values.image -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ default $.Chart.AppVersion .tag }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dppctl.podMetadata" -}}
+labels:
+  {{- include "dppctl.labels" . | nindent 2 }}
+annotations:
+  dppctl.io/apps: {{ toJson .root.Values.apps | sha256sum }}
+  {{- with .root.Values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- /* What all pods share; `user`: another than dppctl's. */ -}}
+{{- define "dppctl.pod" -}}
+serviceAccountName: {{ include "dppctl.name" . }}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user | default 1000 }}
+  runAsGroup: {{ .user | default 1000 }}
+  fsGroup: {{ .user | default 1000 }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "dppctl.container" -}}
+name: {{ .component }}
+image: {{ include "dppctl.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{ include "dppctl.restricted" . }}
+ports:
+  - name: http
+    containerPort: 8080
+    protocol: TCP
+livenessProbe:
+  httpGet:
+    path: /healthz
+    port: http
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+startupProbe:
+  httpGet:
+    path: /healthz
+    port: http
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 60
+{{- end -}}
+
+{{- define "dppctl.restricted" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop:
+      - ALL
+{{- end -}}
+
+{{- /* A variable of a container, from the one Secret: (dict "root" $ "variable" NAME "key" KEY). */ -}}
+{{- define "dppctl.secret" -}}
+- name: {{ .variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .root.Values.existingSecret }}
+      key: {{ .key }}
+{{- end -}}
+
+{{- define "dppctl.commonEnv" -}}
+- name: DPPCTL_HOST
+  value: 0.0.0.0
+- name: DPPCTL_PORT
+  value: "8080"
+- name: DPPCTL_DEPLOYED_BY
+  value: {{ .root.Values.deployedBy }}
+{{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_SYNC_TOKEN" "key" "sync-token") }}
+{{- end -}}
+
+{{- define "dppctl.gitEnv" -}}
+- name: DPPCTL_GITHUB_URL
+  value: {{ .root.Values.github.url | quote }}
+{{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_GITHUB_TOKEN" "key" "github-token") }}
+{{- end -}}
+
+{{- define "dppctl.databaseEnv" -}}
+{{- if .root.Values.database.existingSecret -}}
+- name: DPPCTL_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .root.Values.database.existingSecret }}
+      key: {{ .root.Values.database.existingSecretKey }}
+{{- else -}}
+{{ include "dppctl.secret" (dict "root" .root "variable" "DATABASE_PASSWORD" "key" "database-password") }}
+- name: DPPCTL_DATABASE_URL
+  value: postgresql+psycopg://dppctl:$(DATABASE_PASSWORD)@{{ include "dppctl.fullname" .root }}-database/dppctl
+{{- end -}}
+{{- end -}}
+
+{{- define "dppctl.volumeMounts" -}}
+- name: apps
+  mountPath: /etc/dppctl
+  readOnly: true
+- name: state
+  mountPath: /var/lib/dppctl
+- name: tmp
+  mountPath: /tmp
+{{- end -}}
+
+{{- /* `persistence`: of the component, or none. */ -}}
+{{- define "dppctl.volumes" -}}
+- name: apps
+  configMap:
+    name: {{ include "dppctl.fullname" .root }}-apps
+- name: state
+  {{- if and .persistence .persistence.enabled }}
+  persistentVolumeClaim:
+    claimName: {{ include "dppctl.name" . }}
+  {{- else }}
+  emptyDir: {}
+  {{- end }}
+- name: tmp
+  emptyDir: {}
+{{- end -}}
+
+{{- /* Not empty when there is a sync. */ -}}
+{{- define "dppctl.syncs" -}}
+{{- if and (eq .Values.deployedBy "sync") .Values.sync.environments -}}yes{{- end -}}
+{{- end -}}

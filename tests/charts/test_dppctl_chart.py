@@ -1,0 +1,250 @@
+"""The chart `dppctl`, rendered by real helm: valid for many versions of Kubernetes, and with few rights."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from bot.registration import parse_registration
+from bot.settings import Settings, load_settings
+from bot.workshop import builder_options
+from tests.charts.chart_values import documented, known, leaves, table
+from tests.conftest import REPOSITORY
+from tests.helm import helm
+
+CHART = REPOSITORY / "charts" / "dppctl"
+APPS = [{"appRepoPath": "ann/app", "opsRepoPath": "ann/ops/data", "environments": ["staging", "production"]}]
+SYNC: dict[str, Any] = {"apps": APPS, "sync": {"environments": {"staging": "data-staging", "production": "data"}}}
+ALL: dict[str, Any] = {
+    **SYNC,
+    "builder": "buildkit",
+    "imagePullSecrets": [{"name": "pull"}],
+    "registry": {
+        "url": "registry.example.org/data",
+        "existingSecret": "login",
+        "caConfigMap": "ca",
+        "plainHttp": ["a:5000", "b:5000"],
+    },
+    "webhooks": {"replicas": 2, "env": [{"name": "X", "value": "y"}]},
+    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
+    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "podDisruptionBudget": {"enabled": True},
+    "nodeSelector": {"a": "b"},
+    "tolerations": [{"key": "a", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "podAnnotations": {"a": "b"},
+}
+ELSEWHERE: dict[str, Any] = {
+    "deployedBy": "commit-status",
+    "sync": {"environments": {"staging": "data"}},
+    "database": {"existingSecret": "database"},
+    "bot": {"persistence": {"enabled": False}},
+    "networkPolicy": {"enabled": False},
+}
+CASES = {"as it is": {}, "with sync": SYNC, "with all": ALL, "with Argo CD": ELSEWHERE}
+Objects = list[dict[str, Any]]
+
+
+def asked(command: str, values: dict[str, Any], major: int = 4) -> subprocess.CompletedProcess[str]:
+    name = ["dppctl"] if command == "template" else []
+    arguments = [str(helm(major)), command, *name, str(CHART), "--namespace", "tools", "--values", "-"]
+    return subprocess.run(arguments, input=json.dumps(values), capture_output=True, text=True, check=False)
+
+
+def rendered(values: dict[str, Any], major: int = 4) -> Objects:
+    done = asked("template", values, major)
+    assert done.returncode == 0, done.stderr
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
+    (found,) = [one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name]
+    return found
+
+
+def pods(objects: Objects) -> dict[str, dict[str, Any]]:
+    """The pods' specs, by the name of what makes them."""
+    found = {}
+    for one in objects:
+        if one["kind"] in ("Deployment", "StatefulSet", "Pod"):
+            found[one["metadata"]["name"]] = one["spec"] if one["kind"] == "Pod" else one["spec"]["template"]["spec"]
+    return found
+
+
+def environment(pod: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in pod["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("major", [3, 4])
+def test_helm_finds_nothing_wrong(case: str, major: int) -> None:
+    done = asked("lint", CASES[case], major)
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+@pytest.mark.parametrize("version", [f"1.{minor}" for minor in range(25, 38)])
+def test_every_object_is_valid_in_every_version(version: str) -> None:
+    for values in CASES.values():
+        for one in rendered(values):
+            if one["kind"] != "ServiceMonitor":  # whose schema is the Prometheus operator's
+                kubernetes_validate.validate(one, version, strict=True)
+
+
+def test_helm_3_renders_the_same() -> None:
+    assert rendered(ALL, 3) == rendered(ALL, 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"webhook": {}}, "webhook"),
+        ({"sync": {"enviroments": {}}}, "enviroments"),
+        ({"sync": {"environments": {"Staging": "data"}}}, "Staging"),
+        ({"sync": {"drift": "always"}}, "drift"),
+        ({"builder": "docker"}, "builder"),
+        ({"apps": [{"appRepoPath": "ann"}]}, "appRepoPath"),
+        ({"apps": [{**APPS[0], "environment": "staging"}]}, "environment"),
+        ({"github": {"url": "https://ann:secret@example.org"}}, None),
+        ({"image": {"digest": "latest"}}, "digest"),
+        ({"existingSecret": ""}, "existingSecret"),
+    ],
+)
+def test_wrong_values_are_refused(values: dict[str, Any], said: str | None) -> None:
+    for command in ("lint", "template"):
+        done = asked(command, values)
+        assert done.returncode != 0, done.stdout
+        assert not said or said in done.stdout + done.stderr
+
+
+def test_values_schema_and_readme_agree() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    rows = [value.path for value in documented(CHART)]
+    for path in leaves(defaults):
+        assert known(schema, path), f"values.schema.json lacks {path}"
+        assert any(path[: len(row)] == row for row in rows), f"values.yaml: {path} has no comment `# -- …`"
+    assert set(schema["properties"]) == {*defaults, "global"}
+    assert table(CHART) in (CHART / "README.md").read_text(), table(CHART)
+
+
+def test_the_servers_know_every_variable_that_is_set(tmp_path: Path) -> None:
+    """sync's own are read by `dppctl sync`."""
+    fields = {f"DPPCTL_{name.upper()}" for name in Settings.model_fields}
+    found = pods(rendered(ALL))
+    for name in ("dppctl-webhooks", "dppctl-bot"):
+        given = environment(found[name])
+        assert {variable for variable in given if variable.startswith("DPPCTL_")} <= fields, name
+        values = {variable: value if isinstance(value, str) else "a-secret" for variable, value in given.items()}
+        settings = load_settings(
+            tmp_path, {**values, "DPPCTL_REGISTRY_CA": __file__}, receives=name == "dppctl-webhooks"
+        )
+        assert (settings.host, settings.port) == ("0.0.0.0", 8080)
+    options = builder_options(settings)
+    assert (options.cluster.namespace, options.cluster.disk) == ("dppctl-builds", "20Gi")
+    assert environment(found["dppctl-bot"])["DPPCTL_PLAIN_HTTP_REGISTRIES"] == "a:5000,b:5000"
+    sync = environment(found["dppctl-sync"])
+    assert sync["DPPCTL_SYNC_ENVIRONMENTS"] == "production=data,staging=data-staging"
+    assert sync["DPPCTL_RECEIVER_URL"] == "http://dppctl-webhooks"
+    assert environment(found["dppctl-bot"])["DPPCTL_SYNC_URL"] == "http://dppctl-sync"
+
+
+def test_apps_are_what_the_servers_read() -> None:
+    text = named(rendered(SYNC), "ConfigMap", "dppctl-apps")["data"]["apps.yaml"]
+    targets = parse_registration(text, "apps.yaml")
+    assert sorted(one.environment for one in targets) == ["production", "staging"]
+    parse_registration(named(rendered({}), "ConfigMap", "dppctl-apps")["data"]["apps.yaml"], "apps.yaml")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_pod_is_restricted(case: str) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    for name, pod in pods(rendered(CASES[case])).items():
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["enableServiceLinks"] is False
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert {"requests", "limits"} == set(container["resources"])
+
+
+def test_only_those_that_talk_to_kubernetes_have_a_token() -> None:
+    def with_token(values: dict[str, Any]) -> set[str]:
+        return {name for name, pod in pods(rendered(values)).items() if pod["automountServiceAccountToken"]}
+
+    assert with_token({}) == set()
+    assert with_token(SYNC) == {"dppctl-sync"}
+    assert with_token(ALL) == {"dppctl-sync", "dppctl-bot"}
+
+
+def test_no_object_holds_a_secret_and_each_server_gets_only_its_own() -> None:
+    objects = rendered(ALL)
+    assert "Secret" not in {one["kind"] for one in objects}
+    keys = {
+        name: set(re.findall(r"'key': '([\w-]+)', 'name': 'dppctl'|'name': 'dppctl', 'key': '([\w-]+)'", str(pod)))
+        for name, pod in pods(objects).items()
+    }
+    found = {name: {first or second for first, second in pairs} for name, pairs in keys.items()}
+    assert found == {
+        "dppctl-webhooks": {"sync-token", "webhook-secrets", "database-password"},
+        "dppctl-bot": {"sync-token", "github-token", "database-password"},
+        "dppctl-sync": {"sync-token", "github-token"},
+        "dppctl-database": {"database-password"},
+        "dppctl-test": set(),
+    }
+
+
+def test_rights_end_at_the_namespaces_that_were_named() -> None:
+    objects = rendered(ALL)
+    assert not {one["kind"] for one in objects} & {"ClusterRole", "ClusterRoleBinding"}
+    roles = {(one["metadata"]["name"], one["metadata"]["namespace"]) for one in objects if one["kind"] == "Role"}
+    assert roles == {("dppctl-sync", "data-staging"), ("dppctl-sync", "data"), ("dppctl-bot", "dppctl-builds")}
+    for one in objects:
+        if one["kind"] == "Role":
+            assert "*" not in str(one["rules"])
+    assert not [one for one in rendered({}) if one["kind"] == "Role"]
+    same = {**SYNC, "sync": {"environments": {"staging": "data", "production": "data"}}}
+    assert len([one for one in rendered(same) if one["kind"] == "Role"]) == 1
+
+
+def test_what_another_deploys_needs_no_sync() -> None:
+    objects = rendered(ELSEWHERE)
+    assert not [one for one in objects if "sync" in one["metadata"]["name"]]
+    assert "DPPCTL_SYNC_URL" not in environment(pods(objects)["dppctl-bot"])
+    assert environment(pods(objects)["dppctl-bot"])["DPPCTL_DEPLOYED_BY"] == "commit-status"
+    assert "StatefulSet" not in {one["kind"] for one in objects}
+    url = environment(pods(objects)["dppctl-webhooks"])["DPPCTL_DATABASE_URL"]
+    assert url == {"secretKeyRef": {"name": "database", "key": "url"}}
+
+
+def test_pods_start_anew_when_other_apps_are_registered() -> None:
+    def annotations(values: dict[str, Any]) -> Any:
+        return named(rendered(values), "Deployment", "dppctl-bot")["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations(SYNC) != annotations({})
+
+
+def test_selectors_find_their_pods_and_names_fit() -> None:
+    for values in ({}, {"fullnameOverride": "d" * 60}, {"nameOverride": "servers"}):
+        objects = rendered(values)
+        workloads = [one for one in objects if one["kind"] in ("Deployment", "StatefulSet")]
+        for one in objects:
+            assert len(one["metadata"]["name"]) <= 63
+            if one["kind"] == "Service":
+                selector = one["spec"]["selector"].items()
+                (found,) = [w for w in workloads if selector <= w["spec"]["template"]["metadata"]["labels"].items()]
+                assert found["metadata"]["name"] == one["metadata"]["name"]
+
+
+def test_the_image_is_named_by_its_digest_when_there_is_one() -> None:
+    digest = "sha256:" + "a" * 64
+    image = {"repository": "r.example/dppctl", "digest": digest, "tag": "1"}
+    assert pods(rendered({"image": image}))["dppctl-bot"]["containers"][0]["image"] == f"r.example/dppctl@{digest}"
