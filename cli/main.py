@@ -14,6 +14,7 @@ from cluster.errors import ClusterError
 COMMANDS = {
     "run": ("cli.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
+    "sync": ("cli.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
     "deploy": ("cli.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "build": ("cli.build:build", "Build an app's image as the bot would, and print its digest."),
     "logs": ("cli.logs:logs", "Print what a deployment's pipelines wrote."),

@@ -67,7 +67,7 @@ class Api:
         found: list[Object] = []
         while True:
             page = self._json("GET", path, query, accept=_METADATA if metadata else "application/json")
-            found += page["items"]
+            found += page["items"] or []  # null, of old servers
             if not (more := page["metadata"].get("continue")):
                 return found
             query["continue"] = more

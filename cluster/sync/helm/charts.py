@@ -14,9 +14,7 @@ class Charts:
     """By the id of their git tree; several threads may use it."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: of this process alone; what was there is removed."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        """`folder`: an empty one, of this process alone."""
         self._folder = folder
         self._users: Counter[str] = Counter()
         self._there: dict[str, None] = {}  # the one that was used last comes last

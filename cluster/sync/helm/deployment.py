@@ -82,25 +82,17 @@ class Deployment:
 
     def run(self) -> None:
         """Do it. Raises UnusableError; or BotError or ClusterError, when it is to be tried again later."""
+        work = {
+            Action.DEPLOY: self._deploy,
+            Action.FOLLOW: self._follow_again,
+            Action.ROLL_BACK: self._roll_back,
+            Action.REPORT: self._tell_end,
+            Action.CHECK: self._check,
+            Action.PRUNE: self._prune,
+            Action.TELL_REMOVED: self._tell_removed,
+        }[self.action]
         try:
-            match self.action:
-                case Action.PRUNE:
-                    self._prune()
-                case Action.TELL_REMOVED:
-                    self._log(logging.WARNING, "removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
-                    self._write(self._record.with_("removed"))
-                case Action.DEPLOY:
-                    self._deploy()
-                case Action.FOLLOW:
-                    self._read_values()
-                    self._follow(self._newest_revision())
-                case Action.ROLL_BACK:
-                    self._read_values()
-                    self._roll_back()
-                case Action.REPORT:
-                    self._tell_end()
-                case Action.CHECK:
-                    self._check()
+            work()
         except (_StoppedError, HelmAwayError):
             if not self._stop.is_set():
                 raise
@@ -212,6 +204,15 @@ class Deployment:
         self._write(self._record.with_("failed", revision=revision, good=revision if good else 0))
         self._tell_end()
 
+    def _follow_again(self) -> None:
+        """After a restart."""
+        self._read_values()
+        self._follow(self._newest_revision())
+
+    def _tell_removed(self) -> None:
+        self._log(logging.WARNING, "removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
+        self._write(self._record.with_("removed"))
+
     def _prune(self) -> None:
         with self._slot():
             self._means.helm.uninstall(self.place.release, self.place.namespace, self._stop)
@@ -280,8 +281,7 @@ class Deployment:
 
     def _job_run(self, name: str) -> JobRun:
         assert self._values is not None  # noqa: S101 (for mypy)
-        seconds = self._means.start_seconds
-        return JobRun(self._means.api, self.place.namespace, name, self._values, start_seconds=seconds)
+        return JobRun(self._means.api, self.place.namespace, name, self._values, self._means.limits)
 
     @property
     def _since(self) -> datetime | None:

@@ -1,6 +1,7 @@
 """Follows the Job of a release to its end: how far it is, and in the end its receipt or why there is none."""
 
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +20,18 @@ from cluster.sync.helm import pods
 from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.progress import Event, Progress
 
-START_SECONDS = 300.0  # that an image may not be there, or a Secret, before the deployment fails
+START_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
 _IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
 _LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """In seconds; 0: none."""
+
+    start: float = START_SECONDS  # that an image may not be there, or a Secret, before the deployment fails
+    run: float = 0.0  # of the whole Job, beside its own activeDeadlineSeconds
 
 
 class JobError(ClusterError):
@@ -40,15 +49,14 @@ class JobEnd:
 class JobRun:
     """One Job; `follow` it, then ask for its `end`."""
 
-    def __init__(
-        self, api: Api, namespace: str, name: str, values: Values, *, start_seconds: float = START_SECONDS
-    ) -> None:
+    def __init__(self, api: Api, namespace: str, name: str, values: Values, limits: JobLimits) -> None:
         """`values`: what is deployed, for the receipt."""
         self._api = api
         self._namespace = namespace
         self._name = name
         self._values = values
-        self._start_seconds = start_seconds
+        self._limits = limits
+        self._until = time.monotonic() + (limits.run or math.inf)
         self._progress = Progress()
         self._stopped = threading.Event()
         self._open: Any = None
@@ -63,31 +71,50 @@ class JobRun:
                 answer.shutdown()
 
     def follow(self) -> Iterator[tuple[str, str]]:
-        """What to tell, until the Job has ended. Raises JobError when it will not start, or is gone."""
-        said, broken_since = "", None
+        """What to tell, until the Job has ended. Raises JobError when it will not start, takes too long, or is gone."""
+        said, broken_since = "", math.inf
         while not self._stopped.is_set():
             with suppress(ApiAwayError):  # it is asked again, as long as it takes
                 if pods.end_of(self._job()):
                     return
-                pod = pods.newest(self._pods())
-                state = pods.state_of(pod) if pod else {}
-                if pod and (state.get("running") or (state.get("terminated") and self._followed != _name(pod))):
-                    broken_since = None
-                    yield from self._progress.follow(self._events(pod))
+                pod = pods.newest(self._pods()) or {}
+                if self._has_news(pod):
+                    broken_since = math.inf
+                    yield from self._told(pod)
                     continue
-                problem = pods.broken(pod) if pod else ""
-                message = problem or (pods.waits_for(pod) if pod else "")
+                problem = pods.broken(pod)
+                message = problem or pods.waits_for(pod)
                 if message and message != said:
                     said = message
                     yield message, ""
-                broken_since = (broken_since or time.monotonic()) if problem else None
-                if broken_since and time.monotonic() - broken_since > self._start_seconds:
-                    self._api.delete(self._path)  # or it would run some day, when something else is deployed
-                    raise JobError(f"the pipelines did not start within {self._start_seconds:g} seconds: {problem}")
+                broken_since = min(broken_since, time.monotonic()) if problem else math.inf
+                if time.monotonic() - broken_since > self._limits.start:
+                    self._give_up(f"the pipelines did not start within {self._limits.start:g} seconds: {problem}")
+            self._check_time()
             self._stopped.wait(_LOOK_SECONDS)
 
+    def _has_news(self, pod: Object) -> bool:
+        state = pods.state_of(pod)
+        return bool(state.get("running") or (state.get("terminated") and self._followed != _name(pod)))
+
+    def _told(self, pod: Object) -> Iterator[tuple[str, str]]:
+        for told in self._progress.follow(self._events(pod)):
+            yield told
+            self._check_time()
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._until:
+            self._give_up(f"the pipelines took longer than {self._limits.run:g} seconds (DPPCTL_JOB_SECONDS)")
+
+    def _give_up(self, why: str) -> None:
+        self._api.delete(self._path)  # or it would go on when nobody waits for it any more
+        raise JobError(why)
+
     def end(self, began: datetime | None) -> JobEnd:
-        """How it ended; `began`: when the deployment did. Raises JobError for one that failed without a receipt, ApiError and ApiAwayError."""
+        """How it ended; `began`: when the deployment did.
+
+        Raises JobError for one that failed without a receipt, ApiError and ApiAwayError.
+        """
         job = self._job()
         ended = pods.end_of(job)
         if ended is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.events import SyncEvent
 from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
-from cluster.sync.helm.job_run import START_SECONDS
+from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.helm.program import Helm
 from cluster.sync.helm.wanted import Place, Wanted, chart_path
 from cluster.sync.repositories import Repositories
@@ -28,7 +28,7 @@ class Means:
     repositories: Repositories
     report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
     slots: threading.Semaphore  # of helms at a time; Jobs run beside them
-    start_seconds: float = START_SECONDS  # see `JobRun`
+    limits: JobLimits = JobLimits()  # noqa: RUF009 (it is frozen)
     repair: bool = True  # drift
 
 

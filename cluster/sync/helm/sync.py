@@ -83,7 +83,7 @@ class HelmSync:
         self._checked: dict[Target, float] = {}
         self._repaired: dict[Target, list[str]] = {}
         self._strangers: set[tuple[str, str]] = set()  # records of nobody here, told already
-        self._started = time.monotonic()
+        self.started = time.monotonic()
 
     def wake(self) -> None:
         """Something was committed to an ops repo."""
@@ -119,12 +119,7 @@ class HelmSync:
         began = time.monotonic()
         self._collect()
         errors = self.counts.errors
-        for name in sorted({target.ops.repository for target in self.places}):
-            try:
-                self._read(name)
-            except BotError as error:
-                self.counts.errors += 1
-                _log.error("ops repo not read ops=%s error=%s", name, error)
+        self.read()
         phases: Counter[str] = Counter()
         for namespace in sorted({place.namespace for place in self.places.values()}):
             try:
@@ -144,6 +139,21 @@ class HelmSync:
         self.counts.looked = time.monotonic()
         self.counts.pass_seconds += self.counts.looked - began
         return self.counts.errors == errors
+
+    def read(self) -> bool:
+        """Read the ops repos. False when one could not be read, or has no chart for an environment."""
+        errors = self.counts.errors
+        for name in sorted({target.ops.repository for target in self.places}):
+            try:
+                self._read(name)
+            except BotError as error:
+                self.counts.errors += 1
+                _log.error("ops repo not read ops=%s error=%s", name, error)
+        return self.counts.errors == errors
+
+    def known(self) -> list[tuple[Place, Wanted | None]]:
+        """What the ops repos say, of those that could be read."""
+        return [(self.places[target], self._wanted[target]) for target in self.places if target in self._wanted]
 
     def _read(self, name: str) -> None:
         """Find out what an ops repo wants, if that may have changed. Raises BotError."""
@@ -189,7 +199,7 @@ class HelmSync:
         return (
             seconds is not None
             and checks < CHECKS
-            and time.monotonic() - self._checked.get(target, self._started) > seconds
+            and time.monotonic() - self._checked.get(target, self.started) > seconds
         )
 
     def _start(self, work: Deployment, action: Action) -> None:
