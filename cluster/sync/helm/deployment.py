@@ -51,16 +51,16 @@ class Deployment:
         action: Action,
         wanted: Wanted | None,
         record: Record | None,
-        repaired: Sequence[str] = (),
+        known: Sequence[str] = (),
     ) -> None:
-        """`repaired`: the drift that the last check found and mended; if it is back, mending does not help."""
+        """`known`: the drift that the last check found."""
         self.place = place
         self.wanted = wanted
         self._means = means
         self.action = action
         self._is_new = record is None
         self._record = record or Record(wanted.fingerprint if wanted else "", "deploying")
-        self._repaired = list(repaired)
+        self._known = list(known)
         self.drift: list[str] = []  # that a check found
         self._stop = threading.Event()
         self.superseded = False
@@ -223,10 +223,12 @@ class Deployment:
     def _check(self) -> None:
         """Look for drift, and repair it when that is asked for and may help."""
         api, place, revision = self._means.api, self.place, self._record.revision
-        self.drift = find_drift(api, place.namespace, manifest(api, place.namespace, place.release, revision))
+        self.drift = find_drift(api, place, manifest(api, place.namespace, place.release, revision))
+        if self.drift == self._known:
+            return  # none; or that was told before, and mending did not help
         for line in self.drift:
             self._log(logging.WARNING, f"changed by hand: {line}")
-        if self.drift and self._means.repair and self.drift != self._repaired:
+        if self.drift and self._means.repair:
             self._read_values()
             self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
 

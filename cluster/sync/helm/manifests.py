@@ -56,6 +56,17 @@ def diff(before: str, after: str) -> str:
     return "".join(parts)
 
 
+def as_helm_applies(thing: Object, release: str, namespace: str) -> Object:
+    """With what helm adds to each object: https://helm.sh/docs/chart_best_practices/labels/"""
+    meta = thing["metadata"]
+    annotations = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
+    labels = {**(meta.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
+    return {
+        **thing,
+        "metadata": {**meta, "labels": labels, "annotations": {**(meta.get("annotations") or {}), **annotations}},
+    }
+
+
 def drift(live: Object | None, would_be: Object | None) -> list[str]:
     """The fields that somebody changed, as paths; empty: none. `live` None: somebody deleted it."""
     if live is None:
@@ -75,7 +86,18 @@ def _documents(manifest: str) -> Iterator[str]:
 
 
 def _lines(thing: Object | None) -> list[str]:
-    return yaml.safe_dump(thing, sort_keys=True, width=200).splitlines(keepends=True) if thing else []
+    return yaml.dump(thing, Dumper=_Dumper, sort_keys=True, width=200).splitlines(keepends=True) if thing else []
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Texts of several lines as such, so that a diff shows which line changed."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _masked(thing: Object | None, other: Object | None, word: str) -> Object | None:

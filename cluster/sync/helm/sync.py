@@ -81,7 +81,7 @@ class HelmSync:
         self._problems: dict[Target, str] = {}  # told already
         self._given_up: dict[Target, Wanted | None] = {}  # values that can never work
         self._checked: dict[Target, float] = {}
-        self._repaired: dict[Target, list[str]] = {}
+        self._drift: dict[Target, list[str]] = {}  # as the last check found it
         self._strangers: set[tuple[str, str]] = set()  # records of nobody here, told already
         self.started = time.monotonic()
 
@@ -191,7 +191,7 @@ class HelmSync:
         if action is Action.NOTHING and record and record.phase == "succeeded" and self._is_check_due(target):
             action = Action.CHECK
         if action not in (Action.NOTHING, Action.WAIT):
-            self._start(Deployment(self._means, place, action, new, record, self._repaired.get(target, ())), action)
+            self._start(Deployment(self._means, place, action, new, record, self._drift.get(target, ())), action)
 
     def _is_check_due(self, target: Target) -> bool:
         seconds = self._rules.drift_seconds
@@ -228,7 +228,7 @@ class HelmSync:
             work, error = self._work.pop(target), self._ended.pop(target)
             if work.action is Action.CHECK:
                 self._checked[target] = time.monotonic()
-                self._repaired[target] = work.drift
+                self._drift[target] = work.drift
                 self.counts.drift = {**self.counts.drift, target: len(work.drift)}
             if error is None:
                 self._problems.pop(target, None)
