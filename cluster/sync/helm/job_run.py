@@ -95,7 +95,7 @@ class JobRun:
 
     def _has_news(self, pod: Object) -> bool:
         state = pods.state_of(pod)
-        return bool(state.get("running") or (state.get("terminated") and self._followed != _name(pod)))
+        return "running" in state or ("terminated" in state and self._followed != _name(pod))
 
     def _told(self, pod: Object) -> Iterator[tuple[str, str]]:
         for told in self._progress.follow(self._events(pod)):
