@@ -156,11 +156,12 @@ class Deployment:
         """Helm is done; so is the deployment when its Job is."""
         place, good = self.place, self._record.good
         assert self.wanted is not None  # noqa: S101 (for mypy)
-        self._write(Record(self.wanted.fingerprint, "running", revision, good, reported=False))
+        running = Record(self.wanted.fingerprint, "running", revision, good, reported=False)
         name = job_of(manifest(self._means.api, place.namespace, place.release, revision))
         if name is None:
-            self._record = self._record.with_("succeeded", good=revision)
+            self._record = running.with_("succeeded", good=revision)
             return self._end("succeeded", "deployed; there is no pipeline to run", None)
+        self._write(running)
         job = self._job = self._job_run(name)
         receipt: Receipt | None = None
         try:
