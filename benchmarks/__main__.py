@@ -3,7 +3,20 @@
 import argparse
 import sys
 
-from benchmarks import builds, chaos, images, ops_repo, paired, push, receiver, recheck, replay, start, worker
+from benchmarks import (
+    builds,
+    chaos,
+    images,
+    ops_repo,
+    paired,
+    push,
+    receiver,
+    recheck,
+    replay,
+    start,
+    sync_cluster,
+    worker,
+)
 from benchmarks.bench import open_bench
 from benchmarks.report import ROOT, Result, load, merge, page
 
@@ -22,6 +35,8 @@ BENCHMARKS = {
     "chaos": chaos.chaos,
     "builds": builds.builds,
     "images": images.images,
+    "pass-1000": sync_cluster.pass_1000,
+    "releases-100": sync_cluster.releases_100,
 }
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from bot.errors import BotError
 from bot.limits import BASE_IMAGE, BUILD_CACHE_BYTES, BUILD_SECONDS, MAX_DELIVERY_BYTES, RESYNC_SECONDS
+from bot.names import Environment, Namespace
 
 _PREFIX = "DPPCTL_"
 IN_KEYRING = ("DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS")  # what the system's keyring may hold
@@ -50,6 +51,14 @@ class Settings(BaseModel):
     # Where what the environments publish is served, on 127.0.0.1. Left out: the port after `port`.
     storage_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     sync_concurrency: Annotated[int, Field(ge=1, le=64)] = 2  # environments that are deployed at a time
+    # The sync that runs in a cluster (docs/sync.md).
+    sync_environments: dict[Environment, Namespace] = Field(default_factory=dict)  # ENVIRONMENT=NAMESPACE, with commas
+    receiver_url: Annotated[str, Field(pattern=r"^$|^https?://[^/@?#]+(/[^@?#]*)?$")] = ""  # where it reports to
+    sync_prune: bool = False  # uninstall what the ops repo no longer names
+    sync_drift: Literal["repair", "report", "off"] = "repair"  # what somebody changed by hand in the cluster
+    sync_drift_seconds: Annotated[float, Field(gt=0)] = 300
+    helm_seconds: Annotated[float, Field(gt=0)] = 600  # helm's own time limit for one change
+    job_seconds: Annotated[float, Field(ge=0)] = 0  # of a deployment's Job; 0: its own activeDeadlineSeconds decides
     # Images. Without a registry apps run as they are, and one with a Dockerfile is refused.
     registry: Annotated[str, Field(pattern=r"^$|^[a-z0-9.:\[\]-]+(/[a-z0-9._-]+)*$")] = ""  # HOST[:PORT][/PREFIX]
     registry_auth_file: Path | None = None  # logins, as `docker login` writes them
@@ -84,6 +93,21 @@ class Settings(BaseModel):
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return frozenset(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("sync_environments", mode="before")
+    @classmethod
+    def _split_environments(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if any("=" not in part for part in parts):
+            raise ValueError("expected ENVIRONMENT=NAMESPACE, separated by commas")
+        return {environment: namespace for environment, _, namespace in (part.partition("=") for part in parts)}
+
+    @field_validator("receiver_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
 
     @field_validator("github_url")
     @classmethod

@@ -16,6 +16,7 @@ COMMANDS = {
     "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
     "receive": ("cli.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
     "bot": ("cli.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),
+    "sync": ("cli.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
     "deploy": ("cli.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "build": ("cli.build:build", "Build an app's image as the bot would, and print its digest."),
     "logs": ("cli.logs:logs", "Print what a deployment's pipelines wrote."),

@@ -17,34 +17,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from bot.events import Receipt
 from bot.registration import Target
-from bot.values import Values
 from cluster.errors import ClusterError
-
-End = Literal["succeeded", "failed"]
+from cluster.sync.outcome import Outcome
 
 _PAGES = 5_000  # of a database, copied between two looks whether to go on
-
-
-class Outcome(BaseModel):
-    """How a deployment ended."""
-
-    model_config = ConfigDict(frozen=True)
-
-    ops_commit: str
-    values: Values
-    phase: End
-    message: str
-    receipt: Receipt | None
-    began: float  # when its pipelines started, in seconds of the epoch
-    ended: float
-    spec_folders: tuple[str, ...]  # of its pipelines, within the source
-    reported: bool = False
 
 
 @dataclass(frozen=True)

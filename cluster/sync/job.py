@@ -7,7 +7,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.errors import BotError
@@ -18,12 +17,11 @@ from bot.values import Pipeline, Values
 from cluster.errors import ClusterError
 from cluster.local.images import RegistryAwayError
 from cluster.local.storage import publish
-from cluster.sync.environment import End, LocalEnvironment, Outcome, Release
+from cluster.sync.environment import LocalEnvironment, Release
+from cluster.sync.outcome import End, Outcome, message_text, verdict
 from cluster.sync.pipelines import Pipelines
 from cluster.sync.places import Places
-
-MESSAGE_CHARACTERS = 10_000
-LOG_CHARACTERS = 100_000  # of one report
+from cluster.sync.report import sync_event
 
 _log = logging.getLogger("dppctl.sync")
 
@@ -97,19 +95,8 @@ class Job(ABC):
 
         `of`: another deployment than this one.
         """
-        source = (of or self).values.source
-        event = SyncEvent(
-            ops_commit=(of or self).ops_commit,
-            app=str(self.target.app),
-            environment=self.target.environment,
-            ref=source.ref,
-            commit=source.commit,
-            phase=phase,
-            time=datetime.now(UTC),
-            message=_shortened(_plain(message)),
-            log=_plain(log)[-LOG_CHARACTERS:],
-            receipt=receipt,
-        )
+        told = of or self
+        event = sync_event(self.target, told.ops_commit, told.values.source, phase, message, log, receipt)
         try:
             self._means.report(event)
         except ClusterError as error:
@@ -178,7 +165,7 @@ class Deployment(Job):
             began = time.time()
             receipt, pipelines = self._follow(release, ids, lambda message, log: self._tell("progress", message, log))
             folders = pipelines.spec_folders
-            phase, message = _verdict(receipt)
+            phase, message = verdict(receipt)
             if phase == "succeeded":
                 message += self._publish(release, folders, began)
         except (BotError, ClusterError, OSError) as error:
@@ -194,7 +181,7 @@ class Deployment(Job):
             ops_commit=self.ops_commit,
             values=self.values,
             phase=phase,
-            message=_shortened(_plain(message)),
+            message=message_text(message),
             receipt=receipt,
             began=began,
             ended=time.time(),
@@ -241,7 +228,7 @@ class ScheduledRun(Job):
             release = self._begin()
             shutil.copytree(current.source, release.source, symlinks=True)
             receipt, _ = self._follow(release, self._ids, lambda _message, more: log.append(more))
-            phase, message = _verdict(receipt)
+            phase, message = verdict(receipt)
             if phase == "succeeded":
                 message += self._publish(release, self._deployed.spec_folders, self._deployed.began)
                 if current.storage.exists() and not release.storage.exists():
@@ -255,27 +242,3 @@ class ScheduledRun(Job):
             self._log(logging.INFO, f"ran by schedule pipelines={','.join(self._ids)} phase={phase}")
         self._environment.tidy()
         return True
-
-
-def _verdict(receipt: Receipt) -> tuple[End, str]:
-    if receipt.status == "succeeded":
-        return "succeeded", f"{receipt.rows} rows"
-    failed = [one for one in receipt.pipelines if one.status != "succeeded"]
-    said = {one.id: (one.error or "no message").strip() for one in failed}
-    # First what says it: of a traceback that is the last line.
-    reasons = [f"{one.id} {one.status}: {said[one.id].splitlines()[-1]}" for one in failed]
-    details = [f"{name}:\n{text}" for name, text in said.items() if "\n" in text]
-    return "failed", "\n".join(["; ".join(reasons), *details])
-
-
-def _plain(text: str) -> str:
-    """Without what PostgreSQL cannot store."""
-    return text.replace("\0", "")
-
-
-def _shortened(message: str) -> str:
-    """Of a long one its first line, which says what it is about, and its end."""
-    if len(message) <= MESSAGE_CHARACTERS:
-        return message
-    first = message.partition("\n")[0][: MESSAGE_CHARACTERS // 2]
-    return f"{first}\n…\n{message[len(first) + 3 - MESSAGE_CHARACTERS :]}"

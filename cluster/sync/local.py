@@ -13,8 +13,6 @@ from pathlib import Path
 
 from bot.errors import BotError
 from bot.events import SyncEvent
-from bot.limits import MAX_CONFIG_BYTES
-from bot.names import RepoPath
 from bot.registration import Target
 from bot.values import Values
 from cluster.errors import ClusterError
@@ -22,7 +20,7 @@ from cluster.local.runtime import Runtime
 from cluster.sync.environment import LocalEnvironment, environment_folder
 from cluster.sync.job import Deployment, Job, Means, ScheduledRun
 from cluster.sync.places import Places
-from cluster.sync.repositories import Repositories, Repository
+from cluster.sync.repositories import Repositories, Repository, values_at
 from cluster.sync.schedules import Schedules
 
 POLL_SECONDS = 15.0  # for what reaches the ops repo past the bot
@@ -121,19 +119,11 @@ class LocalSync:
         if head is None or head == self._heads.get(name):
             return
         mine = [target for target in self.targets if target.ops.repository == name]
-        contents = ops.read([(head, target.values_file) for target in mine], MAX_CONFIG_BYTES)
-        for target in mine:
-            content = contents[head, target.values_file]
+        for target, values in values_at(ops, head, mine).items():
             self._wanted.pop(target, None)
-            if content is None:
-                continue
-            try:
-                values = Values.from_yaml(content.decode(errors="replace"), f"{target.ops}:{target.values_file}")
-                if RepoPath(values.source.repository, values.source.path) != target.app:
-                    raise BotError(f"{target.values_file} is for another app than {target.app}")
-            except BotError as error:
-                _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, error)
-            else:
+            if isinstance(values, BotError):
+                _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, values)
+            elif values:
                 self._wanted[target] = Wanted(values, ops.last_change(target.values_file))
         self._heads[name] = head
 

@@ -1,15 +1,38 @@
 """Tells the receiver how deployments go."""
 
 import threading
+from datetime import UTC, datetime
 
 import requests
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from tenacity.nap import sleep_using_event
 
-from bot.events import SyncEvent
+from bot.events import Phase, Receipt, SyncEvent
+from bot.registration import Target
+from bot.values import Source
 from cluster.errors import ClusterError
+from cluster.sync.outcome import message_text, plain
 
+LOG_CHARACTERS = 100_000  # of one report
 _SECONDS = 10
+
+
+def sync_event(
+    target: Target, ops_commit: str, source: Source, phase: Phase, message: str, log: str, receipt: Receipt | None
+) -> SyncEvent:
+    """A report of what happens now."""
+    return SyncEvent(
+        ops_commit=ops_commit,
+        app=str(target.app),
+        environment=target.environment,
+        ref=source.ref,
+        commit=source.commit,
+        phase=phase,
+        time=datetime.now(UTC),
+        message=message_text(message),
+        log=plain(log)[-LOG_CHARACTERS:],
+        receipt=receipt,
+    )
 
 
 class Reporter:

@@ -6,6 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from bot.errors import BotError
+from bot.limits import MAX_CONFIG_BYTES
+from bot.names import RepoPath
+from bot.registration import Target
+from bot.values import Values
+
 
 class Repository(Protocol):
     """A kept copy of a repository (the CLI hands in the bot's mirrors)."""
@@ -13,6 +19,7 @@ class Repository(Protocol):
     def refresh(self) -> object: ...
     def head(self) -> str | None: ...
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]: ...
+    def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]: ...
     def last_change(self, path: str) -> str: ...
     def export(self, commit: str, path: str, target: Path) -> None: ...
 
@@ -29,3 +36,25 @@ class Repositories:
         """Nobody else uses it meanwhile."""
         with self._locks[name]:
             yield self._kept[name]
+
+
+def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[Target, Values | BotError | None]:
+    """What an ops repo says at a commit: an environment's values, why they cannot be used, or None: it says nothing.
+
+    Raises BotError when the ops repo cannot be read.
+    """
+    asked = list(targets)
+    contents = ops.read([(commit, target.values_file) for target in asked], MAX_CONFIG_BYTES)
+    return {target: _values(target, contents[commit, target.values_file]) for target in asked}
+
+
+def _values(target: Target, content: bytes | None) -> Values | BotError | None:
+    if content is None:
+        return None
+    try:
+        values = Values.from_yaml(content.decode(errors="replace"), f"{target.ops}:{target.values_file}")
+    except BotError as error:
+        return error
+    if RepoPath(values.source.repository, values.source.path) != target.app:
+        return BotError(f"{target.values_file} is for another app than {target.app}")
+    return values

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 
-from cluster.sync.pipelines import LOG_LINES, Event, _batches
+from cluster.sync.progress import LOG_LINES, Event, batches
 
 
 def lines(number: int) -> Iterator[Event]:
@@ -14,13 +14,12 @@ def lines(number: int) -> Iterator[Event]:
 
 
 def test_what_comes_quickly_is_told_at_once() -> None:
-    batches = list(_batches(lines(100), seconds=5))
-    assert len(batches) == 1
-    assert len(batches[0]) == 102
+    [batch] = batches(lines(100), seconds=5)
+    assert len(batch) == 102
 
 
 def test_of_a_long_log_the_last_lines_stay_and_it_is_said_how_many_went() -> None:
-    [batch] = list(_batches(lines(10 * LOG_LINES), seconds=60))
+    [batch] = list(batches(lines(10 * LOG_LINES), seconds=60))
     skipped = [event["lines"] for event in batch if event["event"] == "skipped_log"]
     kept = [event["line"] for event in batch if event["event"] == "log"]
     assert sum(skipped) + len(kept) == 10 * LOG_LINES
@@ -36,7 +35,7 @@ def test_a_line_does_not_wait_for_the_next_one() -> None:
         yield {"event": "log", "pipeline": "./one", "line": "first"}
         assert go_on.wait(10)
 
-    batches = _batches(slowly(), seconds=0.05)
-    assert [event["line"] for event in next(batches)] == ["first"]
+    told = batches(slowly(), seconds=0.05)
+    assert [event["line"] for event in next(told)] == ["first"]
     go_on.set()
-    assert list(batches) == []
+    assert list(told) == []

@@ -1,0 +1,1 @@
+"""The sync that runs in a cluster: each environment is a Helm release."""

@@ -1,0 +1,29 @@
+"""Drift: what somebody changed in the cluster past helm, found by server-side apply that changes nothing.
+
+The API server itself says what would become of each object if it were applied again, with all defaults and all other
+owners' fields in it; so what is compared needs no list of exceptions.
+https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+from cluster.sync.helm.api import Api, ApiError
+from cluster.sync.helm.manifests import as_helm_applies, drift, objects
+from cluster.sync.helm.wanted import Place
+
+
+def find_drift(api: Api, place: Place, manifest: str) -> list[str]:
+    """A line for each object of a release that is not as its manifest says. Raises ApiError and ApiAwayError."""
+    found = []
+    for (kind, _, name), thing in objects(manifest).items():
+        if kind == "Job":
+            continue  # its template cannot be changed, and one that is gone has run
+        live = api.get(path := api.path(thing, place.namespace))
+        try:
+            applied = as_helm_applies(thing, place.release, place.namespace)
+            changes = drift(live, api.would_be(path, applied) if live else None)
+        except ApiError as error:
+            if error.status not in (409, 422):  # what cannot be applied over what is there
+                raise
+            changes = [str(error)]
+        if changes:
+            found.append(f"{kind} {name}: {', '.join(changes)}")
+    return found

@@ -1,0 +1,208 @@
+"""Follows the Job of a release to its end: how far it is, and in the end its receipt or why there is none."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.events import Receipt
+from bot.values import Values
+from cluster.errors import ClusterError
+from cluster.sync.helm import pods
+from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
+from cluster.sync.progress import Event, Progress
+
+START_SECONDS = 300.0
+_LOOK_SECONDS = 1.0
+_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
+_LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """In seconds; 0: none."""
+
+    start: float = START_SECONDS  # that an image may not be there, or a Secret, before the deployment fails
+    run: float = 0.0  # of the whole Job, beside its own activeDeadlineSeconds
+
+
+class JobError(ClusterError):
+    """The Job failed and left no receipt; the message says why."""
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """`receipt` None: the Job succeeded, but what it said is gone."""
+
+    receipt: Receipt | None
+    was_there: bool  # it had ended before this deployment began
+
+
+class JobRun:
+    """One Job; `follow` it, then ask for its `end`."""
+
+    def __init__(self, api: Api, namespace: str, name: str, values: Values, limits: JobLimits) -> None:
+        """`values`: what is deployed, for the receipt."""
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._values = values
+        self._limits = limits
+        self._until = time.monotonic() + (limits.run or math.inf)
+        self._progress = Progress()
+        self._stopped = threading.Event()
+        self._open: Any = None
+        self._since = ""  # the time of the last line that was read
+        self._followed: str | None = None  # the pod whose log was read
+
+    def stop(self) -> None:
+        """`follow` returns soon. The Job goes on."""
+        self._stopped.set()
+        if answer := self._open:
+            with suppress(Exception):  # whatever state it is in, its reader looks at `_stopped`
+                answer.shutdown()
+
+    def follow(self) -> Iterator[tuple[str, str]]:
+        """What to tell, until the Job has ended. Raises JobError when it will not start, takes too long, or is gone."""
+        said, broken_since = "", math.inf
+        while not self._stopped.is_set():
+            with suppress(ApiAwayError):  # it is asked again, as long as it takes
+                if pods.end_of(self._job()):
+                    return
+                pod = pods.newest(self._pods()) or {}
+                if self._has_news(pod):
+                    broken_since = math.inf
+                    yield from self._told(pod)
+                    continue
+                problem = pods.broken(pod)
+                message = problem or pods.waits_for(pod)
+                if message and message != said:
+                    said = message
+                    yield message, ""
+                broken_since = min(broken_since, time.monotonic()) if problem else math.inf
+                if time.monotonic() - broken_since > self._limits.start:
+                    self._give_up(f"the pipelines did not start within {self._limits.start:g} seconds: {problem}")
+            self._check_time()
+            self._stopped.wait(_LOOK_SECONDS)
+
+    def _has_news(self, pod: Object) -> bool:
+        state = pods.state_of(pod)
+        return "running" in state or ("terminated" in state and self._followed != _name(pod))
+
+    def _told(self, pod: Object) -> Iterator[tuple[str, str]]:
+        for told in self._progress.follow(self._events(pod)):
+            yield told
+            self._check_time()
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._until:
+            self._give_up(f"the pipelines took longer than {self._limits.run:g} seconds (DPPCTL_JOB_SECONDS)")
+
+    def _give_up(self, why: str) -> None:
+        self._api.delete(self._path)  # or it would go on when nobody waits for it any more
+        raise JobError(why)
+
+    def end(self, began: datetime | None) -> JobEnd:
+        """How it ended; `began`: when the deployment did.
+
+        Raises JobError for one that failed without a receipt, ApiError and ApiAwayError.
+        """
+        job = self._job()
+        ended = pods.end_of(job)
+        if ended is None:
+            raise JobError(f"the Job {self._name} has not ended")
+        pod = pods.newest(self._pods())
+        receipt = self._receipt(pod) if pod else None
+        made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+        was_there = began is not None and made < began.replace(microsecond=0)
+        succeeded, said = ended
+        if receipt is None and not succeeded:
+            reason = "\n".join(self._progress.invalid) or (pods.why_failed(pod) if pod else "")
+            again = "; this Job ran before, and runs again when its image or its settings change" if was_there else ""
+            raise JobError(f"{reason or said or 'the Job failed'}{again}")
+        return JobEnd(receipt, was_there)
+
+    def _job(self) -> Object:
+        found = self._api.get(self._path)
+        if found is None:
+            raise JobError(f"the Job {self._name} is gone: somebody deleted it")
+        return found
+
+    def _pods(self) -> list[Object]:
+        return self._api.list(f"/api/v1/namespaces/{self._namespace}/pods", f"job-name={self._name}")
+
+    def _receipt(self, pod: Object) -> Receipt | None:
+        """The full one from the log's last lines, else the summary that the pod's status holds."""
+        summary = ((pods.state_of(pod).get("terminated") or {}).get("message") or "").encode()
+        texts = [summary]
+        with suppress(ApiError):  # the log is gone with its node
+            path, last = self._log_path(pod), {"container": pods.CONTAINER, "tailLines": _LAST_LINES}
+            texts = [*reversed(list(self._api.lines(path, _IDLE_SECONDS, lambda _: None, **last))), summary]
+        for text in texts:
+            event = _event(text)
+            if event.get("event") == "invalid":
+                self._progress.invalid = [f"{error['where']}: {error['message']}" for error in event["errors"]]
+            found = event.get("receipt") if event.get("event") == "ended" else event if text is summary else None
+            with suppress(ValidationError):
+                if found:
+                    receipt = Receipt.model_validate(found)
+                    origin = {"source": self._values.source, "image": self._values.image}
+                    return receipt.model_copy(update=origin)
+        return None
+
+    def _events(self, pod: Object) -> Iterator[Event]:
+        """What the worker tells, from where reading stopped last, until the container or the connection ends."""
+        self._followed = _name(pod)
+        query: dict[str, object] = {"container": pods.CONTAINER, "follow": "true", "timestamps": "true"}
+        if self._since:
+            query["sinceTime"] = self._since
+        with suppress(ApiAwayError, ApiError):  # the next look at the pod tells what it means
+            for line in self._api.lines(self._log_path(pod), _IDLE_SECONDS, self._opened, **query):
+                if self._stopped.is_set():
+                    return
+                time_text, _, text = line.partition(b" ")
+                when = time_text.decode(errors="replace")
+                if self._since and _order(when) <= _order(self._since):
+                    continue  # the server counts in whole seconds
+                self._since = when
+                if event := _event(text):
+                    yield event
+
+    def _opened(self, answer: Any) -> None:
+        self._open = answer
+        if self._stopped.is_set():
+            self.stop()
+
+    @property
+    def _path(self) -> str:
+        return f"/apis/batch/v1/namespaces/{self._namespace}/jobs/{self._name}"
+
+    def _log_path(self, pod: Object) -> str:
+        return f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}/log"
+
+
+def _name(pod: Object) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _order(time_text: str) -> tuple[str, str]:
+    """For comparing: some servers leave zeros at a fraction's end out."""
+    seconds, fraction = time_text[:19], time_text[20:]
+    return seconds, "".join(takewhile(str.isdigit, fraction)).ljust(9, "0")
+
+
+def _event(line: bytes) -> Event:
+    """Empty for what is no event: an image may print what it likes before the worker starts."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and ("event" in found or "pipelines" in found) else {}

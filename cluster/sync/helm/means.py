@@ -1,0 +1,50 @@
+"""What all deployments of the in-cluster sync work with."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.events import SyncEvent
+from cluster.sync.helm.api import Api
+from cluster.sync.helm.charts import Charts
+from cluster.sync.helm.job_run import JobLimits
+from cluster.sync.helm.program import Helm
+from cluster.sync.helm.wanted import Place, Wanted, chart_path
+from cluster.sync.repositories import Repositories
+
+_MAX_VALUES_BYTES = 2**20  # people's values.yaml may be long
+
+
+@dataclass(frozen=True)
+class Means:
+    """What all of them work with."""
+
+    api: Api
+    helm: Helm
+    charts: Charts
+    repositories: Repositories
+    report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
+    slots: threading.Semaphore  # of helms at a time; Jobs run beside them
+    limits: JobLimits = JobLimits()  # noqa: RUF009 (it is frozen)
+    repair: bool = True  # drift
+
+
+@contextmanager
+def files_for_helm(means: Means, place: Place, wanted: Wanted) -> Iterator[tuple[Path, list[Path]]]:
+    """The chart's folder and the values files, as long as the block. Raises BotError."""
+
+    def export(folder: Path) -> None:
+        with means.repositories.use(place.target.ops.repository) as ops:
+            ops.export(wanted.ops_head, chart_path(place.target), folder)
+
+    with means.repositories.use(place.target.ops.repository) as ops:
+        contents = ops.read([(wanted.ops_head, path) for path in wanted.value_files], _MAX_VALUES_BYTES)
+    with means.charts.use(wanted.chart, export) as chart, tempfile.TemporaryDirectory(prefix="dppctl-helm-") as folder:
+        files = []
+        for (_, path), content in contents.items():
+            files.append(Path(folder, path.rpartition("/")[2]))
+            files[-1].write_bytes(content or b"")
+        yield chart, files

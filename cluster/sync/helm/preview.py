@@ -1,0 +1,19 @@
+"""What a pass would change, for people's eyes; nothing is changed."""
+
+from cluster.sync.helm.manifests import diff
+from cluster.sync.helm.means import Means, files_for_helm
+from cluster.sync.helm.releases import manifest, newest
+from cluster.sync.helm.wanted import Place, Wanted
+
+
+def preview(means: Means, place: Place, wanted: Wanted | None, *, prune: bool) -> str:
+    """A diff from what the release holds to what is wanted. Raises BotError and ClusterError."""
+    release = newest(means.api, place.namespace, place.release)
+    before = manifest(means.api, place.namespace, place.release, release.revision) if release else ""
+    if wanted is None:
+        return diff(before, "") if prune else ""
+    if release and (release.fingerprint, release.status) == (wanted.fingerprint, "deployed"):
+        return ""
+    with files_for_helm(means, place, wanted) as (chart, values):
+        after = means.helm.preview(place.release, place.namespace, chart, values)
+    return diff(before, after)

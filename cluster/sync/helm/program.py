@@ -1,0 +1,185 @@
+"""The one function that runs helm, and the few things that are asked of it. Helm 3.15 or newer, or 4.
+
+It gets no secret in its arguments: what it needs to reach the cluster it reads itself, from KUBECONFIG or the pod.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.local.processes import die_with_parent
+
+_STOP_SECONDS = 10.0  # helm ends what it is at and rolls back, if it can
+_MORE_SECONDS = 30.0  # than its own time limit, before it is ended from outside
+_ASK_SECONDS = 60.0  # for what changes nothing
+_LAST_LINES = 12
+_OLDEST = (3, 15)  # --dry-run=server together with --hide-secret, and --labels
+# What helm says when it is the cluster that is away, not the chart or the values that are wrong.
+_AWAY = re.compile(
+    r"cluster unreachable|connection refused|connection reset|i/o timeout|TLS handshake timeout|no route to host"
+    r"|http2: |client rate limiter|etcdserver: |\bEOF$|the server is currently unable|apiserver not ready"
+    r"|no such host|server misbehaving|context canceled|has been cancelled",
+    re.IGNORECASE,
+)
+
+
+class HelmError(ClusterError):
+    """Helm said no; the message is what it said last."""
+
+
+class HelmAwayError(ClusterError):
+    """Helm could not do its work for now: the cluster did not answer, or helm was stopped. Later it may."""
+
+
+class Helm:
+    """Several threads may use it."""
+
+    def __init__(self, program: str, folder: Path, seconds: float, secrets: Sequence[str] = ()) -> None:
+        """`folder`: for helm's own files; `seconds`: that one change may take. Raises ClusterError without helm."""
+        self._program = program
+        self._seconds = seconds
+        self._secrets = secrets
+        self._environment = _environment(folder)
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.runs = self.errors = 0  # for /metrics
+        self._major = self._check_version()
+
+    def upgrade(
+        self, release: str, namespace: str, chart: Path, values: Sequence[Path], fingerprint: str, stop: threading.Event
+    ) -> None:
+        """Install or upgrade, and wait until it is ready. What fails is rolled back; the very first is uninstalled.
+
+        Raises HelmError or HelmAwayError.
+        """
+        arguments = self._upgrade(release, namespace, chart, values)
+        on_failure = ["--atomic"] if self._major == 3 else ["--rollback-on-failure"]
+        # What somebody changed by hand is his field, for the API server; helm 4 would leave it so and fail.
+        force = [] if self._major == 3 else ["--server-side=true", "--force-conflicts"]
+        labels = ["--labels", f"dppctl.io/fingerprint={fingerprint}"]
+        limit = ["--timeout", f"{self._seconds:g}s"]
+        self._run([*arguments, *on_failure, *force, *labels, *limit], self._change_seconds, stop)
+
+    def preview(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> str:
+        """The manifest as an upgrade would make it, `lookup` included. Raises HelmError or HelmAwayError."""
+        arguments = [*self._upgrade(release, namespace, chart, values), "--dry-run=server", "--output=json"]
+        found: dict[str, Any] = json.loads(self._run(arguments, self._change_seconds))
+        return str(found["manifest"])
+
+    def roll_back(self, release: str, namespace: str, revision: int, stop: threading.Event) -> None:
+        """Bring back an older revision, as a new one. Raises HelmError or HelmAwayError."""
+        arguments = ["rollback", release, str(revision), "--namespace", namespace, "--wait"]
+        force = [] if self._major == 3 else ["--server-side=true", "--force-conflicts"]
+        self._run([*arguments, *force, "--timeout", f"{self._seconds:g}s"], self._change_seconds, stop)
+
+    def uninstall(self, release: str, namespace: str, stop: threading.Event) -> None:
+        """Remove it, but for what is to be kept, and its volumes. Raises HelmError or HelmAwayError."""
+        arguments = ["uninstall", release, "--namespace", namespace, "--ignore-not-found", "--wait"]
+        self._run([*arguments, "--timeout", f"{self._seconds:g}s"], self._change_seconds, stop)
+
+    def close(self) -> None:
+        """Ends what runs; later calls fail. For the end of the program."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                _signal(process, signal.SIGTERM)
+
+    @property
+    def _change_seconds(self) -> float:
+        # A failed upgrade waits once more, for its rollback.
+        return 2 * self._seconds + _MORE_SECONDS
+
+    def _upgrade(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> list[str]:
+        files = [part for file in values for part in ("--values", str(file))]
+        return ["upgrade", "--install", release, str(chart), "--namespace", namespace, *files]
+
+    def _check_version(self) -> int:
+        try:
+            text = self._run(["version", "--template", "{{.Version}}"], _ASK_SECONDS)
+        except OSError as error:
+            raise ClusterError(f"helm cannot be started: {error.strerror}; install helm 3.15 or newer, or 4") from None
+        found = re.search(r"v(\d+)\.(\d+)", text)
+        version = (int(found[1]), int(found[2])) if found else (0, 0)
+        if version < _OLDEST:
+            raise ClusterError(f"helm {text.strip()} is too old; install helm 3.15 or newer, or 4")
+        return version[0]
+
+    def _run(self, arguments: Sequence[str], seconds: float, stop: threading.Event | None = None) -> str:
+        """What it writes to stdout. Its whole process group has ended then."""
+        with self._lock:
+            if self._closed or (stop and stop.is_set()):
+                raise HelmAwayError(f"helm {arguments[0]}: stopped")
+            process = subprocess.Popen(
+                [self._program, *arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
+            self._running.add(process)
+            self.runs += 1
+        ended = threading.Event()
+        if stop:
+            threading.Thread(target=_stop_when, args=(process, stop, ended), daemon=True).start()
+        with process:
+            try:
+                out, err = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                raise HelmError(f"helm {arguments[0]}: no end within {seconds:g} seconds") from None
+            finally:
+                ended.set()
+                _signal(process, signal.SIGKILL)
+                with self._lock:
+                    self._running.discard(process)
+        if process.returncode == 0:
+            return out
+        self.errors += 1
+        message = self._masked(f"helm {arguments[0]}: {_last_words(err) or process.returncode}")
+        was_stopped = process.returncode < 0 or self._closed or (stop and stop.is_set())
+        raise (HelmAwayError if was_stopped or _AWAY.search(message) else HelmError)(message)
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _last_words(err: str) -> str:
+    """What follows `Error:`; before it are warnings, and in helm 4 the same once more as a log line."""
+    error = err.rpartition("\nError: ")[2] if "\nError: " in err else err.removeprefix("Error: ")
+    lines = [line.rstrip() for line in error.splitlines() if line.strip() and not line.startswith("level=")]
+    return "\n".join(lines[:_LAST_LINES])
+
+
+def _stop_when(process: subprocess.Popen[str], stop: threading.Event, ended: threading.Event) -> None:
+    while not ended.is_set():
+        if stop.wait(0.2):
+            _signal(process, signal.SIGTERM)
+            if not ended.wait(_STOP_SECONDS):
+                _signal(process, signal.SIGKILL)
+            return
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Helm's: https://helm.sh/docs/helm/helm/"""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "DPPCTL_"))}
+    kinds = ("cache", "config", "data")
+    return ours | {f"HELM_{kind.upper()}_HOME": str(folder / kind) for kind in kinds} | {"HELM_DRIVER": "secret"}

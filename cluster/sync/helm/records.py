@@ -1,0 +1,103 @@
+"""What sync itself writes down in the cluster: a ConfigMap for each release, whose annotations are the record."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from cluster.sync.helm.api import Api, ApiError, Object
+from cluster.sync.helm.decide import Phase, Record
+from cluster.sync.helm.wanted import Place
+from cluster.sync.outcome import Outcome
+
+OWNER = "dppctl-sync"
+_SELECTOR = f"app.kubernetes.io/managed-by={OWNER}"
+_PREFIX = "dppctl.io/"
+_MOST_BYTES = 900_000  # a ConfigMap holds 1 MiB: https://kubernetes.io/docs/concepts/configuration/configmap/
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A record, and whose it is."""
+
+    record: Record
+    app: str
+    environment: str
+
+
+def records(api: Api, namespace: str) -> dict[str, Kept]:
+    """All of a namespace, by release. Raises ApiError and ApiAwayError."""
+    found = {}
+    for one in api.list(_path(namespace), _SELECTOR, metadata=True):
+        notes = one["metadata"].get("annotations") or {}
+        if kept := _read(notes):
+            found[one["metadata"]["name"].removeprefix("dppctl-")] = kept
+    return found
+
+
+def outcome(api: Api, place: Place) -> Outcome | None:
+    """How the last deployment ended, as it was written down."""
+    found = api.get(_path(place.namespace, place.release))
+    text = ((found or {}).get("data") or {}).get("outcome")
+    with suppress(ValidationError):  # by hand, or by another version: then there is nothing to report
+        return Outcome.model_validate_json(text) if text else None
+    return None
+
+
+def write(api: Api, place: Place, record: Record, outcome: Outcome | None = None) -> None:
+    """`outcome` None: it stays as it is. Raises ApiError and ApiAwayError."""
+    body: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"dppctl-{place.release}",
+            "labels": {"app.kubernetes.io/managed-by": OWNER, "app.kubernetes.io/instance": place.release},
+            "annotations": {f"{_PREFIX}{name}": text for name, text in _texts(place, record).items()},
+        },
+    }
+    if outcome:
+        body["data"] = {"outcome": _text(outcome)}
+    try:
+        api.patch(_path(place.namespace, place.release), body)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        api.create(_path(place.namespace), body)
+
+
+def forget(api: Api, place: Place) -> None:
+    """Delete the record."""
+    api.delete(_path(place.namespace, place.release))
+
+
+def _texts(place: Place, record: Record) -> dict[str, str]:
+    return {
+        "app": str(place.target.app),
+        "environment": place.target.environment,
+        "fingerprint": record.fingerprint,
+        "phase": record.phase,
+        "revision": str(record.revision),
+        "good": str(record.good),
+        "reported": str(record.reported).lower(),
+    }
+
+
+def _read(notes: Object) -> Kept | None:
+    """None for what somebody broke by hand: then it counts as not there, and is written anew."""
+    text = {name: str(notes.get(f"{_PREFIX}{name}", "")) for name in ("fingerprint", "phase", "revision", "good")}
+    phase: Any = text["phase"]
+    if phase not in get_args(Phase) or not text["revision"].isdecimal() or not text["good"].isdecimal():
+        return None
+    reported = notes.get(f"{_PREFIX}reported") == "true"
+    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported)
+    return Kept(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
+
+
+def _text(outcome: Outcome) -> str:
+    text = outcome.model_dump_json()
+    return text if len(text.encode()) < _MOST_BYTES else outcome.model_copy(update={"receipt": None}).model_dump_json()
+
+
+def _path(namespace: str, release: str = "") -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps" + (f"/dppctl-{release}" if release else "")

@@ -1,0 +1,93 @@
+"""What a worker's events say to people: how far the pipelines are, about once a second, and the lines of the log."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+TELL_SECONDS = 1.0
+LOG_LINES = 2_000  # that wait to be told; a log that is longer loses its oldest lines
+Event = dict[str, Any]
+
+
+class Progress:
+    """Of one run."""
+
+    def __init__(self) -> None:
+        self.invalid: list[str] = []  # what is wrong with the workload, with its places
+        self._folders: dict[str, None] = {}
+
+    def follow(self, events: Iterable[Event]) -> Iterator[tuple[str, str]]:
+        """What to tell, until the events end: how far the pipelines are, and new lines of the log."""
+        for batch in batches(events, TELL_SECONDS):
+            steps: dict[str, str] = {}
+            log = []
+            for event in batch:
+                match event["event"]:
+                    case "queued":
+                        self._folders[event["folder"]] = None
+                    case "progress":
+                        steps[event["pipeline"]] = f"{event['pipeline']}: {event['rows']} rows"
+                    case "finished":
+                        result = event["result"]
+                        steps[result["id"]] = f"{result['id']}: {result['status']}, {result['rows'] or 0} rows"
+                    case "log":
+                        log.append(f"{event['pipeline']}: {event['line']}\n")
+                    case "skipped_log":
+                        log.append(f"({event['lines']} lines left out)\n")
+                    case "invalid":
+                        self.invalid += [f"{error['where']}: {error['message']}" for error in event["errors"]]
+            if steps or log:
+                yield "\n".join(steps.values()), "".join(log)
+
+    @property
+    def spec_folders(self) -> tuple[str, ...]:
+        """Where the specs of its pipelines are, within the source."""
+        return tuple(self._folders)
+
+
+def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
+    """What came, in lists, at most one for each `seconds`. A slow reader of them holds up nothing.
+
+    What waits of the log is kept small: its oldest lines go, and an event says how many.
+    """
+    changed = threading.Condition()
+    waiting: list[Event] = []
+    ended = False
+
+    def collect() -> None:
+        nonlocal ended
+        try:
+            for event in events:
+                with changed:
+                    waiting.append(event)
+                    if len(waiting) >= 2 * LOG_LINES:
+                        waiting[:] = _shortened(waiting)
+                    changed.notify()
+        finally:
+            with changed:
+                ended = True
+                changed.notify()
+
+    threading.Thread(target=collect, daemon=True).start()
+    while True:
+        due = time.monotonic() + seconds
+        with changed:
+            changed.wait_for(lambda: ended, max(0.0, due - time.monotonic()))
+            changed.wait_for(lambda: ended or waiting)
+            batch, last = list(waiting), ended
+            waiting.clear()
+        if batch:
+            yield _shortened(batch)
+        if last:
+            return
+
+
+def _shortened(events: list[Event]) -> list[Event]:
+    log = [event for event in events if event["event"] in ("log", "skipped_log")]
+    gone = log[: max(0, len(log) - LOG_LINES)]
+    if not gone:
+        return events
+    ids = set(map(id, gone))
+    lines = sum(event.get("lines", 1) for event in gone)
+    return [{"event": "skipped_log", "lines": lines}, *(event for event in events if id(event) not in ids)]
