@@ -1,4 +1,4 @@
-"""git's smart HTTP, as a server of GitHub's kind speaks it: `git http-backend` behind Python's own server, on loopback.
+"""git's smart HTTP, as a server of GitHub's kind speaks it: `git http-backend` behind Python's own server.
 
 https://git-scm.com/docs/git-http-backend
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """The URL of the bare repositories in a folder; anybody may push."""
+def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """The URL of the bare repositories in a folder; anybody who reaches it may push."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,11 +57,11 @@ def serve(folder: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

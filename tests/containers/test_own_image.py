@@ -1,7 +1,6 @@
 """dppctl's own image, run as a cluster runs it: without rights, and with a root file system that is read-only."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.base_images import add_program
-from tests.conftest import REPOSITORY, eventually, needs, write_files
+from tests.conftest import eventually, needs, write_files
 from tests.containers.test_runtime_image import index_answers
 from tests.images import Images
+from tests.own_image import build_own_image
 
 APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
 RESTRICTED = (
@@ -25,14 +24,8 @@ RESTRICTED = (
 
 @pytest.fixture
 def image(images: Images, tmp_path: Path) -> str:
-    """On a base without a registry: the tests' Python, and this machine's git."""
     needs("a package index that the build can ask", index_answers(images))
-    context = tmp_path / "base"
-    add_program(context / "root", Path(shutil.which("git") or ""), Path("/usr/lib/git-core"))
-    write_files(context, {"Dockerfile": f"FROM {images.python}\nCOPY root /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n"})
-    base = images.build(f"127.0.0.1:1/dppctl-base-{os.getpid()}", context)
-    options = ("--network", "host", "--build-arg", f"BASE={base}")
-    return images.build(f"127.0.0.1:1/dppctl-{os.getpid()}", REPOSITORY, *options)
+    return build_own_image(images, tmp_path)
 
 
 @pytest.fixture
