@@ -192,17 +192,21 @@ class Deployment:
     def _roll_back(self) -> None:
         """From `failing`, whose outcome is written down, to `failed`."""
         place, good = self.place, self._record.good
+        outcome = None
         if good:
-            with self._slot():
-                if (now := self._newest()) and now.status in BUSY:
-                    unlock(self._means.api, place.namespace, place.release, now.revision)
-                try:
+            try:
+                with self._slot():
+                    if (now := self._newest()) and now.status in BUSY:
+                        unlock(self._means.api, place.namespace, place.release, now.revision)
                     self._means.helm.roll_back(place.release, place.namespace, good, self._stop)
-                except HelmError as error:
-                    self._log(logging.ERROR, f"not rolled back to revision={good} error={_first(str(error))}")
-        revision = self._newest_revision()
-        # The rollback made a copy of the good one, which helm forgets later than that.
-        self._write(self._record.with_("failed", revision=revision, good=revision if good else 0))
+                # It made a copy of the good one, which helm forgets later than that.
+                good = self._newest_revision()
+            except HelmError as error:
+                outcome = records.outcome(self._means.api, place)
+                if outcome:
+                    text = f"{outcome.message}\nIt could not be rolled back: {error}"
+                    outcome = outcome.model_copy(update={"message": message_text(text)})
+        self._write(self._record.with_("failed", revision=self._newest_revision(), good=good), outcome)
         self._tell_end()
 
     def _follow_again(self) -> None:
