@@ -110,17 +110,16 @@ class Deployment:
             raise ApiError(f"namespace {name} is not there; create it, with sync's Role (docs/sync.md)", 404) from None
 
     def _deploy(self, why: str = "") -> None:
-        wanted = self._read_values()
-        before = self._newest()
-        revision, good = (before.revision, self._record.good) if before else (0, 0)
-        if before and self._is_new and before.status == "deployed":
-            good = revision  # deployed by hand before sync came: it is what to go back to
         try:
-            with self._slot():
+            with self._slot():  # also for what is read: else all that wait for helm would read first
+                wanted = self._read_values()
+                before = self._newest()
+                revision, good = (before.revision, self._record.good) if before else (0, 0)
+                if before and self._is_new and before.status == "deployed":
+                    good = revision  # deployed by hand before sync came: it is what to go back to
                 self._begin(Record(wanted.fingerprint, "deploying", revision, good, reported=False))
-                self._tell(
-                    "started", why or f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
-                )
+                usual = f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
+                self._tell("started", why or usual)
                 self._upgrade(wanted, before)
         except HelmError as error:
             self._helm_failed(str(error))
@@ -234,7 +233,6 @@ class Deployment:
         for line in self.drift:
             self._log(logging.WARNING, f"changed by hand: {line}")
         if self.drift and self._means.repair:
-            self._read_values()
             self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
 
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:
