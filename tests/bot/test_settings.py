@@ -15,6 +15,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.repository_url("ann/app") == "https://github.com/ann/app.git"
 
 
+def test_which_environments_belong_to_the_cluster(tmp_path: Path) -> None:
+    given = {"DPPCTL_SYNC_ENVIRONMENTS": "staging=ns-a, production=ns-b,", "DPPCTL_RECEIVER_URL": "http://bot:8080/"}
+    settings = load_settings(tmp_path, given, receives=False)
+    assert settings.sync_environments == {"staging": "ns-a", "production": "ns-b"}
+    assert settings.receiver_url == "http://bot:8080"
+
+
 def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
     given = {"DPPCTL_WEBHOOK_SECRETS": "x"}
     tokens = {load_settings(tmp_path, given).sync_token.get_secret_value() for _ in range(2)}
@@ -31,6 +38,10 @@ def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
         ({"DPPCTL_PORT": "http"}, "DPPCTL_PORT: Input should be a valid integer"),
         ({"DPPCTL_GITHUB_URL": "https://me:secret@x"}, "DPPCTL_GITHUB_URL: expected https://HOST"),
         ({"DPPCTL_GITHUB_URL": "ext::sh -c x"}, "DPPCTL_GITHUB_URL: expected https://HOST"),
+        ({"DPPCTL_SYNC_ENVIRONMENTS": "staging"}, "DPPCTL_SYNC_ENVIRONMENTS: expected ENVIRONMENT=NAMESPACE"),
+        ({"DPPCTL_SYNC_ENVIRONMENTS": "staging=A_B"}, "DPPCTL_SYNC_ENVIRONMENTS: String should match"),
+        ({"DPPCTL_RECEIVER_URL": "http://me:secret@x"}, "DPPCTL_RECEIVER_URL: String should match"),
+        ({"DPPCTL_SYNC_DRIFT": "maybe"}, "DPPCTL_SYNC_DRIFT: Input should be 'repair', 'report' or 'off'"),
     ],
 )
 def test_the_variable_that_is_wrong_is_named_and_no_value_is_shown(

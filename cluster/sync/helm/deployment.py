@@ -110,17 +110,16 @@ class Deployment:
             raise ApiError(f"namespace {name} is not there; create it, with sync's Role (docs/sync.md)", 404) from None
 
     def _deploy(self, why: str = "") -> None:
-        wanted = self._read_values()
-        before = self._newest()
-        revision, good = (before.revision, self._record.good) if before else (0, 0)
-        if before and self._is_new and before.status == "deployed":
-            good = revision  # deployed by hand before sync came: it is what to go back to
         try:
-            with self._slot():
+            with self._slot():  # also for what is read: else all that wait for helm would read first
+                wanted = self._read_values()
+                before = self._newest()
+                revision, good = (before.revision, self._record.good) if before else (0, 0)
+                if before and self._is_new and before.status == "deployed":
+                    good = revision  # deployed by hand before sync came: it is what to go back to
                 self._begin(Record(wanted.fingerprint, "deploying", revision, good, reported=False))
-                self._tell(
-                    "started", why or f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
-                )
+                usual = f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
+                self._tell("started", why or usual)
                 self._upgrade(wanted, before)
         except HelmError as error:
             self._helm_failed(str(error))
@@ -192,17 +191,21 @@ class Deployment:
     def _roll_back(self) -> None:
         """From `failing`, whose outcome is written down, to `failed`."""
         place, good = self.place, self._record.good
+        outcome = None
         if good:
-            with self._slot():
-                if (now := self._newest()) and now.status in BUSY:
-                    unlock(self._means.api, place.namespace, place.release, now.revision)
-                try:
+            try:
+                with self._slot():
+                    if (now := self._newest()) and now.status in BUSY:
+                        unlock(self._means.api, place.namespace, place.release, now.revision)
                     self._means.helm.roll_back(place.release, place.namespace, good, self._stop)
-                except HelmError as error:
-                    self._log(logging.ERROR, f"not rolled back to revision={good} error={_first(str(error))}")
-        revision = self._newest_revision()
-        # The rollback made a copy of the good one, which helm forgets later than that.
-        self._write(self._record.with_("failed", revision=revision, good=revision if good else 0))
+                # It made a copy of the good one, which helm forgets later than that.
+                good = self._newest_revision()
+            except HelmError as error:
+                outcome = records.outcome(self._means.api, place)
+                if outcome:
+                    text = f"{outcome.message}\nIt could not be rolled back: {error}"
+                    outcome = outcome.model_copy(update={"message": message_text(text)})
+        self._write(self._record.with_("failed", revision=self._newest_revision(), good=good), outcome)
         self._tell_end()
 
     def _follow_again(self) -> None:
@@ -230,7 +233,6 @@ class Deployment:
         for line in self.drift:
             self._log(logging.WARNING, f"changed by hand: {line}")
         if self.drift and self._means.repair:
-            self._read_values()
             self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
 
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:

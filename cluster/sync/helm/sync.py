@@ -124,10 +124,12 @@ class HelmSync:
         for namespace in sorted({place.namespace for place in self.places.values()}):
             try:
                 there, kept = releases(self._means.api, namespace), records(self._means.api, namespace)
-            except (ApiError, ApiAwayError) as error:
+            except ApiAwayError as error:
                 self.counts.errors += 1
                 _log.error("namespace not read namespace=%s error=%s", namespace, error)
                 continue
+            except ApiError:
+                there, kept = {}, {}  # a deployment there, which reads the same first, will say so to all
             for place in self.places.values():
                 if place.namespace == namespace:
                     found = kept.pop(place.release, None)
@@ -236,8 +238,11 @@ class HelmSync:
             self._not_before[target] = time.monotonic() + RETRY_SECONDS
             if isinstance(error, UnusableError):
                 self._given_up[target] = work.wanted
-            if self._tell_problem(target, str(error)) and isinstance(error, ApiError):
-                work.tell_problem(str(error))
+            text = str(error)
+            if isinstance(error, ApiError) and error.status == 403:
+                text += f"; is namespace {work.place.namespace} there, with sync's Role? See docs/sync.md"
+            if self._tell_problem(target, text) and isinstance(error, ApiError):
+                work.tell_problem(text)
 
     def _tell_problem(self, target: Target, text: str) -> bool:
         """Once, however often it is tried again. Whether it is new."""

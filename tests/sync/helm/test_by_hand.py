@@ -131,6 +131,43 @@ def test_after_a_restart_the_job_is_followed_and_not_run_again(cluster: Cluster)
     assert len(cluster.objects("jobs")) == 1
 
 
+def test_a_kill_before_the_rollback_leaves_it_to_be_made(cluster: Cluster) -> None:
+    cluster.say("one", people={"text": "first"})
+    with cluster.running():
+        cluster.until("running")
+        cluster.job_ends(receipt())
+        cluster.until("succeeded")
+        cluster.people_say({"text": "second"})
+        cluster.say("two")
+        cluster.until("running")
+        cluster.job()
+    place, kept = cluster.sync.places[STAGING], cluster.kept()
+    assert kept
+    failed = records.outcome(cluster.api, place)
+    assert failed
+    failed = failed.model_copy(update={"phase": "failed", "message": "the reason"})
+    records.write(cluster.api, place, kept.record.with_("failing"), failed)
+    assert not cluster.start().sync()
+    assert cluster.text() == "first"
+    assert (cluster.phase(), cluster.last().message) == ("failed", "the reason")
+
+
+def test_a_rollback_that_fails_is_told(cluster: Cluster) -> None:
+    cluster.say("one")
+    with cluster.running():
+        cluster.until("running")
+        cluster.job_ends(receipt())
+        cluster.until("succeeded")
+        cluster.say("two")
+        cluster.until("running")
+        place, kept = cluster.sync.places[STAGING], cluster.kept()
+        assert kept
+        cluster.api.delete(f"/api/v1/namespaces/{place.namespace}/secrets/sh.helm.release.v1.{place.release}.v1")
+        cluster.job_ends(receipt("failed", error="the reason"))
+        cluster.until("failed")
+    assert "It could not be rolled back: helm rollback: " in cluster.last().message
+
+
 def test_an_end_that_nobody_heard_is_told_again(cluster: Cluster) -> None:
     heard: list[SyncEvent] = []
 
