@@ -124,7 +124,8 @@ class JobRun:
         made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
         was_there = began is not None and made < began.replace(microsecond=0)
         succeeded, said = ended
-        if receipt is None and not succeeded:
+        # With a receipt that is good, what failed is the copying of what came out.
+        if not succeeded and (receipt is None or receipt.status == "succeeded"):
             reason = "\n".join(self._progress.invalid) or (pods.why_failed(pod) if pod else "")
             again = "; this Job ran before, and runs again when its image or its settings change" if was_there else ""
             raise JobError(f"{reason or said or 'the Job failed'}{again}")
