@@ -28,3 +28,10 @@ class Retries:
         """What is to be tried now."""
         now = time.monotonic()
         return {name for name, when in self._next.items() if when <= now}
+
+    def waits(self, name: str) -> bool:
+        """Has it failed, and is its next try not due yet?"""
+        return self._next.get(name, 0.0) > time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._next)
