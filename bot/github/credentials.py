@@ -30,13 +30,13 @@ class Credentials:
         return bool(self._settings.github_app_id)
 
     def token(self, repository: str) -> str:
-        """ "" when there is none. Raises GitHubError when the app gets none."""
+        """An empty one when none is set. Raises GitHubError when the app gets none."""
         if not self.is_app:
             return self._settings.github_token.get_secret_value()
         owner = repository.split("/")[0].lower()
         with self._lock:
             token, end = self._tokens.get(owner, ("", datetime.min.replace(tzinfo=UTC)))
-            if end - _EARLY < datetime.now(UTC):
+            if end < datetime.now(UTC) + _EARLY:
                 token, end = self._tokens[owner] = self._new(repository)
             return token
 

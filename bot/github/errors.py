@@ -1,5 +1,6 @@
 """What went wrong with GitHub, as one line that says what to do; decided from the answer alone."""
 
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -10,6 +11,9 @@ from github import GithubException
 
 from bot.errors import BotError
 from bot.limits import GITHUB_LIMITED_SECONDS, GITHUB_SECONDS
+
+# PyGithub prints its own lines, past ours: https://github.com/PyGithub/PyGithub/blob/main/github/__init__.py
+logging.getLogger("github").setLevel(logging.WARNING)
 
 Scope = Literal["all", "repository", "call"]
 _URL = re.compile(r"url=(https://\S+)")
@@ -65,7 +69,8 @@ def _forbidden(status: int, headers: Mapping[str, str], said: str, repository: s
         return " is archived, so nothing can be shown there; unarchive it or take it out of apps.yaml"
     if needed := headers.get("x-accepted-github-permissions"):
         permissions = " or ".join(part.strip() for part in needed.split(";"))
-        return f": {TOKEN} lacks a permission: {permissions.replace('=', ': ')}"
+        shown = permissions.replace("=", ": ").replace("repository_hooks", "webhooks")  # as the token's page calls it
+        return f": {TOKEN} lacks a permission: {shown}"
     if needed := headers.get("x-accepted-oauth-scopes"):
         return f": {TOKEN} lacks a scope, one of: {needed}"
     if status == 404:

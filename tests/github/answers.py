@@ -30,7 +30,6 @@ _NEEDS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "content": ("contents", ("repo",), "write"),
     "": ("metadata", ("repo", "public_repo", "repo:status", "repo_deployment"), "read"),
 }
-_SHOWN = {"repository_hooks": "webhooks"}  # as x-accepted-github-permissions has it
 
 
 @dataclass
@@ -80,7 +79,7 @@ class Answers:
                 raise Refused(404, "Not Found", {"X-Accepted-OAuth-Scopes": ", ".join(scopes)})
         elif permission != "metadata" and token.permissions.get(permission) not in (level, "write"):
             kind = "integration" if token.is_installation else "personal access token"
-            needed = {"X-Accepted-GitHub-Permissions": f"{_SHOWN.get(permission, permission)}={level}"}
+            needed = {"X-Accepted-GitHub-Permissions": f"{permission}={level}"}
             raise Refused(403, f"Resource not accessible by {kind}", needed)
         if not token.is_installation and not repo.may(token.user, role if is_write or role == "admin" else "read"):
             raise Refused(*((403, "Must have admin rights to Repository.") if role == "admin" else (404, "Not Found")))
