@@ -84,7 +84,10 @@ class Git:
             with self._lock:
                 self.errors += 1
             lines = err.decode(errors="replace").splitlines()
-            if self._url.search(" ".join([*options, *arguments])) and (why := explain("\n".join(lines))):
+            if (about := self._repository(options, arguments)) and (
+                why := explain("\n".join(lines), self.credentials.name)
+            ):
+                self.credentials.forget(about)
                 raise GitError(f"git {arguments[0]}: {self._masked(why)}")
             words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
             raise GitError(f"git {arguments[0]}: {self._masked(' / '.join(words[-4:])) or process.returncode}")
@@ -100,13 +103,18 @@ class Git:
     def _masked(self, text: str) -> str:
         return mask(text, self._secrets)
 
+    def _repository(self, options: list[str], arguments: tuple[str, ...]) -> str | None:
+        """The one that a command goes out to."""
+        found = self._url.search(" ".join([*options, *arguments]))
+        return found[1] if found else None
+
     def _environment_for(self, options: list[str], arguments: tuple[str, ...]) -> dict[str, str]:
         """With the token for the repository that a command is about, where tokens change from time to time."""
-        found = self._url.search(" ".join([*options, *arguments])) if self.credentials.is_app else None
-        if found is None:
+        about = self._repository(options, arguments) if self.credentials.is_app else None
+        if about is None:
             return self._environment
         try:
-            return _environment(self._settings, self.credentials.token(found[1]))
+            return _environment(self._settings, self.credentials.token(about))
         except BotError as error:
             raise GitError(f"git {arguments[0]}: {error}") from None
 

@@ -2,8 +2,6 @@
 
 import re
 
-_TOKEN = "the token in DPPCTL_GITHUB_TOKEN"  # noqa: S105 (its name)
-
 # The first that is found in git's words counts.
 _SIGNS = [
     (
@@ -12,16 +10,16 @@ _SIGNS = [
     ),
     (
         r"SAML SSO(?s:.*?)(?P<url>https://\S+)",
-        f"the organization wants {_TOKEN} to be authorized for its single sign-on: open {{url}}",
+        "the organization wants {who} to be authorized for its single sign-on: open {url}",
     ),
     (r"archived so it is read-only", "the repository is archived; unarchive it or take it out of apps.yaml"),
     (
         r"Permission to (?P<repository>\S+?)(?:\.git)? denied to (?P<user>[\w\[\]-]+)",
-        f"{{user}} may not push to {{repository}}; give it write access, and {_TOKEN} contents: write (scope repo)",
+        "{user} may not push to {repository}; give it write access, and {who} contents: write (scope repo)",
     ),
     (
         r"Authentication failed|could not read Username|returned error: 401",
-        f"GitHub does not accept {_TOKEN}: it is wrong, expired or revoked; put a new one there",
+        "GitHub does not accept {who}: it is wrong, expired or revoked; put a new one there",
     ),
     (
         r"returned error: 30[1278]",
@@ -29,9 +27,9 @@ _SIGNS = [
     ),
     (
         r"Repository not found|repository '\S+' not found|returned error: 404",
-        f"there is no such repository, or {_TOKEN} does not reach it",
+        "there is no such repository, or {who} does not reach it",
     ),
-    (r"returned error: 403", f"GitHub forbids it; {_TOKEN} needs contents: write (scope repo) there"),
+    (r"returned error: 403", "GitHub forbids it; {who} needs contents: write (scope repo) there"),
     (r"returned error: 429", "GitHub takes no more calls for a while"),
     (
         r"returned error: (?P<status>5\d\d)",
@@ -44,9 +42,9 @@ _SIGNS = [
 ]
 
 
-def explain(words: str) -> str | None:
-    """What to do about it, of all that git wrote to stderr; None when it is nothing that is known here."""
+def explain(words: str, who: str) -> str | None:
+    """What to do about it, of all that git wrote to stderr when `who` ran it; None when that is nothing known."""
     for sign, text in _SIGNS:
         if found := re.search(sign, words):
-            return text.format(**found.groupdict())
+            return text.format(who=who, **found.groupdict())
     return None

@@ -32,6 +32,3 @@ class Retries:
     def waits(self, name: str) -> bool:
         """Has it failed, and is its next try not due yet?"""
         return self._next.get(name, 0.0) > time.monotonic()
-
-    def __len__(self) -> int:
-        return len(self._next)

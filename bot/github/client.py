@@ -49,7 +49,7 @@ class Client:
                 self._renamed.add(repository)
                 _log.warning("renamed repository=%s now=%s: correct apps.yaml and .dppctl.yaml", repository, name)
             if found["archived"]:
-                raise explain(GithubException(403, {"message": "archived"}), repository)
+                raise explain(GithubException(403, {"message": "archived"}), repository, self._credentials.name)
             self._names[repository] = name
         return self._names[repository]
 
@@ -63,7 +63,9 @@ class Client:
             raise
         except (GithubException, requests.RequestException, RuntimeError, AssertionError) as error:
             self.errors += 1
-            failure = explain(error, repository, self._expired())
+            failure = explain(error, repository, self._credentials.name, self._expired())
+            if failure.status == 401:
+                self._credentials.forget(repository)
             if failure.status == 404:
                 self._names.pop(repository, None)  # it may have been renamed meanwhile
             raise failure from None

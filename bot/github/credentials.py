@@ -29,6 +29,17 @@ class Credentials:
         """Do tokens change from time to time?"""
         return bool(self._settings.github_app_id)
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        app = self._settings.github_app_id
+        return f"the GitHub App {app} (DPPCTL_GITHUB_APP_ID)" if app else "the token in DPPCTL_GITHUB_TOKEN"
+
+    def forget(self, repository: str) -> None:
+        """GitHub did not accept the token: another one, if it is an app's."""
+        with self._lock:
+            self._tokens.pop(repository.split("/")[0].lower(), None)
+
     def token(self, repository: str) -> str:
         """An empty one when none is set. Raises GitHubError when the app gets none."""
         if not self.is_app:
@@ -52,14 +63,17 @@ class Credentials:
             installation = integration.get_repo_installation(*repository.split("/"))
             given = integration.get_access_token(installation.id)
         except (GithubException, requests.RequestException, ValueError) as error:
-            app = f"the GitHub App {self._settings.github_app_id} (DPPCTL_GITHUB_APP_ID)"
             status = error.status if isinstance(error, GithubException) else 0
             if status == 404:
-                raise GitHubError(f"{repository}: {app} is not installed there", "repository", status=404) from None
+                raise GitHubError(
+                    f"{repository}: {self.name} is not installed there", "repository", status=404
+                ) from None
             if status == 401 or isinstance(error, ValueError):
-                message = f"GitHub does not accept {app}: its id and DPPCTL_GITHUB_APP_KEY_FILE do not fit together"
+                message = (
+                    f"GitHub does not accept {self.name}: its id and DPPCTL_GITHUB_APP_KEY_FILE do not fit together"
+                )
                 raise GitHubError(message, "all", status=status) from None
-            raise explain(error, repository) from None
+            raise explain(error, repository, self.name) from None
         return given.token, given.expires_at
 
     def _make(self) -> "GithubIntegration":

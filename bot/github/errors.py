@@ -17,7 +17,6 @@ logging.getLogger("github").setLevel(logging.WARNING)
 
 Scope = Literal["all", "repository", "call"]
 _URL = re.compile(r"url=(https://\S+)")
-TOKEN = "the token in DPPCTL_GITHUB_TOKEN"  # noqa: S105 (its name)
 
 
 class GitHubError(BotError):
@@ -31,12 +30,12 @@ class GitHubError(BotError):
         self.status = status
 
 
-def explain(error: Exception, repository: str, expired: str | None = None) -> GitHubError:
-    """What an exception of PyGithub's means; `expired`: when the token did so, as far as is known."""
+def explain(error: Exception, repository: str, who: str, expired: str | None = None) -> GitHubError:
+    """What an exception of PyGithub's means; `who` asked; `expired`: when the token did so, as far as is known."""
     if isinstance(error, GithubException):
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         said = error.data.get("message") if isinstance(error.data, dict) else None
-        return _explain(error.status, headers, str(said or error.message or ""), repository, expired)
+        return _explain(error.status, headers, str(said or error.message or ""), repository, who, expired)
     if isinstance(error, requests.Timeout):
         return GitHubError(f"GitHub did not answer within {GITHUB_SECONDS} seconds", "all")
     if isinstance(error, requests.RequestException):
@@ -45,36 +44,38 @@ def explain(error: Exception, repository: str, expired: str | None = None) -> Gi
     return GitHubError(f"{repository}: {str(error) or type(error).__name__}", "repository")
 
 
-def _explain(status: int, headers: Mapping[str, str], said: str, repository: str, expired: str | None) -> GitHubError:
+def _explain(
+    status: int, headers: Mapping[str, str], said: str, repository: str, who: str, expired: str | None
+) -> GitHubError:
     def failed(message: str, scope: Scope = "repository", wait: float = 0.0) -> GitHubError:
         return GitHubError(message, scope, wait, status)
 
     if status == 401:
         how = f"expired on {expired}" if expired else "is wrong, expired or revoked"
-        return failed(f"GitHub does not accept {TOKEN} ({said}): it {how}; put a new one there", "all")
+        return failed(f"GitHub does not accept {who} ({said}): it {how}; put a new one there", "all")
     if status >= 500:
         return failed(f"GitHub has a problem of its own ({status} {said}); see https://www.githubstatus.com", "all")
     if wait := _limited(status, headers, said):
         return failed(f"GitHub takes no more calls for {wait:.0f} seconds ({said})", "all", wait)
     if status in (403, 404):
-        return failed(f"{repository}{_forbidden(status, headers, said, repository)}")
+        return failed(f"{repository}{_forbidden(status, headers, said, repository, who)}")
     return failed(f"{repository}: GitHub refuses it ({status}): {said}", "call")
 
 
-def _forbidden(status: int, headers: Mapping[str, str], said: str, repository: str) -> str:
+def _forbidden(status: int, headers: Mapping[str, str], said: str, repository: str, who: str) -> str:
     if url := _URL.search(headers.get("x-github-sso", "")):
         owner = repository.split("/")[0]
-        return f": {owner} wants {TOKEN} to be authorized for its single sign-on: open {url[1]}"
+        return f": {owner} wants {who} to be authorized for its single sign-on: open {url[1]}"
     if "archived" in said:
         return " is archived, so nothing can be shown there; unarchive it or take it out of apps.yaml"
     if needed := headers.get("x-accepted-github-permissions"):
         permissions = " or ".join(part.strip() for part in needed.split(";"))
         shown = permissions.replace("=", ": ").replace("repository_hooks", "webhooks")  # as the token's page calls it
-        return f": {TOKEN} lacks a permission: {shown}"
+        return f": {who} lacks a permission: {shown}"
     if needed := headers.get("x-accepted-oauth-scopes"):
-        return f": {TOKEN} lacks a scope, one of: {needed}"
+        return f": {who} lacks a scope, one of: {needed}"
     if status == 404:
-        return f": GitHub knows no such repository, or {TOKEN} does not reach it"
+        return f": GitHub knows no such repository, or {who} does not reach it"
     return f": GitHub forbids it: {said}"
 
 

@@ -73,13 +73,17 @@ class Teller:
                     self.work()
             except SQLAlchemyError as error:
                 _log.error("store does not answer error=%s", " ".join(str(error).split())[:300])
+            except Exception:  # noqa: BLE001 (an answer that nobody expected; the next one may be better)
+                _log.exception("not told")
+                self._retries.failed("GitHub")
             self._stopping.wait(limits.GITHUB_POLL_SECONDS)
 
     def work(self) -> None:
         """One round: what is to be told now, and lost deliveries when it is time for that."""
         calls, errors = self._client.calls, self._client.errors
         change = self._store.change_number()
-        if self._settings.shows_on_github and (change != self._seen or self._retries.due()):
+        has_news = change != self._seen or bool(self._retries.due())
+        if self._settings.shows_on_github and has_news and not self._must_wait():
             self._seen = change if self._tell() else -1
         if self._looks_for_lost() and time.monotonic() >= self._next_look and not self._must_wait():
             self._next_look = time.monotonic() + self._look_seconds()
@@ -102,6 +106,8 @@ class Teller:
             key = f"deployment {one.deployment.id}"
             told = not self._retries.waits(key) and self._attempt(key, repository, lambda: self._tell_one(one))  # noqa: B023
             is_all &= told
+        if is_all:
+            self._retries = Retries()  # with what was dropped
         return is_all
 
     def _tell_one(self, one: News) -> None:
@@ -218,7 +224,8 @@ class Teller:
             self._say(failed, str(error))
             return False
         for name in (key, repository, "GitHub"):
-            if self._retries.succeeded(name) and self._said.pop(name, ""):
+            self._retries.succeeded(name)
+            if self._said.pop(name, ""):
                 _log.info("told again what=%s", name)
         return True
 

@@ -163,11 +163,11 @@ class Answers:
         text = base64.b64encode(content.encode()).decode()
         return 200, example("repos/get-content") | {"path": path, "content": text, "size": len(content)}
 
-    def _commit(self, repo: Repo, name: str, message: str = "No commit found for SHA") -> str:
+    def _commit(self, repo: Repo, name: str, message: str = "Not Found", status: int = 404) -> str:
         try:
             return git(repo.git.bare, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         except AssertionError:
-            raise Refused(404, message) from None
+            raise Refused(status, message) from None
 
     # --- webhooks
 
@@ -332,7 +332,7 @@ class Answers:
     def repos_create_deployment(self, _: Token, body: Json, repo: Repo) -> Answer:
         if body.get("auto_merge", True) or body.get("required_contexts") != []:
             raise Refused(409, "Conflict: Commit status checks failed for master.")
-        commit = self._commit(repo, body["ref"], f"No ref found for: {body['ref']}")
+        commit = self._commit(repo, body["ref"], f"No ref found for: {body['ref']}", 422)
         number = self._github.number()
         names = ("ref", "task", "payload", "environment", "description", "production_environment")
         given = {name: body[name] for name in names if name in body}
@@ -366,7 +366,7 @@ class Answers:
         return 201, status
 
     def repos_create_commit_status(self, _: Token, body: Json, repo: Repo, sha: str) -> Answer:
-        self._commit(repo, sha, f"No commit found for SHA: {sha}")
+        self._commit(repo, sha, f"No commit found for SHA: {sha}", 422)
         if len(body.get("description") or "") > 140:
             raise Refused(422, "Validation Failed: description is too long (maximum is 140 characters)")
         status = example("repos/create-commit-status") | {"target_url": None, "description": None, **body}

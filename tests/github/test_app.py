@@ -54,11 +54,23 @@ def test_the_token_is_renewed_before_it_ends(app_story: GitHubStory, monkeypatch
     assert len(app_story.ops.git.log()) == 3
 
 
+def test_a_token_that_github_takes_back_is_replaced(app_story: GitHubStory) -> None:
+    commit = app_story.push()
+    app_story.github.tokens.pop(app_story.git.credentials.token("ann/app"))
+    assert app_story.reconcile() != {}
+    assert app_story.reconcile() == {}
+    app_story.github.tokens.pop(app_story.git.credentials.token("ann/app"))
+    app_story.tell()
+    app_story.restart()
+    app_story.tell()
+    assert app_story.app.shown() == [("staging", commit, ["queued"])]
+
+
 def test_an_app_that_is_not_installed_is_told(app_story: GitHubStory) -> None:
     app_story.github.installations.clear()
     app_story.push()
     message = app_story.reconcile()["ann/app"]
-    assert "ann/app: the GitHub App 7 (DPPCTL_GITHUB_APP_ID) is not installed there" in message
+    assert "the GitHub App 7 (DPPCTL_GITHUB_APP_ID) is not installed there" in message
 
 
 def test_a_key_of_another_app_is_told(app_story: GitHubStory) -> None:
@@ -72,4 +84,4 @@ def test_a_missing_permission_of_the_app_is_told(app_story: GitHubStory, caplog:
     del app_story.github.installations[next(iter(app_story.github.installations))][2]["statuses"]
     app_story.push()
     app_story.tell()
-    assert "lacks a permission: statuses: write" in caplog.text
+    assert "the GitHub App 7 (DPPCTL_GITHUB_APP_ID) lacks a permission: statuses: write" in caplog.text

@@ -187,8 +187,8 @@ def test_rules_that_protect_are_known_too() -> None:
         "remote: error: GH013: Repository rule violations found for refs/heads/main.\n"
         "remote: - Changes must be made through a pull request."
     )
-    assert str(explain(words)).startswith("GitHub protects main: ")
-    assert explain("fatal: not a git repository") is None
+    assert str(explain(words, TOKEN)).startswith("GitHub protects main: ")
+    assert explain("fatal: not a git repository", TOKEN) is None
 
 
 def test_a_key_file_that_is_none_is_told_at_the_start(tmp_path: Path) -> None:
