@@ -36,7 +36,10 @@ class GitHubNotes(Database):
             .correlate(Deployment)
             .scalar_subquery()
         )
-        fresh = (Deployment.changed >= since) & GitHubNote.changed.is_distinct_from(Deployment.changed)
+        other = GitHubNote.changed.is_distinct_from(Deployment.changed) | GitHubNote.seen.is_distinct_from(
+            Deployment.state
+        )
+        fresh = (Deployment.changed >= since) & other
         stale = (GitHubNote.state == "success") & (Deployment.id < running)
         wanted = (
             select(Deployment, GitHubNote, running)

@@ -157,7 +157,9 @@ class GitHubNote(Base):
     github_id: Mapped[int | None] = mapped_column(BigInteger)  # of GitHub's deployment, once there is one
     state: Mapped[str | None]  # of GitHub's deployment
     status: Mapped[str | None]  # of the commit, with its description
-    changed: Mapped[datetime | None]  # the deployment's, when there was nothing left to tell
+    # The deployment's, when there was nothing left to tell. Both, as some clocks count in seconds.
+    changed: Mapped[datetime | None]
+    seen: Mapped[str | None]
 
 
 class SeenTag(Base):

@@ -119,7 +119,7 @@ class Teller:
         if one.status:
             self._post(deployment, f"statuses/{deployment.commit}", self._commit_status(deployment, one.status))
             self._store.note_told(deployment.id, status=str(one.status))
-        self._store.note_told(deployment.id, changed=deployment.changed)
+        self._store.note_told(deployment.id, changed=deployment.changed, seen=deployment.state)
 
     def _github_deployment(self, deployment: Deployment) -> int:
         """GitHub's id for it. It may be there already, when we ended before that was noted."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot import limits
-from bot.github.news import context, environment_name
 from tests.conftest import eventually
 from tests.forge import APP, git
 from tests.github import faults
@@ -218,7 +217,10 @@ def test_a_renamed_repository_is_told_by_its_new_name_and_that_once(
     assert story.github.count("^GET /repos/ann/app$") == 1
 
 
-def test_apps_of_one_repository_do_not_share_what_github_shows() -> None:
-    assert environment_name("ann/app", "staging") == "staging"
-    assert environment_name("ann/app/bud/get", "staging") == "staging (bud/get)"
-    assert context("ann/app/bud/get", "staging") == "dppctl/staging (bud/get)"
+def test_an_environments_url_and_the_page_of_its_deployment(story: GitHubStory) -> None:
+    story.restart(ENVIRONMENT_URLS="staging=https://staging.example.org/{app},production=https://example.org")
+    story.push()
+    story.succeed()
+    story.tell()
+    ((status,),) = story.app.deployment_statuses.values()
+    assert status["environment_url"] == "https://staging.example.org/"

@@ -16,5 +16,6 @@ def upgrade() -> None:
         sa.Column("state", sa.Text),
         sa.Column("status", sa.Text),
         sa.Column("changed", sa.DateTime(timezone=True)),
+        sa.Column("seen", sa.Text),
     )
     op.create_index("ix_deployments_changed", "deployments", ["changed"])
