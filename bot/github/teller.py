@@ -103,6 +103,8 @@ class Teller:
             if self._stopping.is_set() or self._must_wait():
                 return False
             repository = RepoPath.parse(one.deployment.app).repository
+            if repository not in self._repositories:
+                continue  # it is not registered any more, so it is none of our business
             key = f"deployment {one.deployment.id}"
             told = not self._retries.waits(key) and self._attempt(key, repository, lambda: self._tell_one(one))  # noqa: B023
             is_all &= told

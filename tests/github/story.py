@@ -1,5 +1,6 @@
 """The bot between git and the fake GitHub, told as stories: who pushes what, and what GitHub then shows."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -99,3 +100,10 @@ def github_story(github: FakeGitHub, config: Path, **settings: str) -> Iterator[
         yield story
     finally:
         story.close()
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
