@@ -154,6 +154,11 @@ class Answers:
         shown["commit"] |= {"sha": commit}
         return 200, shown
 
+    def repos_get_commit(self, _: Token, __: Json, repo: Repo, ref: str) -> Answer:
+        commit = self._commit(repo, ref, f"No commit found for SHA: {ref}", 422)
+        url = f"https://api.github.com/repos/{repo.full_name}/commits/{commit}"
+        return 200, example("repos/get-commit") | {"sha": commit, "url": url, "files": []}
+
     def repos_get_content(self, _: Token, __: Json, repo: Repo, path: str) -> Answer:
         commit = self._commit(repo, request.args.get("ref", "HEAD"))
         try:

@@ -27,6 +27,7 @@ OPERATIONS = frozenset(
         "repos/create-in-org",
         "repos/get-branch",
         "repos/get-content",
+        "repos/get-commit",
         "repos/list-webhooks",
         "repos/create-webhook",
         "repos/get-webhook",

@@ -38,6 +38,36 @@ def test_a_person_sets_a_repository_up(github: FakeGitHub) -> None:
     assert repo.get_hooks().totalCount == 0
 
 
+def test_what_else_is_asked_is_answered_as_described(github: FakeGitHub) -> None:
+    github.user("ann", "hers")
+    github.user("robot", "its")
+    repo = github.repository("ann/app", robot="write")
+    commit = repo.git.push(APP)
+    repo.protected = {"master"}
+    mine = client(github, "hers").get_repo("ann/app")
+    assert mine.has_in_collaborators("robot")
+    assert mine.get_collaborator_permission("robot") == "write"
+    mine.remove_from_collaborators("robot")
+    assert not mine.has_in_collaborators("robot")
+    assert (mine.default_branch, mine.get_branch("master").protected) == ("master", True)
+    file = mine.get_contents(".dppctl.yaml")
+    assert not isinstance(file, list)
+    assert b"appRepoPath" in file.decoded_content
+    mine.get_commit("master").create_status("success", context="checks")
+    _, found = mine.requester.requestJsonAndCheck("GET", f"{mine.url}/commits/{commit}/statuses")
+    assert [one["context"] for one in found] == ["checks"]
+    deployment = mine.create_deployment(commit, environment="e", auto_merge=False, required_contexts=[])
+    deployment.create_status("success")
+    assert [one.state for one in mine.get_deployment(deployment.id).get_statuses()] == ["success"]
+    assert client(github, "hers").get_user("robot").type == "User"
+    key = mine.create_key("dppctl", "ssh-ed25519 AAAA", read_only=False)
+    assert not mine.get_key(key.id).read_only
+    repo.archived = True
+    with pytest.raises(GithubException, match="archived"):
+        mine.create_key("dppctl", "ssh-ed25519 BBBB", read_only=False)
+    assert github.count("^POST ") == len(github.writes) - 1  # the other one took a collaborator away
+
+
 def test_an_organizations_repository_is_its_members_to_make(github: FakeGitHub) -> None:
     github.user("ann", "hers")
     github.organization("acme", "ann")
