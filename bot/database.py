@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.errors import BotError
 from bot.tables import Base
 
-REVISION = "r0003"  # the newest in bot/migrations/versions
+REVISION = "r0004"  # the newest in bot/migrations/versions
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATING = 0x6470706D  # any number that is ours, for PostgreSQL's advisory locks
 

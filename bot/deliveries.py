@@ -92,6 +92,12 @@ class Deliveries(Database):
         with self._writes() as session:
             session.execute(update(Delivery).where(mine).values(state=state, reason=reason, finished=datetime.now(UTC)))
 
+    def settled_deliveries(self, ids: Iterable[str]) -> set[str]:
+        """Those that are here already and did not fail."""
+        mine = Delivery.id.in_(list(ids)) & (Delivery.state != "failed")
+        with self._reads() as session:
+            return set(session.scalars(select(Delivery.id).where(mine)))
+
     def recover_deliveries(self, repository: str) -> None:
         """What failed for this repository has been done after all."""
         mine = (Delivery.repository == repository) & (Delivery.state == "failed")

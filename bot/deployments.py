@@ -104,7 +104,7 @@ class Deployments(Database):
         return f"(the first {dropped:,} bytes were dropped)\n{kept}" if dropped else kept
 
     def deployments(
-        self, limit: int = 100, app: str | None = None, environment: str | None = None
+        self, limit: int = 100, app: str | None = None, environment: str | None = None, commit: str | None = None
     ) -> Sequence[Deployment]:
         """The newest first, without their events."""
         wanted = select(Deployment).order_by(Deployment.id.desc()).limit(limit)
@@ -112,6 +112,8 @@ class Deployments(Database):
             wanted = wanted.where(Deployment.app == app)
         if environment is not None:
             wanted = wanted.where(Deployment.environment == environment)
+        if commit is not None:
+            wanted = wanted.where(Deployment.commit == commit)
         with self._reads() as session:
             return session.scalars(wanted).all()
 

@@ -7,6 +7,7 @@ other protocol and none of the machine's git configuration in.
 
 import base64
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -16,7 +17,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.errors import BotError
+from bot.git_failures import explain
+from bot.github.credentials import Credentials
 from bot.limits import GIT_SECONDS
+from bot.logs import mask
 from bot.settings import Settings
 
 
@@ -28,7 +32,10 @@ class Git:
     """Runs git commands, as the settings' user. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._environment = _environment(settings)
+        self._settings = settings
+        self.credentials = Credentials(settings)
+        self._environment = _environment(settings, settings.github_token.get_secret_value())
+        self._url = re.compile(rf"{re.escape(settings.github_url)}/([^/]+/[^/]+)\.git")
         self.user = f"{settings.github_user} <{settings.github_email}>"  # who commits
         self._secrets = settings.all_secrets
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -49,13 +56,14 @@ class Git:
         Raises GitError, also for taking too long.
         """
         options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
+        environment = self._environment_for(options, arguments)
         with self._lock:
             if self._closed:
                 raise GitError(f"git {arguments[0]}: stopped")
             process = subprocess.Popen(
                 ["git", *options, *arguments],
                 cwd=folder,
-                env=self._environment,
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -76,6 +84,11 @@ class Git:
             with self._lock:
                 self.errors += 1
             lines = err.decode(errors="replace").splitlines()
+            if (about := self._repository(options, arguments)) and (
+                why := explain("\n".join(lines), self.credentials.name)
+            ):
+                self.credentials.forget(about)
+                raise GitError(f"git {arguments[0]}: {self._masked(why)}")
             words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
             raise GitError(f"git {arguments[0]}: {self._masked(' / '.join(words[-4:])) or process.returncode}")
         return out
@@ -88,9 +101,22 @@ class Git:
                 _kill(process)
 
     def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return mask(text, self._secrets)
+
+    def _repository(self, options: list[str], arguments: tuple[str, ...]) -> str | None:
+        """The one that a command goes out to."""
+        found = self._url.search(" ".join([*options, *arguments]))
+        return found[1] if found else None
+
+    def _environment_for(self, options: list[str], arguments: tuple[str, ...]) -> dict[str, str]:
+        """With the token for the repository that a command is about, where tokens change from time to time."""
+        about = self._repository(options, arguments) if self.credentials.is_app else None
+        if about is None:
+            return self._environment
+        try:
+            return _environment(self._settings, self.credentials.token(about))
+        except BotError as error:
+            raise GitError(f"git {arguments[0]}: {error}") from None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -99,7 +125,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, token: str) -> dict[str, str]:
     """git's environment: https://git-scm.com/docs/git#_environment_variables"""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DPPCTL_"))}
     config = {
@@ -108,7 +134,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "maintenance.autoDetach": "false",
         "http.followRedirects": "false",  # a redirect could carry the token elsewhere
     }
-    if token := settings.github_token.get_secret_value():
+    if token:
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         config[f"http.{settings.github_url}/.extraHeader"] = f"Authorization: Basic {basic}"
     for number, (key, value) in enumerate(config.items()):

@@ -39,3 +39,17 @@ KUBERNETES_SECONDS = 10.0  # one call of Kubernetes' API
 BASE_IMAGE = "docker.io/library/python:3.12-slim-bookworm"  # of the image that apps without a Dockerfile get
 BUILD_LOG_SECONDS = 0.5  # between two pieces of a build's log
 BUILD_PATIENCE_SECONDS = 1800.0  # that a deployment waits for a registry or a disk, before it fails
+
+# GitHub, https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: 80 calls a minute and 500 an
+# hour that create something, at least a second between them; 5,000 calls an hour altogether.
+GITHUB_SECONDS = 15  # for a connection, and for each part of an answer
+GITHUB_WRITE_SECONDS = 1.0  # between two calls that create something
+GITHUB_WRITES_AN_HOUR = 400
+GITHUB_LOOKS_AN_HOUR = 2_000  # for lost deliveries, of all repositories together
+GITHUB_LIMITED_SECONDS = 60.0  # after a refusal for too many calls that does not say how long
+GITHUB_POLL_SECONDS = 1.0  # between two looks for what is to be told
+TELL_DAYS = 3  # that GitHub is told of a deployment after its last change; then it is nobody's news any more
+MAX_STATUS = 140  # characters of a status' description
+REDELIVER_SECONDS = 600.0  # between two looks for lost deliveries
+REDELIVER_HOURS = 24  # older ones are left alone
+REDELIVER_TIMES = 2  # that a lost delivery is asked for again

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.by_hand import ByHand
 from bot.commit_status import CommitStatuses
 from bot.git import Git
+from bot.github.links import Links
 from bot.imaging import make_imaging
 from bot.leader import Leader
 from bot.limits import DELIVERY_DAYS, POLL_SECONDS
@@ -27,6 +29,9 @@ from bot.retries import Retries
 from bot.settings import Settings
 from bot.store import Store
 from bot.tables import Delivery
+
+if TYPE_CHECKING:
+    from bot.github.teller import Teller
 
 _log = logging.getLogger("dppctl.bot")
 
@@ -59,7 +64,7 @@ class Loop:
             for name in {target.app.repository for target in targets}
         }
         ops = {
-            name: OpsRepo(git, settings.repository_url(name), folder("ops", name))
+            name: OpsRepo(git, settings.repository_url(name), folder("ops", name), Links(settings))
             for name in {target.ops.repository for target in targets}
         }
         self._ops = ops
@@ -69,6 +74,8 @@ class Loop:
         # Argo CD and Flux say by commit statuses what sync would report.
         self._statuses = CommitStatuses(targets, ops, store) if settings.deployed_by == "commit-status" else None
         self._leader = Leader(store)
+        self._leads = False
+        self._teller = _teller(settings, targets, store, git, lambda: self._leads)
         self._retries = Retries()
         self._waiting: set[str] = set()
         self._wake = threading.Condition()
@@ -87,15 +94,19 @@ class Loop:
             self._stopping = self._reconciler.stopping = True
             self._wake.notify()
         self._imaging.builds.stop()
+        if self._teller:
+            self._teller.stop()
 
     def run(self) -> None:
         """Until `stop`. What fails is logged and tried again: soon at first, then less often."""
         next_resync = 0.0
+        told = self._teller.start() if self._teller else None
         try:
             while not self._stopping:
                 self.rounds += 1
                 try:
-                    if not self._leader.is_mine():
+                    self._leads = self._leader.is_mine()
+                    if not self._leads:
                         next_resync = 0.0
                         self._pause(4 * POLL_SECONDS)
                         continue
@@ -111,9 +122,14 @@ class Loop:
                 self._pause(POLL_SECONDS)
         finally:
             self.close()
+            if told:
+                told.join(1.0)  # a call that is under way is not waited for
 
     def close(self) -> None:
         """Ends the builds, and lets another bot lead."""
+        self._leads = False
+        if self._teller:
+            self._teller.stop()
         self._imaging.builds.close()
         self._leader.give_up()
 
@@ -184,3 +200,13 @@ class Loop:
     def _pause(self, seconds: float) -> None:
         with self._wake:
             self._wake.wait_for(lambda: self._waiting or self._stopping, seconds)
+
+
+def _teller(
+    settings: Settings, targets: frozenset[Target], store: Store, git: Git, leads: Callable[[], bool]
+) -> "Teller | None":
+    if not settings.asks_github:
+        return None
+    from bot.github.teller import Teller  # here, as PyGithub takes a third of a second, and not everybody is on GitHub
+
+    return Teller(settings, targets, store, git.credentials, leads)

@@ -5,7 +5,7 @@ crash at any point leaves nothing behind, and no file is ever written through a 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1, sha256
 from pathlib import Path, PurePosixPath
@@ -43,8 +43,12 @@ class BlockedError(BotError):
 class OpsRepo:
     """One ops repo. The bot has one of these for each, in one thread."""
 
-    def __init__(self, git: Git, url: str, folder: Path) -> None:
+    def __init__(
+        self, git: Git, url: str, folder: Path, links: Callable[[Update], Sequence[str]] = lambda _: ()
+    ) -> None:
+        """`links`: lines for an update's commit message."""
         self._git = git
+        self._links = links
         self._mirror = Mirror(git, url, folder)
         self._is_fresh = False  # since the last refresh nothing was written: it need not be looked at once more
         self.pushes = self.conflicts = 0  # for /metrics
@@ -147,7 +151,7 @@ class OpsRepo:
         for mark, update in enumerate(updates, 1):
             parent = f"from {base}\n" if mark == 1 and base else ""
             head = f"commit {_NEXT}\nmark :{mark}\ncommitter {self._git.user} {when}\n"
-            stream += head.encode() + _data(_message(update)) + parent.encode()
+            stream += head.encode() + _data(_message(update, self._links(update))) + parent.encode()
             stream += f"M 100644 inline {update.target.values_file}\n".encode() + _data(update.values.to_yaml())
             stream += f"get-mark :{mark}\n".encode()
         if not base:  # the ref of an earlier try is no parent
@@ -171,11 +175,12 @@ def _data(text: str) -> bytes:
     return b"data %d\n%b\n" % (len(content), content)
 
 
-def _message(update: Update) -> str:
+def _message(update: Update, links: Sequence[str]) -> str:
     """Trailers say what the commit is for, so that tools need not read the file."""
     target, source = update.target, update.values.source
+    looks = "\n".join(links) + "\n\n" if links else ""
     return (
-        f"Deploy {target.app} {short(source.ref)} ({source.commit[:12]}) to {target.environment}\n\n"
+        f"Deploy {target.app} {short(source.ref)} ({source.commit[:12]}) to {target.environment}\n\n{looks}"
         f"Dppctl-App: {target.app}\n"
         f"Dppctl-Environment: {target.environment}\n"
         f"Dppctl-Source-Ref: {source.ref}\n"

@@ -15,7 +15,14 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from bot.errors import BotError
-from bot.limits import BASE_IMAGE, BUILD_CACHE_BYTES, BUILD_SECONDS, MAX_DELIVERY_BYTES, RESYNC_SECONDS
+from bot.limits import (
+    BASE_IMAGE,
+    BUILD_CACHE_BYTES,
+    BUILD_SECONDS,
+    MAX_DELIVERY_BYTES,
+    REDELIVER_SECONDS,
+    RESYNC_SECONDS,
+)
 from bot.names import Environment, Namespace
 
 _PREFIX = "DPPCTL_"
@@ -34,6 +41,16 @@ class Settings(BaseModel):
     # Where repositories are: OWNER/REPO is cloned from <github_url>/OWNER/REPO.git. file:///folder works too.
     github_url: str = "https://github.com"
     github_token: SecretStr = SecretStr("")
+    # Instead of the token: a GitHub App that is installed for the repositories' owners, and its private key (PEM).
+    github_app_id: Annotated[str, Field(pattern=r"^[0-9]*$")] = ""
+    github_app_key_file: Path | None = None
+    github_api_url: str = ""  # left out: what belongs to github_url
+    github_statuses: bool | None = None  # show deployments on GitHub; left out: when GitHub can be asked at all
+    github_redeliver_seconds: Annotated[float, Field(ge=0)] = REDELIVER_SECONDS  # between looks for lost ones; 0: none
+    # Where people and GitHub reach the receiver and its pages; without it nothing links to them.
+    public_url: str = ""
+    # What an environment shows to the world: "staging=https://HOST/PATH,production=…"; {app} is the app's path.
+    environment_urls: dict[str, str] = {}
     # Who commits to the ops repos, and pushes.
     github_user: _Name = "dppctl"
     github_email: _Name = "dppctl@users.noreply.github.com"
@@ -109,6 +126,23 @@ class Settings(BaseModel):
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("environment_urls", mode="before")
+    @classmethod
+    def _split_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if not all(is_web(url) for _, _, url in pairs):
+            raise ValueError("expected ENVIRONMENT=https://HOST/PATH, more of them separated by commas")
+        return {name: url for name, _, url in pairs}
+
+    @field_validator("public_url", "github_api_url")
+    @classmethod
+    def _is_web_url(cls, value: str) -> str:
+        if value and not is_web(value):
+            raise ValueError("expected https://HOST or http://HOST, without a password")
+        return value.rstrip("/")
+
     @field_validator("github_url")
     @classmethod
     def _is_plain_url(cls, value: str) -> str:
@@ -134,10 +168,37 @@ class Settings(BaseModel):
         return f"{self.github_url}/{repository}.git"
 
     @property
+    def api_url(self) -> str:
+        """GitHub's REST API. https://docs.github.com/en/enterprise-server/rest/quickstart has the second form."""
+        own = "https://api.github.com" if self.github_url == "https://github.com" else f"{self.github_url}/api/v3"
+        return self.github_api_url or own
+
+    @property
+    def asks_github(self) -> bool:
+        """Is there a GitHub whose API the bot may use?"""
+        return is_web(self.github_url) and bool(self.github_token.get_secret_value() or self.github_app_id)
+
+    @property
+    def shows_on_github(self) -> bool:
+        """Is it told of deployments?"""
+        return self.asks_github and self.github_statuses is not False
+
+    def commit_url(self, repository: str, commit: str) -> str | None:
+        """A commit's page, when repositories come from the web."""
+        return f"{self.github_url}/{repository}/commit/{commit}" if is_web(self.github_url) else None
+
+    @property
     def all_secrets(self) -> list[str]:
         """What must never be seen in a log or a message."""
         held = [self.github_token, self.sync_token, self.database_url, *self.webhook_secrets]
         return [value for secret in held if (value := secret.get_secret_value())]
+
+
+def is_web(url: str) -> bool:
+    """Is this the address of something on the web, without a password?"""
+    parts = urlsplit(url)
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and plain
 
 
 def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, receives: bool = True) -> Settings:
@@ -157,6 +218,8 @@ def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, 
         raise _wrong(str(problem["loc"][0]), problem["msg"].removeprefix("Value error, "), config) from None
     if receives and not settings.webhook_secrets:
         raise _wrong("webhook_secrets", "is not set", config)
+    if settings.github_app_id:
+        _check_app(settings, config)
     return settings.model_copy(update={"state_dir": settings.state_dir.absolute()})
 
 
@@ -169,6 +232,19 @@ def _from_keyring(service: str) -> dict[str, str]:
     except KeyringError as error:
         raise BotError(f"{_PREFIX}KEYRING: the system's keyring does not answer ({error}); unlock it") from None
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _check_app(settings: Settings, config: Path) -> None:
+    """Said now, not at the first push."""
+    file = settings.github_app_key_file
+    if file is None:
+        raise _wrong("github_app_key_file", "is not set; it names the file with the app's private key", config)
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise _wrong("github_app_key_file", f"{file}: {error.strerror}", config) from None
+    if "PRIVATE KEY-----" not in text:
+        raise _wrong("github_app_key_file", f"{file}: is no private key in PEM form", config)
 
 
 def _wrong(field: str, message: str, config: Path) -> BotError:

@@ -1,4 +1,4 @@
-"""What the bot remembers, behind one object: deliveries, deployments, requests, images, when tags appeared.
+"""What the bot remembers, behind one object: deliveries, deployments, requests, images, tags, what GitHub was told.
 
 What is deployed is decided from git; of what is here only holds, requests and the tags' times take part in that.
 """
@@ -12,6 +12,7 @@ from bot.built_images import BuiltImages
 from bot.deliveries import Deliveries
 from bot.deploy_requests import DeployRequests
 from bot.deployment_rows import CHANGES
+from bot.github_notes import GitHubNotes
 from bot.image_builds import ImageBuilds
 from bot.tables import Delivery, Deployment, DeployRequest, Total
 from bot.tags import Tags
@@ -27,7 +28,7 @@ class Counts:
     totals: dict[str, float]  # what `add_totals` added up
 
 
-class Store(Deliveries, ImageBuilds, DeployRequests, BuiltImages, Tags):
+class Store(Deliveries, ImageBuilds, DeployRequests, BuiltImages, Tags, GitHubNotes):
     """The tables, behind what the bot and the receiver say."""
 
     def counts(self) -> Counts:

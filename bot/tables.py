@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, Text
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -67,7 +67,7 @@ class Deployment(Base):
     error: Mapped[str | None]
     receipt: Mapped[dict[str, Any] | None]
     created: Mapped[datetime]
-    changed: Mapped[datetime]
+    changed: Mapped[datetime] = mapped_column(index=True)
     # The ops commit, which is for one app and environment only; or what is built, refused or skipped, hashed.
     key: Mapped[str] = mapped_column(unique=True)
     log_size: Mapped[int] = mapped_column(default=0)
@@ -147,6 +147,20 @@ class DeployRequest(Base):
     message: Mapped[str]
     deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))
     created: Mapped[datetime]
+
+
+class GitHubNote(Base):
+    """What GitHub was told of a deployment."""
+
+    __tablename__ = "github_notes"
+
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    github_id: Mapped[int | None] = mapped_column(BigInteger)  # of GitHub's deployment, once there is one
+    state: Mapped[str | None]  # of GitHub's deployment
+    status: Mapped[str | None]  # of the commit, with its description
+    # The deployment's, when there was nothing left to tell. Both, as some clocks count in seconds.
+    changed: Mapped[datetime | None]
+    seen: Mapped[str | None]
 
 
 class SeenTag(Base):

@@ -46,6 +46,7 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
         ("/metrics", "metrics", Metrics(store), "GET"),
         ("/", "deployments", pages.deployments, "GET"),
         ("/deployments/<int:identity>", "deployment", pages.deployment, "GET"),
+        ("/apps/<path:app>/<environment>/<commit>", "newest", pages.newest, "GET"),
         ("/deployments/<int:identity>/log.txt", "log", pages.log, "GET"),
         ("/deployments/<int:identity>/receipt.json", "receipt", pages.receipt, "GET"),
         ("/events", "events", Live(store.change_number), "GET"),

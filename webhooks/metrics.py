@@ -16,6 +16,8 @@ from bot.store import Store
 _TOTALS = {
     "git_calls": "git commands run by the bot",
     "git_errors": "git commands of the bot that failed",
+    "github_calls": "calls of GitHub's API by the bot",
+    "github_errors": "calls of GitHub's API by the bot that failed",
     "ops_commits": "commits that the bot made in ops repos",
     "ops_pushes": "pushes of the bot to ops repos",
     "ops_conflicts": "pushes refused because somebody else had pushed, and made again",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Flask, Response, jsonify, render_template
+from flask import Flask, Response, jsonify, redirect, render_template, url_for
 from markupsafe import Markup, escape
 from werkzeug.exceptions import NotFound
 
@@ -39,7 +39,7 @@ class Pages:
     def __init__(self, settings: Settings, targets: Set[Target], store: Store) -> None:
         self._targets = sorted(targets)
         self._store = store
-        self._web = settings.github_url if settings.github_url.startswith(("https://", "http://")) else None
+        self._settings = settings
 
     def add_filters(self, app: Flask) -> None:
         """What the templates use."""
@@ -78,6 +78,13 @@ class Pages:
             log=self._store.log(identity),
         )
 
+    def newest(self, app: str, environment: str, commit: str) -> Response:
+        """`/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to: its deployment's page."""
+        found = self._store.deployments(1, app, environment, commit)
+        if not found:
+            raise NotFound("there is no such deployment")
+        return redirect(url_for("deployment", identity=found[0].id))  # type: ignore[return-value]
+
     def log(self, identity: int) -> Response:
         """`/deployments/ID/log.txt`"""
         self._find(identity)
@@ -99,7 +106,7 @@ class Pages:
 
     def _commit_url(self, app: str, commit: str) -> str | None:
         """Where to look at a commit: GitHub's address, when repositories come from the web."""
-        return f"{self._web}/{RepoPath.parse(app).repository}/commit/{commit}" if self._web else None
+        return self._settings.commit_url(RepoPath.parse(app).repository, commit)
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

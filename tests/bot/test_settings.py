@@ -42,6 +42,9 @@ def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
         ({"DPPCTL_SYNC_ENVIRONMENTS": "staging=A_B"}, "DPPCTL_SYNC_ENVIRONMENTS: String should match"),
         ({"DPPCTL_RECEIVER_URL": "http://me:secret@x"}, "DPPCTL_RECEIVER_URL: String should match"),
         ({"DPPCTL_SYNC_DRIFT": "maybe"}, "DPPCTL_SYNC_DRIFT: Input should be 'repair', 'report' or 'off'"),
+        ({"DPPCTL_PUBLIC_URL": "dppctl.example.org"}, "DPPCTL_PUBLIC_URL: expected https://HOST"),
+        ({"DPPCTL_GITHUB_API_URL": "https://me:secret@x"}, "DPPCTL_GITHUB_API_URL: expected https://HOST"),
+        ({"DPPCTL_ENVIRONMENT_URLS": "staging"}, "DPPCTL_ENVIRONMENT_URLS: expected ENVIRONMENT=https://HOST"),
     ],
 )
 def test_the_variable_that_is_wrong_is_named_and_no_value_is_shown(
@@ -59,3 +62,21 @@ def test_secrets_do_not_show_in_the_settings_text(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_TOKEN": "t0ken"})
     assert "hush" not in repr(settings)
     assert "t0ken" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "statuses", "api", "shows"),
+    [
+        ("https://github.com", "t0ken", None, "https://api.github.com", True),
+        ("https://github.com", "", None, "https://api.github.com", False),
+        ("https://github.com", "t0ken", "false", "https://api.github.com", False),
+        ("https://git.example.org", "t0ken", "true", "https://git.example.org/api/v3", True),
+        ("file:///srv/git", "t0ken", "true", "file:///srv/git/api/v3", False),
+    ],
+)
+def test_github_is_told_where_it_can_be(
+    tmp_path: Path, url: str, token: str, statuses: str | None, api: str, shows: bool
+) -> None:
+    given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_URL": url, "DPPCTL_GITHUB_TOKEN": token}
+    settings = load_settings(tmp_path, given | ({"DPPCTL_GITHUB_STATUSES": statuses} if statuses else {}))
+    assert (settings.api_url, settings.shows_on_github) == (api, shows)

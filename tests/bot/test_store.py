@@ -342,3 +342,28 @@ def test_a_leader_that_is_killed_is_replaced(url: str, store: Store) -> None:
         process.wait()
         eventually(leader.is_mine, "the other takes over", 10)
         leader.give_up()
+
+
+def test_what_github_was_not_told_is_kept(store: Store) -> None:
+    store.record_event(event("started", "a"))
+    (one,) = store.untold(NOW - timedelta(days=1))
+    assert (one.note.github_id, one.is_replaced) == (None, False)
+    store.note_told(one.deployment.id, github_id=2**40, state="in_progress")
+    store.note_told(one.deployment.id, changed=one.deployment.changed, seen="running")
+    assert store.untold(NOW - timedelta(days=1)) == []
+    store.record_event(event("succeeded", "a"))
+    (one,) = store.untold(NOW - timedelta(days=1))
+    assert (one.note.github_id, one.note.state) == (2**40, "in_progress")
+    assert store.untold(datetime.now(UTC) + timedelta(days=1)) == []
+    store.note_told(one.deployment.id, state="success", changed=one.deployment.changed, seen="succeeded")
+    store.record_event(event("succeeded", "b"))
+    replaced, newest = store.untold(NOW - timedelta(days=1))  # though no time has passed
+    assert (replaced.deployment.id, replaced.is_replaced, newest.is_replaced) == (one.deployment.id, True, False)
+    assert [old.deployment.id for old in store.untold(datetime.now(UTC) + timedelta(days=1))] == [one.deployment.id]
+
+
+def test_deliveries_that_failed_are_not_settled(store: Store) -> None:
+    store.receive_all([NewDelivery(name, "push", "ann/app") for name in ("processed", "failed", "waits")])
+    store.finish_deliveries(["processed"], "processed")
+    store.finish_deliveries(["failed"], "failed")
+    assert store.settled_deliveries(["processed", "failed", "waits", "unknown"]) == {"processed", "waits"}

@@ -73,6 +73,14 @@ def test_sync_reports_with_its_token_only(receiver: Receiver) -> None:
     assert [one.state for one in receiver.store.deployments()] == ["running"]
 
 
+def test_an_ops_commits_link_leads_to_its_deployments_page(receiver: Receiver) -> None:
+    receiver.report()
+    link = f"{receiver.url}/apps/ann/app/staging/{'a' * 40}"
+    answer = requests.get(link, allow_redirects=False, timeout=10)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/deployments/1")
+    assert requests.get(link.replace("staging", "production"), timeout=10).status_code == 404
+
+
 def test_health_and_unknown_pages_answer_in_json(receiver: Receiver) -> None:
     assert requests.get(f"{receiver.url}/healthz", timeout=10).json() == {"status": "ok"}
     assert requests.get(f"{receiver.url}/nothing", timeout=10).status_code == 404

@@ -1,0 +1,50 @@
+"""What git says when GitHub refuses, as one line that says what to do."""
+
+import re
+
+# The first that is found in git's words counts.
+_SIGNS = [
+    (
+        r"GH0(?:06|13)(?s:.*?)refs/heads/(?P<branch>[^\s:]*[^\s:.])",
+        "GitHub protects {branch}: let the bot's user bypass that (the repository's Settings, Branches or Rules)",
+    ),
+    (
+        r"SAML SSO(?s:.*?)(?P<url>https://\S+)",
+        "the organization wants {who} to be authorized for its single sign-on: open {url}",
+    ),
+    (r"archived so it is read-only", "the repository is archived; unarchive it or take it out of apps.yaml"),
+    (
+        r"Permission to (?P<repository>\S+?)(?:\.git)? denied to (?P<user>[\w\[\]-]+)",
+        "{user} may not push to {repository}; give it write access, and {who} contents: write (scope repo)",
+    ),
+    (
+        r"Authentication failed|could not read Username|returned error: 401",
+        "GitHub does not accept {who}: it is wrong, expired or revoked; put a new one there",
+    ),
+    (
+        r"returned error: 30[1278]",
+        "the repository was renamed or moved; correct its name in apps.yaml and .dppctl.yaml",
+    ),
+    (
+        r"Repository not found|repository '\S+' not found|returned error: 404",
+        "there is no such repository, or {who} does not reach it",
+    ),
+    (r"returned error: 403", "GitHub forbids it; {who} needs contents: write (scope repo) there"),
+    (r"returned error: 429", "GitHub takes no more calls for a while"),
+    (
+        r"returned error: (?P<status>5\d\d)",
+        "GitHub has a problem of its own ({status}); see https://www.githubstatus.com",
+    ),
+    (
+        r"Could not resolve host|Failed to connect|Couldn't connect|Connection refused|unreachable",
+        "GitHub cannot be reached; is there a network?",
+    ),
+]
+
+
+def explain(words: str, who: str) -> str | None:
+    """What to do about it, of all that git wrote to stderr when `who` ran it; None when that is nothing known."""
+    for sign, text in _SIGNS:
+        if found := re.search(sign, words):
+            return text.format(who=who, **found.groupdict())
+    return None

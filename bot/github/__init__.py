@@ -1,0 +1,1 @@
+"""What GitHub is told and asked besides git: deployments, statuses, lost deliveries; and in whose name."""

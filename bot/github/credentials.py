@@ -1,0 +1,87 @@
+"""In whose name the bot talks to GitHub: the machine user's token, or tokens that a GitHub App gets for an hour each.
+
+https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
+"""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from github import GithubIntegration
+
+_EARLY = timedelta(minutes=5)  # before a token's end another one is got
+
+
+class Credentials:
+    """Gives the token for a repository. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._integration: GithubIntegration | None = None
+        self._tokens: dict[str, tuple[str, datetime]] = {}  # by owner, with its end
+
+    @property
+    def is_app(self) -> bool:
+        """Do tokens change from time to time?"""
+        return bool(self._settings.github_app_id)
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        app = self._settings.github_app_id
+        return f"the GitHub App {app} (DPPCTL_GITHUB_APP_ID)" if app else "the token in DPPCTL_GITHUB_TOKEN"
+
+    def forget(self, repository: str) -> None:
+        """GitHub did not accept the token: another one, if it is an app's."""
+        with self._lock:
+            self._tokens.pop(repository.split("/")[0].lower(), None)
+
+    def token(self, repository: str) -> str:
+        """An empty one when none is set. Raises GitHubError when the app gets none."""
+        if not self.is_app:
+            return self._settings.github_token.get_secret_value()
+        owner = repository.split("/")[0].lower()
+        with self._lock:
+            token, end = self._tokens.get(owner, ("", datetime.min.replace(tzinfo=UTC)))
+            if end < datetime.now(UTC) + _EARLY:
+                token, end = self._tokens[owner] = self._new(repository)
+            return token
+
+    def _new(self, repository: str) -> tuple[str, datetime]:
+        # Here, as it takes a third of a second and most who run git need it not.
+        import requests
+        from github import GithubException
+
+        from bot.github.errors import GitHubError, explain
+
+        try:
+            integration = self._integration = self._integration or self._make()
+            installation = integration.get_repo_installation(*repository.split("/"))
+            given = integration.get_access_token(installation.id)
+        except (GithubException, requests.RequestException, ValueError) as error:
+            status = error.status if isinstance(error, GithubException) else 0
+            if status == 404:
+                raise GitHubError(
+                    f"{repository}: {self.name} is not installed there", "repository", status=404
+                ) from None
+            if status == 401 or isinstance(error, ValueError):
+                message = (
+                    f"GitHub does not accept {self.name}: its id and DPPCTL_GITHUB_APP_KEY_FILE do not fit together"
+                )
+                raise GitHubError(message, "all", status=status) from None
+            raise explain(error, repository, self.name) from None
+        return given.token, given.expires_at
+
+    def _make(self) -> "GithubIntegration":
+        from github import Auth, GithubIntegration
+
+        from bot.limits import GITHUB_SECONDS
+
+        file = self._settings.github_app_key_file
+        key = file.read_text() if file else ""
+        auth = Auth.AppAuth(self._settings.github_app_id, key)
+        return GithubIntegration(auth=auth, base_url=self._settings.api_url, timeout=GITHUB_SECONDS, retry=None)

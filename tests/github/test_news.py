@@ -1,0 +1,79 @@
+"""What is to be told, as a function of plain data."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.github.news import Status, context, environment_name, first_line, news, summary
+from bot.github_notes import Untold
+from bot.tables import ENDED, OPEN, Deployment, GitHubNote
+
+
+def untold(
+    state: str, *, note: GitHubNote | None = None, error: str | None = None, ops: bool = True, replaced: bool = False
+) -> Untold:
+    about = {"app": "ann/app", "environment": "staging", "ref": "refs/heads/master", "commit": "a" * 40}
+    deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about)
+    return Untold(deployment, note or GitHubNote(deployment_id=1), replaced)
+
+
+@pytest.mark.parametrize(
+    ("one", "state", "status"),
+    [
+        (untold("building", ops=False), "queued", Status("pending", "it is being deployed")),
+        (untold("waiting"), "queued", Status("pending", "it is being deployed")),
+        (untold("running"), "in_progress", Status("pending", "it is being deployed")),
+        (untold("succeeded"), "success", Status("success", "deployed")),
+        (untold("failed", error="no\nmore"), "failure", Status("failure", "no")),
+        (untold("failed", error="no build", ops=False), "error", Status("error", "no build")),
+        (untold("refused", error="no", ops=False), None, Status("error", "not deployed: no")),
+        (untold("skipped", error="held", ops=False), None, Status("success", "not deployed: held")),
+        (untold("superseded"), None, None),
+        (untold("succeeded", replaced=True), None, Status("success", "deployed")),
+    ],
+)
+def test_what_a_deployment_is_on_github(one: Untold, state: str | None, status: Status | None) -> None:
+    (told,) = news([one])
+    assert (told.state, told.status) == (state, status)
+
+
+@given(st.sampled_from(sorted(OPEN | ENDED)), st.booleans(), st.booleans(), st.none() | st.text())
+def test_what_was_told_is_not_told_again(state: str, ops: bool, replaced: bool, error: str | None) -> None:
+    (first,) = news([untold(state, ops=ops, replaced=replaced, error=error)])
+    note = GitHubNote(deployment_id=1, github_id=7 if first.state else None, state=first.state)
+    note.status = str(first.status) if first.status else None
+    (second,) = news([untold(state, note=note, ops=ops, replaced=replaced, error=error)])
+    assert second.status is None
+    assert second.state in ((None, "inactive") if replaced else (None,))
+
+
+@given(st.text())
+def test_a_status_holds_one_line_of_140_characters(text: str) -> None:
+    assert len(first_line(text)) <= 140
+    assert "\n" not in first_line(text)
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "said"),
+    [
+        (90_088, 41, "90,088 rows in 41 s"),
+        (1, 0, "1 row in 0 s"),
+        (0, 200, "0 rows in 3 min 20 s"),
+        (5, 7_500, "5 rows in 2 h 5 min"),
+    ],
+)
+def test_rows_and_time_in_a_few_words(rows: int, seconds: int, said: str) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = (start + timedelta(seconds=seconds)).isoformat()
+    receipt = {"pipelines": [{"rows": rows}, {"rows": None}], "started": start.isoformat(), "ended": ended}
+    assert summary(receipt) == said
+    assert summary(None) == "deployed"
+
+
+def test_apps_of_one_repository_do_not_share_what_github_shows() -> None:
+    assert environment_name("ann/app", "staging") == "staging"
+    assert environment_name("ann/app/bud/get", "staging") == "staging (bud/get)"
+    assert context("ann/app/bud/get", "staging") == "dppctl/staging (bud/get)"
+    assert context("ann/app", "") == "dppctl"
