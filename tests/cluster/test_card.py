@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from bot.tables import Deployment
 from tests.cluster.card import CONFIG, Card, dealt
 from tests.cluster.conftest import SECONDS, ClusterImages
 from tests.cluster.test_pipelines_chart import CODE, TO_SQL
@@ -82,7 +83,7 @@ def test_the_whole_card(card: Card, base: str) -> None:
 
     # Sync is killed while the Job runs: the next one goes on with it, and it is not run twice.
     slow = card.push(app(base, SLOW))
-    eventually(lambda: card.newest("staging").commit == slow and card.newest("staging").state == "running", "", SECONDS)  # type: ignore[union-attr]
+    eventually(lambda: _runs(card.newest("staging"), slow), "the Job runs", SECONDS)
     card.servers.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=sync", "--grace-period=0", "--force")
     after = card.ended("staging", slow)
     assert after.state == "succeeded", after.error
@@ -96,7 +97,15 @@ def test_the_whole_card(card: Card, base: str) -> None:
     kept = file.read_text()
     file.write_text(kept.replace('"worker"', '"wroker"'))
     card.ops.push_all()
-    logs = ("logs", "deployment/dppctl-sync", "--tail=200")
-    eventually(lambda: "wroker" in card.servers.kubectl(*logs), "helm's message is told", SECONDS)
+    refused = eventually(lambda: _failed(card.newest("production")), "helm's refusal is told", SECONDS)
+    assert "wroker" in str(refused.error)
     again = card.push(app(base, CODE, "once more"))
     assert card.ended("staging", again).state == "succeeded"
+
+
+def _failed(deployment: Deployment | None) -> Deployment | None:
+    return deployment if deployment and deployment.state == "failed" else None
+
+
+def _runs(deployment: Deployment | None, commit: str) -> bool:
+    return deployment is not None and (deployment.commit, deployment.state) == (commit, "running")
