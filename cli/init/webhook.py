@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 
 import requests
-from github import Github, UnknownObjectException
+from github import Github, GithubException
 from github.Hook import Hook
 from github.Repository import Repository
 
@@ -78,7 +78,10 @@ class WebhookStep:
             return Change(text, lambda: self._rotate(found))
         if _differs(found):
             return Change(f"update the webhook {self.url} on {self.repository}", lambda: self._put(found))
-        return f"the webhook {self.url} is on {self.repository}"
+        newest = next(iter(self._repository().get_hook_deliveries(found.id)), None)
+        if newest is None or not _is_good(newest.status_code):
+            return Change(f"try the webhook {self.url} with a ping", lambda: self._try(found))
+        return f"the webhook {self.url} is on {self.repository}, and its last delivery arrived"
 
     def is_there(self) -> bool:
         """Whatever its settings are."""
@@ -98,7 +101,9 @@ class WebhookStep:
     def _find(self) -> Hook | None:
         try:
             return next((one for one in self._repository().get_hooks() if one.config.get("url") == self.url), None)
-        except UnknownObjectException:  # GitHub's answer to who may not: it does not say that there is something
+        except GithubException as error:
+            if error.status not in (403, 404):  # it does not tell everybody that there is something
+                raise
             raise InputError(
                 f"the token may not manage the webhooks of {self.repository}; give the owner's (--owner-token-file), "
                 "with the scope `repo` or Webhooks: read and write, or make the machine user an administrator there"
@@ -164,8 +169,12 @@ def _differs(hook: Hook) -> bool:
     return as_it_is != (True, set(EVENTS), "json", "0")
 
 
+def _is_good(code: int | None) -> bool:
+    return code is not None and 200 <= code < 300
+
+
 def _result(url: str, code: int, status: str) -> str:
-    if 200 <= code < 300:
+    if _is_good(code):
         return f"GitHub's ping reached it: {code}"
     if code == 401:
         return (
