@@ -73,11 +73,11 @@ def init(
     import os
     from dataclasses import replace
 
+    from bot.github.errors import said
     from github import GithubException
 
     from bot.app_config import AppConfig, parse_app_config
     from bot.git import Git
-    from bot.github.errors import said
     from bot.settings import load_settings
     from cli.errors import InputError
     from cli.init.app import find_app
@@ -126,10 +126,10 @@ def _provider(name: str | None, there: "AppConfig", context: str | None, namespa
 
 
 def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "Means":
+    from bot.github.client import make_client
     from pydantic import SecretStr
 
     from bot.git import Git
-    from bot.github.client import make_client
     from cli.init.flow import Means
     from cli.init.secret_places import EnvFile
 

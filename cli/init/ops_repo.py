@@ -1,7 +1,8 @@
 """The ops repo: made on GitHub where it is not there, and filled from the template where something is missing."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from bot.names import RepoPath
 from cli.errors import InputError
 from cli.init.access import find_repository
 from cli.init.steps import Change
-from cli.ops_repo_files import missing_files
+from cli.ops_repo_files import OpsEnvironment, write_ops_repo
 
 
 @dataclass(frozen=True)
@@ -57,44 +58,67 @@ class TemplateStep:
     git: Git
     url: str
     ops: RepoPath
-    environments: Sequence[str]
+    environments: Sequence[OpsEnvironment]
     is_there: bool = True  # False on a dry run that would make the repository
 
     def look(self) -> Change | str:
-        """What people changed there stays: only files that are missing are written."""
-        with tempfile.TemporaryDirectory(prefix="dppctl-init-") as folder:
-            if self.is_there:
-                self._clone(Path(folder))
-            missing = missing_files(self._below(Path(folder)), self.environments)
-        if not missing:
-            return f"the ops repo {self.ops} has the chart and {' and '.join(self.environments)}"
-        shown = ", ".join(sorted({one.split("/")[0] if "/" in one else one for one in missing}))
-        return Change(f"commit {len(missing)} files to the ops repo {self.ops} ({shown})", self._write)
+        """What people changed or deleted there stays so: only an environment that is missing is added later."""
+        with self._checkout() as folder:
+            added = self._add_missing(folder)
+        if not added:
+            names = " and ".join(one.name for one in self.environments)
+            return f"the ops repo {self.ops} has the chart and {names}"
+        shown = ", ".join(sorted({str(one.relative_to(folder).parts[0]) for one in added}))
+        return Change(f"commit {len(added)} files to the ops repo {self.ops} ({shown})", self._commit)
 
-    def _write(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="dppctl-init-") as name:
-            folder = Path(name)
-            self._clone(folder)
-            below = self._below(folder)
-            for path, content in missing_files(below, self.environments).items():
-                file = below / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
+    def _commit(self) -> None:
+        with self._checkout() as folder:
+            self._add_missing(folder)
+            names = ", ".join(one.name for one in self.environments)
             self.git(folder, "add", "--all", "--", ".")
-            self.git(
-                folder, "commit", "--quiet", "--message", f"Environments {', '.join(self.environments)} for dppctl"
-            )
+            self.git(folder, "commit", "--quiet", "--message", f"What dppctl deploys from: {names}")
             self.git(folder, "push", "--quiet", "--", "origin", "HEAD")
 
-    def _clone(self, folder: Path) -> None:
-        try:
-            self.git(folder, "clone", "--quiet", "--depth", "1", "--", self.url, str(folder))
-        except GitError as error:
-            raise InputError(f"the ops repo {self.ops} cannot be read: {error}") from None
+    def _add_missing(self, folder: Path) -> list[Path]:
+        is_new = not (folder / "chart" / "Chart.yaml").is_file()
+        optional = {name for name in ("argocd", "flux") if (folder / name).is_dir()}
+        missing = [
+            one for one in self.environments if not (folder / "environments" / one.name / "values.yaml").is_file()
+        ]
+        if not is_new and not missing:
+            return []
+        wanted = self.environments if is_new else missing
+        added = write_ops_repo(folder, wanted, url=self.url, path=self.ops.path, branch=self._branch(folder))
+        if is_new:
+            return added
+        theirs = {one for one in added if self._is_of(one.relative_to(folder), missing, optional)}
+        for file in set(added) - theirs:
+            file.unlink()
+        return sorted(theirs)
 
-    def _below(self, clone: Path) -> Path:
-        """The ops path's folder. No link may lead out of the clone."""
-        folder = clone / self.ops.path
-        if not folder.resolve().is_relative_to(clone.resolve()):
-            raise InputError(f"the ops repo {self.ops}: a folder of this path is a link")
-        return folder
+    @staticmethod
+    def _is_of(file: Path, environments: Sequence[OpsEnvironment], optional: set[str]) -> bool:
+        """Does the file belong to one of these environments alone?"""
+        names = {part.partition(".")[0] for part in file.parts[1:]}
+        return file.parts[0] in {"environments", *optional} and bool(names & {one.name for one in environments})
+
+    @contextmanager
+    def _checkout(self) -> Iterator[Path]:
+        """The ops path's folder in a new clone."""
+        with tempfile.TemporaryDirectory(prefix="dppctl-init-") as name:
+            clone = Path(name).resolve()
+            if self.is_there:
+                try:
+                    self.git(clone, "clone", "--quiet", "--depth", "1", "--", self.url, ".")
+                except GitError as error:
+                    raise InputError(f"the ops repo {self.ops} cannot be read: {error}") from None
+            folder = clone / self.ops.path
+            if folder.resolve() != folder:
+                raise InputError(f"the ops repo {self.ops}: a folder of this path is a link")
+            folder.mkdir(parents=True, exist_ok=True)
+            yield folder
+
+    def _branch(self, folder: Path) -> str:
+        if not self.is_there:
+            return "main"
+        return self.git(folder, "symbolic-ref", "--short", "HEAD").decode().strip()

@@ -14,7 +14,7 @@ from bot.registration import read_registration
 from bot.settings import load_settings
 from cli.init.command import init
 from cli.receiver import Receiver
-from tests.forge import APP, Forge, Repository, git
+from tests.forge import APP, git
 from tests.github.conftest import forge, github  # noqa: F401 (fixtures)
 from tests.github.fake import FakeGitHub
 
