@@ -46,17 +46,15 @@ class MachineUserStep:
     github: Github  # the machine user's
     owner: Github | None  # somebody's who may invite
     needed: Mapping[str, Access]
-    about_to_make: frozenset[str] = frozenset()  # repositories that a later step makes
 
     def look(self) -> Change | str:
         """Raises InputError for what only a person can mend."""
         now = datetime.now(UTC)
         token = read_token(self.github, self.needed)
-        needed = {name: access for name, access in self.needed.items() if name not in self.about_to_make}
-        found = problems(token, needed, now)
+        found = problems(token, self.needed, now)
         if not found:
             return summary(token, now)
-        lacking = [name for name, access in needed.items() if problems(token, {name: access}, now)]
+        lacking = [name for name, access in self.needed.items() if problems(token, {name: access}, now)]
         if self.owner is None or problems(token, {}, now):
             raise InputError("; ".join(found))
         return Change(

@@ -3,11 +3,16 @@
 https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
 """
 
+import hashlib
+import hmac
+import json
 import secrets
 import time
+import uuid
 from dataclasses import dataclass
 
-from github import Github, UnknownObjectException
+import requests
+from github import Github, GithubException
 from github.Hook import Hook
 from github.Repository import Repository
 
@@ -25,24 +30,27 @@ _POLL_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class SecretStep:
-    """There is a secret that the receiver and GitHub share. When it rotates the old one holds too."""
+    """The receiver and GitHub share a secret; on the way to another one there are two, the new one last."""
 
     place: SecretPlace
     rotate: bool = False
 
     def look(self) -> Change | str:
-        """What it is stays here."""
-        kept = self._kept()
+        """What it is is told to nobody."""
+        kept = _kept(self.place)
+        if len(kept) > 1:
+            return f"a new webhook secret is in {self.place}, beside the old one"
         if kept and not self.rotate:
             return f"the webhook's secret is in {self.place}"
         text = f"put a new webhook secret into {self.place}"
-        return Change(f"{text}, before the old one, which holds too" if kept else text, self._make)
+        return Change(f"{text}, beside the old one" if kept else text, lambda: self._make(kept))
 
-    def _kept(self) -> list[str]:
-        return [one for one in (self.place.read(VARIABLE) or "").split(",") if one]
+    def _make(self, kept: list[str]) -> None:
+        self.place.write({VARIABLE: ",".join([*kept, secrets.token_urlsafe(32)])})
 
-    def _make(self) -> None:
-        self.place.write({VARIABLE: ",".join([secrets.token_urlsafe(32), *self._kept()[:1]])})
+
+def _kept(place: SecretPlace) -> list[str]:
+    return [one for one in (place.read(VARIABLE) or "").split(",") if one]
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,6 @@ class WebhookStep:
     repository: str  # OWNER/REPO
     address: str  # the receiver's, as GitHub reaches it
     place: SecretPlace
-    renew: bool = False  # the secret is new: GitHub does not tell which one it has
 
     @property
     def url(self) -> str:
@@ -66,16 +73,24 @@ class WebhookStep:
         if found is None:
             events = ", ".join(EVENTS)
             return Change(f"create the webhook {self.url} on {self.repository} ({events})", lambda: self._put(None))
-        if self.renew or _differs(found):
+        if len(_kept(self.place)) > 1:
+            text = f"give the webhook {self.url} on {self.repository} the new secret, and forget the old one"
+            return Change(text, lambda: self._rotate(found))
+        if _differs(found):
             return Change(f"update the webhook {self.url} on {self.repository}", lambda: self._put(found))
-        return f"the webhook {self.url} is on {self.repository}"
+        newest = next(iter(self._repository().get_hook_deliveries(found.id)), None)
+        if newest is None or not _is_good(newest.status_code):
+            return Change(f"try the webhook {self.url} with a ping", lambda: self._try(found))
+        return f"the webhook {self.url} is on {self.repository}, and its last delivery arrived"
 
-    def remove(self) -> bool:
-        """Whether there was one."""
-        found = self._find()
-        if found:
+    def is_there(self) -> bool:
+        """Whatever its settings are."""
+        return self._find() is not None
+
+    def remove(self) -> None:
+        """Nobody is told any more."""
+        if found := self._find():
             found.delete()
-        return found is not None
 
     def _repository(self) -> Repository:
         found = find_repository(self.github, self.repository)
@@ -86,18 +101,32 @@ class WebhookStep:
     def _find(self) -> Hook | None:
         try:
             return next((one for one in self._repository().get_hooks() if one.config.get("url") == self.url), None)
-        except UnknownObjectException:  # GitHub's answer to who may not: it does not say that there is something
+        except GithubException as error:
+            if error.status not in (403, 404):  # it does not tell everybody that there is something
+                raise
             raise InputError(
                 f"the token may not manage the webhooks of {self.repository}; give the owner's (--owner-token-file), "
                 "with the scope `repo` or Webhooks: read and write, or make the machine user an administrator there"
             ) from None
+
+    def _rotate(self, there: Hook) -> str:
+        """Once the receiver takes the new one: no delivery is refused on the way."""
+        secret = _kept(self.place)[-1]
+        if (answer := _knock(self.url, secret)) != 202:
+            raise InputError(
+                f"{self.url} does not take the new secret yet ({answer}), so GitHub keeps the old one; restart "
+                "`dppctl up`, which reads it, and run dppctl init again"
+            )
+        told = self._put(there)
+        self.place.write({VARIABLE: secret})
+        return told
 
     def _put(self, there: Hook | None) -> str:
         config = {
             "url": self.url,
             "content_type": "json",
             "insecure_ssl": "0",
-            "secret": (self.place.read(VARIABLE) or "").partition(",")[0],
+            "secret": _kept(self.place)[-1],
         }
         if there:
             there.edit("web", config, events=list(EVENTS), active=True)
@@ -119,14 +148,33 @@ class WebhookStep:
         return f"GitHub has not sent its ping to {self.url} yet; see the webhook's page at {self.repository}, Settings"
 
 
+def _knock(url: str, secret: str) -> int | str:
+    """What the receiver answers to a ping of ours that is signed with this secret, or why it does not."""
+    body = json.dumps({"zen": "Is the new secret known here?"}).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "ping",
+        "X-GitHub-Delivery": str(uuid.uuid4()),
+        "X-Hub-Signature-256": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}",
+    }
+    try:
+        return requests.post(url, data=body, headers=headers, timeout=_PING_SECONDS).status_code
+    except requests.RequestException as error:
+        return f"it does not answer: {type(error).__name__}"
+
+
 def _differs(hook: Hook) -> bool:
     config = hook.config
     as_it_is = (hook.active, set(hook.events), config.get("content_type"), str(config.get("insecure_ssl", "0")))
     return as_it_is != (True, set(EVENTS), "json", "0")
 
 
+def _is_good(code: int | None) -> bool:
+    return code is not None and 200 <= code < 300
+
+
 def _result(url: str, code: int, status: str) -> str:
-    if 200 <= code < 300:
+    if _is_good(code):
         return f"GitHub's ping reached it: {code}"
     if code == 401:
         return (

@@ -1,0 +1,159 @@
+"""`dppctl init`: the command's flags, and what they mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bot.app_config import AppConfig
+    from bot.settings import Settings
+    from cli.init.flow import Means
+    from cli.init.secret_places import EnvFile, SecretPlace
+    from cli.providers import Provider
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("provider", required=False)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    show_default="here",
+    help="The app's folder, in a clone of its repository.",
+)
+@click.option("--repo", help="OWNER/REPO of the app; left out: what the remote `origin` says.")
+@click.option("--branch", help="Whose pushes go to staging; left out: the default branch.")
+@click.option("--ops-repo", help="OWNER/REPO[/PATH] for what each environment runs; it is made if need be.")
+@click.option("--staging", default="staging", show_default=True, help="The environment of pushes.")
+@click.option("--production", default="production", show_default=True, help="The environment of tags.")
+@click.option("--url", "address", help="Where GitHub reaches dppctl's receiver: https://HOST.")
+@click.option("--user", help="The machine user's name, for commits.")
+@click.option("--email", help="The machine user's e-mail address, for commits.")
+@click.option("--token-file", type=_FILE, help="Holds the machine user's token; or DPPCTL_GITHUB_TOKEN does.")
+@click.option(
+    "--owner-token-file", type=_FILE, help="Holds a token of yours, to make and invite; or DPPCTL_OWNER_TOKEN does."
+)
+@click.option("--context", help="kubeconfig: which context; left out: the current one.")
+@click.option("--namespace", help="On Kubernetes: where dppctl's servers are. [default: dppctl]")
+@click.option(
+    "--config",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: Path(click.get_app_dir("dppctl")),
+    show_default="dppctl's in your home",
+    help="The servers' folder: apps.yaml and .env.",
+)
+@click.option("--env-file", is_flag=True, help="Keep secrets in the .env there (mode 0600), not in the keyring.")
+@click.option("--rotate-secret", is_flag=True, help="Make a new webhook secret; both hold until GitHub has it.")
+@click.option("--remove", is_flag=True, help="Undo the webhook and the registration.")
+@click.option("--yes", is_flag=True, help="Ask nothing: flags and defaults answer.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be changed.")
+def init(
+    provider: str | None,
+    folder: Path,
+    repo: str | None,
+    branch: str | None,
+    token_file: Path | None,
+    owner_token_file: Path | None,
+    context: str | None,
+    namespace: str | None,
+    config: Path,
+    env_file: bool,
+    remove: bool,
+    yes: bool,
+    **answers: str | bool | None,
+) -> None:
+    """Set up continuous deployment of the app in this folder, on a PROVIDER's cluster (local, kubeconfig, minikube).
+
+    Run it again at any time: it says what is there, mends what is not, and doubles nothing. Exit code: 0, or 2 when
+    something is missing that only you can do; it says what.
+    """
+    import os
+    from dataclasses import replace
+
+    from bot.github.errors import said
+    from github import GithubException
+
+    from bot.app_config import AppConfig, parse_app_config
+    from bot.git import Git
+    from bot.settings import load_settings
+    from cli.errors import InputError
+    from cli.init.app import find_app
+    from cli.init.ask import Questions
+    from cli.init.files import read_text
+    from cli.init.flow import Given, set_up
+    from cli.init.undo import undo
+
+    settings = load_settings(config, receives=False)
+    app = find_app(Git(settings), folder, repo)
+    if branch:
+        app = replace(app, branch=branch)
+    text = read_text(app.config_file)
+    there = parse_app_config(text, str(app.config_file)) if text else AppConfig()
+    cluster = _provider(provider, there, context, namespace)
+    given = Given(
+        provider=provider,
+        token=_read(token_file) or os.environ.get("DPPCTL_GITHUB_TOKEN"),
+        owner_token=_read(owner_token_file) or os.environ.get("DPPCTL_OWNER_TOKEN"),
+        **answers,  # type: ignore[arg-type]  # click has seen to their kinds
+    )
+    try:
+        if made := cluster.start(dry_run=given.dry_run):
+            click.echo(f"{'would ' if given.dry_run else ''}{made}")
+        if not (made and given.dry_run):
+            click.echo(cluster.state())
+        means = _means(settings, config, cluster, env_file)
+        if remove:
+            undo(app, given, means)
+        else:
+            set_up(app, cluster, given, Questions(yes=yes), means)
+    except GithubException as error:
+        raise InputError(said(error)) from error
+
+
+def _provider(name: str | None, there: "AppConfig", context: str | None, namespace: str | None) -> "Provider":
+    """The one that is asked for, else the one that the app's file names."""
+    from cli.providers import make_provider
+
+    chosen = name or there.cluster_provider
+    kept = (
+        {key: str(value) for key, value in there.provider_settings.items()} if chosen == there.cluster_provider else {}
+    )
+    asked = {"kubeconfigContext": context, f"{chosen}Namespace": namespace}
+    return make_provider(chosen, {**kept, **{key: value for key, value in asked.items() if value}})
+
+
+def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "Means":
+    from bot.github.client import make_client
+    from pydantic import SecretStr
+
+    from bot.git import Git
+    from cli.init.flow import Means
+    from cli.init.secret_places import EnvFile
+
+    def with_token(token: str) -> "Settings":
+        return settings.model_copy(update={"github_token": SecretStr(token)})
+
+    def git(token: str, user: str, email: str) -> Git:
+        return Git(with_token(token).model_copy(update={"github_user": user, "github_email": email}))
+
+    file = EnvFile(config / ".env")
+    place = _secret_place(config, cluster, file if env_file else None)
+    return Means(settings, lambda token: make_client(with_token(token)), git, config, place, file, click.echo)
+
+
+def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> "SecretPlace":
+    from cli.init.secret_places import Keyring, KubernetesSecret
+    from cli.providers.kubeconfig import Kubeconfig
+
+    if file:
+        return file
+    if isinstance(cluster, Kubeconfig):
+        return KubernetesSecret(cluster.api(), cluster.namespace)
+    return Keyring(f"dppctl:{config.absolute()}")
+
+
+def _read(file: Path | None) -> str | None:
+    return file.read_text().strip() if file else None

@@ -1,0 +1,198 @@
+"""`dppctl init` as a person meets it: against the fake GitHub, with git over HTTP and the real receiver."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.app_config import parse_app_config
+from bot.names import RepoPath
+from bot.registration import read_registration
+from bot.settings import load_settings
+from cli.init.command import init
+from cli.receiver import Receiver
+from tests.forge import APP, git
+from tests.github.conftest import forge, github  # noqa: F401 (fixtures)
+from tests.github.fake import FakeGitHub
+
+SPEC_ONLY = {name: text for name, text in APP.items() if name != ".dppctl.yaml"}
+
+
+class Person:
+    """Somebody with a clone of ann/data, a machine user's token, and a folder for the servers."""
+
+    def __init__(self, github: FakeGitHub, folder: Path) -> None:
+        self.github = github
+        github.user("ann", "hers")
+        github.user("robot", "its")
+        self.repo = github.repository("ann/data", robot="write")
+        self.repo.git.push(SPEC_ONLY)
+        self.app = self.repo.git.work
+        git(self.app, "remote", "set-url", "origin", f"{github.url}/ann/data.git")
+        self.config = folder / "servers"
+        self.config.mkdir()
+        (self.config / ".env").write_text(
+            f"DPPCTL_GITHUB_URL={github.url}\nDPPCTL_GITHUB_API_URL={github.api_url}\nDPPCTL_PORT=0\n"
+        )
+        self.address = "http://127.0.0.1:9"
+        self.answers = ""
+
+    def init(self, *arguments: str, answers: str = "", owner: bool = True, token: str | None = None) -> Result:
+        """What it says, with the line of an error, and its exit code."""
+        environment = {"DPPCTL_OWNER_TOKEN": "hers" if owner else None, "DPPCTL_GITHUB_TOKEN": token}
+        with_config = ["--folder", str(self.app), "--config", str(self.config), "--env-file", *arguments]
+        return CliRunner(env=environment).invoke(init, with_config, input=answers)
+
+    @contextmanager
+    def receiver(self) -> Iterator[None]:
+        """dppctl's receiver runs, and GitHub reaches it at `address`."""
+        running = Receiver(self.config, load_settings(self.config, {}))
+        self.address = running.address
+        try:
+            yield
+        finally:
+            running.stop()
+
+
+@pytest.fixture
+def ann(github: FakeGitHub, tmp_path: Path) -> Person:  # noqa: F811
+    return Person(github, tmp_path)
+
+
+QUESTIONS = "\n\n" + "its\n" + "robot\n" + "\n"  # ops repo, write it?, token, name, e-mail
+
+
+def test_six_answers_set_up_all_and_a_second_run_changes_nothing(ann: Person, github: FakeGitHub) -> None:  # noqa: F811
+    (ann.config / ".env").write_text((ann.config / ".env").read_text() + "DPPCTL_WEBHOOK_SECRETS=first\n")
+    with ann.receiver():
+        done = ann.init(answers=f"{QUESTIONS}{ann.address}\n")
+        assert done.exit_code == 0, done.output
+        assert done.output.count("GitHub Auth Token") == 1
+        assert "its\n" not in done.output.replace("commits", "")
+        assert "GitHub's ping reached it: 202" in done.output
+        assert done.output.endswith(
+            "setting up continuous deployment of 'all' pipelines on commits to master branch of ann/data to staging "
+            "environment of ops repo ann/data-ops\n"
+            "setting up continuous deployment of 'all' pipelines on published tags of ann/data to production "
+            "environment of ops repo ann/data-ops\n"
+        )
+        config = parse_app_config((ann.app / ".dppctl.yaml").read_text(), ".dppctl.yaml")
+        assert len(list(config.actions(RepoPath("ann/data")))) == 2
+        targets = {(str(one.app), str(one.ops), one.environment) for one in read_registration(ann.config / "apps.yaml")}
+        assert targets == {("ann/data", "ann/data-ops", name) for name in ("staging", "production")}
+        files = github.repo("ann/data-ops").git.files()
+        assert {"chart/Chart.yaml", "environments/staging/values.yaml", "README.md"} <= set(files)
+        (hook,) = github.repo("ann/data").hooks.values()
+        assert set(hook["events"]) == {"push", "create", "delete", "release"}
+        assert github.repo("ann/data").secrets[hook["id"]] == "first"
+        settings = load_settings(ann.config, {})
+        assert (settings.github_token.get_secret_value(), settings.github_user) == ("its", "robot")
+        assert (ann.config / ".env").stat().st_mode & 0o777 == 0o600
+
+        github.calls.clear()
+        head = github.repo("ann/data-ops").git.head()
+        again = ann.init()
+        assert again.exit_code == 0, again.output
+        assert github.writes == []
+        assert github.repo("ann/data-ops").git.head() == head
+        assert "done" not in again.output
+        assert "?" not in again.output.split("ok")[0]
+
+
+def test_a_dry_run_tells_all_and_changes_nothing(ann: Person, github: FakeGitHub) -> None:  # noqa: F811
+    before = (ann.config / ".env").read_text()
+    answers = ["--yes", "--dry-run", "--ops-repo", "ann/ops", "--url", "https://dppctl.example.org"]
+    done = CliRunner(env={"DPPCTL_OWNER_TOKEN": "hers", "DPPCTL_GITHUB_TOKEN": "its"}).invoke(
+        init, ["--folder", str(ann.app), "--config", str(ann.config), "--env-file", *answers]
+    )
+    assert done.exit_code == 0, done.output
+    would = [line.split("would")[1].strip() for line in done.output.splitlines() if line.startswith("  would")]
+    assert [re.split(r"[ (]", line)[0] for line in would] == [
+        "write",
+        "create",
+        "commit",
+        "put",
+        "put",
+        "put",
+        "write",
+        "create",
+    ]
+    assert github.writes == []
+    assert (ann.config / ".env").read_text() == before
+    assert not (ann.app / ".dppctl.yaml").exists()
+
+
+def test_the_machine_user_is_invited_with_the_owners_token_and_accepts(ann: Person, github: FakeGitHub) -> None:  # noqa: F811
+    github.user("newbie", "new")
+    done = ann.init("--yes", "--url", "https://d.example.org", "--user", "newbie", token="new")
+    assert done.exit_code == 0, done.output
+    assert "invite newbie to ann/data, ann/data-ops" in done.output
+    for name in ("ann/data", "ann/data-ops"):
+        assert github.repo(name).may("newbie", "write")
+
+
+def test_without_the_owners_token_what_is_missing_is_said(ann: Person, github: FakeGitHub) -> None:  # noqa: F811
+    done = ann.init("--yes", "--url", "https://d.example.org", owner=False, token="its")
+    assert done.exit_code == 2
+    assert "the repository ann/data-ops cannot be made with this token" in said(done)
+    github.repository("ann/data-ops", robot="write")
+    done = ann.init("--yes", "--url", "https://d.example.org", owner=False, token="its")
+    assert "the token may not manage the webhooks of ann/data; give the owner's (--owner-token-file)" in said(done)
+
+
+def test_rotating_the_secret_refuses_no_delivery_on_the_way(ann: Person, github: FakeGitHub) -> None:  # noqa: F811
+    with ann.receiver():
+        pass
+    first = ann.init("--yes", "--url", ann.address, token="its")
+    assert first.exit_code == 0, first.output
+    assert "GitHub's ping did not reach" in first.output
+    repo = github.repo("ann/data")
+    (old,) = repo.secrets.values()
+    with ann.receiver():
+        again = ann.init("--yes", "--url", ann.address)
+        assert "GitHub's ping reached it: 202" in again.output
+        rotated = ann.init("--yes", "--rotate-secret")
+        assert "does not take the new secret yet (401), so GitHub keeps the old one; restart" in said(rotated)
+        assert list(repo.secrets.values()) == [old]
+        address = ann.address
+    (ann.config / ".env").write_text(
+        (ann.config / ".env").read_text().replace("PORT=0", f"PORT={address.split(':')[-1]}")
+    )
+    with ann.receiver():
+        done = ann.init("--yes")
+        assert done.exit_code == 0, done.output
+        (new,) = repo.secrets.values()
+        assert new != old
+        assert [one.get_secret_value() for one in load_settings(ann.config, {}).webhook_secrets] == [new]
+        assert "done" not in ann.init("--yes").output
+
+
+def test_remove_takes_back_webhook_and_registration(ann: Person, github: FakeGitHub) -> None:  # noqa: F811
+    ann.init("--yes", "--url", "https://d.example.org", token="its")
+    assert github.repo("ann/data").hooks
+    done = ann.init("--remove")
+    assert done.exit_code == 0, done.output
+    assert not github.repo("ann/data").hooks
+    assert read_registration(ann.config / "apps.yaml") == frozenset()
+    github.calls.clear()
+    assert ann.init("--remove").exit_code == 0
+    assert github.writes == []
+
+
+def test_no_secret_is_ever_shown(ann: Person, github: FakeGitHub, caplog: pytest.LogCaptureFixture) -> None:  # noqa: F811
+    said_all = [ann.init("--yes", "--url", "https://d.example.org", token="its-secret-value").output]
+    github.user("robot", "its-secret-value")
+    said_all.append(ann.init("--yes", "--url", "https://d.example.org", token="its-secret-value").output)
+    said_all.append(ann.init("--yes", "--rotate-secret").output)
+    kept = load_settings(ann.config, {}).webhook_secrets
+    for secret in ("its-secret-value", "hers", *(one.get_secret_value() for one in kept)):
+        assert secret not in "".join(said_all).replace("others", "")
+        assert secret not in caplog.text
+
+
+def said(result: Result) -> str:
+    """The one line of an error."""
+    return f"{result.output}{result.exception}"

@@ -1,0 +1,39 @@
+"""docs/dppctl-yaml.md says what is true."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bot.app_config import parse_app_config
+from bot.config_schema import config_schema
+
+PAGE = (Path(__file__).parents[2] / "docs" / "dppctl-yaml.md").read_text()
+
+
+def keys(schema: dict[str, Any], node: dict[str, Any], above: str = "") -> Iterator[str]:
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    for one in node.get("anyOf", ()):
+        yield from keys(schema, one, above)
+    if "items" in node:
+        yield from keys(schema, node["items"], above)
+    for name, below in node.get("properties", {}).items():
+        yield f"{above}{name}"
+        yield from keys(schema, below, f"{above}{name}.")
+
+
+def test_every_key_is_explained_and_no_other() -> None:
+    schema = config_schema()
+    explained = re.findall(r"^\| `([^`]+)`", PAGE, re.MULTILINE)
+    there = {name.replace("continuousDeployment.", "….") for name in keys(schema, schema)}
+    assert set(explained) == there
+
+
+def test_the_example_is_accepted() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    config = parse_app_config(example, "docs/dppctl-yaml.md")
+    assert [action.environment for one in config.continuous_deployment for action in one.actions] == [
+        "staging",
+        "production",
+    ]
