@@ -11,8 +11,8 @@ _TOKEN = re.compile(r"\bgh[a-z]_\w{16,}|\bgithub_pat_\w{16,}")
 
 def configure(secrets: Sequence[str]) -> None:
     """Write the records of `dppctl.*` to stderr, without the secrets."""
-    # None of it is in our lines: https://docs.python.org/3/howto/logging.html#optimization
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # Neither in our lines nor in gunicorn's: https://docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logMultiprocessing = False
     logging._srcfile = None
     handler = logging.StreamHandler()
     handler.setFormatter(_Masked(secrets))

@@ -13,6 +13,7 @@ from cluster.errors import ClusterError
 # name: (where it is, what `dppctl --help` says of it)
 COMMANDS = {
     "run": ("cli.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
+    "init": ("cli.init.command:init", "Set up continuous deployment of an app, from GitHub to a cluster."),
     "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
     "receive": ("cli.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
     "bot": ("cli.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),

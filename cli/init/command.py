@@ -73,11 +73,12 @@ def init(
     import os
     from dataclasses import replace
 
-    from bot.github.errors import said
+    import requests
     from github import GithubException
 
     from bot.app_config import AppConfig, parse_app_config
     from bot.git import Git
+    from bot.github.errors import explain
     from bot.settings import load_settings
     from cli.errors import InputError
     from cli.init.app import find_app
@@ -109,8 +110,8 @@ def init(
             undo(app, given, means)
         else:
             set_up(app, cluster, given, Questions(yes=yes), means)
-    except GithubException as error:
-        raise InputError(said(error)) from error
+    except (GithubException, requests.RequestException) as error:
+        raise InputError(str(explain(error, app.path.repository, "the token"))) from error
 
 
 def _provider(name: str | None, there: "AppConfig", context: str | None, namespace: str | None) -> "Provider":
@@ -126,22 +127,32 @@ def _provider(name: str | None, there: "AppConfig", context: str | None, namespa
 
 
 def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "Means":
-    from bot.github.client import make_client
+    from github import Auth, Github
     from pydantic import SecretStr
 
     from bot.git import Git
+    from bot.limits import GITHUB_SECONDS
     from cli.init.flow import Means
     from cli.init.secret_places import EnvFile
 
-    def with_token(token: str) -> "Settings":
-        return settings.model_copy(update={"github_token": SecretStr(token)})
+    def client(token: str) -> Github:
+        # A person waits, and init makes a handful of calls: no pause between them, and an error is told at once.
+        return Github(
+            auth=Auth.Token(token),
+            base_url=settings.api_url,
+            timeout=GITHUB_SECONDS,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+        )
 
     def git(token: str, user: str, email: str) -> Git:
-        return Git(with_token(token).model_copy(update={"github_user": user, "github_email": email}))
+        theirs = {"github_token": SecretStr(token), "github_user": user, "github_email": email}
+        return Git(settings.model_copy(update=theirs))
 
     file = EnvFile(config / ".env")
     place = _secret_place(config, cluster, file if env_file else None)
-    return Means(settings, lambda token: make_client(with_token(token)), git, config, place, file, click.echo)
+    return Means(settings, client, git, config, place, file, click.echo)
 
 
 def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> "SecretPlace":

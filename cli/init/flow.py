@@ -9,7 +9,7 @@ from github import Github
 from bot.app_config import AppConfig, parse_app_config
 from bot.git import Git
 from bot.names import RepoPath
-from bot.registration import REGISTRATION_FILE
+from bot.registration import REGISTRATION_FILE, Target
 from bot.settings import Settings
 from cli.errors import InputError
 from cli.init.access import MachineUserStep, find_repository
@@ -24,7 +24,9 @@ from cli.init.secret_places import EnvFile, Keyring, SecretPlace
 from cli.init.server_settings import KeepStep
 from cli.init.steps import Step, run
 from cli.init.webhook import SecretStep, WebhookStep
+from cli.ops_repo_files import OpsEnvironment
 from cli.providers import Provider
+from cluster.sync.helm.wanted import release_name
 
 TOKEN, USER, EMAIL, ADDRESS = "DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_USER", "DPPCTL_GITHUB_EMAIL", "DPPCTL_PUBLIC_URL"
 
@@ -160,13 +162,15 @@ def _steps(
     registration = means.config / REGISTRATION_FILE
     registered = with_app(read_text(registration), str(registration), app.path, ops, environments)
     url = means.settings.repository_url(ops.repository)
+    # On Kubernetes each environment has a namespace; sync's setting DPPCTL_SYNC_ENVIRONMENTS may name others.
+    places = [OpsEnvironment(one, f"dppctl-{one}", release_name(Target(app.path, ops, one))) for one in environments]
     known = {USER: user.name, EMAIL: user.email, ADDRESS: address}
     if isinstance(means.secrets, Keyring):
         known["DPPCTL_KEYRING"] = means.secrets.service
     return [
         RepositoryStep(owner or theirs, ops.repository),
         MachineUserStep(theirs, owner, needed),
-        TemplateStep(means.git(user.token, user.name, user.email), url, ops, environments, is_there),
+        TemplateStep(means.git(user.token, user.name, user.email), url, ops, places, is_there),
         KeepStep(means.secrets, {TOKEN: user.token}, "the machine user's token"),
         KeepStep(means.open_settings, known, "the servers' settings"),
         SecretStep(means.secrets, given.rotate_secret),
