@@ -20,7 +20,7 @@ from bot.builders.buildkit_job import Cluster, arguments, insecure_host, job
 from bot.builders.interface import BuildPutOffError, BuildStoppedError, Order
 from bot.limits import BUILD_START_SECONDS
 from tests.builders.conftest import built
-from tests.conftest import eventually, write_files
+from tests.conftest import eventually, needs, write_files
 
 HTTP = frozenset({"registry.local:5000"})
 
@@ -144,8 +144,7 @@ def test_without_a_cluster_it_says_so(order: Order, tmp_path: Path) -> None:
 def cluster(tmp_path: Path) -> Cluster:
     """A namespace of its own in the cluster that DPPCTL_TEST_KUBECONFIG names; its API server is enough."""
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    if not kubeconfig:
-        pytest.skip("DPPCTL_TEST_KUBECONFIG names no cluster")
+    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
     namespace = f"builds-{abs(hash(tmp_path)) % 10**8}"
     with kubernetes.config.new_client_from_config(kubeconfig) as client:
         body = {"metadata": {"name": namespace}}

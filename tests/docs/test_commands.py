@@ -40,7 +40,7 @@ def test_commands_of_a_page_are_there(page: Path) -> None:
         assert words[0] in COMMANDS, f"`dppctl {text}`: there is no such command"
         command = dppctl.get_command(context, words[0])
         assert command
-        named = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
+        named = {word.partition("=")[0] for word in words[1:] if re.match("--?[a-z]", word)}
         assert named <= options(command), f"`dppctl {text}`"
 
 
