@@ -15,17 +15,20 @@ from cli.errors import InputError
 from cli.init.access import MachineUserStep, find_repository
 from cli.init.app import App
 from cli.init.ask import Questions
+from cli.init.chart_values import VALUES_FILE, Installation, chart_values
+from cli.init.cluster import NamespaceStep
 from cli.init.config_file import Wish, difference, edited_file, new_file
 from cli.init.files import FileStep, read_text
 from cli.init.machine_user import STEPS, Access
 from cli.init.ops_repo import RepositoryStep, TemplateStep
 from cli.init.registration import with_app
 from cli.init.secret_places import EnvFile, Keyring, SecretPlace
-from cli.init.server_settings import KeepStep
+from cli.init.server_settings import GenerateStep, KeepStep
 from cli.init.steps import Step, run
 from cli.init.webhook import SecretStep, WebhookStep
 from cli.ops_repo_files import OpsEnvironment
 from cli.providers import Provider
+from cli.providers.kubeconfig import Kubeconfig
 from cluster.sync.helm.wanted import release_name
 
 TOKEN, USER, EMAIL, ADDRESS = "DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_USER", "DPPCTL_GITHUB_EMAIL", "DPPCTL_PUBLIC_URL"
@@ -84,11 +87,43 @@ def set_up(app: App, provider: Provider, given: Given, questions: Questions, mea
         address = questions.text("Address of dppctl's receiver, as GitHub reaches it (https://…)", "--url")
     if not address.startswith(("https://", "http://")):
         raise InputError(f"the address {address[:100]!r} is no URL; write https://HOST")
-    steps = _steps(app, ops, environments, user, address, given, means)
+    cluster = provider if isinstance(provider, Kubeconfig) else None
+    namespaces = {one: f"{cluster.namespace if cluster else 'dppctl'}-{one}" for one in environments}
+    steps = _steps(app, ops, namespaces, user, address, given, means)
+    if cluster:
+        steps += _cluster_steps(app, ops, namespaces, user, address, cluster, means)
     changes = run([config_step, *steps], means.say, dry_run=given.dry_run)
+    means.say(f"next: {_start(cluster, means)}; then commit and push {app.config_file.name}")
     for line in last_lines(app.path, config):
         means.say(line)
     return changes
+
+
+def _start(cluster: Kubeconfig | None, means: Means) -> str:
+    if cluster is None:
+        return f"start dppctl's servers, if they do not run (dppctl up --config {means.config})"
+    values = f"--values {means.config / VALUES_FILE}"
+    return f"install dppctl's servers (helm upgrade --install dppctl charts/dppctl -n {cluster.namespace} {values})"
+
+
+def _cluster_steps(
+    app: App,
+    ops: RepoPath,
+    namespaces: dict[str, str],
+    user: MachineUser,
+    address: str,
+    cluster: Kubeconfig,
+    means: Means,
+) -> list[Step]:
+    """What dppctl's chart needs besides."""
+    file = means.config / VALUES_FILE
+    wanted = Installation(app.path, ops, namespaces, user.name, user.email, address)
+    generated = ("DPPCTL_SYNC_TOKEN", "DPPCTL_DATABASE_PASSWORD")
+    return [
+        *(NamespaceStep(cluster, name) for name in namespaces.values()),
+        GenerateStep(means.secrets, generated, "the secrets that dppctl's servers share"),
+        FileStep(file, chart_values(read_text(file), str(file), wanted), "the values of dppctl's chart"),
+    ]
 
 
 def last_lines(app: RepoPath, config: AppConfig) -> list[str]:
@@ -152,7 +187,7 @@ def _machine_user(app: RepoPath, ops: RepoPath, given: Given, questions: Questio
 
 
 def _steps(
-    app: App, ops: RepoPath, environments: list[str], user: MachineUser, address: str, given: Given, means: Means
+    app: App, ops: RepoPath, namespaces: dict[str, str], user: MachineUser, address: str, given: Given, means: Means
 ) -> list[Step]:
     theirs = means.client(user.token)
     owner = means.client(given.owner_token) if given.owner_token else None
@@ -160,10 +195,12 @@ def _steps(
     is_there = not given.dry_run or find_repository(owner or theirs, ops.repository) is not None
     needed: dict[str, Access] = {app.path.repository: "write", **({ops.repository: "write"} if is_there else {})}
     registration = means.config / REGISTRATION_FILE
-    registered = with_app(read_text(registration), str(registration), app.path, ops, environments)
+    registered = with_app(read_text(registration), str(registration), app.path, ops, list(namespaces))
     url = means.settings.repository_url(ops.repository)
-    # On Kubernetes each environment has a namespace; sync's setting DPPCTL_SYNC_ENVIRONMENTS may name others.
-    places = [OpsEnvironment(one, f"dppctl-{one}", release_name(Target(app.path, ops, one))) for one in environments]
+    places = [
+        OpsEnvironment(name, namespace, release_name(Target(app.path, ops, name)))
+        for name, namespace in namespaces.items()
+    ]
     known = {USER: user.name, EMAIL: user.email, ADDRESS: address}
     if isinstance(means.secrets, Keyring):
         known["DPPCTL_KEYRING"] = means.secrets.service

@@ -96,7 +96,7 @@ class Keyring:
 
 
 class KubernetesSecret:
-    """A Secret of a namespace, whose keys are the variables: what `charts/dppctl` takes as its `existingSecret`."""
+    """A Secret of a namespace, as `charts/dppctl` takes it: DPPCTL_GITHUB_TOKEN has the key `github-token`."""
 
     def __init__(self, api: Any, namespace: str, name: str = "dppctl") -> None:
         """api: a CoreV1Api of the kubernetes client."""
@@ -111,14 +111,14 @@ class KubernetesSecret:
         """From the cluster."""
         import base64
 
-        found = (self._get() or {}).get(variable)
+        found = (self._get() or {}).get(_key(variable))
         return base64.b64decode(found).decode() if found is not None else None
 
     def write(self, values: Mapping[str, str]) -> None:
         """Made when it is not there."""
         from kubernetes.client import ApiException
 
-        body = {"metadata": {"name": self._name}, "stringData": dict(values)}
+        body = {"metadata": {"name": self._name}, "stringData": {_key(name): value for name, value in values.items()}}
         try:
             if self._get() is None:
                 self._api.create_namespaced_secret(self._namespace, body)
@@ -136,3 +136,7 @@ class KubernetesSecret:
             if error.status == 404:
                 return None
             raise InputError(f"{self} cannot be read: {error.reason}") from None
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix("DPPCTL_").lower().replace("_", "-")

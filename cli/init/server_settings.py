@@ -1,6 +1,7 @@
 """The servers' settings that `dppctl init` knows: who commits, where they are reached, what they show each other."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cli.init.secret_places import SecretPlace
@@ -23,3 +24,20 @@ class KeepStep:
         return Change(
             f"put {self.what} into {self.place} ({', '.join(differing)})", lambda: self.place.write(differing)
         )
+
+
+@dataclass(frozen=True)
+class GenerateStep:
+    """These secrets are there, whatever they are: nobody needs to know them."""
+
+    place: SecretPlace
+    variables: Sequence[str]
+    what: str
+
+    def look(self) -> Change | str:
+        """Those that are missing are made."""
+        missing = [name for name in self.variables if not self.place.read(name)]
+        if not missing:
+            return f"{self.what}: in {self.place}"
+        values = {name: secrets.token_hex(24) for name in missing}
+        return Change(f"make {self.what} in {self.place} ({', '.join(missing)})", lambda: self.place.write(values))

@@ -39,30 +39,37 @@ class Kubeconfig:
     def state(self) -> str:
         """Asks the API server for the namespace."""
         api = self.api()
-        if self._has_namespace(api):
+        if self._has_namespace(api, self.namespace):
             return f"kubeconfig cluster is ready: context {self._context()}, namespace {self.namespace}"
         raise InputError(f"the cluster {self._context()} has no namespace {self.namespace}; run dppctl init once more")
 
     def start(self, *, dry_run: bool) -> str | None:
         """Makes the namespace."""
-        from kubernetes.client import ApiException
-
-        api = self.api()
-        if self._has_namespace(api):
+        if self.has_namespace(self.namespace):
             return None
         if not dry_run:
-            try:
-                api.create_namespace({"metadata": {"name": self.namespace}}, _request_timeout=_SECONDS)
-            except ApiException as error:
-                raise InputError(f"the namespace {self.namespace} cannot be made: {_reason(error)}") from None
+            self.make_namespace(self.namespace)
         return f"create the namespace {self.namespace} in the cluster {self._context()}"
 
-    def _has_namespace(self, api: Any) -> bool:
+    def has_namespace(self, name: str) -> bool:
+        """Raises InputError when the cluster does not tell."""
+        return self._has_namespace(self.api(), name)
+
+    def make_namespace(self, name: str) -> None:
+        """Raises InputError when the cluster refuses."""
+        from kubernetes.client import ApiException
+
+        try:
+            self.api().create_namespace({"metadata": {"name": name}}, _request_timeout=_SECONDS)
+        except ApiException as error:
+            raise InputError(f"the namespace {name} cannot be made: {_reason(error)}") from None
+
+    def _has_namespace(self, api: Any, name: str) -> bool:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
-            api.read_namespace(self.namespace, _request_timeout=_SECONDS)
+            api.read_namespace(name, _request_timeout=_SECONDS)
         except ApiException as error:
             if error.status == 404:
                 return False

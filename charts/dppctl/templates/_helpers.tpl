@@ -132,6 +132,10 @@ securityContext:
   value: "8080"
 - name: DPPCTL_DEPLOYED_BY
   value: {{ .root.Values.deployedBy }}
+{{- with .root.Values.publicUrl }}
+- name: DPPCTL_PUBLIC_URL
+  value: {{ . | quote }}
+{{- end }}
 {{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_SYNC_TOKEN" "key" "sync-token") }}
 {{- end -}}
 

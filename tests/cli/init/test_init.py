@@ -1,11 +1,17 @@
 """`dppctl init` as a person meets it: against the fake GitHub, with git over HTTP and the real receiver."""
 
+import json
+import os
 import re
+import secrets
+import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from bot.app_config import parse_app_config
@@ -15,8 +21,10 @@ from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init
 from cli.receiver import Receiver
+from tests.conftest import REPOSITORY, needs
 from tests.forge import APP, git
 from tests.github.fake import FakeGitHub
+from tests.helm import helm, kubectl
 
 SPEC_ONLY = {name: text for name, text in APP.items() if name != ".dppctl.yaml"}
 
@@ -193,6 +201,37 @@ def test_no_secret_is_ever_shown(ann: Person, github: FakeGitHub, caplog: pytest
     for secret in ("its-secret-value", "hers", *(one.get_secret_value() for one in kept)):
         assert secret not in "".join(said_all).replace("others", "")
         assert secret not in caplog.text
+
+
+def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(ann: Person) -> None:
+    kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
+    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
+    name = f"init-{secrets.token_hex(4)}"
+    config = ["--yes", "--namespace", name, "--url", "https://d.example.org", "--folder", str(ann.app)]
+    done = CliRunner(env={"KUBECONFIG": kubeconfig, "DPPCTL_OWNER_TOKEN": "hers", "DPPCTL_GITHUB_TOKEN": "its"}).invoke(
+        init, ["kubeconfig", *config, "--config", str(ann.config)]
+    )
+    assert done.exit_code == 0, f"{done.output}{done.exception}"
+    assert "kubeconfig cluster is ready" in done.output
+    run = [str(kubectl()), "--kubeconfig", kubeconfig, "get", "-o", "json"]
+    secret = json.loads(subprocess.check_output([*run, "-n", name, "secret", "dppctl"]))["data"]
+    assert set(secret) == {"github-token", "webhook-secrets", "sync-token", "database-password"}
+    assert b64decode(secret["github-token"]) == b"its"
+    values = yaml.safe_load((ann.config / "dppctl-values.yaml").read_text())
+    environments = {"staging": f"{name}-staging", "production": f"{name}-production"}
+    assert values["sync"]["environments"] == environments
+    for namespace in environments.values():
+        subprocess.check_output([*run, "namespace", namespace])
+    chart = str(REPOSITORY / "charts" / "dppctl")
+    subprocess.check_output(
+        [str(helm()), "template", "dppctl", chart, "--values", str(ann.config / "dppctl-values.yaml")]
+    )
+    assert "token" not in (ann.config / ".env").read_text().lower()
+    again = CliRunner(env={"KUBECONFIG": kubeconfig, "DPPCTL_OWNER_TOKEN": "hers"}).invoke(
+        init, ["--yes", "--folder", str(ann.app), "--config", str(ann.config)]
+    )
+    done_again = [line for line in again.output.splitlines() if line.startswith("  done")]
+    assert (again.exit_code, len(done_again), "with a ping" in done_again[0]) == (0, 1, True), again.output
 
 
 def said(result: Result) -> str:
