@@ -7,6 +7,7 @@ from benchmarks import (
     builds,
     chaos,
     images,
+    init,
     ops_repo,
     paired,
     push,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "chaos": chaos.chaos,
     "builds": builds.builds,
     "images": images.images,
+    "init": init.init,
     "pass-1000": sync_cluster.pass_1000,
     "releases-100": sync_cluster.releases_100,
 }

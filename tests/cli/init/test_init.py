@@ -6,8 +6,6 @@ import re
 import secrets
 import subprocess
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,50 +18,11 @@ from bot.registration import read_registration
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init
-from cli.receiver import Receiver
+from tests.cli.init.person import ANSWERS, Person
 from tests.conftest import REPOSITORY, needs
-from tests.forge import APP, git
+from tests.forge import git
 from tests.github.fake import FakeGitHub
 from tests.helm import helm, kubectl
-
-SPEC_ONLY = {name: text for name, text in APP.items() if name != ".dppctl.yaml"}
-
-
-class Person:
-    """Somebody with a clone of ann/data, a machine user's token, and a folder for the servers."""
-
-    def __init__(self, github: FakeGitHub, folder: Path) -> None:
-        self.github = github
-        github.user("ann", "hers")
-        github.user("robot", "its")
-        self.repo = github.repository("ann/data", robot="write")
-        self.repo.git.push(SPEC_ONLY)
-        self.app = self.repo.git.work
-        git(self.app, "remote", "set-url", "origin", f"{github.url}/ann/data.git")
-        self.config = folder / "servers"
-        (self.config / "state").mkdir(parents=True)
-        (self.config / "apps.yaml").write_text("apps: []\n")
-        (self.config / ".env").write_text(
-            f"DPPCTL_GITHUB_URL={github.url}\nDPPCTL_GITHUB_API_URL={github.api_url}\nDPPCTL_PORT=0\n"
-        )
-        self.address = "http://127.0.0.1:9"
-        self.answers = ""
-
-    def init(self, *arguments: str, answers: str = "", owner: bool = True, token: str | None = None) -> Result:
-        """What it says, with the line of an error, and its exit code."""
-        environment = {"DPPCTL_OWNER_TOKEN": "hers" if owner else None, "DPPCTL_GITHUB_TOKEN": token}
-        with_config = ["--folder", str(self.app), "--config", str(self.config), "--env-file", *arguments]
-        return CliRunner(env=environment).invoke(init, with_config, input=answers)
-
-    @contextmanager
-    def receiver(self) -> Iterator[None]:
-        """dppctl's receiver runs, and GitHub reaches it at `address`."""
-        running = Receiver(self.config, load_settings(self.config, {}))
-        self.address = running.address
-        try:
-            yield
-        finally:
-            running.stop()
 
 
 @pytest.fixture
@@ -71,13 +30,10 @@ def ann(github: FakeGitHub, tmp_path: Path) -> Person:
     return Person(github, tmp_path)
 
 
-QUESTIONS = "\n\n" + "its\n" + "robot\n" + "\n"  # ops repo, write it?, token, name, e-mail
-
-
 def test_six_answers_set_up_all_and_a_second_run_changes_nothing(ann: Person, github: FakeGitHub) -> None:
     (ann.config / ".env").write_text((ann.config / ".env").read_text() + "DPPCTL_WEBHOOK_SECRETS=first\n")
     with ann.receiver():
-        done = ann.init(answers=f"{QUESTIONS}{ann.address}\n")
+        done = ann.init(answers=f"{ANSWERS}{ann.address}\n")
         assert done.exit_code == 0, done.output
         assert done.output.count("GitHub Auth Token") == 1
         assert "its\n" not in done.output.replace("commits", "")
