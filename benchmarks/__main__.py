@@ -39,6 +39,7 @@ BENCHMARKS = {
     "init": init.init,
     "pass-1000": sync_cluster.pass_1000,
     "releases-100": sync_cluster.releases_100,
+    "push-to-pod": sync_cluster.push_to_pod,
 }
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +83,36 @@ def pass_1000(bench: Bench) -> Result:
     return Result(title, rows, details)
 
 
+def push_to_pod(bench: Bench) -> Result:
+    """Pairs on a cluster with a node: a push to the ops repo, or `helm upgrade`, until the pod runs."""
+    title = "From a push to the ops repo to a running pod, image cached"
+    kubeconfig, image = os.environ.get("KUBECONFIG", ""), os.environ.get("DPPCTL_TEST_CLUSTER_IMAGE", "")
+    if not kubeconfig or not image:
+        missing = "KUBECONFIG names no cluster, or DPPCTL_TEST_CLUSTER_IMAGE no image with `sleep` that it has"
+        return Result(title, [Row(title, "", missing, None)])
+    with _setting(bench.new_folder(), 1) as setting:
+        setting.chart = {**CHART, "chart/templates/all.yaml": _running(CHART["chart/templates/all.yaml"], image)}
+        setting.push(0)
+        setting.sync()
+        found = []
+        for pair in numbered(2 if bench.quick else 10, "pair"):
+            plain = setting.until_pod(2 * pair, setting.upgrade_all)
+            found.append((plain, setting.until_pod(2 * pair + 1, setting.sync)))
+    more = [ours - plain for plain, ours in found]
+    row = Row(f"{title}: more than helm alone", "at most 2 s", f"{statistics.median(more):.2f} s", max(more) <= 2)
+    details = (
+        f"From the moment that the ops repo has the commit. helm alone: {spread([plain for plain, _ in found])}; with "
+        f"sync: {spread([ours for _, ours in found])}. The longest difference of a pair: {max(more):.2f} s."
+    )
+    return Result(title, [row], details)
+
+
+def _running(template: str, image: str) -> str:
+    """With one replica that sleeps."""
+    pod = f"{{terminationGracePeriodSeconds: 0, containers: [{{name: a, image: '{image}', command: [sleep, '3600']}}]}}"
+    return template.replace("replicas: 0", "replicas: 1").replace("{containers: [{name: a, image: a}]}", pod)
+
+
 def releases_100(bench: Bench) -> Result:
     """Pairs: sync, and a loop of `helm upgrade` at the same concurrency, on the same releases."""
     size, pairs = (6, 1) if bench.quick else (100, 5)
@@ -130,7 +160,7 @@ class _Setting:
     """Apps in one ops repo, two namespaces, a sync."""
 
     def __init__(self, folder: Path, size: int) -> None:
-        self.folder, self.size = folder, size
+        self.folder, self.size, self.chart = folder, size, CHART
         self.forge = Forge(folder)
         self.ops = self.forge.repository("ann/ops")
         settings = load_settings(folder, {"DPPCTL_GITHUB_URL": self.forge.url}, receives=False)
@@ -169,7 +199,7 @@ class _Setting:
             source = Source(repository=app.repository, path=app.path, ref="refs/heads/master", commit=f"{number:040x}")
             files[target.values_file] = Values(image=None, source=source, pipelines=()).to_yaml()
             files[target.ops.file(f"environments/{target.environment}/values.yaml")] = f"number: {number}\n"
-            files |= {target.ops.file(name): text for name, text in CHART.items()}
+            files |= {target.ops.file(name): text for name, text in self.chart.items()}
         for name, text in files.items():  # as they are: a template is no text to be dedented
             file = self.ops.work / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +218,10 @@ class _Setting:
     def by_hand(self, number: int) -> tuple[float, float]:
         """The same by helm alone; a sync after it sees by the fingerprint "plain" that somebody did."""
         self.push(number)
+        return _timed(self.upgrade_all)
+
+    def upgrade_all(self) -> None:
+        """By helm alone."""
         stop = threading.Event()
 
         def upgrade(place: Place) -> None:
@@ -196,11 +230,25 @@ class _Setting:
             files = [values / "values.yaml", values / "values.auto-updated.yaml"]
             self.helm.upgrade(place.release, place.namespace, ops / "chart", files, "plain", stop)
 
-        def loop() -> None:
-            with ThreadPoolExecutor(CONCURRENCY) as pool:
-                list(pool.map(upgrade, self.places))
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            list(pool.map(upgrade, self.places))
 
-        return _timed(loop)
+    def until_pod(self, number: int, deploy: Callable[[], None]) -> float:
+        """Seconds from the push of new values to the running pod that has them."""
+        self.push(number)
+        (place,) = self.places
+        with ThreadPoolExecutor(1) as pool:
+            began = time.perf_counter()
+            deployed = pool.submit(deploy)
+            while not any(
+                _runs(pod, number) for pod in self.api.list(f"/api/v1/namespaces/{place.namespace}/pods", "")
+            ):
+                if deployed.done() and deployed.exception():
+                    break
+                time.sleep(0.02)
+            seconds = time.perf_counter() - began
+            deployed.result()
+        return seconds
 
     def pretend(self) -> None:
         """As if all were deployed: what helm and sync would have written, without the time that it takes."""
@@ -220,6 +268,11 @@ class _Setting:
         self.git.close()
         for namespace in self.namespaces.values():
             self.api.delete(f"/api/v1/namespaces/{namespace}")
+
+
+def _runs(pod: dict[str, Any], number: int) -> bool:
+    mine = (pod["metadata"].get("annotations") or {}).get("number") == str(number)
+    return mine and pod["status"].get("phase") == "Running"
 
 
 @contextmanager
