@@ -12,11 +12,10 @@ from typing import Self
 from bot.errors import BotError
 from bot.events import SyncEvent
 from bot.git import Git
-from bot.logs import configure
 from bot.mirror import Mirror
 from bot.names import RepoPath
-from bot.registration import REGISTRATION_FILE, read_registration
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
+from cli.server import set_up
 from cluster.errors import ClusterError
 from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
@@ -37,9 +36,8 @@ class Syncing:
 
     def __init__(self, config: Path, stopping: threading.Event) -> None:
         """Raises BotError or ClusterError."""
-        self._settings = settings = load_settings(config, receives=False)
-        targets = read_registration(config / REGISTRATION_FILE)
-        configure(settings.all_secrets)
+        setup = set_up(config, receives=False)
+        self._settings = settings = setup.settings
         if not settings.sync_environments:
             raise BotError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
         state = settings.state_dir / "helm-sync"
@@ -49,7 +47,7 @@ class Syncing:
         self._opened.callback(git.close)
         self._helm = Helm("helm", state / "helm", settings.helm_seconds, settings.all_secrets)
         self._opened.callback(self._helm.close)
-        mine = {target for target in targets if target.environment in settings.sync_environments}
+        mine = {target for target in setup.targets if target.environment in settings.sync_environments}
         names = {target.ops.repository for target in mine}
         self._means = Means(
             api=Api(),
@@ -66,7 +64,7 @@ class Syncing:
             drift_seconds=None if settings.sync_drift == "off" else settings.sync_drift_seconds,
             helm_seconds=settings.helm_seconds,
         )
-        self.sync = HelmSync(self._means, targets, settings.sync_environments, rules, stopping)
+        self.sync = HelmSync(self._means, setup.targets, settings.sync_environments, rules, stopping)
 
     def __enter__(self) -> Self:
         return self

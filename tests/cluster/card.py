@@ -25,16 +25,6 @@ from tests.forge import Forge, Repository
 from webhooks.signature import sign
 
 APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
-CONFIG = """
-    continuousDeployment:
-    - appRepoPath: ann/app
-      opsRepoPath: ann/ops
-      actions:
-      - branch: master
-        environment: staging
-      - tags: true
-        environment: production
-"""
 ENVIRONMENTS = ("staging", "production")
 
 

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from bot.tables import Deployment
-from tests.cluster.card import CONFIG, Card, dealt
+from tests.cluster.card import Card, dealt
 from tests.cluster.conftest import SECONDS, ClusterImages
 from tests.cluster.test_pipelines_chart import CODE, TO_SQL
 from tests.conftest import eventually, needs
+from tests.forge import CONFIG
 from tests.own_image import build_own_image
 
 pytestmark = pytest.mark.cluster
