@@ -86,7 +86,10 @@ def init(
     from cli.init.files import read_text
     from cli.init.flow import Given, set_up
     from cli.init.undo import undo
+    from cli.providers import make_provider
 
+    if provider:
+        make_provider(provider, {})  # an unknown one is said first
     settings = load_settings(config, receives=False)
     app = find_app(Git(settings), folder, repo)
     if branch:
