@@ -32,6 +32,12 @@ SLEEPER = """
 T = TypeVar("T")
 
 
+def use_kubeconfig(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    """For this test KUBECONFIG names that file, also for Kubernetes' client, which looks at the variable only once."""
+    monkeypatch.setenv("KUBECONFIG", file)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", file)
+
+
 def needs(component: str, found: object = None) -> None:
     """Skip the test unless the component is there; with DPPCTL_REQUIRE_ALL=1 its absence is a failure.
 

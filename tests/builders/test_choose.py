@@ -10,13 +10,14 @@ from bot.builders.choose import BUILDERS, NAMES, NoBuilder, Options, choose, pro
 from bot.builders.interface import BuildError, Order
 from bot.errors import BotError
 from tests.builders.conftest import built
+from tests.conftest import use_kubeconfig
 
 
 @pytest.fixture
 def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     """A machine without any builder."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    use_kubeconfig(monkeypatch, str(tmp_path / "kubeconfig"))
     return Options(tmp_path / "state")
 
 

@@ -19,7 +19,7 @@ from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init
 from tests.cli.init.person import ANSWERS, Person
-from tests.conftest import REPOSITORY, needs
+from tests.conftest import REPOSITORY, needs, use_kubeconfig
 from tests.forge import git
 from tests.github.fake import FakeGitHub
 from tests.helm import helm, kubectl
@@ -159,12 +159,15 @@ def test_no_secret_is_ever_shown(ann: Person, github: FakeGitHub, caplog: pytest
         assert secret not in caplog.text
 
 
-def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(ann: Person) -> None:
+def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
     needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
+    use_kubeconfig(monkeypatch, kubeconfig)
     name = f"init-{secrets.token_hex(4)}"
     config = ["--yes", "--namespace", name, "--url", "https://d.example.org", "--folder", str(ann.app)]
-    done = CliRunner(env={"KUBECONFIG": kubeconfig, "DPPCTL_OWNER_TOKEN": "hers", "DPPCTL_GITHUB_TOKEN": "its"}).invoke(
+    done = CliRunner(env={"DPPCTL_OWNER_TOKEN": "hers", "DPPCTL_GITHUB_TOKEN": "its"}).invoke(
         init, ["kubeconfig", *config, "--config", str(ann.config)]
     )
     assert done.exit_code == 0, f"{done.output}{done.exception}"
@@ -183,7 +186,7 @@ def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(ann: Person
         [str(helm()), "template", "dppctl", chart, "--values", str(ann.config / "dppctl-values.yaml")]
     )
     assert "token" not in (ann.config / ".env").read_text().lower()
-    again = CliRunner(env={"KUBECONFIG": kubeconfig, "DPPCTL_OWNER_TOKEN": "hers"}).invoke(
+    again = CliRunner(env={"DPPCTL_OWNER_TOKEN": "hers"}).invoke(
         init, ["--yes", "--folder", str(ann.app), "--config", str(ann.config)]
     )
     done_again = [line for line in again.output.splitlines() if line.startswith("  done")]

@@ -8,6 +8,7 @@ import pytest
 
 from cli.errors import InputError
 from cli.providers import PLANNED, make_provider
+from tests.conftest import use_kubeconfig
 
 # What minikube 1.3x prints, and its exit code for a cluster that is not there:
 # https://minikube.sigs.k8s.io/docs/commands/status/
@@ -41,8 +42,7 @@ def dead_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "users": [{"name": "u", "user": {}}],
     }  # fmt: skip
     (tmp_path / "kubeconfig").write_text(json.dumps(content))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    use_kubeconfig(monkeypatch, str(tmp_path / "kubeconfig"))
 
 
 def test_an_unknown_and_an_unfinished_provider_are_said_plainly() -> None:

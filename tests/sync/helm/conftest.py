@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import needs
+from tests.conftest import needs, use_kubeconfig
 from tests.sync.helm.cluster import Cluster
 
 
@@ -14,7 +14,7 @@ from tests.sync.helm.cluster import Cluster
 def kubeconfig(monkeypatch: pytest.MonkeyPatch) -> str:
     found = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
     needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", found)
-    monkeypatch.setenv("KUBECONFIG", found)
+    use_kubeconfig(monkeypatch, found)
     return found
 
 
