@@ -269,7 +269,8 @@ class Deployment:
             )
             self._means.report(event)
             commit, revision = outcome.values.source.commit, self._record.revision
-            self._log(logging.INFO, f"deployed commit={commit} phase={outcome.phase} revision={revision}")
+            why = f" error={_first(outcome.message)}" if outcome.phase == "failed" else ""
+            self._log(logging.INFO, f"deployed commit={commit} phase={outcome.phase} revision={revision}{why}")
         self._write(self._record.with_(self._record.phase, reported=True))
 
     def _read_values(self) -> Wanted:
