@@ -29,6 +29,7 @@ class Hand:
         self.log = list(log)  # an exception breaks the connection, once
         self.conditions: list[Object] = []
         self.state: Object = {"running": {}}
+        self.beside: list[Object] = []  # statuses of other containers
         self.deleted: list[str] = []
         self.opened = 0
         self.since: list[object] = []
@@ -37,7 +38,7 @@ class Hand:
         return {"metadata": NAME, "spec": {}, "status": {"conditions": self.conditions}}
 
     def list(self, _path: str, _selector: str) -> list[Object]:
-        status = {"containerStatuses": [{"name": "pipelines", "state": self.state}]}
+        status = {"containerStatuses": [{"name": "pipelines", "state": self.state}, *self.beside]}
         return [{"metadata": NAME, "spec": {}, "status": status}]
 
     def delete(self, path: str) -> None:
@@ -108,6 +109,16 @@ def test_without_a_log_the_summary_in_the_pods_status_is_the_receipt() -> None:
     found = job.end(None).receipt
     assert found
     assert found.pipelines[0].error == "the reason"
+
+
+def test_copying_that_fails_after_good_pipelines_is_a_failure() -> None:
+    hand = Hand({"event": "ended", "receipt": receipt("succeeded")})
+    job = run(hand)
+    assert list(job.follow()) == []
+    hand.ends("Failed", "Job has reached the specified backoff limit", exitCode=0)
+    hand.beside = [{"name": "bucket", "state": {"terminated": {"exitCode": 1, "message": "access denied"}}}]
+    with pytest.raises(JobError, match=r"^container bucket ended with exit code 1: access denied$"):
+        job.end(None)
 
 
 def test_a_workload_that_is_wrong_is_told_with_its_places() -> None:
