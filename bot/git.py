@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bot.deploy_keys import Ssh
 from bot.errors import BotError
 from bot.git_failures import explain
 from bot.github.credentials import Credentials
@@ -34,8 +35,10 @@ class Git:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.credentials = Credentials(settings)
+        self._ssh = Ssh(settings)
         self._environment = _environment(settings, settings.github_token.get_secret_value())
-        self._url = re.compile(rf"{re.escape(settings.github_url)}/([^/]+/[^/]+)\.git")
+        bases = "|".join(map(re.escape, (settings.github_url, settings.ssh_url)))
+        self._url = re.compile(rf"(?:{bases})/([^/]+/[^/]+)\.git")
         self.user = f"{settings.github_user} <{settings.github_email}>"  # who commits
         self._secrets = settings.all_secrets
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -84,9 +87,7 @@ class Git:
             with self._lock:
                 self.errors += 1
             lines = err.decode(errors="replace").splitlines()
-            if (about := self._repository(options, arguments)) and (
-                why := explain("\n".join(lines), self.credentials.name)
-            ):
+            if (about := self._repository(options, arguments)) and (why := explain("\n".join(lines), self._who(about))):
                 self.credentials.forget(about)
                 raise GitError(f"git {arguments[0]}: {self._masked(why)}")
             words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
@@ -99,6 +100,7 @@ class Git:
             self._closed = True
             for process in self._running:
                 _kill(process)
+        self._ssh.close()
 
     def _masked(self, text: str) -> str:
         return mask(text, self._secrets)
@@ -108,10 +110,20 @@ class Git:
         found = self._url.search(" ".join([*options, *arguments]))
         return found[1] if found else None
 
+    def _who(self, repository: str) -> str:
+        """In whose name git goes there, for messages."""
+        if self._settings.deploy_key(repository):
+            return f"the deploy key of {repository} in DPPCTL_DEPLOY_KEYS"
+        return self.credentials.name
+
     def _environment_for(self, options: list[str], arguments: tuple[str, ...]) -> dict[str, str]:
-        """With the token for the repository that a command is about, where tokens change from time to time."""
-        about = self._repository(options, arguments) if self.credentials.is_app else None
+        """With what the repository that a command is about asks for: a deploy key, or an app's token of this hour."""
+        about = self._repository(options, arguments)
         if about is None:
+            return self._environment
+        if ssh := self._ssh.command(about):
+            return _environment(self._settings, "") | {"GIT_ALLOW_PROTOCOL": "ssh", "GIT_SSH_COMMAND": ssh}
+        if not self.credentials.is_app:
             return self._environment
         try:
             return _environment(self._settings, self.credentials.token(about))

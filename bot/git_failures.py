@@ -13,6 +13,7 @@ _SIGNS = [
         "the organization wants {who} to be authorized for its single sign-on: open {url}",
     ),
     (r"archived so it is read-only", "the repository is archived; unarchive it or take it out of apps.yaml"),
+    (r"marked as read only|denied to deploy key", "{who} may only read; add it again with write access (dppctl init)"),
     (
         r"Permission to (?P<repository>\S+?)(?:\.git)? denied to (?P<user>[\w\[\]-]+)",
         "{user} may not push to {repository}; give it write access, and {who} contents: write (scope repo)",
@@ -21,6 +22,12 @@ _SIGNS = [
         r"Authentication failed|could not read Username|returned error: 401",
         "GitHub does not accept {who}: it is wrong, expired or revoked; put a new one there",
     ),
+    (r"Permission denied \(publickey\)", "GitHub does not know {who}: it was deleted there; run dppctl init again"),
+    (
+        r"Host key verification failed",
+        "the host's key is not in DPPCTL_GITHUB_HOST_KEYS; run dppctl init again, which asks GitHub for its keys",
+    ),
+    (r"cannot run ssh|ssh: (?:command )?not found", "{who} needs the program ssh; install openssh-client"),
     (
         r"returned error: 30[1278]",
         "the repository was renamed or moved; correct its name in apps.yaml and .dppctl.yaml",
@@ -36,7 +43,10 @@ _SIGNS = [
         "GitHub has a problem of its own ({status}); see https://www.githubstatus.com",
     ),
     (
-        r"Could not resolve host|Failed to connect|Couldn't connect|Connection refused|unreachable",
+        (
+            r"Could not resolve host|Failed to connect|Couldn't connect|unreachable|No route to host"
+            r"|Connection (?:refused|timed out|closed by|reset by)"
+        ),
         "GitHub cannot be reached; is there a network?",
     ),
 ]

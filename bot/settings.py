@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from bot.deploy_keys import HostKey, parse_deploy_keys
 from bot.errors import BotError
 from bot.limits import (
     BASE_IMAGE,
@@ -26,7 +27,8 @@ from bot.limits import (
 from bot.names import Environment, Namespace
 
 _PREFIX = "DPPCTL_"
-IN_KEYRING = ("DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS")  # what the system's keyring may hold
+# What the system's keyring may hold.
+IN_KEYRING = ("DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_APP_KEY", "DPPCTL_DEPLOY_KEYS", "DPPCTL_WEBHOOK_SECRETS")
 _Name = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]  # as git has names and addresses in a commit
 
 _KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -43,7 +45,12 @@ class Settings(BaseModel):
     github_token: SecretStr = SecretStr("")
     # Instead of the token: a GitHub App that is installed for the repositories' owners, and its private key (PEM).
     github_app_id: Annotated[str, Field(pattern=r"^[0-9]*$")] = ""
+    github_app_key: SecretStr = SecretStr("")  # or in a file:
     github_app_key_file: Path | None = None
+    # Deploy keys: for these repositories git goes by ssh. "OWNER/REPO=KEY,…", a KEY being base64 of OpenSSH's format.
+    deploy_keys: dict[str, SecretStr] = {}
+    github_ssh_url: Annotated[str, Field(pattern=r"^$|^ssh://[\w.-]+@[\w.-]+(:[0-9]+)?$")] = ""
+    github_host_keys: tuple[HostKey, ...] = ()  # of the host there, separated by commas
     github_api_url: str = ""  # left out: what belongs to github_url
     github_statuses: bool | None = None  # show deployments on GitHub; left out: when GitHub can be asked at all
     github_redeliver_seconds: Annotated[float, Field(ge=0)] = REDELIVER_SECONDS  # between looks for lost ones; 0: none
@@ -106,6 +113,16 @@ class Settings(BaseModel):
             raise ValueError("is empty; GitHub's webhook page asks for a secret, put the same one here")
         return value
 
+    @field_validator("deploy_keys", mode="before")
+    @classmethod
+    def _decode_keys(cls, value: object) -> object:
+        return parse_deploy_keys(value) if isinstance(value, str) else value
+
+    @field_validator("github_host_keys", mode="before")
+    @classmethod
+    def _split_host_keys(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
     @field_validator("plain_http_registries", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
@@ -164,8 +181,25 @@ class Settings(BaseModel):
         return self.storage_port
 
     def repository_url(self, repository: str) -> str:
-        """The only place where a repository's name becomes a URL."""
-        return f"{self.github_url}/{repository}.git"
+        """The only place where a repository's name becomes a URL: for ssh when it has a deploy key."""
+        return f"{self.ssh_url if self.deploy_key(repository) else self.github_url}/{repository}.git"
+
+    def deploy_key(self, repository: str) -> str | None:
+        """The private key of OWNER/REPO, in OpenSSH's format."""
+        found = self.deploy_keys.get(repository.lower())
+        return found.get_secret_value() if found else None
+
+    @property
+    def ssh_url(self) -> str:
+        """Where repositories are for ssh."""
+        return self.github_ssh_url or f"ssh://git@{urlsplit(self.github_url).hostname}"
+
+    @property
+    def app_key(self) -> str:
+        """The GitHub App's private key, PEM. Raises OSError when its file cannot be read."""
+        return self.github_app_key.get_secret_value() or (
+            self.github_app_key_file.read_text() if self.github_app_key_file else ""
+        )
 
     @property
     def api_url(self) -> str:
@@ -190,7 +224,8 @@ class Settings(BaseModel):
     @property
     def all_secrets(self) -> list[str]:
         """What must never be seen in a log or a message."""
-        held = [self.github_token, self.sync_token, self.database_url, *self.webhook_secrets]
+        held = [self.github_token, self.github_app_key, self.sync_token, self.database_url, *self.webhook_secrets]
+        held += self.deploy_keys.values()
         return [value for secret in held if (value := secret.get_secret_value())]
 
 
@@ -236,15 +271,18 @@ def _from_keyring(service: str) -> dict[str, str]:
 
 def _check_app(settings: Settings, config: Path) -> None:
     """Said now, not at the first push."""
-    file = settings.github_app_key_file
-    if file is None:
-        raise _wrong("github_app_key_file", "is not set; it names the file with the app's private key", config)
-    try:
-        text = file.read_text()
-    except OSError as error:
-        raise _wrong("github_app_key_file", f"{file}: {error.strerror}", config) from None
+    if settings.github_app_key.get_secret_value():
+        where, text = "github_app_key", settings.app_key
+    elif (file := settings.github_app_key_file) is None:
+        raise _wrong("github_app_key", "is not set, nor DPPCTL_GITHUB_APP_KEY_FILE: the app's private key", config)
+    else:
+        where = "github_app_key_file"
+        try:
+            text = settings.app_key
+        except OSError as error:
+            raise _wrong(where, f"{file}: {error.strerror}", config) from None
     if "PRIVATE KEY-----" not in text:
-        raise _wrong("github_app_key_file", f"{file}: is no private key in PEM form", config)
+        raise _wrong(where, "is no private key in PEM form", config)
 
 
 def _wrong(field: str, message: str, config: Path) -> BotError:

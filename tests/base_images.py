@@ -77,13 +77,15 @@ def fill_dpp(root: Path, runtime: Runtime) -> str:
     return "FROM localhost/test-python\nCOPY root /opt/dpp\nENV PATH=/opt/dpp/bin:/usr/local/bin:/bin\n"
 
 
-def add_program(root: Path, program: Path, folder: Path) -> None:
+def add_program(root: Path, program: Path, folder: Path | None = None) -> None:
     """Put one of the machine's programs and the folder of its parts there; for an image on the Python base."""
     target = root / program.relative_to("/")
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(program, target)
-    shutil.copytree(folder, root / folder.relative_to("/"), symlinks=True)
-    parts = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
+    parts = []
+    if folder:
+        shutil.copytree(folder, root / folder.relative_to("/"), symlinks=True)
+        parts = [path for path in folder.iterdir() if path.is_file() and not path.is_symlink()]
     _copy_libraries(root, subprocess.run(["ldd", program, *parts], capture_output=True, text=True, check=False).stdout)
 
 
@@ -104,7 +106,7 @@ def _link(root: Path, binaries: list[Path], runtime: Runtime) -> None:
 def _copy_libraries(root: Path, answer: str, own: str = "/nowhere") -> None:
     """`answer`: ldd's. `own`: a folder whose libraries come with it, as wheels bring some."""
     needed = {Path(library) for library in _LIBRARY.findall(answer) if not library.startswith(own)}
-    (root / _LIBRARIES).mkdir(parents=True)
+    (root / _LIBRARIES).mkdir(parents=True, exist_ok=True)
     for library in needed:
         shutil.copy(library, root / _LIBRARIES / library.name)
     for loader in set(_LOADER.findall(answer)):

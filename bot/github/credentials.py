@@ -69,9 +69,7 @@ class Credentials:
                     f"{repository}: {self.name} is not installed there", "repository", status=404
                 ) from None
             if status == 401 or isinstance(error, ValueError):
-                message = (
-                    f"GitHub does not accept {self.name}: its id and DPPCTL_GITHUB_APP_KEY_FILE do not fit together"
-                )
+                message = f"GitHub does not accept {self.name}: its id and private key do not fit together"
                 raise GitHubError(message, "all", status=status) from None
             raise explain(error, repository, self.name) from None
         return given.token, given.expires_at
@@ -81,7 +79,5 @@ class Credentials:
 
         from bot.limits import GITHUB_SECONDS
 
-        file = self._settings.github_app_key_file
-        key = file.read_text() if file else ""
-        auth = Auth.AppAuth(self._settings.github_app_id, key)
+        auth = Auth.AppAuth(self._settings.github_app_id, self._settings.app_key)
         return GithubIntegration(auth=auth, base_url=self._settings.api_url, timeout=GITHUB_SECONDS, retry=None)

@@ -43,6 +43,7 @@ def test_it_runs_without_rights_and_writes_only_its_state(images: Images, image:
     assert run("--version").startswith("dppctl, version ")
     assert run("version", "--short", entry="helm").startswith("v")
     assert run("version", entry="git").startswith("git version ")
+    assert "hostname example.org" in run("-F", "none", "-G", "example.org", entry="ssh")
     assert "usage" in run("/opt/dppctl/worker.pyz", "run", "--help", entry="python3")
     assert run("-c", "id -u; ! touch /etc/dppctl/x 2>/dev/null && touch /tmp/x", entry="sh") == "1000"
     assert "Api" in run(

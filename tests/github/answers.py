@@ -14,6 +14,7 @@ import requests
 from flask import request
 
 from tests.forge import git
+from tests.github.git_ssh import write_authorized_keys
 from tests.github.openapi import operations
 from tests.github.state import Json, Repo, State, Token
 from webhooks.signature import sign
@@ -88,6 +89,9 @@ class Answers:
         return repo
 
     # --- accounts and repositories
+
+    def meta_get(self, _: Token, __: Json) -> Answer:
+        return 200, example("meta/get") | {"ssh_keys": self._github.ssh_keys}
 
     def users_get_authenticated(self, token: Token, _: Json) -> Answer:
         if token.is_installation:
@@ -272,6 +276,7 @@ class Answers:
         mine = {"id": number, "key": key, "title": body.get("title", ""), "read_only": body.get("read_only", False)}
         mine["url"] = f"https://api.github.com/repos/{repo.full_name}/keys/{number}"
         repo.keys[number] = example("repos/create-deploy-key") | mine
+        write_authorized_keys(self._github)
         return 201, repo.keys[number]
 
     def repos_get_deploy_key(self, _: Token, __: Json, repo: Repo, key_id: str) -> Answer:
@@ -279,6 +284,7 @@ class Answers:
 
     def repos_delete_deploy_key(self, _: Token, __: Json, repo: Repo, key_id: str) -> Answer:
         del repo.keys[found(repo.keys, key_id)["id"]]
+        write_authorized_keys(self._github)
         return 204, None
 
     def repos_check_collaborator(self, _: Token, __: Json, repo: Repo, username: str) -> Answer:

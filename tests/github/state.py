@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from tests.forge import Forge, Repository
@@ -84,6 +85,8 @@ class State:
         self.apps: dict[str, str] = {}  # app id -> its public key, PEM
         self.installations: dict[int, tuple[str, str, dict[str, str]]] = {}  # id -> app id, owner, permissions
         self.token_seconds = 3600  # that an installation's token is good for
+        self.ssh_keys: list[str] = []  # its own, for git over ssh (tests/github/git_ssh.py)
+        self.authorized_keys: Path | None = None  # the deploy keys, for sshd
         self._numbers = count(2**31 + 1)  # as long as GitHub's own: more than 32 bits
 
     def number(self) -> int:
@@ -120,6 +123,7 @@ class State:
     def app(self, identity: str, public_key: str, owner: str, **permissions: str) -> int:
         """A GitHub App, installed for all repositories of an owner; the installation's id."""
         self.apps[identity] = public_key
+        self.user(f"app-{identity}[bot]")
         number = self.number()
         self.installations[number] = (identity, owner, permissions)
         return number

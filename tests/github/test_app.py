@@ -77,7 +77,7 @@ def test_a_key_of_another_app_is_told(app_story: GitHubStory) -> None:
     app_story.github.apps["7"] = key_pair()[1]
     app_story.push()
     message = app_story.reconcile()["ann/app"]
-    assert "its id and DPPCTL_GITHUB_APP_KEY_FILE do not fit together" in message
+    assert "its id and private key do not fit together" in message
 
 
 def test_a_missing_permission_of_the_app_is_told(app_story: GitHubStory, caplog: pytest.LogCaptureFixture) -> None:

@@ -196,7 +196,7 @@ def test_a_key_file_that_is_none_is_told_at_the_start(tmp_path: Path) -> None:
     from bot.settings import load_settings
 
     given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_APP_ID": "7"}
-    with pytest.raises(BotError, match="DPPCTL_GITHUB_APP_KEY_FILE: is not set"):
+    with pytest.raises(BotError, match="DPPCTL_GITHUB_APP_KEY: is not set, nor DPPCTL_GITHUB_APP_KEY_FILE"):
         load_settings(tmp_path, given)
     (tmp_path / "key").write_text("no key")
     with pytest.raises(BotError, match="is no private key in PEM form"):
