@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bot.errors import BotError
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,23 +56,14 @@ class Credentials:
         # Here, as it takes a third of a second and most who run git need it not.
         import requests
         from github import GithubException
-
-        from bot.github.errors import GitHubError, explain
+        from jwt import InvalidKeyError
 
         try:
             integration = self._integration = self._integration or self._make()
             installation = integration.get_repo_installation(*repository.split("/"))
             given = integration.get_access_token(installation.id)
-        except (GithubException, requests.RequestException, ValueError) as error:
-            status = error.status if isinstance(error, GithubException) else 0
-            if status == 404:
-                raise GitHubError(
-                    f"{repository}: {self.name} is not installed there", "repository", status=404
-                ) from None
-            if status == 401 or isinstance(error, ValueError):
-                message = f"GitHub does not accept {self.name}: its id and private key do not fit together"
-                raise GitHubError(message, "all", status=status) from None
-            raise explain(error, repository, self.name) from None
+        except (GithubException, requests.RequestException, InvalidKeyError) as error:
+            raise explain_app(error, repository, self.name) from None
         return given.token, given.expires_at
 
     def _make(self) -> "GithubIntegration":
@@ -81,3 +73,20 @@ class Credentials:
 
         auth = Auth.AppAuth(self._settings.github_app_id, self._settings.app_key)
         return GithubIntegration(auth=auth, base_url=self._settings.api_url, timeout=GITHUB_SECONDS, retry=None)
+
+
+def explain_app(error: Exception, repository: str, who: str) -> BotError:
+    """Why an app gets nothing, or no token, for a repository; `who`: what messages call the app."""
+    from github import GithubException
+    from jwt import InvalidKeyError
+
+    from bot.github.errors import GitHubError, explain
+
+    status = error.status if isinstance(error, GithubException) else 0
+    if status == 404:
+        return GitHubError(f"{repository}: {who} is not installed there", "repository", status=404)
+    if status == 401 or isinstance(error, InvalidKeyError):
+        return GitHubError(
+            f"GitHub does not accept {who}: its id and private key do not fit together", "all", status=status
+        )
+    return explain(error, repository, who)

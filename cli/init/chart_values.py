@@ -29,8 +29,7 @@ class Installation:
     app: RepoPath
     ops: RepoPath
     namespaces: Mapping[str, str]  # by environment
-    user: str
-    email: str
+    github: Mapping[str, object]  # what belongs into that section
     address: str
 
 
@@ -47,7 +46,7 @@ def chart_values(text: str | None, where: str, wanted: Installation) -> str:
         raise InputError(f"{where}: expected keys and values")
     before = _dump(yaml, document)
     document["publicUrl"] = wanted.address
-    _section(document, "github").update({"user": wanted.user, "email": wanted.email})
+    _section(document, "github").update(wanted.github)
     _section(_section(document, "sync"), "environments").update(wanted.namespaces)
     _register(document, wanted.app, wanted.ops, list(wanted.namespaces))
     after = _dump(yaml, document)

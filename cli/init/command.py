@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from bot.app_config import AppConfig
     from bot.settings import Settings
-    from cli.init.flow import Means
+    from cli.init.means import Means
     from cli.init.secret_places import EnvFile, SecretPlace
     from cli.providers import Provider
 
@@ -36,6 +36,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--owner-token-file", type=_FILE, help="Holds a token of yours, to make and invite; or DPPCTL_OWNER_TOKEN does."
 )
+@click.option("--app-id", help="A GitHub App instead of the machine user: its id.")
+@click.option("--app-key-file", type=_FILE, help="Holds the private key of that app (PEM).")
+@click.option("--deploy-key", is_flag=True, help="A deploy key of the ops repo instead of the machine user.")
 @click.option("--context", help="kubeconfig: which context; left out: the current one.")
 @click.option("--namespace", help="On Kubernetes: where dppctl's servers are. [default: dppctl]")
 @click.option(
@@ -47,7 +50,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--env-file", is_flag=True, help="Keep secrets in the .env there (mode 0600), not in the keyring.")
 @click.option("--rotate-secret", is_flag=True, help="Make a new webhook secret; both hold until GitHub has it.")
-@click.option("--remove", is_flag=True, help="Undo the webhook and the registration.")
+@click.option("--remove", is_flag=True, help="Undo the webhook, the deploy key and the registration.")
 @click.option("--yes", is_flag=True, help="Ask nothing: flags and defaults answer.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be changed.")
 def init(
@@ -57,6 +60,7 @@ def init(
     branch: str | None,
     token_file: Path | None,
     owner_token_file: Path | None,
+    app_key_file: Path | None,
     context: str | None,
     namespace: str | None,
     config: Path,
@@ -84,7 +88,8 @@ def init(
     from cli.init.app import find_app
     from cli.init.ask import Questions
     from cli.init.files import read_text
-    from cli.init.flow import Given, set_up
+    from cli.init.flow import set_up
+    from cli.init.means import Given
     from cli.init.undo import undo
     from cli.providers import make_provider
 
@@ -101,6 +106,7 @@ def init(
         provider=provider,
         token=_read(token_file) or os.environ.get("DPPCTL_GITHUB_TOKEN"),
         owner_token=_read(owner_token_file) or os.environ.get("DPPCTL_OWNER_TOKEN"),
+        app_key=_read(app_key_file),
         **answers,  # type: ignore[arg-type]  # click has seen to their kinds
     )
     try:
@@ -131,11 +137,9 @@ def _provider(name: str | None, there: "AppConfig", context: str | None, namespa
 
 def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "Means":
     from github import Auth, Github
-    from pydantic import SecretStr
 
-    from bot.git import Git
     from bot.limits import GITHUB_SECONDS
-    from cli.init.flow import Means
+    from cli.init.means import Means
     from cli.init.secret_places import EnvFile
 
     def client(token: str) -> Github:
@@ -149,13 +153,9 @@ def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bo
             seconds_between_writes=None,
         )
 
-    def git(token: str, user: str, email: str) -> Git:
-        theirs = {"github_token": SecretStr(token), "github_user": user, "github_email": email}
-        return Git(settings.model_copy(update=theirs))
-
     file = EnvFile(config / ".env")
     place = _secret_place(config, cluster, file if env_file else None)
-    return Means(settings, client, git, config, place, file, click.echo)
+    return Means(settings, client, config, place, file, click.echo)
 
 
 def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> "SecretPlace":

@@ -1,28 +1,22 @@
 """`dppctl init`, from the first question to the last line: read it top to bottom."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-from github import Github
-
 from bot.app_config import AppConfig, parse_app_config
 from bot.git import Git
 from bot.names import RepoPath
 from bot.registration import REGISTRATION_FILE, Target
-from bot.settings import Settings
 from cli.errors import InputError
-from cli.init.access import MachineUserStep, find_repository
+from cli.init.access import find_repository
 from cli.init.app import App
 from cli.init.ask import Questions
 from cli.init.chart_values import VALUES_FILE, Installation, chart_values
 from cli.init.cluster import NamespaceStep
 from cli.init.config_file import Wish, difference, edited_file, new_file
 from cli.init.files import FileStep, read_text
-from cli.init.machine_user import STEPS, Access
+from cli.init.identity import EMAIL, USER, Identity, find_identity
+from cli.init.means import ADDRESS, Given, Means
 from cli.init.ops_repo import RepositoryStep, TemplateStep
 from cli.init.registration import with_app
-from cli.init.secret_places import EnvFile, Keyring, SecretPlace
+from cli.init.secret_places import Keyring
 from cli.init.server_settings import GenerateStep, KeepStep
 from cli.init.steps import Step, run
 from cli.init.webhook import SecretStep, WebhookStep
@@ -30,47 +24,6 @@ from cli.ops_repo_files import OpsEnvironment
 from cli.providers import Provider
 from cli.providers.kubeconfig import Kubeconfig
 from cluster.sync.helm.wanted import release_name
-
-TOKEN, USER, EMAIL, ADDRESS = "DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_USER", "DPPCTL_GITHUB_EMAIL", "DPPCTL_PUBLIC_URL"
-
-
-@dataclass(frozen=True)
-class Given:
-    """What flags and files have answered already."""
-
-    provider: str | None
-    ops_repo: str | None
-    staging: str
-    production: str
-    address: str | None
-    token: str | None
-    owner_token: str | None
-    user: str | None
-    email: str | None
-    rotate_secret: bool
-    dry_run: bool
-
-
-@dataclass(frozen=True)
-class Means:
-    """What init works with."""
-
-    settings: Settings
-    client: Callable[[str], Github]  # for a token
-    git: Callable[[str, str, str], Git]  # for a token, a user and an e-mail address
-    config: Path  # the servers' folder, with apps.yaml
-    secrets: SecretPlace
-    open_settings: EnvFile  # for what is no secret
-    say: Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class MachineUser:
-    """Whose name the bot has."""
-
-    token: str
-    name: str
-    email: str
 
 
 def set_up(app: App, provider: Provider, given: Given, questions: Questions, means: Means) -> int:
@@ -81,7 +34,7 @@ def set_up(app: App, provider: Provider, given: Given, questions: Questions, mea
         raise InputError(f"{app.config_file}: {app.path} has actions for several ops repos; keep one")
     (ops,) = ops_repos
     environments = [action.environment for _, action in config.actions(app.path)]
-    user = _machine_user(app.path, ops, given, questions, means)
+    identity = find_identity(app, ops, given, questions, means)
     address = given.address or means.open_settings.read(ADDRESS)
     if address is None:
         address = questions.text("Address of dppctl's receiver, as GitHub reaches it (https://…)", "--url")
@@ -89,11 +42,13 @@ def set_up(app: App, provider: Provider, given: Given, questions: Questions, mea
         raise InputError(f"the address {address[:100]!r} is no URL; write https://HOST")
     cluster = provider if isinstance(provider, Kubeconfig) else None
     namespaces = {one: f"{cluster.namespace if cluster else 'dppctl'}-{one}" for one in environments}
-    steps = _steps(app, ops, namespaces, user, address, given, means)
+    steps = _steps(app, ops, namespaces, identity, address, given, means)
     if cluster:
-        steps += _cluster_steps(app, ops, namespaces, user, address, cluster, means)
+        steps += _cluster_steps(app, ops, namespaces, identity, address, cluster, means)
     changes = run([config_step, *steps], means.say, dry_run=given.dry_run)
     means.say(f"next: {_start(cluster, means)}; then commit and push {app.config_file.name}")
+    if not identity.tells:
+        means.say("GitHub is not told of deployments: that takes a machine user's token or a GitHub App")
     for line in last_lines(app.path, config):
         means.say(line)
     return changes
@@ -110,14 +65,15 @@ def _cluster_steps(
     app: App,
     ops: RepoPath,
     namespaces: dict[str, str],
-    user: MachineUser,
+    identity: Identity,
     address: str,
     cluster: Kubeconfig,
     means: Means,
 ) -> list[Step]:
     """What dppctl's chart needs besides."""
     file = means.config / VALUES_FILE
-    wanted = Installation(app.path, ops, namespaces, user.name, user.email, address)
+    github = {"user": identity.name, "email": identity.email, **identity.chart}
+    wanted = Installation(app.path, ops, namespaces, github, address)
     generated = ("DPPCTL_SYNC_TOKEN", "DPPCTL_DATABASE_PASSWORD")
     return [
         *(NamespaceStep(cluster, name) for name in namespaces.values()),
@@ -170,47 +126,35 @@ def _app_config(
     return step, parse_app_config(after, str(app.config_file))
 
 
-def _machine_user(app: RepoPath, ops: RepoPath, given: Given, questions: Questions, means: Means) -> MachineUser:
-    """Asked for what is kept nowhere yet."""
-    token = given.token or means.secrets.read(TOKEN)
-    if token is None:
-        web = means.settings.github_url
-        means.say(STEPS.format(web=web, app=app.repository, ops=ops.repository))
-        token = questions.secret("GitHub Auth Token", "--token-file")
-    name, email = given.user or means.open_settings.read(USER), given.email or means.open_settings.read(EMAIL)
-    if name is None or email is None:
-        account = means.client(token).get_user()
-        address = f"{account.id}+{account.login}@users.noreply.github.com"
-        name = name or questions.text("GitHub Continuous Deployment user name", "--user", account.login)
-        email = email or questions.text("GitHub Continuous Deployment user email", "--email", address)
-    return MachineUser(token, name, email)
-
-
 def _steps(
-    app: App, ops: RepoPath, namespaces: dict[str, str], user: MachineUser, address: str, given: Given, means: Means
+    app: App,
+    ops: RepoPath,
+    namespaces: dict[str, str],
+    identity: Identity,
+    address: str,
+    given: Given,
+    means: Means,
 ) -> list[Step]:
-    theirs = means.client(user.token)
-    owner = means.client(given.owner_token) if given.owner_token else None
+    maker, settings = identity.maker, identity.settings
     # On a dry run nobody can look into what would be made.
-    is_there = not given.dry_run or find_repository(owner or theirs, ops.repository) is not None
-    needed: dict[str, Access] = {app.path.repository: "write", **({ops.repository: "write"} if is_there else {})}
+    is_there = not given.dry_run or find_repository(maker, ops.repository) is not None
     registration = means.config / REGISTRATION_FILE
     registered = with_app(read_text(registration), str(registration), app.path, ops, list(namespaces))
-    url = means.settings.repository_url(ops.repository)
     places = [
         OpsEnvironment(name, namespace, release_name(Target(app.path, ops, name)))
         for name, namespace in namespaces.items()
     ]
-    known = {USER: user.name, EMAIL: user.email, ADDRESS: address}
+    known = {USER: identity.name, EMAIL: identity.email, ADDRESS: address, **identity.known}
     if isinstance(means.secrets, Keyring):
         known["DPPCTL_KEYRING"] = means.secrets.service
+    keep = [KeepStep(means.secrets, identity.secrets, "what shows GitHub who it is")] if identity.secrets else []
     return [
-        RepositoryStep(owner or theirs, ops.repository),
-        MachineUserStep(theirs, owner, needed),
-        TemplateStep(means.git(user.token, user.name, user.email), url, ops, places, is_there),
-        KeepStep(means.secrets, {TOKEN: user.token}, "the machine user's token"),
+        RepositoryStep(maker, ops.repository),
+        *identity.access,
+        TemplateStep(Git(settings), settings.repository_url(ops.repository), ops, places, is_there),
+        *keep,
         KeepStep(means.open_settings, known, "the servers' settings"),
         SecretStep(means.secrets, given.rotate_secret),
         FileStep(registration, registered, "the registration of the app"),
-        WebhookStep(owner or theirs, app.path.repository, address, means.secrets),
+        WebhookStep(maker, app.path.repository, address, means.secrets),
     ]

@@ -77,7 +77,7 @@ class TemplateStep:
             names = ", ".join(one.name for one in self.environments)
             self.git(folder, "add", "--all", "--", ".")
             self.git(folder, "commit", "--quiet", "--message", f"What dppctl deploys from: {names}")
-            self.git(folder, "push", "--quiet", "--", "origin", "HEAD")
+            self.git(folder, "push", "--quiet", "--", self.url, "HEAD")
 
     def _add_missing(self, folder: Path) -> list[Path]:
         is_new = not (folder / "chart" / "Chart.yaml").is_file()

@@ -13,6 +13,7 @@ import yaml
 from bot.registration import parse_registration
 from bot.settings import Settings, load_settings
 from bot.workshop import builder_options
+from cli.init.deploy_key import new_key, to_setting
 from tests.charts.chart_values import documented, known, leaves, table
 from tests.conftest import REPOSITORY
 from tests.helm import helm
@@ -24,6 +25,7 @@ ALL: dict[str, Any] = {
     **SYNC,
     "builder": "buildkit",
     "imagePullSecrets": [{"name": "pull"}],
+    "github": {"hostKeys": ["ssh-ed25519 AAAA"], "sshUrl": "ssh://git@ssh.github.com:443"},
     "registry": {
         "url": "registry.example.org/data",
         "existingSecret": "login",
@@ -43,6 +45,7 @@ ELSEWHERE: dict[str, Any] = {
     "deployedBy": "commit-status",
     "sync": {"environments": {"staging": "data"}},
     "database": {"existingSecret": "database"},
+    "github": {"appId": "7"},
     "bot": {"persistence": {"enabled": False}},
     "networkPolicy": {"enabled": False},
 }
@@ -111,6 +114,7 @@ def test_helm_3_renders_the_same() -> None:
         ({"apps": [{"appRepoPath": "ann"}]}, "appRepoPath"),
         ({"apps": [{**APPS[0], "environment": "staging"}]}, "environment"),
         ({"github": {"url": "https://ann:secret@example.org"}}, None),
+        ({"github": {"hostKeys": ["AAAA"]}}, "hostKeys"),
         ({"image": {"digest": "latest"}}, "digest"),
         ({"existingSecret": ""}, "existingSecret"),
     ],
@@ -141,6 +145,8 @@ def test_the_servers_know_every_variable_that_is_set(tmp_path: Path) -> None:
         given = environment(found[name])
         assert {variable for variable in given if variable.startswith("DPPCTL_")} <= fields, name
         values = {variable: value if isinstance(value, str) else "a-secret" for variable, value in given.items()}
+        if "DPPCTL_DEPLOY_KEYS" in values:
+            values["DPPCTL_DEPLOY_KEYS"] = to_setting({"ann/ops": new_key()})
         settings = load_settings(
             tmp_path, {**values, "DPPCTL_REGISTRY_CA": __file__}, receives=name == "dppctl-webhooks"
         )
@@ -152,6 +158,20 @@ def test_the_servers_know_every_variable_that_is_set(tmp_path: Path) -> None:
     assert sync["DPPCTL_SYNC_ENVIRONMENTS"] == "production=data,staging=data-staging"
     assert sync["DPPCTL_RECEIVER_URL"] == "http://dppctl-webhooks"
     assert environment(found["dppctl-bot"])["DPPCTL_SYNC_URL"] == "http://dppctl-sync"
+    assert settings.repository_url("ann/ops") == "ssh://git@ssh.github.com:443/ann/ops.git"
+
+
+def test_git_takes_a_token_or_an_app_or_deploy_keys() -> None:
+    def keys(values: dict[str, Any]) -> dict[str, bool]:
+        """Of the Secret, and whether the pod can do without."""
+        every = pods(rendered(values))["dppctl-bot"]["containers"][0]["env"]
+        found = [one["valueFrom"]["secretKeyRef"] for one in every if "valueFrom" in one]
+        of_git = ("github-token", "github-app-key", "deploy-keys")
+        return {one["key"]: one.get("optional", False) for one in found if one["key"] in of_git}
+
+    assert keys(SYNC) == {"github-token": False}
+    assert keys({**SYNC, "github": {"appId": 7}}) == {"github-app-key": False}
+    assert keys(ALL) == {"github-token": True, "deploy-keys": False}
 
 
 def test_apps_are_what_the_servers_read() -> None:
@@ -195,8 +215,8 @@ def test_no_object_holds_a_secret_and_each_server_gets_only_its_own() -> None:
     found = {name: {first or second for first, second in pairs} for name, pairs in keys.items()}
     assert found == {
         "dppctl-webhooks": {"sync-token", "webhook-secrets", "database-password"},
-        "dppctl-bot": {"sync-token", "github-token", "database-password"},
-        "dppctl-sync": {"sync-token", "github-token"},
+        "dppctl-bot": {"sync-token", "github-token", "deploy-keys", "database-password"},
+        "dppctl-sync": {"sync-token", "github-token", "deploy-keys"},
         "dppctl-database": {"database-password"},
         "dppctl-test": set(),
     }

@@ -91,7 +91,9 @@ class Answers:
     # --- accounts and repositories
 
     def meta_get(self, _: Token, __: Json) -> Answer:
-        return 200, example("meta/get") | {"ssh_keys": self._github.ssh_keys}
+        shown = example("meta/get")  # whose fingerprints are numbers, against its own schema
+        prints = {name: str(value) for name, value in shown["ssh_key_fingerprints"].items()}
+        return 200, shown | {"ssh_key_fingerprints": prints, "ssh_keys": self._github.ssh_keys}
 
     def users_get_authenticated(self, token: Token, _: Json) -> Answer:
         if token.is_installation:

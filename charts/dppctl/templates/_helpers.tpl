@@ -142,7 +142,25 @@ securityContext:
 {{- define "dppctl.gitEnv" -}}
 - name: DPPCTL_GITHUB_URL
   value: {{ .root.Values.github.url | quote }}
+{{- with .root.Values.github.sshUrl }}
+- name: DPPCTL_GITHUB_SSH_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .root.Values.github.hostKeys }}
+- name: DPPCTL_GITHUB_HOST_KEYS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .root.Values.github.appId }}
+- name: DPPCTL_GITHUB_APP_ID
+  value: {{ .root.Values.github.appId | quote }}
+{{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_GITHUB_APP_KEY" "key" "github-app-key") }}
+{{- else }}
 {{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_GITHUB_TOKEN" "key" "github-token") }}
+      optional: {{ not (empty .root.Values.github.hostKeys) }}
+{{- end }}
+{{- if .root.Values.github.hostKeys }}
+{{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_DEPLOY_KEYS" "key" "deploy-keys") }}
+{{- end }}
 {{- end -}}
 
 {{- define "dppctl.databaseEnv" -}}

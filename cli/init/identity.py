@@ -1,0 +1,167 @@
+"""In whose name dppctl's servers work: a machine user, a GitHub App, or nobody but the ops repo's deploy key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from github import Github
+from pydantic import SecretStr
+
+from bot.names import RepoPath
+from bot.settings import Settings
+from cli.errors import InputError
+from cli.init.access import MachineUserStep, find_repository
+from cli.init.app import App
+from cli.init.ask import Questions
+from cli.init.deploy_key import DeployKeyStep, host_keys, kept_keys
+from cli.init.github_app import AppStep, GitHubApp
+from cli.init.machine_user import STEPS
+from cli.init.means import Given, Means
+from cli.init.steps import Step
+
+TOKEN, USER, EMAIL = "DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_USER", "DPPCTL_GITHUB_EMAIL"
+APP_ID, APP_KEY, HOST_KEYS = "DPPCTL_GITHUB_APP_ID", "DPPCTL_GITHUB_APP_KEY", "DPPCTL_GITHUB_HOST_KEYS"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who that is, and what it takes."""
+
+    name: str  # for commits
+    email: str
+    maker: Github  # who makes repositories and webhooks: the owner, where there is a token of theirs
+    settings: Settings  # for the git of `dppctl init` itself
+    access: Sequence[Step]  # they see to it that it may do what it must
+    secrets: Mapping[str, str] = field(default_factory=dict)  # to be kept, by variable
+    known: Mapping[str, str] = field(default_factory=dict)  # the same, but no secrets
+    chart: Mapping[str, object] = field(default_factory=dict)  # for the chart's values, below `github`
+    tells: bool = True  # may it tell GitHub of deployments?
+
+
+def find_identity(app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
+    """By flags, else by what is kept, else by asking. Raises InputError, BotError and GithubException."""
+    if given.deploy_key and given.app_id:
+        raise InputError("--deploy-key and --app-id: give one of them")
+    if given.app_id or (means.open_settings.read(APP_ID) and not given.deploy_key):
+        return _github_app(app, ops, given, questions, means)
+    if given.deploy_key or ops.repository.lower() in kept_keys(means.secrets):
+        return _deploy_key(app, ops, given, questions, means)
+    return _machine_user(app, ops, given, questions, means)
+
+
+def find_maker(repository: str, given: Given, means: Means) -> Github | None:
+    """Who manages the webhooks of OWNER/REPO, nobody being asked; None: nobody is known."""
+    if token := given.owner_token or given.token or means.secrets.read(TOKEN):
+        return means.client(token)
+    identity = given.app_id or means.open_settings.read(APP_ID)
+    key = given.app_key or means.secrets.read(APP_KEY) or means.settings.app_key
+    if not (identity and key):
+        return None
+    return means.client(GitHubApp(identity, key, means.settings.api_url).token(repository, means.settings.github_url))
+
+
+def _machine_user(app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
+    token = given.token or means.secrets.read(TOKEN)
+    if token is None:
+        web = means.settings.github_url
+        means.say(STEPS.format(web=web, app=app.path.repository, ops=ops.repository))
+        token = questions.secret("GitHub Auth Token", "--token-file")
+    theirs = means.client(token)
+    name, email = _kept_name(given, means)
+    if name is None or email is None:
+        account = theirs.get_user()
+        address = f"{account.id}+{account.login}@users.noreply.github.com"
+        name, email = _ask_name(name, email, account.login, address, questions)
+    owner = means.client(given.owner_token) if given.owner_token else None
+    needed = _reached(owner or theirs, app, ops, given)
+    return Identity(
+        name=name,
+        email=email,
+        maker=owner or theirs,
+        settings=_settings(means, name, email, github_token=SecretStr(token)),
+        access=[MachineUserStep(theirs, owner, dict.fromkeys(needed, "write"))],
+        secrets={TOKEN: token},
+    )
+
+
+def _github_app(app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
+    identity = given.app_id or means.open_settings.read(APP_ID) or ""
+    key = given.app_key or means.secrets.read(APP_KEY) or means.settings.app_key
+    if not key:
+        raise InputError(f"the private key of the GitHub App {identity} is kept nowhere; give --app-key-file")
+    mine = GitHubApp(identity, key, means.settings.api_url)
+    owner = means.client(given.owner_token) if given.owner_token else None
+    maker = owner or means.client(mine.token(app.path.repository, means.settings.github_url))
+    name, email = _kept_name(given, means)
+    if name is None or email is None:
+        account = maker.get_user(f"{mine.slug}[bot]")
+        address = f"{account.id}+{account.login}@users.noreply.github.com"
+        name, email = _ask_name(name, email, account.login, address, questions)
+    in_file = means.settings.github_app_key_file is not None and not given.app_key
+    return Identity(
+        name=name,
+        email=email,
+        maker=maker,
+        settings=_settings(means, name, email, github_app_id=identity, github_app_key=SecretStr(key)),
+        access=[AppStep(mine, app.path.repository, _reached(maker, app, ops, given), means.settings.github_url)],
+        secrets={} if in_file else {APP_KEY: key},
+        known={APP_ID: identity},
+        chart={"appId": identity},
+    )
+
+
+def _deploy_key(app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
+    mine = given.owner_token
+    if mine is None:
+        means.say("To add the deploy key, and the webhook, it takes a token of yours. It is used now and kept nowhere.")
+        mine = questions.secret("GitHub Auth Token of somebody who administers the repositories", "--owner-token-file")
+    owner = means.client(mine)
+    name, email = _kept_name(given, means)
+    if name is None or email is None:
+        default = Settings.model_fields
+        name, email = _ask_name(name, email, default["github_user"].default, default["github_email"].default, questions)
+    token = given.token or means.secrets.read(TOKEN)
+    keys = host_keys(owner, means.settings.ssh_url)
+    settings = means.settings.model_copy(update={"github_host_keys": keys})
+    access: list[Step] = [DeployKeyStep(owner, ops.repository, means.secrets, settings)]
+    there = find_repository(owner, app.path.repository)
+    if token:
+        access.append(MachineUserStep(means.client(token), owner, {app.path.repository: "write"}))
+    elif there and there.private and app.path.repository != ops.repository:
+        access.append(DeployKeyStep(owner, app.path.repository, means.secrets, settings, read_only=True))
+    chart: dict[str, object] = {"hostKeys": list(keys)}
+    if means.settings.github_ssh_url:
+        chart["sshUrl"] = means.settings.github_ssh_url
+    return Identity(
+        name=name,
+        email=email,
+        maker=owner,
+        settings=_settings(means, name, email, github_token=SecretStr(mine)),
+        access=access,
+        secrets={TOKEN: token} if token else {},
+        known={HOST_KEYS: ",".join(keys)},
+        chart=chart,
+        tells=bool(token),
+    )
+
+
+def _reached(github: Github, app: App, ops: RepoPath, given: Given) -> list[str]:
+    """The repositories that it must reach; on a dry run nobody can look into one that would be made."""
+    is_there = not given.dry_run or find_repository(github, ops.repository) is not None
+    return [app.path.repository, *([ops.repository] if is_there else [])]
+
+
+def _kept_name(given: Given, means: Means) -> tuple[str | None, str | None]:
+    return given.user or means.open_settings.read(USER), given.email or means.open_settings.read(EMAIL)
+
+
+def _ask_name(name: str | None, email: str | None, login: str, address: str, questions: Questions) -> tuple[str, str]:
+    return (
+        name or questions.text("GitHub Continuous Deployment user name", "--user", login),
+        email or questions.text("GitHub Continuous Deployment user email", "--email", address),
+    )
+
+
+def _settings(means: Means, name: str, email: str, **credentials: object) -> Settings:
+    """With these credentials, and no others that are kept."""
+    none = {"github_token": SecretStr(""), "github_app_id": "", "github_app_key_file": None, "deploy_keys": {}}
+    return means.settings.model_copy(update={**none, "github_user": name, "github_email": email, **credentials})
