@@ -1,21 +1,32 @@
 """`dppctl init --deploy-key`: no machine user, git over ssh with the ops repo's own key."""
 
+import json
+import os
+import secrets
+import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from bot.deploy_keys import parse_deploy_keys
 from bot.git import Git
 from bot.mirror import Mirror
 from bot.registration import read_registration
 from bot.settings import load_settings
 from cli.errors import InputError
-from cli.init.deploy_key import VARIABLE
+from cli.init.command import init
+from cli.init.deploy_key import VARIABLE, public_half
 from cli.init.secret_places import EnvFile
 from tests.cli.init.person import Person
+from tests.conftest import REPOSITORY, needs, use_kubeconfig
 from tests.forge import git
 from tests.github.fake import FakeGitHub
 from tests.github.git_ssh import git_ssh, new_host_key
+from tests.helm import helm, kubectl
 
 FLAGS = ("--deploy-key", "--yes", "--ops-repo", "ann/ops", "--url", "https://d.example.org", "--user", "dppctl",
          "--email", "dppctl@example.org")  # fmt: skip
@@ -147,3 +158,27 @@ def test_a_host_with_another_key_is_told(ann: Person, github: FakeGitHub, tmp_pa
     assert "the deploy key of ann/ops: git ls-remote: the host's key is not in DPPCTL_GITHUB_HOST_KEYS" in str(
         done.exception
     )
+
+
+def test_on_a_cluster_the_key_is_in_the_secret_and_the_chart_gets_the_host_keys(
+    ann: Person, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
+    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
+    use_kubeconfig(monkeypatch, kubeconfig)
+    name = f"init-{secrets.token_hex(4)}"
+    config = ["--folder", str(ann.app), "--config", str(ann.config), "--namespace", name, *FLAGS]
+    done = CliRunner(env={"DPPCTL_OWNER_TOKEN": "hers", "DPPCTL_GITHUB_TOKEN": None}).invoke(
+        init, ["kubeconfig", *config]
+    )
+    assert done.exit_code == 0, f"{done.output}{done.exception}"
+    get = [str(kubectl()), "--kubeconfig", kubeconfig, "get", "-o", "json", "-n", name, "secret", "dppctl"]
+    secret = json.loads(subprocess.check_output(get))["data"]
+    assert set(secret) == {"deploy-keys", "webhook-secrets", "sync-token", "database-password"}
+    (kept,) = parse_deploy_keys(b64decode(secret["deploy-keys"]).decode()).values()
+    assert [one["key"] for one in github.repo("ann/ops").keys.values()] == [public_half(kept)]
+    file = ann.config / "dppctl-values.yaml"
+    values = yaml.safe_load(file.read_text())["github"]
+    assert (values["hostKeys"], values["user"]) == (github.ssh_keys, "dppctl")
+    chart = str(REPOSITORY / "charts" / "dppctl")
+    subprocess.check_output([str(helm()), "template", "dppctl", chart, "--values", str(file)])
