@@ -1,7 +1,7 @@
 """The machine user on GitHub: what its token may do, and its invitations to the repositories."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from github import Github, UnknownObjectException
@@ -9,6 +9,7 @@ from github.Repository import Repository
 
 from cli.errors import InputError
 from cli.init.machine_user import Access, Token, problems, summary
+from cli.init.permissions import Role, lacking
 from cli.init.steps import Change
 
 
@@ -46,12 +47,16 @@ class MachineUserStep:
     github: Github  # the machine user's
     owner: Github | None  # somebody's who may invite
     needed: Mapping[str, Access]
+    # Repositories where a new token's permissions are tried, if it is a fine-grained one.
+    tried: Mapping[str, Role] = field(default_factory=dict)
 
     def look(self) -> Change | str:
         """Raises InputError for what only a person can mend."""
         now = datetime.now(UTC)
         token = read_token(self.github, self.needed)
         found = problems(token, self.needed, now)
+        if not found and token.scopes is None and self.tried:
+            return Change(f"try what the fine-grained token of {token.login} may do", lambda: self._try(token))
         if not found:
             return summary(token, now)
         lacking = [name for name, access in self.needed.items() if problems(token, {name: access}, now)]
@@ -79,7 +84,15 @@ class MachineUserStep:
         still = problems(token, {name: self.needed[name] for name in repositories}, now)
         if still:
             raise InputError("; ".join(still))
-        return summary(token, now)
+        return self._try(token) if token.scopes is None else summary(token, now)
+
+    def _try(self, token: Token) -> str:
+        if missing := lacking(self.github, self.tried):
+            raise InputError(
+                f"the token of {token.login} lacks permissions: {'; '.join(missing)}. Add them to it on GitHub "
+                "(Settings, Developer settings, Fine-grained tokens), and run dppctl init again"
+            )
+        return summary(token, datetime.now(UTC))
 
 
 def _access(github: Github, name: str) -> Access:

@@ -16,6 +16,7 @@ from cli.init.deploy_key import DeployKeyStep, host_keys, kept_keys
 from cli.init.github_app import AppStep, GitHubApp
 from cli.init.machine_user import STEPS
 from cli.init.means import Given, Means
+from cli.init.permissions import Role
 from cli.init.steps import Step
 
 TOKEN, USER, EMAIL = "DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_USER", "DPPCTL_GITHUB_EMAIL"
@@ -73,12 +74,14 @@ def _machine_user(app: App, ops: RepoPath, given: Given, questions: Questions, m
         name, email = _ask_name(name, email, account.login, address, questions)
     owner = means.client(given.owner_token) if given.owner_token else None
     needed = _reached(owner or theirs, app, ops, given)
+    is_new = token != means.secrets.read(TOKEN)
+    tried: dict[str, Role] = {name: "app" if name == app.path.repository else "ops" for name in needed}
     return Identity(
         name=name,
         email=email,
         maker=owner or theirs,
         settings=_settings(means, name, email, github_token=SecretStr(token)),
-        access=[MachineUserStep(theirs, owner, dict.fromkeys(needed, "write"))],
+        access=[MachineUserStep(theirs, owner, dict.fromkeys(needed, "write"), tried if is_new else {})],
         secrets={TOKEN: token},
     )
 
@@ -125,7 +128,9 @@ def _deploy_key(app: App, ops: RepoPath, given: Given, questions: Questions, mea
     access: list[Step] = [DeployKeyStep(owner, ops.repository, means.secrets, settings)]
     there = find_repository(owner, app.path.repository)
     if token:
-        access.append(MachineUserStep(means.client(token), owner, {app.path.repository: "write"}))
+        theirs, name_of_app = means.client(token), app.path.repository
+        tried: dict[str, Role] = {} if token == means.secrets.read(TOKEN) else {name_of_app: "app"}
+        access.append(MachineUserStep(theirs, owner, {name_of_app: "write"}, tried))
     elif there and there.private and app.path.repository != ops.repository:
         access.append(DeployKeyStep(owner, app.path.repository, means.secrets, settings, read_only=True))
     chart: dict[str, object] = {"hostKeys": list(keys)}

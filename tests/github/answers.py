@@ -29,6 +29,8 @@ _NEEDS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "deployment": ("deployments", ("repo", "repo_deployment"), "write"),
     "commit-status": ("statuses", ("repo", "repo:status"), "write"),
     "content": ("contents", ("repo",), "write"),
+    "create-ref": ("contents", ("repo",), "write"),
+    "branch": ("contents", ("repo", "public_repo"), "read"),
     "": ("metadata", ("repo", "public_repo", "repo:status", "repo_deployment"), "read"),
 }
 
@@ -159,6 +161,21 @@ class Answers:
         shown = example("repos/get-branch") | {"name": branch, "protected": branch in repo.protected}
         shown["commit"] |= {"sha": commit}
         return 200, shown
+
+    def repos_list_branches(self, _: Token, __: Json, repo: Repo) -> Answer:
+        lines = git(repo.git.bare, "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads").splitlines()
+        (shown,) = example("repos/list-branches")
+        del shown["protection"]  # where it lacks what its own schema wants
+        return 200, [
+            shown | {"name": name, "commit": shown["commit"] | {"sha": commit}, "protected": name in repo.protected}
+            for name, commit in (line.split() for line in lines)
+        ]
+
+    def git_create_ref(self, _: Token, body: Json, repo: Repo) -> Answer:
+        commit = self._commit(repo, body["sha"], "Object does not exist", 422)
+        git(repo.git.bare, "update-ref", body["ref"], commit)
+        shown = example("git/create-ref") | {"ref": body["ref"]}
+        return 201, shown | {"object": shown["object"] | {"sha": commit}}
 
     def repos_get_commit(self, _: Token, __: Json, repo: Repo, ref: str) -> Answer:
         commit = self._commit(repo, ref, f"No commit found for SHA: {ref}", 422)

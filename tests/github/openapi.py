@@ -28,6 +28,8 @@ OPERATIONS = frozenset(
         "repos/create-for-authenticated-user",
         "repos/create-in-org",
         "repos/get-branch",
+        "repos/list-branches",
+        "git/create-ref",
         "repos/get-content",
         "repos/get-commit",
         "repos/list-webhooks",

@@ -109,6 +109,26 @@ def test_without_the_owners_token_what_is_missing_is_said(ann: Person, github: F
     assert "the token may not manage the webhooks of ann/data; give the owner's (--owner-token-file)" in said(done)
 
 
+def test_what_a_fine_grained_token_lacks_is_said_and_tried_only_once(ann: Person, github: FakeGitHub) -> None:
+    github.repo("ann/data").private = True
+    few = {"contents": "read", "deployments": "write", "metadata": "read"}
+    github.user("robot", "fine", scopes=None, permissions=few)
+    done = ann.init("--yes", "--url", "https://d.example.org", token="fine")
+    assert (
+        "the token of robot lacks permissions: ann/data: Commit statuses: read and write; ann/data-ops: Contents: "
+        "read and write. Add them to it on GitHub"
+    ) in said(done)
+    assert load_settings(ann.config, {}, receives=False).github_token.get_secret_value() == ""
+    few |= {"contents": "write", "statuses": "write"}
+    done = ann.init("--yes", "--url", "https://d.example.org", token="fine")
+    assert done.exit_code == 0, said(done)
+    assert "done     try what the fine-grained token of robot may do\n           the token is robot's" in done.output
+    assert (github.repo("ann/data").deployments, github.repo("ann/data").commit_statuses) == ({}, {})
+    github.calls.clear()
+    assert ann.init("--yes").exit_code == 0
+    assert [call for call in github.writes if not call.endswith("/pings")] == []
+
+
 def test_rotating_the_secret_refuses_no_delivery_on_the_way(ann: Person, github: FakeGitHub) -> None:
     first = ann.init("--yes", "--url", ann.address, token="its")
     assert first.exit_code == 0, first.output
