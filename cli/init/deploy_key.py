@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -40,8 +41,11 @@ def new_key() -> str:
 
 
 def public_half(private: str) -> str:
-    """Such as `ssh-ed25519 AAAA…`, without a comment."""
-    key = load_ssh_private_key(private.encode(), None)
+    """Such as `ssh-ed25519 AAAA…`, without a comment. Raises InputError for a key that ssh cannot use by itself."""
+    try:
+        key = load_ssh_private_key(private.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError(f"{VARIABLE}: a key there cannot be used: {error}; it must have no passphrase") from None
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 

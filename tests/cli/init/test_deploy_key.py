@@ -149,6 +149,15 @@ def test_who_may_not_manage_keys_is_told(ann: Person, github: FakeGitHub) -> Non
     )
 
 
+def test_a_key_of_somebodys_own_must_have_no_passphrase(tmp_path: Path) -> None:
+    new = ["ssh-keygen", "-q", "-t", "ed25519", "-f", str(tmp_path / "key"), "-N"]
+    subprocess.run([*new, "a passphrase"], check=True)
+    with pytest.raises(InputError, match=r"DPPCTL_DEPLOY_KEYS: a key there cannot be used: .*; it must have no"):
+        public_half((tmp_path / "key").read_text())
+    with pytest.raises(InputError, match="cannot be used"):
+        public_half("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+
+
 def test_a_host_with_another_key_is_told(ann: Person, github: FakeGitHub, tmp_path: Path) -> None:
     ann.init(*FLAGS)
     right = github.ssh_keys
