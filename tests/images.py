@@ -87,7 +87,7 @@ def ensure_images(runtime: Runtime) -> Images:
     key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:8]
     storage = cache_dir() / "tests" / f"images-{key}"
     storage.mkdir(parents=True, exist_ok=True)
-    images = Images(storage, _configure(storage), "localhost/test-python", "localhost/test-dpp")
+    images = Images(storage, configure_storage(storage), "localhost/test-python", "localhost/test-dpp")
     with _one_at_a_time(storage / "lock"):
         if not (storage / "made").exists():
             for name, fill in ((images.python, base_images.fill_python), (images.dpp, base_images.fill_dpp)):
@@ -99,7 +99,7 @@ def ensure_images(runtime: Runtime) -> Images:
     return images
 
 
-def _configure(storage: Path) -> dict[str, str]:
+def configure_storage(storage: Path) -> dict[str, str]:
     """Files that need no systemd and touch nobody's images; crun refuses hybrid cgroups, so runc where it is."""
     engine = '[engine]\nruntime = "runc"\n' if shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin") else ""
     limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
