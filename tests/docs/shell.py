@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from cluster.local.folders import cache_dir
 from tests.forge import ENVIRONMENT as GIT
 from tests.helm import kubectl
 
-SECONDS = 180
+SECONDS = 300
 Words = Mapping[str, str]
 
 
@@ -50,20 +51,25 @@ class Shell:
         """The same for what no page says, and a test needs."""
         place = self.home / ".folder"
         script = f"set -o pipefail\n{command}\ncode=$?\npwd > {place}\nexit $code"
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["bash", "-c", script],
             cwd=self.folder,
             env=self.environment,
-            input=given,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=SECONDS,
-            check=False,
+            start_new_session=True,  # so that all of it can be ended
         )
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        try:
+            said, self.complaints = process.communicate(given, timeout=SECONDS)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+        assert process.returncode == code, f"{command}: {process.returncode}\n{said}{self.complaints}"
         self.folder = Path(place.read_text().rstrip("\n"))
-        self.complaints = done.stderr
-        return done.stdout
+        return said
 
     def starts(self, command: str, words: Words | None = None, *, until: str, more: str = "") -> re.Match[str]:
         """Start what runs until it is ended, and wait for a line that has this pattern."""
