@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from tests.bot.test_imaging import DOCKERFILE
@@ -36,8 +37,10 @@ def test_an_image_and_where_it_goes(shell: Shell, tmp_path: Path) -> None:
         digest = shell.prepares(f"skopeo inspect --tls-verify=false --format '{{{{.Digest}}}}' {name}").strip()
         assert built.endswith(f"@{digest}\n")
 
-        shell.environment |= configure_storage(write_files(tmp_path / f"storage-{os.getpid()}", {"any": ""}))
-        shell.prepares(f"podman pull --quiet --tls-verify=false {built.strip()}")
-        shell.types("podman image prune --all", given="y\n")
-        assert shell.prepares("podman images --quiet") == ""
+        (tmp_path / "storage").mkdir()
+        with tempfile.TemporaryDirectory(prefix="dppctl-") as run:
+            shell.environment |= configure_storage(tmp_path / "storage", Path(run))
+            shell.prepares(f"podman pull --quiet --tls-verify=false {built.strip()}")
+            shell.types("podman image prune --all", given="y\n")
+            assert shell.prepares("podman images --quiet") == ""
     shell.types("apt install buildah runc uidmap", more="--simulate")  # the names of the packages
