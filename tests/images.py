@@ -87,7 +87,9 @@ def ensure_images(runtime: Runtime) -> Images:
     key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:8]
     storage = cache_dir() / "tests" / f"images-{key}"
     storage.mkdir(parents=True, exist_ok=True)
-    images = Images(storage, _configure(storage), "localhost/test-python", "localhost/test-dpp")
+    # podman takes no longer run root than 50 characters.
+    run = Path(tempfile.gettempdir(), f"dppctl-{storage.name}")
+    images = Images(storage, configure_storage(storage, run), "localhost/test-python", "localhost/test-dpp")
     with _one_at_a_time(storage / "lock"):
         if not (storage / "made").exists():
             for name, fill in ((images.python, base_images.fill_python), (images.dpp, base_images.fill_dpp)):
@@ -99,12 +101,13 @@ def ensure_images(runtime: Runtime) -> Images:
     return images
 
 
-def _configure(storage: Path) -> dict[str, str]:
-    """Files that need no systemd and touch nobody's images; crun refuses hybrid cgroups, so runc where it is."""
+def configure_storage(storage: Path, run: Path) -> dict[str, str]:
+    """Variables that lead podman and buildah there, and the files that they name.
+
+    They need no systemd and touch nobody's images; crun refuses hybrid cgroups, so runc where it is.
+    """
     engine = '[engine]\nruntime = "runc"\n' if shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin") else ""
     limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
-    # podman takes no longer run root than 50 characters.
-    run = Path(tempfile.gettempdir(), f"dppctl-{storage.name}")
     roots = f'[storage]\ndriver = "overlay"\ngraphroot = "{storage}/graph"\nrunroot = "{run}"\n'
     files = {"containers.conf": engine + limits, "storage.conf": roots}
     for name, text in files.items():

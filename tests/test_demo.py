@@ -1,37 +1,49 @@
-"""`make demo`, told once."""
+"""`make demo` in a fresh clone, told once."""
 
-import os
 import re
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from cluster.local.folders import cache_dir
+import pytest
+
 from cluster.local.runtime import Runtime
 from tests.conftest import REPOSITORY, processes_with
+from tests.docs.shell import Shell
 
 
-def test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go(runtime: Runtime, tmp_path: Path) -> None:
+@pytest.fixture
+def clone(runtime: Runtime, tmp_path: Path) -> Iterator[Shell]:
+    """Somebody in a clone of what is committed, whose .venv is the one that runs the tests."""
     assert runtime.bin.is_dir()
-    environment = {**os.environ, "ONCE": "1", "TMPDIR": str(tmp_path), "DPPCTL_CACHE_DIR": str(cache_dir())}
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "examples" / "demo.py")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    shell = Shell(tmp_path / "home", tmp_path)
+    shell.types("git clone <this repository> dppctl && cd dppctl", {"<this repository>": str(REPOSITORY)})
+    venv = shell.folder / ".venv"
+    venv.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.suffix != ".stamp":
+            (venv / part.name).symlink_to(part)
+    for stamp in ("uv", "run"):
+        (venv / f"{stamp}.stamp").touch()
+    yield shell
+    shell.end()
+
+
+def test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go(clone: Shell, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    clone.environment["TMPDIR"] = str(temporary)
+    told = clone.types("ONCE=1 make demo")
     for environment_name in ("staging", "production"):
-        assert re.search(rf"deployed to {environment_name}: [\d.]+ s from the push to the receipt", done.stdout)
-    assert len(re.findall(r"\./countries-to-db: succeeded, 249 rows", done.stdout)) == 3
-    assert len(re.findall(r"\./zones-to-db: succeeded, \d+ rows", done.stdout)) == 3
-    assert re.search(r"deployment 2 failed, [\d.]+ s after the push:", done.stdout)
-    assert "not enough values to unpack" in done.stdout
-    assert re.search(r"\| staging stays as it was, on master \(\w{12}\)", done.stdout)
-    assert done.stdout.count("in staging's database, the countries with the most time zones: United States") == 3
-    assert re.search(r"Deploy demo/tz-data v1\.0\.0 \(\w{12}\) to production", done.stdout)
-    assert re.search(r"All deployments, .*: http://127\.0\.0\.1:\d+/", done.stdout)
-    assert list(tmp_path.iterdir()) == []
-    assert not processes_with(f"{tmp_path}/dppctl-demo-")
+        assert re.search(rf"deployed to {environment_name}: [\d.]+ s from the push to the receipt", told)
+    assert len(re.findall(r"\./countries-to-db: succeeded, 249 rows", told)) == 3
+    assert len(re.findall(r"\./zones-to-db: succeeded, \d+ rows", told)) == 3
+    assert re.search(r"deployment 2 failed, [\d.]+ s after the push:", told)
+    assert "not enough values to unpack" in told
+    assert re.search(r"\| staging stays as it was, on master \(\w{12}\)", told)
+    assert told.count("in staging's database, the countries with the most time zones: United States") == 3
+    assert re.search(r"Deploy demo/tz-data v1\.0\.0 \(\w{12}\) to production", told)
+    assert re.search(r"All deployments, .*: http://127\.0\.0\.1:\d+/", told)
+    assert list(temporary.iterdir()) == []
+    assert not processes_with(f"{temporary}/dppctl-demo-")
+    assert clone.types(".venv/bin/dppctl", more="--version").startswith("dppctl, version ")

@@ -147,7 +147,7 @@ def _steps(
     known = {USER: identity.name, EMAIL: identity.email, ADDRESS: address, **identity.known}
     if isinstance(means.secrets, Keyring):
         known["DPPCTL_KEYRING"] = means.secrets.service
-    keep = [KeepStep(means.secrets, identity.secrets, "what shows GitHub who it is")] if identity.secrets else []
+    keep = [KeepStep(means.secrets, identity.secrets, identity.what)] if identity.secrets else []
     return [
         RepositoryStep(maker, ops.repository),
         *identity.access,

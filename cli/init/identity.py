@@ -33,6 +33,7 @@ class Identity:
     settings: Settings  # for the git of `dppctl init` itself
     access: Sequence[Step]  # they see to it that it may do what it must
     secrets: Mapping[str, str] = field(default_factory=dict)  # to be kept, by variable
+    what: str = "the machine user's token"  # how messages call them
     known: Mapping[str, str] = field(default_factory=dict)  # the same, but no secrets
     chart: Mapping[str, object] = field(default_factory=dict)  # for the chart's values, below `github`
     tells: bool = True  # may it tell GitHub of deployments?
@@ -107,6 +108,7 @@ def _github_app(app: App, ops: RepoPath, given: Given, questions: Questions, mea
         settings=_settings(means, name, email, github_app_id=identity, github_app_key=SecretStr(key)),
         access=[AppStep(mine, app.path.repository, _reached(maker, app, ops, given), means.settings.github_url)],
         secrets={} if in_file else {APP_KEY: key},
+        what=f"the private key of the GitHub App {identity}",
         known={APP_ID: identity},
         chart={"appId": identity},
     )

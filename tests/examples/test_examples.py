@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY, Dppctl
+from tests.docs.pages import commands
 
 EXAMPLES = sorted(spec.parent for spec in (REPOSITORY / "examples").glob("*/*spec.yaml"))
 
@@ -33,12 +34,13 @@ RunExample = Callable[..., Run]
 
 @pytest.fixture
 def run_example(dppctl: Dppctl, tmp_path: Path) -> RunExample:
-    """Runs a copy of the example."""
+    """Runs a copy of the example with the command of its README, and options behind it."""
 
     def run(name: str, *arguments: str) -> Run:
         folder = tmp_path / name
         shutil.copytree(REPOSITORY / "examples" / name, folder, ignore=shutil.ignore_patterns("data", ".code", ".dpp"))
-        done = dppctl("run", "--output", "json", *arguments, cwd=folder)
+        first = next(one.text for one in commands(f"examples/{name}/README.md") if one.text.startswith("dppctl run"))
+        done = dppctl(*first.split()[1:], "--output", "json", *arguments, cwd=folder)
         assert done.stdout, done.stderr
         receipt = json.loads(done.stdout.splitlines()[-1])
         return Run(folder, done.returncode, {result["id"]: result for result in receipt["pipelines"]}, done.stderr)
@@ -130,11 +132,12 @@ def test_dependencies_run_in_their_order_and_feed_each_other(run_example: RunExa
     assert sums.split() == ["year,amount", "2023,880", "2024,900"]
 
 
-def test_source_spec_makes_a_pipeline_of_each_file(run_example: RunExample) -> None:
+def test_source_spec_makes_the_pipeline_that_is_asked_for(run_example: RunExample) -> None:
     run = run_example("source-spec")
     assert run.code == 0, run.stderr
-    assert run.rows() == {"./libraries": 2, "./parks": 3}
+    assert run.rows() == {"./parks": 3}
     assert (run.folder / "data/parks/datapackage.json").exists()
+    assert not (run.folder / "data/libraries").exists()
 
 
 def test_with_requirements_imports_a_package_that_dpp_does_not_bring(run_example: RunExample) -> None:

@@ -1,0 +1,118 @@
+"""What is typed on the way to a cluster: README.md, charts/dppctl/README.md and docs/sync.md, to a real API server."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.sync.helm.api import Api
+from tests.cli.init.person import Person
+from tests.cli.providers.test_providers import MINIKUBE
+from tests.conftest import REPOSITORY, eventually, write_files
+from tests.docs.pages import block_from
+from tests.docs.shell import Shell, put
+from tests.github.fake import FakeGitHub
+from tests.sync.helm.cluster import STAGING, Cluster
+
+
+def test_dppctls_servers(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
+    shell.environment["KUBECONFIG"] = kubeconfig
+    name = f"docs-{secrets.token_hex(4)}"
+    for namespace in (name, f"{name}-staging", f"{name}-production"):
+        shell.prepares(f"kubectl create namespace {namespace}")
+    own = {"--namespace dppctl": f"--namespace {name}"}
+    files = write_files(tmp_path, {"secret": "s3cret"})
+    shell.types(
+        "kubectl --namespace dppctl create secret generic dppctl --from-file=webhook-secrets=FILE "
+        "--from-file=github-token=FILE --from-file=sync-token=FILE --from-file=database-password=FILE",
+        {**own, "FILE": str(files / "secret")},
+    )
+    values = put(
+        block_from("charts/dppctl/README.md", "image:"),
+        {"data-staging": f"{name}-staging", "data-production": f"{name}-production"},
+    )
+    write_files(tmp_path, {"values.yaml": values})
+    shell.types(
+        "helm upgrade --install dppctl charts/dppctl --namespace dppctl --values values.yaml",
+        {**own, "values.yaml": str(tmp_path / "values.yaml")},
+    )
+    with pod_succeeds(f"/api/v1/namespaces/{name}/pods/dppctl-test"):
+        assert "Succeeded" in shell.types("helm test dppctl --namespace dppctl", own)
+    said = shell.types("kubectl --namespace dppctl rollout restart deployment", own)
+    assert "deployment.apps/dppctl-webhooks restarted" in said
+
+
+def test_init_on_a_cluster(shell: Shell, kubeconfig: str, github: FakeGitHub, tmp_path: Path) -> None:
+    shell.environment |= {"KUBECONFIG": kubeconfig, "DPPCTL_GITHUB_TOKEN": "its", "DPPCTL_OWNER_TOKEN": "hers"}
+    ann = Person(github, tmp_path)
+    name = f"docs-{secrets.token_hex(4)}"
+    urls = f"DPPCTL_GITHUB_URL={github.url}\nDPPCTL_GITHUB_API_URL={github.api_url}\n"
+    config = write_files(shell.home / ".config" / "dppctl", {".env": urls})
+    shell.folder = ann.app
+    answers = f"--yes --namespace {name}"
+    shell.types("dppctl init kubeconfig --url https://dppctl.example.org", more=answers)
+    shell.folder = REPOSITORY
+    shell.types(
+        "helm upgrade --install dppctl charts/dppctl --namespace dppctl --values dppctl-values.yaml",
+        {"--namespace dppctl": f"--namespace {name}", "dppctl-values.yaml": str(config / "dppctl-values.yaml")},
+    )
+
+    # minikube's program is not here: one that answers like it, whose cluster is the same API server.
+    mine = write_files(tmp_path / "minikube", {"minikube": MINIKUBE, "kubeconfig": Path(kubeconfig).read_text()})
+    (mine / "minikube").chmod(0o755)
+    shell.environment |= {"KUBECONFIG": str(mine / "kubeconfig"), "PATH": f"{mine}:{shell.environment['PATH']}"}
+    (context,) = shell.prepares("kubectl config get-contexts --output name").split()
+    shell.prepares(f"kubectl config rename-context {context} minikube")
+    shell.folder = ann.app
+    assert "minikube cluster is ready" in shell.types("dppctl init minikube", more=answers)
+
+
+def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:
+    environments = ",".join(f"{name}={where}" for name, where in cluster.namespaces.items())
+    settings = f"DPPCTL_GITHUB_URL={cluster.forge.url}\nDPPCTL_SYNC_ENVIRONMENTS={environments}\nDPPCTL_PORT=0\n"
+    apps = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"
+    folder = write_files(cluster.folder / "config", {"apps.yaml": apps, ".env": settings + "DPPCTL_SYNC_TOKEN=t0k3n\n"})
+    shell.environment["KUBECONFIG"] = kubeconfig
+    config = {"DIR": str(folder)}
+    place = cluster.sync.places[STAGING]
+    release, there = {"RELEASE": place.release}, f"--namespace {place.namespace}"
+
+    cluster.say(pipelines=(), people={"text": "first"})
+    assert "+  text: first" in shell.types("dppctl sync --config DIR --once --dry-run", config)
+    assert cluster.release() is None
+    shell.types("dppctl sync --config DIR --once", config)
+    assert cluster.text() == "first"
+    shell.folder = folder
+    assert "nothing changes" in shell.types("dppctl sync --once --dry-run")
+
+    # Somebody deploys past it, and sync deploys once more what the ops repo says.
+    shell.folder = cluster.ops.work
+    cluster.ops.pull()
+    (shell.folder / "environments" / "staging" / "values.yaml").write_text("text: mine\n")
+    shell.types(
+        "helm upgrade --install RELEASE chart -n NAMESPACE -f environments/E/values.yaml "
+        "-f environments/E/values.auto-updated.yaml",
+        {**release, "NAMESPACE": place.namespace, "E": "staging"},
+    )
+    assert cluster.text() == "mine"
+    shell.starts("dppctl sync --config DIR", config, until="http://")
+    eventually(lambda: cluster.text() == "first", "sync repairs it")
+    shell.end()
+    shell.types("helm uninstall", more=f"{place.release} {there}")
+    shell.types("kubectl delete configmap dppctl-RELEASE", release, more=there)
+
+
+@contextmanager
+def pod_succeeds(path: str) -> Iterator[None]:
+    """What a kubelet would do: this pod runs and ends well."""
+
+    def work() -> None:
+        api = Api()
+        eventually(lambda: api.get(path), f"there is {path}")
+        api.patch(f"{path}/status", {"status": {"phase": "Succeeded"}})
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    thread.join()

@@ -1,0 +1,46 @@
+"""What README.md and docs/images.md say of images: buildah, a real registry, and a containers storage of the test's."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.bot.test_imaging import DOCKERFILE
+from tests.conftest import needs, write_files
+from tests.docs.pages import block_from
+from tests.docs.shell import Shell, put
+from tests.forge import APP, Forge
+from tests.images import configure_storage
+from tests.registry import running_registry
+
+
+def test_an_image_and_where_it_goes(shell: Shell, tmp_path: Path) -> None:
+    for program in ("buildah", "runc", "skopeo", "busybox", "podman", "apt"):
+        needs(program)
+    needs("root, which builds images without further settings", os.geteuid() == 0)
+    app = Forge(tmp_path).repository("ann/app")
+    shutil.copy(shutil.which("busybox") or "", app.work / "busybox")
+    app.push({**APP, "Dockerfile": DOCKERFILE})
+    with running_registry(tmp_path / "registry", password=True) as registry:
+        mine = {"registry.example.org": registry.host, "/etc/dppctl/registry.json": str(registry.auth_file)}
+        settings = put(block_from("README.md", "DPPCTL_REGISTRY="), mine)
+        config = write_files(tmp_path / "config", {".env": settings})
+        shell.folder = app.work
+        built = shell.types(
+            "dppctl build [DIR] [--app OWNER/REPO/PATH] [--config FOLDER]",
+            {"[DIR]": ".", "[--app OWNER/REPO/PATH]": "--app ann/app", "[--config FOLDER]": f"--config {config}"},
+        )
+        assert built.startswith(f"{registry.host}/data/ann/app@sha256:")
+        tree = shell.types("git rev-parse HEAD:PATH", {"PATH": ""}).strip()
+        shell.environment["REGISTRY_AUTH_FILE"] = str(registry.auth_file)
+        name = f"docker://{registry.host}/data/ann/app:{tree}"
+        digest = shell.prepares(f"skopeo inspect --tls-verify=false --format '{{{{.Digest}}}}' {name}").strip()
+        assert built.endswith(f"@{digest}\n")
+
+        (tmp_path / "storage").mkdir()
+        with tempfile.TemporaryDirectory(prefix="dppctl-") as run:
+            shell.environment |= configure_storage(tmp_path / "storage", Path(run))
+            shell.prepares(f"podman pull --quiet --tls-verify=false {built.strip()}")
+            shell.types("podman image prune --all", given="y\n")
+            assert shell.prepares("podman images --quiet") == ""
+    shell.types("apt install buildah runc uidmap", more="--simulate")  # the names of the packages

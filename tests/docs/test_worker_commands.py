@@ -1,0 +1,30 @@
+"""The worker by itself, as docs/architecture.md tells."""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from cluster.local.runtime import Runtime
+from tests.conftest import REPOSITORY, write_files
+from tests.docs.shell import Shell
+
+SPEC = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
+
+
+def test_the_worker_by_itself(shell: Shell, runtime: Runtime, tmp_path: Path) -> None:
+    zipapp = {"worker.pyz": str(tmp_path / "worker.pyz")}
+    shell.folder = REPOSITORY
+    shell.types("python -m worker.build worker.pyz", zipapp)
+    shell.environment["PATH"] += f":{runtime.bin}"
+    shell.folder = write_files(tmp_path / "workload", {"pipeline-spec.yaml": SPEC})
+    said = shell.types("python worker.pyz run all", zipapp)
+    assert said.endswith("./good: SUCCESS, processed 0 rows\n")
+    write_files(tmp_path, {"token": "s3cret\n"})
+    where = zipapp | {"FILE": str(tmp_path / "token")}
+    found = shell.starts(
+        "python worker.pyz serve --token-file FILE", where, until=r"127\.0\.0\.1:\d+", more="--listen 127.0.0.1:0"
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"http://{found[0]}/run", b"{}", timeout=10)
