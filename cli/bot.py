@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.up import CONFIG_OPTION
+from cli.servers_folder import CONFIG_OPTION
 
 
 @click.command()

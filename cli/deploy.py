@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.up import CONFIG_OPTION
+from cli.servers_folder import CONFIG_OPTION
 
 if TYPE_CHECKING:
     from bot.store import Store

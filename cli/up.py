@@ -4,13 +4,7 @@ from pathlib import Path
 
 import click
 
-CONFIG_OPTION = click.option(
-    "--config",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    show_default="here",
-    help="The folder with apps.yaml and .env.",
-)
+from cli.servers_folder import CONFIG_OPTION
 
 
 @click.command()

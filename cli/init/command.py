@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.servers_folder import home_folder
+
 if TYPE_CHECKING:
     from bot.app_config import AppConfig
     from bot.settings import Settings
@@ -44,7 +46,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--config",
     type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: Path(click.get_app_dir("dppctl")),
+    default=home_folder,
     show_default="dppctl's in your home",
     help="The servers' folder: apps.yaml and .env.",
 )
