@@ -6,7 +6,7 @@ Each step is written down before it is taken (`records.py`), so that a kill at a
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +20,13 @@ from cluster.sync.helm.decide import BUSY, Action, Record, Release
 from cluster.sync.helm.drift import find_drift
 from cluster.sync.helm.job_run import JobError, JobRun
 from cluster.sync.helm.manifests import job_of
-from cluster.sync.helm.means import Means, files_for_helm
-from cluster.sync.helm.program import HelmAwayError, HelmError
+from cluster.sync.helm.means import Means, files_for_helm, read_values_files
+from cluster.sync.helm.program import HelmAwayError, HelmBusyError, HelmError, Revision
 from cluster.sync.helm.releases import manifest, newest, unlock
 from cluster.sync.helm.wanted import Place, Wanted
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 from cluster.sync.report import sync_event
-from cluster.sync.repositories import values_at
+from cluster.sync.repositories import values_of
 
 _SLOT_SECONDS = 0.5  # between two looks whether to go on waiting
 
@@ -51,15 +51,17 @@ class Deployment:
         action: Action,
         wanted: Wanted | None,
         record: Record | None,
+        release: Release | None,
         known: Sequence[str] = (),
     ) -> None:
-        """`known`: the drift that the last check found."""
+        """`release`: the newest when `action` was decided; `known`: the drift that the last check found."""
         self.place = place
         self.wanted = wanted
         self._means = means
         self.action = action
         self._is_new = record is None
         self._record = record or Record(wanted.fingerprint if wanted else "", "deploying")
+        self._release = release
         self._known = list(known)
         self.drift: list[str] = []  # that a check found
         self._stop = threading.Event()
@@ -86,7 +88,7 @@ class Deployment:
             Action.DEPLOY: self._deploy,
             Action.FOLLOW: self._follow_again,
             Action.ROLL_BACK: self._roll_back,
-            Action.REPORT: self._tell_end,
+            Action.REPORT: self._tell_end_again,
             Action.CHECK: self._check,
             Action.PRUNE: self._prune,
             Action.TELL_REMOVED: self._tell_removed,
@@ -112,27 +114,30 @@ class Deployment:
     def _deploy(self, why: str = "") -> None:
         try:
             with self._slot():  # also for what is read: else all that wait for helm would read first
-                wanted = self._read_values()
-                before = self._newest()
+                wanted, contents = self._read_values()
+                before = self._release
                 revision, good = (before.revision, self._record.good) if before else (0, 0)
                 if before and self._is_new and before.status == "deployed":
                     good = revision  # deployed by hand before sync came: it is what to go back to
                 self._begin(Record(wanted.fingerprint, "deploying", revision, good, reported=False))
                 usual = f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
                 self._tell("started", why or usual)
-                self._upgrade(wanted, before)
+                deployed = self._upgrade(wanted, contents, before)
         except HelmError as error:
             self._helm_failed(str(error))
+        except HelmBusyError:  # what is pending is not of a helm of ours that was killed
+            self._write(self._record.with_("deploying", revision=self._newest_revision()))
+            raise
         else:
-            self._follow(self._newest_revision())
+            self._follow(deployed)
 
-    def _upgrade(self, wanted: Wanted, before: Release | None) -> None:
+    def _upgrade(self, wanted: Wanted, contents: Mapping[str, bytes], before: Release | None) -> Revision:
         place, api, helm = self.place, self._means.api, self._means.helm
         if before and before.status in BUSY:
             self._log(logging.WARNING, f"release left as {before.status} revision={before.revision}; repaired")
             unlock(api, place.namespace, place.release, before.revision)
-        with files_for_helm(self._means, place, wanted) as (chart, values):
-            helm.upgrade(place.release, place.namespace, chart, values, wanted.fingerprint, self._stop)
+        with files_for_helm(self._means, place, wanted, contents) as (chart, values):
+            return helm.upgrade(place.release, place.namespace, chart, values, wanted.fingerprint, self._stop)
 
     def _helm_failed(self, message: str) -> None:
         """Helm has rolled back already. A Job that failed at once looks to helm like an object that is broken."""
@@ -151,12 +156,12 @@ class Deployment:
         stays = "it stays as it was" if is_back else "nothing of it runs yet"
         self._end("failed", f"{_first(message)}\n{stays}\n{_rest(message)}".rstrip(), receipt)
 
-    def _follow(self, revision: int) -> None:
+    def _follow(self, deployed: Revision) -> None:
         """Helm is done; so is the deployment when its Job is."""
-        place, good = self.place, self._record.good
+        place, good, revision = self.place, self._record.good, deployed.number
         assert self.wanted is not None  # noqa: S101 (for mypy)
         running = Record(self.wanted.fingerprint, "running", revision, good, reported=False)
-        name = job_of(manifest(self._means.api, place.namespace, place.release, revision))
+        name = job_of(deployed.manifest)
         if name is None:
             self._record = running.with_("succeeded", good=revision)
             return self._end("succeeded", "deployed; there is no pipeline to run", None)
@@ -185,13 +190,13 @@ class Deployment:
             return self._end("succeeded", message, receipt)
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
         text = f"{_first(message)}\n{place.target.environment}: {back}\n{_rest(message)}".rstrip()
-        self._keep("failing", "failed", text, receipt)
-        return self._roll_back()
+        return self._roll_back(self._keep("failing", "failed", text, receipt))
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, outcome: Outcome | None = None) -> None:
         """From `failing`, whose outcome is written down, to `failed`."""
         place, good = self.place, self._record.good
-        outcome = None
+        revision, changed = self._record.revision, None
+        outcome = outcome or records.outcome(self._means.api, place)
         if good:
             try:
                 with self._slot():
@@ -199,19 +204,20 @@ class Deployment:
                         unlock(self._means.api, place.namespace, place.release, now.revision)
                     self._means.helm.roll_back(place.release, place.namespace, good, self._stop)
                 # It made a copy of the good one, which helm forgets later than that.
-                good = self._newest_revision()
+                good = revision = self._newest_revision()
             except HelmError as error:
-                outcome = records.outcome(self._means.api, place)
+                revision = self._newest_revision()
                 if outcome:
                     text = f"{outcome.message}\nIt could not be rolled back: {error}"
-                    outcome = outcome.model_copy(update={"message": message_text(text)})
-        self._write(self._record.with_("failed", revision=self._newest_revision(), good=good), outcome)
-        self._tell_end()
+                    outcome = changed = outcome.model_copy(update={"message": message_text(text)})
+        self._write(self._record.with_("failed", revision=revision, good=good), changed)
+        self._tell_end(outcome)
 
     def _follow_again(self) -> None:
         """After a restart."""
         self._read_values()
-        self._follow(self._newest_revision())
+        place, revision = self.place, self._newest_revision()
+        self._follow(Revision(revision, manifest(self._means.api, place.namespace, place.release, revision)))
 
     def _tell_removed(self) -> None:
         self._log(logging.WARNING, "removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
@@ -236,10 +242,9 @@ class Deployment:
             self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
 
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:
-        self._keep("succeeded" if end == "succeeded" else "failed", end, message, receipt)
-        self._tell_end()
+        self._tell_end(self._keep("succeeded" if end == "succeeded" else "failed", end, message, receipt))
 
-    def _keep(self, phase: Any, end: End, message: str, receipt: Receipt | None) -> None:
+    def _keep(self, phase: Any, end: End, message: str, receipt: Receipt | None) -> Outcome:
         """Write the outcome down, with the phase that comes next."""
         assert self._values is not None  # noqa: S101 (for mypy)
         outcome = Outcome(
@@ -253,10 +258,13 @@ class Deployment:
             spec_folders=(),
         )
         self._write(self._record.with_(phase, reported=False), outcome)
+        return outcome
 
-    def _tell_end(self) -> None:
+    def _tell_end_again(self) -> None:
+        self._tell_end(records.outcome(self._means.api, self.place))
+
+    def _tell_end(self, outcome: Outcome | None) -> None:
         """Until it was heard: a report that fails is tried again at a later look."""
-        outcome = records.outcome(self._means.api, self.place)
         if outcome:
             event = sync_event(
                 self.place.target,
@@ -273,17 +281,18 @@ class Deployment:
             self._log(logging.INFO, f"deployed commit={commit} phase={outcome.phase} revision={revision}{why}")
         self._write(self._record.with_(self._record.phase, reported=True))
 
-    def _read_values(self) -> Wanted:
-        """What is to be deployed, as far as reports need it. Raises UnusableError, and BotError when git fails."""
+    def _read_values(self) -> tuple[Wanted, Mapping[str, bytes]]:
+        """What is to be deployed, and its values files. Raises UnusableError, and BotError when git fails."""
         assert self.wanted is not None  # noqa: S101 (for mypy)
         target = self.place.target
+        contents = read_values_files(self._means, self.place, self.wanted)
+        values = values_of(target, contents[target.values_file])
         with self._means.repositories.use(target.ops.repository) as ops:
-            values = values_at(ops, self.wanted.ops_head, [target])[target]
             self._ops_commit = ops.last_change(target.values_file)
         if not isinstance(values, Values):
             raise UnusableError(str(values or f"{target.values_file} is gone"))
         self._values = values
-        return self.wanted
+        return self.wanted, contents
 
     def _job_run(self, name: str) -> JobRun:
         assert self._values is not None  # noqa: S101 (for mypy)

@@ -193,7 +193,8 @@ class HelmSync:
         if action is Action.NOTHING and record and record.phase == "succeeded" and self._is_check_due(target):
             action = Action.CHECK
         if action not in (Action.NOTHING, Action.WAIT):
-            self._start(Deployment(self._means, place, action, new, record, self._drift.get(target, ())), action)
+            known = self._drift.get(target, ())
+            self._start(Deployment(self._means, place, action, new, record, release, known), action)
 
     def _is_check_due(self, target: Target) -> bool:
         seconds = self._rules.drift_seconds
