@@ -54,6 +54,34 @@ def test_somebody_elses_helm_is_left_to_end(cluster: Cluster) -> None:
     assert cluster.text() == "new"
 
 
+def test_somebody_elses_helm_that_was_quicker_is_left_to_end(cluster: Cluster) -> None:
+    cluster.say(pipelines=())
+    cluster.sync.sync()
+    cluster.people_say({"text": "new"})
+    sync = cluster.start()
+    for _ in range(2):
+        cluster.means.slots.acquire()
+    sync.look()  # it decides to deploy, and waits
+    set_status(cluster, "pending-upgrade")
+    for _ in range(2):
+        cluster.means.slots.release()
+    assert not sync.sync()
+    for again in (cluster.sync, cluster.start()):  # also after a restart it is no killed one of sync's
+        again.sync()
+        assert cluster.release().status == "pending-upgrade"
+    set_status(cluster, "deployed")
+    assert cluster.start().sync()
+    assert cluster.text() == "new"
+
+
+def test_a_helm_that_ended_meanwhile_is_not_marked_as_killed(cluster: Cluster) -> None:
+    cluster.say(pipelines=())
+    cluster.sync.sync()
+    place = cluster.sync.places[STAGING]
+    releases.unlock(cluster.api, place.namespace, place.release, 1)
+    assert cluster.release().status == "deployed"
+
+
 def test_what_somebody_upgraded_by_hand_is_deployed_again(cluster: Cluster) -> None:
     cluster.say(pipelines=(), people={"text": "wanted"})
     cluster.sync.sync()
