@@ -21,7 +21,7 @@ from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.progress import Event, Progress
 
 START_SECONDS = 300.0
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = (0.5, 5.0)  # each costs two calls; ever seldomer while nothing is new, as when a node is waited for
 _IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
 _LAST_LINES = 20
 
@@ -72,26 +72,26 @@ class JobRun:
 
     def follow(self) -> Iterator[tuple[str, str]]:
         """What to tell, until the Job has ended. Raises JobError when it will not start, takes too long, or is gone."""
-        said, broken_since = "", math.inf
+        often, seldom = _LOOK_SECONDS
+        said, broken_since, pause = "", math.inf, often
         while not self._stopped.is_set():
             with suppress(ApiAwayError):  # it is asked again, as long as it takes
                 if pods.end_of(self._job()):
                     return
                 pod = pods.newest(self._pods()) or {}
-                if self._has_news(pod):
-                    broken_since = math.inf
+                problem = "" if (has_news := self._has_news(pod)) else pods.broken(pod)
+                if has_news:
+                    pause = often
                     yield from self._told(pod)
-                    continue
-                problem = pods.broken(pod)
-                message = problem or pods.waits_for(pod)
-                if message and message != said:
-                    said = message
+                elif (message := problem or pods.waits_for(pod)) and message != said:
+                    said, pause = message, often
                     yield message, ""
                 broken_since = min(broken_since, time.monotonic()) if problem else math.inf
                 if time.monotonic() - broken_since > self._limits.start:
                     self._give_up(f"the pipelines did not start within {self._limits.start:g} seconds: {problem}")
             self._check_time()
-            self._stopped.wait(_LOOK_SECONDS)
+            self._stopped.wait(pause)
+            pause = min(1.2 * pause, seldom)
 
     def _has_news(self, pod: Object) -> bool:
         state = pods.state_of(pod)

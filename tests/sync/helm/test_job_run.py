@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from bot.values import Pipeline, Source, Values
-from cluster.sync.helm.api import Api, ApiAwayError, Object
+from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.helm.job_run import JobError, JobLimits, JobRun
+from tests.conftest import eventually
 from tests.sync.helm.cluster import receipt
 
 VALUES = Values(
@@ -156,6 +157,18 @@ def test_a_job_that_takes_too_long_is_deleted() -> None:
     with pytest.raises(JobError, match=r"took longer than 0.1 seconds \(DPPCTL_JOB_SECONDS\)"):
         list(run(hand, run=0.1).follow())
     assert hand.deleted
+
+
+def test_a_log_that_cannot_be_read_is_not_asked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.sync.helm.job_run._LOOK_SECONDS", (600.0, 600.0))
+    hand = Hand(*[ApiError("pods/log is forbidden", 403)] * 100_000)
+    job = run(hand)
+    following = threading.Thread(target=lambda: list(job.follow()))
+    following.start()
+    eventually(lambda: hand.opened, "the log was asked for")
+    job.stop()
+    following.join()
+    assert hand.opened == 1
 
 
 def test_stop_ends_the_following_and_leaves_the_job() -> None:
