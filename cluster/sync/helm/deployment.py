@@ -15,7 +15,7 @@ from bot.events import Phase, Receipt
 from bot.values import Values
 from cluster.errors import ClusterError
 from cluster.sync.helm import cleaning, records
-from cluster.sync.helm.api import ApiError
+from cluster.sync.helm.api import ApiAwayError, ApiError
 from cluster.sync.helm.decide import BUSY, Action, Record, Release
 from cluster.sync.helm.drift import find_drift
 from cluster.sync.helm.job_run import JobError, JobRun
@@ -29,6 +29,7 @@ from cluster.sync.report import sync_event
 from cluster.sync.repositories import values_of
 
 _SLOT_SECONDS = 0.5  # between two looks whether to go on waiting
+_PLACE_SECONDS = 10.0  # of a Job's log that a kill makes be told again, at most
 
 _log = logging.getLogger("dppctl.sync")
 
@@ -67,6 +68,7 @@ class Deployment:
         self._stop = threading.Event()
         self.superseded = False
         self._job: JobRun | None = None
+        self._place_kept = time.monotonic()
         self._values: Values | None = None
         self._ops_commit = ""
         self._began = datetime.now(UTC)
@@ -160,7 +162,7 @@ class Deployment:
         """Helm is done; so is the deployment when its Job is."""
         place, good, revision = self.place, self._record.good, deployed.number
         assert self.wanted is not None  # noqa: S101 (for mypy)
-        running = Record(self.wanted.fingerprint, "running", revision, good, reported=False)
+        running = Record(self.wanted.fingerprint, "running", revision, good, reported=False, told=self._record.told)
         name = job_of(deployed.manifest)
         if name is None:
             self._record = running.with_("succeeded", good=revision)
@@ -173,7 +175,9 @@ class Deployment:
                 job.stop()
             for message, log in job.follow():
                 self._tell("progress", message, log)
+                self._keep_place(job.told, _PLACE_SECONDS)
             if self._stop.is_set():
+                self._keep_place(job.told)
                 raise _StoppedError
             ended = job.end(self._since)
             receipt = ended.receipt
@@ -191,6 +195,13 @@ class Deployment:
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
         text = f"{_first(message)}\n{place.target.environment}: {back}\n{_rest(message)}".rstrip()
         return self._roll_back(self._keep("failing", "failed", text, receipt))
+
+    def _keep_place(self, told: str, seconds: float = 0.0) -> None:
+        """After a restart the log is told from there. Not more often than each `seconds`."""
+        if told != self._record.told and time.monotonic() - self._place_kept >= seconds:
+            with suppress(ApiAwayError):  # then lines may be told twice
+                self._write(self._record.with_("running", told=told))
+            self._place_kept = time.monotonic()
 
     def _roll_back(self, outcome: Outcome | None = None) -> None:
         """From `failing`, whose outcome is written down, to `failed`."""
@@ -296,7 +307,7 @@ class Deployment:
 
     def _job_run(self, name: str) -> JobRun:
         assert self._values is not None  # noqa: S101 (for mypy)
-        return JobRun(self._means.api, self.place.namespace, name, self._values, self._means.limits)
+        return JobRun(self._means.api, self.place.namespace, name, self._values, self._means.limits, self._record.told)
 
     @property
     def _since(self) -> datetime | None:
