@@ -17,7 +17,8 @@ from bot.registration import Target
 from cluster.errors import ClusterError
 from cluster.sync.helm.api import ApiAwayError, ApiError
 from cluster.sync.helm.decide import Action, Record, Release, decide
-from cluster.sync.helm.deployment import Deployment, UnusableError
+from cluster.sync.helm.deployment import Deployment
+from cluster.sync.helm.journal import UnusableError
 from cluster.sync.helm.means import Means
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
