@@ -30,7 +30,11 @@ _AWAY = re.compile(
     r"|no such host|server misbehaving|context canceled|has been cancelled",
     re.IGNORECASE,
 )
-_BUSY = "another operation (install/upgrade/rollback) is in progress"
+# And what it says when another helm was quicker: at work already, or a moment ago.
+_BUSY = re.compile(
+    r"another operation \(install/upgrade/rollback\) is in progress|release: already exists"
+    r"|cannot re-?use a name that is still in use"
+)
 
 
 class HelmError(ClusterError):
@@ -42,7 +46,7 @@ class HelmAwayError(ClusterError):
 
 
 class HelmBusyError(HelmAwayError):
-    """Somebody else's helm is at work on that release."""
+    """Somebody else's helm is at work on that release, or was quicker."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class Helm:
             return out
         self.errors += 1
         message = self._masked(f"helm {arguments[0]}: {_last_words(err) or process.returncode}")
-        if _BUSY in message:
+        if _BUSY.search(message):
             raise HelmBusyError(message)
         was_stopped = process.returncode < 0 or self._closed or (stop and stop.is_set())
         raise (HelmAwayError if was_stopped or _AWAY.search(message) else HelmError)(message)

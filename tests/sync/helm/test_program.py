@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.sync.helm.program import Helm, HelmAwayError, HelmError
+from cluster.sync.helm.program import Helm, HelmAwayError, HelmBusyError, HelmError
 from cluster.sync.helm.releases import manifest, newest
 from tests.conftest import eventually, processes_with, write_files
 from tests.helm import helm
@@ -35,6 +35,22 @@ def test_the_last_words_are_told_without_secrets(tmp_path: Path) -> None:
     with pytest.raises(HelmError) as raised:
         run.roll_back("a", "b", 1, threading.Event())
     assert str(raised.value) == "helm rollback: UPGRADE FAILED: the password ***\nis wrong"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "another operation (install/upgrade/rollback) is in progress",
+        "release: already exists",
+        "cannot re-use a name that is still in use",
+        "cannot reuse a name that is still in use",
+    ],
+)
+def test_another_helm_that_was_quicker_is_no_failure_of_the_deployment(tmp_path: Path, words: str) -> None:
+    script = f"[ $1 = version ] && echo v4.0.0 && exit\necho 'Error: UPGRADE FAILED: {words}' >&2\nexit 1"
+    run = Helm(a_program(tmp_path, script), tmp_path, 5)
+    with pytest.raises(HelmBusyError):
+        run.upgrade("a", "b", tmp_path, [], "c", threading.Event())
 
 
 @pytest.mark.parametrize("out", ["", "deployed", "{}", '{"version": 1}', "[]"])
