@@ -150,8 +150,8 @@ def releases_100(bench: Bench) -> Result:
         "its wake to the last report, with what it reads from git and writes into its records. The chart of the loop "
         "lies ready in a folder. CPU: of helm and the Python process, without the API server. The memory is that of "
         "the whole benchmark, which is more than sync's. What sync costs more is CPU on two cores that helm fills: for "
-        "each release it calls Kubernetes' API some eight times (helm's revision and manifest, its own record), which "
-        "is what makes a kill at any moment harmless.\n\n"
+        "each release it writes its record three times, which is what makes a kill at any moment harmless, and runs "
+        "git three times.\n\n"
         + table(("pair", "helm s", "sync s", "helm CPU s", "sync CPU s"), lines)
         + f"\n\n- helm: {spread(plain_seconds)}\n- sync: {spread(our_seconds)}"
     )

@@ -15,6 +15,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.invalid: list[str] = []  # what is wrong with the workload, with its places
+        self.last: Event = {}  # of the events that were told
         self._folders: dict[str, None] = {}
 
     def follow(self, events: Iterable[Event]) -> Iterator[tuple[str, str]]:
@@ -37,6 +38,7 @@ class Progress:
                         log.append(f"({event['lines']} lines left out)\n")
                     case "invalid":
                         self.invalid += [f"{error['where']}: {error['message']}" for error in event["errors"]]
+            self.last = batch[-1]
             if steps or log:
                 yield "\n".join(steps.values()), "".join(log)
 

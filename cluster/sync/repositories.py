@@ -45,10 +45,11 @@ def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[T
     """
     asked = list(targets)
     contents = ops.read([(commit, target.values_file) for target in asked], MAX_CONFIG_BYTES)
-    return {target: _values(target, contents[commit, target.values_file]) for target in asked}
+    return {target: values_of(target, contents[commit, target.values_file]) for target in asked}
 
 
-def _values(target: Target, content: bytes | None) -> Values | BotError | None:
+def values_of(target: Target, content: bytes | None) -> Values | BotError | None:
+    """The same of one environment, from what its file holds."""
     if content is None:
         return None
     try:

@@ -37,8 +37,9 @@ class Record:
     revision: int = 0  # helm's newest, after what sync did
     good: int = 0  # the last revision that succeeded, or a copy of it that a rollback made
     reported: bool = True  # the end, to the bot
+    told: str = ""  # up to where the Job's log was told, as JobRun says it
 
-    def with_(self, phase: Phase, **changes: int | bool) -> "Record":
+    def with_(self, phase: Phase, **changes: int | bool | str) -> "Record":
         """The same, one step on."""
         return replace(self, phase=phase, **changes)  # type: ignore[arg-type]
 

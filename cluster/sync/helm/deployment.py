@@ -1,44 +1,27 @@
 """One thing that is done to one environment of the cluster, from the decision to the report; in a thread of its own.
 
-Each step is written down before it is taken (`records.py`), so that a kill at any moment leaves nothing to guess.
+What is written down and told of it is in `journal.py`, what helm does in `changes.py`, the Job's story in `job_run.py`.
 """
 
 import logging
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 
-from bot.events import Phase, Receipt
-from bot.values import Values
-from cluster.errors import ClusterError
+from bot.events import Receipt
 from cluster.sync.helm import cleaning, records
 from cluster.sync.helm.api import ApiError
+from cluster.sync.helm.changes import Changes, StoppedError
 from cluster.sync.helm.decide import BUSY, Action, Record, Release
 from cluster.sync.helm.drift import find_drift
 from cluster.sync.helm.job_run import JobError, JobRun
+from cluster.sync.helm.journal import Journal
 from cluster.sync.helm.manifests import job_of
-from cluster.sync.helm.means import Means, files_for_helm
-from cluster.sync.helm.program import HelmAwayError, HelmError
-from cluster.sync.helm.releases import manifest, newest, unlock
+from cluster.sync.helm.means import Means
+from cluster.sync.helm.program import HelmAwayError, HelmBusyError, HelmError, Revision
 from cluster.sync.helm.wanted import Place, Wanted
 from cluster.sync.outcome import End, Outcome, message_text, verdict
-from cluster.sync.report import sync_event
-from cluster.sync.repositories import values_at
-
-_SLOT_SECONDS = 0.5  # between two looks whether to go on waiting
-
-_log = logging.getLogger("dppctl.sync")
-
-
-class UnusableError(ClusterError):
-    """What the bot's values file says can never be deployed."""
-
-
-class _StoppedError(Exception):
-    """Something newer is to be deployed, or the program ends; the record says how to go on."""
 
 
 class Deployment:
@@ -51,23 +34,23 @@ class Deployment:
         action: Action,
         wanted: Wanted | None,
         record: Record | None,
+        release: Release | None,
         known: Sequence[str] = (),
     ) -> None:
-        """`known`: the drift that the last check found."""
+        """`release`: the newest when `action` was decided; `known`: the drift that the last check found."""
         self.place = place
+        self.action = action
+        self.superseded = False
+        self.drift: list[str] = []  # that a check found
         self.wanted = wanted
         self._means = means
-        self.action = action
         self._is_new = record is None
-        self._record = record or Record(wanted.fingerprint if wanted else "", "deploying")
+        self._release = release
         self._known = list(known)
-        self.drift: list[str] = []  # that a check found
         self._stop = threading.Event()
-        self.superseded = False
+        self._journal = Journal(means, place, record or Record(wanted.fingerprint if wanted else "", "deploying"))
+        self._changes = Changes(means, place, self._stop)
         self._job: JobRun | None = None
-        self._values: Values | None = None
-        self._ops_commit = ""
-        self._began = datetime.now(UTC)
 
     def stop(self, *, superseded: bool = False) -> None:
         """`run` returns soon."""
@@ -78,7 +61,7 @@ class Deployment:
 
     def tell_problem(self, message: str) -> None:
         """To the bot: it cannot be deployed as things are. It is tried again."""
-        self._tell("failed", message)
+        self._journal.tell("failed", message)
 
     def run(self) -> None:
         """Do it. Raises UnusableError; or BotError or ClusterError, when it is to be tried again later."""
@@ -86,257 +69,164 @@ class Deployment:
             Action.DEPLOY: self._deploy,
             Action.FOLLOW: self._follow_again,
             Action.ROLL_BACK: self._roll_back,
-            Action.REPORT: self._tell_end,
+            Action.REPORT: self._journal.tell_end_again,
             Action.CHECK: self._check,
             Action.PRUNE: self._prune,
             Action.TELL_REMOVED: self._tell_removed,
         }[self.action]
         try:
             work()
-        except (_StoppedError, HelmAwayError):
+        except (StoppedError, HelmAwayError):
             if not self._stop.is_set():
                 raise
             if self.superseded:
-                self._tell("superseded", "stopped: something newer is to run")
-
-    def _begin(self, record: Record) -> None:
-        """The first thing that is written in a namespace tells whether it is there."""
-        try:
-            self._write(record)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            name = self.place.namespace
-            raise ApiError(f"namespace {name} is not there; create it, with sync's Role (docs/sync.md)", 404) from None
+                self._journal.tell("superseded", "stopped: something newer is to run")
 
     def _deploy(self, why: str = "") -> None:
+        journal, wanted, before = self._journal, self._to_deploy, self._release
+        revision, good = (before.revision, journal.record.good) if before else (0, 0)
+        if before and self._is_new and before.status == "deployed":
+            good = revision  # deployed by hand before sync came: it is what to go back to
         try:
-            with self._slot():  # also for what is read: else all that wait for helm would read first
-                wanted = self._read_values()
-                before = self._newest()
-                revision, good = (before.revision, self._record.good) if before else (0, 0)
-                if before and self._is_new and before.status == "deployed":
-                    good = revision  # deployed by hand before sync came: it is what to go back to
-                self._begin(Record(wanted.fingerprint, "deploying", revision, good, reported=False))
+            with self._changes.turn():  # also for what is read: else all that wait for helm would read first
+                contents = journal.read(wanted)
+                journal.begin(Record(wanted.fingerprint, "deploying", revision, good, reported=False))
                 usual = f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
-                self._tell("started", why or usual)
-                self._upgrade(wanted, before)
+                journal.tell("started", why or usual)
+                if before and before.status in BUSY:
+                    journal.log(logging.WARNING, f"release left as {before.status} revision={revision}; repaired")
+                deployed = self._changes.upgrade(wanted, contents, before)
         except HelmError as error:
             self._helm_failed(str(error))
+        except HelmBusyError:  # what is pending is not of a helm of ours that was killed
+            journal.write(journal.record.with_("deploying", revision=self._changes.newest_number()))
+            raise
         else:
-            self._follow(self._newest_revision())
-
-    def _upgrade(self, wanted: Wanted, before: Release | None) -> None:
-        place, api, helm = self.place, self._means.api, self._means.helm
-        if before and before.status in BUSY:
-            self._log(logging.WARNING, f"release left as {before.status} revision={before.revision}; repaired")
-            unlock(api, place.namespace, place.release, before.revision)
-        with files_for_helm(self._means, place, wanted) as (chart, values):
-            helm.upgrade(place.release, place.namespace, chart, values, wanted.fingerprint, self._stop)
+            self._follow(deployed)
 
     def _helm_failed(self, message: str) -> None:
         """Helm has rolled back already. A Job that failed at once looks to helm like an object that is broken."""
-        job = cleaning.newest_job(self._means.api, self.place, since=self._began)
+        journal = self._journal
+        job = cleaning.newest_job(self._means.api, self.place, since=journal.began)
         receipt = None
         if job:
             with suppress(JobError, ApiError):
                 receipt = self._job_run(job).end(self._since).receipt
         if receipt and receipt.status != "succeeded":
             _, message = verdict(receipt)
-        now = self._newest()
-        is_back = now is not None and now.status == "deployed" and self._record.good > 0
-        self._record = self._record.with_(
-            "failing", revision=now.revision if now else 0, good=now.revision if now and is_back else self._record.good
-        )
+        now = self._changes.newest()
+        is_back = now is not None and now.status == "deployed" and journal.record.good > 0
+        good = now.revision if now and is_back else journal.record.good
+        journal.record = journal.record.with_("failing", revision=now.revision if now else 0, good=good)
         stays = "it stays as it was" if is_back else "nothing of it runs yet"
-        self._end("failed", f"{_first(message)}\n{stays}\n{_rest(message)}".rstrip(), receipt)
+        self._end("failed", _with_second_line(message, stays), receipt)
 
-    def _follow(self, revision: int) -> None:
+    def _follow_again(self) -> None:
+        """After a restart."""
+        self._journal.read(self._to_deploy)
+        revision = self._changes.newest_number()
+        self._follow(Revision(revision, self._changes.manifest(revision)))
+
+    def _follow(self, deployed: Revision) -> None:
         """Helm is done; so is the deployment when its Job is."""
-        place, good = self.place, self._record.good
-        assert self.wanted is not None  # noqa: S101 (for mypy)
-        running = Record(self.wanted.fingerprint, "running", revision, good, reported=False)
-        name = job_of(manifest(self._means.api, place.namespace, place.release, revision))
+        journal, revision = self._journal, deployed.number
+        good, told = journal.record.good, journal.record.told
+        running = Record(self._to_deploy.fingerprint, "running", revision, good, reported=False, told=told)
+        name = job_of(deployed.manifest)
         if name is None:
-            self._record = running.with_("succeeded", good=revision)
+            journal.record = running.with_("succeeded", good=revision)
             return self._end("succeeded", "deployed; there is no pipeline to run", None)
-        self._write(running)
+        journal.write(running)
+        end, message, receipt = self._follow_job(name)
+        if end == "succeeded":
+            journal.record = journal.record.with_("succeeded", good=revision)
+            cleaning.remove_old_jobs(self._means.api, self.place, name)
+            return self._end("succeeded", message, receipt)
+        back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
+        text = _with_second_line(message, f"{self.place.target.environment}: {back}")
+        return self._roll_back(journal.write_end("failing", "failed", text, receipt))
+
+    def _follow_job(self, name: str) -> tuple[End, str, Receipt | None]:
+        """How the Job ended, what to say of it, and its receipt."""
         job = self._job = self._job_run(name)
-        receipt: Receipt | None = None
         try:
             if self._stop.is_set():
                 job.stop()
             for message, log in job.follow():
-                self._tell("progress", message, log)
+                self._journal.tell("progress", message, log)
+                self._journal.write_told(job.told)
             if self._stop.is_set():
-                raise _StoppedError
+                self._journal.write_told(job.told, now=True)
+                raise StoppedError
             ended = job.end(self._since)
-            receipt = ended.receipt
-            end, message = verdict(receipt) if receipt else ("succeeded", "the Job succeeded; its receipt is gone")
-            if ended.was_there:
-                message += "; it ran already"
         except JobError as error:
-            end, message = "failed", str(error)
+            return "failed", str(error), None
         finally:
             self._job = None
-        if end == "succeeded":
-            self._record = self._record.with_("succeeded", good=revision)
-            cleaning.remove_old_jobs(self._means.api, place, name)
-            return self._end("succeeded", message, receipt)
-        back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
-        text = f"{_first(message)}\n{place.target.environment}: {back}\n{_rest(message)}".rstrip()
-        self._keep("failing", "failed", text, receipt)
-        return self._roll_back()
+        receipt = ended.receipt
+        end, message = verdict(receipt) if receipt else ("succeeded", "the Job succeeded; its receipt is gone")
+        return end, f"{message}; it ran already" if ended.was_there else message, receipt
 
-    def _roll_back(self) -> None:
-        """From `failing`, whose outcome is written down, to `failed`."""
-        place, good = self.place, self._record.good
-        outcome = None
+    def _roll_back(self, outcome: Outcome | None = None) -> None:
+        """From `failing` to `failed`; `outcome`: as it was written down, None: it is read."""
+        journal = self._journal
+        revision, good, changed = journal.record.revision, journal.record.good, None
+        outcome = outcome or records.outcome(self._means.api, self.place)
         if good:
             try:
-                with self._slot():
-                    if (now := self._newest()) and now.status in BUSY:
-                        unlock(self._means.api, place.namespace, place.release, now.revision)
-                    self._means.helm.roll_back(place.release, place.namespace, good, self._stop)
+                with self._changes.turn():
+                    self._changes.roll_back(good)
                 # It made a copy of the good one, which helm forgets later than that.
-                good = self._newest_revision()
+                good = revision = self._changes.newest_number()
             except HelmError as error:
-                outcome = records.outcome(self._means.api, place)
+                revision = self._changes.newest_number()
                 if outcome:
                     text = f"{outcome.message}\nIt could not be rolled back: {error}"
-                    outcome = outcome.model_copy(update={"message": message_text(text)})
-        self._write(self._record.with_("failed", revision=self._newest_revision(), good=good), outcome)
-        self._tell_end()
-
-    def _follow_again(self) -> None:
-        """After a restart."""
-        self._read_values()
-        self._follow(self._newest_revision())
-
-    def _tell_removed(self) -> None:
-        self._log(logging.WARNING, "removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
-        self._write(self._record.with_("removed"))
-
-    def _prune(self) -> None:
-        with self._slot():
-            self._means.helm.uninstall(self.place.release, self.place.namespace, self._stop)
-        cleaning.remove_jobs(self._means.api, self.place)
-        records.forget(self._means.api, self.place)
-        self._log(logging.INFO, "uninstalled: the ops repo no longer names it; its volumes stay")
+                    outcome = changed = outcome.model_copy(update={"message": message_text(text)})
+        journal.write(journal.record.with_("failed", revision=revision, good=good), changed)
+        journal.tell_end(outcome)
 
     def _check(self) -> None:
         """Look for drift, and repair it when that is asked for and may help."""
-        api, place, revision = self._means.api, self.place, self._record.revision
-        self.drift = find_drift(api, place, manifest(api, place.namespace, place.release, revision))
+        manifest = self._changes.manifest(self._journal.record.revision)
+        self.drift = find_drift(self._means.api, self.place, manifest)
         if self.drift == self._known:
             return  # none; or that was told before, and mending did not help
         for line in self.drift:
-            self._log(logging.WARNING, f"changed by hand: {line}")
+            self._journal.log(logging.WARNING, f"changed by hand: {line}")
         if self.drift and self._means.repair:
             self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
 
+    def _prune(self) -> None:
+        with self._changes.turn():
+            self._changes.uninstall()
+        cleaning.remove_jobs(self._means.api, self.place)
+        records.forget(self._means.api, self.place)
+        self._journal.log(logging.INFO, "uninstalled: the ops repo no longer names it; its volumes stay")
+
+    def _tell_removed(self) -> None:
+        self._journal.log(logging.WARNING, "removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
+        self._journal.write(self._journal.record.with_("removed"))
+
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:
-        self._keep("succeeded" if end == "succeeded" else "failed", end, message, receipt)
-        self._tell_end()
+        self._journal.tell_end(self._journal.write_end(end, end, message, receipt))
 
-    def _keep(self, phase: Any, end: End, message: str, receipt: Receipt | None) -> None:
-        """Write the outcome down, with the phase that comes next."""
-        assert self._values is not None  # noqa: S101 (for mypy)
-        outcome = Outcome(
-            ops_commit=self._ops_commit,
-            values=self._values,
-            phase=end,
-            message=message_text(message),
-            receipt=receipt,
-            began=self._began.timestamp(),
-            ended=time.time(),
-            spec_folders=(),
-        )
-        self._write(self._record.with_(phase, reported=False), outcome)
-
-    def _tell_end(self) -> None:
-        """Until it was heard: a report that fails is tried again at a later look."""
-        outcome = records.outcome(self._means.api, self.place)
-        if outcome:
-            event = sync_event(
-                self.place.target,
-                outcome.ops_commit,
-                outcome.values.source,
-                outcome.phase,
-                outcome.message,
-                "",
-                outcome.receipt,
-            )
-            self._means.report(event)
-            commit, revision = outcome.values.source.commit, self._record.revision
-            why = f" error={_first(outcome.message)}" if outcome.phase == "failed" else ""
-            self._log(logging.INFO, f"deployed commit={commit} phase={outcome.phase} revision={revision}{why}")
-        self._write(self._record.with_(self._record.phase, reported=True))
-
-    def _read_values(self) -> Wanted:
-        """What is to be deployed, as far as reports need it. Raises UnusableError, and BotError when git fails."""
+    @property
+    def _to_deploy(self) -> Wanted:
         assert self.wanted is not None  # noqa: S101 (for mypy)
-        target = self.place.target
-        with self._means.repositories.use(target.ops.repository) as ops:
-            values = values_at(ops, self.wanted.ops_head, [target])[target]
-            self._ops_commit = ops.last_change(target.values_file)
-        if not isinstance(values, Values):
-            raise UnusableError(str(values or f"{target.values_file} is gone"))
-        self._values = values
         return self.wanted
 
     def _job_run(self, name: str) -> JobRun:
-        assert self._values is not None  # noqa: S101 (for mypy)
-        return JobRun(self._means.api, self.place.namespace, name, self._values, self._means.limits)
+        journal, means = self._journal, self._means
+        return JobRun(means.api, self.place.namespace, name, journal.values, means.limits, journal.record.told)
 
     @property
     def _since(self) -> datetime | None:
         """A Job that is older ran for an earlier deployment. None: that cannot be told any more."""
-        return None if self.action is Action.FOLLOW else self._began
-
-    def _newest(self) -> Release | None:
-        return newest(self._means.api, self.place.namespace, self.place.release)
-
-    def _newest_revision(self) -> int:
-        found = self._newest()
-        return found.revision if found else 0
-
-    def _write(self, record: Record, outcome: Outcome | None = None) -> None:
-        records.write(self._means.api, self.place, record, outcome)
-        self._record = record
-
-    def _tell(self, phase: Phase, message: str, log: str = "") -> None:
-        """How far it is; the deployment goes on when nobody hears."""
-        if self._values is None:
-            return
-        source = self._values.source
-        event = sync_event(self.place.target, self._ops_commit, source, phase, message, log, None)
-        try:
-            self._means.report(event)
-        except ClusterError as error:
-            self._log(logging.WARNING, f"not reported phase={phase} error={error}")
-
-    def _log(self, level: int, text: str) -> None:
-        target = self.place.target
-        _log.log(level, "app=%s environment=%s %s", target.app, target.environment, text)
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """One of the few helms that run at a time."""
-        while not self._means.slots.acquire(timeout=_SLOT_SECONDS):
-            if self._stop.is_set():
-                raise _StoppedError
-        try:
-            if self._stop.is_set():
-                raise _StoppedError
-            yield
-        finally:
-            self._means.slots.release()
+        return None if self.action is Action.FOLLOW else self._journal.began
 
 
-def _first(message: str) -> str:
-    return message.partition("\n")[0]
-
-
-def _rest(message: str) -> str:
-    return message.partition("\n")[2]
+def _with_second_line(message: str, line: str) -> str:
+    """The first line says what it is about; details come after the second."""
+    first, _, rest = message.partition("\n")
+    return f"{first}\n{line}\n{rest}".rstrip()

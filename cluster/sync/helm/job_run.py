@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.progress import Event, Progress
 
 START_SECONDS = 300.0
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = (0.5, 5.0)  # each costs two calls; ever seldomer while nothing is new, as when a node is waited for
 _IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
 _LAST_LINES = 20
+_PLACE = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class JobEnd:
 class JobRun:
     """One Job; `follow` it, then ask for its `end`."""
 
-    def __init__(self, api: Api, namespace: str, name: str, values: Values, limits: JobLimits) -> None:
-        """`values`: what is deployed, for the receipt."""
+    def __init__(self, api: Api, namespace: str, name: str, values: Values, limits: JobLimits, told: str = "") -> None:
+        """`values`: what is deployed, for the receipt; `told`: that of an earlier JobRun, to go on from there."""
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -60,8 +62,13 @@ class JobRun:
         self._progress = Progress()
         self._stopped = threading.Event()
         self._open: Any = None
-        self._since = ""  # the time of the last line that was read
+        self._read = self._told = told if _PLACE.fullmatch(told) else ""  # the pod, and the time of its last line
         self._followed: str | None = None  # the pod whose log was read
+
+    @property
+    def told(self) -> str:
+        """Up to where the log was told by `follow`."""
+        return str(self._progress.last.get("place", self._told))
 
     def stop(self) -> None:
         """`follow` returns soon. The Job goes on."""
@@ -72,32 +79,32 @@ class JobRun:
 
     def follow(self) -> Iterator[tuple[str, str]]:
         """What to tell, until the Job has ended. Raises JobError when it will not start, takes too long, or is gone."""
-        said, broken_since = "", math.inf
+        often, seldom = _LOOK_SECONDS
+        said, broken_since, pause = "", math.inf, often
         while not self._stopped.is_set():
             with suppress(ApiAwayError):  # it is asked again, as long as it takes
                 if pods.end_of(self._job()):
                     return
                 pod = pods.newest(self._pods()) or {}
-                if self._has_news(pod):
-                    broken_since = math.inf
-                    yield from self._told(pod)
-                    continue
-                problem = pods.broken(pod)
-                message = problem or pods.waits_for(pod)
-                if message and message != said:
-                    said = message
+                problem = "" if (has_news := self._has_news(pod)) else pods.broken(pod)
+                if has_news:
+                    pause = often
+                    yield from self._tell(pod)
+                elif (message := problem or pods.waits_for(pod)) and message != said:
+                    said, pause = message, often
                     yield message, ""
                 broken_since = min(broken_since, time.monotonic()) if problem else math.inf
                 if time.monotonic() - broken_since > self._limits.start:
                     self._give_up(f"the pipelines did not start within {self._limits.start:g} seconds: {problem}")
             self._check_time()
-            self._stopped.wait(_LOOK_SECONDS)
+            self._stopped.wait(pause)
+            pause = min(1.2 * pause, seldom)
 
     def _has_news(self, pod: Object) -> bool:
         state = pods.state_of(pod)
         return "running" in state or ("terminated" in state and self._followed != _name(pod))
 
-    def _told(self, pod: Object) -> Iterator[tuple[str, str]]:
+    def _tell(self, pod: Object) -> Iterator[tuple[str, str]]:
         for told in self._progress.follow(self._events(pod)):
             yield told
             self._check_time()
@@ -161,21 +168,22 @@ class JobRun:
 
     def _events(self, pod: Object) -> Iterator[Event]:
         """What the worker tells, from where reading stopped last, until the container or the connection ends."""
-        self._followed = _name(pod)
+        name = self._followed = _name(pod)
+        read_pod, _, since = self._read.partition(" ")
         query: dict[str, object] = {"container": pods.CONTAINER, "follow": "true", "timestamps": "true"}
-        if self._since:
-            query["sinceTime"] = self._since
+        if read_pod == name:
+            query["sinceTime"] = since
         with suppress(ApiAwayError, ApiError):  # the next look at the pod tells what it means
             for line in self._api.lines(self._log_path(pod), _IDLE_SECONDS, self._opened, **query):
                 if self._stopped.is_set():
                     return
                 time_text, _, text = line.partition(b" ")
                 when = time_text.decode(errors="replace")
-                if self._since and _order(when) <= _order(self._since):
+                if read_pod == name and _order(when) <= _order(since):
                     continue  # the server counts in whole seconds
-                self._since = when
+                self._read = f"{name} {when}"
                 if event := _event(text):
-                    yield event
+                    yield {**event, "place": self._read}
 
     def _opened(self, answer: Any) -> None:
         self._open = answer

@@ -32,7 +32,8 @@ def objects(manifest: str) -> dict[Key, Object]:
 
 def job_of(manifest: str) -> str | None:
     """The name of the Job that runs the pipelines; None: there are none to run."""
-    for (kind, _, name), thing in objects(manifest).items():
+    with_job = "---\n".join(text for text in _documents(manifest) if "Job" in text)  # to parse a manifest takes long
+    for (kind, _, name), thing in objects(with_job).items():
         labels = thing["metadata"].get("labels") or {}
         if kind == "Job" and labels.get("app.kubernetes.io/component") == JOB_COMPONENT:
             return name

@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,19 +32,26 @@ class Means:
     repair: bool = True  # drift
 
 
+def read_values_files(means: Means, place: Place, wanted: Wanted) -> dict[str, bytes]:
+    """What the values files hold, by path in the ops repo, in the order that helm takes them. Raises BotError."""
+    asked = [(wanted.ops_head, path) for path in wanted.value_files]
+    with means.repositories.use(place.target.ops.repository) as ops:
+        return {path: content or b"" for (_, path), content in ops.read(asked, _MAX_VALUES_BYTES).items()}
+
+
 @contextmanager
-def files_for_helm(means: Means, place: Place, wanted: Wanted) -> Iterator[tuple[Path, list[Path]]]:
-    """The chart's folder and the values files, as long as the block. Raises BotError."""
+def files_for_helm(
+    means: Means, place: Place, wanted: Wanted, contents: Mapping[str, bytes]
+) -> Iterator[tuple[Path, list[Path]]]:
+    """The chart's folder and the values files, as long as the block; `contents`: theirs. Raises BotError."""
 
     def export(folder: Path) -> None:
         with means.repositories.use(place.target.ops.repository) as ops:
             ops.export(wanted.ops_head, chart_path(place.target), folder)
 
-    with means.repositories.use(place.target.ops.repository) as ops:
-        contents = ops.read([(wanted.ops_head, path) for path in wanted.value_files], _MAX_VALUES_BYTES)
     with means.charts.use(wanted.chart, export) as chart, tempfile.TemporaryDirectory(prefix="dppctl-helm-") as folder:
         files = []
-        for (_, path), content in contents.items():
+        for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))
-            files[-1].write_bytes(content or b"")
+            files[-1].write_bytes(content)
         yield chart, files

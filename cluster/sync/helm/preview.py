@@ -1,7 +1,7 @@
 """What a pass would change, for people's eyes; nothing is changed."""
 
 from cluster.sync.helm.manifests import diff
-from cluster.sync.helm.means import Means, files_for_helm
+from cluster.sync.helm.means import Means, files_for_helm, read_values_files
 from cluster.sync.helm.releases import manifest, newest
 from cluster.sync.helm.wanted import Place, Wanted
 
@@ -14,6 +14,6 @@ def preview(means: Means, place: Place, wanted: Wanted | None, *, prune: bool) -
         return diff(before, "") if prune else ""
     if release and (release.fingerprint, release.status) == (wanted.fingerprint, "deployed"):
         return ""
-    with files_for_helm(means, place, wanted) as (chart, values):
+    with files_for_helm(means, place, wanted, read_values_files(means, place, wanted)) as (chart, values):
         after = means.helm.preview(place.release, place.namespace, chart, values)
     return diff(before, after)

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ _AWAY = re.compile(
     r"|no such host|server misbehaving|context canceled|has been cancelled",
     re.IGNORECASE,
 )
+# And what it says when another helm was quicker: at work already, or a moment ago.
+_BUSY = re.compile(
+    r"another operation \(install/upgrade/rollback\) is in progress|release: already exists"
+    r"|cannot re-?use a name that is still in use"
+)
 
 
 class HelmError(ClusterError):
@@ -37,6 +43,18 @@ class HelmError(ClusterError):
 
 class HelmAwayError(ClusterError):
     """Helm could not do its work for now: the cluster did not answer, or helm was stopped. Later it may."""
+
+
+class HelmBusyError(HelmAwayError):
+    """Somebody else's helm is at work on that release, or was quicker."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """Of a release: what helm made of it."""
+
+    number: int
+    manifest: str  # YAML; without hooks
 
 
 class Helm:
@@ -56,7 +74,7 @@ class Helm:
 
     def upgrade(
         self, release: str, namespace: str, chart: Path, values: Sequence[Path], fingerprint: str, stop: threading.Event
-    ) -> None:
+    ) -> Revision:
         """Install or upgrade, and wait until it is ready. What fails is rolled back; the very first is uninstalled.
 
         Raises HelmError or HelmAwayError.
@@ -67,7 +85,13 @@ class Helm:
         force = [] if self._major == 3 else ["--server-side=true", "--force-conflicts"]
         labels = ["--labels", f"dppctl.io/fingerprint={fingerprint}"]
         limit = ["--timeout", f"{self._seconds:g}s"]
-        self._run([*arguments, *on_failure, *force, *labels, *limit], self._change_seconds, stop)
+        # The release as JSON, so that nobody needs to read it from the cluster; warnings and hooks go to stderr.
+        out = self._run([*arguments, *on_failure, *force, *labels, *limit, "--output=json"], self._change_seconds, stop)
+        try:
+            found = json.loads(out)
+            return Revision(int(found["version"]), str(found["manifest"]))
+        except (ValueError, KeyError, TypeError):  # it is there all the same, as the next look finds
+            raise HelmAwayError("helm upgrade: what it says of the release cannot be read") from None
 
     def preview(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> str:
         """The manifest as an upgrade would make it, `lookup` included. Raises HelmError or HelmAwayError."""
@@ -148,6 +172,8 @@ class Helm:
             return out
         self.errors += 1
         message = self._masked(f"helm {arguments[0]}: {_last_words(err) or process.returncode}")
+        if _BUSY.search(message):
+            raise HelmBusyError(message)
         was_stopped = process.returncode < 0 or self._closed or (stop and stop.is_set())
         raise (HelmAwayError if was_stopped or _AWAY.search(message) else HelmError)(message)
 
@@ -179,7 +205,14 @@ def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Helm's: https://helm.sh/docs/helm/helm/"""
+    """Helm's: https://helm.sh/docs/helm/helm/
+
+    What it learns about the cluster's API goes into its own folder too: where HOME cannot be written, each helm would
+    read all of it anew. A helm lives for about a second, so it need not collect garbage often: a sixth less CPU, for
+    some 20 MB more (https://go.dev/doc/gc-guide).
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "DPPCTL_"))}
     kinds = ("cache", "config", "data")
-    return ours | {f"HELM_{kind.upper()}_HOME": str(folder / kind) for kind in kinds} | {"HELM_DRIVER": "secret"}
+    homes = {f"HELM_{kind.upper()}_HOME": str(folder / kind) for kind in kinds}
+    go = {"GOGC": "400", "GOMEMLIMIT": "256MiB"}
+    return go | ours | homes | {"HELM_DRIVER": "secret", "KUBECACHEDIR": str(folder / "kube")}

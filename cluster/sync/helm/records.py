@@ -80,6 +80,7 @@ def _texts(place: Place, record: Record) -> dict[str, str]:
         "revision": str(record.revision),
         "good": str(record.good),
         "reported": str(record.reported).lower(),
+        "told": record.told,
     }
 
 
@@ -90,7 +91,8 @@ def _read(notes: Object) -> Kept | None:
     if phase not in get_args(Phase) or not text["revision"].isdecimal() or not text["good"].isdecimal():
         return None
     reported = notes.get(f"{_PREFIX}reported") == "true"
-    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported)
+    told = str(notes.get(f"{_PREFIX}told", ""))
+    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, told)
     return Kept(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cluster.sync.helm.api import Api, Object
-from cluster.sync.helm.decide import Release
+from cluster.sync.helm.decide import BUSY, Release
 
 FINGERPRINT = "dppctl.io/fingerprint"
 
@@ -44,12 +44,16 @@ def manifest(api: Api, namespace: str, name: str, revision: int) -> str:
 def unlock(api: Api, namespace: str, name: str, revision: int) -> None:
     """Mark as failed what a helm that was killed left as `pending-…`, so that helm goes on from there.
 
+    Nothing is done to one that has ended meanwhile.
+
     As Flux does: https://github.com/fluxcd/helm-controller/blob/main/internal/reconcile/unlock.go
     """
     secret = api.get(_secret(namespace, name, revision))
     if secret is None:
         return
     content = _unpacked(secret)
+    if content["info"]["status"] not in BUSY:
+        return
     content["info"]["status"] = "failed"
     content["info"]["description"] = "ended by a kill; dppctl marked it as failed"
     version = secret["metadata"]["resourceVersion"]  # a helm that lives after all wins

@@ -17,7 +17,8 @@ from bot.registration import Target
 from cluster.errors import ClusterError
 from cluster.sync.helm.api import ApiAwayError, ApiError
 from cluster.sync.helm.decide import Action, Record, Release, decide
-from cluster.sync.helm.deployment import Deployment, UnusableError
+from cluster.sync.helm.deployment import Deployment
+from cluster.sync.helm.journal import UnusableError
 from cluster.sync.helm.means import Means
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
@@ -193,7 +194,8 @@ class HelmSync:
         if action is Action.NOTHING and record and record.phase == "succeeded" and self._is_check_due(target):
             action = Action.CHECK
         if action not in (Action.NOTHING, Action.WAIT):
-            self._start(Deployment(self._means, place, action, new, record, self._drift.get(target, ())), action)
+            known = self._drift.get(target, ())
+            self._start(Deployment(self._means, place, action, new, record, release, known), action)
 
     def _is_check_due(self, target: Target) -> bool:
         seconds = self._rules.drift_seconds

@@ -4,8 +4,6 @@ import base64
 import gzip
 import json
 
-from bot.events import SyncEvent
-from cluster.errors import ClusterError
 from cluster.sync.helm import records, releases
 from tests.conftest import eventually
 from tests.sync.helm.cluster import STAGING, Cluster, receipt, wait_a_moment
@@ -52,6 +50,34 @@ def test_somebody_elses_helm_is_left_to_end(cluster: Cluster) -> None:
     assert cluster.helm.runs == runs
     cluster.start(helm_seconds=0.001).sync()  # it took too long
     assert cluster.text() == "new"
+
+
+def test_somebody_elses_helm_that_was_quicker_is_left_to_end(cluster: Cluster) -> None:
+    cluster.say(pipelines=())
+    cluster.sync.sync()
+    cluster.people_say({"text": "new"})
+    sync = cluster.start()
+    for _ in range(2):
+        cluster.means.slots.acquire()
+    sync.look()  # it decides to deploy, and waits
+    set_status(cluster, "pending-upgrade")
+    for _ in range(2):
+        cluster.means.slots.release()
+    assert not sync.sync()
+    for again in (cluster.sync, cluster.start()):  # also after a restart it is no killed one of sync's
+        again.sync()
+        assert cluster.release().status == "pending-upgrade"
+    set_status(cluster, "deployed")
+    assert cluster.start().sync()
+    assert cluster.text() == "new"
+
+
+def test_a_helm_that_ended_meanwhile_is_not_marked_as_killed(cluster: Cluster) -> None:
+    cluster.say(pipelines=())
+    cluster.sync.sync()
+    place = cluster.sync.places[STAGING]
+    releases.unlock(cluster.api, place.namespace, place.release, 1)
+    assert cluster.release().status == "deployed"
 
 
 def test_what_somebody_upgraded_by_hand_is_deployed_again(cluster: Cluster) -> None:
@@ -116,42 +142,6 @@ def test_what_helm_made_is_no_drift(cluster: Cluster) -> None:
     assert cluster.sync.counts.drift == {STAGING: 0}
 
 
-def test_after_a_restart_the_job_is_followed_and_not_run_again(cluster: Cluster) -> None:
-    cluster.say("one")
-    with cluster.running():
-        cluster.until("running")
-        cluster.job()
-    runs = cluster.helm.runs
-    cluster.start()
-    with cluster.running():
-        cluster.job_ends(receipt())
-        cluster.until("succeeded")
-    assert cluster.helm.runs == runs
-    assert cluster.last().message == "3 rows"
-    assert len(cluster.objects("jobs")) == 1
-
-
-def test_a_kill_before_the_rollback_leaves_it_to_be_made(cluster: Cluster) -> None:
-    cluster.say("one", people={"text": "first"})
-    with cluster.running():
-        cluster.until("running")
-        cluster.job_ends(receipt())
-        cluster.until("succeeded")
-        cluster.people_say({"text": "second"})
-        cluster.say("two")
-        cluster.until("running")
-        cluster.job()
-    place, kept = cluster.sync.places[STAGING], cluster.kept()
-    assert kept
-    failed = records.outcome(cluster.api, place)
-    assert failed
-    failed = failed.model_copy(update={"phase": "failed", "message": "the reason"})
-    records.write(cluster.api, place, kept.record.with_("failing"), failed)
-    assert not cluster.start().sync()
-    assert cluster.text() == "first"
-    assert (cluster.phase(), cluster.last().message) == ("failed", "the reason")
-
-
 def test_a_rollback_that_fails_is_told(cluster: Cluster) -> None:
     cluster.say("one")
     with cluster.running():
@@ -166,25 +156,6 @@ def test_a_rollback_that_fails_is_told(cluster: Cluster) -> None:
         cluster.job_ends(receipt("failed", error="the reason"))
         cluster.until("failed")
     assert "It could not be rolled back: helm rollback: " in cluster.last().message
-
-
-def test_an_end_that_nobody_heard_is_told_again(cluster: Cluster) -> None:
-    heard: list[SyncEvent] = []
-
-    def away(event: SyncEvent) -> None:
-        if len(heard) < 1 and event.phase == "succeeded":
-            heard.append(event)
-            raise ClusterError("the receiver is away")
-        cluster.events.append(event)
-
-    cluster.report = away  # type: ignore[method-assign]
-    cluster.start()
-    cluster.say(pipelines=())
-    assert not cluster.sync.sync()
-    runs = cluster.helm.runs
-    assert cluster.start().sync()
-    assert cluster.phases() == ["started", "succeeded"]
-    assert cluster.helm.runs == runs
 
 
 def test_a_removed_environment_stays_until_prune(cluster: Cluster) -> None:

@@ -1,5 +1,9 @@
 """Deployments in a real API server, by real helm."""
 
+from typing import Any
+
+import pytest
+
 from tests.conftest import eventually
 from tests.sync.helm.cluster import PRODUCTION, STAGING, Cluster, receipt, wait_a_moment
 
@@ -27,6 +31,27 @@ def test_unchanged_environments_cost_no_helm(cluster: Cluster) -> None:
     assert cluster.start().sync()
     assert cluster.helm.runs == runs
     assert cluster.phases() == ["started", "succeeded"]
+
+
+def test_a_release_costs_few_calls_beside_helms(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, str]] = []
+    request = cluster.api._request
+
+    def counted(method: str, path: str, *others: Any) -> Any:
+        calls.append((method, path))
+        return request(method, path, *others)
+
+    monkeypatch.setattr(cluster.api, "_request", counted)
+    cluster.say(pipelines=())
+    cluster.sync.sync()
+    place = cluster.sync.places[STAGING]
+    record = f"/api/v1/namespaces/{place.namespace}/configmaps/dppctl-{place.release}"
+    passes = [call for call in calls if call[0] == "GET"]
+    assert len(passes) == 2 * 2 * len(cluster.namespaces)  # two passes, two lists in each namespace
+    written = [call for call in calls if call not in passes]
+    # Deploying (there is no record yet to be patched), deployed, reported.
+    made = ("POST", record.rpartition("/")[0])
+    assert written == [("PATCH", record), made, ("PATCH", record), ("PATCH", record)]
 
 
 def test_another_commit_with_the_same_image_does_not_run_again(cluster: Cluster) -> None:

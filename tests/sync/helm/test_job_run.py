@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from bot.values import Pipeline, Source, Values
-from cluster.sync.helm.api import Api, ApiAwayError, Object
+from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.helm.job_run import JobError, JobLimits, JobRun
+from tests.conftest import eventually
 from tests.sync.helm.cluster import receipt
 
 VALUES = Values(
@@ -68,8 +69,8 @@ def _text(line: object) -> bytes:
     return (line if isinstance(line, str) else json.dumps(line)).encode()
 
 
-def run(hand: Hand, **limits: float) -> JobRun:
-    return JobRun(cast(Api, hand), "ns", "j-1", VALUES, JobLimits(**limits))
+def run(hand: Hand, told: str = "", **limits: float) -> JobRun:
+    return JobRun(cast(Api, hand), "ns", "j-1", VALUES, JobLimits(**limits), told)
 
 
 def told(job: JobRun) -> tuple[str, str]:
@@ -98,6 +99,23 @@ def test_a_connection_that_breaks_is_opened_again_and_no_line_told_twice() -> No
     assert log == "./one: hello\n./one: again\n"
     assert hand.opened == 2
     assert hand.since == [None, "2026-01-01T00:00:00.2Z"]
+
+
+def test_after_a_restart_the_log_is_told_from_where_it_was_told() -> None:
+    job = run(Hand(ROWS, LINE, {**LINE, "line": "again"}, ENDED))
+    assert told(job)[1] == "./one: hello\n./one: again\n"
+    assert job.told == "j-1 2026-01-01T00:00:00.4Z"
+    hand = Hand(ROWS, LINE, {**LINE, "line": "again"}, ENDED)
+    job = run(hand, "j-1 2026-01-01T00:00:00.2Z")
+    assert told(job)[1] == "./one: again\n"
+    assert hand.since == ["2026-01-01T00:00:00.2Z"]
+
+
+@pytest.mark.parametrize("place", ["", "j-2 2026-01-01T00:00:00.2Z", "j-1 yesterday"])
+def test_another_pods_log_is_told_from_its_start(place: str) -> None:
+    job = run(hand := Hand(ROWS, LINE, ENDED), place)
+    assert told(job)[1] == "./one: hello\n"
+    assert hand.since == [None]
 
 
 def test_without_a_log_the_summary_in_the_pods_status_is_the_receipt() -> None:
@@ -156,6 +174,18 @@ def test_a_job_that_takes_too_long_is_deleted() -> None:
     with pytest.raises(JobError, match=r"took longer than 0.1 seconds \(DPPCTL_JOB_SECONDS\)"):
         list(run(hand, run=0.1).follow())
     assert hand.deleted
+
+
+def test_a_log_that_cannot_be_read_is_not_asked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.sync.helm.job_run._LOOK_SECONDS", (600.0, 600.0))
+    hand = Hand(*[ApiError("pods/log is forbidden", 403)] * 100_000)
+    job = run(hand)
+    following = threading.Thread(target=lambda: list(job.follow()))
+    following.start()
+    eventually(lambda: hand.opened, "the log was asked for")
+    job.stop()
+    following.join()
+    assert hand.opened == 1
 
 
 def test_stop_ends_the_following_and_leaves_the_job() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.sync.helm.program import Helm, HelmAwayError, HelmError
-from cluster.sync.helm.releases import newest
+from cluster.sync.helm.program import Helm, HelmAwayError, HelmBusyError, HelmError
+from cluster.sync.helm.releases import manifest, newest
 from tests.conftest import eventually, processes_with, write_files
 from tests.helm import helm
 from tests.sync.helm.cluster import STAGING, Cluster, receipt
@@ -35,6 +35,44 @@ def test_the_last_words_are_told_without_secrets(tmp_path: Path) -> None:
     with pytest.raises(HelmError) as raised:
         run.roll_back("a", "b", 1, threading.Event())
     assert str(raised.value) == "helm rollback: UPGRADE FAILED: the password ***\nis wrong"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "another operation (install/upgrade/rollback) is in progress",
+        "release: already exists",
+        "cannot re-use a name that is still in use",
+        "cannot reuse a name that is still in use",
+    ],
+)
+def test_another_helm_that_was_quicker_is_no_failure_of_the_deployment(tmp_path: Path, words: str) -> None:
+    script = f"[ $1 = version ] && echo v4.0.0 && exit\necho 'Error: UPGRADE FAILED: {words}' >&2\nexit 1"
+    run = Helm(a_program(tmp_path, script), tmp_path, 5)
+    with pytest.raises(HelmBusyError):
+        run.upgrade("a", "b", tmp_path, [], "c", threading.Event())
+
+
+@pytest.mark.parametrize("out", ["", "deployed", "{}", '{"version": 1}', "[]"])
+def test_output_that_cannot_be_read_is_no_failure_of_the_deployment(tmp_path: Path, out: str) -> None:
+    run = Helm(a_program(tmp_path, f"[ $1 = version ] && echo v4.0.0 && exit\necho '{out}'"), tmp_path, 5)
+    with pytest.raises(HelmAwayError, match=r"^helm upgrade: what it says of the release cannot be read$"):
+        run.upgrade("a", "b", tmp_path, [], "c", threading.Event())
+
+
+@pytest.mark.parametrize("major", [3, 4])
+def test_helm_says_what_it_deployed(tmp_path: Path, kubeconfig: str, major: int) -> None:
+    cluster = Cluster(tmp_path, kubeconfig, major=major)
+    hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n"
+    cluster.ops.push({"chart/templates/hook.yaml": hook, "chart/templates/NOTES.txt": "{notes}\n"})
+    cluster.ops.push({"chart/values.yaml": "source: {commit: c}\n"})
+    place = cluster.sync.places[STAGING]
+    for number in (1, 2):
+        there = (place.release, place.namespace, cluster.ops.work / "chart", (), "f", threading.Event())
+        found = cluster.helm.upgrade(*there)
+        assert found.number == number
+        assert found.manifest == manifest(cluster.api, place.namespace, place.release, number)
+    assert (tmp_path / "helm" / "kube").is_dir()  # what it knows of the API, for the next one
 
 
 def test_a_cluster_that_is_away_is_no_failure_of_the_deployment(

@@ -1,0 +1,134 @@
+"""What is written down of a deployment, in the cluster, and told of it, to the bot and in the log.
+
+Each step is written down before it is taken, so that a kill at any moment leaves nothing to guess.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from bot.events import Phase as Told
+from bot.events import Receipt
+from bot.values import Values
+from cluster.errors import ClusterError
+from cluster.sync.helm import records
+from cluster.sync.helm.api import ApiAwayError, ApiError
+from cluster.sync.helm.decide import Phase, Record
+from cluster.sync.helm.means import Means, read_values_files
+from cluster.sync.helm.wanted import Place, Wanted
+from cluster.sync.outcome import End, Outcome, message_text
+from cluster.sync.report import sync_event
+from cluster.sync.repositories import values_of
+
+_PLACE_SECONDS = 10.0  # of a Job's log that a kill makes be told again, at most
+
+_log = logging.getLogger("dppctl.sync")
+
+
+class UnusableError(ClusterError):
+    """What the bot's values file says can never be deployed."""
+
+
+class Journal:
+    """Of one deployment."""
+
+    def __init__(self, means: Means, place: Place, record: Record) -> None:
+        """`record`: what was written down last."""
+        self.record = record
+        self.began = datetime.now(UTC)
+        self._means = means
+        self._place = place
+        self._values: Values | None = None
+        self._ops_commit = ""
+        self._place_kept = time.monotonic()
+
+    def read(self, wanted: Wanted) -> Mapping[str, bytes]:
+        """The values files of what is to be deployed, by path; what is told from here on is about that.
+
+        Raises UnusableError, and BotError when git fails.
+        """
+        target = self._place.target
+        contents = read_values_files(self._means, self._place, wanted)
+        values = values_of(target, contents[target.values_file])
+        with self._means.repositories.use(target.ops.repository) as ops:
+            self._ops_commit = ops.last_change(target.values_file)
+        if not isinstance(values, Values):
+            raise UnusableError(str(values or f"{target.values_file} is gone"))
+        self._values = values
+        return contents
+
+    @property
+    def values(self) -> Values:
+        """That were read."""
+        assert self._values is not None  # noqa: S101 (for mypy)
+        return self._values
+
+    def begin(self, record: Record) -> None:
+        """The first thing that is written in a namespace tells whether it is there."""
+        try:
+            self.write(record)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            name = self._place.namespace
+            raise ApiError(f"namespace {name} is not there; create it, with sync's Role (docs/sync.md)", 404) from None
+
+    def write(self, record: Record, outcome: Outcome | None = None) -> None:
+        """`outcome` None: it stays as it is. Raises ApiError and ApiAwayError, as all that writes."""
+        records.write(self._means.api, self._place, record, outcome)
+        self.record = record
+
+    def write_told(self, told: str, *, now: bool = False) -> None:
+        """Up to where the Job's log was told: after a restart it is told from there. Now and then is enough."""
+        is_due = now or time.monotonic() - self._place_kept >= _PLACE_SECONDS
+        if told != self.record.told and is_due:
+            with suppress(ApiAwayError):  # then lines may be told twice
+                self.write(self.record.with_("running", told=told))
+            self._place_kept = time.monotonic()
+
+    def write_end(self, phase: Phase, end: End, message: str, receipt: Receipt | None) -> Outcome:
+        """How it ended, with the phase that comes next."""
+        outcome = Outcome(
+            ops_commit=self._ops_commit,
+            values=self.values,
+            phase=end,
+            message=message_text(message),
+            receipt=receipt,
+            began=self.began.timestamp(),
+            ended=time.time(),
+            spec_folders=(),
+        )
+        self.write(self.record.with_(phase, reported=False), outcome)
+        return outcome
+
+    def tell_end(self, outcome: Outcome | None) -> None:
+        """Until it was heard: a report that fails is tried again at a later look. Raises ClusterError for that."""
+        if outcome:
+            source, phase, text = outcome.values.source, outcome.phase, outcome.message
+            ops_commit, receipt = outcome.ops_commit, outcome.receipt
+            self._means.report(sync_event(self._place.target, ops_commit, source, phase, text, "", receipt))
+            what = f"deployed commit={source.commit} phase={phase} revision={self.record.revision}"
+            first, _, _ = text.partition("\n")
+            self.log(logging.INFO, f"{what} error={first}" if phase == "failed" else what)
+        self.write(self.record.with_(self.record.phase, reported=True))
+
+    def tell_end_again(self) -> None:
+        """The one that was written down."""
+        self.tell_end(records.outcome(self._means.api, self._place))
+
+    def tell(self, phase: Told, message: str, log: str = "") -> None:
+        """How far it is; the deployment goes on when nobody hears."""
+        if self._values is None:
+            return
+        event = sync_event(self._place.target, self._ops_commit, self._values.source, phase, message, log, None)
+        try:
+            self._means.report(event)
+        except ClusterError as error:
+            self.log(logging.WARNING, f"not reported phase={phase} error={error}")
+
+    def log(self, level: int, text: str) -> None:
+        """A line for whoever runs sync."""
+        target = self._place.target
+        _log.log(level, "app=%s environment=%s %s", target.app, target.environment, text)
