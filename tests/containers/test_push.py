@@ -55,7 +55,7 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
             store.close()
         finally:
             up.terminate()
-            up.communicate(timeout=20)
+            up.communicate(timeout=60)
     assert images.containers() == []
 
 

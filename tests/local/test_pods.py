@@ -52,7 +52,7 @@ def test_the_pod_of_a_dead_command_goes_away_with_what_it_left(tmp_path: Path) -
         owner.kill()
         owner.wait()
         assert pods.all_pods() == []
-        assert child.wait(5) == -signal.SIGINT
+        assert child.wait(60) == -signal.SIGINT
     assert not scratch.exists()
     assert not pod.folder.exists()
 
@@ -74,7 +74,7 @@ def test_a_process_that_ignores_the_signal_is_killed() -> None:
         assert process.stdout
         process.stdout.readline()
         processes.end(processes.identity(process.pid), within=0.2)
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
 
 
 def test_a_dead_process_that_nobody_collected_is_not_alive() -> None:
