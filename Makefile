@@ -2,6 +2,7 @@
 PYTHON ?= python3
 UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
 BIN := .venv/bin
+WORKERS ?= auto
 PACKAGES := bot cli cluster webhooks worker
 
 .PHONY: help demo test pytest lint format bench lock clean
@@ -23,7 +24,7 @@ test: lint
 
 pytest: .venv/dev.stamp
 	@echo '== tests'
-	@$(BIN)/pytest -n auto $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 lint: .venv/dev.stamp
 	@echo '== ruff'
