@@ -19,12 +19,15 @@ from tests.conftest import eventually
 
 @contextmanager
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    """Asleep already: what is still starting takes its time to end, or ends in another way."""
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_new_pod_has_a_name_like_in_the_examples_and_is_assigned() -> None:
