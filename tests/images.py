@@ -41,7 +41,11 @@ class Images:
         # No cache: layers that nothing refers to any more would pile up in a storage that stays.
         self.run("buildah", "build", "--no-cache", "--tag", name, *options, str(context))
         self.made.append(name)
-        return f"{name}@{self.run('podman', 'image', 'inspect', '--format', '{{.Digest}}', name)}"
+        return f"{name}@{self.digest(name)}"
+
+    def digest(self, name: str) -> str:
+        """Of an image that is in the storage."""
+        return self.run("podman", "image", "inspect", "--format", "{{.Digest}}", name)
 
     def app(self, folder: Path, files: dict[str, str], *, extra: str = "") -> str:
         """An app's image: these files in the WORKDIR, owned by a user without a name; NAME@DIGEST."""
@@ -90,7 +94,7 @@ def ensure_images(runtime: Runtime) -> Images:
     # podman takes no longer run root than 50 characters.
     run = Path(tempfile.gettempdir(), f"dppctl-{storage.name}")
     images = Images(storage, configure_storage(storage, run), "localhost/test-python", "localhost/test-dpp")
-    with _one_at_a_time(storage / "lock"):
+    with one_at_a_time(storage / "lock"):
         if not (storage / "made").exists():
             for name, fill in ((images.python, base_images.fill_python), (images.dpp, base_images.fill_dpp)):
                 with tempfile.TemporaryDirectory(prefix="dppctl-test-image-") as scratch:
@@ -116,7 +120,8 @@ def configure_storage(storage: Path, run: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Other test processes wait at this file until the block ends."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -131,7 +131,7 @@ class LocalRegistry:
         sent = {"Authorization": self.authorization, **(headers or {})} if self.authorization else headers
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.request(method, url, headers=sent, data=body, timeout=10)
+            answer = session.request(method, url, headers=sent, data=body, timeout=60)
         assert answer.ok, f"{method} {url}: {answer.status_code} {answer.text}"
         return answer
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes
-import kubernetes_validate
 import pytest
 
 from bot.builders.buildkit import BuildKit, pack
@@ -21,6 +20,7 @@ from bot.builders.interface import BuildPutOffError, BuildStoppedError, Order
 from bot.limits import BUILD_START_SECONDS
 from tests.builders.conftest import built
 from tests.conftest import eventually, needs, write_files
+from tests.schemas import VERSIONS, validate
 
 HTTP = frozenset({"registry.local:5000"})
 
@@ -43,10 +43,10 @@ def rendered(order: Order, **settings: Any) -> dict[str, Any]:
     return job(order, Cluster(**settings), "build-1", 3600, HTTP)
 
 
-@pytest.mark.parametrize("version", [f"1.{minor}" for minor in range(25, 38)])
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("settings", [{}, {"auth_secret": "registry-login"}])
 def test_the_job_is_valid_in_every_version(order: Order, version: str, settings: Mapping[str, str]) -> None:
-    kubernetes_validate.validate(rendered(order, **settings), version, strict=True)
+    validate([rendered(order, **settings)], [version])
 
 
 def test_the_pod_has_few_rights_and_ends_in_time(order: Order) -> None:

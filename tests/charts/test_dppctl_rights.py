@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kubernetes
 import pytest
 
 from bot.builders.buildkit import BuildKit
@@ -59,6 +60,7 @@ class Installed:
 
     kubeconfig: str
     name: str
+    authorization: kubernetes.client.AuthorizationV1Api
 
     def __getattr__(self, part: str) -> str:
         return f"{self.name}-{part}"
@@ -87,11 +89,17 @@ class Installed:
     def may(self, account: str, namespace: str, *what: str) -> bool:
         """`what`: a verb and a resource, perhaps with its part: `create`, `pods`, `exec`."""
         verb, resource, *part = what
-        options = [f"--subresource={part[0]}"] if part else []
-        who = f"--as=system:serviceaccount:{self.own}:dppctl-{account}"
-        done = self.kubectl("auth", "can-i", verb, resource, *options, who, f"--namespace={namespace}")
-        assert done.stdout.strip() in ("yes", "no"), done
-        return done.stdout.strip() == "yes"
+        kind, _, group = resource.partition(".")
+        asked = {"namespace": namespace, "verb": verb, "group": group, "resource": kind}
+        accounts = "system:serviceaccounts"
+        spec = {
+            "user": f"system:serviceaccount:{self.own}:dppctl-{account}",
+            "groups": [accounts, f"{accounts}:{self.own}", "system:authenticated"],
+            "resourceAttributes": {**asked, **({"subresource": part[0]} if part else {})},
+        }
+        answer = self.authorization.create_subject_access_review({"spec": spec}).status
+        assert not answer.evaluation_error, answer
+        return bool(answer.allowed)
 
 
 def values(installed: Installed, environments: dict[str, str]) -> str:
@@ -103,12 +111,14 @@ def values(installed: Installed, environments: dict[str, str]) -> str:
 def installed() -> Iterator[Installed]:
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
     needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
-    found = Installed(kubeconfig, f"rights-{secrets.token_hex(3)}")
+    client = kubernetes.config.new_client_from_config(kubeconfig)
+    found = Installed(kubeconfig, f"rights-{secrets.token_hex(3)}", kubernetes.client.AuthorizationV1Api(client))
     for namespace in (found.own, found.data, found.builds, found.other):
         assert found.kubectl("create", "namespace", namespace).returncode == 0
     found.helm("install", "dppctl", str(CHART), "--values", "-", given=values(found, {"staging": found.data}))
     yield found
     found.helm("uninstall", "dppctl")
+    client.close()
 
 
 def test_sync_may_do_what_helm_needs_in_its_environments(installed: Installed) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
-from tests.charts.rendering import VERSIONS, of_kind, render, validate
+from tests.charts.rendering import of_kind, render
+from tests.schemas import VERSIONS, validate
 
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "nothing": {},

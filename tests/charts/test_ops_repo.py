@@ -12,9 +12,10 @@ from ruamel.yaml import YAML
 from cli.ops_repo_files import OpsEnvironment, write_ops_repo
 from tests.charts.apps import APP, bot_values
 from tests.charts.gitops_types import check_types
-from tests.charts.rendering import CHART, VERSIONS, of_kind, run_helm, validate
+from tests.charts.rendering import CHART, of_kind, run_helm
 from tests.conftest import REPOSITORY
 from tests.helm import kubectl
+from tests.schemas import VERSIONS, validate
 
 URL = "https://github.com/ann/ops"
 STAGING = OpsEnvironment("staging", "data-staging", "app-123456")
@@ -140,7 +141,7 @@ def test_the_commit_statuses_name_the_environment_between_slashes(ops_repo: Path
 def test_kustomize_names_the_values_by_their_content(ops_repo: Path) -> None:
     """So that Flux waits for the HelmRelease that has the new values."""
 
-    def built() -> tuple[str, list[Any]]:
+    def built() -> tuple[str, Any]:
         command = [kubectl(), "kustomize", "--load-restrictor=LoadRestrictionsNone", ops_repo / "flux" / "staging"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -150,10 +151,10 @@ def test_kustomize_names_the_values_by_their_content(ops_repo: Path) -> None:
         name = values["metadata"]["name"]
         assert [one["name"] for one in release["spec"]["valuesFrom"]] == [name, name]
         assert [one["valuesKey"] for one in release["spec"]["valuesFrom"]] == sorted(values["data"], reverse=True)
-        check_types([release])
-        return name, objects
+        return name, release
 
-    before, _ = built()
+    before, release = built()
+    check_types([release])
     other = json.loads(json.dumps(bot_values(request=2)))
     (ops_repo / "environments" / "staging" / "values.auto-updated.yaml").write_text(json.dumps(other))
     assert built()[0] != before

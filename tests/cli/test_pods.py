@@ -115,7 +115,7 @@ def test_a_run_can_be_stopped_by_its_workers_name_and_its_database_stays(
         worker, db = assigned("".join(takewhile(lambda line: "WAITING FOR OUTPUT" not in line, run.stdout)))
         assert {pod["name"]: pod["status"] for pod in listed(dppctl)} == {worker: "assigned", db: "assigned"}
         assert dppctl("stop", worker).stdout == f"Stopped {worker}\n"
-        assert "./zones: STOPPED" in run.communicate(timeout=30)[0]
+        assert "./zones: STOPPED" in run.communicate(timeout=60)[0]
         assert run.returncode == 143
         assert [(pod["name"], pod["status"]) for pod in listed(dppctl)] == [(db, "available")]
     finally:

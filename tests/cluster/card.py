@@ -67,7 +67,7 @@ class Card:
             "X-GitHub-Delivery": secrets.token_hex(16),
             "X-Hub-Signature-256": sign(body, self.secret),
         }
-        answer = requests.post(f"{self.receiver}/webhooks/github", data=body, headers=headers, timeout=10)
+        answer = requests.post(f"{self.receiver}/webhooks/github", data=body, headers=headers, timeout=60)
         assert answer.status_code == 202, answer.text
 
     def newest(self, environment: str) -> Deployment | None:

@@ -115,7 +115,12 @@ class ClusterImages:
 
     def build(self, folder: Path, name: str, dockerfile: str, files: dict[str, str] | None = None) -> str:
         """Build what the Dockerfile says with these files beside it, and push it."""
-        context = write_files(folder / secrets.token_hex(4), {"Dockerfile": dockerfile, **(files or {})})
+        context = write_files(folder / secrets.token_hex(4), files or {})
+        return self.build_in(context, name, dockerfile)
+
+    def build_in(self, context: Path, name: str, dockerfile: str) -> str:
+        """The same, with what is in a folder already."""
+        write_files(context, {"Dockerfile": dockerfile})
         local = f"localhost/{name}-{secrets.token_hex(4)}"
         self.images.build(local, context)
         return self.push(local, name)
@@ -125,16 +130,6 @@ class ClusterImages:
         return self.build(
             folder, "app", f"FROM {self.images.dpp}\nWORKDIR /app\nCOPY --chown=1000:1000 . .\nUSER 1000:1000\n", files
         )
-
-    def rclone(self, folder: Path) -> str:
-        """An image with this machine's rclone, which needs nothing but the C library."""
-        needs("rclone")
-        context = folder / "rclone-image"
-        context.mkdir()
-        shutil.copy(str(shutil.which("rclone")), context / "rclone")
-        (context / "Dockerfile").write_text(f"FROM {self.images.python}\nCOPY rclone /usr/local/bin/rclone\n")
-        self.images.build("localhost/rclone-for-cluster", context)
-        return self.push("localhost/rclone-for-cluster", "rclone")
 
     def people(self, **more: Any) -> dict[str, Any]:
         """`values.yaml` for this cluster."""
@@ -163,11 +158,20 @@ def cluster_images(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -
     context = folder / "worker"
     context.mkdir()
     build_worker(context / "worker.pyz")
-    (context / "Dockerfile").write_text(f"FROM {images.python}\nCOPY worker.pyz /opt/dppctl/worker.pyz\n")
-    images.build("localhost/worker-for-cluster", context)
-    worker = bare.push("localhost/worker-for-cluster", "worker")
+    worker = bare.build_in(context, "worker", f"FROM {images.python}\nCOPY worker.pyz /opt/dppctl/worker.pyz\n")
     yield ClusterImages(images, registry, worker, python, postgres)
     images.clear()
+
+
+@pytest.fixture(scope="session")
+def rclone(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with this machine's rclone, which needs nothing but the C library."""
+    needs("rclone")
+    context = tmp_path_factory.mktemp("rclone")
+    shutil.copy(str(shutil.which("rclone")), context / "rclone")
+    return cluster_images.build_in(
+        context, "rclone", f"FROM {cluster_images.images.python}\nCOPY rclone /usr/local/bin/rclone\n"
+    )
 
 
 @pytest.fixture

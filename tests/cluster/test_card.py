@@ -13,7 +13,7 @@ from tests.cluster.conftest import SECONDS, ClusterImages
 from tests.cluster.test_pipelines_chart import CODE, TO_SQL
 from tests.conftest import eventually, needs
 from tests.forge import CONFIG
-from tests.own_image import build_own_image
+from tests.own_image import own_image
 
 pytestmark = pytest.mark.cluster
 
@@ -26,8 +26,8 @@ def card(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFactory
     host = os.environ.get("DPPCTL_TEST_CLUSTER_HOST")
     needs("this machine's address, as the cluster's pods reach it (DPPCTL_TEST_CLUSTER_HOST is not set)", host)
     folder = tmp_path_factory.mktemp("card")
-    own_image = cluster_images.push(build_own_image(cluster_images.images, folder), "dppctl")
-    with dealt(cluster_images, own_image, folder / "work", str(host)) as card:
+    image = cluster_images.push(own_image(cluster_images.images), "dppctl")
+    with dealt(cluster_images, image, folder / "work", str(host)) as card:
         yield card
 
 

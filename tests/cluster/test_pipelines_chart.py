@@ -112,9 +112,8 @@ def test_rows_come_into_the_database_once_for_each_image(
 
 
 def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
-    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
+    namespace: Namespace, cluster_images: ClusterImages, rclone: str, tmp_path: Path
 ) -> None:
-    rclone = cluster_images.rclone(tmp_path)
     image = cluster_images.app(tmp_path, app(TO_PATH))
     serve = ["python3", "-m", "http.server", "8080", "--directory", "/public"]
     site = {"enabled": True, "image": cluster_images.python, "command": serve}
@@ -132,10 +131,9 @@ def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
 
 
 def test_what_pipelines_made_is_in_the_bucket(
-    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
+    namespace: Namespace, cluster_images: ClusterImages, rclone: str, tmp_path: Path
 ) -> None:
     """rclone serves WebDAV here, as a cloud would serve S3: another type in the Secret is all the difference."""
-    rclone = cluster_images.rclone(tmp_path)
     serve = ["rclone", "serve", "webdav", "--addr=:8080", "--user=ann", "--pass=hush", "/tmp"]
     labels = {"role": "cloud"}
     container = {"name": "cloud", "image": rclone, "command": serve}

@@ -13,7 +13,7 @@ import requests
 from tests.conftest import eventually, needs, write_files
 from tests.containers.test_runtime_image import index_answers
 from tests.images import Images
-from tests.own_image import build_own_image
+from tests.own_image import own_image
 
 APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
 RESTRICTED = (
@@ -23,9 +23,9 @@ RESTRICTED = (
 
 
 @pytest.fixture
-def image(images: Images, tmp_path: Path) -> str:
+def image(images: Images) -> str:
     needs("a package index that the build can ask", index_answers(images))
-    return build_own_image(images, tmp_path)
+    return own_image(images)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def _started(images: Images, image: str, config: Path, command: str) -> Iterator
     try:
         yield f"http://127.0.0.1:{port}"
         process.terminate()
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
         assert (process.returncode, "Traceback" in out) == (0, False), out
     finally:
         if process.poll() is None:
@@ -97,6 +97,6 @@ def _started(images: Images, image: str, config: Path, command: str) -> Iterator
 
 def _answers(address: str) -> bool:
     try:
-        return requests.get(f"{address}/healthz", timeout=5).status_code == 200
+        return requests.get(f"{address}/healthz", timeout=60).status_code == 200
     except requests.RequestException:  # it may listen before it can answer
         return False

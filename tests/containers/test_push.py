@@ -46,6 +46,7 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
             path = "environments/{}/values.auto-updated.yaml"
             values = [Values.from_yaml(ops.file(path.format(one)), one) for one in ("staging", "production")]
             assert values[0].image == values[1].image
+            images.made.append(str(values[0].image))
             tag = app.git("rev-parse", "HEAD^{tree}")
             name = f"{registry.host}/apps/ann/app"
             assert values[0].image == f"{name}@{registry.digest(f'{name}:{tag}')}"
@@ -55,7 +56,7 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
             store.close()
         finally:
             up.terminate()
-            up.communicate(timeout=20)
+            up.communicate(timeout=60)
     assert images.containers() == []
 
 

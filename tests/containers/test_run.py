@@ -70,7 +70,7 @@ def test_a_kill_leaves_no_process_and_no_container(dppctl: Dppctl, images: Image
     assert b"--rm" in commands
     assert b"secret" not in commands
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     eventually(lambda: not processes_with(str(folder)), "all its processes end")
     eventually(lambda: not images.containers(), "its container is removed")
     shutil.rmtree(folder)
@@ -82,7 +82,7 @@ def test_a_container_ends_when_its_podman_is_killed(dppctl: Dppctl, images: Imag
     eventually((folder / "running").exists, "the pipeline runs")
     [podman] = [pid for pid in processes_with(str(folder)) if _command(pid).startswith("podman")]
     os.kill(podman, signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert images.containers() == []
     assert not processes_with(str(folder))
 
@@ -93,7 +93,7 @@ def test_a_signal_ends_it_soon(dppctl: Dppctl, images: Images, workload: Files, 
     process = dppctl.start("run", "--image", images.dpp, cwd=folder)
     eventually((folder / "running").exists, "the pipeline runs")
     process.send_signal(number)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert images.containers() == []
 

@@ -19,12 +19,15 @@ from tests.conftest import eventually
 
 @contextmanager
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    """Asleep already: what is still starting takes its time to end, or ends in another way."""
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_new_pod_has_a_name_like_in_the_examples_and_is_assigned() -> None:
@@ -52,7 +55,7 @@ def test_the_pod_of_a_dead_command_goes_away_with_what_it_left(tmp_path: Path) -
         owner.kill()
         owner.wait()
         assert pods.all_pods() == []
-        assert child.wait(5) == -signal.SIGINT
+        assert child.wait(60) == -signal.SIGINT
     assert not scratch.exists()
     assert not pod.folder.exists()
 
@@ -74,7 +77,7 @@ def test_a_process_that_ignores_the_signal_is_killed() -> None:
         assert process.stdout
         process.stdout.readline()
         processes.end(processes.identity(process.pid), within=0.2)
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
 
 
 def test_a_dead_process_that_nobody_collected_is_not_alive() -> None:

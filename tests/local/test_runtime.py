@@ -47,7 +47,7 @@ def test_one_that_was_killed_half_made_is_made_anew(tmp_path: Path) -> None:
     process = start(tmp_path)
     eventually(lambda: list(tmp_path.glob("runtimes/*/bin/python")), "the environment is half made")
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert find_runtime(tmp_path) is None
     made = ensure_runtime(tmp_path, None, lambda _: None)
     assert (made.bin / "dpp").exists()

@@ -24,18 +24,18 @@ def test_what_a_deployment_publishes_is_served_until_another_one_replaces_it(
 ) -> None:
     machine.start(storage_url=storages.url)
     url = storages.url(STAGING)
-    assert requests.get(url, timeout=5).status_code == 404
+    assert requests.get(url, timeout=60).status_code == 404
     machine.say({**APP, **PUBLISHING})
     machine.sync.sync()
     assert machine.events[-1].message == f"1 rows; published at {url}"
-    assert requests.get(url, timeout=5).text == "the site"
+    assert requests.get(url, timeout=60).text == "the site"
     machine.say(FAILING)
     machine.sync.sync()
-    assert requests.get(url, timeout=5).text == "the site"
-    assert requests.get(storages.url(PRODUCTION), timeout=5).status_code == 404
+    assert requests.get(url, timeout=60).text == "the site"
+    assert requests.get(storages.url(PRODUCTION), timeout=60).status_code == 404
     machine.say({"rows.py": PUBLISHING["rows.py"].replace("the site", "another site")})
     machine.sync.sync()
-    assert requests.get(url, timeout=5).text == "another site"
+    assert requests.get(url, timeout=60).text == "another site"
 
 
 def test_nothing_beside_the_storage_is_served(machine: Machine, storages: Storages) -> None:
@@ -46,7 +46,7 @@ def test_nothing_beside_the_storage_is_served(machine: Machine, storages: Storag
         session = requests.Session()
         asked = requests.Request("GET", url).prepare()
         asked.url = url + path if not path.startswith("/") else url.partition("/ann")[0] + path
-        assert session.send(asked, timeout=5).status_code == 404, path
+        assert session.send(asked, timeout=60).status_code == 404, path
 
 
 def test_a_taken_port_is_said_in_one_line(machine: Machine) -> None:

@@ -15,12 +15,16 @@ from werkzeug.serving import make_server
 
 from bot.names import RepoPath
 from bot.registration import Target
-from bot.settings import load_settings
+from bot.settings import Settings, load_settings
 from bot.store import Store
+from tests.conftest import write_files
 from webhooks.app import create_app
 from webhooks.signature import sign
 
 PUSH = {"ref": "refs/heads/master", "before": "0" * 40, "after": "a" * 40, "repository": {"full_name": "ann/app"}}
+
+APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
+ENV = "DPPCTL_WEBHOOK_SECRETS=new\nDPPCTL_PORT=0\nDPPCTL_MAX_DELIVERY_BYTES=2000\n"
 
 Headers = dict[str, str | None]
 
@@ -47,7 +51,7 @@ class Receiver:
         }
         sent = {**usual, **(headers or {})}
         post = session.post if session else requests.post
-        return post(f"{self.url}/webhooks/github", data=body, headers=sent, timeout=10)
+        return post(f"{self.url}/webhooks/github", data=body, headers=sent, timeout=60)
 
     def report(self, token: str = "sync-token", **changes: Any) -> requests.Response:
         event = {
@@ -55,10 +59,10 @@ class Receiver:
             "commit": "a" * 40, "phase": "started", "time": datetime.now(UTC).isoformat(), **changes,
         }  # fmt: skip
         headers = {"Authorization": f"Bearer {token}"}
-        return requests.post(f"{self.url}/sync/events", json=event, headers=headers, timeout=10)
+        return requests.post(f"{self.url}/sync/events", json=event, headers=headers, timeout=60)
 
     def page(self, path: str = "/") -> str:
-        return requests.get(f"{self.url}{path}", timeout=10).text
+        return requests.get(f"{self.url}{path}", timeout=60).text
 
 
 MakeReceiver = Callable[..., Receiver]
@@ -90,3 +94,21 @@ def make_receiver(tmp_path: Path) -> Iterator[MakeReceiver]:
 @pytest.fixture
 def receiver(make_receiver: MakeReceiver) -> Receiver:
     return make_receiver("ann/app", MAX_DELIVERY_BYTES="2000")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "state").mkdir()
+    return write_files(tmp_path, {"apps.yaml": APPS, ".env": ENV})
+
+
+@pytest.fixture
+def store(config: Path) -> Iterator[Store]:
+    store = Store(load_settings(config, {}).database)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def settings(config: Path) -> Settings:
+    return load_settings(config, {})

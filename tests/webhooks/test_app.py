@@ -76,18 +76,18 @@ def test_sync_reports_with_its_token_only(receiver: Receiver) -> None:
 def test_an_ops_commits_link_leads_to_its_deployments_page(receiver: Receiver) -> None:
     receiver.report()
     link = f"{receiver.url}/apps/ann/app/staging/{'a' * 40}"
-    answer = requests.get(link, allow_redirects=False, timeout=10)
+    answer = requests.get(link, allow_redirects=False, timeout=60)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/deployments/1")
-    assert requests.get(link.replace("staging", "production"), timeout=10).status_code == 404
+    assert requests.get(link.replace("staging", "production"), timeout=60).status_code == 404
 
 
 def test_health_and_unknown_pages_answer_in_json(receiver: Receiver) -> None:
-    assert requests.get(f"{receiver.url}/healthz", timeout=10).json() == {"status": "ok"}
-    assert requests.get(f"{receiver.url}/nothing", timeout=10).status_code == 404
-    assert requests.get(f"{receiver.url}/webhooks/github", timeout=10).json()["error"]
+    assert requests.get(f"{receiver.url}/healthz", timeout=60).json() == {"status": "ok"}
+    assert requests.get(f"{receiver.url}/nothing", timeout=60).status_code == 404
+    assert requests.get(f"{receiver.url}/webhooks/github", timeout=60).json()["error"]
 
 
 def test_only_a_post_is_a_delivery(receiver: Receiver) -> None:
-    answer = requests.get(f"{receiver.url}/webhooks/github", timeout=10)
+    answer = requests.get(f"{receiver.url}/webhooks/github", timeout=60)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert answer.json() == {"error": "deliveries are POSTed"}

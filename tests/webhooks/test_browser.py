@@ -3,10 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bot.settings import Settings
+from bot.store import Store
+from cli.receiver import Receiver as RealReceiver
 from tests.conftest import needs
 from tests.webhooks.conftest import Receiver
 
@@ -25,6 +29,7 @@ RECEIPT = {
     "started": "2026-01-01T00:00:00Z",
     "ended": "2026-01-01T00:00:03Z",
 }
+WAIT = 60_000  # ms; what it waits for comes after seconds, or on a busy machine later
 HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title = 'hacked'\">"
 
 
@@ -85,13 +90,36 @@ def test_what_pipelines_write_stays_text(receiver: Receiver, page: Page) -> None
     assert "hacked" not in page.title()
 
 
-def test_a_page_is_live_again_after_the_server_was_away(receiver: Receiver, page: Page) -> None:
+def test_a_change_is_shown_when_the_network_was_away_as_it_was_told(receiver: Receiver, browser: Browser) -> None:
+    page = browser.new_page()
     page.goto(receiver.url)
     expect(page.locator("#live")).to_have_text("live")
-    page.context.set_offline(True)
-    receiver.report(phase="started")
+    page.context.set_offline(True)  # for what the page asks; the events that it listens to still come
+    with page.expect_event("requestfailed"):
+        receiver.report(phase="started")
     page.context.set_offline(False)
-    expect(page.locator("#deployments")).to_contain_text("running", timeout=15_000)
+    expect(page.locator("#deployments")).to_contain_text("running", timeout=WAIT)
+    page.close()
+
+
+def test_a_page_is_live_again_after_the_server_was_away(
+    config: Path, settings: Settings, store: Store, browser: Browser
+) -> None:
+    first = RealReceiver(config, settings)
+    page = browser.new_page()
+    page.goto(first.address)
+    expect(page.locator("#live")).to_have_text("live")
+    first.stop()
+    expect(page.locator("#live")).to_have_text("not live", timeout=WAIT)
+    port = int(first.address.rpartition(":")[2])
+    second = RealReceiver(config, settings.model_copy(update={"port": port}))
+    try:
+        Receiver(second.address, store).report(settings.sync_token.get_secret_value(), phase="started")
+        expect(page.locator("#live")).to_have_text("live", timeout=WAIT)
+        expect(page.locator("#deployments")).to_contain_text("running", timeout=WAIT)
+    finally:
+        page.close()
+        second.stop()
 
 
 def test_without_javascript_it_says_the_same(receiver: Receiver, browser: Browser) -> None:

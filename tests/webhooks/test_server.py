@@ -13,30 +13,9 @@ from bot.errors import BotError
 from bot.settings import Settings, load_settings
 from bot.store import Store
 from cli.receiver import Receiver
-from tests.conftest import processes_with, write_files
+from tests.conftest import BUSY, processes_with
 from tests.webhooks.conftest import PUSH
 from tests.webhooks.conftest import Receiver as Sender
-
-APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
-ENV = "DPPCTL_WEBHOOK_SECRETS=new\nDPPCTL_PORT=0\nDPPCTL_MAX_DELIVERY_BYTES=2000\n"
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    (tmp_path / "state").mkdir()
-    return write_files(tmp_path, {"apps.yaml": APPS, ".env": ENV})
-
-
-@pytest.fixture
-def store(config: Path) -> Iterator[Store]:
-    store = Store(load_settings(config, {}).database)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def settings(config: Path) -> Settings:
-    return load_settings(config, {})
 
 
 @pytest.fixture
@@ -54,10 +33,10 @@ def test_deliveries_are_taken_by_all_its_processes_and_none_is_lost(receiver: Re
         assert sender.deliver(PUSH, headers={"X-GitHub-Delivery": f"d{number}"}).status_code == 202
         assert sender.deliver(PUSH, headers={"X-GitHub-Delivery": f"d{number}"}).status_code == 200
     assert len(store.take_deliveries()) == 40
-    metrics = requests.get(f"{receiver.address}/metrics", timeout=10).text
+    metrics = requests.get(f"{receiver.address}/metrics", timeout=60).text
     assert 'dppctl_deliveries{outcome="received"} 40.0' in metrics
     assert "dppctl_queue_depth 40.0" in metrics
-    assert requests.get(f"{receiver.address}/readyz", timeout=10).status_code == 200
+    assert requests.get(f"{receiver.address}/readyz", timeout=60).status_code == 200
 
 
 def test_sync_reports_with_the_token_that_was_made_for_this_start(
@@ -74,22 +53,22 @@ def test_a_body_is_limited_before_it_is_read_also_one_of_unknown_length(receiver
             yield b" " * 1000
 
     address, headers = f"{receiver.address}/webhooks/github", {"Content-Type": "application/json"}
-    assert requests.post(address, data=b" " * 2001, headers=headers, timeout=10).status_code == 413
+    assert requests.post(address, data=b" " * 2001, headers=headers, timeout=60).status_code == 413
     with contextlib.suppress(requests.ConnectionError):  # it closes while we still send
-        assert requests.post(address, data=endless(), headers=headers, timeout=10).status_code == 413
+        assert requests.post(address, data=endless(), headers=headers, timeout=60).status_code == 413
 
 
 def test_live_pages_leave_room_for_deliveries_and_do_not_hold_up_the_end(receiver: Receiver, store: Store) -> None:
     with contextlib.ExitStack() as open_pages:
         codes = [
-            open_pages.enter_context(requests.get(f"{receiver.address}/events", stream=True, timeout=10)).status_code
+            open_pages.enter_context(requests.get(f"{receiver.address}/events", stream=True, timeout=60)).status_code
             for _ in range(40)
         ]
         assert set(codes) == {200, 503}
         assert Sender(receiver.address, store).deliver().status_code == 202
         start = time.monotonic()
         receiver.stop()
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 3 * BUSY
 
 
 def test_a_port_in_use_is_said_in_one_line(config: Path) -> None:

@@ -111,7 +111,7 @@ def test_what_dpp_is_told_to_ignore_is_ignored(worker: Worker, workload: Files) 
 
 def test_a_machine_without_dpp_is_told_so(worker: Worker, workload: Files) -> None:
     process = worker.start("run", cwd=workload({"pipeline-spec.yaml": GOOD}), PATH="/nowhere")
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
     assert stderr.startswith("dpp: not on PATH: install datapackage-pipelines")
 
@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_line_where_the_run_needs_room_and_a_failed_pipeline_
     try:
         (disk / "filler").write_bytes(b"x" * 4096 * 15)
         process = worker.start("run", cwd=workload({"pipeline-spec.yaml": GOOD}), TMPDIR=str(disk))
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=60)
         assert process.returncode == 2
         assert "No space left on device" in stderr
         assert len(stderr.splitlines()) == 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.conftest import SLEEPER, eventually, processes_with
+from tests.conftest import BUSY, SLEEPER, eventually, processes_with
 from tests.worker.conftest import Worker
 
 Files = Callable[[Mapping[str, str]], Path]
@@ -210,8 +210,8 @@ def test_stop_ends_every_process_within_two_seconds_and_the_next_run_starts(work
         assert len(processes_with(f"TEST_MARK={folder}")) >= 4
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        stdout, _ = process.communicate(timeout=10)
-        assert time.monotonic() - began < 2
+        stdout, _ = process.communicate(timeout=60)
+        assert time.monotonic() - began < 2 * BUSY
         assert processes_with(f"TEST_MARK={folder}") == []
         assert process.returncode == 128 + signal.SIGTERM
         receipt = json.loads(stdout.splitlines()[-1])["receipt"]
@@ -233,7 +233,7 @@ def test_stop_ends_a_generator_that_hangs(worker: Worker, workload: Files) -> No
     process = worker.start("run", "--events", cwd=folder, TEST_MARK=str(folder))
     eventually((folder / "running").exists, "the generator is imported")
     process.send_signal(signal.SIGTERM)
-    stdout, _ = process.communicate(timeout=10)
+    stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert json.loads(stdout.splitlines()[-1])["receipt"]["status"] == "stopped"
     assert processes_with(f"TEST_MARK={folder}") == []
@@ -244,7 +244,7 @@ def test_nothing_survives_a_worker_that_is_killed(worker: Worker, workload: File
     process = worker.start("run", cwd=folder, TEST_MARK=str(folder))
     eventually((folder / "running").exists, "the pipeline runs")
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     eventually(lambda: not processes_with(f"TEST_MARK={folder}"), "dpp and its processors have ended")
 
 
@@ -265,7 +265,7 @@ def test_a_reader_that_does_not_read_holds_up_nothing(worker: Worker, workload: 
     folder = workload({"pipeline-spec.yaml": spec})
     process = worker.start("run", "--events", "--verbose", "--receipt", str(receipt), cwd=folder)
     eventually(receipt.exists, "the receipt, though nobody has read an event")
-    stdout, _ = process.communicate(timeout=30)
+    stdout, _ = process.communicate(timeout=60)
     events = [json.loads(line) for line in stdout.splitlines()]
     assert process.returncode == 0
     assert sum(event.get("lines", 0) for event in events if event["event"] == "skipped_log") > 10000

@@ -68,7 +68,7 @@ def client(worker: Worker, folder: Path, tmp_path: Path, request: pytest.Fixture
         yield Client(f"http://{address}")
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert processes_with(f"TEST_MARK={folder}") == []
 
 

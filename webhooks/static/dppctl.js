@@ -3,7 +3,7 @@
 // place of the old one. Without JavaScript the page asks again by itself every few seconds.
 
 const PAUSE = 500; // ms between two looks, so that a burst of changes is one
-const POLL = 5000; // ms, while the server has no room for another live page
+const POLL = 5000; // ms, while the server has no room for another live page, or is away
 
 const sign = document.getElementById("live");
 let asked = false, looking = false;
@@ -16,9 +16,11 @@ async function look() {
     asked = false;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
-      if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (!answer.ok) throw new Error(answer.statusText);
+      replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
-      asked = false; // the server is away; the next change or poll looks again
+      asked = false;
+      setTimeout(look, POLL); // the server is away; what changed is not told of again
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
