@@ -19,8 +19,9 @@ from tests.conftest import eventually
 
 @contextmanager
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """Asleep already: what is still starting takes its time to end, or ends in another way."""
-    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+    """Asleep already, and to be ended by SIGINT, also where the tests run in the background of a shell."""
+    code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print(flush=True); time.sleep(600)"
+    command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
