@@ -23,7 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 APP, OPS = "demo/tz-data", "demo/ops"
-SECONDS = 60  # for a deployment; it takes a few
+SECONDS = 180  # for a deployment; it takes a few, and more on a machine that does other work
 
 APPS_YAML = f"""\
 apps:
