@@ -5,12 +5,11 @@ BIN := .venv/bin
 WORKERS ?= auto
 PACKAGES := bot cli cluster webhooks worker
 
-.PHONY: help demo test pytest lint format bench lock clean
+.PHONY: help demo test lint format bench lock clean
 help:
 	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
 	@echo 'make test    lint, types, import rules and tests'
 	@echo 'make lint    lint, types and import rules only'
-	@echo 'make pytest  tests only'
 	@echo 'make format  let ruff format the code'
 	@echo 'make bench   measure; results in docs/benchmarks.md'
 	@echo 'make lock    pin newer versions of what we depend on'
@@ -20,9 +19,6 @@ demo: .venv/run.stamp
 	@$(BIN)/python examples/demo.py
 
 test: lint
-	@$(MAKE) --no-print-directory pytest
-
-pytest: .venv/dev.stamp
 	@echo '== tests'
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 

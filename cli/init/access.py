@@ -59,12 +59,12 @@ class MachineUserStep:
             return Change(f"try what the fine-grained token of {token.login} may do", lambda: self._try(token))
         if not found:
             return summary(token, now)
-        lacking = [name for name, access in self.needed.items() if problems(token, {name: access}, now)]
+        closed = [name for name, access in self.needed.items() if problems(token, {name: access}, now)]
         if self.owner is None or problems(token, {}, now):
             raise InputError("; ".join(found))
         return Change(
-            f"invite {token.login} to {', '.join(lacking)} with write access, and accept as {token.login}",
-            lambda: self._invite(token.login, lacking),
+            f"invite {token.login} to {', '.join(closed)} with write access, and accept as {token.login}",
+            lambda: self._invite(token.login, closed),
         )
 
     def _invite(self, login: str, repositories: list[str]) -> str:

@@ -33,7 +33,7 @@ class GitHubApp:
     def __init__(self, identity: str, key: str, api_url: str) -> None:
         """key: its private key, PEM."""
         self.identity = identity
-        self._key = key
+        self.key = key
         self._api_url = api_url
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class GitHubApp:
 
     @cached_property
     def _integration(self) -> GithubIntegration:
-        auth = Auth.AppAuth(self.identity, self._key)
+        auth = Auth.AppAuth(self.identity, self.key)
         return GithubIntegration(auth=auth, base_url=self._api_url, timeout=GITHUB_SECONDS, retry=None)
 
 
@@ -85,11 +85,10 @@ class AppStep:
 
     def look(self) -> Change | str:
         """Raises InputError for what is missing: only a person can mend that, in the browser."""
-        found = {name: self.app.installation(name) for name in self.repositories}
-        if absent := [name for name, one in found.items() if one is None]:
+        found = {name: one for name in self.repositories if (one := self.app.installation(name))}
+        if absent := [name for name in self.repositories if name not in found]:
             raise self.app.not_installed(absent, self.web)
         for name, installation in found.items():
-            assert installation  # noqa: S101 (the absent ones are seen to)
             needed = _FOR_APP if name == self.deploys else _FOR_OPS
             if lacking := missing(installation.permissions, needed):
                 raise InputError(

@@ -43,8 +43,8 @@ def find_identity(app: App, ops: RepoPath, given: Given, questions: Questions, m
     """By flags, else by what is kept, else by asking. Raises InputError, BotError and GithubException."""
     if given.deploy_key and given.app_id:
         raise InputError("--deploy-key and --app-id: give one of them")
-    if given.app_id or (means.open_settings.read(APP_ID) and not given.deploy_key):
-        return _github_app(app, ops, given, questions, means)
+    if not given.deploy_key and (github_app := _app(given, means)):
+        return _github_app(github_app, app, ops, given, questions, means)
     if given.deploy_key or ops.repository.lower() in kept_keys(means.secrets):
         return _deploy_key(app, ops, given, questions, means)
     return _machine_user(app, ops, given, questions, means)
@@ -52,13 +52,22 @@ def find_identity(app: App, ops: RepoPath, given: Given, questions: Questions, m
 
 def find_maker(repository: str, given: Given, means: Means) -> Github | None:
     """Who manages the webhooks of OWNER/REPO, nobody being asked; None: nobody is known."""
-    if token := given.owner_token or given.token or means.secrets.read(TOKEN):
-        return means.client(token)
+    token = given.owner_token
+    if token is None and (app := _app(given, means)):
+        token = app.token(repository, means.settings.github_url)
+    token = token or given.token or means.secrets.read(TOKEN)
+    return means.client(token) if token else None
+
+
+def _app(given: Given, means: Means) -> GitHubApp | None:
+    """The one that stands in for the machine user; None: there is none. Raises InputError without its key."""
     identity = given.app_id or means.open_settings.read(APP_ID)
-    key = given.app_key or means.secrets.read(APP_KEY) or means.settings.app_key
-    if not (identity and key):
+    if not identity:
         return None
-    return means.client(GitHubApp(identity, key, means.settings.api_url).token(repository, means.settings.github_url))
+    key = given.app_key or means.secrets.read(APP_KEY) or means.settings.app_key
+    if not key:
+        raise InputError(f"the private key of the GitHub App {identity} is kept nowhere; give --app-key-file")
+    return GitHubApp(identity, key, means.settings.api_url)
 
 
 def _machine_user(app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
@@ -76,7 +85,7 @@ def _machine_user(app: App, ops: RepoPath, given: Given, questions: Questions, m
     owner = means.client(given.owner_token) if given.owner_token else None
     needed = _reached(owner or theirs, app, ops, given)
     is_new = token != means.secrets.read(TOKEN)
-    tried: dict[str, Role] = {name: "app" if name == app.path.repository else "ops" for name in needed}
+    tried: dict[str, Role] = {one: "app" if one == app.path.repository else "ops" for one in needed}
     return Identity(
         name=name,
         email=email,
@@ -87,12 +96,7 @@ def _machine_user(app: App, ops: RepoPath, given: Given, questions: Questions, m
     )
 
 
-def _github_app(app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
-    identity = given.app_id or means.open_settings.read(APP_ID) or ""
-    key = given.app_key or means.secrets.read(APP_KEY) or means.settings.app_key
-    if not key:
-        raise InputError(f"the private key of the GitHub App {identity} is kept nowhere; give --app-key-file")
-    mine = GitHubApp(identity, key, means.settings.api_url)
+def _github_app(mine: GitHubApp, app: App, ops: RepoPath, given: Given, questions: Questions, means: Means) -> Identity:
     owner = means.client(given.owner_token) if given.owner_token else None
     maker = owner or means.client(mine.token(app.path.repository, means.settings.github_url))
     name, email = _kept_name(given, means)
@@ -105,12 +109,12 @@ def _github_app(app: App, ops: RepoPath, given: Given, questions: Questions, mea
         name=name,
         email=email,
         maker=maker,
-        settings=_settings(means, name, email, github_app_id=identity, github_app_key=SecretStr(key)),
+        settings=_settings(means, name, email, github_app_id=mine.identity, github_app_key=SecretStr(mine.key)),
         access=[AppStep(mine, app.path.repository, _reached(maker, app, ops, given), means.settings.github_url)],
-        secrets={} if in_file else {APP_KEY: key},
-        what=f"the private key of the GitHub App {identity}",
-        known={APP_ID: identity},
-        chart={"appId": identity},
+        secrets={} if in_file else {APP_KEY: mine.key},
+        what=f"the private key of {mine}",
+        known={APP_ID: mine.identity},
+        chart={"appId": mine.identity},
     )
 
 

@@ -13,7 +13,7 @@ Role = Literal["app", "ops"]
 _NO_COMMIT = "0" * 40
 _BRANCHES = ("GET", "branches", None)
 _REF = ("POST", "git/refs", {"ref": "refs/heads/dppctl-tries", "sha": _NO_COMMIT})
-_DEPLOYMENT = ("POST", "deployments", {"ref": _NO_COMMIT, "environment": "dppctl-tries", "required_contexts": []})
+_DEPLOYMENT = ("POST", "deployments", {"ref": _NO_COMMIT, "auto_merge": False, "required_contexts": []})
 _STATUS = ("POST", f"statuses/{_NO_COMMIT}", {"state": "pending", "context": "dppctl-tries"})
 # By what GitHub calls them on the token's page; docs/github.md says what each is for.
 _TRIALS: Mapping[Role, Mapping[str, tuple[str, str, dict[str, Any] | None]]] = {
