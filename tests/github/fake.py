@@ -6,7 +6,6 @@ fixture fails the test.
 
 import json
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,11 +18,13 @@ from flask import Flask, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.forge import Forge
-from tests.github.answers import Answers, Refused
+from tests.github.answers import Answers
 from tests.github.faults import DOCS, Fault
 from tests.github.git_http import git_http
 from tests.github.openapi import operations
+from tests.github.permissions import Refused
 from tests.github.state import Repo, State, Token
+from tests.serving import in_thread
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -160,14 +161,8 @@ def fake_github(forge: Forge) -> Iterator[FakeGitHub]:
     server = make_server("127.0.0.1", 0, both, threaded=True, request_handler=_Silent)
     server.daemon_threads = True  # type: ignore[attr-defined] (a slow answer does not hold up the end)
     github.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    try:
+    with in_thread(server):
         yield github
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Silent(WSGIRequestHandler):

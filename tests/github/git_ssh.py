@@ -9,13 +9,13 @@ import shlex
 import shutil
 import socketserver
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import needs
+from tests.serving import in_thread
 
 if TYPE_CHECKING:
     from tests.github.state import State
@@ -69,14 +69,9 @@ def git_ssh(github: "State", folder: Path) -> Iterator[str]:
             with (folder / "log").open("ab") as log:
                 subprocess.run(command, stdin=self.request, stdout=self.request, stderr=log, check=False)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.02])
-        thread.start()
-        try:
-            yield f"ssh://{getpass.getuser()}@127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    with in_thread(server):
+        yield f"ssh://{getpass.getuser()}@127.0.0.1:{server.server_address[1]}"
 
 
 def new_host_key(github: "State", folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Deliveries that were lost are asked for again; the store knows which arrived."""
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from bot.github.redeliveries import Attempt, lost, to_ask_for
 from bot.names import RepoPath
 from bot.registration import Target
 from tests.github.story import PAGES, GitHubStory
+from tests.serving import in_thread
 from webhooks.app import create_app
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -54,14 +54,8 @@ def receiving(story: GitHubStory) -> Iterator[str]:
     """The receiver, as a server with the story's store."""
     targets = {Target(RepoPath("ann/app"), RepoPath("ann/ops"), "staging")}
     server = make_server("127.0.0.1", 0, create_app(story.settings, targets, story.store), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    try:
+    with in_thread(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def hook(story: GitHubStory, url: str, secret: str = "hush") -> int:

@@ -8,6 +8,7 @@ from bot.git import Git
 from bot.mirror import Mirror
 from bot.settings import load_settings
 from cli.init.github_app import missing
+from cli.init.secret_places import EnvFile
 from tests.cli.init.person import Person
 from tests.github.fake import FakeGitHub
 from tests.github.test_app import PERMISSIONS, key_pair
@@ -50,6 +51,7 @@ def test_the_app_is_checked_and_kept_and_the_bot_works_with_it(
     again = ann.init("--yes", owner=False)
     assert again.exit_code == 0, f"{again.output}{again.exception}"
     assert [call for call in github.writes if not call.endswith(("/pings", "/access_tokens"))] == []
+    EnvFile(ann.config / ".env").write({"DPPCTL_GITHUB_TOKEN": "of-before"})  # which the app has replaced
     removed = ann.init("--remove", owner=False)
     assert removed.exit_code == 0, f"{removed.output}{removed.exception}"
     assert github.repo("ann/data").hooks == {}
