@@ -26,7 +26,7 @@ COPY . /source
 # Two large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their
 # own. The other is Kubernetes' client a second time, for asyncio.
 RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
-    && /opt/dppctl/venv/bin/python -m worker.build /opt/dppctl/worker.pyz \
+    && /opt/dppctl/venv/bin/python -m worker.zipapp_builder /opt/dppctl/worker.pyz \
     && rm -rf /opt/dppctl/venv/bin/uv /opt/dppctl/venv/bin/uvx /opt/dppctl/venv/lib/python3*/site-packages/kubernetes/aio
 
 FROM ${BASE}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measured import Measured, measure
 from cluster.local.folders import cache_dir
-from cluster.local.runtime import Runtime, ensure_runtime
+from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 
 # Some machines have these set for all of Python. They would slow down dpp itself (a write for each row, no
 # bytecode), and so make dppctl look better beside it.
@@ -23,7 +23,7 @@ class Bench:
     """`quick`: small data and few runs, to see that the script works; its numbers mean nothing."""
 
     folder: Path
-    runtime: Runtime
+    runtime: DppEnvironment
     quick: bool
 
     def new_folder(self) -> Path:
@@ -57,7 +57,7 @@ class Bench:
 @contextmanager
 def open_bench(quick: bool) -> Iterator[Bench]:
     """In a temporary folder, which is removed afterwards."""
-    runtime = ensure_runtime(cache_dir(), None, print)
+    runtime = ensure_dpp_environment(cache_dir(), None, print)
     with tempfile.TemporaryDirectory(prefix="dppctl-bench-") as folder:
         yield Bench(Path(folder), runtime, quick)
 

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from benchmarks.bench import Bench, numbered
 from benchmarks.report import Result, Row, spread, table
-from bot.builders.buildah import Buildah
-from bot.builders.interface import Order
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.interface import Order
 from tests.registry import running_registry
 
 BAR = 1.1

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.job import ROWS, table_of
-from cluster.local import postgres
+from cluster.local.databases import postgres
 
 COUNT = " UNION ALL ".join(f"SELECT count(*) FROM {table_of(name)}" for name in ROWS)
 

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 from benchmarks.bench import Bench, numbered
 from benchmarks.report import Result, Row, spread
-from bot.builders.interface import Builder, Order
-from bot.git import Git
+from bot.git.command import Git
+from bot.images.builders.interface import Builder, Order
 from bot.loop import Loop
-from bot.names import RepoPath
-from bot.registration import parse_registration
+from bot.model.names import RepoPath
+from bot.model.registration import parse_registration
 from bot.settings import Settings, load_settings
-from bot.store import Store
+from bot.store.store import Store
 from tests.forge import APP, Forge, Repository
 from tests.registry import running_registry
 

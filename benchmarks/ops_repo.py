@@ -9,13 +9,13 @@ from pathlib import Path
 from benchmarks.bench import Bench, numbered
 from benchmarks.git_http import serve
 from benchmarks.report import Result, Row, spread, table
-from bot.git import Git
-from bot.names import RepoPath
-from bot.ops_repo import OpsRepo
-from bot.reconcile import Update
-from bot.registration import Target
+from bot.git.command import Git
+from bot.model.decisions import Update
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.values import Pipeline, Source, Values
+from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from bot.values import Pipeline, Source, Values
 from tests.forge import Forge, Repository, git
 
 BAR = 1.5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, numbered
 from benchmarks.report import ROOT, Result, Row, spread
-from bot.store import Store
+from bot.store.store import Store
 from tests.conftest import write_files
 from tests.forge import APP, Forge, Repository, git
 from tests.up import Up

@@ -13,8 +13,8 @@ from benchmarks.bench import Bench, numbered
 from benchmarks.load import BODY_BYTES, SECRET, Load, load
 from benchmarks.report import Result, Row, spread, table
 from bot.settings import load_settings
-from bot.store import Store
-from cli.receiver import THREADS, WORKERS, Receiver
+from bot.store.store import Store
+from cli.servers.gunicorn import THREADS, WORKERS, Receiver
 
 CONNECTIONS = 32
 OURS, AFTER, BEFORE = "dppctl", "`webhook` that waits for /bin/true", "`webhook` that does not wait"

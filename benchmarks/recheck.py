@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from benchmarks.bench import Bench
 from benchmarks.report import ROOT, Result, Row
-from bot.git import Git
+from bot.git.command import Git
 from bot.loop import Loop
-from bot.registration import read_registration
+from bot.model.registration import read_registration
 from bot.settings import load_settings
-from bot.store import Store
+from bot.store.store import Store
 from tests.forge import git
 
 SECONDS, MEGABYTES = 60.0, 200.0

@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.ops_repo import update
 from benchmarks.report import Result, Row
-from bot.git import Git, GitError
+from bot.git.command import Git, GitError
 from bot.limits import PUSH_TRIES
-from bot.ops_repo import OpsRepo
-from bot.reconcile import Update
-from bot.registration import Target
+from bot.model.decisions import Update
+from bot.model.registration import Target
+from bot.model.values import Values
+from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from bot.values import Values
 from tests.forge import Forge, Repository, git
 
 ENVIRONMENTS = 13

@@ -22,20 +22,20 @@ from typing import Any
 
 from benchmarks.bench import Bench, numbered
 from benchmarks.report import ROOT, Result, Row, spread, table
-from bot.git import Git
-from bot.mirror import Mirror
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.values import Source, Values
 from bot.settings import load_settings
-from bot.values import Source, Values
 from cluster.sync.helm import records
 from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
+from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Record
-from cluster.sync.helm.means import Means
-from cluster.sync.helm.program import Helm
+from cluster.sync.helm.desired import ReleaseTarget, release_name
+from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.sync import HelmSync, Rules
-from cluster.sync.helm.wanted import Place, release_name
 from cluster.sync.repositories import Repositories
 from tests.forge import Forge
 from tests.helm import helm
@@ -175,14 +175,14 @@ class _Setting:
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         apps = [RepoPath("ann/apps", f"app{number}") for number in range(size)]
         self.targets = [Target(app, RepoPath("ann/ops", app.path), f"e{number % 2}") for number, app in enumerate(apps)]
-        self.places = [Place(one, self.namespaces[one.environment], release_name(one)) for one in self.targets]
+        self.places = [ReleaseTarget(one, self.namespaces[one.environment], release_name(one)) for one in self.targets]
         self.url = settings.repository_url("ann/ops")
         self.start()
 
     def start(self) -> None:
         charts = self.folder / "charts" / secrets.token_hex(4)
         charts.mkdir(parents=True)
-        self.means = Means(
+        self.means = SyncContext(
             api=self.api,
             helm=self.helm,
             charts=Charts(charts),
@@ -226,7 +226,7 @@ class _Setting:
         """By helm alone."""
         stop = threading.Event()
 
-        def upgrade(place: Place) -> None:
+        def upgrade(place: ReleaseTarget) -> None:
             ops = self.ops.work / place.target.ops.path
             values = ops / "environments" / place.target.environment
             files = [values / "values.yaml", values / "values.auto-updated.yaml"]

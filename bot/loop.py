@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.by_hand import ByHand
-from bot.commit_status import CommitStatuses
-from bot.git import Git
-from bot.github.links import Links
-from bot.imaging import make_imaging
-from bot.leader import Leader
+from bot.backoff import Backoff
+from bot.git.command import Git
+from bot.git.mirror import Mirror
 from bot.limits import DELIVERY_DAYS, POLL_SECONDS
-from bot.mirror import Mirror
-from bot.names import RepoPath
-from bot.ops_repo import OpsRepo
-from bot.reconciler import Reconciler
-from bot.registration import Target
-from bot.retries import Retries
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.reconcile.commit_links import CommitLinks
+from bot.reconcile.commit_statuses import CommitStatuses
+from bot.reconcile.images import make_image_resolver
+from bot.reconcile.manual import ManualDeploys
+from bot.reconcile.ops_repo import OpsRepo
+from bot.reconcile.reconciler import Reconciler
 from bot.settings import Settings
-from bot.store import Store
-from bot.tables import Delivery
+from bot.store.leader import Leader
+from bot.store.store import Store
+from bot.store.tables import Delivery
 
 if TYPE_CHECKING:
-    from bot.github.teller import Teller
+    from bot.github.notifier import Notifier
 
 _log = logging.getLogger("dppctl.bot")
 
@@ -64,19 +64,19 @@ class Loop:
             for name in {target.app.repository for target in targets}
         }
         ops = {
-            name: OpsRepo(git, settings.repository_url(name), folder("ops", name), Links(settings))
+            name: OpsRepo(git, settings.repository_url(name), folder("ops", name), CommitLinks(settings))
             for name in {target.ops.repository for target in targets}
         }
         self._ops = ops
-        self._imaging = make_imaging(settings, store, lambda app: self.wake(app.repository))
+        self._imaging = make_image_resolver(settings, store, lambda app: self.wake(app.repository))
         self._reconciler = Reconciler(targets, self._apps, ops, store, self._imaging, on_change)
-        self._hand = ByHand(targets, self._apps, ops, store, self._imaging, self._reconciler)
+        self._hand = ManualDeploys(targets, self._apps, ops, store, self._imaging, self._reconciler)
         # Argo CD and Flux say by commit statuses what sync would report.
         self._statuses = CommitStatuses(targets, ops, store) if settings.deployed_by == "commit-status" else None
         self._leader = Leader(store)
         self._leads = False
         self._teller = _teller(settings, targets, store, git, lambda: self._leads)
-        self._retries = Retries()
+        self._retries = Backoff()
         self._waiting: set[str] = set()
         self._wake = threading.Condition()
         self._stopping = False
@@ -204,9 +204,11 @@ class Loop:
 
 def _teller(
     settings: Settings, targets: frozenset[Target], store: Store, git: Git, leads: Callable[[], bool]
-) -> "Teller | None":
+) -> "Notifier | None":
     if not settings.asks_github:
         return None
-    from bot.github.teller import Teller  # here, as PyGithub takes a third of a second, and not everybody is on GitHub
+    from bot.github.notifier import (
+        Notifier,  # here, as PyGithub takes a third of a second, and not everybody is on GitHub
+    )
 
-    return Teller(settings, targets, store, git.credentials, leads)
+    return Notifier(settings, targets, store, git.credentials, leads)

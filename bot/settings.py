@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from bot.deploy_keys import HostKey, parse_deploy_keys
 from bot.errors import BotError
 from bot.limits import (
     BASE_IMAGE,
@@ -24,7 +23,8 @@ from bot.limits import (
     REDELIVER_SECONDS,
     RESYNC_SECONDS,
 )
-from bot.names import Environment, Namespace
+from bot.model.deploy_keys import HostKey, parse_deploy_keys
+from bot.model.names import Environment, Namespace
 
 _PREFIX = "DPPCTL_"
 # What the system's keyring may hold.
@@ -88,7 +88,7 @@ class Settings(BaseModel):
     registry_auth_file: Path | None = None  # logins, as `docker login` writes them
     registry_ca: Path | None = None  # PEM, for look-ups and BuildKit; of a registry whose certificate is your own
     plain_http_registries: frozenset[str] = frozenset()  # HOST[:PORT] without TLS, separated by commas
-    builder: str = "auto"  # bot/builders/choose.py
+    builder: str = "auto"  # bot/images/builders/choose.py
     build_seconds: Annotated[float, Field(gt=0)] = BUILD_SECONDS
     build_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     build_cache_bytes: Annotated[int, Field(gt=0)] = BUILD_CACHE_BYTES

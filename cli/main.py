@@ -12,19 +12,19 @@ from cluster.errors import ClusterError
 
 # name: (where it is, what `dppctl --help` says of it)
 COMMANDS = {
-    "run": ("cli.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
+    "run": ("cli.commands.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "init": ("cli.init.command:init", "Set up continuous deployment of an app, from GitHub to a cluster."),
-    "up": ("cli.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
-    "receive": ("cli.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
-    "bot": ("cli.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),
-    "sync": ("cli.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
-    "deploy": ("cli.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
-    "build": ("cli.build:build", "Build an app's image as the bot would, and print its digest."),
-    "logs": ("cli.logs:logs", "Print what a deployment's pipelines wrote."),
-    "list": ("cli.list:list_", "List what there is: pods, deployments."),
-    "ssh": ("cli.pods:ssh", "Open a shell in a worker's folder, or on a database."),
-    "stop": ("cli.pods:stop", "End pods: their pipelines, their database, their web pages."),
-    "doctor": ("cli.doctor:doctor", "Say what of this machine is there and what is missing."),
+    "up": ("cli.commands.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
+    "receive": ("cli.commands.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
+    "bot": ("cli.commands.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),
+    "sync": ("cli.commands.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
+    "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
+    "build": ("cli.commands.build:build", "Build an app's image as the bot would, and print its digest."),
+    "logs": ("cli.commands.logs:logs", "Print what a deployment's pipelines wrote."),
+    "list": ("cli.commands.list:list_", "List what there is: pods, deployments."),
+    "ssh": ("cli.commands.pods:ssh", "Open a shell in a worker's folder, or on a database."),
+    "stop": ("cli.commands.pods:stop", "End pods: their pipelines, their database, their web pages."),
+    "doctor": ("cli.commands.doctor:doctor", "Say what of this machine is there and what is missing."),
 }
 
 

@@ -1,1 +1,1 @@
-"""What a new ops repo is made of: `cli/ops_repo_files.py` writes it, the chart beside it as real files."""
+"""What a new ops repo is made of: `cli/init/ops_repo_template.py` writes it, the chart beside it as real files."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uv
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -24,7 +24,7 @@ _LOADER = re.compile(r"^\s*(/\S*ld-linux\S*) \(0x", re.MULTILINE)
 _LIBRARY = re.compile(r"=> (/\S+) \(0x")
 
 
-def fill_python(root: Path, runtime: Runtime) -> str:
+def fill_python(root: Path, runtime: DppEnvironment) -> str:
     """Put busybox, Python and pip into the folder; the Dockerfile."""
     busybox = shutil.which("busybox")
     assert busybox, "apt install busybox-static"
@@ -62,7 +62,7 @@ def fill_python(root: Path, runtime: Runtime) -> str:
     )
 
 
-def fill_dpp(root: Path, runtime: Runtime) -> str:
+def fill_dpp(root: Path, runtime: DppEnvironment) -> str:
     """Put dpp into the folder; the Dockerfile."""
     packages = Path("lib") / PYTHON / "site-packages"
     shutil.copytree(runtime.folder / packages, root / packages, symlinks=True)
@@ -97,7 +97,7 @@ def _whole_seconds(folder: Path) -> None:
             os.utime(source, (seconds, seconds))
 
 
-def _link(root: Path, binaries: list[Path], runtime: Runtime) -> None:
+def _link(root: Path, binaries: list[Path], runtime: DppEnvironment) -> None:
     """Copy the machine's libraries that these need to one folder that everybody may read."""
     answer = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
     _copy_libraries(root, answer, str(runtime.folder))

@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 
 from cluster.local.folders import cache_dir
-from cluster.local.runtime import Runtime, ensure_runtime
+from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 
 REPOSITORY = Path(__file__).parent.parent
 SECONDS_TO_WAIT = 90.0
@@ -95,9 +95,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def runtime() -> Runtime:
+def runtime() -> DppEnvironment:
     """dpp's environment, from the cache that all runs on this machine share."""
-    return ensure_runtime(cache_dir(), None, print)
+    return ensure_dpp_environment(cache_dir(), None, print)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ class Dppctl:
 
 
 @pytest.fixture
-def dppctl(tmp_path: Path, runtime: Runtime) -> Dppctl:
+def dppctl(tmp_path: Path, runtime: DppEnvironment) -> Dppctl:
     """`dppctl("run", "all", cwd=folder)`; pods end with the command (DPPCTL_KEEP=0) unless a test says otherwise."""
     assert runtime.bin.is_dir()  # so that no command of a test prints how it is set up
     data = tmp_path / "data"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.local.folders import cache_dir
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests import base_images
 from tests.conftest import write_files
 
@@ -79,7 +79,7 @@ class Images:
         return done.stdout.strip()
 
 
-def ensure_images(runtime: Runtime) -> Images:
+def ensure_images(runtime: DppEnvironment) -> Images:
     """The images, made if they are not there."""
     made_of = [
         sys.version,

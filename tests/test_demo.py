@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import REPOSITORY, processes_with
 from tests.docs.shell import Shell
 
 
 @pytest.fixture
-def clone(runtime: Runtime, tmp_path: Path) -> Iterator[Shell]:
+def clone(runtime: DppEnvironment, tmp_path: Path) -> Iterator[Shell]:
     """Somebody in a clone of what is committed, whose .venv is the one that runs the tests."""
     assert runtime.bin.is_dir()
     shell = Shell(tmp_path / "home", tmp_path)

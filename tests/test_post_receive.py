@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.forge import Forge, Repository, git
-from webhooks.delivery import parse_delivery
+from webhooks.payload import parse_delivery
 from webhooks.signature import is_signed
 
 

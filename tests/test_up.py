@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from cli.kept import unseen
+from cli.open_store import unseen
 from tests.conftest import BUSY, Dppctl, eventually, processes_with, write_files
 from tests.forge import APP, FLOW, Forge, Repository
 from webhooks.signature import sign

@@ -8,14 +8,14 @@ from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from bot.registration import Target
+from bot.model.registration import Target
 from bot.settings import Settings
-from bot.store import Store
-from webhooks.live import Live
+from bot.store.store import Store
+from webhooks.change_stream import ChangeStream
+from webhooks.dashboard import Pages
 from webhooks.metrics import Metrics
-from webhooks.pages import Pages
 from webhooks.receive import STORE_IS_AWAY, Receive
-from webhooks.reports import Reports
+from webhooks.sync_reports import SyncReports
 
 _log = logging.getLogger("dppctl.webhooks")
 
@@ -40,7 +40,7 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
     views: list[tuple[str, str, Callable[..., object], str]] = [
-        ("/sync/events", "report", Reports(settings, store), "POST"),
+        ("/sync/events", "report", SyncReports(settings, store), "POST"),
         ("/healthz", "healthz", _healthz, "GET"),
         ("/readyz", "readyz", lambda: _readyz(store), "GET"),
         ("/metrics", "metrics", Metrics(store), "GET"),
@@ -49,7 +49,7 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
         ("/apps/<path:app>/<environment>/<commit>", "newest", pages.newest, "GET"),
         ("/deployments/<int:identity>/log.txt", "log", pages.log, "GET"),
         ("/deployments/<int:identity>/receipt.json", "receipt", pages.receipt, "GET"),
-        ("/events", "events", Live(store.change_number), "GET"),
+        ("/events", "events", ChangeStream(store.change_number), "GET"),
     ]
     for path, name, view, method in views:
         app.add_url_rule(path, name, view, methods=[method])  # type: ignore[arg-type]

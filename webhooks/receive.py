@@ -22,13 +22,13 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wsgi import get_content_length, get_input_stream
 
-from bot.deliveries import NewDelivery
-from bot.registration import Target
+from bot.model.registration import Target
 from bot.settings import Settings
-from bot.store import Store
-from webhooks.delivery import FORM_TYPE, JSON_TYPE, DeliveryError, parse_delivery
+from bot.store.deliveries import NewDelivery
+from bot.store.store import Store
+from webhooks.batching import Batcher
+from webhooks.payload import FORM_TYPE, JSON_TYPE, DeliveryError, parse_delivery
 from webhooks.signature import is_signed
-from webhooks.together import Together
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -48,7 +48,7 @@ class Receive:
         self._max_bytes = settings.max_delivery_bytes
         # Of ops repos too: sync is to hear of what people push there, and Argo CD and Flux set statuses.
         self._repositories = frozenset(one.repository for target in targets for one in (target.app, target.ops))
-        self._remember = Together(store.receive_all, most=_MOST_TOGETHER)
+        self._remember = Batcher(store.receive_all, most=_MOST_TOGETHER)
         self._others = others
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

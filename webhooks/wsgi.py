@@ -6,9 +6,9 @@ from pathlib import Path
 from flask import Flask
 
 from bot.logs import configure
-from bot.registration import REGISTRATION_FILE, read_registration
+from bot.model.registration import REGISTRATION_FILE, read_registration
 from bot.settings import load_settings
-from bot.store import Store
+from bot.store.store import Store
 from webhooks.app import create_app
 
 

@@ -7,10 +7,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from worker.dpp import Dpp
 from worker.events import EventStream, utc_now
-from worker.pipeline import PipelineRun, Result
 from worker.plan import Pipeline, WorkloadError, choose
+from worker.runner.dpp import Dpp
+from worker.runner.pipeline import PipelineRun, Result
 
 Receipt = Dict[str, Any]
 

@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.app_config import CONFIG_FILE, Build
 from bot.errors import BotError
-from bot.git import Git, GitError
-from bot.names import RepoPath
-from bot.specs import is_spec
+from bot.git.command import Git, GitError
+from bot.model.app_config import CONFIG_FILE, Build
+from bot.model.names import RepoPath
+from bot.model.pipeline_specs import is_spec
 from cli.errors import InputError
 
 _REMOTE = re.compile(r"(?:\w+://[^/]*/(?:.*/)?|[^/@:]+@[^/:]+:(?:.*/)?|/(?:.*/)?)(?P<name>[^/]+/[^/]+?)(?:\.git)?/?")

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from bot.names import RepoPath
+from bot.model.names import RepoPath
 from cli.errors import InputError
 
 VALUES_FILE = "dppctl-values.yaml"

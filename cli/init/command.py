@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.servers_folder import home_folder
+from cli.config_option import home_folder
 
 if TYPE_CHECKING:
-    from bot.app_config import AppConfig
+    from bot.model.app_config import AppConfig
     from bot.settings import Settings
-    from cli.init.means import Means
-    from cli.init.secret_places import EnvFile, SecretPlace
+    from cli.init.context import InitContext
+    from cli.init.secret_stores import EnvFile, SecretStore
     from cli.providers import Provider
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -82,16 +82,16 @@ def init(
     import requests
     from github import GithubException
 
-    from bot.app_config import AppConfig, parse_app_config
-    from bot.git import Git
+    from bot.git.command import Git
     from bot.github.errors import explain
+    from bot.model.app_config import AppConfig, parse_app_config
     from bot.settings import load_settings
     from cli.errors import InputError
     from cli.init.app import find_app
-    from cli.init.ask import Questions
-    from cli.init.files import read_text
+    from cli.init.context import Answers
     from cli.init.flow import set_up
-    from cli.init.means import Given
+    from cli.init.prompts import Questions
+    from cli.init.steps.files import read_text
     from cli.init.undo import undo
     from cli.providers import make_provider
 
@@ -104,7 +104,7 @@ def init(
     text = read_text(app.config_file)
     there = parse_app_config(text, str(app.config_file)) if text else AppConfig()
     cluster = _provider(provider, there, context, namespace)
-    given = Given(
+    given = Answers(
         provider=provider,
         token=_read(token_file) or os.environ.get("DPPCTL_GITHUB_TOKEN"),
         owner_token=_read(owner_token_file) or os.environ.get("DPPCTL_OWNER_TOKEN"),
@@ -137,12 +137,12 @@ def _provider(name: str | None, there: "AppConfig", context: str | None, namespa
     return make_provider(chosen, {**kept, **{key: value for key, value in asked.items() if value}})
 
 
-def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "Means":
+def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "InitContext":
     from github import Auth, Github
 
     from bot.limits import GITHUB_SECONDS
-    from cli.init.means import Means
-    from cli.init.secret_places import EnvFile
+    from cli.init.context import InitContext
+    from cli.init.secret_stores import EnvFile
 
     def client(token: str) -> Github:
         # A person waits, and init makes a handful of calls: no pause between them, and an error is told at once.
@@ -157,11 +157,11 @@ def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bo
 
     file = EnvFile(config / ".env")
     place = _secret_place(config, cluster, file if env_file else None)
-    return Means(settings, client, config, place, file, click.echo)
+    return InitContext(settings, client, config, place, file, click.echo)
 
 
-def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> "SecretPlace":
-    from cli.init.secret_places import Keyring, KubernetesSecret
+def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> "SecretStore":
+    from cli.init.secret_stores import Keyring, KubernetesSecret
     from cli.providers.kubeconfig import Kubeconfig
 
     if file:

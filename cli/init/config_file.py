@@ -9,8 +9,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from bot.app_config import AppConfig, parse_app_config
-from bot.names import RepoPath
+from bot.model.app_config import AppConfig, parse_app_config
+from bot.model.names import RepoPath
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,32 @@
 """`dppctl init`, from the first question to the last line: read it top to bottom."""
 
-from bot.app_config import AppConfig, parse_app_config
-from bot.git import Git
-from bot.names import RepoPath
-from bot.registration import REGISTRATION_FILE, Target
+from bot.git.command import Git
+from bot.model.app_config import AppConfig, parse_app_config
+from bot.model.names import RepoPath
+from bot.model.registration import REGISTRATION_FILE, Target
 from cli.errors import InputError
-from cli.init.access import find_repository
 from cli.init.app import App
-from cli.init.ask import Questions
 from cli.init.chart_values import VALUES_FILE, Installation, chart_values
-from cli.init.cluster import NamespaceStep
 from cli.init.config_file import Wish, difference, edited_file, new_file
-from cli.init.files import FileStep, read_text
-from cli.init.identity import EMAIL, USER, Identity, find_identity
-from cli.init.means import ADDRESS, Given, Means
-from cli.init.ops_repo import RepositoryStep, TemplateStep
+from cli.init.context import ADDRESS, Answers, InitContext
+from cli.init.identity.find import EMAIL, USER, Identity, find_identity
+from cli.init.ops_repo_template import OpsEnvironment
+from cli.init.prompts import Questions
 from cli.init.registration import with_app
-from cli.init.secret_places import Keyring
-from cli.init.server_settings import GenerateStep, KeepStep
-from cli.init.steps import Step, run
-from cli.init.webhook import SecretStep, WebhookStep
-from cli.ops_repo_files import OpsEnvironment
+from cli.init.secret_stores import Keyring
+from cli.init.steps.files import FileStep, read_text
+from cli.init.steps.machine_user import find_repository
+from cli.init.steps.namespace import NamespaceStep
+from cli.init.steps.ops_repo import RepositoryStep, TemplateStep
+from cli.init.steps.settings import GenerateStep, KeepStep
+from cli.init.steps.step import Step, run
+from cli.init.steps.webhook import SecretStep, WebhookStep
 from cli.providers import Provider
 from cli.providers.kubeconfig import Kubeconfig
-from cluster.sync.helm.wanted import release_name
+from cluster.sync.helm.desired import release_name
 
 
-def set_up(app: App, provider: Provider, given: Given, questions: Questions, means: Means) -> int:
+def set_up(app: App, provider: Provider, given: Answers, questions: Questions, means: InitContext) -> int:
     """How many changes there were. Raises InputError, BotError and GithubException."""
     config_step, config = _app_config(app, provider, given, questions, means)
     ops_repos = {ops for ops, _ in config.actions(app.path)}
@@ -54,7 +54,7 @@ def set_up(app: App, provider: Provider, given: Given, questions: Questions, mea
     return changes
 
 
-def _start(cluster: Kubeconfig | None, means: Means) -> str:
+def _start(cluster: Kubeconfig | None, means: InitContext) -> str:
     if cluster is None:
         return f"start dppctl's servers, if they do not run (dppctl up --config {means.config})"
     values = f"--values {means.config / VALUES_FILE}"
@@ -68,7 +68,7 @@ def _cluster_steps(
     identity: Identity,
     address: str,
     cluster: Kubeconfig,
-    means: Means,
+    means: InitContext,
 ) -> list[Step]:
     """What dppctl's chart needs besides."""
     file = means.config / VALUES_FILE
@@ -98,7 +98,7 @@ def last_lines(app: RepoPath, config: AppConfig) -> list[str]:
 
 
 def _app_config(
-    app: App, provider: Provider, given: Given, questions: Questions, means: Means
+    app: App, provider: Provider, given: Answers, questions: Questions, means: InitContext
 ) -> tuple[Step, AppConfig]:
     """The app's file as it is to be, shown and agreed to."""
     before = read_text(app.config_file)
@@ -132,8 +132,8 @@ def _steps(
     namespaces: dict[str, str],
     identity: Identity,
     address: str,
-    given: Given,
-    means: Means,
+    given: Answers,
+    means: InitContext,
 ) -> list[Step]:
     maker, settings = identity.maker, identity.settings
     # On a dry run nobody can look into what would be made.

@@ -7,8 +7,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from bot.names import RepoPath
-from bot.registration import parse_registration
+from bot.model.names import RepoPath
+from bot.model.registration import parse_registration
 
 _NEW = "# Which apps this bot deploys, and the environments that each may touch.\napps: []\n"
 

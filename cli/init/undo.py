@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 from github import Github
 
-from bot.app_config import parse_app_config
-from bot.registration import REGISTRATION_FILE, Target, parse_registration
+from bot.model.app_config import parse_app_config
+from bot.model.registration import REGISTRATION_FILE, Target, parse_registration
 from cli.errors import InputError
 from cli.init.app import App
-from cli.init.deploy_key import DeployKeyStep, kept_keys
-from cli.init.files import FileStep, read_text
-from cli.init.identity import find_maker
-from cli.init.means import ADDRESS, Given, Means
+from cli.init.context import ADDRESS, Answers, InitContext
+from cli.init.identity.find import find_maker
 from cli.init.registration import without_app
-from cli.init.steps import Change, Step, run
-from cli.init.webhook import WebhookStep
+from cli.init.steps.deploy_key import DeployKeyStep, kept_keys
+from cli.init.steps.files import FileStep, read_text
+from cli.init.steps.step import Change, Step, run
+from cli.init.steps.webhook import WebhookStep
 
 
-def undo(app: App, given: Given, means: Means) -> int:
+def undo(app: App, given: Answers, means: InitContext) -> int:
     """How many changes there were. Raises InputError, BotError and GithubException.
 
     The registration goes last, for it says what else there is.
@@ -78,6 +78,6 @@ def _no_webhook(step: WebhookStep) -> Step:
     return _Gone(f"the webhook {step.url} on {step.repository}", step.is_there, step.remove)
 
 
-def _no_key(github: Github, repository: str, means: Means) -> Step:
+def _no_key(github: Github, repository: str, means: InitContext) -> Step:
     step = DeployKeyStep(github, repository, means.secrets, means.settings)
     return _Gone(f"the deploy key of {repository}", step.is_there, step.remove)

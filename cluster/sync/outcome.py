@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.events import Receipt
-from bot.values import Values
+from bot.model.reports import Receipt
+from bot.model.values import Values
 
 End = Literal["succeeded", "failed"]
 MESSAGE_CHARACTERS = 10_000

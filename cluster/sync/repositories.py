@@ -8,9 +8,9 @@ from typing import Protocol
 
 from bot.errors import BotError
 from bot.limits import MAX_CONFIG_BYTES
-from bot.names import RepoPath
-from bot.registration import Target
-from bot.values import Values
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.values import Values
 
 
 class Repository(Protocol):

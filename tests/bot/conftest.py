@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.git import Git
+from bot.git.command import Git
 from bot.settings import Settings, load_settings
 from tests.bot.story import Story
 from tests.forge import Forge

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.git import Git
+from bot.git.command import Git
 from bot.loop import Loop
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.values import Values
 from bot.settings import Settings
-from bot.store import Store
-from bot.tables import Deployment
-from bot.values import Values
+from bot.store.store import Store
+from bot.store.tables import Deployment
 from tests.forge import Forge
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.app_config import Action, AppConfig, parse_app_config
 from bot.errors import BotError
 from bot.limits import MAX_CONFIG_BYTES
-from bot.names import RepoPath
-from bot.registration import Target, parse_registration
+from bot.model.app_config import Action, AppConfig, parse_app_config
+from bot.model.names import RepoPath
+from bot.model.registration import Target, parse_registration
 from tests.conftest import REPOSITORY
 
 FROM_THE_DESIGN = """\

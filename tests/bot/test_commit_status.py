@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.commit_status import meant
-from bot.deliveries import NewDelivery
-from bot.git import Git
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.git.command import Git
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.reconcile.commit_statuses import meant
 from bot.settings import Settings
+from bot.store.deliveries import NewDelivery
 from tests.bot.story import Story
 from tests.forge import APP, Forge
 

@@ -4,14 +4,14 @@ import jsonschema
 import pytest
 import yaml
 
-from bot.config_schema import config_schema
+from bot.model.app_config_schema import config_schema
 from tests.bot.test_app_config import FROM_THE_DESIGN
 from tests.conftest import REPOSITORY
 
 
 def test_the_published_schema_is_the_models() -> None:
     published = json.loads((REPOSITORY / "docs" / "dppctl.schema.json").read_text())
-    assert published == config_schema(), "run: python -m bot.config_schema > docs/dppctl.schema.json"
+    assert published == config_schema(), "run: python -m bot.model.app_config_schema > docs/dppctl.schema.json"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.default_image import default_dockerfile
-from bot.runtime_image import runtime_context
+from bot.images.default_dockerfile import default_dockerfile
+from bot.images.runtime import runtime_context
 from tests.conftest import REPOSITORY
 
 

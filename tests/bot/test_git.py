@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.git import Git, GitError
+from bot.git.command import Git, GitError
 from bot.settings import Settings, load_settings
 from tests.conftest import eventually, processes_with
 from tests.forge import Forge

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.git import Git
+from bot.git.command import Git
 from bot.settings import Settings
-from bot.tables import DeployRequest
+from bot.store.tables import DeployRequest
 from tests.bot.story import Story, running
 from tests.conftest import eventually, needs, processes_with
 from tests.forge import APP, CONFIG, Forge

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bot.deliveries import NewDelivery
-from bot.git import Git
+from bot.git.command import Git
 from bot.loop import Loop
+from bot.model.values import Values
 from bot.settings import Settings
-from bot.store import Store
-from bot.values import Values
+from bot.store.deliveries import NewDelivery
+from bot.store.store import Store
 from tests.bot.story import Story, running
 from tests.conftest import eventually
 from tests.forge import APP, CONFIG, Forge, Repository, git

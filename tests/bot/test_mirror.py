@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BotError
-from bot.git import Git
-from bot.mirror import Mirror
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.pipeline_specs import is_spec
 from bot.settings import Settings
-from bot.specs import is_spec
 from tests.forge import Forge, Repository
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import BotError
-from bot.names import RepoPath, is_ref, is_sha
+from bot.model.names import RepoPath, is_ref, is_sha
 
 
 def test_a_repository_with_a_path_is_taken_apart() -> None:

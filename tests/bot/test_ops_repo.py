@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 
 from bot.errors import BotError
-from bot.git import Git
-from bot.names import RepoPath
-from bot.ops_repo import OpsRepo
-from bot.reconcile import Update
-from bot.registration import Target
+from bot.git.command import Git
+from bot.model.decisions import Update
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.values import Pipeline, Source, Values
+from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import Settings
-from bot.values import Pipeline, Source, Values
 from tests.forge import Forge, Repository, git
 
 FILE = "here/environments/staging/values.auto-updated.yaml"

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.app_config import AppConfig
-from bot.names import RepoPath
-from bot.reconcile import Choice, Ref, RefState, Refusal, Same, Update, asks_to_skip, choose, plan
-from bot.registration import Target
-from bot.specs import Specs
-from bot.values import Pipeline
+from bot.model.app_config import AppConfig
+from bot.model.decisions import Choice, Ref, RefState, Refusal, Same, Update
+from bot.model.names import RepoPath
+from bot.model.pipeline_specs import Specs
+from bot.model.registration import Target
+from bot.model.values import Pipeline
+from bot.reconcile.decide import asks_to_skip, choose, plan
 
 APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
 STAGING, PRODUCTION = (Target(APP, OPS, name) for name in ("staging", "production"))

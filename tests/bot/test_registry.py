@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bot.registry.client import Registry
-from bot.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
-from bot.registry.reference import Reference
+from bot.images.registry.client import Registry
+from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
+from bot.model.image_reference import Reference
 from tests.conftest import needs
 from tests.registry import LocalRegistry, running_registry
 from tests.token_server import BASIC, PASSWORD, token_server

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.registry.challenge import challenges
-from bot.registry.client import Registry
-from bot.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
-from bot.registry.reference import Reference
-from bot.registry.transport import Transport
+from bot.images.registry.auth import challenges
+from bot.images.registry.client import Registry
+from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
+from bot.images.registry.transport import Transport
+from bot.model.image_reference import Reference
 from tests.conftest import needs
 from tests.serving import Reply, Request, serving
 from tests.token_server import BASIC, PASSWORD, USER

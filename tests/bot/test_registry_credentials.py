@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.registry.credentials import read_basic
-from bot.registry.errors import RegistryDeniedError
-from bot.registry.reference import Reference
+from bot.images.registry.credentials import read_basic
+from bot.images.registry.errors import RegistryDeniedError
+from bot.model.image_reference import Reference
 
 ANN = {"auth": base64.b64encode(b"ann:s3same").decode()}
 IMAGE = "ghcr.io/ann/app"

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import BotError
-from bot.registry.reference import Reference
+from bot.model.image_reference import Reference
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

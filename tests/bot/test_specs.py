@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import BotError
-from bot.specs import is_spec, parse_specs
-from bot.values import Pipeline, Source, Values
-from cluster.local.runtime import Runtime
+from bot.model.pipeline_specs import is_spec, parse_specs
+from bot.model.values import Pipeline, Source, Values
+from cluster.local.workers.dpp_environment import DppEnvironment
 
 STEPS = "{pipeline: [{run: load_resource}]}"
 FILES = {
@@ -34,7 +34,9 @@ def test_pipelines_have_the_ids_and_schedules_of_their_specs() -> None:
     assert parsed(FILES) == [("./below/it/c", None), ("./a", None), ("./b", "0 6 * * *")]
 
 
-def test_dpp_itself_finds_the_same_pipelines(runtime: Runtime, workload: Callable[[Mapping[str, str]], Path]) -> None:
+def test_dpp_itself_finds_the_same_pipelines(
+    runtime: DppEnvironment, workload: Callable[[Mapping[str, str]], Path]
+) -> None:
     folder = workload(FILES)
     environment = {"PATH": f"{runtime.bin}{os.pathsep}{os.environ['PATH']}", "DPP_DB_DIRNAME": str(folder / "state")}
     listed = subprocess.run(["dpp"], cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.deliveries import NewDelivery
 from bot.errors import BotError
-from bot.events import Phase, Receipt, SyncEvent
-from bot.leader import Leader
 from bot.limits import MAX_LOG_BYTES
-from bot.names import RepoPath
-from bot.reconcile import Ref, Refusal, Skip, Update
-from bot.registration import Target
-from bot.store import Store
-from bot.values import Source, Values
-from cluster.local import postgres
+from bot.model.decisions import Ref, Refusal, Skip, Update
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.reports import Phase, Receipt, SyncEvent
+from bot.model.values import Source, Values
+from bot.store.deliveries import NewDelivery
+from bot.store.leader import Leader
+from bot.store.store import Store
+from cluster.local.databases import postgres
 from tests.conftest import REPOSITORY, eventually, needs
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -281,7 +281,7 @@ def test_another_start_finds_what_was_there(url: str, store: Store) -> None:
 
 
 def test_several_processes_open_a_new_database_at_once(url: str) -> None:
-    program = "import sys; from bot.store import Store; Store(sys.argv[1]).add_totals({'opened': 1})"
+    program = "import sys; from bot.store.store import Store; Store(sys.argv[1]).add_totals({'opened': 1})"
     started = [subprocess.Popen([sys.executable, "-c", program, url], cwd=REPOSITORY) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0, 0, 0, 0]
     store = Store(url)
@@ -293,7 +293,7 @@ def test_the_migrations_make_what_the_models_say(store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from bot.tables import Base
+    from bot.store.tables import Base
 
     with store.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
@@ -327,7 +327,7 @@ def test_there_is_one_leader_and_another_takes_over(url: str, store: Store) -> N
 
 def test_a_leader_that_is_killed_is_replaced(url: str, store: Store) -> None:
     program = (
-        "import sys; from bot.store import Store; from bot.leader import Leader\n"
+        "import sys; from bot.store.store import Store; from bot.store.leader import Leader\n"
         "leader = Leader(Store(sys.argv[1])); print(leader.is_mine(), flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

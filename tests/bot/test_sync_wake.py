@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from bot.sync_wake import SyncWake
+from bot.sync_waker import SyncWaker
 from tests.conftest import BUSY, eventually
 
 
@@ -55,7 +55,7 @@ def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> p
 
 
 def test_it_is_told_with_the_token_and_many_calls_while_it_is_busy_are_one(sync: Sync) -> None:
-    wake = SyncWake(f"http://127.0.0.1:{sync.server_port}", "t0ken")
+    wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
     wake()
     eventually(lambda: sync.asked == [("/wake", "Bearer t0ken")], "it is told")
     start = time.monotonic()
@@ -70,7 +70,7 @@ def test_it_is_told_with_the_token_and_many_calls_while_it_is_busy_are_one(sync:
 def test_one_that_refuses_is_one_line_without_the_token(sync: Sync, said: pytest.LogCaptureFixture) -> None:
     sync.code = 401
     sync.answers.set()
-    wake = SyncWake(f"http://127.0.0.1:{sync.server_port}", "t0ken")
+    wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
     wake()
     eventually(lambda: said.records, "it is said")
     assert "sync is not woken" in said.text
@@ -82,7 +82,7 @@ def test_one_that_refuses_is_one_line_without_the_token(sync: Sync, said: pytest
 def test_one_that_is_away_holds_up_nobody(said: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        wake = SyncWake(f"http://127.0.0.1:{taken.getsockname()[1]}", "t0ken")
+        wake = SyncWaker(f"http://127.0.0.1:{taken.getsockname()[1]}", "t0ken")
         wake()
         eventually(lambda: len(said.records) == 1, "it is said")
         wake()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.retries import Retries
-from bot.versions import version_key
+from bot.backoff import Backoff
+from bot.model.versions import version_key
 
 # Of https://semver.org/#spec-item-11, and what people use besides.
 RISING = [
@@ -32,7 +32,7 @@ def test_any_names_can_be_sorted(names: list[str]) -> None:
 def test_what_fails_is_due_later_each_time_and_what_succeeds_never(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    retries = Retries()
+    retries = Backoff()
     waits = []
     for _ in range(12):
         retries.failed("a/b")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.builders.buildah import Buildah
-from bot.builders.interface import Builder, Order
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.interface import Builder, Order
 from tests.conftest import needs, write_files
 from tests.registry import LocalRegistry, running_registry
 

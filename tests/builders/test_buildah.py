@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from bot.builders.buildah import Buildah
-from bot.builders.interface import BuildError, BuildPutOffError, BuildStoppedError, Order
-from bot.builders.process import ask
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError, Order
+from bot.images.builders.process import ask
 from tests.builders.conftest import BUSYBOX, App, built, free_port
 from tests.conftest import BUSY, eventually, processes_with
 from tests.registry import LocalRegistry

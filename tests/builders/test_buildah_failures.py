@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.builders.buildah import Buildah
-from bot.builders.buildah_failures import failure
-from bot.builders.interface import BuildError, BuildPutOffError, Order
-from bot.builders.process import Ended
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.buildah.failures import failure
+from bot.images.builders.interface import BuildError, BuildPutOffError, Order
+from bot.images.builders.process import Ended
 from tests.builders.conftest import BUSYBOX, App, built, free_port
 from tests.registry import LocalRegistry, running_registry
 from tests.token_server import PASSWORD

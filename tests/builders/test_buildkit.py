@@ -14,9 +14,9 @@ from typing import Any
 import kubernetes
 import pytest
 
-from bot.builders.buildkit import BuildKit, pack
-from bot.builders.buildkit_job import Cluster, arguments, insecure_host, job
-from bot.builders.interface import BuildPutOffError, BuildStoppedError, Order
+from bot.images.builders.buildkit.builder import BuildKit, pack
+from bot.images.builders.buildkit.job import Cluster, arguments, insecure_host, job
+from bot.images.builders.interface import BuildPutOffError, BuildStoppedError, Order
 from bot.limits import BUILD_START_SECONDS
 from tests.builders.conftest import built
 from tests.conftest import eventually, needs, write_files
@@ -184,7 +184,7 @@ def test_stop_removes_the_job_and_its_pod(order: Order, cluster: Cluster) -> Non
 
 
 def test_a_build_that_no_node_takes_is_put_off(order: Order, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.builders.buildkit.BUILD_START_SECONDS", 3)
+    monkeypatch.setattr("bot.images.builders.buildkit.builder.BUILD_START_SECONDS", 3)
     with pytest.raises(BuildPutOffError, match=r"^the cluster did not start BuildKit within 3 seconds: "):
         built(BuildKit(cluster), order)
     assert BUILD_START_SECONDS > 60

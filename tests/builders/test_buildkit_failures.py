@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.builders.buildkit_failures import failure
-from bot.builders.interface import BuildError, BuildPutOffError, Order
-from bot.builders.process import Ended
+from bot.images.builders.buildkit_failures import failure
+from bot.images.builders.interface import BuildError, BuildPutOffError, Order
+from bot.images.builders.process import Ended
 
 FAILED_RUN = """\
 #6 [2/3] RUN echo one; exit 3

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.builders.buildah import Buildah
-from bot.builders.choose import BUILDERS, NAMES, NoBuilder, Options, choose, probe
-from bot.builders.interface import BuildError, Order
 from bot.errors import BotError
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.choose import BUILDERS, NAMES, NoBuilder, Options, choose, probe
+from bot.images.builders.interface import BuildError, Order
 from tests.builders.conftest import built
 from tests.conftest import use_kubeconfig
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.builders.buildkit_failures import digest
-from bot.builders.docker import Docker, arguments, config
-from bot.builders.interface import BuildPutOffError, Order
+from bot.images.builders.buildkit_failures import digest
+from bot.images.builders.docker import Docker, arguments, config
+from bot.images.builders.interface import BuildPutOffError, Order
 from tests.builders.conftest import built
 
 DIGEST = "sha256:" + 64 * "a"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.builders.dockerfile import heredoc, instructions, line_of
+from bot.images.builders.dockerfile import heredoc, instructions, line_of
 
 TEXT = """\
 # syntax=docker/dockerfile:1

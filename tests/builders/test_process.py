@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.builders.interface import BuildError, BuildStoppedError
-from bot.builders.process import Watch, ask, clean_environment, run
+from bot.images.builders.interface import BuildError, BuildStoppedError
+from bot.images.builders.process import Watch, ask, clean_environment, run
 from bot.limits import MAX_BUILD_LINE
 from tests.conftest import BUSY, eventually, processes_with
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.values import Pipeline, Source, Values
+from bot.model.values import Pipeline, Source, Values
 from tests.charts.rendering import Object, of_kind
 
 DIGEST = "0123456789ab" + "c" * 52

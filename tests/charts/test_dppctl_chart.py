@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.registration import parse_registration
+from bot.images.service import builder_options
+from bot.model.registration import parse_registration
 from bot.settings import Settings, load_settings
-from bot.workshop import builder_options
-from cli.init.deploy_key import new_key, to_setting
+from cli.init.steps.deploy_key import new_key, to_setting
 from tests.charts.chart_values import documented, known, leaves, table
 from tests.conftest import REPOSITORY
 from tests.helm import helm

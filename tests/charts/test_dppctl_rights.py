@@ -12,10 +12,10 @@ from typing import Any
 import kubernetes
 import pytest
 
-from bot.builders.buildkit import BuildKit
-from bot.builders.buildkit_api import Api, answers
-from bot.builders.buildkit_job import Cluster, job
-from bot.builders.interface import Order
+from bot.images.builders.buildkit.api import Api, answers
+from bot.images.builders.buildkit.builder import BuildKit
+from bot.images.builders.buildkit.job import Cluster, job
+from bot.images.builders.interface import Order
 from tests.charts.test_dppctl_chart import APPS, CHART
 from tests.conftest import eventually, needs, write_files
 from tests.helm import helm, kubectl

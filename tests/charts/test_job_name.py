@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bot.values import Pipeline
+from bot.model.values import Pipeline
 from tests.charts.apps import DIGEST, EVERYTHING, SOURCE, bot_values
 from tests.charts.rendering import Object, of_kind, render, template
 

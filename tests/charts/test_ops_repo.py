@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cli.ops_repo_files import OpsEnvironment, write_ops_repo
+from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
 from tests.charts.apps import APP, bot_values
 from tests.charts.gitops_types import check_types
 from tests.charts.rendering import CHART, of_kind, run_helm

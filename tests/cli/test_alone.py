@@ -15,9 +15,9 @@ import requests
 from sqlalchemy import create_engine, text
 
 from bot.errors import BotError
-from cli.alone import open_store
-from cli.health import Health
-from cluster.local import postgres
+from cli.servers.health import Health
+from cli.servers.standalone import open_store
+from cluster.local.databases import postgres
 from tests.conftest import BUSY, Dppctl, eventually, needs, processes_with, write_files
 from tests.forge import APP, Forge, Repository
 from webhooks.signature import sign

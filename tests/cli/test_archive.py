@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.archive import unpack
 from cli.errors import InputError
-from cli.limits import Limits
+from cli.run.archive import unpack
+from cli.run.limits import Limits
 
 from .archives import SPEC, Content, Link, make_tar, make_zip
 

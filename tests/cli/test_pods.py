@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local import keeper, pods, postgres
-from cluster.local.runtime import Runtime
+from cluster.local.databases import postgres
+from cluster.local.sessions import record, supervisor
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import Dppctl, needs
 
 PIPELINES = {
@@ -58,13 +59,13 @@ def ran(dppctl: Dppctl, workload: Callable[[Mapping[str, str]], Path]) -> Iterat
 
 
 @pytest.fixture
-def kept(dppctl: Dppctl, runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+def kept(dppctl: Dppctl, runtime: DppEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     """The pods of a run that is over, without the time that dpp takes."""
     monkeypatch.setenv("DPPCTL_DATA_DIR", str(dppctl.data))
     (tmp_path / "workload").mkdir()
-    worker = pods.create("worker", workload=str(tmp_path / "workload"), path=str(runtime.bin))
-    db = pods.create("db")
-    keeper.start(worker, "sqlite", db, 600).release()
+    worker = record.create("worker", workload=str(tmp_path / "workload"), path=str(runtime.bin))
+    db = record.create("db")
+    supervisor.start(worker, "sqlite", db, 600).release()
     yield worker.name, db.name
     dppctl("stop", "all")
 

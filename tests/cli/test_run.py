@@ -178,7 +178,7 @@ def _read(terminal: int) -> bytes:
 
 
 def test_a_private_postgresql_takes_the_rows(dppctl: Dppctl, workload: Files) -> None:
-    from cluster.local import postgres
+    from cluster.local.databases import postgres
 
     needs("PostgreSQL's server programs", found=postgres.binaries())
     done = dppctl("run", "./members", "--db", "postgres", cwd=workload(MEMBERS))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.servers_folder import home_folder, servers_folder
+from cli.config_option import home_folder, servers_folder
 
 
 def test_this_folder_wins_then_the_one_that_init_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

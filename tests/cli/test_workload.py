@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 
 from cli.errors import InputError
-from cli.limits import Limits
-from cli.workload import open_workload
+from cli.run.limits import Limits
+from cli.run.workload import open_workload
 
 from .archives import SPEC, Link, make_tar, make_zip
 
@@ -155,7 +155,7 @@ def test_a_server_that_does_not_answer_is_one_line_with_the_reason(tmp_path):
 
 
 def test_a_server_that_is_silent_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("cli.workload.SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr("cli.run.workload.SILENCE_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "silence" in refusal(f"http://127.0.0.1:{silent.getsockname()[1]}/", tmp_path)
 
@@ -225,5 +225,5 @@ def test_a_limit_that_is_no_number_is_one_line(value, monkeypatch):
 
 def test_importing_it_loads_nothing_heavy():
     heavy = "{'requests', 'zipfile', 'tarfile'}"
-    check = f"import sys, cli.workload; before = {heavy} & set(sys.modules); sys.exit(str(before) if before else 0)"
+    check = f"import sys, cli.run.workload; before = {heavy} & set(sys.modules); sys.exit(str(before) if before else 0)"
     subprocess.run([sys.executable, "-c", check], check=True)

@@ -13,12 +13,12 @@ from typing import Any
 import requests
 
 from benchmarks.git_http import serve
-from bot.names import RepoPath
-from bot.registration import Target
-from bot.store import Store
-from bot.tables import Deployment
-from cli.ops_repo_files import OpsEnvironment, write_ops_repo
-from cluster.sync.helm.wanted import release_name
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.store.store import Store
+from bot.store.tables import Deployment
+from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
+from cluster.sync.helm.desired import release_name
 from tests.cluster.conftest import SECONDS, ClusterImages, Namespace
 from tests.conftest import REPOSITORY, eventually
 from tests.forge import Forge, Repository

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import eventually, needs, write_files
 from tests.helm import helm, kubectl
 from tests.images import Images, ensure_images
-from worker.build import build as build_worker
+from worker.zipapp_builder import build as build_worker
 
 SECONDS = 180
 
@@ -144,7 +144,7 @@ class ClusterImages:
 
 
 @pytest.fixture(scope="session")
-def cluster_images(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterImages]:
+def cluster_images(runtime: DppEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterImages]:
     needs("a cluster (KUBECONFIG is not set)", os.environ.get("KUBECONFIG"))
     registry = os.environ.get("DPPCTL_TEST_CLUSTER_REGISTRY", "")
     needs("a registry that the cluster pulls from (DPPCTL_TEST_CLUSTER_REGISTRY is not set)", registry)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from bot.tables import Deployment
+from bot.store.tables import Deployment
 from tests.cluster.card import Card, dealt
 from tests.cluster.conftest import SECONDS, ClusterImages
 from tests.cluster.test_pipelines_chart import CODE, TO_SQL

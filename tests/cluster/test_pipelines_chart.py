@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.values import Pipeline, Source, Values
+from bot.model.values import Pipeline, Source, Values
 from tests.charts.rendering import CHART
 from tests.cluster.conftest import SECONDS, ClusterImages, Namespace, selected
 from tests.conftest import eventually

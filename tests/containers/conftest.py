@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import Dppctl, needs
 from tests.containers.registry import Registry
 from tests.images import Images, ensure_images
@@ -16,7 +16,7 @@ from tests.sync.machine import Machine
 
 
 @pytest.fixture(scope="session")
-def made_images(runtime: Runtime) -> Images:
+def made_images(runtime: DppEnvironment) -> Images:
     for component in ("podman", "buildah", "busybox"):
         needs(component)
     needs("root, which builds images without further settings", os.geteuid() == 0)
@@ -42,7 +42,7 @@ def registry(images: Images, tmp_path: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, runtime: Runtime) -> Iterator[Machine]:
+def machine(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Machine]:
     machine = Machine(tmp_path, runtime)
     yield machine
     machine.git.close()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bot.store import Store
-from bot.values import Values
+from bot.model.values import Values
+from bot.store.store import Store
 from tests.conftest import Dppctl, eventually, needs, write_files
 from tests.forge import APP, Forge
 from tests.images import Images

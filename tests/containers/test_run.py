@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local import postgres
+from cluster.local.databases import postgres
 from tests.conftest import SLEEPER, Dppctl, eventually, needs, processes_with
 from tests.images import Images
 

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bot.default_image import default_dockerfile
-from bot.runtime_image import runtime_context
+from bot.images.default_dockerfile import default_dockerfile
+from bot.images.runtime import runtime_context
 from tests.conftest import REPOSITORY, Dppctl, needs, write_files
 from tests.containers.test_run import HELLO
 from tests.images import Images

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import REPOSITORY
 from tests.docs.shell import Shell
 from tests.forge import Forge
@@ -16,7 +16,7 @@ __all__ = ["cluster", "kubeconfig"]
 
 
 @pytest.fixture
-def shell(tmp_path: Path, runtime: Runtime) -> Iterator[Shell]:
+def shell(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Shell]:
     """In a clone of this repository, so to speak: commands that change files there go elsewhere first."""
     assert runtime.bin.is_dir()  # so that no command says how it is set up
     shell = Shell(tmp_path / "home", REPOSITORY)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bot.app_config import parse_app_config
-from bot.config_schema import config_schema
+from bot.model.app_config import parse_app_config
+from bot.model.app_config_schema import config_schema
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dppctl-yaml.md").read_text()
 

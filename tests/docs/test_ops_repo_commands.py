@@ -5,7 +5,7 @@ import re
 import secrets
 from pathlib import Path
 
-from cli.ops_repo_files import OpsEnvironment, write_ops_repo
+from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
 from tests.charts.apps import APP
 from tests.conftest import write_files
 from tests.docs.shell import Shell

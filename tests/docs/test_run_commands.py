@@ -6,8 +6,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from cluster.local import postgres
-from cluster.local.runtime import Runtime
+from cluster.local.databases import postgres
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import REPOSITORY, needs
 from tests.docs.pages import block_from, said_after
 from tests.docs.shell import Shell, is_like
@@ -15,7 +15,7 @@ from tests.docs.shell import Shell, is_like
 PAGE = "README.md"
 
 
-def test_running_pipelines(shell: Shell, runtime: Runtime, tmp_path: Path) -> None:
+def test_running_pipelines(shell: Shell, runtime: DppEnvironment, tmp_path: Path) -> None:
     needs("sqlite3")
     needs("initdb", postgres.binaries())
     needs("pg_dump")

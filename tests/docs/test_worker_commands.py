@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import REPOSITORY, write_files
 from tests.docs.shell import Shell
 
 SPEC = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
 
 
-def test_the_worker_by_itself(shell: Shell, runtime: Runtime, tmp_path: Path) -> None:
+def test_the_worker_by_itself(shell: Shell, runtime: DppEnvironment, tmp_path: Path) -> None:
     zipapp = {"worker.pyz": str(tmp_path / "worker.pyz")}
     shell.folder = REPOSITORY
-    shell.types("python -m worker.build worker.pyz", zipapp)
+    shell.types("python -m worker.zipapp_builder worker.pyz", zipapp)
     shell.environment["PATH"] += f":{runtime.bin}"
     shell.folder = write_files(tmp_path / "workload", {"pipeline-spec.yaml": SPEC})
     said = shell.types("python worker.pyz run all", zipapp)

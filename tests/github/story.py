@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.events import SyncEvent
-from bot.git import Git
-from bot.github.teller import Teller
+from bot.git.command import Git
+from bot.github.notifier import Notifier
 from bot.loop import Loop
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.reports import SyncEvent
 from bot.settings import load_settings
-from bot.store import Store
-from bot.tables import Deployment
+from bot.store.store import Store
+from bot.store.tables import Deployment
 from tests.forge import APP
 from tests.github.fake import FakeGitHub
 
@@ -49,7 +49,7 @@ class GitHubStory:
         app, ops = RepoPath("ann/app"), RepoPath("ann/ops")
         targets = frozenset(Target(app, ops, name) for name in ("staging", "production"))
         self.loop = Loop(self.settings, targets, self.git, self.store, lambda: None)
-        self.teller = Teller(self.settings, targets, self.store, self.git.credentials, lambda: True)
+        self.teller = Notifier(self.settings, targets, self.store, self.git.credentials, lambda: True)
 
     def close(self) -> None:
         self.loop.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.git import Git, GitError
+from bot.git.command import Git, GitError
 from bot.settings import load_settings
 from tests.forge import APP, git
 from tests.github.fake import FakeGitHub

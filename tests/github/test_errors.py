@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot import limits
-from bot.git_failures import explain
+from bot.git.failures import explain
 from tests.github import faults
 from tests.github.faults import SSO_URL, Fault
 from tests.github.story import GitHubStory

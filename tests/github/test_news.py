@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.github.news import Status, context, environment_name, first_line, news, summary
-from bot.github_notes import Untold
-from bot.tables import ENDED, OPEN, Deployment, GitHubNote
+from bot.github.pending import Status, context, environment_name, first_line, news, summary
+from bot.store.github_notices import Untold
+from bot.store.tables import ENDED, OPEN, Deployment, Notice
 
 
 def untold(
-    state: str, *, note: GitHubNote | None = None, error: str | None = None, ops: bool = True, replaced: bool = False
+    state: str, *, note: Notice | None = None, error: str | None = None, ops: bool = True, replaced: bool = False
 ) -> Untold:
     about = {"app": "ann/app", "environment": "staging", "ref": "refs/heads/master", "commit": "a" * 40}
     deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about)
-    return Untold(deployment, note or GitHubNote(deployment_id=1), replaced)
+    return Untold(deployment, note or Notice(deployment_id=1), replaced)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_what_a_deployment_is_on_github(one: Untold, state: str | None, status: 
 @given(st.sampled_from(sorted(OPEN | ENDED)), st.booleans(), st.booleans(), st.none() | st.text())
 def test_what_was_told_is_not_told_again(state: str, ops: bool, replaced: bool, error: str | None) -> None:
     (first,) = news([untold(state, ops=ops, replaced=replaced, error=error)])
-    note = GitHubNote(deployment_id=1, github_id=7 if first.state else None, state=first.state)
+    note = Notice(deployment_id=1, github_id=7 if first.state else None, state=first.state)
     note.status = str(first.status) if first.status else None
     (second,) = news([untold(state, note=note, ops=ops, replaced=replaced, error=error)])
     assert second.status is None

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
 from bot.github.redeliveries import Attempt, lost, to_ask_for
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.model.names import RepoPath
+from bot.model.registration import Target
 from tests.github.story import PAGES, GitHubStory
 from tests.serving import in_thread
 from webhooks.app import create_app

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from github import Auth, Github
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.conftest import eventually, write_files
 from tests.forge import APP
 from tests.github.fake import FakeGitHub
@@ -14,7 +14,9 @@ from tests.test_up import APPS
 from tests.up import Up
 
 
-def test_a_push_to_github_ends_as_rows_beside_its_commit(github: FakeGitHub, tmp_path: Path, runtime: Runtime) -> None:
+def test_a_push_to_github_ends_as_rows_beside_its_commit(
+    github: FakeGitHub, tmp_path: Path, runtime: DppEnvironment
+) -> None:
     assert runtime.bin.is_dir()
     app, ops = github.repository("ann/app", robot="admin"), github.repository("ann/ops", robot="write")
     ops.git.push({"README.md": ""})

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local import keeper, pods, processes
-from cluster.local.keeper import Keeper
-from cluster.local.pods import Pod
+from cluster.local import processes
+from cluster.local.sessions import record, supervisor
+from cluster.local.sessions.record import Session
+from cluster.local.sessions.supervisor import Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -16,21 +17,21 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "data"
     monkeypatch.setenv("DPPCTL_DATA_DIR", str(folder))
     yield folder
-    for pod in pods.all_pods():
+    for pod in record.all_pods():
         processes.end(pod.keeper)
         pod.remove()
 
 
-StartRun = Callable[..., tuple[Pod, Pod, Keeper]]
+StartRun = Callable[..., tuple[Session, Session, Supervisor]]
 
 
 @pytest.fixture
 def start_run(data: Path) -> StartRun:
     """`worker, db, kept = start_run("postgres", keep=1)`: what `dppctl run` does before the pipelines start."""
 
-    def start(database: str = "sqlite", keep: float = 60) -> tuple[Pod, Pod, Keeper]:
-        worker = pods.create("worker", pipeline="all", workload=str(data))
-        db = pods.create("db", pipeline="all")
-        return worker, db, keeper.start(worker, database, db, keep)
+    def start(database: str = "sqlite", keep: float = 60) -> tuple[Session, Session, Supervisor]:
+        worker = record.create("worker", pipeline="all", workload=str(data))
+        db = record.create("db", pipeline="all")
+        return worker, db, supervisor.start(worker, database, db, keep)
 
     return start

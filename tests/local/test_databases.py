@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.local import databases, postgres
+from cluster.local.databases import database, postgres
 from tests.conftest import needs
 from tests.local.conftest import StartRun
 
@@ -17,13 +17,13 @@ PYTHON = Path(sys.executable)
 
 
 def check(url: str, tmp_path: Path) -> None:
-    databases.check(databases.parse(url), PYTHON, tmp_path)
+    database.check_database(database.parse_database(url), PYTHON, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["postgre", "mysql", "", "sqlite ", "data.sqlite", "http:/x"])
 def test_an_unknown_word_is_refused_with_the_choices(text: str) -> None:
     with pytest.raises(ClusterError, match="is no database; choose sqlite, postgres or a SQLAlchemy URL like"):
-        databases.parse(text)
+        database.parse_database(text)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_an_unknown_word_is_refused_with_the_choices(text: str) -> None:
 )
 def test_a_malformed_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ClusterError) as refusal:
-        databases.parse(url)
+        database.parse_database(url)
     assert "hu" not in str(refusal.value)
 
 
@@ -54,7 +54,7 @@ def test_a_malformed_url_is_refused_without_its_password(url: str) -> None:
     ],
 )
 def test_a_password_is_never_printed(url: str, shown: str) -> None:
-    assert databases.masked(url) == shown
+    assert database.masked(url) == shown
 
 
 def test_a_database_that_answers_is_accepted(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_server_that_is_not_there_is_refused_without_the_password(tmp_path: Pa
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "_CONNECT", 2.0)
+    monkeypatch.setattr(database, "_CONNECT", 2.0)
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(ClusterError, match="refuses: no answer within 2 s"):
         check(f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/db", tmp_path)
@@ -92,7 +92,7 @@ def test_a_database_that_cannot_be_used_is_refused_with_the_reason(url: str, rea
 
 
 def test_a_new_sqlite_file_lets_one_read_while_another_writes(data: Path) -> None:
-    file = databases.create_sqlite("dppctl-db-x")
+    file = database.create_sqlite("dppctl-db-x")
     assert file == data / "databases" / "dppctl-db-x.sqlite"
     assert file.stat().st_mode & 0o777 == 0o600
     writer, reader = sqlite3.connect(file), sqlite3.connect(file)
@@ -107,7 +107,7 @@ def test_a_sqlite_file_that_cannot_be_made_is_named(data: Path) -> None:
     data.mkdir()
     (data / "databases").touch()
     with pytest.raises(ClusterError, match=r"cannot make the database .*/databases/x.sqlite: "):
-        databases.create_sqlite("x")
+        database.create_sqlite("x")
 
 
 def test_sqlite_does_without_sqlalchemy() -> None:
@@ -130,7 +130,7 @@ def test_postgres_without_its_binaries_is_refused_with_what_to_do(monkeypatch: p
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(postgres, "_PLACES", ())
     with pytest.raises(ClusterError, match=r"no PostgreSQL server is installed here \(initdb\): install it, or use"):
-        databases.parse("postgres")
+        database.parse_database("postgres")
 
 
 def test_a_folder_that_postgresql_cannot_use_is_one_line(tmp_path: Path) -> None:

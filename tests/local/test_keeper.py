@@ -15,16 +15,18 @@ import psycopg
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.local import keeper, pods, postgres, processes, web_ui
-from cluster.local.pods import Pod
+from cluster.local import processes
+from cluster.local.databases import postgres, web_ui
+from cluster.local.sessions import record, supervisor
+from cluster.local.sessions.record import Session
 from tests.conftest import BUSY, eventually, needs
 from tests.local.conftest import StartRun
 
 RUN_THAT_HANGS = """
 import json, sys, time
-from cluster.local import keeper, pods
+from cluster.local.sessions import supervisor, record
 worker, db = pods.create("worker"), pods.create("db")
-kept = keeper.start(worker, sys.argv[1], db, float(sys.argv[2]))
+kept = supervisor.start(worker, sys.argv[1], db, float(sys.argv[2]))
 print(json.dumps([worker.name, db.name]), flush=True)
 time.sleep(600)
 """
@@ -39,11 +41,11 @@ def get(url: str) -> tuple[int, str]:
 
 
 def names() -> list[str]:
-    return [pod.name for pod in pods.all_pods()]
+    return [pod.name for pod in record.all_pods()]
 
 
-def kept_pod(pod: Pod) -> Pod:
-    known = pods.read(pod.name)
+def kept_pod(pod: Session) -> Session:
+    known = record.read(pod.name)
     assert known
     return known
 
@@ -63,16 +65,17 @@ def test_datasette_shows_what_a_run_wrote(start_run: StartRun) -> None:
 
 def test_a_keeper_imports_nothing_that_takes_time() -> None:
     slow = ("click", "ctypes", "datasette", "http.server", "pydantic", "sqlalchemy", "sqlite3", "urllib.request")
-    program = f"import sys, cluster.local.keeper_process; print([name for name in {slow} if name in sys.modules])"
+    module = "cluster.local.sessions.supervisor_process"
+    program = f"import sys, {module}; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_pods_are_available_after_the_run_and_gone_after_the_keep_time(start_run: StartRun) -> None:
     worker, db, kept = start_run(keep=1)
-    assert [pod.status for pod in pods.all_pods()] == ["assigned", "assigned"]
+    assert [pod.status for pod in record.all_pods()] == ["assigned", "assigned"]
     kept.release()
-    assert [pod.status for pod in pods.all_pods()] == ["available", "available"]
+    assert [pod.status for pod in record.all_pods()] == ["available", "available"]
     eventually(lambda: not worker.folder.exists() and not db.folder.exists(), "the pods are gone")
     assert names() == []
     assert kept.database.file
@@ -103,7 +106,7 @@ def test_the_pods_of_a_killed_command_are_kept_and_then_go_away(data: Path) -> N
         mine = json.loads(command.stdout.readline())
         assert set(names()) == set(mine)
         command.kill()
-    eventually(lambda: all(pod.status == "available" for pod in pods.all_pods()), "the keeper takes over")
+    eventually(lambda: all(pod.status == "available" for pod in record.all_pods()), "the keeper takes over")
     eventually(lambda: not names(), "the pods are gone")
 
 
@@ -135,11 +138,11 @@ def test_a_keeper_that_is_killed_leaves_no_server_and_no_data_behind(start_run: 
 def test_stopping_the_worker_leaves_the_database(start_run: StartRun) -> None:
     worker, db, kept = start_run()
     kept.release()
-    pods.stop(kept_pod(worker))
+    record.stop(kept_pod(worker))
     assert names() == [db.name]
     assert kept.database.web_ui
     assert get(kept.database.web_ui)[0] == 200
-    pods.stop(kept_pod(db))
+    record.stop(kept_pod(db))
     assert names() == []
     assert processes.ended(db.keeper, 2 * BUSY)
 
@@ -148,17 +151,17 @@ def test_stopping_a_running_pod_stops_its_pipelines(start_run: StartRun) -> None
     worker, _, _ = start_run()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as pipelines:
         worker.update(worker=processes.identity(pipelines.pid))
-        pods.stop(worker)
+        record.stop(worker)
         assert pipelines.wait(60) == -signal.SIGTERM
     assert worker.name not in names()
 
 
 def test_stopping_works_when_the_keeper_does_not_answer(start_run: StartRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pods, "_END", 0.3)
+    monkeypatch.setattr(record, "_END", 0.3)
     worker, db, kept = start_run()
     kept.release()
     processes.send(db.keeper, signal.SIGSTOP)
-    pods.stop(kept_pod(db))
+    record.stop(kept_pod(db))
     assert db.name not in names()
     assert not processes.alive(db.keeper)
     assert worker.name not in names()
@@ -232,15 +235,15 @@ def test_a_pod_whose_server_dies_goes_away(start_run: StartRun) -> None:
 def test_a_database_that_cannot_be_made_leaves_no_pod(data: Path) -> None:
     data.mkdir()
     (data / "databases").touch()
-    worker, db = pods.create("worker"), pods.create("db")
+    worker, db = record.create("worker"), record.create("db")
     with pytest.raises(ClusterError, match="cannot make the database"):
-        keeper.start(worker, "sqlite", db, 60)
+        supervisor.start(worker, "sqlite", db, 60)
     assert not worker.folder.exists()
     assert not db.folder.exists()
 
 
 def test_a_server_that_cannot_start_leaves_no_pod_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker, db = pods.create("worker"), pods.create("db")
+    worker, db = record.create("worker"), record.create("db")
     scratch = postgres.scratch(db.folder)  # a folder that the server's user can enter
     for name in ("initdb", "postgres"):
         (scratch / name).write_text("#!/bin/sh\necho 'initdb: error: no space left' >&2\nexit 1\n")
@@ -248,7 +251,7 @@ def test_a_server_that_cannot_start_leaves_no_pod_and_says_why(monkeypatch: pyte
     try:
         monkeypatch.setenv("PATH", f"{scratch}{os.pathsep}{os.environ['PATH']}")
         with pytest.raises(ClusterError, match=r"PostgreSQL cannot be set up in .*: initdb: error: no space left"):
-            keeper.start(worker, "postgres", pods.create("db"), 60)
+            supervisor.start(worker, "postgres", record.create("db"), 60)
     finally:
         db.update(scratch=str(scratch))
         db.remove()
@@ -257,8 +260,8 @@ def test_a_server_that_cannot_start_leaves_no_pod_and_says_why(monkeypatch: pyte
 
 
 def test_a_database_with_a_url_has_a_worker_pod_only() -> None:
-    worker = pods.create("worker")
-    kept = keeper.start(worker, "postgresql://me:hush@host/db", None, 0)
+    worker = record.create("worker")
+    kept = supervisor.start(worker, "postgresql://me:hush@host/db", None, 0)
     assert kept.database.engine == "postgresql://me:hush@host/db"
     assert kept.database.describe() == ["DB: postgresql://me:***@host/db"]
     assert names() == [worker.name]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.local import pods, processes
+from cluster.local import processes
+from cluster.local.sessions import record
 from tests.conftest import eventually
 
 
@@ -32,14 +33,14 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_new_pod_has_a_name_like_in_the_examples_and_is_assigned() -> None:
-    pod = pods.create("worker", pipeline="./dump-to-db")
+    pod = record.create("worker", pipeline="./dump-to-db")
     assert re.fullmatch(r"dppctl-worker-[a-z0-9]{12}", pod.name)
     assert pod.status == "assigned"
-    assert [(known.name, known.pipeline) for known in pods.all_pods()] == [(pod.name, "./dump-to-db")]
+    assert [(known.name, known.pipeline) for known in record.all_pods()] == [(pod.name, "./dump-to-db")]
 
 
 def test_only_its_user_can_read_a_record() -> None:
-    pod = pods.create("db")
+    pod = record.create("db")
     pod.update(engine="postgresql://postgres:secret@127.0.0.1/postgres")
     assert stat.S_IMODE(pod.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((pod.folder / "pod.json").stat().st_mode) == 0o600
@@ -49,13 +50,13 @@ def test_the_pod_of_a_dead_command_goes_away_with_what_it_left(tmp_path: Path) -
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     with sleeper() as owner, sleeper() as child:
-        pod = pods.create("db")
+        pod = record.create("db")
         identities = [processes.identity(process.pid) for process in (owner, child)]
         pod.update(owners=identities[:1], children=identities[1:], scratch=str(scratch))
-        assert pods.all_pods()
+        assert record.all_pods()
         owner.kill()
         owner.wait()
-        assert pods.all_pods() == []
+        assert record.all_pods() == []
         assert child.wait(60) == -signal.SIGINT
     assert not scratch.exists()
     assert not pod.folder.exists()
@@ -90,31 +91,31 @@ def test_a_dead_process_that_nobody_collected_is_not_alive() -> None:
 
 def test_an_unknown_pod_is_refused_with_the_known_names() -> None:
     with pytest.raises(ClusterError, match="no pod 'x' here; no pod runs"):
-        pods.load("x")
-    pod = pods.create("worker")
+        record.load("x")
+    pod = record.create("worker")
     with pytest.raises(ClusterError, match=f"no pod '../x' here; there are {pod.name}"):
-        pods.load("../x")
+        record.load("../x")
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DPPCTL_DATA_DIR", str(tmp_path / "file" / "x"))
     with pytest.raises(ClusterError, match=r"cannot write in .*/file/x/pods: Not a directory; DPPCTL_DATA_DIR"):
-        pods.create("worker")
+        record.create("worker")
 
 
 def test_a_folder_without_a_record_is_left_for_a_minute_and_then_removed(data: Path) -> None:
     folder = data / "pods" / "dppctl-worker-halfmade"
     folder.mkdir(parents=True)
-    assert pods.all_pods() == []
+    assert record.all_pods() == []
     assert folder.exists()
     os.utime(folder, (1, 1))
-    assert pods.all_pods() == []
+    assert record.all_pods() == []
     assert not folder.exists()
 
 
 def test_a_record_of_another_version_can_be_read() -> None:
-    pod = pods.create("worker")
-    record = pod.folder / "pod.json"
-    record.write_text(record.read_text().replace("{", '{"of_tomorrow": 1,', 1))
-    assert [known.name for known in pods.all_pods()] == [pod.name]
+    pod = record.create("worker")
+    file = pod.folder / "pod.json"
+    file.write_text(file.read_text().replace("{", '{"of_tomorrow": 1,', 1))
+    assert [known.name for known in record.all_pods()] == [pod.name]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.local.runtime import ensure_runtime, find_runtime
+from cluster.local.workers.dpp_environment import ensure_dpp_environment, find_runtime
 from tests.conftest import REPOSITORY, eventually
 
-MAKE = "import sys; from pathlib import Path; from cluster.local.runtime import ensure_runtime; "
+MAKE = "import sys; from pathlib import Path; from cluster.local.workers.dpp_environment import ensure_runtime; "
 MAKE += "print(ensure_runtime(Path(sys.argv[1]), None, lambda line: print(line, flush=True)).folder)"
 
 
@@ -34,11 +34,11 @@ def test_it_is_made_once_even_by_two_at_once_and_again_when_the_cache_is_gone(tm
     assert version.returncode == 0
     assert list(found.folder.glob("lib/*/site-packages/datapackage_pipelines/__pycache__/*.pyc")), "it is compiled"
     said: list[str] = []
-    assert ensure_runtime(tmp_path, None, said.append) == found
+    assert ensure_dpp_environment(tmp_path, None, said.append) == found
     assert said == []
     shutil.rmtree(tmp_path / "runtimes")
     assert find_runtime(tmp_path) is None
-    assert ensure_runtime(tmp_path, None, said.append).bin.joinpath("dpp").exists()
+    assert ensure_dpp_environment(tmp_path, None, said.append).bin.joinpath("dpp").exists()
     assert "(once)" in said[0]
     assert "Set up in" in said[-1]
 
@@ -49,7 +49,7 @@ def test_one_that_was_killed_half_made_is_made_anew(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert find_runtime(tmp_path) is None
-    made = ensure_runtime(tmp_path, None, lambda _: None)
+    made = ensure_dpp_environment(tmp_path, None, lambda _: None)
     assert (made.bin / "dpp").exists()
     folders = [path for path in (tmp_path / "runtimes").iterdir() if path.is_dir() and not path.is_symlink()]
     assert folders == [made.folder], "the half made one is gone"
@@ -59,6 +59,6 @@ def test_a_requirement_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("dppctl-has-no-such-package==1.2.3\n")
     with pytest.raises(ClusterError, match=r"cannot be made: .*dppctl-has-no-such-package") as caught:
-        ensure_runtime(tmp_path / "cache", requirements, lambda _: None)
+        ensure_dpp_environment(tmp_path / "cache", requirements, lambda _: None)
     assert "\n" not in str(caught.value)
     assert [path.name for path in (tmp_path / "cache" / "runtimes").iterdir() if path.suffix != ".lock"] == []

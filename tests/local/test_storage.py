@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.local import pods, storage
-from cluster.local.storage import Published, publish
+from cluster.local.sessions import record
+from cluster.local.storage.publish import Published, publish, storage_folder
 from tests.conftest import write_files
 from tests.local.conftest import StartRun
 
@@ -152,7 +152,7 @@ def test_a_storage_that_cannot_be_written_is_one_line_and_leaves_nothing(
     data.mkdir()
     (data / "storage").touch()
     with pytest.raises(ClusterError, match=r"cannot publish to .*/storage/dppctl-worker-x: "):
-        publish(workload, [workload], began, storage.folder("dppctl-worker-x"))
+        publish(workload, [workload], began, storage_folder("dppctl-worker-x"))
 
 
 Ask = Callable[..., tuple[int, Mapping[str, str], str]]
@@ -163,7 +163,7 @@ def ask(start_run: StartRun, workload: Path, tmp_path: Path) -> Iterator[Ask]:
     """Asks the keeper of a run for a path below the worker's folder, exactly as it is written."""
     worker, _, kept = start_run()
     write_files(workload, {**PACKAGE, "data/index.html": "<h1>שלום</h1>", "data/404.html": "<h1>Not here</h1>"})
-    publish(workload, [workload], time.time() - 10, storage.folder(worker.name))
+    publish(workload, [workload], time.time() - 10, storage_folder(worker.name))
     write_files(tmp_path, {"data/storage/dppctl-worker-other/secret.txt": "hush"})
     host, _, below = kept.storage_url.removeprefix("http://").partition("/")
 
@@ -176,7 +176,7 @@ def ask(start_run: StartRun, workload: Path, tmp_path: Path) -> Iterator[Ask]:
         return answer.status, dict(answer.getheaders()), body
 
     yield asking
-    pods.stop(worker)
+    record.stop(worker)
 
 
 def test_a_site_is_served_with_its_own_page_for_what_is_not_there(ask: Ask) -> None:

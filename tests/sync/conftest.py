@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.runtime import Runtime
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.sync.machine import Machine
 
 
 @pytest.fixture
-def machine(tmp_path: Path, runtime: Runtime) -> Iterator[Machine]:
+def machine(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Machine]:
     machine = Machine(tmp_path, runtime)
     yield machine
     machine.git.close()

@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.events import SyncEvent
-from bot.git import Git
-from bot.mirror import Mirror
-from bot.names import RepoPath
-from bot.ops_repo import OpsRepo
-from bot.reconcile import Update
-from bot.registration import Target
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.decisions import Update
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.reports import SyncEvent
+from bot.model.values import Pipeline, Source, Values
+from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from bot.values import Pipeline, Source, Values
-from cluster.local.runtime import Runtime
-from cluster.sync.environment import LocalEnvironment, environment_folder
-from cluster.sync.local import LocalSync
-from cluster.sync.schedules import Schedules
+from cluster.local.workers.dpp_environment import DppEnvironment
+from cluster.sync.local.environment import LocalEnvironment, environment_folder
+from cluster.sync.local.schedules import Schedules
+from cluster.sync.local.sync import LocalSync
 from tests.conftest import eventually, processes_with
 from tests.forge import APP, FLOW, SPEC, Forge
-from worker.build import build
+from worker.zipapp_builder import build
 
 APP_PATH, OPS_PATH = RepoPath("ann/app"), RepoPath("ann/ops")
 STAGING, PRODUCTION = (Target(APP_PATH, OPS_PATH, name) for name in ("staging", "production"))
@@ -53,7 +53,7 @@ def waiting_for(file: Path, run: str = FLOW) -> dict[str, str]:
 class Machine:
     """What a test says to it reads as what people do."""
 
-    def __init__(self, folder: Path, runtime: Runtime) -> None:
+    def __init__(self, folder: Path, runtime: DppEnvironment) -> None:
         self.forge = Forge(folder)
         self.app, self.ops = self.forge.repository("ann/app"), self.forge.repository("ann/ops")
         self.settings = load_settings(

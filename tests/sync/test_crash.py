@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.events import SyncEvent
+from bot.model.reports import SyncEvent
 from cluster.errors import ClusterError
-from cluster.sync import local
-from cluster.sync.environment import LocalEnvironment, Release
-from cluster.sync.job import Job
-from cluster.sync.local import LocalSync
+from cluster.sync.local import sync as local_sync
+from cluster.sync.local.deployment import Job
+from cluster.sync.local.environment import LocalEnvironment, Release
+from cluster.sync.local.sync import LocalSync
 from tests.conftest import eventually
 from tests.sync.machine import APPENDING, Machine
 
@@ -92,7 +92,7 @@ def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(
 
 
 def test_an_end_that_nobody_heard_is_told_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(local_sync, "RETRY_SECONDS", 0.5)
     is_away = True
 
     def report(event: SyncEvent) -> None:

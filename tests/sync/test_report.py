@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from bot.events import SyncEvent
+from bot.model.reports import SyncEvent
 from cluster.errors import ClusterError
-from cluster.sync.report import Reporter
+from cluster.sync.reporter import Reporter
 
 EVENT = SyncEvent(
     ops_commit="a" * 40, app="ann/app", environment="staging", ref="refs/heads/master",

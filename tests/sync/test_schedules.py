@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.values import Pipeline
-from cluster.sync.schedules import Schedules
+from bot.model.values import Pipeline
+from cluster.sync.local.schedules import Schedules
 from tests.conftest import eventually
 from tests.forge import APP, FLOW
 from tests.sync.machine import APPENDING, FAILING, PUBLISHING, STAGING, Machine, waiting_for

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from cluster.errors import ClusterError
-from cluster.sync.storages import Storages
+from cluster.sync.local.storage_server import Storages
 from tests.forge import APP
 from tests.sync.machine import FAILING, PRODUCTION, PUBLISHING, STAGING, Machine
 

@@ -13,10 +13,10 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.model.names import RepoPath
+from bot.model.registration import Target
 from bot.settings import Settings, load_settings
-from bot.store import Store
+from bot.store.store import Store
 from tests.conftest import write_files
 from webhooks.app import create_app
 from webhooks.signature import sign

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bot.settings import Settings
-from bot.store import Store
-from cli.receiver import Receiver as RealReceiver
+from bot.store.store import Store
+from cli.servers.gunicorn import Receiver as RealReceiver
 from tests.conftest import needs
 from tests.webhooks.conftest import Receiver
 

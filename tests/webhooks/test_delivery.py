@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.delivery import Delivery, DeliveryError, parse_delivery
+from webhooks.payload import DeliveryError, Payload, parse_delivery
 
 HEADERS = {"X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958", "X-GitHub-Event": "push"}
 PUSH = {
@@ -18,12 +18,12 @@ PUSH = {
 }
 
 
-def parse(payload: object, **headers: str) -> Delivery:
+def parse(payload: object, **headers: str) -> Payload:
     return parse_delivery({**HEADERS, **headers}, json.dumps(payload).encode())
 
 
 def test_a_push_says_what_moved() -> None:
-    assert parse(PUSH) == Delivery(
+    assert parse(PUSH) == Payload(
         HEADERS["X-GitHub-Delivery"], "push", "ann/app", "refs/heads/master", "0" * 40, "a" * 40
     )
 

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.names import RepoPath
-from bot.registration import Target
+from bot.model.names import RepoPath
+from bot.model.registration import Target
 from bot.settings import load_settings
-from bot.store import Store
+from bot.store.store import Store
 from tests.webhooks.conftest import PUSH
 from webhooks.app import create_app
 from webhooks.signature import sign

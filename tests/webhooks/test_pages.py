@@ -1,6 +1,6 @@
 """What the dashboard makes of texts."""
 
-from webhooks.pages import links
+from webhooks.dashboard import links
 
 
 def test_urls_become_links_and_nothing_else_does() -> None:

@@ -11,8 +11,8 @@ import requests
 
 from bot.errors import BotError
 from bot.settings import Settings, load_settings
-from bot.store import Store
-from cli.receiver import Receiver
+from bot.store.store import Store
+from cli.servers.gunicorn import Receiver
 from tests.conftest import BUSY, processes_with
 from tests.webhooks.conftest import PUSH
 from tests.webhooks.conftest import Receiver as Sender

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import eventually
-from webhooks.together import Together
+from webhooks.batching import Batcher
 
 
 class Slow:
@@ -27,7 +27,7 @@ class Slow:
 
 def test_what_piles_up_while_one_works_is_done_at_once_and_each_gets_its_own_answer() -> None:
     work = Slow()
-    together = Together(work, most=3)
+    together = Batcher(work, most=3)
     with ThreadPoolExecutor(6) as threads:
         first = threads.submit(together, 1)
         eventually(lambda: work.batches, "the first is at work")
@@ -40,7 +40,7 @@ def test_what_piles_up_while_one_works_is_done_at_once_and_each_gets_its_own_ans
 
 def test_of_those_that_failed_together_only_the_bad_one_fails() -> None:
     work = Slow()
-    together = Together(work, most=10)
+    together = Batcher(work, most=10)
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(together, 1)
         eventually(lambda: work.batches, "the first is at work")

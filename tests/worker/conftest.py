@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cluster.local.runtime import Runtime
-from worker.build import build
+from cluster.local.workers.dpp_environment import DppEnvironment
+from worker.zipapp_builder import build
 
 OLDEST = (3, 8)
 
@@ -35,7 +35,7 @@ class Worker:
     """Starts `worker.pyz`."""
 
     zipapp: Path
-    runtime: Runtime
+    runtime: DppEnvironment
     scratch: Path
 
     def start(self, *arguments: str, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
@@ -87,7 +87,7 @@ def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def worker(zipapp: Path, runtime: Runtime, tmp_path: Path) -> Worker:
+def worker(zipapp: Path, runtime: DppEnvironment, tmp_path: Path) -> Worker:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     return Worker(zipapp, runtime, scratch)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import output
+from worker.runner import output
 
 
 def test_the_sinks_count_is_progress() -> None:

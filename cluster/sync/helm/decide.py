@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-from cluster.sync.helm.wanted import Wanted
+from cluster.sync.helm.desired import Desired
 
 # `deploying`: helm was started; `running`: helm is done, the Job is not; `failing`: the Job failed, what to go back to
 # is not there yet; `removed`: the ops repo no longer names it, and that was told.
-Phase = Literal["deploying", "running", "failing", "succeeded", "failed", "removed"]
+ReleasePhase = Literal["deploying", "running", "failing", "succeeded", "failed", "removed"]
 
 # Helm refuses to touch a release while it has one of these; a helm that was killed leaves it so for ever.
 BUSY = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
@@ -33,13 +33,13 @@ class Record:
     """What sync wrote down of an environment."""
 
     fingerprint: str  # of what was deployed last, or tried
-    phase: Phase
+    phase: ReleasePhase
     revision: int = 0  # helm's newest, after what sync did
     good: int = 0  # the last revision that succeeded, or a copy of it that a rollback made
     reported: bool = True  # the end, to the bot
     told: str = ""  # up to where the Job's log was told, as JobRun says it
 
-    def with_(self, phase: Phase, **changes: int | bool | str) -> "Record":
+    def with_(self, phase: ReleasePhase, **changes: int | bool | str) -> "Record":
         """The same, one step on."""
         return replace(self, phase=phase, **changes)  # type: ignore[arg-type]
 
@@ -59,7 +59,7 @@ class Action(Enum):
 
 
 def decide(
-    wanted: Wanted | None, record: Record | None, release: Release | None, *, prune: bool, patience: float
+    wanted: Desired | None, record: Record | None, release: Release | None, *, prune: bool, patience: float
 ) -> Action:
     """`patience`: seconds that somebody else's helm may take before it counts as killed."""
     if wanted is None:
@@ -92,7 +92,7 @@ def _decide_removed(record: Record | None, release: Release | None, *, prune: bo
     return Action.NOTHING if record.phase == "removed" else Action.TELL_REMOVED
 
 
-def _adopt(wanted: Wanted, release: Release | None) -> Action:
+def _adopt(wanted: Desired, release: Release | None) -> Action:
     """Somebody deleted the record: what is there may be just what is wanted."""
     is_it = release and release.status == "deployed" and release.fingerprint == wanted.fingerprint
     return Action.FOLLOW if is_it else Action.DEPLOY

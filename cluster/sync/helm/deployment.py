@@ -9,30 +9,30 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from bot.events import Receipt
-from cluster.sync.helm import cleaning, records
+from bot.model.reports import Receipt
+from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.api import ApiError
-from cluster.sync.helm.changes import Changes, StoppedError
+from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import BUSY, Action, Record, Release
+from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.drift import find_drift
+from cluster.sync.helm.helm import HelmAwayError, HelmBusyError, HelmError, Revision
 from cluster.sync.helm.job_run import JobError, JobRun
 from cluster.sync.helm.journal import Journal
 from cluster.sync.helm.manifests import job_of
-from cluster.sync.helm.means import Means
-from cluster.sync.helm.program import HelmAwayError, HelmBusyError, HelmError, Revision
-from cluster.sync.helm.wanted import Place, Wanted
+from cluster.sync.helm.release_changes import Changes, StoppedError
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 
 
-class Deployment:
+class DeploymentRun:
     """`run` it; `stop` it from another thread."""
 
     def __init__(
         self,
-        means: Means,
-        place: Place,
+        means: SyncContext,
+        place: ReleaseTarget,
         action: Action,
-        wanted: Wanted | None,
+        wanted: Desired | None,
         record: Record | None,
         release: Release | None,
         known: Sequence[str] = (),
@@ -107,7 +107,7 @@ class Deployment:
     def _helm_failed(self, message: str) -> None:
         """Helm has rolled back already. A Job that failed at once looks to helm like an object that is broken."""
         journal = self._journal
-        job = cleaning.newest_job(self._means.api, self.place, since=journal.began)
+        job = old_jobs.newest_job(self._means.api, self.place, since=journal.began)
         receipt = None
         if job:
             with suppress(JobError, ApiError):
@@ -140,7 +140,7 @@ class Deployment:
         end, message, receipt = self._follow_job(name)
         if end == "succeeded":
             journal.record = journal.record.with_("succeeded", good=revision)
-            cleaning.remove_old_jobs(self._means.api, self.place, name)
+            old_jobs.remove_old_jobs(self._means.api, self.place, name)
             return self._end("succeeded", message, receipt)
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
         text = _with_second_line(message, f"{self.place.target.environment}: {back}")
@@ -200,7 +200,7 @@ class Deployment:
     def _prune(self) -> None:
         with self._changes.turn():
             self._changes.uninstall()
-        cleaning.remove_jobs(self._means.api, self.place)
+        old_jobs.remove_jobs(self._means.api, self.place)
         records.forget(self._means.api, self.place)
         self._journal.log(logging.INFO, "uninstalled: the ops repo no longer names it; its volumes stay")
 
@@ -212,7 +212,7 @@ class Deployment:
         self._journal.tell_end(self._journal.write_end(end, end, message, receipt))
 
     @property
-    def _to_deploy(self) -> Wanted:
+    def _to_deploy(self) -> Desired:
         assert self.wanted is not None  # noqa: S101 (for mypy)
         return self.wanted
 

@@ -6,11 +6,11 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
 from cluster.sync.helm.api import Api, ApiError
+from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.helm.manifests import as_helm_applies, drift, objects
-from cluster.sync.helm.wanted import Place
 
 
-def find_drift(api: Api, place: Place, manifest: str) -> list[str]:
+def find_drift(api: Api, place: ReleaseTarget, manifest: str) -> list[str]:
     """A line for each object of a release that is not as its manifest says. Raises ApiError and ApiAwayError."""
     found = []
     for (kind, _, name), thing in objects(manifest).items():

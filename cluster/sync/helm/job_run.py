@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.events import Receipt
-from bot.values import Values
+from bot.model.reports import Receipt
+from bot.model.values import Values
 from cluster.errors import ClusterError
-from cluster.sync.helm import pods
+from cluster.sync.helm import pod_status
 from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.progress import Event, Progress
 
@@ -83,14 +83,14 @@ class JobRun:
         said, broken_since, pause = "", math.inf, often
         while not self._stopped.is_set():
             with suppress(ApiAwayError):  # it is asked again, as long as it takes
-                if pods.end_of(self._job()):
+                if pod_status.end_of(self._job()):
                     return
-                pod = pods.newest(self._pods()) or {}
-                problem = "" if (has_news := self._has_news(pod)) else pods.broken(pod)
+                pod = pod_status.newest(self._pods()) or {}
+                problem = "" if (has_news := self._has_news(pod)) else pod_status.broken(pod)
                 if has_news:
                     pause = often
                     yield from self._tell(pod)
-                elif (message := problem or pods.waits_for(pod)) and message != said:
+                elif (message := problem or pod_status.waits_for(pod)) and message != said:
                     said, pause = message, often
                     yield message, ""
                 broken_since = min(broken_since, time.monotonic()) if problem else math.inf
@@ -101,7 +101,7 @@ class JobRun:
             pause = min(1.2 * pause, seldom)
 
     def _has_news(self, pod: Object) -> bool:
-        state = pods.state_of(pod)
+        state = pod_status.state_of(pod)
         return "running" in state or ("terminated" in state and self._followed != _name(pod))
 
     def _tell(self, pod: Object) -> Iterator[tuple[str, str]]:
@@ -123,17 +123,17 @@ class JobRun:
         Raises JobError for one that failed without a receipt, ApiError and ApiAwayError.
         """
         job = self._job()
-        ended = pods.end_of(job)
+        ended = pod_status.end_of(job)
         if ended is None:
             raise JobError(f"the Job {self._name} has not ended")
-        pod = pods.newest(self._pods())
+        pod = pod_status.newest(self._pods())
         receipt = self._receipt(pod) if pod else None
         made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
         was_there = began is not None and made < began.replace(microsecond=0)
         succeeded, said = ended
         # With a receipt that is good, what failed is the copying of what came out.
         if not succeeded and (receipt is None or receipt.status == "succeeded"):
-            reason = "\n".join(self._progress.invalid) or (pods.why_failed(pod) if pod else "")
+            reason = "\n".join(self._progress.invalid) or (pod_status.why_failed(pod) if pod else "")
             again = "; this Job ran before, and runs again when its image or its settings change" if was_there else ""
             raise JobError(f"{reason or said or 'the Job failed'}{again}")
         return JobEnd(receipt, was_there)
@@ -149,10 +149,10 @@ class JobRun:
 
     def _receipt(self, pod: Object) -> Receipt | None:
         """The full one from the log's last lines, else the summary that the pod's status holds."""
-        summary = ((pods.state_of(pod).get("terminated") or {}).get("message") or "").encode()
+        summary = ((pod_status.state_of(pod).get("terminated") or {}).get("message") or "").encode()
         texts = [summary]
         with suppress(ApiError):  # the log is gone with its node
-            path, last = self._log_path(pod), {"container": pods.CONTAINER, "tailLines": _LAST_LINES}
+            path, last = self._log_path(pod), {"container": pod_status.CONTAINER, "tailLines": _LAST_LINES}
             texts = [*reversed(list(self._api.lines(path, _IDLE_SECONDS, lambda _: None, **last))), summary]
         for text in texts:
             event = _event(text)
@@ -170,7 +170,7 @@ class JobRun:
         """What the worker tells, from where reading stopped last, until the container or the connection ends."""
         name = self._followed = _name(pod)
         read_pod, _, since = self._read.partition(" ")
-        query: dict[str, object] = {"container": pods.CONTAINER, "follow": "true", "timestamps": "true"}
+        query: dict[str, object] = {"container": pod_status.CONTAINER, "follow": "true", "timestamps": "true"}
         if read_pod == name:
             query["sinceTime"] = since
         with suppress(ApiAwayError, ApiError):  # the next look at the pod tells what it means

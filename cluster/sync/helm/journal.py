@@ -9,17 +9,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from bot.events import Phase as Told
-from bot.events import Receipt
-from bot.values import Values
+from bot.model.reports import Phase, Receipt
+from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.sync.helm import records
 from cluster.sync.helm.api import ApiAwayError, ApiError
-from cluster.sync.helm.decide import Phase, Record
-from cluster.sync.helm.means import Means, read_values_files
-from cluster.sync.helm.wanted import Place, Wanted
+from cluster.sync.helm.context import SyncContext, read_values_files
+from cluster.sync.helm.decide import Record, ReleasePhase
+from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.outcome import End, Outcome, message_text
-from cluster.sync.report import sync_event
+from cluster.sync.reporter import sync_event
 from cluster.sync.repositories import values_of
 
 _PLACE_SECONDS = 10.0  # of a Job's log that a kill makes be told again, at most
@@ -34,7 +33,7 @@ class UnusableError(ClusterError):
 class Journal:
     """Of one deployment."""
 
-    def __init__(self, means: Means, place: Place, record: Record) -> None:
+    def __init__(self, means: SyncContext, place: ReleaseTarget, record: Record) -> None:
         """`record`: what was written down last."""
         self.record = record
         self.began = datetime.now(UTC)
@@ -44,7 +43,7 @@ class Journal:
         self._ops_commit = ""
         self._place_kept = time.monotonic()
 
-    def read(self, wanted: Wanted) -> Mapping[str, bytes]:
+    def read(self, wanted: Desired) -> Mapping[str, bytes]:
         """The values files of what is to be deployed, by path; what is told from here on is about that.
 
         Raises UnusableError, and BotError when git fails.
@@ -88,7 +87,7 @@ class Journal:
                 self.write(self.record.with_("running", told=told))
             self._place_kept = time.monotonic()
 
-    def write_end(self, phase: Phase, end: End, message: str, receipt: Receipt | None) -> Outcome:
+    def write_end(self, phase: ReleasePhase, end: End, message: str, receipt: Receipt | None) -> Outcome:
         """How it ended, with the phase that comes next."""
         outcome = Outcome(
             ops_commit=self._ops_commit,
@@ -118,7 +117,7 @@ class Journal:
         """The one that was written down."""
         self.tell_end(records.outcome(self._means.api, self._place))
 
-    def tell(self, phase: Told, message: str, log: str = "") -> None:
+    def tell(self, phase: Phase, message: str, log: str = "") -> None:
         """How far it is; the deployment goes on when nobody hears."""
         if self._values is None:
             return

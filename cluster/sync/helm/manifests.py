@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from bot.yaml_text import read_yaml
+from bot.model.safe_yaml import read_yaml
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # kind, namespace as written, name

@@ -1,12 +1,12 @@
 """What a pass would change, for people's eyes; nothing is changed."""
 
+from cluster.sync.helm.context import SyncContext, files_for_helm, read_values_files
+from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.manifests import diff
-from cluster.sync.helm.means import Means, files_for_helm, read_values_files
 from cluster.sync.helm.releases import manifest, newest
-from cluster.sync.helm.wanted import Place, Wanted
 
 
-def preview(means: Means, place: Place, wanted: Wanted | None, *, prune: bool) -> str:
+def preview(means: SyncContext, place: ReleaseTarget, wanted: Desired | None, *, prune: bool) -> str:
     """A diff from what the release holds to what is wanted. Raises BotError and ClusterError."""
     release = newest(means.api, place.namespace, place.release)
     before = manifest(means.api, place.namespace, place.release, release.revision) if release else ""

@@ -7,8 +7,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from cluster.sync.helm.api import Api, ApiError, Object
-from cluster.sync.helm.decide import Phase, Record
-from cluster.sync.helm.wanted import Place
+from cluster.sync.helm.decide import Record, ReleasePhase
+from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.outcome import Outcome
 
 OWNER = "dppctl-sync"
@@ -36,7 +36,7 @@ def records(api: Api, namespace: str) -> dict[str, Kept]:
     return found
 
 
-def outcome(api: Api, place: Place) -> Outcome | None:
+def outcome(api: Api, place: ReleaseTarget) -> Outcome | None:
     """How the last deployment ended, as it was written down."""
     found = api.get(_path(place.namespace, place.release))
     text = ((found or {}).get("data") or {}).get("outcome")
@@ -45,7 +45,7 @@ def outcome(api: Api, place: Place) -> Outcome | None:
     return None
 
 
-def write(api: Api, place: Place, record: Record, outcome: Outcome | None = None) -> None:
+def write(api: Api, place: ReleaseTarget, record: Record, outcome: Outcome | None = None) -> None:
     """`outcome` None: it stays as it is. Raises ApiError and ApiAwayError."""
     body: dict[str, Any] = {
         "apiVersion": "v1",
@@ -66,12 +66,12 @@ def write(api: Api, place: Place, record: Record, outcome: Outcome | None = None
         api.create(_path(place.namespace), body)
 
 
-def forget(api: Api, place: Place) -> None:
+def forget(api: Api, place: ReleaseTarget) -> None:
     """Delete the record."""
     api.delete(_path(place.namespace, place.release))
 
 
-def _texts(place: Place, record: Record) -> dict[str, str]:
+def _texts(place: ReleaseTarget, record: Record) -> dict[str, str]:
     return {
         "app": str(place.target.app),
         "environment": place.target.environment,
@@ -88,7 +88,7 @@ def _read(notes: Object) -> Kept | None:
     """None for what somebody broke by hand: then it counts as not there, and is written anew."""
     text = {name: str(notes.get(f"{_PREFIX}{name}", "")) for name in ("fingerprint", "phase", "revision", "good")}
     phase: Any = text["phase"]
-    if phase not in get_args(Phase) or not text["revision"].isdecimal() or not text["good"].isdecimal():
+    if phase not in get_args(ReleasePhase) or not text["revision"].isdecimal() or not text["good"].isdecimal():
         return None
     reported = notes.get(f"{_PREFIX}reported") == "true"
     told = str(notes.get(f"{_PREFIX}told", ""))

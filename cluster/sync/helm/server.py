@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from cluster.errors import ClusterError
-from cluster.sync.helm.program import Helm
+from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.sync import HelmSync
 
 STUCK_SECONDS = 900.0  # without a pass: git, the longest of what it waits for, has a limit of 120 s for each call

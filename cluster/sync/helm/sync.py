@@ -13,16 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.errors import BotError
-from bot.registration import Target
+from bot.model.registration import Target
 from cluster.errors import ClusterError
 from cluster.sync.helm.api import ApiAwayError, ApiError
+from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Action, Record, Release, decide
-from cluster.sync.helm.deployment import Deployment
+from cluster.sync.helm.deployment import DeploymentRun
+from cluster.sync.helm.desired import Desired, ReleaseTarget, paths, release_name, wanted
 from cluster.sync.helm.journal import UnusableError
-from cluster.sync.helm.means import Means
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
-from cluster.sync.helm.wanted import Place, Wanted, paths, release_name, wanted
 
 POLL_SECONDS = 15.0  # for what reaches the ops repo without a wake, and what people do in the cluster
 RETRY_SECONDS = 15.0  # after what may pass by itself
@@ -59,7 +59,7 @@ class HelmSync:
 
     def __init__(
         self,
-        means: Means,
+        means: SyncContext,
         targets: frozenset[Target],
         namespaces: Mapping[str, str],
         rules: Rules,
@@ -67,7 +67,9 @@ class HelmSync:
     ) -> None:
         """`namespaces`: of the environments that belong to this cluster. The other targets are left alone."""
         mine = sorted(target for target in targets if target.environment in namespaces)
-        self.places = {target: Place(target, namespaces[target.environment], release_name(target)) for target in mine}
+        self.places = {
+            target: ReleaseTarget(target, namespaces[target.environment], release_name(target)) for target in mine
+        }
         self.counts = Counts()
         self._means = means
         self._rules = rules
@@ -75,12 +77,12 @@ class HelmSync:
         self._wake = threading.Event()
         self._done = threading.Event()  # something ended
         self._heads: dict[str, str] = {}  # of the ops repos, as they were read last
-        self._wanted: dict[Target, Wanted | None] = {}  # without those that are not known
-        self._work: dict[Target, Deployment] = {}
+        self._wanted: dict[Target, Desired | None] = {}  # without those that are not known
+        self._work: dict[Target, DeploymentRun] = {}
         self._ended: dict[Target, Exception | None] = {}
         self._not_before: dict[Target, float] = {}
         self._problems: dict[Target, str] = {}  # told already
-        self._given_up: dict[Target, Wanted | None] = {}  # values that can never work
+        self._given_up: dict[Target, Desired | None] = {}  # values that can never work
         self._checked: dict[Target, float] = {}
         self._drift: dict[Target, list[str]] = {}  # as the last check found it
         self._strangers: set[tuple[str, str]] = set()  # records of nobody here, told already
@@ -154,7 +156,7 @@ class HelmSync:
                 _log.error("ops repo not read ops=%s error=%s", name, error)
         return self.counts.errors == errors
 
-    def known(self) -> list[tuple[Place, Wanted | None]]:
+    def known(self) -> list[tuple[ReleaseTarget, Desired | None]]:
         """What the ops repos say, of those that could be read."""
         return [(self.places[target], self._wanted[target]) for target in self.places if target in self._wanted]
 
@@ -176,7 +178,7 @@ class HelmSync:
                 self._tell_problem(place.target, str(error))
         self._heads[name] = head
 
-    def _look_at(self, place: Place, record: Record | None, release: Release | None) -> None:
+    def _look_at(self, place: ReleaseTarget, record: Record | None, release: Release | None) -> None:
         target = place.target
         if target not in self._wanted:
             return  # not known: nothing is done about it
@@ -195,7 +197,7 @@ class HelmSync:
             action = Action.CHECK
         if action not in (Action.NOTHING, Action.WAIT):
             known = self._drift.get(target, ())
-            self._start(Deployment(self._means, place, action, new, record, release, known), action)
+            self._start(DeploymentRun(self._means, place, action, new, record, release, known), action)
 
     def _is_check_due(self, target: Target) -> bool:
         seconds = self._rules.drift_seconds
@@ -206,7 +208,7 @@ class HelmSync:
             and time.monotonic() - self._checked.get(target, self.started) > seconds
         )
 
-    def _start(self, work: Deployment, action: Action) -> None:
+    def _start(self, work: DeploymentRun, action: Action) -> None:
         target = work.place.target
 
         def run() -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from bot.settings import load_settings
 from cli.init.command import init
-from cli.receiver import Receiver
+from cli.servers.gunicorn import Receiver
 from tests.forge import APP, git
 from tests.github.fake import FakeGitHub
 

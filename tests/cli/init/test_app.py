@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.git import Git
-from bot.names import RepoPath
+from bot.git.command import Git
+from bot.model.names import RepoPath
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.app import find_app, repository_of

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.app_config import parse_app_config
 from bot.errors import BotError
-from bot.names import RepoPath
+from bot.model.app_config import parse_app_config
+from bot.model.names import RepoPath
 from cli.init.config_file import Wish, difference, edited_file, new_file
 
 APP, OPS = RepoPath("ann/data", "pipelines"), RepoPath("ann/data-ops")

@@ -12,15 +12,15 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bot.deploy_keys import parse_deploy_keys
-from bot.git import Git
-from bot.mirror import Mirror
-from bot.registration import read_registration
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.deploy_keys import parse_deploy_keys
+from bot.model.registration import read_registration
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init
-from cli.init.deploy_key import VARIABLE, public_half
-from cli.init.secret_places import EnvFile
+from cli.init.secret_stores import EnvFile
+from cli.init.steps.deploy_key import VARIABLE, public_half
 from tests.cli.init.person import Person
 from tests.conftest import REPOSITORY, needs, use_kubeconfig
 from tests.forge import git

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.git import Git
-from bot.mirror import Mirror
+from bot.git.command import Git
+from bot.git.mirror import Mirror
 from bot.settings import load_settings
-from cli.init.github_app import missing
-from cli.init.secret_places import EnvFile
+from cli.init.secret_stores import EnvFile
+from cli.init.steps.github_app import missing
 from tests.cli.init.person import Person
 from tests.github.fake import FakeGitHub
 from tests.github.test_app import PERMISSIONS, key_pair

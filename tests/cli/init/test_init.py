@@ -12,9 +12,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from bot.app_config import parse_app_config
-from bot.names import RepoPath
-from bot.registration import read_registration
+from bot.model.app_config import parse_app_config
+from bot.model.names import RepoPath
+from bot.model.registration import read_registration
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.init.machine_user import Access, Token, problems, summary
+from cli.init.identity.token import Access, Token, problems, summary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDED: dict[str, Access] = {"ann/data": "write", "ann/ops": "write"}

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.errors import BotError
-from bot.names import RepoPath
-from bot.registration import parse_registration
+from bot.model.names import RepoPath
+from bot.model.registration import parse_registration
 from cli.init.registration import with_app, without_app
 
 APP, OPS = RepoPath("ann/data", "pipelines"), RepoPath("ann/data-ops")

@@ -11,7 +11,7 @@ from keyring.backends.fail import Keyring as NoKeyring
 from bot.errors import BotError
 from bot.settings import load_settings
 from cli.errors import InputError
-from cli.init.secret_places import EnvFile, Keyring
+from cli.init.secret_stores import EnvFile, Keyring
 
 TOKEN, SECRETS = "DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS"
 

@@ -15,20 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.events import SyncEvent
-from bot.git import Git
-from bot.mirror import Mirror
-from bot.names import RepoPath
-from bot.ops_repo import OpsRepo
-from bot.reconcile import Update
-from bot.registration import Target
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.decisions import Update
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.reports import SyncEvent
+from bot.model.values import Pipeline, Source, Values
+from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from bot.values import Pipeline, Source, Values
 from cluster.sync.helm.api import Api, Object
 from cluster.sync.helm.charts import Charts
+from cluster.sync.helm.context import SyncContext
+from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
-from cluster.sync.helm.means import Means
-from cluster.sync.helm.program import Helm
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import newest
 from cluster.sync.helm.sync import HelmSync, Rules
@@ -124,7 +124,7 @@ class Cluster:
         charts = self.folder / "charts" / secrets.token_hex(4)
         charts.mkdir(parents=True)
         mirror = Mirror(self.git, self.settings.repository_url("ann/ops"), self.folder / "mirror")
-        means = Means(
+        means = SyncContext(
             api=self.api,
             helm=self.helm,
             charts=Charts(charts),

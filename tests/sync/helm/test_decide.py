@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.sync.helm.decide import BUSY, Action, Phase, Record, Release, decide
-from cluster.sync.helm.wanted import Wanted
+from cluster.sync.helm.decide import BUSY, Action, Record, Release, ReleasePhase, decide
+from cluster.sync.helm.desired import Desired
 
 PATIENCE = 100.0
-WANTED = Wanted("new", "c" * 40, "t" * 40, ("values.auto-updated.yaml",))
+WANTED = Desired("new", "c" * 40, "t" * 40, ("values.auto-updated.yaml",))
 
 fingerprints = st.sampled_from(["new", "old", ""])
 revisions = st.integers(0, 5)
 records = st.none() | st.builds(
-    Record, fingerprints, st.sampled_from(get_args(Phase)), revisions, revisions, st.booleans()
+    Record, fingerprints, st.sampled_from(get_args(ReleasePhase)), revisions, revisions, st.booleans()
 )
 statuses = st.sampled_from(["deployed", "failed", *sorted(BUSY)])
 releases = st.none() | st.builds(Release, st.integers(1, 5), statuses, fingerprints, st.floats(0, 1000))
 
 
 def decided(
-    record: Record | None, release: Release | None, *, wanted: Wanted | None = WANTED, prune: bool = False
+    record: Record | None, release: Release | None, *, wanted: Desired | None = WANTED, prune: bool = False
 ) -> Action:
     return decide(wanted, record, release, prune=prune, patience=PATIENCE)
 

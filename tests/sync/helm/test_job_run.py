@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.values import Pipeline, Source, Values
+from bot.model.values import Pipeline, Source, Values
 from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.helm.job_run import JobError, JobLimits, JobRun
 from tests.conftest import eventually

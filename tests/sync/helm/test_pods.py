@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cluster.sync.helm.pods import broken, end_of, newest, waits_for, why_failed
+from cluster.sync.helm.pod_status import broken, end_of, newest, waits_for, why_failed
 
 ONE = "container pipelines"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.sync.helm.program import Helm, HelmAwayError, HelmBusyError, HelmError
+from cluster.sync.helm.helm import Helm, HelmAwayError, HelmBusyError, HelmError
 from cluster.sync.helm.releases import manifest, newest
 from tests.conftest import eventually, processes_with, write_files
 from tests.helm import helm
@@ -66,7 +66,7 @@ def test_helm_says_what_it_deployed(tmp_path: Path, kubeconfig: str, major: int)
     hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n"
     cluster.ops.push({"chart/templates/hook.yaml": hook, "chart/templates/NOTES.txt": "{notes}\n"})
     cluster.ops.push({"chart/values.yaml": "source: {commit: c}\n"})
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.local.sources[STAGING]
     for number in (1, 2):
         there = (place.release, place.namespace, cluster.ops.work / "chart", (), "f", threading.Event())
         found = cluster.helm.upgrade(*there)
@@ -85,7 +85,7 @@ def test_a_cluster_that_is_away_is_no_failure_of_the_deployment(
 
 @pytest.mark.parametrize("trap", ["", 'trap "" TERM'])
 def test_stop_ends_all_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trap: str) -> None:
-    monkeypatch.setattr("cluster.sync.helm.program._STOP_SECONDS", 0.5)
+    monkeypatch.setattr("cluster.sync.helm.helm._STOP_SECONDS", 0.5)
     script = f"[ $1 = version ] && echo v4.0.0 && exit\n{trap}\nsleep 600 & sleep 600"
     run, stop = Helm(a_program(tmp_path, script), tmp_path, 60), threading.Event()
     mark = str(tmp_path / "cache")
@@ -122,7 +122,7 @@ def test_helm_3_deploys_repairs_and_rolls_back_as_helm_4_does(tmp_path: Path, ku
     cluster.say("three", pipelines=())
     assert cluster.sync.sync()
     assert cluster.text() == "third"
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.local.sources[STAGING]
     found = newest(cluster.api, place.namespace, place.release)
     assert found
     assert len(found.fingerprint) == 40

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import BotError
-from bot.names import RepoPath
-from bot.registration import Target
-from cluster.sync.helm.wanted import Entry, Place, paths, release_name, wanted
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from cluster.sync.helm.desired import Entry, ReleaseTarget, paths, release_name, wanted
 
 OPS = RepoPath("ann/ops", "budget")
 TARGET = Target(RepoPath("ann/apps", "Big_Data.2"), OPS, "staging")
-PLACE = Place(TARGET, "budget", release_name(TARGET))
+PLACE = ReleaseTarget(TARGET, "budget", release_name(TARGET))
 CHART, BY_PEOPLE, BY_BOT = paths(TARGET)
 ENTRIES: dict[str, Entry] = {CHART: ("tree", "1"), BY_PEOPLE: ("blob", "2"), BY_BOT: ("blob", "3")}
 
@@ -35,7 +35,7 @@ def test_every_name_is_one_that_kubernetes_takes(last: str, environment: str) ->
 
 
 def test_all_that_decides_what_is_deployed_changes_the_fingerprint() -> None:
-    def fingerprint(place: Place = PLACE, **other: Entry) -> str:
+    def fingerprint(place: ReleaseTarget = PLACE, **other: Entry) -> str:
         named = {"chart": CHART, "people": BY_PEOPLE, "bot": BY_BOT}
         found = wanted(place, "c" * 40, {**ENTRIES, **{named[name]: entry for name, entry in other.items()}})
         assert found
@@ -47,7 +47,7 @@ def test_all_that_decides_what_is_deployed_changes_the_fingerprint() -> None:
         fingerprint(people=("blob", "9")),
         fingerprint(people=None),
         fingerprint(bot=("blob", "9")),
-        fingerprint(Place(TARGET, "elsewhere", PLACE.release)),
+        fingerprint(ReleaseTarget(TARGET, "elsewhere", PLACE.release)),
     ]
     assert len(set(found)) == len(found)
     assert fingerprint() == found[0]

@@ -1,0 +1,1 @@
+"""git: the program, mirrors of repositories, ssh keys."""

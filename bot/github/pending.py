@@ -1,0 +1,123 @@
+"""What GitHub should show of deployments, and what of that it was not told yet: decided from plain data.
+
+Level-triggered like the rest: what a deployment is now counts, not what happened to it in between. So states that
+came and went while GitHub did not answer are never told.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from bot.limits import MAX_STATUS
+from bot.model.names import RepoPath
+from bot.store.github_notices import Untold
+from bot.store.tables import Deployment
+
+# https://docs.github.com/en/rest/deployments/statuses and https://docs.github.com/en/rest/commits/statuses
+State = Literal["queued", "in_progress", "success", "failure", "error", "inactive"]
+StatusState = Literal["pending", "success", "failure", "error"]
+_STATES: dict[str, State] = {
+    "building": "queued",
+    "waiting": "queued",
+    "running": "in_progress",
+    "succeeded": "success",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Of a commit."""
+
+    state: StatusState
+    description: str
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.description}"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What is to be told of a deployment; None: nothing."""
+
+    deployment: Deployment
+    github_id: int | None
+    state: State | None
+    status: Status | None
+
+
+def news(untold: Iterable[Untold]) -> list[Notification]:
+    """For each of them, in their order."""
+    return [_news(one) for one in untold]
+
+
+def _news(one: Untold) -> Notification:
+    state, status = _state(one), _status(one.deployment, one.note.status is not None)
+    return Notification(
+        one.deployment,
+        one.note.github_id,
+        state if state != one.note.state else None,
+        status if status and str(status) != one.note.status else None,
+    )
+
+
+def _state(one: Untold) -> State | None:
+    deployment = one.deployment
+    if deployment.state in ("refused", "skipped"):
+        return None  # GitHub would show an environment where nothing ever was
+    if deployment.state == "failed":
+        return "failure" if deployment.ops_commit else "error"  # it never came so far as to run
+    if deployment.state == "superseded" or one.is_replaced:
+        return "inactive" if one.note.github_id else None
+    return _STATES[deployment.state]
+
+
+def _status(deployment: Deployment, was_told: bool) -> Status | None:
+    error = first_line(deployment.error or "it failed")
+    match deployment.state:
+        case "succeeded":
+            return Status("success", summary(deployment.receipt))
+        case "failed":
+            return Status("failure" if deployment.ops_commit else "error", error)
+        case "refused":
+            return Status("error", first_line(f"not deployed: {deployment.error}"))
+        case "skipped":
+            return Status("success", first_line(f"not deployed: {deployment.error}"))
+        case "superseded":  # what never began is nobody's news
+            return Status("error", "a newer commit came before it was deployed") if was_told else None
+    return Status("pending", "it is being deployed")
+
+
+def summary(receipt: dict[str, Any] | None) -> str:
+    """`90,088 rows in 41 s`, of a receipt as the store has it."""
+    if not receipt:
+        return "deployed"
+    rows = sum(one.get("rows") or 0 for one in receipt["pipelines"])
+    started, ended = (datetime.fromisoformat(receipt[name]) for name in ("started", "ended"))
+    return f"{rows:,} row{'' if rows == 1 else 's'} in {_duration(round((ended - started).total_seconds()))}"
+
+
+def first_line(text: str) -> str:
+    """As much of it as a status holds."""
+    line = text.strip().partition("\n")[0].strip()
+    return line if len(line) <= MAX_STATUS else f"{line[: MAX_STATUS - 1]}…"
+
+
+def environment_name(app: str, environment: str) -> str:
+    """What an environment is called on GitHub, where apps of one repository must not share one."""
+    path = RepoPath.parse(app).path
+    return f"{environment} ({path})" if path else environment
+
+
+def context(app: str, environment: str) -> str:
+    """A status' name beside the commit."""
+    path = RepoPath.parse(app).path
+    name = f"dppctl/{environment}" if environment else "dppctl"  # the whole .dppctl.yaml was refused
+    return f"{name} ({path})" if path else name
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

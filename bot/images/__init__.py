@@ -1,0 +1,1 @@
+"""Which image an app runs in, looked up or built."""

@@ -1,0 +1,154 @@
+"""The builds that run: some at a time, one for each image, however many deployments wait for it.
+
+What there is to build is decided elsewhere, anew at each look; here is what is going on, and how the last try ended.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from bot.errors import BotError
+from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError
+from bot.limits import BUILD_LOG_SECONDS
+from bot.model.names import RepoPath
+
+_log = logging.getLogger("dppctl.bot")
+
+# Builds and pushes; gets where the log goes and what stops it; gives the image, HOST/NAME@sha256:…
+Work = Callable[[Callable[[str], None], threading.Event], str]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One image: an app's files, by the id that git gives to them."""
+
+    app: RepoPath
+    tree: str
+
+
+@dataclass(eq=False)
+class _Build:
+    stop: threading.Event = field(default_factory=threading.Event)
+    deployments: set[int] = field(default_factory=set)
+
+
+class BuildQueue:
+    """Used by the bot's one thread; the builds are threads of their own."""
+
+    def __init__(
+        self,
+        concurrency: int,
+        append_log: Callable[[int, str], None],
+        remember: Callable[[Key, str], None],
+        on_end: Callable[[RepoPath], None],
+    ) -> None:
+        """`append_log`: lines for a deployment's log; `remember`: an image is there; `on_end`: look at the app."""
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="build")
+        self._append_log = append_log
+        self._remember = remember
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._running: dict[Key, _Build] = {}
+        self._errors: dict[Key, BuildError | BuildPutOffError] = {}
+
+    def join(self, key: Key, deployment: int) -> bool:
+        """Is this image being built or waiting for its turn? Then the deployment gets its log too."""
+        with self._lock:
+            if build := self._running.get(key):
+                build.deployments.add(deployment)
+            return build is not None and not build.stop.is_set()
+
+    def start(self, key: Key, work: Work, deployment: int) -> None:
+        """Build it when its turn comes. Not while `join` says that it is being built."""
+        build = _Build(deployments={deployment})
+        with self._lock:
+            self._running[key] = build
+        self._threads.submit(self._run, key, build, work)
+
+    def take_error(self, key: Key) -> BuildError | BuildPutOffError | None:
+        """Why the last try failed; told once."""
+        with self._lock:
+            return self._errors.pop(key, None)
+
+    def keep(self, app: RepoPath, wanted: Set[Key]) -> None:
+        """Stop the app's other builds: nobody wants these images any more."""
+        with self._lock:
+            for key, build in self._running.items():
+                if key.app == app and key not in wanted:
+                    build.stop.set()
+
+    def stop(self) -> None:
+        """Stop all."""
+        with self._lock:
+            for build in self._running.values():
+                build.stop.set()
+
+    def close(self) -> None:
+        """Stop all, and wait for their end."""
+        self.stop()
+        self._threads.shutdown(cancel_futures=True)
+
+    def _run(self, key: Key, build: _Build, work: Work) -> None:
+        lines = _Lines(lambda text: self._tell(build, text))
+        error: BuildError | BuildPutOffError | None = None
+        try:
+            if build.stop.is_set():
+                raise BuildStoppedError
+            image = work(lines.add, build.stop)
+            self._remember(key, image)
+            _log.info("built app=%s tree=%s image=%s", key.app, key.tree, image)
+        except BuildStoppedError:
+            _log.info("build stopped app=%s tree=%s", key.app, key.tree)
+        except (BuildError, BuildPutOffError) as said:
+            error = said
+        except (BotError, OSError) as said:  # what is around the build: files, git, the registry
+            error = BuildPutOffError(str(said))
+        except Exception as unexpected:  # noqa: BLE001 (it is told, and the thread's end would tell nobody)
+            error = BuildPutOffError(f"the builder broke: {unexpected!r}")
+            _log.exception("build broke app=%s tree=%s", key.app, key.tree)
+        finally:
+            lines.flush()
+            with self._lock:
+                if self._running.get(key) is build:
+                    del self._running[key]
+                if error:
+                    self._errors[key] = error
+        if error:
+            _log.warning("not built app=%s tree=%s error=%s", key.app, key.tree, str(error).partition("\n")[0])
+        self._on_end(key.app)
+
+    def _tell(self, build: _Build, text: str) -> None:
+        with self._lock:
+            deployments = set(build.deployments)
+        for deployment in deployments:
+            self._append_log(deployment, text)
+
+
+class _Lines:
+    """Lines of a log, told a few times a second and not one by one."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._waiting: list[str] = []
+        self._timer: threading.Timer | None = None
+
+    def add(self, line: str) -> None:
+        with self._lock:
+            self._waiting.append(f"{line}\n")
+            if self._timer is None:
+                self._timer = threading.Timer(BUILD_LOG_SECONDS, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def flush(self) -> None:
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
+            text = "".join(self._waiting)
+            self._waiting.clear()
+        if text:
+            self._tell(text)

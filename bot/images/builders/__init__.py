@@ -1,0 +1,1 @@
+"""Builders: each turns an app's files into an image in a registry."""

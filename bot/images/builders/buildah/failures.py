@@ -1,0 +1,82 @@
+"""What buildah's last words mean. Pure; the tests get those words from buildah itself."""
+
+import re
+
+from bot.errors import BotError
+from bot.images.builders import failures
+from bot.images.builders.context import shown
+from bot.images.builders.dockerfile import line_of, lines_with
+from bot.images.builders.failures import clipped, place
+from bot.images.builders.interface import BuildError, Order
+from bot.images.builders.process import Ended
+
+_STEP = re.compile(r'building at STEP "((?:[^"\\]|\\.)*)": (.*)', re.DOTALL)
+_STATUS = re.compile(r"exit status (\d+)$")
+_NO_FILE = re.compile(r'copier: stat: "/?([^"]*)": no such file')
+_UNKNOWN = re.compile(r'Unknown instruction: "([^"]*)"')
+_TARGET = re.compile(r'target "([^"]*)" was not found')
+_PARSING = re.compile(r"(?:parsing main Dockerfile: [^:]*: )?((\w+) (?:must have|requires|names can not|can.t have).*)")
+_NOT_GOT = re.compile(r"COPY --from=(\S+): no stage or image found with that name")
+NEWER = "use DPPCTL_BUILDER=docker, or a newer buildah"
+
+
+def failure(ended: Ended, order: Order, text: str, version: str) -> BotError:
+    """Why `buildah build` said no. `text`: the Dockerfile; `version`: buildah's."""
+    file, (words, before) = shown(order), _last_words(ended)
+    if problem := failures.disk(words):
+        return problem
+    if unknown := _UNKNOWN.search(words):
+        line = next(iter(lines_with(text, unknown[1])), None)
+        return BuildError(f"{place(file, text, line)}: {unknown[1]} is no instruction of a Dockerfile")
+    if target := _TARGET.search(words):
+        return BuildError(f"{file} has no stage {target[1]!r}; correct the target, or add `FROM … AS {target[1]}`")
+    if step := _STEP.search(words):
+        return _step(step[1].replace('\\"', '"'), step[2], before, file, text, version)
+    if problem := failures.registry(words, None):
+        return problem
+    if wrong := _PARSING.fullmatch(words):
+        return BuildError(f"{place(file, text, None, wrong[2])}: {wrong[1]}")
+    if "no FROM statement" in words or "no contents in" in words:
+        return BuildError(f"{file}: there is no FROM, or it names nothing; a Dockerfile begins with FROM IMAGE")
+    return BuildError(f"{file}: {clipped(words) or f'buildah ended with {ended.code}'}")
+
+
+def not_got(ended: Ended) -> str | None:
+    """The image of a COPY --from that buildah could not get without saying why."""
+    found = _NOT_GOT.search(_last_words(ended)[0])
+    return found[1] if found else None
+
+
+def push_failure(ended: Ended, order: Order) -> BotError:
+    """Why `buildah push` said no."""
+    words, _ = _last_words(ended)
+    return (
+        failures.disk(words)
+        or failures.registry(words, order.destination)
+        or BuildError(f"cannot push {order.destination}: {clipped(words) or f'buildah ended with {ended.code}'}")
+    )
+
+
+def _step(step: str, words: str, before: list[str], file: str, text: str, version: str) -> BotError:
+    """One instruction's failure; `before`: the lines of output before buildah's own."""
+    where = place(file, text, line_of(text, step), step.split(" ", 1)[0])
+    if missing := _NO_FILE.search(words):
+        return BuildError(
+            f"{where}: {clipped(step)}: there is no {missing[1]} in the app's folder, or .dockerignore leaves it out"
+        )
+    if " only supports the " in words:
+        return BuildError(f"{where}: buildah {version} does not know an option of {clipped(step)!r}; {NEWER}")
+    status = _STATUS.search(words.strip())
+    if step.upper().startswith("RUN ") and status:
+        begin = max((number for number, line in enumerate(before) if re.match(r"(\[.*\] )?STEP \d", line)), default=-1)
+        return failures.failed_run(where, step, status[1], before[begin + 1 :])
+    return failures.registry(words, None) or BuildError(f"{where}: {clipped(step)}: {clipped(words)}")
+
+
+def _last_words(ended: Ended) -> tuple[str, list[str]]:
+    """What follows the last `Error: `, and the lines before it."""
+    for number in range(len(ended.lines) - 1, -1, -1):
+        if ended.lines[number].startswith("Error: "):
+            words = "\n".join(ended.lines[number:]).removeprefix("Error: ")
+            return words.strip(), ended.lines[:number]
+    return "\n".join(ended.lines[-3:]).strip(), ended.lines

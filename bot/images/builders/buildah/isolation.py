@@ -1,0 +1,69 @@
+"""How buildah keeps a RUN apart from this machine, found out by trying; and the namespaces that every buildah runs in.
+
+Each buildah is the first process of a process namespace of its own, with its own mounts: when it is killed, all that
+it started is gone and nothing stays mounted. A RUN sees neither our processes nor what they were started with, also
+with `chroot`, which makes no such namespace itself.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.images.builders.process import Ended
+
+_KINDS = ("oci", "chroot")
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """https://github.com/containers/buildah/blob/main/docs/buildah-build.1.md, --isolation and --network."""
+
+    name: str
+    network: str
+
+    @property
+    def options(self) -> list[str]:
+        return ["--isolation", self.name, "--network", self.network]
+
+    def __str__(self) -> str:
+        return f"isolation {self.name}, network {self.network}"
+
+
+def wrapped(command: Sequence[str | Path]) -> list[str]:
+    """The command in namespaces of its own, which end with it; and it ends with the thread that starts it.
+
+    Someone who is not root becomes root of a user namespace, with the user ids of /etc/subuid.
+    """
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
+    unshare = ["unshare", *user, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+    return ["setpriv", "--pdeathsig", "KILL", "--", *unshare, *map(str, command)]
+
+
+def find(kinds: Sequence[str], build: Callable[[list[str]], Ended]) -> tuple[Isolation | None, Ended]:
+    """The first that works, and how the last try ended. `build`: runs `buildah build` with these arguments.
+
+    Each try is a real build with a RUN: `true` of this machine, whose programs and libraries it is shown.
+    """
+    candidates = [
+        Isolation(kind, network)
+        for kind in _KINDS
+        if kind in kinds
+        for network in (("private", "host") if kind == "oci" else ("host",))
+    ]
+    true = shutil.which("true") or "/bin/true"
+    shown = [part for name in ("/usr", "/bin", "/lib", "/lib64") if os.path.isdir(name) for part in _volume(name)]
+    ended = Ended(1, [])
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text(f'FROM scratch\nRUN ["{true}"]\n')
+        for candidate in candidates:
+            ended = build([*candidate.options, "--no-cache", "--pull=never", *shown, folder])
+            if ended.code == 0:
+                return candidate, ended
+    return None, ended
+
+
+def _volume(name: str) -> list[str]:
+    return ["--volume", f"{os.path.realpath(name)}:{name}:ro"]

@@ -1,0 +1,1 @@
+"""BuildKit on a Kubernetes cluster."""

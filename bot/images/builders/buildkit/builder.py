@@ -1,0 +1,158 @@
+"""buildkit: builds as Jobs in a Kubernetes cluster, with layers cached in the registry.
+
+Here is what happens to one Job: create it, give it the files, pass on its log, read the digest, delete it. What it
+consists of is in `buildkit_job.py`, the calls to the cluster in `buildkit_api.py`.
+"""
+
+import queue
+import secrets
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+from bot.images.builders.buildkit.api import Api, answers
+from bot.images.builders.buildkit.job import Cluster, daemon_config, job
+from bot.images.builders.buildkit_failures import digest, failure
+from bot.images.builders.context import check
+from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
+from bot.images.builders.process import Ended, Watch
+from bot.limits import BUILD_SECONDS, BUILD_START_SECONDS, MAX_BUILD_TAIL
+
+_GET = "let KUBECONFIG name a cluster, in which this account may create Jobs in the namespace for builds"
+_LOOK_SECONDS = 0.5
+_BROKEN = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
+
+
+class BuildKit:
+    """A builder (`bot.images.builders.interface.Builder`)."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        plain_http: frozenset[str] = frozenset(),
+        ca: tuple[str, Path] | None = None,
+        seconds: float = BUILD_SECONDS,
+    ) -> None:
+        """`plain_http`: registries (HOST[:PORT]) without TLS, besides those on the pod's own loopback.
+
+        `ca`: HOST[:PORT] and the file with the authorities that its certificate is of.
+        """
+        self._cluster = cluster
+        self._plain_http = plain_http
+        self._ca = ca
+        self._seconds = seconds
+
+    def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
+        """See `Builder.build`. Everything that the cluster's API refuses is put off."""
+        watch = Watch(stop, self._seconds)
+        check(order)
+        name = f"build-{secrets.token_hex(5)}"
+        with answers("the cluster"):
+            api = Api(self._cluster)
+            manifest = job(order, self._cluster, name, self._seconds, self._plain_http, configured=self._ca is not None)
+            try:
+                api.create(manifest)
+                _wait(api, name, "files", watch)
+                with tempfile.TemporaryFile() as archive:
+                    pack(order, self._plain_http, archive, self._ca)
+                    api.send(name, archive, watch)
+                return _follow(api, name, order, watch, log)
+            finally:
+                with suppress(Exception):  # Kubernetes deletes it by itself, later
+                    api.delete(name)
+
+    def prune(self) -> None:
+        """The cache is in the registry, whose own rules for old images keep it small."""
+
+    def probe(self) -> Probe:
+        """Asks the cluster whether this account may do what a build needs."""
+        try:
+            with answers("the cluster"):
+                api = Api(self._cluster)
+                version = api.version()
+                for verb, resource in (("create", "jobs"), ("create", "pods/exec"), ("get", "pods/log")):
+                    if not api.may(verb, resource):
+                        what = f"may not {verb} {resource} in namespace {self._cluster.namespace}"
+                        return Probe("buildkit", False, f"Kubernetes {version}: this account {what}", _GET)
+        except BuildPutOffError as error:
+            return Probe("buildkit", False, str(error), _GET)
+        return Probe("buildkit", True, f"Kubernetes {version}, namespace {self._cluster.namespace}", _GET)
+
+
+def _wait(api: Api, name: str, container: str, watch: Watch) -> None:
+    """Until that container runs, or has ended. Raises BuildPutOffError when it does not start."""
+    starting = Watch(threading.Event(), BUILD_START_SECONDS)
+    while True:
+        watch.check()
+        pod = api.pod(name)
+        state = _state(pod, container)
+        if state.get("running") or state.get("terminated"):
+            return
+        waiting = state.get("waiting") or {}
+        if waiting.get("reason") in _BROKEN:
+            raise BuildPutOffError(f"the cluster cannot start BuildKit: {waiting.get('message') or waiting['reason']}")
+        try:
+            starting.check()
+        except BuildError:
+            conditions = (pod.get("status") or {}).get("conditions") or [{}]
+            why = conditions[0].get("message") or waiting.get("reason") or "no pod was made"
+            raise BuildPutOffError(
+                f"the cluster did not start BuildKit within {BUILD_START_SECONDS:g} seconds: {why}"
+            ) from None
+        threading.Event().wait(_LOOK_SECONDS)
+
+
+def _follow(api: Api, name: str, order: Order, watch: Watch, log: Callable[[str], None]) -> str:
+    """Pass on the log until the build has ended; the digest. Raises BuildError or BuildPutOffError."""
+    _wait(api, name, "buildkit", watch)
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=api.log, args=(name, lines.put), name=f"log of {name}", daemon=True).start()
+    last: list[str] = []
+    while True:
+        watch.check()
+        with suppress(queue.Empty):
+            line = lines.get(timeout=_LOOK_SECONDS)
+            if line is None:
+                break
+            last = [*last[-MAX_BUILD_TAIL:], line]
+            log(line)
+    while not (ended := _state(api.pod(name), "buildkit").get("terminated")):
+        watch.check()
+        threading.Event().wait(_LOOK_SECONDS)
+    if ended.get("exitCode"):
+        if ended.get("reason") == "OOMKilled":
+            raise BuildError("the build needed more memory than the cluster's limit for builds; make it smaller")
+        raise failure(Ended(int(ended["exitCode"]), last), order)
+    if found := digest(ended.get("message") or ""):
+        return found
+    raise BuildPutOffError("BuildKit built the image and did not say which")
+
+
+def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
+    """`waiting`, `running` or `terminated`: a container's status as Kubernetes tells it."""
+    status = pod.get("status") or {}
+    for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        if one["name"] == container:
+            return dict(one.get("state") or {})
+    return {}
+
+
+def pack(order: Order, plain_http: frozenset[str], archive: IO[bytes], ca: tuple[str, Path] | None = None) -> None:
+    """What the init container gets: files/ and secrets/, as they lie below its folder."""
+    with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
+        tar.add(order.context, "files/context")
+        tar.add(order.dockerfile, "files/dockerfile/Dockerfile")
+        for name, path in order.secrets.items():
+            tar.add(path, f"secrets/{name}")
+        if ca:
+            tar.add(ca[1].resolve(), "files/registry-ca.pem")
+        config = daemon_config(plain_http, ca[0] if ca else None).encode()
+        member = tarfile.TarInfo("files/buildkitd.toml")
+        member.size = len(config)
+        tar.addfile(member, BytesIO(config))

@@ -1,0 +1,119 @@
+"""docker: builds with buildx, on the machine's docker daemon or on one that DOCKER_HOST names.
+
+A daemon's cache is shared by all that use it; it needs a setting of its own for registries without TLS, loopback
+excepted.
+"""
+
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bot.images.builders.buildkit_failures import digest, failure
+from bot.images.builders.context import check
+from bot.images.builders.failures import clipped
+from bot.images.builders.interface import BuildPutOffError, Order, Probe
+from bot.images.builders.process import Watch, ask, clean_environment, run
+from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, BUILDER_SECONDS, PROBE_SECONDS
+
+_GET = "install docker with its buildx plugin and start it, or let DOCKER_HOST name a daemon that runs"
+# https://docs.docker.com/reference/cli/docker/#environment-variables
+_SETTINGS = (
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "DOCKER_API_VERSION"),
+    *("DOCKER_CONFIG", "BUILDX_BUILDER", "XDG_RUNTIME_DIR"),
+)
+_NO_BUILDX = re.compile(r"^unknown flag: --push|unknown command: docker buildx|'buildx' is not a docker command")
+
+
+class Docker:
+    """A builder (`bot.images.builders.interface.Builder`)."""
+
+    def __init__(
+        self,
+        *,
+        auth_file: Path | None = None,
+        seconds: float = BUILD_SECONDS,
+        cache_bytes: int = BUILD_CACHE_BYTES,
+    ) -> None:
+        """`auth_file`: logins, as docker and podman write them; without one, docker's own configuration counts."""
+        self._auth_file = auth_file
+        self._seconds = seconds
+        self._cache_bytes = cache_bytes
+
+    def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
+        """See `Builder.build`. The daemon ends a build whose docker command has ended."""
+        watch = Watch(stop, self._seconds)
+        check(order)
+        with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
+            environment = self._environment(Path(folder))
+            metadata = Path(folder) / "metadata.json"
+            try:
+                built = run(arguments(order, metadata), environment, watch, log)
+            except OSError as error:
+                raise BuildPutOffError(f"docker: {error.strerror}; {_GET}") from None
+            if built.code and _NO_BUILDX.search(built.text):
+                raise BuildPutOffError(f"docker: there is no buildx plugin; {_GET}")
+            if built.code:
+                raise failure(built, order)
+            found = digest(metadata.read_text()) if metadata.exists() else None
+        if found is None:
+            raise BuildPutOffError("docker did not say what it built; install a newer buildx (0.8 is enough)")
+        return found
+
+    def prune(self) -> None:
+        """See `Builder.prune`. https://docs.docker.com/reference/cli/docker/buildx/prune/"""
+        command = ["docker", "buildx", "prune", "--force", f"--keep-storage={self._cache_bytes}"]
+        with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
+            ask(command, self._environment(Path(folder)), BUILDER_SECONDS)
+
+    def probe(self) -> Probe:
+        """Asks the daemon for its version, and docker for buildx."""
+        with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
+            environment = self._environment(Path(folder))
+            asked = ask(["docker", "version", "--format={{.Server.Version}}"], environment, PROBE_SECONDS)
+            if asked.code == 127:
+                return Probe("docker", False, asked.text, _GET)
+            if asked.code:
+                return Probe("docker", False, f"docker: the daemon does not answer: {clipped(asked.text)}", _GET)
+            buildx = ask(["docker", "buildx", "version"], environment, PROBE_SECONDS)
+        number = re.search(r"\d+(\.\d+)+", buildx.text)
+        if buildx.code or not number:
+            return Probe("docker", False, "docker: there is no buildx plugin", _GET)
+        return Probe("docker", True, f"{asked.text.strip()}, buildx {number[0]}", _GET)
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        environment = clean_environment(Path.home(), *_SETTINGS)
+        # Without attestations the digest is that of the image itself, not of an index around it.
+        environment["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
+        if self._auth_file:
+            own = Path(environment.get("DOCKER_CONFIG", Path.home() / ".docker"))
+            (folder / "config.json").write_text(json.dumps(config(self._auth_file, own)))
+            environment["DOCKER_CONFIG"] = str(folder)
+        return environment
+
+
+def arguments(order: Order, metadata: Path) -> list[str | Path]:
+    """https://docs.docker.com/reference/cli/docker/buildx/build/"""
+    options = ["--push", "--progress=plain", f"--metadata-file={metadata}"]
+    options += [f"--file={order.dockerfile}", f"--tag={order.destination}"]
+    options += [f"--target={order.target}"] if order.target else []
+    options += [f"--build-arg={name}={value}" for name, value in order.arguments.items()]
+    options += [f"--label={name}={value}" for name, value in order.labels.items()]
+    options += [f"--secret=id={name},src={path}" for name, path in order.secrets.items()]
+    return ["docker", "buildx", "build", *options, "--", order.context]
+
+
+def config(auth_file: Path, own: Path) -> Mapping[str, object]:
+    """A configuration of docker with these logins and the plugins of `own`, the user's. Raises BuildPutOffError.
+
+    https://docs.docker.com/reference/cli/docker/#docker-cli-configuration-file-configjson-properties
+    """
+    try:
+        logins = json.loads(auth_file.read_text())
+    except (OSError, ValueError) as error:
+        raise BuildPutOffError(f"DPPCTL_REGISTRY_AUTH_FILE: {auth_file} cannot be read: {error}") from None
+    if not isinstance(logins, dict) or not isinstance(logins.get("auths", {}), dict):
+        raise BuildPutOffError(f'DPPCTL_REGISTRY_AUTH_FILE: {auth_file}: expected {{"auths": {{…}}}}')
+    return {**logins, "cliPluginsExtraDirs": [str(own / "cli-plugins")]}

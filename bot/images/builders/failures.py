@@ -1,0 +1,88 @@
+"""From a builder's last words to one of our errors. Pure.
+
+What a registry, the network or the disk did is put off; the rest is the source's. Builders tell both in text only, so
+this looks for the words of Go's network library and of the registries' own error codes
+(https://distribution.github.io/distribution/spec/api/#errors-2), which all builders quote.
+"""
+
+import re
+
+from bot.errors import BotError
+from bot.images.builders.dockerfile import lines_with
+from bot.images.builders.interface import BuildError, BuildPutOffError
+from bot.limits import MAX_BUILD_LINE, TOLD_LINES
+
+_DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_LOGIN = re.compile(
+    r"unauthorized|authentication required|access to the resource is denied|\b(401|403) (unauthorized|forbidden)"
+    r"|insufficient_scope|no basic auth credentials",
+    re.IGNORECASE,
+)
+_CREDENTIALS = re.compile(
+    r"getting username and password|credential file|reading JSON file|loading config file", re.IGNORECASE
+)
+_AWAY = re.compile(
+    r"connection (refused|reset)|no such host|no route to host|network is unreachable|i/o timeout|timeout awaiting"
+    r"|TLS handshake|x509:|server gave HTTP response|temporary failure|server misbehaving|unexpected EOF"
+    r"|context deadline exceeded|toomanyrequests|too many requests|\b50[0234]\b|unexpected status.*\b5\d\d\b",
+    re.IGNORECASE,
+)
+_NOT_FOUND = re.compile(r"manifest unknown|name unknown|repository name not known|\bnot found\b", re.IGNORECASE)
+_PINGED = re.compile(r"pinging container registry ([^\s\"]+?):? |https?://([^\s/\"]+)/v2|lookup ([^\s\"]+) on ")
+_IMAGE = re.compile(r"docker://([^\s\"]+?)\"?(?:: |$)")
+
+
+def disk(words: str) -> BotError | None:
+    """When the machine that builds has no room."""
+    if _DISK.search(words):
+        return BuildPutOffError("no space left on the disk that holds the builder's files: free some")
+    return None
+
+
+def registry(words: str, destination: str | None) -> BotError | None:
+    """When it is a registry's doing. `destination`: what was being pushed; None while base images are pulled."""
+    pinged, image = _PINGED.search(words), _IMAGE.search(words)
+    name = destination or (image[1] if image else "")
+    host = next(filter(None, pinged.groups()), "") if pinged else ""
+    host = host or (name.partition("/")[0] if "/" in name else "docker.io")
+    what = f"cannot push {destination}" if destination else f"cannot get the base image {name}".rstrip()
+    if _CREDENTIALS.search(words):
+        return BuildPutOffError(
+            f"{what}: the file that DPPCTL_REGISTRY_AUTH_FILE names cannot be used: {clipped(words)}"
+        )
+    if _LOGIN.search(words):
+        return BuildPutOffError(
+            f"{what}: the registry {host} asks for a login, or refuses the one it got: give one that may in the file "
+            "that DPPCTL_REGISTRY_AUTH_FILE names" + ("" if destination else "; or there is no such image")
+        )
+    if _AWAY.search(words):
+        return BuildPutOffError(f"{what}: the registry {host} does not answer as it should: {clipped(words)}")
+    if not destination and _NOT_FOUND.search(words):
+        return BuildError(f"there is no image {name}; correct the Dockerfile's FROM or COPY --from")
+    return None
+
+
+def failed_run(place: str, command: str, code: str, output: list[str]) -> BotError:
+    """A RUN that says no: its command, its exit code and its last lines."""
+    told = "\n".join(output[-TOLD_LINES:])
+    return disk(told) or BuildError(
+        f"{place}: {clipped(command)}: exit code {code}" + (f"; its last lines:\n{told}" if told.strip() else "")
+    )
+
+
+def place(dockerfile: str, text: str, line: int | None, instruction: str = "") -> str:
+    """`Dockerfile:3`; all lines with the instruction when it is not known which one is meant."""
+    lines = [line] if line else lines_with(text, instruction) if instruction else []
+    if not lines:
+        return dockerfile
+    return f"{dockerfile}:{lines[0]}" if len(lines) == 1 else f"{dockerfile}, one of the lines {_listed(lines)}"
+
+
+def clipped(words: str) -> str:
+    """On one line, which is not too long."""
+    line = " ".join(words.split())
+    return line if len(line) <= MAX_BUILD_LINE // 4 else line[: MAX_BUILD_LINE // 4 - 1] + "…"
+
+
+def _listed(lines: list[int]) -> str:
+    return ", ".join(map(str, lines[:10])) + (", …" if len(lines) > 10 else "")

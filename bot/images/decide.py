@@ -1,0 +1,81 @@
+"""Which image an app runs in, decided from plain data: no git, no registry.
+
+An image is named by the id that git gives to the app's files, so the same files are never built twice, whatever commit,
+branch or tag they come from; what is deployed is its digest.
+"""
+
+import re
+from dataclasses import dataclass
+
+from bot.errors import BotError
+from bot.model.app_config import AppConfig, Build
+from bot.model.image_reference import Reference
+from bot.model.names import RepoPath
+from bot.model.values import Source
+
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An image that somebody else made; `.dppctl.yaml` names it."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class FromDockerfile:
+    """Built as the app's Dockerfile says."""
+
+    build: Build
+
+
+@dataclass(frozen=True)
+class Default:
+    """The app has no Dockerfile: its files in dppctl's runtime image."""
+
+
+Kind = Ready | FromDockerfile | Default
+
+
+@dataclass(frozen=True)
+class ImagePolicy:
+    """What images are made with here. `why_not`: what is missing, as the end of a sentence; None: nothing is."""
+
+    registry: str  # HOST[:PORT][/PREFIX]
+    why_not: str | None = None
+
+    def used_for(self, config: AppConfig) -> bool:
+        """Does an app with this configuration run in an image?"""
+        return config.image is not None or self.why_not is None
+
+    def kind(self, app: RepoPath, config: AppConfig, has_dockerfile: bool) -> Kind | None:
+        """The app's image; None: it runs as it is. Raises BotError when it should have one and cannot."""
+        if config.image is not None:
+            return Ready(Reference.parse(config.image))
+        build = config.build or Build()
+        if has_dockerfile:
+            if self.why_not:
+                raise BotError(f"{app} has a {build.dockerfile}, and {self.why_not}")
+            return FromDockerfile(build)
+        if config.build:
+            raise BotError(f"{app}: .dppctl.yaml says build:, and there is no {build.dockerfile}")
+        return None if self.why_not else Default()
+
+    def destination(self, app: RepoPath, tree: str) -> Reference:
+        """Where the image of these files is. Repositories of a registry are in lower case, and know few characters."""
+        parts = (_NOT_IN_NAMES.sub("-", part.lower()).strip("-") or "x" for part in str(app).split("/"))
+        return Reference.parse(f"{self.registry}/{'/'.join(parts)}:{tree}")
+
+
+def labels(source: Source, web: str) -> dict[str, str]:
+    """What an image tells of where it came from; `web` is the address that repositories are below.
+
+    https://github.com/opencontainers/image-spec/blob/main/annotations.md
+    """
+    there = f"{web}/{source.repository}" if web.startswith(("https://", "http://")) else source.repository
+    return {
+        "org.opencontainers.image.source": there,
+        "org.opencontainers.image.revision": source.commit,
+        "org.opencontainers.image.ref.name": source.ref,
+    }

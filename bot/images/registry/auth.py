@@ -1,0 +1,105 @@
+"""What a registry wants to be shown (its 401 says), and getting it.
+
+The headers: https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate. Tokens:
+https://github.com/distribution/distribution/blob/main/docs/content/spec/auth/token.md
+"""
+
+import re
+import threading
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from bot.images.registry.credentials import read_basic
+from bot.images.registry.errors import RegistryDeniedError, RegistryError
+from bot.images.registry.transport import Transport
+from bot.model.image_reference import Reference
+
+_PIECE = re.compile(r'(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))|(?P<scheme>[\w-]+)')
+_EARLIER = 10  # seconds that a token is given up before it ends: clocks differ
+
+
+class _Token(BaseModel):
+    token: str = Field(default="", repr=False)
+    access_token: str = Field(default="", repr=False)  # the same by OAuth's name
+    expires_in: float = 60
+
+
+class Authenticator:
+    """Gets what opens repositories, and keeps it until it expires. Safe to use from several threads."""
+
+    def __init__(self, auth_file: Path | None, ask: Transport) -> None:
+        self._auth_file = auth_file
+        self._ask = ask
+        self._kept: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def kept(self, reference: Reference) -> str | None:
+        """The Authorization header that worked before, if it still can."""
+        with self._lock:
+            header, until = self._kept.get(reference.name, ("", 0.0))
+        return header if time.monotonic() < until else None
+
+    def unlock(self, reference: Reference, challenge: str) -> str:
+        """A new Authorization header, to be able to pull; `challenge` is the WWW-Authenticate of the 401.
+
+        The file of credentials is read each time: people rotate them while the bot runs.
+        Raises RegistryError, mostly RegistryDeniedError.
+        """
+        basic = read_basic(self._auth_file, reference) if self._auth_file else None
+        offered = challenges(challenge)
+        if "bearer" in offered:
+            header, seconds = self._token(reference, offered["bearer"], basic)
+        elif basic and "basic" in offered:
+            header, seconds = basic, float("inf")
+        else:
+            raise self.denied(reference, basic)
+        with self._lock:
+            self._kept[reference.name] = header, time.monotonic() + seconds - _EARLIER
+        return header
+
+    def denied(self, reference: Reference, shown: str | None) -> RegistryDeniedError:
+        """The error, which says what to do; `shown` is the Authorization header that did not help, if any."""
+        if shown and self._auth_file and read_basic(self._auth_file, reference):
+            return RegistryDeniedError(
+                f"{reference.host} refuses {reference.repository} with the credentials in {self._auth_file}: "
+                "they are wrong, may not pull it, or there is no such repository"
+            )
+        place = f"{self._auth_file} has none for it" if self._auth_file else "there are none"
+        return RegistryDeniedError(
+            f"{reference.host} wants credentials for {reference.repository}, and {place}: log in "
+            f"(`skopeo login --authfile FILE {reference.host}`) and name the file in DPPCTL_REGISTRY_AUTH_FILE"
+        )
+
+    def _token(self, reference: Reference, offer: dict[str, str], basic: str | None) -> tuple[str, float]:
+        """A token and its seconds to live, from the server that the registry names (its realm)."""
+        realm = offer.get("realm", "")
+        if not realm.startswith(("https://", "http://")):
+            raise RegistryError(f"{reference.host} wants a token, but names no server that gives one")
+        query = {"scope": f"repository:{reference.repository}:pull"}
+        if "service" in offer:
+            query["service"] = offer["service"]
+        answer = self._ask("GET", realm, {"Authorization": basic} if basic else {}, query)
+        if answer.status in (401, 403):
+            raise self.denied(reference, basic)
+        try:
+            given = _Token.model_validate_json(answer.body)
+        except ValidationError:  # its text would quote the token
+            given = _Token()
+        if not (token := given.token or given.access_token):
+            raise RegistryError(f"the token server of {reference.host} answers {answer.status} without a token")
+        return f"Bearer {token}", given.expires_in
+
+
+def challenges(header: str) -> dict[str, dict[str, str]]:
+    """A WWW-Authenticate header, which may hold several challenges: parameters by scheme, names in lower case."""
+    found: dict[str, dict[str, str]] = {}
+    parameters: dict[str, str] = {}
+    for piece in _PIECE.finditer(header):
+        if piece["scheme"]:
+            parameters = found.setdefault(piece["scheme"].lower(), {})
+        else:
+            quoted = piece["quoted"]
+            parameters[piece["key"].lower()] = piece["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+    return found

@@ -1,0 +1,57 @@
+"""The runtime image: what an app without a Dockerfile runs in. It is built when the registry does not have it."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from bot.images.builders.interface import Builder, Order
+from bot.images.registry.client import Registry
+from bot.model.image_reference import Reference
+from bot.settings import Settings
+
+
+class RuntimeImage:
+    """Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, registry: Registry, builder: Builder) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._builder = builder
+        self._turn = threading.Lock()
+
+    def ensure(self, log: Callable[[str], None], stop: threading.Event) -> str:
+        """`HOST/NAME@sha256:…`; it is named by what it is made of. Raises as the builder and the registry do."""
+        with self._turn, tempfile.TemporaryDirectory() as folder, as_file(files("cluster") / "local" / "dpp") as lock:
+            dockerfile = runtime_context(Path(folder) / "context", lock)
+            made_of = sha256(self._settings.base_image.encode())
+            for file in sorted(dockerfile.parent.iterdir()):
+                made_of.update(b"\0" + file.read_bytes())
+            reference = Reference.parse(f"{self._settings.registry}/dppctl-runtime:{made_of.hexdigest()[:20]}")
+            digest = self._registry.digest(reference)
+            if digest is None:
+                log(f"building dppctl's runtime image {reference}, once")
+                arguments = {"BASE": self._settings.base_image}
+                order = Order(dockerfile.parent, dockerfile, str(reference), arguments=arguments)
+                digest = self._builder.build(order, log, stop)
+            return str(reference.with_digest(digest))
+
+
+def runtime_context(folder: Path, lock: Path) -> Path:
+    """Write the build's context into this folder, which is made; its Dockerfile.
+
+    lock: the folder of dpp's lock and overrides, as they are installed with dppctl (`cluster/local/dpp`). The same
+    release of dppctl always writes the same files. The build argument BASE names another image with Python and pip.
+    """
+    folder.mkdir(parents=True)
+    with as_file(files("images") / "runtime" / "Dockerfile") as dockerfile:
+        shutil.copyfile(dockerfile, folder / "Dockerfile")
+    for name in ("requirements.txt", "overrides.txt"):
+        shutil.copyfile(lock / name, folder / name)
+    # It installs an app's requirements on top; the release that makes dpp's environment where there is no image.
+    (folder / "uv.txt").write_text(f"uv=={version('uv')}\n")
+    return folder / "Dockerfile"

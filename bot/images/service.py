@@ -1,0 +1,151 @@
+"""What images are looked up and made with: the registry, the builder that works here, and the settings for both."""
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import BotError
+from bot.images.build_queue import Work
+from bot.images.builders.buildkit.job import Cluster
+from bot.images.builders.choose import NoBuilder, Options, choose
+from bot.images.builders.interface import Builder, Order
+from bot.images.decide import Default, FromDockerfile, ImagePolicy, labels
+from bot.images.default_dockerfile import default_dockerfile
+from bot.images.registry.client import Registry
+from bot.images.runtime import RuntimeImage
+from bot.model.app_config import Build
+from bot.model.image_reference import Reference
+from bot.model.names import RepoPath
+from bot.model.values import Source
+from bot.settings import Settings
+
+_log = logging.getLogger("dppctl.bot")
+
+
+@dataclass(frozen=True)
+class ImageService:
+    """Safe to use from several threads."""
+
+    settings: Settings
+    means: ImagePolicy
+    registry: Registry
+    builder: Builder
+    runtime: RuntimeImage
+
+    def ready(self, reference: Reference) -> str:
+        """An image that somebody else made, by its digest. Raises BotError when it is not there, RegistryError."""
+        digest = reference.digest or self.registry.digest(reference)
+        if digest is None:
+            raise BotError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
+        return str(reference.with_digest(digest))
+
+    def tagged(self, app: RepoPath, tree: str) -> str | None:
+        """The image that was built from these files, as the registry has it now. Raises RegistryError."""
+        reference = self.means.destination(app, tree)
+        digest = self.registry.digest(reference)
+        return str(reference.with_digest(digest)) if digest else None
+
+    def work(
+        self,
+        app: RepoPath,
+        tree: str,
+        source: Source,
+        kind: FromDockerfile | Default,
+        export: Callable[[Path], None],
+    ) -> Work:
+        """What builds the app's image and pushes it. `export`, called at once, puts the app's files into a new folder.
+
+        Raises BotError when a secret is not there, or what the export raises.
+        """
+        build = kind.build if isinstance(kind, FromDockerfile) else Build()
+        secrets = {name: self._secret(app, name) for name in build.secrets}
+        destination = self.means.destination(app, tree)
+        folder = Path(tempfile.mkdtemp(prefix="dppctl-build-"))
+        context = folder / "context"
+        try:
+            export(context)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+        def work(log: Callable[[str], None], stop: threading.Event) -> str:
+            try:
+                dockerfile = context / build.dockerfile
+                if isinstance(kind, Default):
+                    dockerfile = folder / "Dockerfile"
+                    requirements = context / "requirements.txt"
+                    text = requirements.read_text(errors="replace") if requirements.is_file() else None
+                    dockerfile.write_text(default_dockerfile(self.runtime.ensure(log, stop), text))
+                order = Order(
+                    context=context,
+                    dockerfile=dockerfile,
+                    destination=str(destination),
+                    target=build.target,
+                    arguments=build.arguments,
+                    labels=labels(source, self.settings.github_url),
+                    secrets=secrets,
+                )
+                return str(destination.with_digest(self.builder.build(order, log, stop)))
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                self.builder.prune()
+
+        return work
+
+    def _secret(self, app: RepoPath, name: str) -> Path:
+        place = self.settings.build_secrets_dir
+        file = place / app.slug / name if place else None
+        if file is None or not file.is_file():
+            where = file or f"DPPCTL_BUILD_SECRETS_DIR (not set)/{app.slug}/{name}"
+            raise BotError(f"build: secrets: {name}: whoever runs dppctl has to put it into {where}")
+        return file.absolute()
+
+
+def make_image_service(settings: Settings) -> ImageService:
+    """With the builder that the settings name, or the first that works here; none is looked for without a registry.
+
+    Raises BotError for a builder that does not work.
+    """
+    builder: Builder
+    if settings.registry:
+        builder = choose(settings.builder, builder_options(settings), lambda line: _log.info("%s", line))
+        why_not = builder.why if isinstance(builder, NoBuilder) else None
+    else:
+        why_not = "there is no registry for its image: set DPPCTL_REGISTRY"
+        builder = NoBuilder(why_not)
+    registry = Registry(settings.registry_auth_file, settings.plain_http_registries, ca=_ca(settings))
+    runtime = RuntimeImage(settings, registry, builder)
+    return ImageService(settings, ImagePolicy(settings.registry, why_not), registry, builder, runtime)
+
+
+def builder_options(settings: Settings) -> Options:
+    """What builders are made with."""
+    return Options(
+        state=settings.state_dir / "builds",
+        auth_file=settings.registry_auth_file,
+        plain_http=settings.plain_http_registries,
+        seconds=settings.build_seconds,
+        cache_bytes=settings.build_cache_bytes,
+        ca=_ca(settings),
+        cluster=Cluster(
+            namespace=settings.buildkit_namespace,
+            image=settings.buildkit_image,
+            auth_secret=settings.buildkit_auth_secret or None,
+            requests={"cpu": settings.buildkit_cpu, "memory": "512Mi"},
+            limits={"memory": settings.buildkit_memory},
+            disk=settings.buildkit_disk,
+        ),
+    )
+
+
+def _ca(settings: Settings) -> tuple[str, Path] | None:
+    """Of DPPCTL_REGISTRY only: what else is asked has a certificate that everybody knows."""
+    if settings.registry_ca is None:
+        return None
+    if not settings.registry_ca.is_file():
+        raise BotError(f"DPPCTL_REGISTRY_CA: there is no file {settings.registry_ca}")
+    return settings.registry.partition("/")[0], settings.registry_ca

@@ -1,0 +1,134 @@
+"""`.dppctl.yaml`: what an app says about itself, above all which push deploys it where."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
+
+from bot.errors import BotError
+from bot.limits import MAX_CONFIG_ENTRIES
+from bot.model.documents import Document, Part
+from bot.model.image_reference import Reference
+from bot.model.names import Environment, RepoPath, is_path
+
+CONFIG_FILE = ".dppctl.yaml"
+
+Provider = Literal["local", "minikube", "minikube-public", "gcloud", "kamatera", "kubeconfig", "public"]
+_Text = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+_Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+_Value = Annotated[StrictStr, Field(max_length=1000, pattern=r"^[^\x00-\x1f]*$")]
+_Id = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
+
+class Action(Part):
+    """A push to a branch, or a tag, deploys these pipelines to this environment."""
+
+    branch: _Text | None = None
+    tags: StrictBool | _Text | None = None  # true: any tag; or a glob
+    environment: Environment
+    pipeline: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)] = "all"
+
+    @model_validator(mode="after")
+    def _is_one_trigger(self) -> "Action":
+        if (self.branch is None) == (self.tags in (None, False)):
+            raise ValueError("an action has either branch: NAME or tags: true (or a glob)")
+        return self
+
+    def triggered_by(self, ref: str) -> bool:
+        """Does a push of this ref (`refs/heads/…` or `refs/tags/…`) trigger the action?"""
+        if self.branch is not None:
+            return ref == f"refs/heads/{self.branch}"
+        pattern = self.tags if isinstance(self.tags, str) else "*"
+        return ref.startswith("refs/tags/") and fnmatchcase(ref.removeprefix("refs/tags/"), pattern)
+
+
+class ContinuousDeployment(Part):
+    """Which app goes to which ops repo, and when."""
+
+    app_repo_path: _Text
+    ops_repo_path: _Text
+    actions: Annotated[list[Action], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)]
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> "ContinuousDeployment":
+        for text in (self.app_repo_path, self.ops_repo_path):
+            try:
+                RepoPath.parse(text)
+            except BotError as error:
+                raise ValueError(str(error)) from None
+        environments = [action.environment for action in self.actions]
+        for environment in environments:
+            if environments.count(environment) > 1:
+                raise ValueError(f"two actions deploy to {environment}; one environment has one trigger")
+        return self
+
+
+class Build(Part):
+    """How the app's image is built."""
+
+    dockerfile: Annotated[StrictStr, Field(max_length=200)] = "Dockerfile"  # within the app's folder
+    target: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] | None = None  # one of its stages
+    arguments: Annotated[dict[_Argument, _Value], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(default_factory=dict)
+    # For RUN --mount=type=secret,id=…: names of files that whoever runs the bot has put there for this app.
+    secrets: Annotated[list[_Id], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(default_factory=list)
+
+    @field_validator("dockerfile")
+    @classmethod
+    def _is_inside(cls, value: str) -> str:
+        if not is_path(value):
+            raise ValueError("expected the path of a file within the app's folder")
+        return value
+
+
+class AppConfig(Part):
+    """The whole file. Keys that start with the provider's name are that provider's own settings."""
+
+    model_config = ConfigDict(extra="allow")
+
+    cluster_provider: Provider = "local"
+    image: _Text | None = None  # a ready one to run in, HOST/NAME:TAG or HOST/NAME@sha256:…; nothing is built then
+    build: Build | None = None
+    continuous_deployment: Annotated[list[ContinuousDeployment], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(
+        default_factory=list
+    )
+
+    @model_validator(mode="after")
+    def _has_one_image(self) -> "AppConfig":
+        if self.image is not None:
+            if self.build:
+                raise ValueError("either image: (a ready one) or build: (how to build one)")
+            try:
+                Reference.parse(self.image)
+            except BotError as error:
+                raise ValueError(f"image: {error}") from None
+        return self
+
+    @property
+    def provider_settings(self) -> dict[str, Any]:
+        """Settings such as `gcloudProjectId`, as they stand in the file."""
+        return dict(self.model_extra or {})
+
+    def actions(self, app: RepoPath) -> Iterator[tuple[RepoPath, Action]]:
+        """The actions of one app, each with the ops repo that it deploys to."""
+        for deployment in self.continuous_deployment:
+            if RepoPath.parse(deployment.app_repo_path) == app:
+                ops = RepoPath.parse(deployment.ops_repo_path)
+                yield from ((ops, action) for action in deployment.actions)
+
+
+def parse_app_config(text: str, where: str) -> AppConfig:
+    """Read `.dppctl.yaml`. `where` names the file in messages.
+
+    Raises BotError (`file:line: what`) for anything that is unknown, missing or of the wrong type.
+    """
+    document = Document(text, where)
+    config = document.read(AppConfig)
+    prefix = config.cluster_provider.partition("-")[0]
+    for key in config.provider_settings:
+        if not (key.startswith(prefix) and key[len(prefix) :][:1].isupper()):
+            others = [name for name in get_args(Provider) if key.startswith(name)]
+            if others:
+                raise document.error([key], f"{key} is for {others[0]}, but clusterProvider is {prefix}")
+            raise document.unknown([key], ["clusterProvider", "image", "build", "continuousDeployment"])
+    return config

@@ -1,0 +1,116 @@
+"""YAML files that people write, read into typed models; what is wrong is said with file and line."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, Never, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from bot.errors import BotError
+from bot.limits import MAX_CONFIG_BYTES
+from bot.model.safe_yaml import read_yaml
+
+
+class Part(BaseModel):
+    """The base of every model of a YAML file: keys in camelCase, unknown ones refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Document:
+    """A YAML file's content, with the lines that its parts stand on."""
+
+    def __init__(self, text: str, where: str, limit: int = MAX_CONFIG_BYTES) -> None:
+        """`where` names the file in messages; limit: characters. Raises BotError when the text is no YAML mapping."""
+        self.where = where
+        if len(text) > limit:
+            raise BotError(f"{where}: larger than {limit // 1024} KB")
+        content, self._node = read_yaml(text, where)
+        self.content: Any = content
+        if not isinstance(self.content, dict):
+            raise BotError(f"{where}:1: expected keys and values")
+        _refuse_doubles(self._node, where)
+
+    def read(self, model: type[Model]) -> Model:
+        """The content as a model. Raises BotError for the first thing that does not fit."""
+        try:
+            return model.model_validate(self.content)
+        except ValidationError as error:
+            # A misspelt key first: what then seems to be missing is what it was meant to be.
+            problems = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+            self._refuse(problems[0], model)
+
+    def error(self, place: Sequence[int | str], message: str) -> BotError:
+        """An error about the part at `place` (keys and indexes from the top)."""
+        return BotError(f"{self.where}:{self._find(place)[0]}: {message}")
+
+    def unknown(self, place: Sequence[int | str], known: Iterable[str]) -> BotError:
+        """The error for a key that is none of the known ones, with what was probably meant."""
+        key = " ".join(str(place[-1]).split())[:80]
+        meant = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {meant[0]}?" if meant else f"known here: {', '.join(sorted(known))}"
+        return self.error(place, f"unknown key {key}; {hint}")
+
+    def _refuse(self, problem: ErrorDetails, model: type[BaseModel]) -> Never:
+        place = problem["loc"]
+        if problem["type"] == "extra_forbidden":
+            raise self.unknown(place, _keys_beside(place, model)) from None
+        there = place[: self._find(place)[1]]  # pydantic adds the kinds of value that it tried
+        name = ".".join(part for part in there if isinstance(part, str)) or "the file"
+        if problem["type"] == "missing":
+            raise self.error(place, f"{place[-1]} is missing") from None
+        message = problem["msg"].removeprefix("Value error, ")
+        raise self.error(place, f"{name}: {message[:1].lower()}{message[1:]}") from None
+
+    def _find(self, place: Sequence[int | str]) -> tuple[int, int]:
+        """The deepest line on the way to a place, for what is missing has none, and how many parts lead there."""
+        line, node = 1, self._node
+        for depth, part in enumerate(place):
+            if isinstance(node, yaml.MappingNode):
+                found = next(((key, value) for key, value in node.value if key.value == part), None)
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                found = (node.value[part], node.value[part])
+            else:
+                found = None
+            if found is None:
+                return line, depth
+            line, node = found[0].start_mark.line + 1, found[1]
+        return line, len(place)
+
+
+def _keys_beside(place: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """The keys that the model allows where an unknown one stands."""
+    schema = model.model_json_schema()
+    node = schema
+    for part in place[:-1]:
+        node = node["items"] if isinstance(part, int) else node["properties"][part]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return list(node["properties"])
+
+
+def _refuse_doubles(root: yaml.Node | None, where: str) -> None:
+    """A key that stands twice: YAML forbids it, the loader takes the last one and says nothing."""
+    seen: set[int] = set()  # aliases make the tree a graph, which may have circles
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in keys:
+                        raise BotError(f"{where}:{key.start_mark.line + 1}: {key.value[:80]!r} is there twice")
+                    keys.add(key.value)
+                waiting.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value

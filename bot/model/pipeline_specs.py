@@ -1,0 +1,91 @@
+"""Which pipelines an app has, read from its specs as plain YAML: the bot never runs a user's code.
+
+Where pipelines come from and how they are named follows dpp 2.2.11:
+https://github.com/frictionlessdata/datapackage-pipelines/blob/2.2.11/datapackage_pipelines/specs/specs.py
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from cronsim import CronSim, CronSimError
+
+from bot.errors import BotError
+from bot.model.safe_yaml import read_yaml
+from bot.model.values import Pipeline
+
+SPEC_FILE = "pipeline-spec.yaml"
+IGNORE_FILE = ".dpp_spec_ignore"
+_GENERATED = ".source-spec.yaml"
+
+
+@dataclass(frozen=True)
+class Specs:
+    """The pipelines of an app at one commit."""
+
+    pipelines: tuple[Pipeline, ...]
+    # A spec that code of the app turns into pipelines: their ids are known only where that code runs.
+    generated_by: str | None = None
+
+
+def is_spec(path: str) -> bool:
+    """Is the file needed to know an app's pipelines?"""
+    name = PurePosixPath(path).name
+    return name in (SPEC_FILE, IGNORE_FILE) or name.endswith(_GENERATED)
+
+
+def parse_specs(files: Mapping[str, bytes]) -> Specs:
+    """The pipelines in the files for which `is_spec` holds; paths are relative to the app's folder.
+
+    Raises BotError (`file:line: what`) for a file that cannot be read as specs.
+    """
+    patterns = files.get(IGNORE_FILE, b"").decode(errors="replace").split()
+    paths = [path for path in sorted(files) if not _is_ignored(path, patterns)]
+    generated = [path for path in paths if path.endswith(_GENERATED)]
+    found: dict[str, Pipeline] = {}
+    for path in paths:
+        if PurePosixPath(path).name == SPEC_FILE:
+            for pipeline in _pipelines(path, files[path]):
+                if found.setdefault(pipeline.id, pipeline) is not pipeline:
+                    raise BotError(f"{path}: {pipeline.id} is there twice")
+    return Specs(tuple(found.values()), generated[0] if generated else None)
+
+
+def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:
+    spec, _ = read_yaml(content, path)
+    if not isinstance(spec, dict):
+        raise BotError(f"{path}:1: expected pipelines by name")
+    folder = PurePosixPath(path).parent
+    for name, details in spec.items():
+        if not isinstance(name, str) or not isinstance(details, dict):
+            key = " ".join(str(name).split())[:80]
+            raise BotError(f"{path}: {key}: expected a name and below it `pipeline:` with steps")
+        yield Pipeline(id=f"./{folder / name}", schedule=_crontab(path, name, details.get("schedule")))
+
+
+def _crontab(path: str, name: str, schedule: object) -> str | None:
+    if schedule is None:
+        return None
+    crontab = schedule.get("crontab") if isinstance(schedule, dict) else None
+    if not isinstance(crontab, str) or len(crontab.split()) != 5:
+        raise BotError(f"{path}: {name}: schedule: expected `crontab:` with five fields, such as '0 6 * * *'")
+    try:
+        CronSim(crontab, datetime.now(UTC))
+    except CronSimError as error:
+        raise BotError(f"{path}: {name}: schedule: crontab: {error}: {crontab}") from None
+    return crontab
+
+
+def _is_ignored(path: str, patterns: list[str]) -> bool:
+    """A hidden folder or a pattern of `.dpp_spec_ignore` excludes all that is below."""
+    parts = PurePosixPath(path).parts
+    if any(part.startswith(".") for part in parts):
+        return True
+    above = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+    return any(
+        fnmatchcase(candidate if "/" in pattern else candidate.rsplit("/", 1)[-1], pattern)
+        for pattern in (pattern.strip("/") for pattern in patterns)
+        for candidate in above
+    )

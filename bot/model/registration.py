@@ -1,0 +1,69 @@
+"""`apps.yaml`: which apps this bot serves, and which environments of which ops repo each may touch.
+
+It lies with the bot's own settings, so no push can change it. The form:
+
+    apps:
+    - appRepoPath: OWNER/REPO/PATH
+      opsRepoPath: OWNER/OPS-REPO
+      environments: [staging, production]
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.errors import BotError
+from bot.limits import MAX_REGISTRATION_BYTES
+from bot.model.documents import Document, Part
+from bot.model.names import Environment, RepoPath
+
+REGISTRATION_FILE = "apps.yaml"
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """One thing that the bot may do: deploy this app to this environment of this ops repo."""
+
+    app: RepoPath
+    ops: RepoPath
+    environment: str
+
+    @property
+    def values_file(self) -> str:
+        """The file, within the ops repo, that the bot owns for this environment."""
+        return self.ops.file(f"environments/{self.environment}/values.auto-updated.yaml")
+
+
+class _App(Part):
+    app_repo_path: str
+    ops_repo_path: str
+    environments: list[Environment]
+
+
+class _Registration(Part):
+    apps: list[_App]
+
+
+def parse_registration(text: str, where: str) -> frozenset[Target]:
+    """All targets that the file registers. Raises BotError, with file and line, for what is wrong."""
+    document = Document(text, where, MAX_REGISTRATION_BYTES)
+    owners: dict[tuple[RepoPath, str], Target] = {}
+    for index, entry in enumerate(document.read(_Registration).apps):
+        try:
+            app, ops = RepoPath.parse(entry.app_repo_path), RepoPath.parse(entry.ops_repo_path)
+        except BotError as error:
+            raise document.error(["apps", index], str(error)) from None
+        for environment in entry.environments:
+            target = Target(app, ops, environment)
+            owner = owners.setdefault((ops, environment), target)
+            if owner is not target:
+                message = f"{environment} of {ops} is already {owner.app}'s; give each app an opsRepoPath of its own"
+                raise document.error(["apps", index], message)
+    return frozenset(owners.values())
+
+
+def read_registration(file: Path) -> frozenset[Target]:
+    """As `parse_registration`, from a file."""
+    try:
+        return parse_registration(file.read_text(), str(file))
+    except FileNotFoundError:
+        raise BotError(f"{file}: not found; it says which apps to deploy (see .dppctl.yaml.example)") from None

@@ -1,0 +1,60 @@
+"""`values.auto-updated.yaml`: what an environment should run. The bot writes it, sync acts on it."""
+
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from bot.model.documents import Document, Part
+
+_HEADER = "# dppctl writes this whole file; put your own values into values.yaml beside it.\n"
+
+
+class Source(Part):
+    """The commit that is deployed."""
+
+    repository: str  # OWNER/REPO
+    path: str  # the app's folder in it, "" for the root
+    ref: str  # the branch or tag that brought it: refs/heads/…, refs/tags/…
+    commit: str
+
+
+class Pipeline(Part):
+    """A pipeline of the app, as its spec has it at that commit."""
+
+    id: str
+    schedule: str | None = None  # a crontab line, when it is to run by the clock
+
+
+class Values(Part):
+    """The file's content."""
+
+    image: str | None  # by digest; null where the source runs as it is, without an image
+    source: Source
+    pipelines: tuple[Pipeline, ...]
+    request: int | None = None  # the number of the deployment by hand that it comes from: a new one runs it anew
+
+    def to_yaml(self) -> str:
+        """The file's text; the same values always give the same bytes."""
+        text = StringIO()
+        content = self.model_dump(mode="json", exclude=None if self.request else {"request"})
+        yaml = YAML()
+        yaml.width = 4096
+        yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
+        yaml.dump(_quoted(content), text)
+        return _HEADER + text.getvalue()
+
+    @classmethod
+    def from_yaml(cls, text: str, where: str) -> "Values":
+        """Raises BotError, with file and line, when the text is not such a file."""
+        return Document(text, where).read(cls)
+
+
+def _quoted(value: Any) -> Any:
+    """All strings in quotes: a commit such as 12e4567… is a number to some readers of YAML, Helm's among them."""
+    if isinstance(value, dict):
+        return {key: _quoted(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_quoted(below) for below in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""Observe an app's repository, decide what its environments should run, write that to the ops repo."""

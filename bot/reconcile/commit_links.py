@@ -1,0 +1,27 @@
+"""Where to look: what an ops commit, GitHub and the pages link to."""
+
+from dataclasses import dataclass
+
+from bot.model.decisions import Update
+from bot.settings import Settings
+
+
+@dataclass(frozen=True)
+class CommitLinks:
+    """Of updates of an ops repo."""
+
+    settings: Settings
+
+    def __call__(self, update: Update) -> list[str]:
+        """Lines for the ops commit's message: the app's commit, and the dashboard's page.
+
+        The deployment has no number yet, as it is the ops commit that makes it one; so the page goes by the commit.
+        """
+        target, source = update.target, update.values.source
+        lines = []
+        if url := self.settings.commit_url(source.repository, source.commit):
+            lines.append(f"Commit: {url}")
+        if self.settings.public_url:
+            path = f"apps/{target.app}/{target.environment}/{source.commit}"
+            lines.append(f"Deployment: {self.settings.public_url}/{path}")
+        return lines

@@ -1,0 +1,112 @@
+"""Deployments that Argo CD or Flux make: what they say of a commit of the ops repo, by GitHub's commit statuses.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#status
+https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/services/github/
+https://fluxcd.io/flux/components/notification/providers/#git-commit-status-updates
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from bot.backoff import Backoff
+from bot.errors import BotError
+from bot.model.names import RepoPath, is_sha
+from bot.model.registration import Target
+from bot.model.reports import Phase, SyncEvent
+from bot.reconcile.ops_repo import OpsRepo
+from bot.store.store import Store
+from bot.store.tables import Delivery, Deployment
+
+_PHASES: dict[str, Phase] = {"success": "succeeded", "failure": "failed", "error": "failed", "pending": "progress"}
+_NEWEST = 100  # deployments of an environment that a status may be about
+
+_log = logging.getLogger("dppctl.bot")
+
+
+def meant(context: str, targets: Iterable[Target]) -> list[Target]:
+    """The targets that a status is about: one of the context's parts is the environment's name.
+
+    `argocd/staging`, `kustomization/staging/1f2e3d4c`. Where several apps have an environment of that name in one ops
+    repo, another part has to be the app's name (the last part of its path). `dppctl/…` is our own voice.
+    """
+    first, *_ = parts = context.split("/")
+    if first == "dppctl":
+        return []
+    found = [target for target in targets if target.environment in parts]
+    named = [target for target in found if _name(target.app) in {*parts} - {target.environment}]
+    several = len({target.app for target in found}) > 1
+    return sorted(named if several else found)
+
+
+def report(status: Mapping[str, str], deployment: Deployment) -> SyncEvent | None:
+    """What the status says of the deployment, in sync's words. None: nothing, or nothing new."""
+    phase = _PHASES.get(status["state"])
+    if phase is None or deployment.state in ("succeeded", phase) or (phase == "progress" and deployment.ended):
+        return None
+    return SyncEvent(
+        ops_commit=deployment.ops_commit or "",
+        app=deployment.app,
+        environment=deployment.environment,
+        ref=deployment.ref,
+        commit=deployment.commit,
+        phase=phase,
+        time=datetime.now(UTC),
+        message=f"deployed by {status['context']}: {status['description'] or status['state']}",
+    )
+
+
+class CommitStatuses:
+    """Follows the statuses of the registered ops repos; all else that a payload says is not looked at."""
+
+    def __init__(self, targets: frozenset[Target], ops: Mapping[str, OpsRepo], store: Store) -> None:
+        self._targets = targets
+        self._ops = ops
+        self._store = store
+        self._retries = Backoff()
+
+    def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Finish them, the oldest first. Those of an ops repo that cannot be reached wait for a later call."""
+        for name in sorted(set(self._ops) & {one.repository for one in deliveries}):
+            if self._retries.waits(name):
+                continue
+            try:
+                for one in deliveries:
+                    if one.repository == name:
+                        said = self._follow(name, one)
+                        self._store.finish_deliveries([one.id], "ignored" if said else "processed", said)
+                self._retries.succeeded(name)
+            except BotError as error:
+                self._retries.failed(name)
+                _log.error("statuses are not followed repository=%s error=%s", name, error)
+
+    def _follow(self, name: str, delivery: Delivery) -> str | None:
+        """Why there is nothing to do. Raises GitError."""
+        status, sha = delivery.status or {}, delivery.after or ""
+        if status.get("state") not in _PHASES or not is_sha(sha):
+            return "it is not a status of a commit"
+        targets = meant(status["context"], [one for one in self._targets if one.ops.repository == name])
+        if not targets:
+            return f"context {status['context']!r} does not name one environment of one app"
+        if not self._ops[name].holds(sha):
+            self._ops[name].refresh()
+            if not self._ops[name].holds(sha):
+                return f"{sha[:12]} is no commit of the ops repo's branch"
+        deployments = [found for target in targets if (found := self._deployment(target, sha))]
+        for deployment in deployments:
+            if event := report(status, deployment):
+                self._store.record_event(event)
+                fields = (event.app, event.environment, sha, event.phase, status["context"])
+                _log.info("status app=%s environment=%s ops_commit=%s phase=%s context=%s", *fields)
+        return None if deployments else f"no deployment is part of {sha[:12]}"
+
+    def _deployment(self, target: Target, sha: str) -> Deployment | None:
+        """The newest that is in this commit: they name the branch's head, which may hold more than one deployment."""
+        for one in self._store.deployments(_NEWEST, str(target.app), target.environment):
+            if one.ops_commit and self._ops[target.ops.repository].holds(one.ops_commit, sha):
+                return one
+        return None
+
+
+def _name(app: RepoPath) -> str:
+    return (app.path or app.repository).rpartition("/")[2]

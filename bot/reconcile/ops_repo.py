@@ -1,0 +1,193 @@
+"""The writer of an ops repo: one commit for each app and environment, one push for all that wait.
+
+Commits are made in the bare mirror, by one `git fast-import` for all of them, and pushed by a ref of their own. So a
+crash at any point leaves nothing behind, and no file is ever written through a link that somebody put into the repo.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha1, sha256
+from pathlib import Path, PurePosixPath
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from bot.errors import BotError
+from bot.git.command import Git, GitError
+from bot.git.mirror import Mirror
+from bot.limits import MAX_CONFIG_BYTES, MAX_WRITTEN, PUSH_TRIES
+from bot.model.decisions import Update
+from bot.model.names import short
+from bot.model.registration import Target
+
+# The ways in which git says that somebody else has pushed meanwhile.
+_OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
+_NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
+
+
+@dataclass(frozen=True)
+class Written:
+    """A commit of the bot's, as its trailers tell."""
+
+    ops_commit: str
+    app: str
+    environment: str
+    ref: str
+    commit: str
+
+
+class BlockedError(BotError):
+    """A values file cannot be where it should be. The others of a batch can."""
+
+
+class OpsRepo:
+    """One ops repo. The bot has one of these for each, in one thread."""
+
+    def __init__(
+        self, git: Git, url: str, folder: Path, links: Callable[[Update], Sequence[str]] = lambda _: ()
+    ) -> None:
+        """`links`: lines for an update's commit message."""
+        self._git = git
+        self._links = links
+        self._mirror = Mirror(git, url, folder)
+        self._is_fresh = False  # since the last refresh nothing was written: it need not be looked at once more
+        self.pushes = self.conflicts = 0  # for /metrics
+
+    def refresh(self) -> None:
+        """Get what others pushed."""
+        self._mirror.refresh()
+        self._is_fresh = True
+
+    def texts(self, targets: Iterable[Target]) -> dict[Target, str | None]:
+        """The environments' values files, as they were at the last refresh; None where there is none."""
+        head = self._mirror.head()
+        if head is None:
+            return dict.fromkeys(targets)
+        keys = {target: (head, target.values_file) for target in targets}
+        found = self._mirror.read(keys.values(), MAX_CONFIG_BYTES)
+        contents = {target: found[key] for target, key in keys.items()}
+        return {target: one.decode(errors="replace") if one is not None else None for target, one in contents.items()}
+
+    @property
+    def head(self) -> str | None:
+        """The commit that it is at, as far as we know."""
+        return self._mirror.head()
+
+    def holds(self, commit: str, at: str | None = None) -> bool:
+        """Is the commit part of the branch, or of the history of the commit `at`, as far as we know?"""
+        end = at or self._mirror.head()
+        return end is not None and self._mirror.holds(commit, end)
+
+    def written(self) -> list[Written]:
+        """The bot's own newest commits that are there, the newest first."""
+        if self._mirror.head() is None:
+            return []
+        keys = ("App", "Environment", "Source-Ref", "Source-Commit")
+        form = "%x1f".join(["%H", *(f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)" for key in keys)])
+        lines = [line.split("\x1f") for line in self._mirror.log("^Dppctl-App: ", form, MAX_WRITTEN)]
+        return [Written(*line) for line in lines if len(line) == len(keys) + 1]
+
+    def last_change(self, target: Target) -> str:
+        """The commit that brought the values that are there."""
+        return self._mirror.last_change(target.values_file)
+
+    def write(self, updates: Sequence[Update]) -> dict[Target, str | BotError]:
+        """Commit and push. For each target that changed its commit, or why it cannot have one.
+
+        What is there already gets none. Raises GitError when the ops repo refuses; then nothing was written.
+        """
+        if not self._is_fresh:
+            self._mirror.catch_up()
+        for attempt in Retrying(
+            retry=retry_if_exception(_is_overtaken),
+            stop=stop_after_attempt(PUSH_TRIES),
+            wait=wait_random_exponential(multiplier=0.05, max=5),
+            reraise=True,
+        ):
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    self.conflicts += 1
+                    self._mirror.catch_up()
+                return self._write_once(updates)
+        raise AssertionError("tenacity returns or raises")
+
+    def _write_once(self, updates: Sequence[Update]) -> dict[Target, str | BotError]:
+        self._is_fresh = False
+        base = self._mirror.head()
+        changed, results = self._changed(base, updates)
+        if changed:
+            commits = self._commit(base, changed)
+            self._mirror.push(_NEXT, base, commits[-1])
+            self.pushes += 1
+            results |= {update.target: commit for update, commit in zip(changed, commits, strict=True)}
+        return results
+
+    def _changed(
+        self, base: str | None, updates: Sequence[Update]
+    ) -> tuple[list[Update], dict[Target, str | BotError]]:
+        """The updates that are not there already and can be; and why others cannot."""
+        if base is None:
+            return list(updates), {}
+        folders = {update: _folders(update.target.values_file) for update in updates}
+        files = {update.target.values_file for update in updates}
+        there = self._mirror.entries(base, files.union(*folders.values()))
+        changed: list[Update] = []
+        blocked: dict[Target, str | BotError] = {}
+        for update in updates:
+            file = update.target.values_file
+            kinds = {(there[folder] or ("tree", ""))[0] for folder in folders[update]}
+            if kinds != {"tree"} or files & set(folders[update]):
+                blocked[update.target] = BlockedError(f"{update.target.ops}: a folder above {file} is a link or a file")
+            elif (found := there[file]) and found[0] != "blob":
+                blocked[update.target] = BlockedError(f"{update.target.ops}: {file} is a folder")
+            elif found != ("blob", _blob(update.values.to_yaml().encode(), len(base))):
+                changed.append(update)
+        return changed, blocked
+
+    def _commit(self, base: str | None, updates: Sequence[Update]) -> list[str]:
+        """A commit for each, one after the other: https://git-scm.com/docs/git-fast-import#_input_format"""
+        when = f"{int(time.time())} +0000"
+        stream = bytearray()
+        for mark, update in enumerate(updates, 1):
+            parent = f"from {base}\n" if mark == 1 and base else ""
+            head = f"commit {_NEXT}\nmark :{mark}\ncommitter {self._git.user} {when}\n"
+            stream += head.encode() + _data(_message(update, self._links(update))) + parent.encode()
+            stream += f"M 100644 inline {update.target.values_file}\n".encode() + _data(update.values.to_yaml())
+            stream += f"get-mark :{mark}\n".encode()
+        if not base:  # the ref of an earlier try is no parent
+            stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
+        done = self._git(self._mirror.folder, "fast-import", "--quiet", "--force", stdin=bytes(stream))
+        return done.decode().split()
+
+
+def _folders(file: str) -> list[str]:
+    return [str(folder) for folder in PurePosixPath(file).parents][:-1]
+
+
+def _blob(content: bytes, id_length: int) -> str:
+    """The id that git gives to a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    hashed = sha1 if id_length == 40 else sha256
+    return hashed(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _data(text: str) -> bytes:
+    content = text.encode()
+    return b"data %d\n%b\n" % (len(content), content)
+
+
+def _message(update: Update, links: Sequence[str]) -> str:
+    """Trailers say what the commit is for, so that tools need not read the file."""
+    target, source = update.target, update.values.source
+    looks = "\n".join(links) + "\n\n" if links else ""
+    return (
+        f"Deploy {target.app} {short(source.ref)} ({source.commit[:12]}) to {target.environment}\n\n{looks}"
+        f"Dppctl-App: {target.app}\n"
+        f"Dppctl-Environment: {target.environment}\n"
+        f"Dppctl-Source-Ref: {source.ref}\n"
+        f"Dppctl-Source-Commit: {source.commit}\n"
+        f"Dppctl-Image: {update.values.image or 'none'}\n"
+    )
+
+
+def _is_overtaken(error: BaseException) -> bool:
+    return isinstance(error, GitError) and any(words in str(error) for words in _OVERTAKEN)

@@ -1,0 +1,63 @@
+"""Of several bots that share a store only one reconciles; the others wait, and one takes over when it ends.
+
+With SQLite, whose users are on one machine, a locked file beside the database says who; with PostgreSQL an advisory
+lock (https://www.postgresql.org/docs/current/explicit-locking.html). Both go when their holder does, however it ends.
+"""
+
+import fcntl
+from typing import IO
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from bot.store.store import Store
+
+_LOCK = 0x6470706E  # any number that is ours
+
+
+class Leader:
+    """One bot's claim."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._file: IO[str] | None = None
+        self._connection: Connection | None = None
+
+    def is_mine(self) -> bool:
+        """Are we the one, now or since before? To be asked before each round: a lost connection is a lost claim."""
+        return self._holds_file() if self._store.is_sqlite else self._holds_lock()
+
+    def give_up(self) -> None:
+        """Let another one take over."""
+        if self._file:
+            self._file.close()
+        if self._connection:
+            self._connection.invalidate()
+            self._connection.close()
+        self._file = self._connection = None
+
+    def _holds_file(self) -> bool:
+        if self._file:
+            return True
+        file = open(f"{self._store.file}.leader", "w")  # noqa: SIM115 (it is kept)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def _holds_lock(self) -> bool:
+        try:
+            if self._connection:
+                self._connection.execute(text("SELECT 1"))
+                return True
+            connection = self._store.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _LOCK}):
+                self._connection = connection
+                return True
+            connection.close()
+        except DBAPIError:
+            self.give_up()
+        return False

@@ -1,0 +1,192 @@
+"""The tables of the store. Each change to them is a migration in `bot/migrations/versions`; a test compares the two."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, get_args
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+DeliveryState = Literal["received", "ignored", "processed", "failed"]
+State = Literal["building", "waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped"]
+RequestState = Literal["waiting", "done", "refused", "failed"]
+OPEN = frozenset({"building", "waiting", "running"})
+ENDED = frozenset(get_args(State)) - OPEN
+
+
+class _UtcTime(TypeDecorator[datetime]):
+    """Times in UTC; SQLite forgets the zone and gets it back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC) if value else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: _UtcTime, dict[str, Any]: JSON, str: Text}
+
+
+class Delivery(Base):
+    """A webhook delivery and what became of it."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # GitHub's X-GitHub-Delivery
+    event: Mapped[str]
+    repository: Mapped[str | None]
+    ref: Mapped[str | None]
+    before: Mapped[str | None]
+    after: Mapped[str | None]
+    status: Mapped[dict[str, Any] | None]  # of a `status` event, what it says: context, state, description
+    state: Mapped[str] = mapped_column(index=True)  # a DeliveryState
+    reason: Mapped[str | None]
+    received: Mapped[datetime] = mapped_column(index=True)
+    finished: Mapped[datetime | None]
+
+
+class Deployment(Base):
+    """One commit of one app for one environment, from its build, ops commit or refusal to the end."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (Index("ix_deployments_place", "app", "environment"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    environment: Mapped[str]  # "": the whole .dppctl.yaml was refused
+    ref: Mapped[str]
+    commit: Mapped[str]
+    ops_commit: Mapped[str | None]  # None: nothing was written
+    state: Mapped[str] = mapped_column(index=True)  # a State
+    error: Mapped[str | None]
+    receipt: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    changed: Mapped[datetime] = mapped_column(index=True)
+    # The ops commit, which is for one app and environment only; or what is built, refused or skipped, hashed.
+    key: Mapped[str] = mapped_column(unique=True)
+    log_size: Mapped[int] = mapped_column(default=0)
+    log_dropped: Mapped[int] = mapped_column(default=0)
+    events: Mapped[list["DeploymentEvent"]] = relationship(order_by="DeploymentEvent.id", lazy="raise")
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of all pipelines, when there is a receipt."""
+        return None if self.receipt is None else sum(one["rows"] or 0 for one in self.receipt["pipelines"])
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will happen to it any more."""
+        return self.state in ENDED
+
+
+class DeploymentEvent(Base):
+    """One step in a deployment's life."""
+
+    __tablename__ = "deployment_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), index=True)
+    time: Mapped[datetime]
+    phase: Mapped[str]
+    message: Mapped[str]
+    receipt: Mapped[dict[str, Any] | None]  # of a scheduled run
+
+
+class LogChunk(Base):
+    """Some lines of a deployment's log."""
+
+    __tablename__ = "log_chunks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), index=True)
+    text: Mapped[str]
+
+
+class BuiltImage(Base):
+    """What was built from an app's files: the same files get the same image, in whatever environment."""
+
+    __tablename__ = "images"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    tree: Mapped[str] = mapped_column(primary_key=True)  # the id that git gives to the files
+    image: Mapped[str]  # HOST/NAME@sha256:…
+    built: Mapped[datetime]
+
+
+class Hold(Base):
+    """An environment that is not deployed automatically."""
+
+    __tablename__ = "holds"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    since: Mapped[datetime]
+    # Set when another ref was deployed by hand: what would have been deployed then, and the tree of its files.
+    # The hold ends by itself when that is something else. None: until a person releases it.
+    until_ref: Mapped[str | None]
+    until_tree: Mapped[str | None]
+
+
+class DeployRequest(Base):
+    """A `dppctl deploy`, which the bot takes as it takes a delivery."""
+
+    __tablename__ = "deploy_requests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    environment: Mapped[str]
+    ref: Mapped[str | None]
+    state: Mapped[str] = mapped_column(index=True)  # a RequestState
+    message: Mapped[str]
+    deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))
+    created: Mapped[datetime]
+
+
+class Notice(Base):
+    """What GitHub was told of a deployment."""
+
+    __tablename__ = "github_notes"
+
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    github_id: Mapped[int | None] = mapped_column(BigInteger)  # of GitHub's deployment, once there is one
+    state: Mapped[str | None]  # of GitHub's deployment
+    status: Mapped[str | None]  # of the commit, with its description
+    # The deployment's, when there was nothing left to tell. Both, as some clocks count in seconds.
+    changed: Mapped[datetime | None]
+    seen: Mapped[str | None]
+
+
+class SeenTag(Base):
+    """When a tag appeared at its commit: git does not tell. Those seen at one look have the same time."""
+
+    __tablename__ = "tags_seen"
+
+    repository: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)  # refs/tags/…
+    commit: Mapped[str]
+    appeared: Mapped[datetime]
+
+
+class SeenApp(Base):
+    """When an app was first looked at: the tags that were there are its baseline."""
+
+    __tablename__ = "apps_seen"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    baseline: Mapped[datetime]
+
+
+class Total(Base):
+    """A number that only grows, such as how often git was called."""
+
+    __tablename__ = "totals"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float] = mapped_column(Double)

@@ -1,0 +1,84 @@
+"""`dppctl build`: the image of an app, built and pushed as the bot would after a push."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.config_option import CONFIG_OPTION
+
+if TYPE_CHECKING:
+    from bot.model.app_config import AppConfig
+    from bot.model.names import RepoPath
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--app", help="OWNER/REPO[/PATH]; left out: the one that .dppctl.yaml names.")
+@CONFIG_OPTION
+def build(folder: Path, app: str | None, config: Path) -> None:
+    """Build the image of the app in DIR (default: here), as it is committed, and print its name with its digest.
+
+    What the registry has already is not built again. The settings (DPPCTL_REGISTRY and so on) are those of --config or
+    the environment. The log goes to stderr. Exit code: 0, 1 when the build fails, 2 for wrong use or input.
+    """
+    from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError
+    from bot.images.registry.errors import RegistryError
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        click.echo(_build(folder, app, config, stop))
+    except BuildStoppedError:
+        raise SystemExit(130) from None
+    except (BuildError, BuildPutOffError, RegistryError) as error:
+        click.echo(f"dppctl: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) -> str:
+    from bot.git.command import Git
+    from bot.images.decide import Ready
+    from bot.images.service import make_image_service
+    from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
+    from bot.model.values import Source
+    from bot.settings import load_settings
+    from cli.commands.head_commit import HeadCommit
+
+    settings = load_settings(config, receives=False)
+    committed = HeadCommit(Git(settings), folder)
+    text = committed.read(CONFIG_FILE)
+    app_config = parse_app_config(text, str(folder / CONFIG_FILE)) if text is not None else AppConfig()
+    app = _app(name, app_config)
+    shop = make_image_service(settings)
+    dockerfile = (app_config.build or Build()).dockerfile
+    kind = shop.means.kind(app, app_config, committed.read(dockerfile) is not None)
+    if kind is None:
+        from cli.errors import InputError
+
+        raise InputError(f"{app} runs without an image: {shop.means.why_not}")
+    if committed.is_dirty():
+        click.echo(f"dppctl: what is not committed below {folder} is left out", err=True)
+    if isinstance(kind, Ready):
+        return shop.ready(kind.reference)
+    if image := shop.tagged(app, committed.tree):
+        return image
+    source = Source(repository=app.repository, path=app.path, ref=committed.ref, commit=committed.commit)
+    work = shop.work(app, committed.tree, source, kind, committed.export)
+    return work(lambda line: click.echo(line, err=True), stop)
+
+
+def _app(name: str | None, config: "AppConfig") -> "RepoPath":
+    from bot.model.names import RepoPath
+    from cli.errors import InputError
+
+    if name is not None:
+        return RepoPath.parse(name)
+    named = sorted({one.app_repo_path for one in config.continuous_deployment})
+    if len(named) != 1:
+        known = f".dppctl.yaml names {', '.join(named)}" if named else "no .dppctl.yaml names one"
+        raise InputError(f"which app is it? {known}; say --app OWNER/REPO/PATH")
+    return RepoPath.parse(named[0])

@@ -1,0 +1,190 @@
+"""`dppctl doctor`: what of this machine is there, what is missing, what that costs and how to get it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+_LOW_DISK = 2 * 10**9
+"""Bytes: dpp's environment takes 0.2 GB, PostgreSQL and the data of a middling job the rest."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that dppctl uses; `without` says what it costs to lack it, `get` how to get it."""
+
+    name: str
+    found: bool
+    what: str
+    """Version and place."""
+    without: str
+    get: str
+    required: bool = False
+
+
+@click.command()
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def doctor(output: str) -> None:
+    """Say what of this machine is there and what is missing, what that costs and how to get it.
+
+    Exit code: 0, or 1 when something is missing that dppctl cannot do without.
+    """
+    parts = list(examine())
+    if output == "json":
+        click.echo(json.dumps([asdict(part) for part in parts], indent=1))
+    elif sys.stdout.isatty():
+        _table(parts)
+    else:
+        for part in parts:
+            click.echo(_line(part))
+    sys.exit(any(part.required and not part.found for part in parts))
+
+
+def examine() -> Iterator[Part]:
+    """Every part, the required ones first."""
+    yield Part("Python", True, f"{sys.version.split()[0]}, {sys.executable}", "", "", required=True)
+    yield _command("git", ["--version"], "no deployments, no ops repo", "install git", required=True)
+    yield _uv()
+    yield _runtime()
+    yield from _postgres()
+    yield _command("psql", ["--version"], "no shell on PostgreSQL databases", "install postgresql-client")
+    yield _command("sqlite3", ["--version"], "no shell on SQLite databases", "install sqlite3")
+    yield _adminer()
+    yield _datasette()
+    yield from _builders()
+    yield _command("podman", ["--version"], "no apps with an image of their own", "install podman")
+    yield from _disks()
+
+
+def _command(name: str, ask: list[str], without: str, get: str, *, required: bool = False) -> Part:
+    place = shutil.which(name)
+    return Part(name, bool(place), f"{_version([place, *ask])}, {place}" if place else "", without, get, required)
+
+
+def _uv() -> Part:
+    without, get = "dpp's environment cannot be made", "pip install uv"
+    try:
+        import uv
+
+        place = uv.find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        return Part("uv", False, "", without, get, required=True)
+    return Part("uv", True, f"{_version([place, '--version'])}, {place}", without, get, required=True)
+
+
+def _runtime() -> Part:
+    from cluster.local.folders import cache_dir
+    from cluster.local.workers.dpp_environment import find_runtime
+
+    runtime = find_runtime(cache_dir())
+    without = "the first run makes it: about a minute, 60 MB to download"
+    get = "dppctl run, or nothing: it comes by itself"
+    if runtime is None:
+        return Part("dpp", False, "", without, get)
+    size = sum(file.lstat().st_size for file in runtime.folder.rglob("*"))
+    return Part("dpp", True, f"{size / 10**6:.0f} MB, {runtime.folder}", without, get)
+
+
+def _postgres() -> Iterator[Part]:
+    from cluster.errors import ClusterError
+    from cluster.local.databases import postgres
+
+    without = "no --db postgres; SQLite and databases with a URL work"
+    folder = postgres.binaries()
+    what = f"{_version([str(folder / 'postgres'), '--version'])}, {folder}" if folder else ""
+    yield Part("PostgreSQL server", bool(folder), what, without, "install postgresql (its binaries are enough)")
+    try:
+        user = postgres.unprivileged_user()
+    except ClusterError as error:
+        yield Part("PostgreSQL's user", False, "", f"{without}: {error}", "useradd --system postgres")
+        return
+    if user:
+        yield Part("PostgreSQL's user", True, f"{user}, for root may not run it", without, "")
+
+
+def _adminer() -> Part:
+    from cluster.local.databases.web_ui import adminer
+
+    found = adminer()
+    what = f"PHP {_version([found[0], '--version'])}, {found[1]}" if found else ""
+    return Part(
+        "Adminer",
+        bool(found),
+        what,
+        "no web pages for PostgreSQL databases; psql works",
+        "install adminer, php-cli and php-pgsql",
+    )
+
+
+def _datasette() -> Part:
+    from importlib.metadata import PackageNotFoundError, version
+
+    without, get = "no web pages for SQLite databases", "pip install datasette"
+    try:
+        return Part("Datasette", True, version("datasette"), without, get)
+    except PackageNotFoundError:
+        return Part("Datasette", False, "", without, get)
+
+
+def _builders() -> Iterator[Part]:
+    """Each is tried, in a folder that is gone afterwards."""
+    from bot.images.builders.choose import Options, probe
+
+    without = "no images with it; apps with a Dockerfile need one of the builders"
+    with tempfile.TemporaryDirectory(prefix="dppctl-doctor-") as folder:
+        for found in probe(Options(Path(folder))):
+            what = found.what.removeprefix(f"{found.name}: ")
+            yield Part(f"builder {found.name}", found.works, what, without, found.get)
+
+
+def _disks() -> Iterator[Part]:
+    from cluster.local.folders import cache_dir, data_dir
+
+    for name, folder, setting in (
+        ("cache", cache_dir(), "DPPCTL_CACHE_DIR"),
+        ("data", data_dir(), "DPPCTL_DATA_DIR"),
+    ):
+        there = next(above for above in (folder, *folder.parents) if above.is_dir())
+        free = shutil.disk_usage(there).free
+        yield Part(
+            f"free disk for {name}",
+            free > _LOW_DISK,
+            f"{free / 10**9:.1f} GB free, {folder}",
+            "runs may end with a full disk",
+            f"free some, or let {setting} name another folder",
+        )
+
+
+def _version(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    found = re.search(r"\d+(\.\w+)+", done.stdout)
+    return found[0] if found else (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+def _line(part: Part) -> str:
+    if part.found:
+        return f"found    {part.name}: {part.what}"
+    what = f" ({part.what})" if part.what else ""
+    return f"missing  {part.name}{what}: {part.without}. To get it: {part.get}"
+
+
+def _table(parts: list[Part]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for heading in ("", "", "what and where", "what lacking it costs", "how to get it"):
+        table.add_column(heading, overflow="fold")
+    for part in parts:
+        mark = "[green]✓[/]" if part.found else "[red]✗[/]" if part.required else "[yellow]-[/]"
+        missing = ("", "") if part.found else (part.without, part.get)
+        table.add_row(mark, part.name, escape(part.what), *missing)
+    Console().print(table)

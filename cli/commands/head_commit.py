@@ -1,0 +1,48 @@
+"""A folder of somebody's clone, as it is committed: what a push of it would bring."""
+
+from functools import cached_property
+from pathlib import Path
+
+from bot.errors import BotError
+from bot.git.command import Git, GitError
+from bot.git.export import export
+
+
+class HeadCommit:
+    """The folder at HEAD."""
+
+    def __init__(self, git: Git, folder: Path) -> None:
+        """Raises BotError when it is in no clone, or nothing is committed there."""
+        self._git = git
+        self._folder = folder
+        try:
+            self.commit = self._ask("rev-parse", "--verify", "HEAD^{commit}")
+            self.tree = self._ask("rev-parse", "--verify", "HEAD:./")
+        except GitError as error:
+            raise BotError(f"{folder}: nothing of it is committed, and images are of what is: {error}") from None
+
+    @cached_property
+    def ref(self) -> str:
+        """The branch, or the commit when there is none."""
+        try:
+            return self._ask("symbolic-ref", "--quiet", "HEAD")
+        except GitError:
+            return self.commit
+
+    def read(self, name: str) -> str | None:
+        """A file below the folder; None without one."""
+        try:
+            return self._git(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
+        except GitError:
+            return None
+
+    def is_dirty(self) -> bool:
+        """Is something below the folder not committed?"""
+        return bool(self._ask("status", "--porcelain", "--", "."))
+
+    def export(self, target: Path) -> None:
+        """Put the committed files into the new folder. Raises BotError for names that lead out of it."""
+        export(self._git, self._folder, self.tree, target)
+
+    def _ask(self, *arguments: str) -> str:
+        return self._git(self._folder, *arguments).decode(errors="replace").strip()

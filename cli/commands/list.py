@@ -1,0 +1,15 @@
+"""`dppctl list`: what there is."""
+
+import click
+
+from cli.lazy import LazyGroup
+
+KINDS = {
+    "pods": ("cli.commands.pods:pods", "Pods of this machine: name, status, age, pipeline (JSON)."),
+    "deployments": ("cli.commands.list_deployments:deployments", "What was deployed where, and how it ended."),
+}
+
+
+@click.group("list", cls=LazyGroup, places=KINDS)
+def list_() -> None:
+    """List what there is."""

@@ -1,0 +1,35 @@
+"""`dppctl list deployments`: what `dppctl up` deployed, with what result."""
+
+import json
+from pathlib import Path
+
+import click
+
+from cli.config_option import CONFIG_OPTION
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--app", help="Only this one: OWNER/REPO or OWNER/REPO/PATH.")
+@click.option("--environment", help="Only what went there.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
+def deployments(config: Path, app: str | None, environment: str | None, limit: int) -> None:
+    """List deployments as JSON, the newest first."""
+    from cli.open_store import open_store
+
+    with open_store(config) as store:
+        found = [
+            {
+                "id": deployment.id,
+                "app": deployment.app,
+                "environment": deployment.environment,
+                "ref": deployment.ref,
+                "commit": deployment.commit,
+                "state": deployment.state,
+                "rows": deployment.rows,
+                "changed": deployment.changed.isoformat(),
+                "error": deployment.error,
+            }
+            for deployment in store.deployments(limit, app=app, environment=environment)
+        ]
+    click.echo(json.dumps(found, indent=1))

@@ -1,0 +1,102 @@
+"""`dppctl list pods`, `dppctl stop` and `dppctl ssh`: what runs on this machine, or is kept for a while."""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from cli.errors import InputError
+
+if TYPE_CHECKING:
+    from cluster.local.sessions.record import Session
+
+
+@click.command()
+def pods() -> None:
+    """List the pods: name, status (assigned: it runs; available: it is kept for a while), age, pipeline."""
+    from cluster.local.durations import short
+    from cluster.local.sessions.record import all_pods
+
+    lines = [
+        json.dumps(
+            {"name": pod.name, "status": pod.status, "age": short(pod.age), "pipeline": pod.pipeline},
+            ensure_ascii=False,
+        )
+        for pod in all_pods()
+    ]
+    click.echo("[" + ",\n ".join(lines) + "]")
+
+
+@click.command()
+@click.argument("names", metavar="NAME... | all", nargs=-1, required=True)
+def stop(names: tuple[str, ...]) -> None:
+    """End pods: their pipelines, their database server, their web pages.
+
+    A SQLite database and what was published stay.
+    """
+    from cluster.local.sessions import record
+
+    chosen = record.all_pods() if names == ("all",) else [record.load(name) for name in dict.fromkeys(names)]
+    for pod in chosen:
+        record.stop(pod)
+        click.echo(f"Stopped {pod.name}" + (f"; its data stays in {pod.file}" if pod.file else ""))
+    if not chosen:
+        click.echo("No pod runs")
+
+
+@click.command()
+@click.argument("name")
+def ssh(name: str) -> None:
+    """Open a shell in a worker's folder, with dpp on PATH and DPP_DB_ENGINE set, or on a pod's database."""
+    from cluster.local.sessions import record
+
+    pod = record.load(name)
+    if pod.kind == "db":
+        _become(*_database_shell(pod))
+    _become(*_worker_shell(pod), folder=pod.workload)
+
+
+def _worker_shell(pod: "Session") -> tuple[list[str], dict[str, str]]:
+    """The user's shell, and the environment that makes it the worker's."""
+    if not Path(pod.workload).is_dir():
+        raise InputError(f"the folder that {pod.name} worked in is gone: {pod.workload}")
+    path = os.pathsep.join([*filter(None, [pod.path]), os.environ.get("PATH", os.defpath)])
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    prompt = f"{pod.name}:~$ "
+    if Path(shell).name in ("sh", "dash", "bash", "ksh"):
+        # They expand it each time: the workload shows as home, and what lies below it as below home.
+        prompt = f'{pod.name}:~${{PWD#"$DPPCTL_WORKLOAD"}}$ '
+    arguments = [shell]
+    if Path(shell).name == "bash" and sys.stdin.isatty():
+        # Without it, the user's own settings would have the last word.
+        settings = pod.folder / "bashrc"
+        own = "[ ! -f ~/.bashrc ] || . ~/.bashrc"
+        settings.write_text(f"{own}\nPATH={shlex.quote(path)}\nPS1={shlex.quote(prompt)}\n", encoding="utf-8")
+        arguments += ["--rcfile", str(settings)]
+    own_variables = {"PATH": path, "PS1": prompt, "DPPCTL_WORKLOAD": str(Path(pod.workload).resolve())}
+    return arguments, {**os.environ, **pod.environment, **own_variables}
+
+
+def _database_shell(pod: "Session") -> tuple[list[str], dict[str, str]]:
+    look = f"look at {pod.urls['web_ui']}" if "web_ui" in pod.urls else "install it"
+    if pod.file:
+        if client := shutil.which("sqlite3"):
+            return [client, pod.file], dict(os.environ)
+        raise InputError(f"sqlite3, which opens {pod.file}, is not installed; {look}")
+    if client := shutil.which("psql"):
+        server = urlsplit(pod.engine)
+        command = [client, "-h", str(server.hostname), "-p", str(server.port), "-U", str(server.username)]
+        return command, {**os.environ, "PGPASSFILE": str(pod.folder / "pgpass")}
+    raise InputError(f"psql, which opens a PostgreSQL database, is not installed; {look}")
+
+
+def _become(arguments: list[str], environment: dict[str, str], folder: str = ".") -> NoReturn:
+    sys.stdout.flush()
+    os.chdir(folder)
+    os.execvpe(arguments[0], arguments, environment)  # noqa: S606

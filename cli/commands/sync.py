@@ -1,0 +1,39 @@
+"""`dppctl sync`: the sync that runs in a cluster and deploys with helm."""
+
+from pathlib import Path
+
+import click
+
+from cli.config_option import CONFIG_OPTION
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--once", is_flag=True, help="One pass; the exit code is 1 when an environment failed.")
+@click.option("--dry-run", is_flag=True, help="With --once: show as a diff what would change, and change nothing.")
+def sync(config: Path, once: bool, dry_run: bool) -> None:
+    """Bring a Kubernetes cluster to what the ops repos say, with helm, until it is ended.
+
+    The cluster is the one that KUBECONFIG names, or the one that this runs in. DPPCTL_SYNC_ENVIRONMENTS says which
+    environments belong to it: staging=NAMESPACE,production=NAMESPACE. All settings are in docs/sync.md.
+    """
+    import signal
+    import threading
+
+    from cli.errors import InputError
+    from cli.servers.sync_server import SyncServer
+
+    if dry_run and not once:
+        raise InputError("--dry-run goes with --once")
+    stop = threading.Event()
+    with SyncServer(config, stop) as syncing:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: syncing.sync.stop())
+        if dry_run:
+            failed = syncing.preview(click.echo)
+        elif once:
+            failed = not syncing.sync.sync()
+        else:
+            failed = syncing.serve(click.echo)
+    if failed:
+        raise SystemExit(1)

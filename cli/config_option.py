@@ -1,0 +1,27 @@
+"""`--config`: the folder of dppctl's servers."""
+
+from pathlib import Path
+
+import click
+
+from bot.model.registration import REGISTRATION_FILE
+
+
+def home_folder() -> Path:
+    """Where `dppctl init` makes it: https://click.palletsprojects.com/en/stable/api/#click.get_app_dir"""
+    return Path(click.get_app_dir("dppctl"))
+
+
+def servers_folder() -> Path:
+    """This folder, if it is one; else the one that `dppctl init` made; else this folder."""
+    here, made = Path(), home_folder()
+    return made if not (here / REGISTRATION_FILE).exists() and (made / REGISTRATION_FILE).exists() else here
+
+
+CONFIG_OPTION = click.option(
+    "--config",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=servers_folder,
+    show_default="here, or dppctl's in your home",
+    help="The folder with apps.yaml and .env.",
+)

@@ -1,0 +1,142 @@
+"""Where secrets are kept: the system's keyring, a `.env` file that only its owner can read, or a Kubernetes Secret.
+
+The servers read them from there: `.env` and the keyring by `bot.settings`, the Secret as the chart's environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from dotenv import dotenv_values, set_key
+
+from cli.errors import InputError
+
+
+class SecretStore(Protocol):
+    """Keeps values by the names of variables, `DPPCTL_…`."""
+
+    def read(self, variable: str) -> str | None:
+        """What is kept; None: nothing."""
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Keep these, and what else is there. Raises InputError."""
+
+    def __str__(self) -> str:
+        """How messages call it."""
+
+
+class EnvFile:
+    """`NAME='value'` lines; mode 0600. Other lines stay as they are."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __str__(self) -> str:
+        return str(self._file)
+
+    def read(self, variable: str) -> str | None:
+        """From the file."""
+        return dotenv_values(self._file, interpolate=False).get(variable)
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """All at once, or nothing."""
+        part = self._file.with_name(f"{self._file.name}.part")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part.unlink(missing_ok=True)
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            if self._file.exists():
+                part.write_bytes(self._file.read_bytes())
+            for name, value in values.items():
+                set_key(part, name, value)
+            part.chmod(0o600)
+            os.replace(part, self._file)
+        except OSError as error:
+            raise InputError(f"{self._file} cannot be written: {error.strerror}") from None
+
+
+class Keyring:
+    """The system's keyring, by https://keyring.readthedocs.io: Secret Service, KWallet, macOS's, Windows'."""
+
+    def __init__(self, service: str) -> None:
+        """service: the name under which the keyring has them. Raises InputError where there is no keyring."""
+        import keyring
+        from keyring.backends.fail import Keyring as NoKeyring
+
+        self.service = service
+        self._keyring = keyring
+        if isinstance(keyring.get_keyring(), NoKeyring):
+            raise InputError("this system has no keyring; keep the secrets in a file instead: --env-file")
+
+    def __str__(self) -> str:
+        return "the system's keyring"
+
+    def read(self, variable: str) -> str | None:
+        """From the keyring, which may ask its owner."""
+        from keyring.errors import KeyringError
+
+        try:
+            return self._keyring.get_password(self.service, variable)
+        except KeyringError as error:
+            raise self._wrong(error) from None
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """One by one, as keyrings do."""
+        from keyring.errors import KeyringError
+
+        try:
+            for name, value in values.items():
+                self._keyring.set_password(self.service, name, value)
+        except KeyringError as error:
+            raise self._wrong(error) from None
+
+    def _wrong(self, error: Exception) -> InputError:
+        return InputError(f"the system's keyring does not answer ({error}); unlock it, or use --env-file")
+
+
+class KubernetesSecret:
+    """A Secret of a namespace, as `charts/dppctl` takes it: DPPCTL_GITHUB_TOKEN has the key `github-token`."""
+
+    def __init__(self, api: Any, namespace: str, name: str = "dppctl") -> None:
+        """api: a CoreV1Api of the kubernetes client."""
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+
+    def __str__(self) -> str:
+        return f"the Secret {self._name} in the namespace {self._namespace}"
+
+    def read(self, variable: str) -> str | None:
+        """From the cluster."""
+        import base64
+
+        found = (self._get() or {}).get(_key(variable))
+        return base64.b64decode(found).decode() if found is not None else None
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Made when it is not there."""
+        from kubernetes.client import ApiException
+
+        body = {"metadata": {"name": self._name}, "stringData": {_key(name): value for name, value in values.items()}}
+        try:
+            if self._get() is None:
+                self._api.create_namespaced_secret(self._namespace, body)
+            else:
+                self._api.patch_namespaced_secret(self._name, self._namespace, body)
+        except ApiException as error:
+            raise InputError(f"{self} cannot be written: {error.reason}") from None
+
+    def _get(self) -> dict[str, str] | None:
+        from kubernetes.client import ApiException
+
+        try:
+            return self._api.read_namespaced_secret(self._name, self._namespace).data or {}
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise InputError(f"{self} cannot be read: {error.reason}") from None
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix("DPPCTL_").lower().replace("_", "-")

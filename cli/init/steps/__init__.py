@@ -1,0 +1,1 @@
+"""One step of `dppctl init` a file."""

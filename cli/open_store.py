@@ -1,0 +1,61 @@
+"""The store of a `dppctl up`, for the commands that look into it or ask it for something."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.settings import load_settings
+from bot.store.store import Store
+from bot.store.tables import Deployment
+from cli.errors import InputError
+
+POLL_SECONDS = 0.25
+
+
+@contextmanager
+def open_store(config: Path) -> Iterator[Store]:
+    """Raises BotError or InputError when there is none."""
+    settings = load_settings(config)
+    if not settings.database_url.get_secret_value() and not settings.state_dir.is_dir():
+        raise InputError(f"{settings.state_dir}: not there; has `dppctl up` run with this --config?")
+    try:
+        store = Store(settings.database)
+    except SQLAlchemyError as error:
+        raise InputError(f"the store does not open: {str(error).partition(chr(10))[0]}") from None
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def find(store: Store, identity: int) -> Deployment:
+    """Raises InputError when there is no such deployment."""
+    found = store.deployment(identity)
+    if found is None:
+        raise InputError(f"there is no deployment {identity}; `dppctl list deployments` lists them")
+    return found
+
+
+def watch(store: Store, identity: int) -> Iterator[Deployment]:
+    """The deployment whenever something about it may have changed, the last time when it has ended."""
+    seen = -1
+    while True:
+        now = store.change_number()
+        if now != seen:
+            seen = now
+            found = find(store, identity)
+            yield found
+            if found.ended:
+                return
+        time.sleep(POLL_SECONDS)
+
+
+def unseen(seen: str, now: str) -> str:
+    """What a log says beyond what was seen of it. Its oldest part may be gone meanwhile."""
+    if now.startswith(seen):
+        return now[len(seen) :]
+    tail = seen[-1000:]
+    return now.rpartition(tail)[2] if tail in now else now

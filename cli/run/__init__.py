@@ -1,0 +1,1 @@
+"""What `dppctl run` needs: workloads, archives, reports."""

@@ -1,0 +1,128 @@
+"""What `dppctl run` tells while it runs: plain lines in the words of dpp, or JSON lines for programs.
+
+cli/run/terminal_report.py has what it shows on a terminal.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+if TYPE_CHECKING:
+    from cluster.local.databases.database import Database
+
+Event = dict[str, Any]
+WORDS = {"succeeded": "SUCCESS", "failed": "FAILURE", "stopped": "STOPPED"}
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Report:
+    """Plain lines, for files and pipes."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._verbose = verbose
+        self._next_line: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def note(self, line: str) -> None:
+        """Something that takes time; it goes to stderr."""
+        click.echo(line, err=True)
+
+    def assigned(self, worker: str, db: str | None, database: "Database") -> None:
+        """The pods of the run: the worker's name, the name of the database's (None: it is the user's own)."""
+        self.line("Using the local cluster")
+        self.line(f"Assigned Worker Pod: {worker}")
+        if db:
+            self.line(f"Assigned DB Pod: {db}")
+        for line in database.describe():
+            self.line(line)
+
+    def event(self, event: Event) -> None:
+        """An event of the worker's (worker/events.py); `ended` is told by `ended`."""
+        kind = event["event"]
+        if kind == "started":
+            self.started(event["pipeline"])
+        elif kind == "progress":
+            self.progress(event["pipeline"], event["rows"])
+        elif kind == "finished":
+            self.finished(event["result"])
+        elif kind == "invalid":
+            self.invalid(event["errors"])
+        elif kind == "log" and self._verbose:
+            self.line(f"[{event['pipeline']}] >>> {event['line']}")
+        elif kind == "skipped_log" and self._verbose:
+            self.line(f"({event['lines']} lines of the log left out)")
+
+    def invalid(self, errors: list[dict[str, str]]) -> None:
+        """Nothing ran, because of these."""
+        for error in errors:
+            click.echo(f"dppctl: {error['where']}: {error['message']}", err=True)
+
+    def started(self, pipeline: str) -> None:
+        """A pipeline has started."""
+        self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
+        self.line(f"{pipeline}: WAITING FOR OUTPUT")
+
+    def progress(self, pipeline: str, rows: int) -> None:
+        """So many rows went through a pipeline so far."""
+        if rows and time.monotonic() >= self._next_line[pipeline]:
+            self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
+            self.line(f"{pipeline}: RUNNING, processed {rows} rows")
+
+    def finished(self, result: dict[str, Any]) -> None:
+        """A pipeline has ended."""
+        self.line(outcome(result))
+
+    def ended(self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None) -> None:
+        """All pipelines have ended; published: kind, path in the workload, URL; keep: how long the pods stay."""
+        self.line("INFO    :RESULTS:")
+        for result in receipt["pipelines"]:
+            self.line(f"INFO    :{WORDS[result['status']]}: {result['id']} {result['stats']!r}")
+            if result["error"]:
+                self.line("\n| ".join(["+--------", *result["error"].splitlines()]) + "\n+--------")
+        for kind, title in (("data package", "Data Packages"), ("site", "Static Website")):
+            places = [place for place in published if place[0] == kind]
+            if places:
+                self.line(f"Syncing {title} to Local Storage")
+            for _, source, url in places:
+                self.line(f"{source} > {url}")
+        self.line("Unassigned Worker Pod")
+        if keep:
+            self.line(f"Keeping the DB and Web UI running for {keep}")
+
+    def line(self, line: str) -> None:
+        """Print it."""
+        print(line, flush=True)  # a log may have a million lines: click.echo takes twice as long
+
+
+class JsonReport(Report):
+    """Events as JSON lines, then the receipt as the last line."""
+
+    def assigned(self, worker: str, db: str | None, database: "Database") -> None:
+        about = {"kind": database.kind, "web_ui": database.web_ui, "file": database.file and str(database.file)}
+        self.event({"event": "assigned", "worker": worker, "db": db, "database": about})
+
+    def event(self, event: Event) -> None:
+        if event["event"] == "invalid":
+            self.invalid(event["errors"])
+        self.line(json.dumps(event))
+
+    def ended(self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None) -> None:
+        for kind, source, url in published:
+            self.event({"event": "published", "kind": kind, "source": source, "url": url, "keep": keep})
+        self.line(json.dumps(receipt))
+
+
+def outcome(result: dict[str, Any]) -> str:
+    """`./dump-to-db: SUCCESS, processed 90088 rows`."""
+    return f"{result['id']}: {WORDS[result['status']]}, processed {result['rows']} rows"

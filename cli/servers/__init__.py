@@ -1,0 +1,1 @@
+"""The servers, wired together from their settings."""

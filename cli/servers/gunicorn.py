@@ -1,0 +1,88 @@
+"""The receiver's processes: gunicorn, on a socket that we opened: port 0 works, and nobody is refused while it starts.
+
+It is apart from the bot and sync, so that what they compute does not make GitHub (or a person) wait for an answer.
+https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from bot.errors import BotError
+from bot.settings import Settings
+from cluster.local.processes import die_with_parent
+
+WORKERS = 2
+THREADS = 16  # of each worker; pages that are live hold some of them (webhooks/change_stream.py)
+STOP_SECONDS = 2.0
+_BIND_SECONDS = 5.0  # what was killed a moment ago may still hold the port
+_ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
+
+
+class Receiver:
+    """Runs from its making until `stop`."""
+
+    def __init__(self, config: Path, settings: Settings, log: IO[str] | None = None) -> None:
+        """`log`: in place of stderr. Raises BotError when the address cannot be used."""
+        with _listen(settings.host, settings.port) as listening:
+            port = listening.getsockname()[1]
+            self.address = _url(settings.host, port)
+            # Where this machine reaches it.
+            self.here = _url("127.0.0.1", port) if settings.host in _ANY_HOST else self.address
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "gunicorn", "webhooks.wsgi:application()"),
+                    *("--bind", f"fd://{listening.fileno()}", "--workers", str(WORKERS), "--threads", str(THREADS)),
+                    *("--worker-class", "gthread", "--graceful-timeout", "1", "--keep-alive", "5"),
+                    *("--no-control-socket", "--log-level", "warning"),
+                ],
+                env={
+                    **{name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"},
+                    "DPPCTL_CONFIG": str(config.absolute()),
+                    "DPPCTL_SYNC_TOKEN": settings.sync_token.get_secret_value(),
+                },
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,  # Ctrl-C is for us; we end it when the others have
+                # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
+
+    def run(self) -> None:
+        """Returns when it has ended. Raises BotError when that was not our doing."""
+        code = self._process.wait()
+        if code not in (0, -signal.SIGKILL):
+            raise BotError(f"the receiver ended with {code}")
+
+    def stop(self) -> None:
+        """Ends it; what it is answering may take a second."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    end = time.monotonic() + _BIND_SECONDS
+    while True:
+        try:
+            return socket.create_server((host, port), family=family, backlog=2048)
+        except OSError as error:
+            if time.monotonic() > end or error.errno != errno.EADDRINUSE:
+                raise BotError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
+            time.sleep(0.1)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

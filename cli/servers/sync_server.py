@@ -1,0 +1,114 @@
+"""The in-cluster sync, wired together from its settings."""
+
+import logging
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bot.errors import BotError
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.names import RepoPath
+from bot.model.reports import SyncEvent
+from bot.settings import Settings
+from cli.servers.lifecycle import set_up
+from cluster.errors import ClusterError
+from cluster.sync.helm.api import Api
+from cluster.sync.helm.charts import Charts
+from cluster.sync.helm.context import SyncContext
+from cluster.sync.helm.helm import Helm
+from cluster.sync.helm.job_run import JobLimits
+from cluster.sync.helm.preview import preview
+from cluster.sync.helm.server import Server
+from cluster.sync.helm.sync import HelmSync, Rules
+from cluster.sync.reporter import Reporter
+from cluster.sync.repositories import Repositories
+
+_log = logging.getLogger("dppctl.sync")
+
+
+class SyncServer:
+    """A context: what it opened ends with it."""
+
+    def __init__(self, config: Path, stopping: threading.Event) -> None:
+        """Raises BotError or ClusterError."""
+        setup = set_up(config, receives=False)
+        self._settings = settings = setup.settings
+        if not settings.sync_environments:
+            raise BotError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
+        state = settings.state_dir / "helm-sync"
+        state.mkdir(parents=True, exist_ok=True)
+        git = Git(settings)
+        self._opened = ExitStack()
+        self._opened.callback(git.close)
+        self._helm = Helm("helm", state / "helm", settings.helm_seconds, settings.all_secrets)
+        self._opened.callback(self._helm.close)
+        mine = {target for target in setup.targets if target.environment in settings.sync_environments}
+        names = {target.ops.repository for target in mine}
+        self._means = SyncContext(
+            api=Api(),
+            helm=self._helm,
+            charts=Charts(Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="dppctl-charts-")))),
+            repositories=Repositories({name: _mirror(git, settings, state, name) for name in names}),
+            report=_reporter(settings, stopping),
+            slots=threading.Semaphore(settings.sync_concurrency),
+            limits=JobLimits(run=settings.job_seconds),
+            repair=settings.sync_drift == "repair",
+        )
+        rules = Rules(
+            prune=settings.sync_prune,
+            drift_seconds=None if settings.sync_drift == "off" else settings.sync_drift_seconds,
+            helm_seconds=settings.helm_seconds,
+        )
+        self.sync = HelmSync(self._means, setup.targets, settings.sync_environments, rules, stopping)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def serve(self, say: Callable[[str], None]) -> bool:
+        """Until `sync.stop`. Whether it failed."""
+        settings = self._settings
+        server = Server(settings.host, settings.port, settings.sync_token.get_secret_value(), self.sync, self._helm)
+        self._opened.callback(server.close)
+        say(f"dppctl sync is up: {server.address}/ ({len(self.sync.places)} environments belong to this cluster)")
+        self.sync.run()
+        return False
+
+    def preview(self, say: Callable[[str], None]) -> bool:
+        """Print what would change. Whether something could not be told."""
+        failed = not self.sync.read()
+        for place, wanted in self.sync.known():
+            title = f"{place.target.app} in {place.target.environment} (release {place.release}, {place.namespace})"
+            try:
+                text = preview(self._means, place, wanted, prune=self._settings.sync_prune)
+            except (BotError, ClusterError) as error:
+                failed = True
+                text = f"cannot be deployed: {error}\n"
+            say(f"== {title}: {'' if text else 'nothing changes'}\n{text}".rstrip())
+        return failed
+
+
+def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEvent], None]:
+    if not settings.receiver_url:
+        _log.warning("DPPCTL_RECEIVER_URL is not set: how deployments go is told to nobody")
+        return _tell_nobody
+    if "sync_token" not in settings.model_fields_set:
+        raise BotError("DPPCTL_SYNC_TOKEN: is not set; the receiver at DPPCTL_RECEIVER_URL knows sync by it")
+    return Reporter(settings.receiver_url, settings.sync_token.get_secret_value(), stopping)
+
+
+def _tell_nobody(_: SyncEvent) -> None:
+    """Who wants to know looks at the log, or at /metrics."""
+
+
+def _mirror(git: Git, settings: Settings, state: Path, name: str) -> Mirror:
+    return Mirror(git, settings.repository_url(name), state / "ops" / RepoPath(name).slug)

@@ -1,0 +1,1 @@
+"""Databases of runs on this machine."""

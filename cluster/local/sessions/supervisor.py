@@ -1,0 +1,101 @@
+"""The command's side of the keeper: it starts one for a run, and lets go of it when the run is over.
+
+The command holds a pipe to it: closing that says that the run is over, so a command that was killed has nothing
+to say.
+"""
+
+import json
+import subprocess
+import sys
+
+from cluster.errors import ClusterError
+from cluster.local import processes
+from cluster.local.databases import postgres
+from cluster.local.databases.database import Database, create_sqlite, database_of
+from cluster.local.sessions import record
+from cluster.local.sessions.record import Session
+
+_END = 3.0
+
+
+class Supervisor:
+    """The command's end of the pipe."""
+
+    def __init__(self, process: subprocess.Popen[bytes], database: Database, storage_url: str) -> None:
+        self._process = process
+        self.database = database
+        self.storage_url = storage_url
+
+    def release(self) -> None:
+        """The run is over: the pods are available and the keep time starts.
+
+        Without a keep time, it returns when all has ended. Another call does nothing.
+        """
+        if self._process.stdin and self._process.stdout and not self._process.stdout.closed:
+            self._process.stdin.close()
+            self._process.stdout.read()  # to its end: the keeper closes it when the records say so
+            self._process.stdout.close()
+
+
+def start(worker: Session, database: str, db: Session | None, keep: float) -> Supervisor:
+    """Start a keeper for a run's pods and set up the database.
+
+    `database` is what `parse_database` gave; there is no `db` for a URL; `keep` counts seconds.
+    Returns when everything answers. Raises ClusterError with one reason; the pods are gone then.
+    """
+    mine = [pod for pod in (worker, db) if pod]
+    process = None
+    try:
+        if db and database == "sqlite":
+            db.update(file=str(create_sqlite(db.name)))
+        elif db:
+            db.update(scratch=str(postgres.scratch(db.folder)))
+        with open(worker.folder / "keeper.log", "ab") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "cluster.local.sessions.supervisor_process",
+                    worker.name,
+                    db.name if db else "",
+                    str(keep),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        keeper = processes.identity(process.pid)
+        for pod in mine:
+            pod.update(owners=[processes.me(), keeper], keeper=keeper)
+        return _greet(process, worker, database, db)
+    except BaseException as error:
+        if process:
+            processes.end(processes.identity(process.pid), within=_END)
+            process.wait()
+        for pod in mine:
+            pod.remove()
+        if isinstance(error, OSError):
+            raise ClusterError(f"the pods cannot be set up: {error}") from error
+        raise
+
+
+def _greet(process: subprocess.Popen[bytes], worker: Session, database: str, db: Session | None) -> Supervisor:
+    said = process.stdout.readline() if process.stdout else b""
+    if not said:
+        log = (worker.folder / "keeper.log").read_text(encoding="utf-8", errors="replace").strip()
+        raise ClusterError(f"the keeper of the pods ended at once: {log.rpartition(chr(10))[2]}")
+    facts = json.loads(said)
+    if "error" in facts:
+        raise ClusterError(facts["error"])
+    worker.update(urls={"storage": facts["storage"]})
+    if db is None:
+        return Supervisor(process, Database("url", database), facts["storage"])
+    db.update(urls=facts["urls"], children=facts["children"])
+    found = database_of(db, facts["password"], facts["port"])
+    if found.password:
+        record.write_secret(db.folder / "pgpass", f"{found.server}:*:{found.username}:{found.password}\n")
+    db.update(engine=found.engine)
+    return Supervisor(process, found, facts["storage"])

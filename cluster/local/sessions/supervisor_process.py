@@ -1,0 +1,224 @@
+"""The keeper: one background process a run, which owns what outlives the run's command.
+
+That is the PostgreSQL server, the web UI and the HTTP server of the storage. It starts with the run, for their
+URLs are printed first; when the command is done, or has died, it makes the pods available, and ends them when the
+keep time is over.
+
+Every run pays for the keeper, so it imports the standard library only, and starts a server when somebody first
+asks for it.
+"""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.local import processes
+from cluster.local.sessions import record
+from cluster.local.sessions.record import Session
+
+_LONGEST = 3600.0
+"""Seconds to sleep at once; the system cannot count months."""
+_LOG = sys.stderr.buffer
+
+
+class Keeping:
+    """The pods of one run; for each a stack of what ends with it."""
+
+    def __init__(self, keep: float) -> None:
+        self._keep = keep
+        self._selector = selectors.DefaultSelector()
+        self._stacks: dict[str, ExitStack] = {}
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        self._until: float | None = None
+
+    def serve_worker(self, worker: Session) -> str:
+        """The storage of this worker; the URL of its folder."""
+        from cluster.local.storage.publish import storage_folder
+
+        stack = self._stacks[worker.name] = ExitStack()
+        listening = self._listen(stack, lambda: serve())
+        root = storage_folder(worker.name)
+
+        def serve() -> None:
+            from cluster.local.storage.file_server import serve_in_thread
+
+            stack.callback(serve_in_thread(listening, {f"/{worker.name}": root}))
+
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/{worker.name}/"
+
+    def serve_sqlite(self, db: Session) -> dict[str, Any]:
+        """Only its web UI: the file needs no server. Empty where Datasette is not installed."""
+        stack = self._stacks[db.name] = ExitStack()
+        file = Path(db.file)
+        stack.callback(_tidy, file)
+        listening = self._listen(stack, lambda: browse())
+
+        def browse() -> None:
+            from cluster.local.databases.web_ui import start_datasette
+
+            stack.callback(_kill, start_datasette(file, listening, _LOG))
+
+        return {"urls": {"web_ui": f"http://127.0.0.1:{listening.getsockname()[1]}/{file.stem}"}}
+
+    def serve_postgres(self, db: Session) -> dict[str, Any]:
+        """The server, and Adminer where it is installed. Raises ClusterError."""
+        from cluster.local.databases import postgres, web_ui
+
+        stack = self._stacks[db.name] = ExitStack()
+        folder = Path(db.scratch)
+        adminer = web_ui.start_adminer(folder, _LOG)
+        if adminer:
+            stack.callback(_kill, adminer.process)
+        server = postgres.start(folder)
+        stack.callback(server.stop)
+        self._servers[db.name] = server.process
+        urls, running = {}, [server.process]
+        if adminer and adminer.answers():
+            urls["web_ui"] = adminer.login(server.port)
+            running.append(adminer.process)
+        children = [processes.identity(process.pid) for process in running]
+        return {"urls": urls, "children": children, "port": server.port, "password": server.password}
+
+    def until_over(self) -> None:
+        """Serve until the keep time is over, or every pod was stopped."""
+        os.set_blocking(0, False)
+        self._selector.register(0, selectors.EVENT_READ, self._release)
+        woken, waker = socket.socketpair()
+        for end in (woken, waker):
+            end.setblocking(False)
+        self._selector.register(woken, selectors.EVENT_READ, lambda: self._look(woken.recv(4096)))
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        self._look()
+        while self._stacks:
+            left = None if self._until is None else self._until - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            for key, _ in self._selector.select(left and min(left, _LONGEST)):
+                key.data()
+
+    def end(self) -> None:
+        for name in list(self._stacks):
+            self._end(name)
+
+    def _listen(self, stack: ExitStack, first: Callable[[], None]) -> socket.socket:
+        """A port on this machine; `first` is called when somebody connects for the first time."""
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
+
+        def forget() -> None:
+            if listening in self._selector.get_map():
+                self._selector.unregister(listening)
+
+        def look() -> None:
+            forget()
+            first()
+
+        self._selector.register(listening, selectors.EVENT_READ, look)
+        stack.callback(forget)
+        return listening
+
+    def _release(self) -> None:
+        """The command has closed its pipe, or died."""
+        self._selector.unregister(0)
+        self._until = time.monotonic() + self._keep
+        if not self._keep:
+            return
+        me = processes.me()
+        for name in self._stacks:
+            if pod := record.read(name):
+                pod.update(status="available", owners=[me], keeper=me, worker=None)
+        _close_stdout()
+        self._look()
+
+    def _look(self, _signals: bytes = b"") -> None:
+        """Somebody may have asked to stop a pod, or a child may have ended."""
+        for name in list(self._stacks):
+            server = self._servers.get(name)
+            gone = not record.wanted(name) or (server is not None and server.poll() is not None)
+            if gone:
+                self._end(name)
+
+    def _end(self, name: str) -> None:
+        try:
+            self._stacks.pop(name).close()
+        finally:
+            if pod := record.read(name):
+                pod.remove()
+
+
+def main() -> None:
+    """Keep a run's servers: `python -m … WORKER DB KEEP`; DB is empty for a database that is not ours."""
+    worker, db, keep = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)  # they only wake the selector
+    keeping = Keeping(float(keep))
+    try:
+        facts: dict[str, Any] = {
+            "storage": keeping.serve_worker(_pod(worker)),
+            "urls": {},
+            "children": [],
+            "port": 0,
+            "password": "",
+        }
+        if db:
+            pod = _pod(db)
+            facts |= keeping.serve_sqlite(pod) if pod.file else keeping.serve_postgres(pod)
+        print(json.dumps(facts), flush=True)
+        record.all_pods()  # clears away what killed commands left; here nobody waits for it
+        keeping.until_over()
+    except ClusterError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        keeping.end()
+
+
+def _pod(name: str) -> Session:
+    pod = record.read(name)
+    if pod is None:
+        raise ClusterError(f"the record of pod {name} is gone")
+    return pod
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _tidy(file: Path) -> None:
+    """Leave the user one file: the last writer that closes it takes SQLite's write-ahead log in.
+
+    It is the user's: it may be gone, or in use, and then the last of them does it.
+    """
+    import sqlite3
+
+    if not file.exists():
+        return
+    connection = sqlite3.connect(file, timeout=0.5)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        print(f"{file} keeps its write-ahead log: {error}", file=sys.stderr)
+    finally:
+        connection.close()
+
+
+def _close_stdout() -> None:
+    """Tells the waiting command that the records are written."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What runs publish, served on this machine."""

@@ -1,0 +1,1 @@
+"""Where a worker runs: dpp's environment or a container."""

@@ -1,0 +1,117 @@
+"""A worker in a container: the app's image, with the worker and the folders that it needs mounted in.
+
+Nothing of ours is in the image, which brings python3 and dpp itself, and its ENTRYPOINT does not run. The container is
+its worker: it ends when the worker does, with all that runs in it, and the worker ends when its standard input does.
+So nothing stays when dppctl is killed; what a machine that loses power leaves is known by its label.
+
+The network is the machine's, because the databases of runs listen on 127.0.0.1. What the image may do beyond that is
+what its user may do, to its own files and to the mounted folders: it has no capabilities and cannot gain any.
+"""
+
+import csv
+import io
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.errors import ClusterError
+from cluster.local.workers.podman import COMMAND, GoOn, podman, reason, without_notes
+from cluster.local.workers.podman_images import Image
+
+_LABEL = "dppctl.owner"
+_WORKER = "/dppctl/worker.pyz"
+# Containers of ours start nothing of the image's own accord, and keep nothing when they are gone.
+_BARE = ("--pull", "never", "--image-volume", "ignore")
+
+
+def _new_name() -> str:
+    return f"dppctl-{secrets.token_hex(8)}"
+
+
+@dataclass(frozen=True)
+class Container:
+    """Where one worker runs, once."""
+
+    image: Image
+    owner: str  # whose it is: of what one owner left, nothing may run any more when it starts the next
+    folders: Mapping[Path, str]  # of this machine, and where they are inside; all may be written to
+    as_its_user: bool  # root may run it as the user that the image names, and gives it the folders; else as this user
+    name: str = field(default_factory=_new_name)
+
+    def command(self, zipapp: Path) -> list[str]:
+        """What starts a worker there, to be followed by the worker's own arguments."""
+        theirs = self.as_its_user and not self.image.rootless
+        # This user is root inside; without DAC_OVERRIDE it could not read what the image has for its own user only.
+        user = [] if theirs else ["--user", "0:0", "--cap-add", "DAC_OVERRIDE"]
+        mounts = [_mount(zipapp, _WORKER, "ro=true")]
+        mounts += [_mount(folder, inside, f"U={str(theirs).lower()}") for folder, inside in self.folders.items()]
+        return [
+            *COMMAND, "run", "--rm", "--interactive", *_BARE, "--name", self.name, "--label", f"{_LABEL}={self.owner}",
+            "--network", "host", "--log-driver", "none", "--cap-drop", "all", *user,
+            "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
+            *(word for mount in mounts for word in ("--mount", mount)), "--env", "DPPCTL_ENVIRONMENT",
+            "--entrypoint", "python3", self.image.reference, _WORKER,
+        ]  # fmt: skip
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Of that command. Pipelines get the image's, and what is given.
+
+        It comes in one variable, because names like PATH or HOME would have a meaning for podman itself.
+        """
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
+        return {**ours, "DPPCTL_ENVIRONMENT": json.dumps(dict(given))}
+
+    def path(self, file: Path) -> Path:
+        """Where a file of a mounted folder is inside."""
+        for folder, inside in self.folders.items():
+            if file.is_relative_to(folder):
+                return Path(inside) / file.relative_to(folder)
+        raise ValueError(f"{file} is not mounted")
+
+    def complaint(self, code: int, stderr: str) -> str:
+        """Why the worker could not do its work: https://docs.podman.io/en/latest/markdown/podman-run.1.html#exit-status"""
+        reference = self.image.reference
+        if code == 127 and "executable file" in stderr:
+            return f"the image {reference} has no python3 on its PATH; install it in its Dockerfile"
+        if 125 <= code <= 127:
+            return f"podman cannot run the image {reference}: {reason(stderr)}"
+        return without_notes(stderr)
+
+    def clear(self) -> None:
+        """Have it gone, also when podman was ended before it could do that itself. Raises ClusterError."""
+        _remove(self.name)
+
+
+def clear_leftovers(owner: str) -> None:
+    """Have all gone that this owner left, such as by a loss of power. Raises ClusterError."""
+    if found := podman("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={owner}").split():
+        _remove(*found)
+
+
+def copy_workload(image: Image, owner: str, target: Path, go_on: GoOn) -> None:
+    """Copy what the image has in its WORKDIR to this folder, which is made. Raises ClusterError."""
+    name = _new_name()
+    podman(
+        "create", *_BARE, "--name", name, "--label", f"{_LABEL}={owner}", "--entrypoint", "", image.reference, "true"
+    )
+    try:
+        target.mkdir(parents=True)
+        podman("cp", f"{name}:{image.workdir}/.", str(target), go_on=go_on)
+    except ClusterError as error:
+        raise ClusterError(f"the image {image.reference}: {image.workdir} cannot be read: {error}") from error
+    finally:
+        _remove(name)
+
+
+def _remove(*names: str) -> None:
+    podman("rm", "--force", "--ignore", "--volumes", "--time", "0", *names)
+
+
+def _mount(source: Path, inside: str, option: str) -> str:
+    """What `--mount` takes: a line of CSV, so a path may hold a comma."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(["type=bind", f"source={source}", f"destination={inside}", option])
+    return line.getvalue()

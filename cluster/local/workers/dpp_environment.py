@@ -1,0 +1,165 @@
+"""The environments that pipelines run in: dpp, at the versions of our lock, apart from dppctl's own packages.
+
+dpp's pins clash with everybody's, so it is installed from a lock that was resolved with overrides (`make lock`).
+One environment for each lock and Python, made by uv and kept in the cache; a workload with a `requirements.txt`
+gets an environment of its own: the same lock and then its packages. uv links files from its own cache, so another
+environment costs seconds and little disk.
+
+An environment is made under a name of its own and then published by renaming a symbolic link to it: whoever looks
+finds all of it or nothing, and removing the cache at any time only means that it is made again.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from cluster.errors import ClusterError
+
+LOCK = "requirements.txt"
+OVERRIDES = "overrides.txt"
+SHOWN = ("Resolved", "Downloading", "   Building", "Prepared", "Installed", "Bytecode")  # lines of uv's
+
+
+@dataclass(frozen=True)
+class DppEnvironment:
+    """A virtual environment with dpp."""
+
+    folder: Path
+
+    @property
+    def bin(self) -> Path:
+        """The folder of `dpp` and `python`, to be first on PATH."""
+        return self.folder / "bin"
+
+    def command(self, zipapp: Path) -> list[str]:
+        """What starts a worker there (cluster/local/workers/process.py: Place)."""
+        return [str(self.bin / "python"), str(zipapp)]
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """For a worker, or for a shell like its: this process's and what is given, with the runtime first on PATH."""
+        path = os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
+        return {**inherited, **given, "PATH": path, "VIRTUAL_ENV": str(self.folder)}
+
+    def path(self, file: Path) -> Path:
+        """The same: it is on this machine."""
+        return file
+
+    def complaint(self, _code: int, stderr: str) -> str:
+        """What the worker says itself."""
+        return stderr
+
+    def clear(self) -> None:
+        """Nothing is left: the worker ends all that it started."""
+
+
+def ensure_dpp_environment(cache: Path, requirements: Path | None, say: Callable[[str], None]) -> DppEnvironment:
+    """The environment for a workload with this requirements file (None: it has none), made if it is not there.
+
+    say gets a line for each thing that takes time. Raises ClusterError with uv's reason when it cannot be made.
+    """
+    with as_file(files("cluster.local") / "dpp") as lock:
+        published = cache / "runtimes" / _key(lock, requirements)
+        if not _is_whole(published):
+            try:
+                published.parent.mkdir(parents=True, exist_ok=True)
+                with _one_at_a_time(published.with_suffix(".lock"), say):
+                    if not _is_whole(published):
+                        _make(published, lock, requirements, say)
+            except OSError as error:
+                raise ClusterError(f"the runtime cannot be kept in {cache}: {error.strerror or error}") from error
+    return DppEnvironment(published.resolve())
+
+
+def find_runtime(cache: Path) -> DppEnvironment | None:
+    """The plain environment if it is in the cache."""
+    with as_file(files("cluster.local") / "dpp") as lock:
+        published = cache / "runtimes" / _key(lock, None)
+    return DppEnvironment(published.resolve()) if _is_whole(published) else None
+
+
+def _key(lock: Path, requirements: Path | None) -> str:
+    digest = hashlib.sha256(f"{sys.version} {sys.base_prefix} {platform.machine()}".encode())
+    for file in (lock / LOCK, lock / OVERRIDES, requirements):
+        digest.update(b"\0" + (file.read_bytes() if file else b""))
+    return digest.hexdigest()[:20]
+
+
+def _is_whole(published: Path) -> bool:
+    return (published / "bin" / "dpp").exists() and (published / "bin" / "python").exists()
+
+
+def _make(published: Path, lock: Path, requirements: Path | None, say: Callable[[str], None]) -> None:
+    for leftover in published.parent.glob(f"{published.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # of a run that was killed
+    folder = published.with_name(f"{published.name}-{secrets.token_hex(4)}")
+    started = time.monotonic()
+    say(f"Setting up dpp's environment{' with ' + requirements.name if requirements else ''} (once)")
+    try:
+        _uv(["venv", "--quiet", "--python", sys.executable, str(folder)], say)
+        into = ["pip", "install", "--python", str(folder / "bin" / "python"), "--compile-bytecode"]
+        _uv([*into, "--no-deps", "-r", str(lock / LOCK)], say)
+        if requirements:
+            _uv([*into, "--override", str(lock / OVERRIDES), "-r", str(requirements)], say)
+        fresh_link = folder.with_suffix(".link")
+        fresh_link.symlink_to(folder.name)
+        fresh_link.replace(published)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    say(f"Set up in {time.monotonic() - started:.1f} s, kept in {folder}")
+
+
+def _uv(arguments: list[str], say: Callable[[str], None]) -> None:
+    import uv
+
+    # Other settings of the user (index, certificates, proxies) hold; what is about another project's
+    # environment does not.
+    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    process = subprocess.Popen(
+        [uv.find_uv_bin(), "--color", "never", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    lines: list[str] = []
+    try:
+        for line in process.stderr or ():
+            lines.append(line.strip())
+            if line.startswith(SHOWN):
+                say("  " + line.strip())
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.wait()
+    if process.returncode:
+        wrong = [line for line in lines if line] or [f"exit code {process.returncode}"]
+        reason = next((line for line in wrong if line.startswith(("error:", "\u00d7", "Failed"))), wrong[-1])
+        detail = next((line for line in wrong[wrong.index(reason) + 1 :]), "")
+        raise ClusterError(f"dpp's environment cannot be made: {reason} {detail}".strip())
+
+
+@contextmanager
+def _one_at_a_time(lock_file: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock, so that two runs do not download the same; were it lost, both would still do no harm."""
+    with lock_file.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another run that sets up dpp's environment")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

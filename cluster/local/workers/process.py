@@ -1,0 +1,103 @@
+"""The worker as a process of this machine: what `dppctl run` and the local sync start pipelines with."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+Event = dict[str, Any]
+
+
+class WorkerHost(Protocol):
+    """Where a worker runs: dpp's environment on this machine (a Runtime), or a Container."""
+
+    def command(self, zipapp: Path) -> list[str]:
+        """What starts a worker there, to be followed by the worker's own arguments."""
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Of that command; the pipelines get what is given, and what belongs to the place."""
+
+    def path(self, file: Path) -> Path:
+        """Where the worker finds a file of this machine."""
+
+    def complaint(self, code: int, stderr: str) -> str:
+        """What to say about a worker that ended so: nothing, or why it could not do its work."""
+
+    def clear(self) -> None:
+        """Have nothing left of a worker whose command was ended from outside."""
+
+
+class WorkerProcess:
+    """A worker that runs one workload. It ends, with all that it started, when this process does."""
+
+    def __init__(
+        self,
+        zipapp: Path,
+        place: WorkerHost,
+        workload: Path,
+        pipelines: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        receipt: Path | None = None,
+        concurrency: int = 1,
+        verbose: bool = False,
+    ) -> None:
+        """Start it.
+
+        zipapp: what `worker.zipapp_builder` made; pipelines: ids, none of them means all; environment: for the
+        pipelines; receipt: a file for the worker to write at the end; verbose: dpp's log comes as events too.
+        """
+        options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
+        options += ["--receipt", str(place.path(receipt))] if receipt else []
+        self._place = place
+        self._asked: int | None = None
+        self._process = subprocess.Popen(
+            [*place.command(zipapp), "run", *options, "--workload", str(place.path(workload)), "--", *pipelines],
+            env=place.environment(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C at the terminal is for dppctl, which then tells the worker
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self._process.pid
+
+    def events(self) -> Iterator[Event]:
+        """What it tells, until it ends (worker/events.py lists the kinds)."""
+        for line in self._process.stdout or ():
+            yield json.loads(line)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Have it end all that it started, within two seconds; `wait` says when it has, and gives 128 + number."""
+        if self._process.poll() is None:
+            self._asked = number
+            self._process.send_signal(number)
+            # A container's first process does not get a signal before it can take it; this end it sees in any case.
+            if self._process.stdin:
+                with suppress(OSError):
+                    self._process.stdin.close()
+
+    def wait(self) -> int:
+        """Its exit code: 0 all succeeded, 1 a pipeline failed, 2 bad input, 128 + N stopped by signal N."""
+        code = self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+        if self._asked or code < 0:
+            self._place.clear()
+        if self._asked:
+            return 128 + self._asked
+        return code if code >= 0 else 128 - code
+
+    def complaint(self) -> str:
+        """Once it has ended: nothing, or why it could not do its work."""
+        with self._process.stderr or open(os.devnull, "rb") as stream:
+            stderr = stream.read().decode("utf8", "replace").strip()
+        return self._place.complaint(self._process.wait(), stderr)

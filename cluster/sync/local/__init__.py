@@ -1,0 +1,1 @@
+"""Sync on one machine."""

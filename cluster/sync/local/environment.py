@@ -1,0 +1,182 @@
+"""An environment on one machine: a folder that holds what runs there, and how the last deployment ended.
+
+    current -> releases/A    the source, the database and the storage that users see
+    releases/B               one that is being made; or what a crash left, and then nobody's
+    last.json                how the last deployment ended
+
+A run works in a new release, on a copy of the database. Renaming one link makes all of that current, or nothing: so
+what a run does that fails, is stopped or is killed at any moment is never seen.
+"""
+
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bot.model.registration import Target
+from cluster.errors import ClusterError
+from cluster.sync.outcome import Outcome
+
+_PAGES = 5_000  # of a database, copied between two looks whether to go on
+
+
+@dataclass(frozen=True)
+class Release:
+    """The files of one run. They never move, so a path that a pipeline wrote down stays true."""
+
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        """The app's files at the deployed commit, and what its pipelines wrote beside them."""
+        return self.folder / "source"
+
+    @property
+    def work(self) -> Path:
+        """What pipelines may write beside the source, and all that a container sees of the release."""
+        return self.folder / "work"
+
+    @property
+    def database(self) -> Path:
+        """The environment's own SQLite database: a link to where pipelines have it."""
+        return self.folder / "data.sqlite"
+
+    @property
+    def work_database(self) -> Path:
+        """The same, where pipelines have it."""
+        return self.work / self.database.name
+
+    @property
+    def receipt(self) -> Path:
+        """What the worker leaves."""
+        return self.work / "receipt.json"
+
+    @property
+    def storage(self) -> Path:
+        """What was published: data packages and a site."""
+        return self.folder / "storage"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the deployment that made it ended. None: it has not."""
+        return _read(self.folder / "outcome.json")
+
+    def check(self) -> None:
+        """Raises ClusterError when pipelines left anything but a file where we read one.
+
+        A link would lead out of the container that they ran in.
+        """
+        for file in (self.work_database, self.receipt):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(file.lstat().st_mode):
+                    raise ClusterError(f"the pipelines put something else in the place of their file {file.name}")
+
+    def write(self, outcome: Outcome) -> None:
+        """The deployment ended."""
+        _write(self.folder / "outcome.json", outcome)
+
+
+@dataclass(frozen=True)
+class LocalEnvironment:
+    """One app in one environment."""
+
+    folder: Path
+
+    def current(self) -> Release | None:
+        """What runs; None: nothing yet."""
+        return Release(self._link.resolve()) if self._link.exists() else None
+
+    @property
+    def storage(self) -> Path:
+        """Where what is current has published; by way of the link, so this path stays right."""
+        return self._link / "storage"
+
+    def last(self) -> Outcome | None:
+        """How the last deployment ended; what is current may be of an older one."""
+        recorded, current = _read(self._last), self.current()
+        ran = current.outcome if current else None
+        # A kill came between the switch and the record, when what is current ended after what was recorded.
+        return ran if ran and (recorded is None or ran.ended > recorded.ended) else recorded
+
+    def record(self, outcome: Outcome) -> None:
+        """The last deployment ended so."""
+        _write(self._last, outcome)
+
+    def begin(self, go_on: Callable[[], bool]) -> Release:
+        """A new release with a copy of the current one's database. Raises ClusterError, also when `go_on` says no."""
+        self.tidy()
+        # A name that was never there: a killed one's worker may still be writing to its release for a second or two.
+        release = Release(self._releases / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
+        release.work.mkdir(parents=True)
+        release.database.symlink_to(release.work_database.relative_to(release.folder))
+        current = self.current()
+        if current and current.database.exists():
+            _copy_database(current.database, release.database, go_on)
+        return release
+
+    def switch(self, release: Release) -> None:
+        """That release is what runs, from one moment to the next."""
+        new = self.folder / "current.new"
+        new.unlink(missing_ok=True)
+        new.symlink_to(release.folder.relative_to(self.folder))
+        os.replace(new, self._link)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove all releases but the current one. Nothing may be running in them."""
+        kept = self.current()
+        for one in self._releases.glob("*"):
+            if kept is None or one.resolve() != kept.folder:
+                # A worker of a process that was killed may still be ending there; then it goes next time.
+                shutil.rmtree(one, ignore_errors=True)
+
+    @property
+    def _link(self) -> Path:
+        return self.folder / "current"
+
+    @property
+    def _releases(self) -> Path:
+        return self.folder / "releases"
+
+    @property
+    def _last(self) -> Path:
+        return self.folder / "last.json"
+
+
+def environment_folder(environments: Path, target: Target) -> Path:
+    """The folder of an environment: its database is `current/data.sqlite` there."""
+    return environments / target.app.slug / target.environment
+
+
+def _copy_database(source: Path, target: Path, go_on: Callable[[], bool]) -> None:
+    """As it is at one moment, whoever reads or writes it: https://www.sqlite.org/backup.html"""
+
+    def look(_status: int, _remaining: int, _total: int) -> None:
+        if not go_on():
+            raise ClusterError("stopped while the database was copied")
+
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new, pages=_PAGES, progress=look)
+    except sqlite3.Error as error:
+        raise ClusterError(f"{source}: the database cannot be copied: {error}") from error
+
+
+def _read(file: Path) -> Outcome | None:
+    """A file that somebody else wrote counts as none: then the deployment runs once more."""
+    with suppress(FileNotFoundError, ValidationError):
+        return Outcome.model_validate_json(file.read_bytes())
+    return None
+
+
+def _write(file: Path, outcome: Outcome) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(outcome.model_dump_json())
+    os.replace(part, file)

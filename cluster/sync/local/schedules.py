@@ -1,0 +1,54 @@
+"""When pipelines run by the clock: the crontab lines of their specs, in UTC.
+
+They are read as Debian's cron reads them. (APScheduler's numbers of weekdays start on Monday, cron's on Sunday:
+https://github.com/agronholm/apscheduler/issues/286.) What was due while nothing ran is not made up for.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from cronsim import CronSim, CronSimError
+
+from bot.model.registration import Target
+from bot.model.values import Pipeline
+
+_log = logging.getLogger("dppctl.sync")
+
+
+class Schedules:
+    """For each environment, the pipelines that have a schedule and when each is due."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._due: dict[Target, dict[Pipeline, datetime | None]] = {}
+
+    def set(self, target: Target, pipelines: Iterable[Pipeline]) -> None:
+        """These are what runs there; a schedule that was there already keeps its time."""
+        before = self._due.get(target, {})
+        scheduled = [pipeline for pipeline in pipelines if pipeline.schedule]
+        self._due[target] = {
+            pipeline: before[pipeline] if pipeline in before else self._next(target, pipeline) for pipeline in scheduled
+        }
+
+    def take(self, target: Target) -> list[Pipeline]:
+        """The pipelines that are due now. Each is given once for all the times that have passed."""
+        now, due = self._now(), self._due.get(target, {})
+        taken = [pipeline for pipeline, time in due.items() if time and time <= now]
+        for pipeline in taken:
+            due[pipeline] = self._next(target, pipeline)
+        return taken
+
+    def seconds(self) -> float | None:
+        """Until the next one is due, of those that are not due already; None: there is none."""
+        now = self._now()
+        times = [time for due in self._due.values() for time in due.values() if time and time > now]
+        return (min(times) - now).total_seconds() if times else None
+
+    def _next(self, target: Target, pipeline: Pipeline) -> datetime | None:
+        try:
+            return next(CronSim(pipeline.schedule or "", self._now()), None)
+        except CronSimError as error:
+            fields = (target.app, target.environment, pipeline.id, pipeline.schedule, error)
+            _log.error("schedule not understood app=%s environment=%s pipeline=%s schedule=%r error=%s", *fields)
+            return None

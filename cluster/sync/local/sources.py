@@ -1,0 +1,73 @@
+"""Where an environment's pipelines come from and run: the app's repository and dpp's own environment, or its image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.model.values import Values
+from cluster.errors import ClusterError
+from cluster.local.workers.container import Container, clear_leftovers, copy_workload
+from cluster.local.workers.dpp_environment import DppEnvironment
+from cluster.local.workers.podman import GoOn, is_rootless
+from cluster.local.workers.podman_images import Image, RegistryAwayError, ensure_image, is_by_digest
+from cluster.local.workers.process import WorkerHost
+from cluster.sync.local.environment import LocalEnvironment, Release
+from cluster.sync.repositories import Repositories
+
+_WORK = "/dppctl/work"  # where a container has a release's database and receipt
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What jobs get sources and places from."""
+
+    repositories: Repositories
+    runtime: Callable[[Path | None], DppEnvironment]  # makes dpp's environment, for a requirements file or for none
+    auth_file: Path | None = None  # for registries that ask for a password
+
+    def refresh(self, values: Values, go_on: GoOn) -> None:
+        """Have at hand what is to be deployed. Raises BotError or RegistryAwayError when it may work later.
+
+        That it can never work is for `fill` to say.
+        """
+        if values.image is None:
+            with self.repositories.use(values.source.repository) as app:
+                app.refresh()
+            return
+        try:
+            self._image(values.image, go_on)
+        except RegistryAwayError:
+            raise
+        except ClusterError:
+            return
+
+    def fill(self, release: Release, environment: LocalEnvironment, values: Values, go_on: GoOn) -> None:
+        """Put the app's files into the release. Raises BotError and ClusterError."""
+        if values.image:
+            copy_workload(self._image(values.image, go_on), _owner(environment), release.source, go_on)
+            return
+        with self.repositories.use(values.source.repository) as app:
+            app.export(values.source.commit, values.source.path, release.source)
+
+    def place(self, release: Release, environment: LocalEnvironment, values: Values, go_on: GoOn) -> WorkerHost:
+        """Where to run what the release holds. Raises ClusterError."""
+        if values.image:
+            image = self._image(values.image, go_on)
+            clear_leftovers(_owner(environment))
+            folders = {release.source: image.workdir, release.work: _WORK}
+            return Container(image, _owner(environment), folders, as_its_user=True)
+        requirements = release.source / "requirements.txt"
+        return self.runtime(requirements if requirements.is_file() else None)
+
+    def _image(self, reference: str, go_on: GoOn) -> Image:
+        if not is_by_digest(reference):
+            raise ClusterError(f"the image {reference} is not named by its digest; write HOST/NAME@sha256:…")
+        try:
+            is_rootless()
+        except ClusterError as error:
+            raise ClusterError(f"this deployment has an image ({reference}); {error}") from error
+        return ensure_image(reference, auth_file=self.auth_file, go_on=go_on)
+
+
+def _owner(environment: LocalEnvironment) -> str:
+    return str(environment.folder)

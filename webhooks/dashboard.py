@@ -1,0 +1,134 @@
+"""The dashboard: what is where, what was deployed, and how each deployment went.
+
+Rendered here and readable without JavaScript; `static/dppctl.js` keeps an open page new.
+"""
+
+import re
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Flask, Response, jsonify, redirect, render_template, url_for
+from markupsafe import Markup, escape
+from werkzeug.exceptions import NotFound
+
+from bot.model.names import RepoPath, short
+from bot.model.registration import Target
+from bot.settings import Settings
+from bot.store.deployments import EnvironmentState
+from bot.store.store import Store
+from bot.store.tables import Delivery, Deployment
+
+_URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
+_DELIVERIES = 30  # that `/` shows
+_RECENT = 500  # in which a deployment's push is looked for
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of a deployment's timeline."""
+
+    time: datetime
+    phase: str
+    message: str
+
+
+class Pages:
+    """The views for people."""
+
+    def __init__(self, settings: Settings, targets: Set[Target], store: Store) -> None:
+        self._targets = sorted(targets)
+        self._store = store
+        self._settings = settings
+
+    def add_filters(self, app: Flask) -> None:
+        """What the templates use."""
+        app.jinja_env.filters["short"] = short
+        app.jinja_env.filters["links"] = links
+        app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
+        app.jinja_env.globals["commit_url"] = self._commit_url
+
+    def deployments(self) -> str:
+        """`/`"""
+        change = self._store.change_number()  # before the rest: what changes meanwhile is told
+        states = {(state.app, state.environment): state for state in self._store.environments()}
+        cells: dict[str, dict[str, EnvironmentState | None]] = {}
+        for target in self._targets:
+            app = cells.setdefault(str(target.app), {})
+            app[target.environment] = states.get((str(target.app), target.environment))
+        return render_template(
+            "deployments.html",
+            change=change,
+            apps=cells,
+            environments=_in_order(target.environment for target in self._targets),
+            deployments=self._store.deployments(),
+            deliveries=self._store.deliveries(_DELIVERIES),
+        )
+
+    def deployment(self, identity: int) -> str:
+        """`/deployments/ID`"""
+        change = self._store.change_number()
+        found = self._find(identity)
+        return render_template(
+            "deployment.html",
+            change=change,
+            deployment=found,
+            receipt=found.receipt,
+            timeline=[*_pushes(found, self._store.deliveries(_RECENT)), *found.events],
+            log=self._store.log(identity),
+        )
+
+    def newest(self, app: str, environment: str, commit: str) -> Response:
+        """`/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to: its deployment's page."""
+        found = self._store.deployments(1, app, environment, commit)
+        if not found:
+            raise NotFound("there is no such deployment")
+        return redirect(url_for("deployment", identity=found[0].id))  # type: ignore[return-value]
+
+    def log(self, identity: int) -> Response:
+        """`/deployments/ID/log.txt`"""
+        self._find(identity)
+        return Response(self._store.log(identity), content_type="text/plain; charset=utf-8")
+
+    def receipt(self, identity: int) -> Response:
+        """`/deployments/ID/receipt.json`"""
+        receipt = self._find(identity).receipt
+        if receipt is None:
+            raise NotFound("this deployment has no receipt (yet)")
+        return jsonify(receipt)
+
+    def _find(self, identity: int) -> Deployment:
+        # SQL's integers end somewhere, Python's do not.
+        found = self._store.deployment(identity) if identity < 2**31 else None
+        if found is None:
+            raise NotFound("there is no such deployment")
+        return found
+
+    def _commit_url(self, app: str, commit: str) -> str | None:
+        """Where to look at a commit: GitHub's address, when repositories come from the web."""
+        return self._settings.commit_url(RepoPath.parse(app).repository, commit)
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """By name, but production last: the way things go."""
+    return sorted(set(names), key=lambda name: (name.startswith("prod"), name))
+
+
+def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step]:
+    """The push that brought the deployment, when a webhook told of it and it is not long ago.
+
+    A tag's push names the tag's own object instead of the commit, so there the name has to do.
+    """
+    repository = RepoPath.parse(deployment.app).repository
+    is_tag = deployment.ref.startswith("refs/tags/")
+    for delivery in deliveries:
+        if (delivery.event, delivery.repository, delivery.ref) != ("push", repository, deployment.ref):
+            continue
+        if delivery.received <= deployment.created and (is_tag or delivery.after == deployment.commit):
+            return [Step(delivery.received, "pushed", f"webhook delivery {delivery.id}")]
+    return []
+
+
+def links(text: str) -> Markup:
+    """With its URLs as links. Jinja's own filter takes the names of images for URLs too."""
+    return Markup(_URL.sub(r'<a href="\g<0>" rel="noopener">\g<0></a>', str(escape(text))))  # noqa: S704 (it is escaped)

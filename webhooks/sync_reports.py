@@ -1,0 +1,35 @@
+"""Takes sync's reports, how far deployments are: recorded first, then answered."""
+
+import hmac
+
+from flask import Response, jsonify, request
+from pydantic import ValidationError
+from werkzeug.exceptions import BadRequest, Conflict, Unauthorized
+
+from bot.model.reports import SyncEvent
+from bot.settings import Settings
+from bot.store.store import Store
+
+
+class SyncReports:
+    """The view of `POST /sync/events`."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._bearer = f"Bearer {settings.sync_token.get_secret_value()}".encode()
+        self._store = store
+        self._is_on = settings.deployed_by == "sync"
+
+    def __call__(self) -> tuple[Response, int]:
+        """202: recorded."""
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._bearer):
+            raise Unauthorized("the bearer token is not sync's")
+        if not self._is_on:
+            raise Conflict("deployments end by commit statuses here (DPPCTL_DEPLOYED_BY), not by sync's reports")
+        try:
+            event = SyncEvent.model_validate_json(request.get_data())
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in problem["loc"]) or "the body"
+            raise BadRequest(f"{place}: {problem['msg']}") from None
+        self._store.record_event(event)
+        return jsonify(outcome="accepted"), 202
