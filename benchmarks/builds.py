@@ -17,7 +17,7 @@ from benchmarks.bench import Bench, numbered
 from benchmarks.report import Result, Row, spread, table
 from bot.images.builders.buildah.builder import Buildah
 from bot.images.builders.interface import Order
-from tests.registry import running_registry
+from tests.support.registry import running_registry
 
 BAR = 1.1
 MEGABYTES = 20

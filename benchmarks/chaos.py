@@ -6,7 +6,7 @@ from _pytest.outcomes import Failed
 
 from benchmarks.bench import Bench
 from benchmarks.report import Result, Row, table
-from tests.chaos.story import Story
+from tests.support.stories.chaos import Story
 
 KILLS = 200
 SECONDS = 5.0  # at most, between a start and the kill: it is up after one or two, and a deployment takes some more

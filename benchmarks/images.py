@@ -17,8 +17,8 @@ from bot.model.names import RepoPath
 from bot.model.registration import parse_registration
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
-from tests.forge import APP, Forge, Repository
-from tests.registry import running_registry
+from tests.support.forge import APP, Forge, Repository
+from tests.support.registry import running_registry
 
 SECONDS, AT_A_TIME, APPS, TAGS = 0.3, 2, 4, 100
 DOCKERFILE = "FROM scratch\nCOPY busybox /bin/busybox\nCOPY busybox /bin/sh\nRUN busybox sleep 2\nCOPY . /app\n"

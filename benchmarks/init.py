@@ -4,9 +4,9 @@ import time
 
 from benchmarks.bench import Bench
 from benchmarks.report import Result, Row
-from tests.cli.init.person import ANSWERS, Person
-from tests.forge import Forge
-from tests.github.fake import fake_github
+from tests.support.forge import Forge
+from tests.support.github.fake import fake_github
+from tests.support.stories.person import ANSWERS, Person
 
 QUESTIONS = 6
 SECONDS = 10.0

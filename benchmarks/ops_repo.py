@@ -16,7 +16,7 @@ from bot.model.registration import Target
 from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from tests.forge import Forge, Repository, git
+from tests.support.forge import Forge, Repository, git
 
 BAR = 1.5
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from benchmarks.bench import Bench, numbered
 from benchmarks.report import ROOT, Result, Row, spread
 from bot.store.store import Store
-from tests.conftest import write_files
-from tests.forge import APP, Forge, Repository, git
-from tests.up import Up
+from tests.support.forge import APP, Forge, Repository, git
+from tests.support.up import Up
+from tests.support.workloads import write_files
 
 SECONDS = 1.5
 LONGEST = 60.0

@@ -18,7 +18,7 @@ from bot.loop import Loop
 from bot.model.registration import read_registration
 from bot.settings import load_settings
 from bot.store.store import Store
-from tests.forge import git
+from tests.support.forge import git
 
 SECONDS, MEGABYTES = 60.0, 200.0
 SPEC = "one: {pipeline: [{run: load_resource}]}\n"

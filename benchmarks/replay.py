@@ -17,7 +17,7 @@ from bot.model.registration import Target
 from bot.model.values import Values
 from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from tests.forge import Forge, Repository, git
+from tests.support.forge import Forge, Repository, git
 
 ENVIRONMENTS = 13
 SECONDS_BETWEEN = 0.06  # an hour of the real thing is some seconds here; what counts is what overlaps

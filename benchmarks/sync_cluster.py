@@ -37,8 +37,8 @@ from cluster.sync.helm.desired import ReleaseTarget, release_name
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.sync import HelmSync, Rules
 from cluster.sync.repositories import Repositories
-from tests.forge import Forge
-from tests.helm import helm
+from tests.support.forge import Forge
+from tests.support.helm import helm
 
 PASS_SECONDS, PASS_MEGABYTES = 5.0, 250.0
 RATIO = 1.15

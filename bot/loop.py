@@ -49,7 +49,7 @@ class Loop:
     ) -> None:
         """`on_change` is called after each push to an ops repo, the bot's and that of others that a webhook tells of.
 
-        It must not block. Raises BotError for a builder that does not work.
+        It must not block. Raises DppctlError for a builder that does not work.
         """
         self._store = store
         self._git = git

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import (
     BASE_IMAGE,
     BUILD_CACHE_BYTES,
@@ -237,7 +237,7 @@ def is_web(url: str) -> bool:
 
 
 def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, receives: bool = True) -> Settings:
-    """Settings from `config/.env` and the environment. Raises BotError naming the variable that is wrong.
+    """Settings from `config/.env` and the environment. Raises DppctlError naming the variable that is wrong.
 
     `receives`: for something that takes webhooks, or works for what does; then there must be a secret.
     """
@@ -265,7 +265,7 @@ def _from_keyring(service: str) -> dict[str, str]:
     try:
         found = {name: keyring.get_password(service, name) for name in IN_KEYRING}
     except KeyringError as error:
-        raise BotError(f"{_PREFIX}KEYRING: the system's keyring does not answer ({error}); unlock it") from None
+        raise DppctlError(f"{_PREFIX}KEYRING: the system's keyring does not answer ({error}); unlock it") from None
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -285,6 +285,6 @@ def _check_app(settings: Settings, config: Path) -> None:
         raise _wrong(where, "is no private key in PEM form", config)
 
 
-def _wrong(field: str, message: str, config: Path) -> BotError:
+def _wrong(field: str, message: str, config: Path) -> DppctlError:
     variable = _PREFIX + field.upper()
-    return BotError(f"{variable}: {message} (set it in the environment or in {config / '.env'})")
+    return DppctlError(f"{variable}: {message} (set it in the environment or in {config / '.env'})")

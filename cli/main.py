@@ -5,10 +5,8 @@ from typing import NoReturn
 
 import click
 
-from bot.errors import BotError
-from cli.errors import InputError
+from bot.errors import DppctlError
 from cli.lazy import LazyGroup
-from cluster.errors import ClusterError
 
 # name: (where it is, what `dppctl --help` says of it)
 COMMANDS = {
@@ -44,7 +42,7 @@ def main() -> NoReturn:
     """Run the command line; an error is one line and exit code 2."""
     try:
         code = dppctl.main(standalone_mode=False)
-    except (BotError, ClusterError, InputError) as error:
+    except DppctlError as error:
         if "--debug" in sys.argv:
             raise
         click.echo(f"dppctl: {error}", err=True)

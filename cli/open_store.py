@@ -17,7 +17,7 @@ POLL_SECONDS = 0.25
 
 @contextmanager
 def open_store(config: Path) -> Iterator[Store]:
-    """Raises BotError or InputError when there is none."""
+    """Raises DppctlError or InputError when there is none."""
     settings = load_settings(config)
     if not settings.database_url.get_secret_value() and not settings.state_dir.is_dir():
         raise InputError(f"{settings.state_dir}: not there; has `dppctl up` run with this --config?")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -20,7 +20,7 @@ _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _EVENT = re.compile(r"[a-z0-9_]{1,64}")
 
 
-class DeliveryError(BotError):
+class DeliveryError(DppctlError):
     """The delivery is not of GitHub's form; the answer is 400."""
 
 

@@ -13,7 +13,7 @@ from webhooks.app import create_app
 
 
 def application() -> Flask:
-    """A receiver of its own for each process; they share the store. Raises BotError for settings that are wrong."""
+    """A receiver of its own for each process; they share the store. Raises DppctlError for settings that are wrong."""
     config = Path(os.environ["DPPCTL_CONFIG"])
     settings = load_settings(config)
     configure(settings.all_secrets)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.errors import BotError
+from bot.errors import DppctlError, TransientError
 from bot.git.failures import explain
 from bot.git.ssh import SshCommand
 from bot.github.credentials import Credentials
@@ -25,7 +25,7 @@ from bot.logs import mask
 from bot.settings import Settings
 
 
-class GitError(BotError):
+class GitError(TransientError):
     """git said no; the message is its last words, without secrets."""
 
 
@@ -127,7 +127,7 @@ class Git:
             return self._environment
         try:
             return _environment(self._settings, self.credentials.token(about))
-        except BotError as error:
+        except DppctlError as error:
             raise GitError(f"git {arguments[0]}: {error}") from None
 
 

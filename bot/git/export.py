@@ -5,14 +5,14 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git
 
 
 def export(git: Git, repository: Path, tree: str, target: Path) -> None:
     """The files of a tree (any name that git has for it), below the new folder `target`.
 
-    Raises GitError, and BotError for a file that would lie elsewhere.
+    Raises GitError, and DppctlError for a file that would lie elsewhere.
     """
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
         git(repository, "archive", "--format=tar", f"--output={archive.name}", tree)
@@ -21,4 +21,4 @@ def export(git: Git, repository: Path, tree: str, target: Path) -> None:
             with tarfile.open(archive.name) as tar:
                 tar.extractall(target, filter="data")
         except tarfile.FilterError as error:
-            raise BotError(f"{tree[:12]}: {error}") from None
+            raise DppctlError(f"{tree[:12]}: {error}") from None

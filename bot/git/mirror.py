@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git, GitError
 from bot.git.export import export
 from bot.model.decisions import Ref
@@ -99,7 +99,7 @@ class Mirror:
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
         """Files by (commit, path): their content, or None where there is none. Two git calls for any number.
 
-        Raises BotError for a file larger than `limit` bytes.
+        Raises DppctlError for a file larger than `limit` bytes.
         """
         return self._objects({key: f"{key[0]}:{key[1]}" for key in paths}, limit)
 
@@ -110,7 +110,7 @@ class Mirror:
         except GitError:
             if self.trees([commit], path)[commit]:
                 raise
-            raise BotError(f"there is no folder {path} at {commit[:12]}") from None
+            raise DppctlError(f"there is no folder {path} at {commit[:12]}") from None
         objects = {}
         for entry in listing.decode(errors="replace").split("\0")[:-1]:
             meta, name = entry.split("\t", 1)
@@ -133,11 +133,11 @@ class Mirror:
         return self._git(self.folder, "show", "--no-patch", "--format=%B", commit).decode(errors="replace")
 
     def resolve(self, name: str) -> Ref:
-        """What a person calls a branch, a tag or a commit. Raises BotError when there is no such thing, or two."""
+        """What a person calls a branch, a tag or a commit. Raises DppctlError when there is no such thing, or two."""
         refs = {ref.name: ref for ref in self.refs()}
         meant = [refs[full] for full in (name, f"refs/heads/{name}", f"refs/tags/{name}") if full in refs]
         if len(meant) > 1:
-            raise BotError(f"{name} is a branch and a tag; say refs/heads/{name} or refs/tags/{name}")
+            raise DppctlError(f"{name} is a branch and a tag; say refs/heads/{name} or refs/tags/{name}")
         if meant:
             return meant[0]
         if _ABBREVIATED.fullmatch(name):
@@ -146,7 +146,7 @@ class Mirror:
             commit = found[1].decode()
             if found[0] == b"commit" and self._git(self.folder, "for-each-ref", "--count=1", f"--contains={commit}"):
                 return Ref(commit, commit, 0)
-        raise BotError(f"there is no branch, tag or commit {name[:200]!r}")
+        raise DppctlError(f"there is no branch, tag or commit {name[:200]!r}")
 
     def holds(self, commit: str, end: str) -> bool:
         """Is the commit `end`, or one before it? Not when one of the two is not here."""
@@ -182,7 +182,7 @@ class Mirror:
             kind, size = line.rsplit(" ", 1)
             if kind == "blob":
                 if int(size) > limit:
-                    raise BotError(f"{key if isinstance(key, str) else name}: larger than {limit // 1024} KB")
+                    raise DppctlError(f"{key if isinstance(key, str) else name}: larger than {limit // 1024} KB")
                 there[key] = int(size)
         asked = "".join(f"{names[key]}\n" for key in there).encode()
         stream = self._git(self.folder, "cat-file", "--batch=", stdin=asked) if there else b""

@@ -7,7 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Credentials:
         return GithubIntegration(auth=auth, base_url=self._settings.api_url, timeout=GITHUB_SECONDS, retry=None)
 
 
-def explain_app(error: Exception, repository: str, who: str) -> BotError:
+def explain_app(error: Exception, repository: str, who: str) -> DppctlError:
     """Why an app gets nothing, or no token, for a repository; `who`: what messages call the app."""
     from github import GithubException
     from jwt import InvalidKeyError

@@ -9,7 +9,7 @@ from typing import Literal
 import requests
 from github import GithubException
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import GITHUB_LIMITED_SECONDS, GITHUB_SECONDS
 
 # PyGithub prints its own lines, past ours: https://github.com/PyGithub/PyGithub/blob/main/github/__init__.py
@@ -19,7 +19,7 @@ Scope = Literal["all", "repository", "call"]
 _URL = re.compile(r"url=(https://\S+)")
 
 
-class GitHubError(BotError):
+class GitHubError(DppctlError):
     """GitHub refused or could not be reached."""
 
     def __init__(self, message: str, scope: Scope, wait: float = 0.0, status: int = 0) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError
 from bot.limits import BUILD_LOG_SECONDS
 from bot.model.names import RepoPath
@@ -103,7 +103,7 @@ class BuildQueue:
             _log.info("build stopped app=%s tree=%s", key.app, key.tree)
         except (BuildError, BuildPutOffError) as said:
             error = said
-        except (BotError, OSError) as said:  # what is around the build: files, git, the registry
+        except (DppctlError, OSError) as said:  # what is around the build: files, git, the registry
             error = BuildPutOffError(str(said))
         except Exception as unexpected:  # noqa: BLE001 (it is told, and the thread's end would tell nobody)
             error = BuildPutOffError(f"the builder broke: {unexpected!r}")

@@ -7,7 +7,7 @@ branch or tag they come from; what is deployed is its digest.
 import re
 from dataclasses import dataclass
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.app_config import AppConfig, Build
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
@@ -50,16 +50,16 @@ class ImagePolicy:
         return config.image is not None or self.why_not is None
 
     def kind(self, app: RepoPath, config: AppConfig, has_dockerfile: bool) -> Kind | None:
-        """The app's image; None: it runs as it is. Raises BotError when it should have one and cannot."""
+        """The app's image; None: it runs as it is. Raises DppctlError when it should have one and cannot."""
         if config.image is not None:
             return Ready(Reference.parse(config.image))
         build = config.build or Build()
         if has_dockerfile:
             if self.why_not:
-                raise BotError(f"{app} has a {build.dockerfile}, and {self.why_not}")
+                raise DppctlError(f"{app} has a {build.dockerfile}, and {self.why_not}")
             return FromDockerfile(build)
         if config.build:
-            raise BotError(f"{app}: .dppctl.yaml says build:, and there is no {build.dockerfile}")
+            raise DppctlError(f"{app}: .dppctl.yaml says build:, and there is no {build.dockerfile}")
         return None if self.why_not else Default()
 
     def destination(self, app: RepoPath, tree: str) -> Reference:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.images.build_queue import Work
 from bot.images.builders.buildkit.job import Cluster
 from bot.images.builders.choose import NoBuilder, Options, choose
@@ -37,10 +37,10 @@ class ImageService:
     runtime: RuntimeImage
 
     def ready(self, reference: Reference) -> str:
-        """An image that somebody else made, by its digest. Raises BotError when it is not there, RegistryError."""
+        """An image that somebody else made, by its digest. Raises DppctlError when it is not there, RegistryError."""
         digest = reference.digest or self.registry.digest(reference)
         if digest is None:
-            raise BotError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
+            raise DppctlError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
         return str(reference.with_digest(digest))
 
     def tagged(self, app: RepoPath, tree: str) -> str | None:
@@ -59,7 +59,7 @@ class ImageService:
     ) -> Work:
         """What builds the app's image and pushes it. `export`, called at once, puts the app's files into a new folder.
 
-        Raises BotError when a secret is not there, or what the export raises.
+        Raises DppctlError when a secret is not there, or what the export raises.
         """
         build = kind.build if isinstance(kind, FromDockerfile) else Build()
         secrets = {name: self._secret(app, name) for name in build.secrets}
@@ -101,14 +101,14 @@ class ImageService:
         file = place / app.slug / name if place else None
         if file is None or not file.is_file():
             where = file or f"DPPCTL_BUILD_SECRETS_DIR (not set)/{app.slug}/{name}"
-            raise BotError(f"build: secrets: {name}: whoever runs dppctl has to put it into {where}")
+            raise DppctlError(f"build: secrets: {name}: whoever runs dppctl has to put it into {where}")
         return file.absolute()
 
 
 def make_image_service(settings: Settings) -> ImageService:
     """With the builder that the settings name, or the first that works here; none is looked for without a registry.
 
-    Raises BotError for a builder that does not work.
+    Raises DppctlError for a builder that does not work.
     """
     builder: Builder
     if settings.registry:
@@ -147,5 +147,5 @@ def _ca(settings: Settings) -> tuple[str, Path] | None:
     if settings.registry_ca is None:
         return None
     if not settings.registry_ca.is_file():
-        raise BotError(f"DPPCTL_REGISTRY_CA: there is no file {settings.registry_ca}")
+        raise DppctlError(f"DPPCTL_REGISTRY_CA: there is no file {settings.registry_ca}")
     return settings.registry.partition("/")[0], settings.registry_ca

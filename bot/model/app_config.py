@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Document, Part
 from bot.model.image_reference import Reference
@@ -55,7 +55,7 @@ class ContinuousDeployment(Part):
         for text in (self.app_repo_path, self.ops_repo_path):
             try:
                 RepoPath.parse(text)
-            except BotError as error:
+            except DppctlError as error:
                 raise ValueError(str(error)) from None
         environments = [action.environment for action in self.actions]
         for environment in environments:
@@ -100,7 +100,7 @@ class AppConfig(Part):
                 raise ValueError("either image: (a ready one) or build: (how to build one)")
             try:
                 Reference.parse(self.image)
-            except BotError as error:
+            except DppctlError as error:
                 raise ValueError(f"image: {error}") from None
         return self
 
@@ -120,7 +120,7 @@ class AppConfig(Part):
 def parse_app_config(text: str, where: str) -> AppConfig:
     """Read `.dppctl.yaml`. `where` names the file in messages.
 
-    Raises BotError (`file:line: what`) for anything that is unknown, missing or of the wrong type.
+    Raises DppctlError (`file:line: what`) for anything that is unknown, missing or of the wrong type.
     """
     document = Document(text, where)
     config = document.read(AppConfig)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_BYTES
 from bot.model.safe_yaml import read_yaml
 
@@ -27,18 +27,18 @@ class Document:
     """A YAML file's content, with the lines that its parts stand on."""
 
     def __init__(self, text: str, where: str, limit: int = MAX_CONFIG_BYTES) -> None:
-        """`where` names the file in messages; limit: characters. Raises BotError when the text is no YAML mapping."""
+        """`where` names the file in messages; limit: characters. Raises DppctlError unless it is a YAML mapping."""
         self.where = where
         if len(text) > limit:
-            raise BotError(f"{where}: larger than {limit // 1024} KB")
+            raise DppctlError(f"{where}: larger than {limit // 1024} KB")
         content, self._node = read_yaml(text, where)
         self.content: Any = content
         if not isinstance(self.content, dict):
-            raise BotError(f"{where}:1: expected keys and values")
+            raise DppctlError(f"{where}:1: expected keys and values")
         _refuse_doubles(self._node, where)
 
     def read(self, model: type[Model]) -> Model:
-        """The content as a model. Raises BotError for the first thing that does not fit."""
+        """The content as a model. Raises DppctlError for the first thing that does not fit."""
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
@@ -46,11 +46,11 @@ class Document:
             problems = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
             self._refuse(problems[0], model)
 
-    def error(self, place: Sequence[int | str], message: str) -> BotError:
+    def error(self, place: Sequence[int | str], message: str) -> DppctlError:
         """An error about the part at `place` (keys and indexes from the top)."""
-        return BotError(f"{self.where}:{self._find(place)[0]}: {message}")
+        return DppctlError(f"{self.where}:{self._find(place)[0]}: {message}")
 
-    def unknown(self, place: Sequence[int | str], known: Iterable[str]) -> BotError:
+    def unknown(self, place: Sequence[int | str], known: Iterable[str]) -> DppctlError:
         """The error for a key that is none of the known ones, with what was probably meant."""
         key = " ".join(str(place[-1]).split())[:80]
         meant = difflib.get_close_matches(key, known, n=1)
@@ -109,7 +109,7 @@ def _refuse_doubles(root: yaml.Node | None, where: str) -> None:
             for key, value in node.value:
                 if isinstance(key, yaml.ScalarNode):
                     if key.value in keys:
-                        raise BotError(f"{where}:{key.start_mark.line + 1}: {key.value[:80]!r} is there twice")
+                        raise DppctlError(f"{where}:{key.start_mark.line + 1}: {key.value[:80]!r} is there twice")
                     keys.add(key.value)
                 waiting.append(value)
         elif isinstance(node, yaml.SequenceNode):

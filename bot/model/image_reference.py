@@ -8,7 +8,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 
 _DOCKER_HUB = "docker.io"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -33,7 +33,7 @@ class Reference:
     def parse(cls, text: str) -> "Reference":
         """Short names are Docker Hub's, as everywhere: `python:3.12` is `docker.io/library/python:3.12`.
 
-        Raises BotError when it is not the name of an image.
+        Raises DppctlError when it is not the name of an image.
         """
         rest, at, digest = text.partition("@")
         first, slash, others = rest.partition("/")
@@ -53,7 +53,7 @@ class Reference:
             or (colon and not _TAG.fullmatch(tag))
             or (at and not is_digest(digest))
         ):
-            raise BotError(
+            raise DppctlError(
                 f"{text[:300]!r} is not an image: expected HOST[:PORT]/NAME[:TAG][@sha256:…], NAME in lower case"
             )
         return cls(host, repository, tag or (None if at else "latest"), digest or None)
@@ -80,10 +80,10 @@ class Reference:
     def with_digest(self, digest: str) -> "Reference":
         """The very image, without the tag: podman and skopeo refuse a name that has both.
 
-        Raises BotError when it is no `sha256:…`.
+        Raises DppctlError when it is no `sha256:…`.
         """
         if not is_digest(digest):
-            raise BotError(f"{digest[:100]!r} is not a digest: expected sha256: and 64 hexadecimal digits")
+            raise DppctlError(f"{digest[:100]!r} is not a digest: expected sha256: and 64 hexadecimal digits")
         return Reference(self.host, self.repository, None, digest)
 
 

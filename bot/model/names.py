@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 
 _OWNER_AND_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}/(?!.*\.git$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _FOLDER = re.compile(r"(?!\.{1,2}$|\.git$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}", re.IGNORECASE)
@@ -31,12 +31,12 @@ class RepoPath:
 
     @classmethod
     def parse(cls, text: str) -> "RepoPath":
-        """Raises BotError when the text has another form, or a part that could lead elsewhere (`..`)."""
+        """Raises DppctlError when the text has another form, or a part that could lead elsewhere (`..`)."""
         owner, _, rest = text.partition("/")
         repo, _, path = rest.partition("/")
         repository = f"{owner}/{repo}"
         if not _OWNER_AND_REPO.fullmatch(repository) or ("/" in rest and not is_path(path)):
-            raise BotError(f"{text[:200]!r} is not of the form OWNER/REPO or OWNER/REPO/PATH/IN/REPO")
+            raise DppctlError(f"{text[:200]!r} is not of the form OWNER/REPO or OWNER/REPO/PATH/IN/REPO")
         return cls(repository, path)
 
     def __str__(self) -> str:

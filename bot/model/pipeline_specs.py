@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from cronsim import CronSim, CronSimError
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.safe_yaml import read_yaml
 from bot.model.values import Pipeline
 
@@ -39,7 +39,7 @@ def is_spec(path: str) -> bool:
 def parse_specs(files: Mapping[str, bytes]) -> Specs:
     """The pipelines in the files for which `is_spec` holds; paths are relative to the app's folder.
 
-    Raises BotError (`file:line: what`) for a file that cannot be read as specs.
+    Raises DppctlError (`file:line: what`) for a file that cannot be read as specs.
     """
     patterns = files.get(IGNORE_FILE, b"").decode(errors="replace").split()
     paths = [path for path in sorted(files) if not _is_ignored(path, patterns)]
@@ -49,19 +49,19 @@ def parse_specs(files: Mapping[str, bytes]) -> Specs:
         if PurePosixPath(path).name == SPEC_FILE:
             for pipeline in _pipelines(path, files[path]):
                 if found.setdefault(pipeline.id, pipeline) is not pipeline:
-                    raise BotError(f"{path}: {pipeline.id} is there twice")
+                    raise DppctlError(f"{path}: {pipeline.id} is there twice")
     return Specs(tuple(found.values()), generated[0] if generated else None)
 
 
 def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:
     spec, _ = read_yaml(content, path)
     if not isinstance(spec, dict):
-        raise BotError(f"{path}:1: expected pipelines by name")
+        raise DppctlError(f"{path}:1: expected pipelines by name")
     folder = PurePosixPath(path).parent
     for name, details in spec.items():
         if not isinstance(name, str) or not isinstance(details, dict):
             key = " ".join(str(name).split())[:80]
-            raise BotError(f"{path}: {key}: expected a name and below it `pipeline:` with steps")
+            raise DppctlError(f"{path}: {key}: expected a name and below it `pipeline:` with steps")
         yield Pipeline(id=f"./{folder / name}", schedule=_crontab(path, name, details.get("schedule")))
 
 
@@ -70,11 +70,11 @@ def _crontab(path: str, name: str, schedule: object) -> str | None:
         return None
     crontab = schedule.get("crontab") if isinstance(schedule, dict) else None
     if not isinstance(crontab, str) or len(crontab.split()) != 5:
-        raise BotError(f"{path}: {name}: schedule: expected `crontab:` with five fields, such as '0 6 * * *'")
+        raise DppctlError(f"{path}: {name}: schedule: expected `crontab:` with five fields, such as '0 6 * * *'")
     try:
         CronSim(crontab, datetime.now(UTC))
     except CronSimError as error:
-        raise BotError(f"{path}: {name}: schedule: crontab: {error}: {crontab}") from None
+        raise DppctlError(f"{path}: {name}: schedule: crontab: {error}: {crontab}") from None
     return crontab
 
 

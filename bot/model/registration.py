@@ -11,7 +11,7 @@ It lies with the bot's own settings, so no push can change it. The form:
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import MAX_REGISTRATION_BYTES
 from bot.model.documents import Document, Part
 from bot.model.names import Environment, RepoPath
@@ -44,13 +44,13 @@ class _Registration(Part):
 
 
 def parse_registration(text: str, where: str) -> frozenset[Target]:
-    """All targets that the file registers. Raises BotError, with file and line, for what is wrong."""
+    """All targets that the file registers. Raises DppctlError, with file and line, for what is wrong."""
     document = Document(text, where, MAX_REGISTRATION_BYTES)
     owners: dict[tuple[RepoPath, str], Target] = {}
     for index, entry in enumerate(document.read(_Registration).apps):
         try:
             app, ops = RepoPath.parse(entry.app_repo_path), RepoPath.parse(entry.ops_repo_path)
-        except BotError as error:
+        except DppctlError as error:
             raise document.error(["apps", index], str(error)) from None
         for environment in entry.environments:
             target = Target(app, ops, environment)
@@ -66,4 +66,4 @@ def read_registration(file: Path) -> frozenset[Target]:
     try:
         return parse_registration(file.read_text(), str(file))
     except FileNotFoundError:
-        raise BotError(f"{file}: not found; it says which apps to deploy (see .dppctl.yaml.example)") from None
+        raise DppctlError(f"{file}: not found; it says which apps to deploy (see .dppctl.yaml.example)") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import MAX_YAML_DEPTH, MAX_YAML_NODES
 
 # What the loader lets through when a scalar is not what it looks like (`-__`, `2001-02-30`, `!!bool x`).
@@ -16,7 +16,7 @@ _SCALAR_ERRORS = (ValueError, LookupError, TypeError, AttributeError, Arithmetic
 
 
 def read_yaml(text: str | bytes, where: str) -> tuple[Any, yaml.Node | None]:
-    """The value of a text and the node that tells its lines. Raises BotError (`where:line: what`)."""
+    """The value of a text and the node that tells its lines. Raises DppctlError (`where:line: what`)."""
     try:
         _look_at_events(text, where)
         loader = yaml.CSafeLoader(text)
@@ -28,9 +28,9 @@ def read_yaml(text: str | bytes, where: str) -> tuple[Any, yaml.Node | None]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = " ".join(str(getattr(error, "problem", None) or error).split())[:200]
-        raise BotError(f"{where}:{mark.line + 1 if mark else 1}: not valid YAML: {problem}") from None
+        raise DppctlError(f"{where}:{mark.line + 1 if mark else 1}: not valid YAML: {problem}") from None
     except _SCALAR_ERRORS:
-        raise BotError(f"{where}: not valid YAML: a value in it cannot be read; put it in quotes") from None
+        raise DppctlError(f"{where}: not valid YAML: a value in it cannot be read; put it in quotes") from None
 
 
 def _look_at_events(text: str | bytes, where: str) -> None:
@@ -50,4 +50,4 @@ def _look_at_events(text: str | bytes, where: str) -> None:
         above, so_far = open_nodes[-1]
         open_nodes[-1] = (above, so_far + size)
         if len(open_nodes) > MAX_YAML_DEPTH or so_far + size > MAX_YAML_NODES:
-            raise BotError(f"{where}:{event.start_mark.line + 1}: nested too deep, or too large with its aliases")
+            raise DppctlError(f"{where}:{event.start_mark.line + 1}: nested too deep, or too large with its aliases")

@@ -47,7 +47,7 @@ class Values(Part):
 
     @classmethod
     def from_yaml(cls, text: str, where: str) -> "Values":
-        """Raises BotError, with file and line, when the text is not such a file."""
+        """Raises DppctlError, with file and line, when the text is not such a file."""
         return Document(text, where).read(cls)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.backoff import Backoff
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.names import RepoPath, is_sha
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
@@ -76,7 +76,7 @@ class CommitStatuses:
                         said = self._follow(name, one)
                         self._store.finish_deliveries([one.id], "ignored" if said else "processed", said)
                 self._retries.succeeded(name)
-            except BotError as error:
+            except DppctlError as error:
                 self._retries.failed(name)
                 _log.error("statuses are not followed repository=%s error=%s", name, error)
 

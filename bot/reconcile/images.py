@@ -74,7 +74,7 @@ class ImageResolver:
     def with_image(self, look: AppState, update: Update) -> Update | Waiting:
         """The update with its image's digest, or what it waits for.
 
-        Raises BotError when the app cannot have the image that it should have, GitError when git fails.
+        Raises DppctlError when the app cannot have the image that it should have, GitError when git fails.
         """
         config = look.config(update.ref)
         dockerfile = look.app.file((config.build or Build()).dockerfile)
@@ -147,7 +147,7 @@ class ImageResolver:
 
 
 def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[RepoPath], None]) -> ImageResolver:
-    """`on_end` is called when a build of an app has ended. Raises BotError for a builder that does not work."""
+    """`on_end` is called when a build of an app has ended. Raises DppctlError for a builder that does not work."""
     builds = BuildQueue(
         settings.build_concurrency,
         store.append_log,

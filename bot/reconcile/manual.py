@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import RETRY_BY_HAND_SECONDS
@@ -54,7 +54,7 @@ class ManualDeploys:
                 self._wait(request, done)
                 return
             self._finish(request, "done", done[1], done[0])
-        except BotError as error:
+        except DppctlError as error:
             self._finish(request, "failed" if isinstance(error, GitError) else "refused", str(error))
 
     def _wait(self, request: DeployRequest, waiting: Waiting) -> None:
@@ -84,10 +84,10 @@ class ManualDeploys:
         choice = look.by_hand(target, request.ref) if request.ref else self._automatic(look, target, with_baseline=True)
         if choice is None:
             triggers = "no branch or tag triggers it"
-            raise BotError(f"{target.environment} of {target.app}: {triggers}; name what to deploy with --ref")
+            raise DppctlError(f"{target.environment} of {target.app}: {triggers}; name what to deploy with --ref")
         update = choice if isinstance(choice, Refusal) else look.plan(choice, text, request=request.id)
         if isinstance(update, Refusal):
-            raise BotError(update.message)
+            raise DppctlError(update.message)
         assert isinstance(choice, Choice) and isinstance(update, Update)  # noqa: S101, PT018 (for mypy)
         present = read_values(target, text)
         if present and present.request == request.id:  # the bot ended between its push and noting it
@@ -99,18 +99,18 @@ class ManualDeploys:
         update = ready
         message = self._hold(look, target, choice)
         result = self._reconciler.write(target.ops.repository, [update])[target]
-        if isinstance(result, BotError):
+        if isinstance(result, DppctlError):
             raise result
         return self._store.record_update(update, result), f"ops repo commit {result[:12]}{message}"
 
     def _target(self, request: DeployRequest) -> Target:
         mine = [target for target in self._targets if str(target.app) == request.app]
         if not mine:
-            raise BotError(f"{request.app} is not registered; {_known(str(target.app) for target in self._targets)}")
+            raise DppctlError(f"{request.app} is not registered; {_known(str(target.app) for target in self._targets)}")
         there = [target for target in mine if target.environment == request.environment]
         if len(there) != 1:
             places = _known(f"{target.environment} of {target.ops}" for target in mine)
-            raise BotError(f"{request.app} is not registered for {request.environment} in one ops repo; {places}")
+            raise DppctlError(f"{request.app} is not registered for {request.environment} in one ops repo; {places}")
         return there[0]
 
     def _automatic(self, look: AppState, target: Target, *, with_baseline: bool = False) -> Choice | Refusal | None:

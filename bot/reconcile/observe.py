@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
@@ -37,7 +37,7 @@ class AppState:
         return choose(self.app, self.targets, states, None if with_baseline else baseline)
 
     def by_hand(self, target: Target, name: str) -> Choice | Refusal:
-        """A ref that a person names. Raises BotError when there is none.
+        """A ref that a person names. Raises DppctlError when there is none.
 
         Which pipelines are run is what its `.dppctl.yaml` says for the environment, whatever triggers that; or all.
         """
@@ -51,10 +51,10 @@ class AppState:
         return Choice(target, ref, named[0] if named else every)
 
     def config(self, ref: Ref) -> AppConfig:
-        """What the app says at a ref; without a file, what holds then. Raises BotError for a file that is refused."""
+        """What the app says at a ref; without a file, what holds then. Raises DppctlError for a refused file."""
         config = self._configs({ref.commit})[ref.commit]
         if isinstance(config, str):
-            raise BotError(config)
+            raise DppctlError(config)
         return config or AppConfig()
 
     def plan(
@@ -75,7 +75,7 @@ class AppState:
             specs = parse_specs(self.mirror.read_below(ref.commit, self.app.path, is_spec, MAX_SPEC_BYTES))
         except GitError:
             raise
-        except BotError as error:
+        except DppctlError as error:
             return Refusal(self.app, target.environment, ref, str(error))
         same = False
         if present and present.source.commit != ref.commit and present.source.path == self.app.path:
@@ -96,7 +96,7 @@ class AppState:
             contents = self.mirror.read({(commit, file) for commit in commits}, MAX_CONFIG_BYTES)
         except GitError:
             raise
-        except BotError as error:  # too large, at one of them
+        except DppctlError as error:  # too large, at one of them
             found = {commit: self._configs({commit})[commit] for commit in commits} if len(commits) > 1 else {}
             return found or dict.fromkeys(commits, str(error))
         parsed = {content: _parse(content, file) for content in set(contents.values())}
@@ -107,7 +107,7 @@ def read_values(target: Target, text: str | None) -> Values | None:
     """What a values file says; None without one, or when it is not as the bot writes it."""
     try:
         return None if text is None else Values.from_yaml(text, target.values_file)
-    except BotError:
+    except DppctlError:
         return None
 
 
@@ -118,5 +118,5 @@ def _parse(content: bytes | None, where: str) -> AppConfig | str | None:
         return parse_app_config(content.decode(), where)
     except UnicodeDecodeError:
         return f"{where}: not UTF-8"
-    except BotError as error:
+    except DppctlError as error:
         return str(error)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git, GitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_CONFIG_BYTES, MAX_WRITTEN, PUSH_TRIES
@@ -36,7 +36,7 @@ class Written:
     commit: str
 
 
-class BlockedError(BotError):
+class BlockedError(DppctlError):
     """A values file cannot be where it should be. The others of a batch can."""
 
 
@@ -91,7 +91,7 @@ class OpsRepo:
         """The commit that brought the values that are there."""
         return self._mirror.last_change(target.values_file)
 
-    def write(self, updates: Sequence[Update]) -> dict[Target, str | BotError]:
+    def write(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
         """Commit and push. For each target that changed its commit, or why it cannot have one.
 
         What is there already gets none. Raises GitError when the ops repo refuses; then nothing was written.
@@ -111,7 +111,7 @@ class OpsRepo:
                 return self._write_once(updates)
         raise AssertionError("tenacity returns or raises")
 
-    def _write_once(self, updates: Sequence[Update]) -> dict[Target, str | BotError]:
+    def _write_once(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
         self._is_fresh = False
         base = self._mirror.head()
         changed, results = self._changed(base, updates)
@@ -124,7 +124,7 @@ class OpsRepo:
 
     def _changed(
         self, base: str | None, updates: Sequence[Update]
-    ) -> tuple[list[Update], dict[Target, str | BotError]]:
+    ) -> tuple[list[Update], dict[Target, str | DppctlError]]:
         """The updates that are not there already and can be; and why others cannot."""
         if base is None:
             return list(updates), {}
@@ -132,7 +132,7 @@ class OpsRepo:
         files = {update.target.values_file for update in updates}
         there = self._mirror.entries(base, files.union(*folders.values()))
         changed: list[Update] = []
-        blocked: dict[Target, str | BotError] = {}
+        blocked: dict[Target, str | DppctlError] = {}
         for update in updates:
             file = update.target.values_file
             kinds = {(there[folder] or ("tree", ""))[0] for folder in folders[update]}

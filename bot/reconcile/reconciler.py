@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import REFRESHES
@@ -62,7 +62,7 @@ class Reconciler:
             if app.repository not in self._unread and not self.stopping:
                 try:
                     updates += self._updates(app, texts, holds)
-                except BotError as error:
+                except DppctlError as error:
                     self._fail(app.repository, str(error))
         for name in sorted({update.target.ops.repository for update in updates}):
             if not self.stopping:
@@ -101,7 +101,7 @@ class Reconciler:
             self._noted[name] = ops.head
         return ops.texts(targets)
 
-    def write(self, name: str, updates: list[Update]) -> dict[Target, str | BotError]:
+    def write(self, name: str, updates: list[Update]) -> dict[Target, str | DppctlError]:
         """Commit updates to an ops repo and remember them. Raises GitError when it cannot be reached."""
         results = self._ops[name].write(updates)
         for update in updates:
@@ -125,7 +125,7 @@ class Reconciler:
             return
         for update in updates:
             result = results.get(update.target)
-            if isinstance(result, BotError):
+            if isinstance(result, DppctlError):
                 self._refuse(Refusal(update.target.app, update.target.environment, update.ref, str(result)))
 
     def _updates(self, app: RepoPath, texts: Texts, holds: Mapping[tuple[str, str], Hold]) -> list[Update]:
@@ -169,7 +169,7 @@ class Reconciler:
             ready = self._imaging.with_image(look, update)
         except GitError:
             raise
-        except BotError as error:
+        except DppctlError as error:
             self._refuse(Refusal(look.app, update.target.environment, update.ref, str(error)))
             return None
         if isinstance(ready, Waiting):
@@ -213,9 +213,9 @@ class Reconciler:
         self.failed.setdefault(repository, message)
 
 
-def _error(work: Callable[[], None]) -> BotError | None:
+def _error(work: Callable[[], None]) -> DppctlError | None:
     try:
         work()
-    except BotError as error:
+    except DppctlError as error:
         return error
     return None

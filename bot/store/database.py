@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.store.tables import Base
 
 REVISION = "r0004"  # the newest in bot/migrations/versions
@@ -23,7 +23,7 @@ class Database:
     """Connections, and transactions that read or write. Safe to use from several threads and processes."""
 
     def __init__(self, url: str) -> None:
-        """Opens (and at first makes) the database at an SQLAlchemy URL. Raises BotError when that fails."""
+        """Opens (and at first makes) the database at an SQLAlchemy URL. Raises DppctlError when that fails."""
         try:
             self._engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=10)
             self.is_sqlite = self._engine.dialect.name == "sqlite"
@@ -35,7 +35,7 @@ class Database:
         except (ArgumentError, ImportError, DBAPIError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             shown = url if url.startswith("sqlite") else _shown(url)
-            raise BotError(f"DPPCTL_DATABASE_URL {shown}: {' '.join(str(reason).split())[:300]}") from None
+            raise DppctlError(f"DPPCTL_DATABASE_URL {shown}: {' '.join(str(reason).split())[:300]}") from None
         self._reader = sessionmaker(self._engine, expire_on_commit=False)
         self._writer = sessionmaker(self._writing, expire_on_commit=False)
 
@@ -86,7 +86,7 @@ def _migrate(engine: Any) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            raise BotError(f"the database is not one that this dppctl knows: {error}") from None
+            raise DppctlError(f"the database is not one that this dppctl knows: {error}") from None
 
 
 def _begin(connection: Connection) -> None:

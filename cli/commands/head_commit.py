@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git, GitError
 from bot.git.export import export
 
@@ -12,14 +12,14 @@ class HeadCommit:
     """The folder at HEAD."""
 
     def __init__(self, git: Git, folder: Path) -> None:
-        """Raises BotError when it is in no clone, or nothing is committed there."""
+        """Raises DppctlError when it is in no clone, or nothing is committed there."""
         self._git = git
         self._folder = folder
         try:
             self.commit = self._ask("rev-parse", "--verify", "HEAD^{commit}")
             self.tree = self._ask("rev-parse", "--verify", "HEAD:./")
         except GitError as error:
-            raise BotError(f"{folder}: nothing of it is committed, and images are of what is: {error}") from None
+            raise DppctlError(f"{folder}: nothing of it is committed, and images are of what is: {error}") from None
 
     @cached_property
     def ref(self) -> str:
@@ -41,7 +41,7 @@ class HeadCommit:
         return bool(self._ask("status", "--porcelain", "--", "."))
 
     def export(self, target: Path) -> None:
-        """Put the committed files into the new folder. Raises BotError for names that lead out of it."""
+        """Put the committed files into the new folder. Raises DppctlError for names that lead out of it."""
         export(self._git, self._folder, self.tree, target)
 
     def _ask(self, *arguments: str) -> str:

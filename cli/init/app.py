@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git, GitError
 from bot.model.app_config import CONFIG_FILE, Build
 from bot.model.names import RepoPath
@@ -45,7 +45,7 @@ def find_app(git: Git, folder: Path, repository: str | None = None) -> App:
         repository = _remote(git, folder)
     try:
         path = RepoPath.parse(f"{repository}/{prefix}" if prefix else repository)
-    except BotError as error:
+    except DppctlError as error:
         raise InputError(f"{folder}: {error}; name the repository with --repo OWNER/REPO") from None
     # What git ignores is no part of the app, such as an environment with dpp's own examples.
     files = _ask(git, folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")

@@ -58,7 +58,7 @@ def new_file(wish: Wish, specs: Sequence[str], has_dockerfile: bool) -> str:
 def edited_file(text: str, where: str, wish: Wish) -> str:
     """The text with what it lacks, comments and the rest kept. The same text when it lacks nothing.
 
-    An app that has actions already keeps them. Raises BotError for a text that is no such file.
+    An app that has actions already keeps them. Raises DppctlError for a text that is no such file.
     """
     config = parse_app_config(text, where)
     yaml = YAML()

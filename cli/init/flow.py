@@ -27,7 +27,7 @@ from cluster.sync.helm.desired import release_name
 
 
 def set_up(app: App, provider: Provider, given: Answers, questions: Questions, means: InitContext) -> int:
-    """How many changes there were. Raises InputError, BotError and GithubException."""
+    """How many changes there were. Raises InputError, DppctlError and GithubException."""
     config_step, config = _app_config(app, provider, given, questions, means)
     ops_repos = {ops for ops, _ in config.actions(app.path)}
     if len(ops_repos) != 1:

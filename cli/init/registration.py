@@ -16,7 +16,7 @@ _NEW = "# Which apps this bot deploys, and the environments that each may touch.
 def with_app(text: str | None, where: str, app: RepoPath, ops: RepoPath, environments: Iterable[str]) -> str:
     """The file's text with that app registered; the same text when it is. None: there is no file yet.
 
-    Raises BotError for a text that is no registration, or where an environment is another app's.
+    Raises DppctlError for a text that is no registration, or where an environment is another app's.
     """
     targets = parse_registration(text, where) if text else frozenset()
     there = {target.environment for target in targets if (target.app, target.ops) == (app, ops)}
@@ -36,7 +36,7 @@ def with_app(text: str | None, where: str, app: RepoPath, ops: RepoPath, environ
 
 
 def without_app(text: str, where: str, app: RepoPath) -> str:
-    """The file's text without the app. Raises BotError for a text that is no registration."""
+    """The file's text without the app. Raises DppctlError for a text that is no registration."""
     parse_registration(text, where)
     yaml, document = _load(text)
     mine = [index for index, one in enumerate(document["apps"]) if _is(one, app)]

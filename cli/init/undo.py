@@ -19,7 +19,7 @@ from cli.init.steps.webhook import WebhookStep
 
 
 def undo(app: App, given: Answers, means: InitContext) -> int:
-    """How many changes there were. Raises InputError, BotError and GithubException.
+    """How many changes there were. Raises InputError, DppctlError and GithubException.
 
     The registration goes last, for it says what else there is.
     """

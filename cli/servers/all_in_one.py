@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.loop import Loop
@@ -35,12 +35,14 @@ class AllInOne:
     def __init__(self, config: Path, say: Callable[[str], None], stopping: threading.Event) -> None:
         """Sets up all that is needed; `say` gets a line for what takes long.
 
-        `stopping` is set by the owner to end all, or by a part that broke. Raises BotError or ClusterError.
+        `stopping` is set by the owner to end all, or by a part that broke. Raises DppctlError or ClusterError.
         """
         setup = set_up(config)
         settings, targets = setup.settings, setup.targets
         if settings.deployed_by != "sync":
-            raise BotError("DPPCTL_DEPLOYED_BY: `dppctl up` deploys by itself; use `dppctl receive` and `dppctl bot`")
+            raise DppctlError(
+                "DPPCTL_DEPLOYED_BY: `dppctl up` deploys by itself; use `dppctl receive` and `dppctl bot`"
+            )
         environments = settings.state_dir / "environments"
         zipapp = settings.state_dir / "worker.pyz"
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.settings import Settings
 from cluster.local.processes import die_with_parent
 
@@ -29,7 +29,7 @@ class Receiver:
     """Runs from its making until `stop`."""
 
     def __init__(self, config: Path, settings: Settings, log: IO[str] | None = None) -> None:
-        """`log`: in place of stderr. Raises BotError when the address cannot be used."""
+        """`log`: in place of stderr. Raises DppctlError when the address cannot be used."""
         with _listen(settings.host, settings.port) as listening:
             port = listening.getsockname()[1]
             self.address = _url(settings.host, port)
@@ -56,10 +56,10 @@ class Receiver:
             )
 
     def run(self) -> None:
-        """Returns when it has ended. Raises BotError when that was not our doing."""
+        """Returns when it has ended. Raises DppctlError when that was not our doing."""
         code = self._process.wait()
         if code not in (0, -signal.SIGKILL):
-            raise BotError(f"the receiver ended with {code}")
+            raise DppctlError(f"the receiver ended with {code}")
 
     def stop(self) -> None:
         """Ends it; what it is answering may take a second."""
@@ -80,7 +80,7 @@ def _listen(host: str, port: int) -> socket.socket:
             return socket.create_server((host, port), family=family, backlog=2048)
         except OSError as error:
             if time.monotonic() > end or error.errno != errno.EADDRINUSE:
-                raise BotError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
+                raise DppctlError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
             time.sleep(0.1)
 
 

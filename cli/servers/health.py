@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import STUCK_SECONDS
 
 
@@ -18,7 +18,7 @@ class Health:
     """Answers `GET /healthz`: 200 as long as the number that `progress` gives changes now and then, then 503."""
 
     def __init__(self, host: str, port: int, progress: Callable[[], int], stuck: float = STUCK_SECONDS) -> None:
-        """Raises BotError when the address cannot be used."""
+        """Raises DppctlError when the address cannot be used."""
         self._progress = progress
         self._stuck = stuck
         self._seen = progress()
@@ -44,7 +44,7 @@ class Health:
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
-            raise BotError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
+            raise DppctlError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
         self._server.daemon_threads = True
         self._runs = False
         self.address = f"http://{host}:{self._server.server_port}"

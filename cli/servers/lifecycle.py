@@ -11,7 +11,7 @@ from typing import IO, Protocol
 
 import click
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.logs import configure
 from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from bot.settings import Settings, load_settings
@@ -42,7 +42,7 @@ class Server(Protocol):
 
 
 def set_up(config: Path, *, receives: bool = True) -> Setup:
-    """Read the settings and the registration, and log from here on. Raises BotError. `receives`: as load_settings."""
+    """Read settings and registration, and log from here on. Raises DppctlError. `receives`: as load_settings."""
     settings = load_settings(config, receives=receives)
     targets = read_registration(config / REGISTRATION_FILE)
     configure(settings.all_secrets)
@@ -51,13 +51,13 @@ def set_up(config: Path, *, receives: bool = True) -> Setup:
 
 
 def lock(state: Path) -> IO[str]:
-    """Held as long as the file is open. Raises BotError when another one works in that folder."""
+    """Held as long as the file is open. Raises DppctlError when another one works in that folder."""
     file = (state / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise BotError(f"another `dppctl up` or bot uses {state}; stop it, or set DPPCTL_STATE_DIR") from None
+        raise DppctlError(f"another `dppctl up` or bot uses {state}; stop it, or set DPPCTL_STATE_DIR") from None
     return file
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import click
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.loop import Loop
 from bot.store.store import Store
@@ -26,7 +26,7 @@ class ReceiverServer:
     """`start` and `stop` once each."""
 
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
-        """Raises BotError."""
+        """Raises DppctlError."""
         if "sync_token" not in setup.settings.model_fields_set:
             click.echo("DPPCTL_SYNC_TOKEN is not set, so no sync can report here", err=True)
         open_store(setup.settings.database).close()  # what is wrong with it is said here, in one line
@@ -55,10 +55,10 @@ class BotServer:
     """`start` and `stop` once each."""
 
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
-        """Raises BotError."""
+        """Raises DppctlError."""
         settings = setup.settings
         if settings.sync_url and "sync_token" not in settings.model_fields_set:
-            raise BotError("DPPCTL_SYNC_TOKEN: is not set; the sync at DPPCTL_SYNC_URL wants to see its own")
+            raise DppctlError("DPPCTL_SYNC_TOKEN: is not set; the sync at DPPCTL_SYNC_URL wants to see its own")
         self._stopping = stopping
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))
@@ -95,12 +95,12 @@ class BotServer:
 
 
 def open_store(url: str, seconds: float = STORE_SECONDS) -> Store:
-    """Raises BotError when it cannot be opened; of PostgreSQL only after so many seconds."""
+    """Raises DppctlError when it cannot be opened; of PostgreSQL only after so many seconds."""
     end = time.monotonic() + seconds
     while True:
         try:
             return Store(url)
-        except BotError as error:
+        except DppctlError as error:
             if not url.startswith("postgresql") or time.monotonic() > end:
                 raise
             _log.warning("the store is waited for: %s", error)

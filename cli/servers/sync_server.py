@@ -9,14 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from cli.servers.lifecycle import set_up
-from cluster.errors import ClusterError
 from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
@@ -35,11 +34,11 @@ class SyncServer:
     """A context: what it opened ends with it."""
 
     def __init__(self, config: Path, stopping: threading.Event) -> None:
-        """Raises BotError or ClusterError."""
+        """Raises DppctlError or ClusterError."""
         setup = set_up(config, receives=False)
         self._settings = settings = setup.settings
         if not settings.sync_environments:
-            raise BotError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
+            raise DppctlError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
         state = settings.state_dir / "helm-sync"
         state.mkdir(parents=True, exist_ok=True)
         git = Git(settings)
@@ -90,7 +89,7 @@ class SyncServer:
             title = f"{place.target.app} in {place.target.environment} (release {place.release}, {place.namespace})"
             try:
                 text = preview(self._means, place, wanted, prune=self._settings.sync_prune)
-            except (BotError, ClusterError) as error:
+            except DppctlError as error:
                 failed = True
                 text = f"cannot be deployed: {error}\n"
             say(f"== {title}: {'' if text else 'nothing changes'}\n{text}".rstrip())
@@ -102,7 +101,7 @@ def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEv
         _log.warning("DPPCTL_RECEIVER_URL is not set: how deployments go is told to nobody")
         return _tell_nobody
     if "sync_token" not in settings.model_fields_set:
-        raise BotError("DPPCTL_SYNC_TOKEN: is not set; the receiver at DPPCTL_RECEIVER_URL knows sync by it")
+        raise DppctlError("DPPCTL_SYNC_TOKEN: is not set; the receiver at DPPCTL_RECEIVER_URL knows sync by it")
     return Reporter(settings.receiver_url, settings.sync_token.get_secret_value(), stopping)
 
 

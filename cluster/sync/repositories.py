@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_BYTES
 from bot.model.names import RepoPath
 from bot.model.registration import Target
@@ -38,24 +38,24 @@ class Repositories:
             yield self._kept[name]
 
 
-def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[Target, Values | BotError | None]:
+def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[Target, Values | DppctlError | None]:
     """What an ops repo says at a commit: an environment's values, why they cannot be used, or None: it says nothing.
 
-    Raises BotError when the ops repo cannot be read.
+    Raises DppctlError when the ops repo cannot be read.
     """
     asked = list(targets)
     contents = ops.read([(commit, target.values_file) for target in asked], MAX_CONFIG_BYTES)
     return {target: values_of(target, contents[commit, target.values_file]) for target in asked}
 
 
-def values_of(target: Target, content: bytes | None) -> Values | BotError | None:
+def values_of(target: Target, content: bytes | None) -> Values | DppctlError | None:
     """The same of one environment, from what its file holds."""
     if content is None:
         return None
     try:
         values = Values.from_yaml(content.decode(errors="replace"), f"{target.ops}:{target.values_file}")
-    except BotError as error:
+    except DppctlError as error:
         return error
     if RepoPath(values.source.repository, values.source.path) != target.app:
-        return BotError(f"{target.values_file} is for another app than {target.app}")
+        return DppctlError(f"{target.values_file} is for another app than {target.app}")
     return values

@@ -7,14 +7,9 @@ import pytest
 
 from bot.git.command import Git
 from bot.settings import Settings, load_settings
-from tests.bot.story import Story
-from tests.forge import Forge
-from tests.registry import LocalRegistry, running_registry
-
-
-@pytest.fixture
-def forge(tmp_path: Path) -> Forge:
-    return Forge(tmp_path)
+from tests.support.forge import Forge
+from tests.support.registry import LocalRegistry, running_registry
+from tests.support.stories.bot import Story
 
 
 @pytest.fixture

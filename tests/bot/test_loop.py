@@ -8,9 +8,9 @@ from bot.model.values import Values
 from bot.settings import Settings
 from bot.store.deliveries import NewDelivery
 from bot.store.store import Store
-from tests.bot.story import Story, running
-from tests.conftest import eventually
-from tests.forge import APP, CONFIG, Forge, Repository, git
+from tests.support.forge import APP, CONFIG, Forge, Repository, git
+from tests.support.stories.bot import Story, running
+from tests.support.waiting import eventually
 
 
 def test_a_push_goes_to_staging_and_a_tag_to_production(story: Story) -> None:

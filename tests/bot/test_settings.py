@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.settings import load_settings
 
 
@@ -51,7 +51,7 @@ def test_the_variable_that_is_wrong_is_named_and_no_value_is_shown(
     tmp_path: Path, given: dict[str, str], said: str
 ) -> None:
     secret = {"DPPCTL_WEBHOOK_SECRETS": "hush"} if len(given) and "DPPCTL_WEBHOOK_SECRETS" not in given else {}
-    with pytest.raises(BotError) as refused:
+    with pytest.raises(DppctlError) as refused:
         load_settings(tmp_path, {**secret, **given})
     assert str(refused.value).startswith(said)
     assert "secret@" not in str(refused.value)

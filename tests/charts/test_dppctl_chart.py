@@ -14,13 +14,11 @@ from bot.images.service import builder_options
 from bot.model.registration import parse_registration
 from bot.settings import Settings, load_settings
 from cli.init.steps.deploy_key import new_key, to_setting
-from tests.charts.chart_values import documented, known, leaves, table
-from tests.conftest import REPOSITORY
-from tests.helm import helm
-from tests.schemas import VERSIONS, validate
+from tests.support.charts.chart_values import documented, known, leaves, table
+from tests.support.charts.dppctl import APPS, CHART
+from tests.support.helm import helm
+from tests.support.schemas import VERSIONS, validate
 
-CHART = REPOSITORY / "charts" / "dppctl"
-APPS = [{"appRepoPath": "ann/app", "opsRepoPath": "ann/ops/data", "environments": ["staging", "production"]}]
 SYNC: dict[str, Any] = {"apps": APPS, "sync": {"environments": {"staging": "data-staging", "production": "data"}}}
 ALL: dict[str, Any] = {
     **SYNC,

@@ -16,9 +16,11 @@ from bot.images.builders.buildkit.api import Api, answers
 from bot.images.builders.buildkit.builder import BuildKit
 from bot.images.builders.buildkit.job import Cluster, job
 from bot.images.builders.interface import Order
-from tests.charts.test_dppctl_chart import APPS, CHART
-from tests.conftest import eventually, needs, write_files
-from tests.helm import helm, kubectl
+from tests.support.charts.dppctl import APPS, CHART
+from tests.support.environment import needs
+from tests.support.helm import helm, kubectl
+from tests.support.waiting import eventually
+from tests.support.workloads import write_files
 
 WRITE = ("get", "list", "watch", "create", "update", "patch", "delete")
 READ = ("get", "list", "watch")

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.model.values import Pipeline
-from tests.charts.apps import DIGEST, EVERYTHING, SOURCE, bot_values
-from tests.charts.rendering import Object, of_kind, render, template
+from tests.support.charts.apps import DIGEST, EVERYTHING, SOURCE, bot_values
+from tests.support.charts.rendering import Object, of_kind, render, template
 
 OTHER_COMMIT = SOURCE.model_copy(update={"commit": "2" * 40, "ref": "refs/tags/v1"})
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
-from tests.charts.rendering import of_kind, render
-from tests.schemas import VERSIONS, validate
+from tests.support.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
+from tests.support.charts.rendering import of_kind, render
+from tests.support.schemas import VERSIONS, validate
 
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "nothing": {},

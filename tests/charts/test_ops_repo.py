@@ -10,12 +10,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
-from tests.charts.apps import APP, bot_values
-from tests.charts.gitops_types import check_types
-from tests.charts.rendering import CHART, of_kind, run_helm
-from tests.conftest import REPOSITORY
-from tests.helm import kubectl
-from tests.schemas import VERSIONS, validate
+from tests.support.charts.apps import APP, bot_values
+from tests.support.charts.gitops_types import check_types
+from tests.support.charts.rendering import CHART, of_kind, run_helm
+from tests.support.environment import REPOSITORY
+from tests.support.helm import kubectl
+from tests.support.schemas import VERSIONS, validate
 
 URL = "https://github.com/ann/ops"
 STAGING = OpsEnvironment("staging", "data-staging", "app-123456")

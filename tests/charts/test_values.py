@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.charts.apps import bot_values
-from tests.charts.rendering import CHART, run_helm, template
-from tests.conftest import REPOSITORY
+from tests.support.charts.apps import bot_values
+from tests.support.charts.rendering import CHART, run_helm, template
+from tests.support.environment import REPOSITORY
 
 WRONG = {
     "an unknown key": ({"resourses": {}}, r"additional propert.*resourses|resourses.*not allowed"),

@@ -5,7 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+from tests.support.environment import REPOSITORY
 
 
 def test_the_wheel_has_the_chart_and_the_template(tmp_path: Path) -> None:

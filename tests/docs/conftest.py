@@ -6,13 +6,8 @@ from pathlib import Path
 import pytest
 
 from cluster.local.workers.dpp_environment import DppEnvironment
-from tests.conftest import REPOSITORY
-from tests.docs.shell import Shell
-from tests.forge import Forge
-from tests.github.fake import FakeGitHub, fake_github
-from tests.sync.helm.conftest import cluster, kubeconfig
-
-__all__ = ["cluster", "kubeconfig"]
+from tests.support.docs.shell import Shell
+from tests.support.environment import REPOSITORY
 
 
 @pytest.fixture
@@ -22,10 +17,3 @@ def shell(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Shell]:
     shell = Shell(tmp_path / "home", REPOSITORY)
     yield shell
     shell.end()
-
-
-@pytest.fixture
-def github(tmp_path: Path) -> Iterator[FakeGitHub]:
-    with fake_github(Forge(tmp_path)) as github:
-        yield github
-        assert github.wrong == []

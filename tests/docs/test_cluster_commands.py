@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.sync.helm.api import Api
-from tests.cli.init.person import Person
-from tests.cli.providers.test_providers import MINIKUBE
-from tests.conftest import REPOSITORY, eventually, write_files
-from tests.docs.pages import block_from
-from tests.docs.shell import Shell, put
-from tests.github.fake import FakeGitHub
-from tests.sync.helm.cluster import STAGING, Cluster
+from tests.support.docs.pages import block_from
+from tests.support.docs.shell import Shell, put
+from tests.support.environment import REPOSITORY
+from tests.support.github.fake import FakeGitHub
+from tests.support.minikube import MINIKUBE
+from tests.support.stories.helm_cluster import STAGING, Cluster
+from tests.support.stories.person import Person
+from tests.support.waiting import eventually
+from tests.support.workloads import write_files
 
 
 def test_dppctls_servers(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:

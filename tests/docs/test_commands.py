@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS
 from cli.main import COMMANDS, dppctl
-from tests.docs.bindings import NO_COMMANDS, NOT_RUN, RUN_BY
-from tests.docs.pages import GENERATED, PAGES, ROOT, Command, blocks, commands, text_of
+from tests.support.docs.bindings import NO_COMMANDS, NOT_RUN, RUN_BY
+from tests.support.docs.pages import GENERATED, PAGES, ROOT, Command, blocks, commands, text_of
 
-_TYPES = ("types", "starts", "converses")  # of tests.docs.shell.Shell
+_TYPES = ("types", "starts", "converses")  # of tests.support.docs.shell.Shell
 
 
 @cache
@@ -42,7 +42,7 @@ def is_run(command: Command) -> bool:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_is_run(page: str) -> None:
     missing = [str(one) for one in commands(page) if not is_run(one)]
-    assert not missing, "\n".join(["no test types (see tests/docs/bindings.py):", *missing])
+    assert not missing, "\n".join(["no test types (see tests/support/docs/bindings.py):", *missing])
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -53,7 +53,7 @@ def test_what_stands_apart_on_a_page_is_commands_or_is_known_to_be_none(page: st
 
 def test_nothing_is_run_or_excused_that_no_page_has() -> None:
     there = {one.text for page in PAGES for one in commands(page)}
-    for command, where in {**typed(), **dict.fromkeys([*RUN_BY, *NOT_RUN], "tests/docs/bindings.py")}.items():
+    for command, where in {**typed(), **dict.fromkeys([*RUN_BY, *NOT_RUN], "tests/support/docs/bindings.py")}.items():
         assert command in there, f"{where}: no page has {command!r}"
     starts = [one.lines[0] for page in PAGES for one in blocks(page)]
     text = "".join(text_of(page) for page in PAGES)

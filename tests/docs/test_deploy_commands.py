@@ -4,15 +4,17 @@ import json
 import sqlite3
 from pathlib import Path
 
-from tests.cli.init.person import Person
-from tests.conftest import REPOSITORY, eventually, needs, write_files
-from tests.docs.pages import said_after
-from tests.docs.shell import Shell, is_like
-from tests.forge import git
-from tests.github.fake import FakeGitHub
-from tests.github.git_ssh import git_ssh
-from tests.github.story import free_port
-from tests.github.test_app import PERMISSIONS, key_pair
+from tests.support.docs.pages import said_after
+from tests.support.docs.shell import Shell, is_like
+from tests.support.environment import REPOSITORY, needs
+from tests.support.forge import git
+from tests.support.github.app import PERMISSIONS, key_pair
+from tests.support.github.fake import FakeGitHub
+from tests.support.github.git_ssh import git_ssh
+from tests.support.stories.github import free_port
+from tests.support.stories.person import Person
+from tests.support.waiting import eventually
+from tests.support.workloads import write_files
 
 UP = r"is up: http"
 ADDRESS = "https://dppctl.example.org"
@@ -118,7 +120,7 @@ def person(shell: Shell, github: FakeGitHub, settings: str, ann: Person | None =
     config = shell.home / ".config" / "dppctl"
     where = f"DPPCTL_GITHUB_URL={github.url}\nDPPCTL_GITHUB_API_URL={github.api_url}\n"
     write_files(config, {".env": where + settings})
-    shell.environment |= {"PYTHON_KEYRING_BACKEND": "tests.docs.file_keyring.FileKeyring"}
+    shell.environment |= {"PYTHON_KEYRING_BACKEND": "tests.support.docs.file_keyring.FileKeyring"}
     shell.environment |= {"PYTHONPATH": str(REPOSITORY)}
     ann = ann or Person(github, shell.home / "ann")
     shell.folder = ann.app

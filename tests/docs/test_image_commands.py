@@ -5,13 +5,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.bot.test_imaging import DOCKERFILE
-from tests.conftest import needs, write_files
-from tests.docs.pages import block_from
-from tests.docs.shell import Shell, put
-from tests.forge import APP, Forge
-from tests.images import configure_storage
-from tests.registry import running_registry
+from tests.support.builders import DOCKERFILE
+from tests.support.docs.pages import block_from
+from tests.support.docs.shell import Shell, put
+from tests.support.environment import needs
+from tests.support.forge import APP, Forge
+from tests.support.images import configure_storage
+from tests.support.registry import running_registry
+from tests.support.workloads import write_files
 
 
 def test_an_image_and_where_it_goes(shell: Shell, tmp_path: Path) -> None:

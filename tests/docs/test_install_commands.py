@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
-from tests.docs.shell import Shell
+from tests.support.docs.shell import Shell
+from tests.support.environment import REPOSITORY
 
 
 def test_it_is_installed_as_a_tool(shell: Shell, tmp_path: Path) -> None:

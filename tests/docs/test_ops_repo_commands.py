@@ -6,10 +6,10 @@ import secrets
 from pathlib import Path
 
 from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
-from tests.charts.apps import APP
-from tests.conftest import write_files
-from tests.docs.shell import Shell
-from tests.forge import Forge
+from tests.support.charts.apps import APP
+from tests.support.docs.shell import Shell
+from tests.support.forge import Forge
+from tests.support.workloads import write_files
 
 VALUES = "environments/staging/values.auto-updated.yaml"
 # Those that the manifests are of, by group; Argo CD and Flux install them with all their fields.

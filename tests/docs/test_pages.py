@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.docs.pages import blocks, commands, said_after
-from tests.docs.shell import is_like
+from tests.support.docs.pages import blocks, commands, said_after
+from tests.support.docs.shell import is_like
 
 PAGE = """\
 Run `helm upgrade

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cluster.local.databases import postgres
 from cluster.local.workers.dpp_environment import DppEnvironment
-from tests.conftest import REPOSITORY, needs
-from tests.docs.pages import block_from, said_after
-from tests.docs.shell import Shell, is_like
+from tests.support.docs.pages import block_from, said_after
+from tests.support.docs.shell import Shell, is_like
+from tests.support.environment import REPOSITORY, needs
 
 PAGE = "README.md"
 

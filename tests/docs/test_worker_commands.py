@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cluster.local.workers.dpp_environment import DppEnvironment
-from tests.conftest import REPOSITORY, write_files
-from tests.docs.shell import Shell
+from tests.support.docs.shell import Shell
+from tests.support.environment import REPOSITORY
+from tests.support.workloads import write_files
 
 SPEC = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
 

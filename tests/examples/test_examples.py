@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY, Dppctl
-from tests.docs.pages import commands
+from tests.support.command import Dppctl
+from tests.support.docs.pages import commands
+from tests.support.environment import REPOSITORY
 
 EXAMPLES = sorted(spec.parent for spec in (REPOSITORY / "examples").glob("*/*spec.yaml"))
 

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from tests.webhooks.conftest import PUSH, Headers, Receiver
+from tests.support.receiver import PUSH, Headers, Receiver
 
 
 def test_a_signed_push_is_recorded_for_the_bot(receiver: Receiver) -> None:

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from bot.settings import Settings
 from bot.store.store import Store
 from cli.servers.gunicorn import Receiver as RealReceiver
-from tests.conftest import needs
-from tests.webhooks.conftest import Receiver
+from tests.support.environment import needs
+from tests.support.receiver import Receiver
 
 RECEIPT = {
     "status": "succeeded",

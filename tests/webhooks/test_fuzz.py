@@ -13,7 +13,7 @@ from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import load_settings
 from bot.store.store import Store
-from tests.webhooks.conftest import PUSH
+from tests.support.receiver import PUSH
 from webhooks.app import create_app
 from webhooks.signature import sign
 

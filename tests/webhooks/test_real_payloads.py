@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import requests
 
-from tests.webhooks.conftest import MakeReceiver
-from tests.webhooks.octokit import PAYLOADS, payloads, schema
+from tests.support.octokit import PAYLOADS, payloads, schema
+from tests.support.receiver import MakeReceiver
 
 REPOSITORY = "Codertocat/Hello-World"  # whose payloads they are, most of them
 ACTED_ON = {"push", "create", "delete", "release", "status"}

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
 from cli.servers.gunicorn import Receiver
-from tests.conftest import BUSY, processes_with
-from tests.webhooks.conftest import PUSH
-from tests.webhooks.conftest import Receiver as Sender
+from tests.support.environment import processes_with
+from tests.support.receiver import PUSH
+from tests.support.receiver import Receiver as Sender
+from tests.support.waiting import BUSY
 
 
 @pytest.fixture
@@ -75,5 +76,5 @@ def test_a_port_in_use_is_said_in_one_line(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = load_settings(config, {"DPPCTL_PORT": str(port)})
-        with pytest.raises(BotError, match=rf"DPPCTL_PORT {port}: Address already in use"):
+        with pytest.raises(DppctlError, match=rf"DPPCTL_PORT {port}: Address already in use"):
             Receiver(config, settings)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import needs
-from tests.worker.conftest import Worker
+from tests.support.environment import needs
+from tests.support.worker import Worker
 
 Files = Callable[[Mapping[str, str]], Path]
 

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.conftest import BUSY, SLEEPER, eventually, processes_with
-from tests.worker.conftest import Worker
+from tests.support.environment import processes_with
+from tests.support.waiting import BUSY, eventually
+from tests.support.worker import Worker
+from tests.support.workloads import SLEEPER
 
 Files = Callable[[Mapping[str, str]], Path]
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SLEEPER, eventually, processes_with
-from tests.worker.conftest import Worker
+from tests.support.environment import processes_with
+from tests.support.waiting import eventually
+from tests.support.worker import Worker
+from tests.support.workloads import SLEEPER
 
 GOOD = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
 

@@ -6,7 +6,7 @@ of the Dockerfile that it quotes.
 
 import re
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.images.builders import failures
 from bot.images.builders.context import shown
 from bot.images.builders.failures import clipped, place
@@ -23,7 +23,7 @@ _IMAGE = re.compile(r"(?:resolve source metadata for|load metadata for) (\S+?):?
 _DAEMON = re.compile(r"cannot connect to the docker daemon.*|error during connect.*", re.IGNORECASE)
 
 
-def failure(ended: Ended, order: Order) -> BotError:
+def failure(ended: Ended, order: Order) -> DppctlError:
     """Why a build or its push said no."""
     file, words = shown(order), _last_words(ended)
     if problem := failures.disk(words):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.images.builders.buildah.builder import Buildah
 from bot.images.builders.buildkit.builder import BuildKit
 from bot.images.builders.buildkit.job import Cluster
@@ -82,14 +82,14 @@ class NoBuilder:
 def choose(name: str, options: Options, log: Callable[[str], None]) -> Builder:
     """The builder of that name (one of NAMES). `log` gets one line that says what was found.
 
-    `auto` without a builder that works is a NoBuilder, for apps without a Dockerfile need none. Raises BotError for an
-    unknown name, and for a builder that is named and does not work here.
+    `auto` without a builder that works is a NoBuilder, for apps without a Dockerfile need none. Raises DppctlError for
+    an unknown name, and for a builder that is named and does not work here.
     """
     if name == "none":
         log("builder: none; apps with a Dockerfile are refused")
         return NoBuilder("no images are built here (DPPCTL_BUILDER=none)")
     if name != "auto" and name not in BUILDERS:
-        raise BotError(f"DPPCTL_BUILDER: {name!r} is none of {', '.join(NAMES)}")
+        raise DppctlError(f"DPPCTL_BUILDER: {name!r} is none of {', '.join(NAMES)}")
     tried: list[str] = []
     for candidate in _AUTO if name == "auto" else (name,):
         builder = BUILDERS[candidate](options)
@@ -99,7 +99,7 @@ def choose(name: str, options: Options, log: Callable[[str], None]) -> Builder:
             return builder
         tried.append(_told(found))
     if name != "auto":
-        raise BotError(f"DPPCTL_BUILDER={name}: it does not work here: {found.what}. To get it: {found.get}")
+        raise DppctlError(f"DPPCTL_BUILDER={name}: it does not work here: {found.what}. To get it: {found.get}")
     log(f"builder: none works, so apps with a Dockerfile are refused; {'; '.join(tried)}")
     return NoBuilder(f"no builder works here ({'; '.join(tried)}); `dppctl doctor` says what to install")
 

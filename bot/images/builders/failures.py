@@ -7,7 +7,7 @@ this looks for the words of Go's network library and of the registries' own erro
 
 import re
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.images.builders.dockerfile import lines_with
 from bot.images.builders.interface import BuildError, BuildPutOffError
 from bot.limits import MAX_BUILD_LINE, TOLD_LINES
@@ -32,14 +32,14 @@ _PINGED = re.compile(r"pinging container registry ([^\s\"]+?):? |https?://([^\s/
 _IMAGE = re.compile(r"docker://([^\s\"]+?)\"?(?:: |$)")
 
 
-def disk(words: str) -> BotError | None:
+def disk(words: str) -> DppctlError | None:
     """When the machine that builds has no room."""
     if _DISK.search(words):
         return BuildPutOffError("no space left on the disk that holds the builder's files: free some")
     return None
 
 
-def registry(words: str, destination: str | None) -> BotError | None:
+def registry(words: str, destination: str | None) -> DppctlError | None:
     """When it is a registry's doing. `destination`: what was being pushed; None while base images are pulled."""
     pinged, image = _PINGED.search(words), _IMAGE.search(words)
     name = destination or (image[1] if image else "")
@@ -62,7 +62,7 @@ def registry(words: str, destination: str | None) -> BotError | None:
     return None
 
 
-def failed_run(place: str, command: str, code: str, output: list[str]) -> BotError:
+def failed_run(place: str, command: str, code: str, output: list[str]) -> DppctlError:
     """A RUN that says no: its command, its exit code and its last lines."""
     told = "\n".join(output[-TOLD_LINES:])
     return disk(told) or BuildError(

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 
 
-class BuildError(BotError):
+class BuildError(DppctlError):
     """The image cannot be built from this source, such as for a failing RUN: only another commit helps."""
 
 
-class BuildPutOffError(BotError):
+class BuildPutOffError(DppctlError):
     """The image cannot be built now, such as for a registry that is away or a full disk: the same may work later."""
 
 
-class BuildStoppedError(BotError):
+class BuildStoppedError(DppctlError):
     """Nobody wants the image any more."""
 
 

@@ -1,9 +1,9 @@
 """How a registry says no. A missing image is no error: it is an answer."""
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 
 
-class RegistryError(BotError):
+class RegistryError(DppctlError):
     """The registry answers what we cannot use; the message is for the user, without secrets."""
 
 

@@ -40,7 +40,7 @@ class Identity:
 
 
 def find_identity(app: App, ops: RepoPath, given: Answers, questions: Questions, means: InitContext) -> Identity:
-    """By flags, else by what is kept, else by asking. Raises InputError, BotError and GithubException."""
+    """By flags, else by what is kept, else by asking. Raises InputError, DppctlError and GithubException."""
     if given.deploy_key and given.app_id:
         raise InputError("--deploy-key and --app-id: give one of them")
     if not given.deploy_key and (github_app := _app(given, means)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from bot.errors import TransientError
 from cluster.errors import ClusterError
 from cluster.local.workers.podman import GoOn, always, is_rootless, podman
 
@@ -18,7 +19,7 @@ _REFUSED = re.compile(
 )
 
 
-class RegistryAwayError(ClusterError):
+class RegistryAwayError(ClusterError, TransientError):
     """The image cannot be pulled now, and the registry did not say why: the same may work later."""
 
 

@@ -33,7 +33,7 @@ class SyncContext:
 
 
 def read_values_files(means: SyncContext, place: ReleaseTarget, wanted: Desired) -> dict[str, bytes]:
-    """What the values files hold, by path in the ops repo, in the order that helm takes them. Raises BotError."""
+    """What the values files hold, by path in the ops repo, in the order that helm takes them. Raises DppctlError."""
     asked = [(wanted.ops_head, path) for path in wanted.value_files]
     with means.repositories.use(place.target.ops.repository) as ops:
         return {path: content or b"" for (_, path), content in ops.read(asked, _MAX_VALUES_BYTES).items()}
@@ -43,7 +43,7 @@ def read_values_files(means: SyncContext, place: ReleaseTarget, wanted: Desired)
 def files_for_helm(
     means: SyncContext, place: ReleaseTarget, wanted: Desired, contents: Mapping[str, bytes]
 ) -> Iterator[tuple[Path, list[Path]]]:
-    """The chart's folder and the values files, as long as the block; `contents`: theirs. Raises BotError."""
+    """The chart's folder and the values files, as long as the block; `contents`: theirs. Raises DppctlError."""
 
     def export(folder: Path) -> None:
         with means.repositories.use(place.target.ops.repository) as ops:

@@ -64,7 +64,7 @@ class DeploymentRun:
         self._journal.tell("failed", message)
 
     def run(self) -> None:
-        """Do it. Raises UnusableError; or BotError or ClusterError, when it is to be tried again later."""
+        """Do it. Raises UnusableError; or DppctlError or ClusterError, when it is to be tried again later."""
         work = {
             Action.DEPLOY: self._deploy,
             Action.FOLLOW: self._follow_again,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.registration import Target
 
 _NAME_CHARACTERS = 40
@@ -57,14 +57,14 @@ def paths(target: Target) -> tuple[str, str, str]:
 
 
 def wanted(place: ReleaseTarget, ops_head: str, entries: Mapping[str, Entry]) -> Desired | None:
-    """None: the ops repo says nothing of this environment. Raises BotError when there is no chart to deploy it with."""
+    """None: the ops repo says nothing of this environment. Raises DppctlError without a chart to deploy it with."""
     found = [entries[path] for path in paths(place.target)]
     chart, people, bot = found
     if bot is None:
         return None
     if chart is None or chart[0] != "tree":
         path = f"{place.target.ops}:{chart_path(place.target)}"
-        raise BotError(f"{path}: there is no chart; copy dppctl-pipelines there (see ops_repo_template)")
+        raise DppctlError(f"{path}: there is no chart; copy dppctl-pipelines there (see ops_repo_template)")
     text = "\n".join([*(one[1] if one else "" for one in found), place.release, place.namespace])
     fingerprint = sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
     _, by_people, by_bot = paths(place.target)

@@ -46,7 +46,7 @@ class Journal:
     def read(self, wanted: Desired) -> Mapping[str, bytes]:
         """The values files of what is to be deployed, by path; what is told from here on is about that.
 
-        Raises UnusableError, and BotError when git fails.
+        Raises UnusableError, and DppctlError when git fails.
         """
         target = self._place.target
         contents = read_values_files(self._means, self._place, wanted)

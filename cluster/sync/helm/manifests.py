@@ -20,7 +20,7 @@ _NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTime
 
 
 def objects(manifest: str) -> dict[Key, Object]:
-    """The objects of a manifest. Raises BotError when it is not YAML."""
+    """The objects of a manifest. Raises DppctlError when it is not YAML."""
     found: dict[Key, Object] = {}
     for text in _documents(manifest):
         thing, _ = read_yaml(text, "the manifest")

@@ -7,7 +7,7 @@ from cluster.sync.helm.releases import manifest, newest
 
 
 def preview(means: SyncContext, place: ReleaseTarget, wanted: Desired | None, *, prune: bool) -> str:
-    """A diff from what the release holds to what is wanted. Raises BotError and ClusterError."""
+    """A diff from what the release holds to what is wanted. Raises DppctlError and ClusterError."""
     release = newest(means.api, place.namespace, place.release)
     before = manifest(means.api, place.namespace, place.release, release.revision) if release else ""
     if wanted is None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.registration import Target
 from cluster.errors import ClusterError
 from cluster.sync.helm.api import ApiAwayError, ApiError
@@ -151,7 +151,7 @@ class HelmSync:
         for name in sorted({target.ops.repository for target in self.places}):
             try:
                 self._read(name)
-            except BotError as error:
+            except DppctlError as error:
                 self.counts.errors += 1
                 _log.error("ops repo not read ops=%s error=%s", name, error)
         return self.counts.errors == errors
@@ -161,7 +161,7 @@ class HelmSync:
         return [(self.places[target], self._wanted[target]) for target in self.places if target in self._wanted]
 
     def _read(self, name: str) -> None:
-        """Find out what an ops repo wants, if that may have changed. Raises BotError."""
+        """Find out what an ops repo wants, if that may have changed. Raises DppctlError."""
         mine = [place for target, place in self.places.items() if target.ops.repository == name]
         with self._means.repositories.use(name) as ops:
             ops.refresh()
@@ -173,7 +173,7 @@ class HelmSync:
             try:
                 self._wanted[place.target] = wanted(place, head, entries)
                 self._problems.pop(place.target, None)
-            except BotError as error:
+            except DppctlError as error:
                 self._wanted.pop(place.target, None)
                 self._tell_problem(place.target, str(error))
         self._heads[name] = head
@@ -216,7 +216,7 @@ class HelmSync:
             try:
                 work.run()
                 error = None
-            except (BotError, ClusterError, OSError) as problem:
+            except (DppctlError, OSError) as problem:
                 error = problem
             finally:
                 self._ended[target] = error

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError, TransientError
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
 from bot.model.values import Pipeline, Values
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
-from cluster.local.workers.podman_images import RegistryAwayError
 from cluster.sync.local.environment import LocalEnvironment, Release
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
@@ -151,7 +150,7 @@ class DeploymentJob(Job):
         ids = [pipeline.id for pipeline in self.values.pipelines]
         try:
             self._means.places.refresh(self.values, self._goes_on)
-        except (BotError, RegistryAwayError) as error:  # what is away for a while fails nothing
+        except TransientError as error:  # what is away for a while fails nothing
             if self._goes_on():
                 self._log(logging.ERROR, f"not deployed yet error={error}")
             return None
@@ -168,7 +167,7 @@ class DeploymentJob(Job):
             phase, message = verdict(receipt)
             if phase == "succeeded":
                 message += self._publish(release, folders, began)
-        except (BotError, ClusterError, OSError) as error:
+        except (DppctlError, OSError) as error:
             phase, message = "failed", str(error)
         if self._stopped.is_set() and phase == "failed":
             if self.superseded:
@@ -235,7 +234,7 @@ class ScheduledRun(Job):
                     shutil.copytree(current.storage, release.storage)
                 release.write(self._deployed)
                 self._environment.switch(release)
-        except (BotError, ClusterError, OSError) as error:
+        except (DppctlError, OSError) as error:
             phase, message = "failed", str(error)
         if not self._stopped.is_set() or phase == "succeeded":
             self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)

@@ -26,7 +26,7 @@ class Sources:
     auth_file: Path | None = None  # for registries that ask for a password
 
     def refresh(self, values: Values, go_on: GoOn) -> None:
-        """Have at hand what is to be deployed. Raises BotError or RegistryAwayError when it may work later.
+        """Have at hand what is to be deployed. Raises DppctlError or RegistryAwayError when it may work later.
 
         That it can never work is for `fill` to say.
         """
@@ -42,7 +42,7 @@ class Sources:
             return
 
     def fill(self, release: Release, environment: LocalEnvironment, values: Values, go_on: GoOn) -> None:
-        """Put the app's files into the release. Raises BotError and ClusterError."""
+        """Put the app's files into the release. Raises DppctlError and ClusterError."""
         if values.image:
             copy_workload(self._image(values.image, go_on), _owner(environment), release.source, go_on)
             return

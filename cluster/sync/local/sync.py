@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Values
-from cluster.errors import ClusterError
 from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.sync.local.deployment import DeploymentJob, Job, JobContext, ScheduledRun
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
@@ -107,7 +106,7 @@ class LocalSync:
                 with self._repositories.use(name) as ops:
                     ops.refresh()
                     self._read(name, ops)
-            except BotError as error:
+            except DppctlError as error:
                 _log.error("ops repo not read ops=%s error=%s", name, error)
         # Whoever was served last waits longest, so that busy environments starve nobody.
         for target in sorted(self.targets, key=lambda one: (self._started.get(one, 0.0), one)):
@@ -121,7 +120,7 @@ class LocalSync:
         mine = [target for target in self.targets if target.ops.repository == name]
         for target, values in values_at(ops, head, mine).items():
             self._wanted.pop(target, None)
-            if isinstance(values, BotError):
+            if isinstance(values, DppctlError):
                 _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, values)
             elif values:
                 self._wanted[target] = Wanted(values, ops.last_change(target.values_file))
@@ -151,7 +150,7 @@ class LocalSync:
             done = False
             try:
                 done = job.run()
-            except (BotError, ClusterError, OSError) as error:
+            except (DppctlError, OSError) as error:
                 _log.error("not done app=%s environment=%s error=%s", job.target.app, job.target.environment, error)
             finally:
                 self._ended[job.target] = done

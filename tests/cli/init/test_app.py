@@ -9,7 +9,7 @@ from bot.model.names import RepoPath
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.app import find_app, repository_of
-from tests.forge import APP, Forge, git
+from tests.support.forge import APP, Forge, git
 
 
 @pytest.fixture

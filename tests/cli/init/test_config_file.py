@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.app_config import parse_app_config
 from bot.model.names import RepoPath
 from cli.init.config_file import Wish, difference, edited_file, new_file
@@ -67,7 +67,7 @@ def test_another_provider_takes_the_place_of_the_old_one_and_of_its_settings() -
 
 
 def test_a_file_that_is_wrong_is_refused_with_its_line() -> None:
-    with pytest.raises(BotError, match="f:1: unknown key clusterprovider; did you mean clusterProvider"):
+    with pytest.raises(DppctlError, match="f:1: unknown key clusterprovider; did you mean clusterProvider"):
         edited_file("clusterprovider: local\n", "f", WISH)
 
 

@@ -18,11 +18,11 @@ from bot.model.registration import read_registration
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init
-from tests.cli.init.person import ANSWERS, Person
-from tests.conftest import REPOSITORY, needs, use_kubeconfig
-from tests.forge import git
-from tests.github.fake import FakeGitHub
-from tests.helm import helm, kubectl
+from tests.support.environment import REPOSITORY, needs, use_kubeconfig
+from tests.support.forge import git
+from tests.support.github.fake import FakeGitHub
+from tests.support.helm import helm, kubectl
+from tests.support.stories.person import ANSWERS, Person
 
 
 @pytest.fixture

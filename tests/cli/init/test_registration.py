@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.model.names import RepoPath
 from bot.model.registration import parse_registration
 from cli.init.registration import with_app, without_app
@@ -39,7 +39,7 @@ def test_a_missing_environment_joins_the_others() -> None:
 
 
 def test_an_environment_of_another_app_is_refused() -> None:
-    with pytest.raises(BotError, match=r"staging of ann/ops is already ann/other's"):
+    with pytest.raises(DppctlError, match=r"staging of ann/ops is already ann/other's"):
         with_app(OTHERS, "apps.yaml", APP, RepoPath("ann/ops"), ["staging"])
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from bot.errors import BotError
+from bot.errors import DppctlError
 from bot.images.builders import failures
 from bot.images.builders.context import shown
 from bot.images.builders.dockerfile import line_of, lines_with
@@ -20,7 +20,7 @@ _NOT_GOT = re.compile(r"COPY --from=(\S+): no stage or image found with that nam
 NEWER = "use DPPCTL_BUILDER=docker, or a newer buildah"
 
 
-def failure(ended: Ended, order: Order, text: str, version: str) -> BotError:
+def failure(ended: Ended, order: Order, text: str, version: str) -> DppctlError:
     """Why `buildah build` said no. `text`: the Dockerfile; `version`: buildah's."""
     file, (words, before) = shown(order), _last_words(ended)
     if problem := failures.disk(words):
@@ -47,7 +47,7 @@ def not_got(ended: Ended) -> str | None:
     return found[1] if found else None
 
 
-def push_failure(ended: Ended, order: Order) -> BotError:
+def push_failure(ended: Ended, order: Order) -> DppctlError:
     """Why `buildah push` said no."""
     words, _ = _last_words(ended)
     return (
@@ -57,7 +57,7 @@ def push_failure(ended: Ended, order: Order) -> BotError:
     )
 
 
-def _step(step: str, words: str, before: list[str], file: str, text: str, version: str) -> BotError:
+def _step(step: str, words: str, before: list[str], file: str, text: str, version: str) -> DppctlError:
     """One instruction's failure; `before`: the lines of output before buildah's own."""
     where = place(file, text, line_of(text, step), step.split(" ", 1)[0])
     if missing := _NO_FILE.search(words):

@@ -1,0 +1,48 @@
+"""What builders are tried with: a real registry on loopback, apps of a few bytes, one buildah storage for all tests."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.interface import Order
+from tests.support.builders import App, free_port
+from tests.support.environment import needs
+from tests.support.registry import LocalRegistry, running_registry
+from tests.support.workloads import write_files
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
+    needs("skopeo")
+    with running_registry(tmp_path_factory.mktemp("registry") / "registry") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs("buildah")
+    needs("runc")
+    return tmp_path_factory.mktemp("buildah")
+
+
+@pytest.fixture(scope="session")
+def buildah(state: Path) -> Buildah:
+    return Buildah(state)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    """`app(dockerfile, files, destination=…)`: an order for an app with these files and busybox."""
+    needs("busybox")
+
+    def make(dockerfile: str, files: Mapping[str, str] | None = None, **more: object) -> Order:
+        context = tmp_path / "app"
+        write_files(context, {"Dockerfile": dockerfile, **(files or {})})
+        shutil.copy(shutil.which("busybox") or "", context / "busybox")
+        given = {"destination": f"127.0.0.1:{free_port()}/app:1", **more}
+        return Order(context=context, dockerfile=context / "Dockerfile", **given)  # type: ignore[arg-type]
+
+    return make

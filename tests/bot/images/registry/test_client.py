@@ -1,0 +1,133 @@
+"""What the client says about a real registry, with and without passwords and tokens."""
+
+import platform
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from bot.images.registry.client import Registry
+from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
+from bot.model.image_reference import Reference
+from tests.support.environment import needs
+from tests.support.registry import LocalRegistry, running_registry
+from tests.support.token_server import BASIC, PASSWORD, token_server
+
+
+def image(registry: LocalRegistry, name: str = "ann/app:1") -> Reference:
+    return Reference.parse(f"{registry.host}/{name}")
+
+
+def test_the_digest_is_the_one_that_skopeo_finds(registry: LocalRegistry) -> None:
+    needs("skopeo")
+    pushed = registry.push("ann/app:1")
+    index = registry.push_index("ann/app:2", {"amd64": {}, "arm64": {"a": "b"}})
+    for name, digest in {"ann/app:1": pushed, "ann/app:2": index}.items():
+        reference = image(registry, name)
+        command = ["skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}", f"docker://{reference}"]
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        assert Registry().digest(reference) == found == digest
+        assert Registry().digest(reference.with_digest(digest)) == digest
+
+
+def test_what_is_not_there_has_no_digest(registry: LocalRegistry) -> None:
+    digest = registry.push("ann/app:1")
+    client = Registry()
+    missing = [image(registry, "ann/app:2"), image(registry, "ann/other:1")]
+    missing.append(image(registry).with_digest("sha256:" + "0" * 64))
+    assert [client.digest(reference) for reference in missing] == [None, None, None]
+    registry.delete("ann/app", digest)
+    assert client.digest(image(registry)) is None
+
+
+def test_a_registry_that_is_down_is_not_taken_for_one_without_the_image(registry: LocalRegistry) -> None:
+    digest = registry.push("ann/app:1")
+    client = Registry()
+    registry.stop()
+    with pytest.raises(RegistryAwayError, match=rf"^{registry.host} is away: .*Connection refused$"):
+        client.digest(image(registry))
+    registry.start()
+    assert client.digest(image(registry)) == digest
+
+
+def test_labels_are_those_of_the_image_for_this_machine(registry: LocalRegistry) -> None:
+    registry.push("ann/app:1", {"commit": "abc"})
+    registry.push("ann/app:2")
+    here, other = ("arm64", "amd64") if platform.machine() == "aarch64" else ("amd64", "arm64")
+    registry.push_index("ann/app:3", {other: {"for": "others"}, here: {"for": "us"}})
+    registry.push_index("ann/app:4", {"s390x": {}})
+    client = Registry()
+    assert client.labels(image(registry)) == {"commit": "abc"}
+    assert client.labels(image(registry, "ann/app:2")) == {}
+    assert client.labels(image(registry, "ann/app:3")) == {"for": "us"}
+    with pytest.raises(RegistryError, match=f"has no image for linux/{here}"):
+        client.labels(image(registry, "ann/app:4"))
+    with pytest.raises(RegistryError, match=r"has no .*ann/app:5"):
+        client.labels(image(registry, "ann/app:5"))
+
+
+def test_the_password_of_the_file_opens_a_registry_and_only_that(tmp_path: Path) -> None:
+    with running_registry(tmp_path / "registry", password=True) as registry:
+        digest = registry.push("ann/app:1")
+        assert Registry(registry.auth_file).digest(image(registry)) == digest
+        assert Registry(registry.auth_file).digest(image(registry, "ann/other:1")) is None
+
+        wrong = registry.auth_file_with("wr0ng")
+        with pytest.raises(RegistryDeniedError, match=f"refuses ann/app with the credentials in {wrong}") as refused:
+            Registry(wrong).digest(image(registry))
+        assert PASSWORD not in str(refused.value)
+        assert BASIC not in str(refused.value)
+
+        with pytest.raises(RegistryDeniedError, match=r"wants credentials for ann/app.* DPPCTL_REGISTRY_AUTH_FILE"):
+            Registry().digest(image(registry))
+
+
+def test_a_password_that_is_changed_while_the_client_lives_is_used(tmp_path: Path) -> None:
+    with running_registry(tmp_path / "registry", password=True) as registry:
+        digest = registry.push("ann/app:1")
+        file = tmp_path / "auth.json"
+        file.write_bytes(registry.auth_file_with("old").read_bytes())
+        client = Registry(file)
+        with pytest.raises(RegistryDeniedError):
+            client.digest(image(registry))
+        file.write_bytes(registry.auth_file.read_bytes())
+        assert client.digest(image(registry)) == digest
+
+
+def test_a_token_is_got_once_and_used_by_all_threads_until_it_expires(tmp_path: Path) -> None:
+    with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
+        digest = registry.push("ann/app:1", {"commit": "abc"})
+        client = Registry(registry.auth_file)
+        assert client.digest(image(registry)) == digest
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(client.digest, [image(registry)] * 40)) == {digest}
+        assert client.labels(image(registry)) == {"commit": "abc"}
+        assert [request.authorization for request in tokens.asked] == [BASIC]
+
+        tokens.expires_in = 0
+        client = Registry(registry.auth_file)
+        assert [client.digest(image(registry)) for _ in range(2)] == [digest] * 2
+        assert len(tokens.asked) == 3
+
+
+def test_a_token_for_one_repository_is_not_shown_for_another(tmp_path: Path) -> None:
+    with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
+        client = Registry(registry.auth_file)
+        assert [client.digest(image(registry, name)) for name in ("ann/app:1", "ann/b:1", "ann/app:2")] == [None] * 3
+        asked = [parse_qs(urlsplit(request.path).query)["scope"] for request in tokens.asked]
+        assert asked == [["repository:ann/app:pull"], ["repository:ann/b:pull"]]
+
+
+def test_a_token_server_says_no_in_one_line(tmp_path: Path) -> None:
+    with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
+        wrong = registry.auth_file_with("wr0ng")
+        with pytest.raises(RegistryDeniedError, match=f"refuses ann/app with the credentials in {wrong}"):
+            Registry(wrong).digest(image(registry))
+        with pytest.raises(RegistryDeniedError, match="wants credentials for ann/app"):  # its token opens nothing
+            Registry().digest(image(registry))
+        assert [request.authorization for request in tokens.asked][1:] == [None]
+    with running_registry(tmp_path / "other", tokens=tokens) as registry, pytest.raises(RegistryAwayError) as away:
+        Registry(registry.auth_file).digest(image(registry))
+    assert tokens.host in str(away.value)

@@ -1,0 +1,43 @@
+"""The Dockerfile that stands in for one that an app does not have."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.images.default_dockerfile import default_dockerfile
+from bot.images.runtime import runtime_context
+from tests.support.environment import REPOSITORY
+
+
+def test_an_app_without_requirements_is_its_files_on_the_runtime() -> None:
+    assert default_dockerfile("example.org/runtime", None) == (
+        "FROM example.org/runtime\nCOPY --chown=1000:1000 . ./\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "requirements",
+    ["pandas", "pandas==2.1.0\n# a comment\n\nlxml>=4 # another\n", "a[b,c] ~= 1.0 ; python_version > '3'"],
+)
+def test_requirements_of_an_index_are_installed_before_the_files_are_there(requirements: str) -> None:
+    text = default_dockerfile("example.org/runtime", requirements)
+    assert text.index("-r requirements.txt") < text.index("COPY --chown=1000:1000 . ./")
+    assert text.endswith("USER 1000:1000\n")
+
+
+@pytest.mark.parametrize(
+    "requirements", ["-r more.txt", "pandas\n-e .", "./package", "name @ file:///x", "package.tar.gz\n/x/y.whl"]
+)
+def test_requirements_that_lead_to_files_are_installed_when_those_are_there(requirements: str) -> None:
+    text = default_dockerfile("example.org/runtime", requirements)
+    assert text.index("-r requirements.txt") > text.index("COPY --chown=1000:1000 . ./")
+    assert text.endswith("USER 1000:1000\n")
+
+
+def test_the_runtime_is_built_from_the_lock_that_runs_use_here(tmp_path: Path) -> None:
+    lock = REPOSITORY / "cluster" / "local" / "dpp"
+    dockerfile = runtime_context(tmp_path / "context", lock)
+    assert dockerfile.read_bytes() == (REPOSITORY / "images" / "runtime" / "Dockerfile").read_bytes()
+    for name in ("requirements.txt", "overrides.txt"):
+        assert (dockerfile.parent / name).read_bytes() == (lock / name).read_bytes()
+    assert (dockerfile.parent / "uv.txt").read_text().strip() in (REPOSITORY / "requirements.txt").read_text()

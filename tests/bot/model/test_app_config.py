@@ -1,0 +1,179 @@
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import DppctlError
+from bot.limits import MAX_CONFIG_BYTES
+from bot.model.app_config import Action, AppConfig, parse_app_config
+from bot.model.names import RepoPath
+from bot.model.registration import Target, parse_registration
+from tests.support.app_configs import FROM_THE_DESIGN
+from tests.support.environment import REPOSITORY
+
+
+def parse(text: str) -> AppConfig:
+    return parse_app_config(dedent(text), ".dppctl.yaml")
+
+
+def message(text: str) -> str:
+    with pytest.raises(DppctlError) as refused:
+        parse(text)
+    return str(refused.value)
+
+
+def test_the_file_of_the_design_is_read() -> None:
+    config = parse(FROM_THE_DESIGN)
+    assert config.provider_settings == {"gcloudProjectId": "dppctl", "gcloudZone": "us-central1-a"}
+    app = RepoPath.parse("OriHoch/dppctl/examples/customDockerImageAndContinuousDeployment")
+    assert [(str(ops), action.environment, action.pipeline) for ops, action in config.actions(app)] == [
+        ("OriHoch/examples/opsRepo", "staging", "all"),
+        ("OriHoch/examples/opsRepo", "production", ["./one", "./two"]),
+    ]
+    assert list(config.actions(RepoPath.parse("somebody/else"))) == []
+
+
+def test_the_example_in_the_repository_is_valid() -> None:
+    text = (REPOSITORY / ".dppctl.yaml.example").read_text()
+    assert len(parse(text).continuous_deployment[0].actions) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("environment: staging", "enviroment: staging", ":9: unknown key enviroment; did you mean environment?"),
+        ("opsRepoPath:", "opsrepopath:", ":6: unknown key opsrepopath; did you mean opsRepoPath?"),
+        ("clusterProvider: gcloud", "clusterProvider: gclod", ":1: clusterProvider: input should be 'local'"),
+        ("continuousDeployment:", "continuousDeploy:", ":4: unknown key continuousDeploy; did you mean continuousDep"),
+        ("gcloudZone:", "kamateraZone:", ":3: kamateraZone is for kamatera, but clusterProvider is gcloud"),
+        ("branch: master", "branch: 12", ":8: continuousDeployment.actions.branch: input should be a valid string"),
+        ("branch: master", "tags: false", ":8: continuousDeployment.actions: an action has either branch"),
+        (
+            "environment: staging",
+            "environment: Staging!",
+            ":9: continuousDeployment.actions.environment: string should",
+        ),
+        ("environment: production", "environment: staging", ":5: continuousDeployment: two actions deploy to staging"),
+        (
+            "opsRepoPath: OriHoch/examples/opsRepo",
+            "opsRepoPath: a/b/../c",
+            ":5: continuousDeployment: 'a/b/../c' is not",
+        ),
+        ("  opsRepoPath: OriHoch/examples/opsRepo\n", "", ":5: opsRepoPath is missing"),
+        ("pipeline: all", "pipeline: 5", ":10: continuousDeployment.actions.pipeline: input should be"),
+        ("appRepoPath:", "app_repo_path:", ":5: unknown key app_repo_path; did you mean appRepoPath?"),
+        ("gcloudZone: us", "gcloudZone: [us", ":4: not valid YAML"),
+        ("gcloudZone:", "gcloudProjectId:", ":3: 'gcloudProjectId' is there twice"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(old: str, new: str, said: str) -> None:
+    assert old in FROM_THE_DESIGN
+    assert message(FROM_THE_DESIGN.replace(old, new, 1)).startswith(f".dppctl.yaml{said}")
+
+
+def test_a_list_a_huge_file_and_endless_nesting_are_refused() -> None:
+    assert "expected keys and values" in message("- a")
+    assert "larger than 64 KB" in message("#" * (MAX_CONFIG_BYTES + 1))
+
+    for deep in ("[" * 60_000, "- " * 30_000, "? " * 30_000, "{a: " * 15_000):
+        assert "nested too deep" in message(deep)
+
+
+words = [
+    "clusterProvider",
+    "actions",
+    ": ",
+    ":\n",
+    "\n",
+    "  ",
+    "- ",
+    "? ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ", ",
+    "&a ",
+    "*a",
+    "<<: ",
+]
+words += [
+    "!!bool ",
+    "!!int ",
+    "!!python/x ",
+    "-__",
+    "2001-02-30",
+    "0x",
+    "'",
+    '"',
+    "| ",
+    "#",
+    "...\n",
+    "\t",
+    "\x85",
+    "\0",
+]
+
+
+@given(st.lists(st.sampled_from(words), max_size=12).map("".join) | st.text(max_size=40))
+def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
+    message = ""
+    try:
+        parse_app_config(text, "file")
+    except DppctlError as error:
+        message = str(error)
+    assert not message or (message.startswith("file:") and "\n" not in message)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "ref", "does"),
+    [
+        ({"branch": "master"}, "refs/heads/master", True),
+        ({"branch": "master"}, "refs/tags/master", False),
+        ({"branch": "master"}, "refs/heads/master2", False),
+        ({"tags": True}, "refs/tags/anything", True),
+        ({"tags": True}, "refs/heads/v1", False),
+        ({"tags": "v*"}, "refs/tags/v1.0.0", True),
+        ({"tags": "v*"}, "refs/tags/nightly", False),
+    ],
+)
+def test_an_action_is_triggered_by_its_own_refs_only(trigger: dict[str, object], ref: str, does: bool) -> None:
+    assert Action.model_validate({**trigger, "environment": "x"}).triggered_by(ref) is does
+
+
+REGISTRATION = """\
+apps:
+- appRepoPath: ann/app
+  opsRepoPath: ann/ops/here
+  environments: [staging]
+"""
+
+
+def test_a_registration_names_its_targets() -> None:
+    app, ops = RepoPath("ann/app"), RepoPath("ann/ops", "here")
+    assert parse_registration(REGISTRATION, "apps.yaml") == {Target(app, ops, "staging")}
+    assert Target(app, ops, "staging").values_file == "here/environments/staging/values.auto-updated.yaml"
+
+
+def test_two_apps_cannot_own_one_environment() -> None:
+    other = REGISTRATION.removeprefix("apps:\n").replace("ann/app", "bob/app")
+    with pytest.raises(DppctlError, match=r"apps.yaml:5: staging of ann/ops/here is already ann/app's"):
+        parse_registration(REGISTRATION + other, "apps.yaml")
+
+
+@pytest.mark.parametrize("one", ["[*{0}, *{0}, *{0}]", "{{<<: [*{0}, *{0}, *{0}]}}"])
+def test_aliases_of_aliases_are_refused_before_they_are_written_out(one: str) -> None:
+    lines = ["x0: &x0 {a: b}"] + [f"x{n}: &x{n} {one.format(f'x{n - 1}')}" for n in range(1, 40)]
+    assert "too large with its aliases" in message("\n".join(lines))
+
+
+def test_an_alias_of_itself_is_refused() -> None:
+    assert "unknown key x" in message("x: &a [*a]")
+    assert "continuousDeployment" in message("continuousDeployment: &a [*a]")
+
+
+def test_a_thousand_apps_can_be_registered() -> None:
+    entry = "- {appRepoPath: ann/app-%d, opsRepoPath: ann/ops-%d, environments: [staging, production]}\n"
+    text = "apps:\n" + "".join(entry % (number, number) for number in range(1000))
+    assert len(parse_registration(text, "apps.yaml")) == 2000

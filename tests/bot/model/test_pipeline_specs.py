@@ -1,0 +1,82 @@
+import contextlib
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import DppctlError
+from bot.model.pipeline_specs import is_spec, parse_specs
+from bot.model.values import Pipeline, Source, Values
+from cluster.local.workers.dpp_environment import DppEnvironment
+
+STEPS = "{pipeline: [{run: load_resource}]}"
+FILES = {
+    "pipeline-spec.yaml": f"a: {STEPS}\nb: {{pipeline: [], schedule: {{crontab: '0 6 * * *'}}}}\n",
+    "below/it/pipeline-spec.yaml": f"c: {STEPS}",
+    ".hidden/pipeline-spec.yaml": f"no: {STEPS}",
+    "left/out/pipeline-spec.yaml": f"no: {STEPS}",
+    "vendor/x/pipeline-spec.yaml": f"no: {STEPS}",
+    ".dpp_spec_ignore": "left/out\nvendor\n",
+}
+
+
+def parsed(files: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    specs = parse_specs({name: text.encode() for name, text in files.items()})
+    return [(pipeline.id, pipeline.schedule) for pipeline in specs.pipelines]
+
+
+def test_pipelines_have_the_ids_and_schedules_of_their_specs() -> None:
+    assert parsed(FILES) == [("./below/it/c", None), ("./a", None), ("./b", "0 6 * * *")]
+
+
+def test_dpp_itself_finds_the_same_pipelines(
+    runtime: DppEnvironment, workload: Callable[[Mapping[str, str]], Path]
+) -> None:
+    folder = workload(FILES)
+    environment = {"PATH": f"{runtime.bin}{os.pathsep}{os.environ['PATH']}", "DPP_DB_DIRNAME": str(folder / "state")}
+    listed = subprocess.run(["dpp"], cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+    assert set(re.findall(r"\./[\w/]+", listed)) == {name for name, _ in parsed(FILES)}
+
+
+def test_generated_pipelines_are_known_to_be_unknown() -> None:
+    assert is_spec("x/knesset.source-spec.yaml")
+    assert parse_specs({"knesset.source-spec.yaml": b"x: 1"}).generated_by == "knesset.source-spec.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "pipeline-spec.yaml:2: not valid YAML"),
+        ("- a", "pipeline-spec.yaml:1: expected pipelines by name"),
+        ("a: 1", "pipeline-spec.yaml: a: expected a name"),
+        ("a: {schedule: {crontab: daily}}", "pipeline-spec.yaml: a: schedule: expected `crontab:` with five"),
+        ("a: {schedule: {crontab: '61 * * * *'}}", "pipeline-spec.yaml: a: schedule: crontab: Bad minute: 61 * * * *"),
+        ("a: !!python/object/apply:os.system [id]", "pipeline-spec.yaml:1: not valid YAML: could not determine"),
+    ],
+)
+def test_a_spec_that_cannot_be_read_is_refused_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(DppctlError) as refused:
+        parsed({"pipeline-spec.yaml": text})
+    assert str(refused.value).startswith(said)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    with contextlib.suppress(DppctlError):
+        parse_specs({"pipeline-spec.yaml": content})
+
+
+ids = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"]), min_size=1, max_size=30)
+
+
+@given(st.lists(st.builds(Pipeline, id=ids, schedule=st.none() | ids), max_size=4))
+def test_values_survive_their_file(pipelines: list[Pipeline]) -> None:
+    source = Source(repository="a/b", path="", ref="refs/heads/x", commit="0" * 40)
+    values = Values(image=None, source=source, pipelines=tuple(pipelines))
+    assert Values.from_yaml(values.to_yaml(), "file") == values
+    assert "image: null" in values.to_yaml()

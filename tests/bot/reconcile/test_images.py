@@ -1,0 +1,167 @@
+"""Apps with images: real buildah, a real registry, and what the ops repo then says."""
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from bot.git.command import Git
+from bot.settings import Settings
+from bot.store.tables import DeployRequest
+from tests.support.builders import DOCKERFILE
+from tests.support.environment import needs, processes_with
+from tests.support.forge import APP, CONFIG, Forge
+from tests.support.registry import LocalRegistry
+from tests.support.stories.bot import Story, running
+from tests.support.waiting import eventually
+
+SECONDS = 120.0
+
+
+class ImageStory(Story):
+    """Whose bot builds images."""
+
+    def push_app(self, dockerfile: str = DOCKERFILE, **files: str) -> str:
+        shutil.copy(shutil.which("busybox") or "", self.app.work / "busybox")
+        return self.app.push({**APP, "Dockerfile": dockerfile, **files})
+
+    def settle(self) -> None:
+        """Look until nothing is being built."""
+        self.reconcile()
+        eventually(lambda: self.loop.take() or self.last().state != "building", "the build ends", SECONDS)
+
+    def image(self, environment: str) -> str:
+        found = self.values(environment).image
+        assert found
+        return found
+
+    def phases(self, number: int) -> list[str]:
+        found = self.store.deployment(number)
+        assert found
+        return [event.phase for event in found.events]
+
+
+@pytest.fixture
+def bot_settings(settings: Settings, registry: LocalRegistry) -> Settings:
+    for program in ("buildah", "runc", "skopeo", "busybox"):
+        needs(program)
+    return settings.model_copy(update={"registry": f"{registry.host}/apps", "builder": "buildah"})
+
+
+@pytest.fixture
+def images(forge: Forge, bot_settings: Settings, bot_git: Git) -> Iterator[ImageStory]:
+    story = ImageStory(forge, bot_settings, bot_git)
+    yield story
+    story.loop.close()
+    story.store.close()
+    assert not processes_with(str(bot_settings.state_dir))
+
+
+def test_what_staging_ran_goes_to_production_without_a_build_though_its_tag_names_something_else_now(
+    images: ImageStory, registry: LocalRegistry
+) -> None:
+    commit = images.push_app()
+    images.settle()
+    tree = images.app.git("rev-parse", f"{commit}^{{tree}}")
+    name = f"{registry.host}/apps/ann/app"
+    assert images.image("staging") == f"{name}@{registry.digest(f'{name}:{tree}')}"
+    labels = json.loads(registry.config(f"{name}:{tree}"))["config"]["Labels"]
+    assert {key.rpartition("opencontainers.image.")[2]: value for key, value in labels.items()}.items() >= {
+        ("revision", commit),
+        ("ref.name", "refs/heads/master"),
+        ("source", "ann/app"),
+    }
+    (deployment,) = images.store.deployments()
+    assert images.phases(deployment.id) == ["building", "committed"]
+    assert "busybox echo built" in images.store.log(deployment.id)
+    registry.push(f"apps/ann/app:{tree}", labels={"made": "by somebody else"})
+    images.app.push({}, message="another commit of the same files")
+    images.app.tag("v1")
+    images.reconcile()
+    assert images.image("production") == images.image("staging")
+    assert images.phases(images.last().id) == ["committed"]
+    assert images.store.log(images.last().id) == ""
+
+
+def test_a_failing_build_fails_the_deployment_once_and_the_next_commit_repairs_it(images: ImageStory) -> None:
+    images.push_app(DOCKERFILE.replace("echo built > /built", "false"))
+    images.settle()
+    assert images.deployments() == [("staging", "failed")]
+    assert "busybox false" in (images.last().error or "")
+    images.settle()
+    assert images.phases(images.last().id) == ["building", "failed"]
+    assert len(images.ops.log()) == 1
+    commit = images.push_app()
+    images.settle()
+    assert images.deployments() == [("staging", "failed"), ("staging", "waiting")]
+    assert images.values("staging").source.commit == commit
+
+
+def test_a_registry_that_is_away_is_waited_for(images: ImageStory, registry: LocalRegistry) -> None:
+    images.push_app()
+    registry.stop()
+    images.reconcile()
+    assert images.deployments() == [("staging", "building")]
+    assert "is away" in images.loop._reconciler.failed["ann/app"]
+    registry.start()
+    images.settle()
+    found = images.store.deployment(images.last().id)
+    assert found
+    assert [event.message.partition(" ")[0] for event in found.events] == ["waiting:", "building", "ops"]
+
+
+def test_a_newer_push_stops_the_build_of_the_older_one(images: ImageStory) -> None:
+    images.push_app(DOCKERFILE.replace("echo built > /built", "sleep 600"))
+    with running(images.loop):
+        eventually(lambda: "sleep 600" in images.store.log(images.last().id) if images.deployments() else False, "RUN")
+        images.push_app()
+        images.loop.wake("ann/app")
+        eventually(lambda: images.deployments()[-1] == ("staging", "waiting"), "the newer one is built", SECONDS)
+    assert images.deployments() == [("staging", "superseded"), ("staging", "waiting")]
+
+
+def test_two_environments_that_want_the_same_files_wait_for_one_build(images: ImageStory) -> None:
+    images.reconcile()
+    images.push_app()
+    images.app.tag("v1")
+    images.settle()
+    eventually(lambda: images.loop.take() or len(images.ops.log()) == 3, "both are deployed")
+    logs = [images.store.log(one.id) for one in images.store.deployments()]
+    assert logs[0] == logs[1] != ""
+    assert images.image("staging") == images.image("production")
+
+
+def test_by_hand_an_image_is_built_too_and_a_look_meanwhile_does_not_stop_it(images: ImageStory) -> None:
+    images.push_app()
+    images.settle()
+    images.app.push({"Dockerfile": DOCKERFILE.replace("built", "tried")}, branch="trial")
+    number = images.store.request_deploy("ann/app", "staging", "trial")
+    images.loop.take()
+    images.reconcile()
+
+    def done() -> DeployRequest | None:
+        images.loop.take()
+        found = images.store.deploy_request(number)
+        return found if found and found.state == "done" else None
+
+    assert eventually(done, "it is deployed", SECONDS).deployment_id == images.last().id
+    assert images.phases(images.last().id) == ["building", "committed"]
+    assert images.values("staging").source.ref == "refs/heads/trial"
+
+
+def test_a_ready_image_is_pinned_by_its_digest(images: ImageStory, registry: LocalRegistry) -> None:
+    digest = registry.push("tools/dpp:2")
+    config = f"image: {registry.host}/tools/dpp:2\n" + CONFIG.replace("    continuous", "continuous")
+    images.app.push({**APP, ".dppctl.yaml": config.replace("\n    ", "\n")})
+    images.reconcile()
+    assert images.image("staging") == f"{registry.host}/tools/dpp@{digest}"
+
+
+def test_without_a_registry_an_app_with_a_dockerfile_is_refused(story: Story) -> None:
+    story.app.push({**APP, "Dockerfile": DOCKERFILE})
+    story.reconcile()
+    assert story.deployments() == [("staging", "refused")]
+    assert story.last().error == (
+        "ann/app has a Dockerfile, and there is no registry for its image: set DPPCTL_REGISTRY"
+    )

@@ -1,0 +1,95 @@
+"""Holds, and deployments by hand, told as stories."""
+
+from sqlalchemy import text
+
+from tests.support.forge import APP
+from tests.support.stories.bot import Story
+
+
+def test_a_held_environment_stays_until_it_is_released(story: Story) -> None:
+    story.store.hold("ann/app", "staging", "elections")
+    commit = story.app.push(APP)
+    for _ in range(2):
+        story.reconcile()
+    assert story.runs("staging") is None
+    assert (story.deployments(), story.last().error) == ([("staging", "skipped")], "held: elections")
+    story.store.release("ann/app", "staging")
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+
+
+def by_hand(story: Story, environment: str, ref: str | None = None, app: str = "ann/app") -> tuple[str, str]:
+    number = story.store.request_deploy(app, environment, ref)
+    story.loop.take()
+    found = story.store.deploy_request(number)
+    assert found
+    return found.state, found.message
+
+
+def test_a_ref_that_is_deployed_by_hand_stays_until_something_new_is_pushed(story: Story) -> None:
+    old = story.app.push(APP)
+    new = story.app.push({"file": "new"})
+    story.reconcile()
+    assert by_hand(story, "staging", old)[0] == "done"
+    story.reconcile()
+    assert story.runs("staging") == (old, old)
+    assert [one.reason for one in story.store.holds()] == [f"{old} was deployed by hand instead of master"]
+    newer = story.app.push({"file": "newer"})
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", newer)
+    assert list(story.store.holds()) == []
+    assert story.deployments() == [("staging", "superseded"), ("staging", "superseded"), ("staging", "waiting")]
+    assert by_hand(story, "staging", new[:10])[0] == "done"
+    assert by_hand(story, "staging")[0] == "done"
+    assert story.runs("staging") == ("refs/heads/master", newer)
+    assert list(story.store.holds()) == []
+
+
+def test_what_runs_already_can_be_run_again_by_hand_also_when_held(story: Story) -> None:
+    commit = story.app.push(APP)
+    story.reconcile()
+    story.store.hold("ann/app", "staging", "elections")
+    assert by_hand(story, "staging")[0] == "done"
+    story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", commit)
+    assert len(story.ops.log()) == 3
+    assert [one.reason for one in story.store.holds()] == ["elections"]
+
+
+def test_a_tag_of_the_baseline_can_be_deployed_by_hand(story: Story) -> None:
+    commit = story.app.push(APP)
+    story.app.tag("v1")
+    story.reconcile()
+    assert by_hand(story, "production")[0] == "done"
+    story.reconcile()
+    assert story.runs("production") == ("refs/tags/v1", commit)
+
+
+def test_a_request_that_was_done_before_a_crash_is_not_done_twice(story: Story) -> None:
+    story.app.push(APP)
+    assert by_hand(story, "staging")[0] == "done"
+    with story.store.connect() as connection:
+        connection.execute(text("UPDATE deploy_requests SET state = 'waiting', deployment_id = NULL"))
+        connection.commit()
+    story.loop.take()
+    found = story.store.deploy_request(1)
+    assert found
+    assert (found.state, found.deployment_id) == ("done", 1)
+    assert len(story.ops.log()) == 2
+
+
+def test_by_hand_nothing_outside_the_registration_can_be_deployed(story: Story) -> None:
+    story.app.push(APP)
+    for environment, ref, app, said in (
+        ("staging", "v9", "ann/app", "there is no branch, tag or commit 'v9'"),
+        ("staging", "f" * 40, "ann/app", "there is no branch, tag or commit"),
+        ("staging", "--help", "ann/app", "there is no branch, tag or commit '--help'"),
+        ("live", None, "ann/app", "not registered for live in one ops repo; known: production of ann/ops, staging"),
+        ("staging", None, "bob/app", "bob/app is not registered; known: ann/app"),
+        ("production", None, "ann/app", "no branch or tag triggers it; name what to deploy with --ref"),
+    ):
+        state, message = by_hand(story, environment, ref, app)
+        assert state == "refused"
+        assert said in message
+    story.ops.bare.rename(story.ops.bare.with_suffix(".away"))
+    assert by_hand(story, "staging")[0] == "failed"

@@ -1,0 +1,90 @@
+"""sync elsewhere is woken by HTTP: a real server on loopback, or none."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from bot.sync_waker import SyncWaker
+from tests.support.waiting import BUSY, eventually
+
+
+class Sync(HTTPServer):
+    """Notes what it is asked; waits for `answers` before it answers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[tuple[str, str | None]] = []
+        self.answers = threading.Event()
+        self.code = 202
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Sync
+
+    def do_POST(self) -> None:
+        self.server.asked.append((self.path, self.headers["Authorization"]))
+        self.server.answers.wait(10)
+        self.send_response(self.server.code)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def sync() -> Iterator[Sync]:
+    server = Sync()
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
+    thread.start()
+    yield server
+    server.answers.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    monkeypatch.setattr(logging.getLogger("dppctl"), "propagate", True)
+    return caplog
+
+
+def test_it_is_told_with_the_token_and_many_calls_while_it_is_busy_are_one(sync: Sync) -> None:
+    wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
+    wake()
+    eventually(lambda: sync.asked == [("/wake", "Bearer t0ken")], "it is told")
+    start = time.monotonic()
+    for _ in range(100):
+        wake()
+    assert time.monotonic() - start < 1 * BUSY
+    sync.answers.set()
+    eventually(lambda: len(sync.asked) == 2, "it is told once more")
+    wake.stop()
+
+
+def test_one_that_refuses_is_one_line_without_the_token(sync: Sync, said: pytest.LogCaptureFixture) -> None:
+    sync.code = 401
+    sync.answers.set()
+    wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
+    wake()
+    eventually(lambda: said.records, "it is said")
+    assert "sync is not woken" in said.text
+    assert "401" in said.text
+    assert "t0ken" not in said.text
+    wake.stop()
+
+
+def test_one_that_is_away_holds_up_nobody(said: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        wake = SyncWaker(f"http://127.0.0.1:{taken.getsockname()[1]}", "t0ken")
+        wake()
+        eventually(lambda: len(said.records) == 1, "it is said")
+        wake()
+        eventually(lambda: len(said.records) == 2, "it goes on")
+    wake.stop()

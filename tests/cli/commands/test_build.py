@@ -1,0 +1,72 @@
+"""`dppctl build` as a user meets it: real buildah, a real registry."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.builders import DOCKERFILE
+from tests.support.command import Dppctl
+from tests.support.environment import needs
+from tests.support.forge import APP, Forge, Repository
+from tests.support.registry import LocalRegistry, running_registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
+    for program in ("buildah", "runc", "skopeo", "busybox"):
+        needs(program)
+    with running_registry(tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Repository:
+    app = Forge(tmp_path).repository("ann/app")
+    shutil.copy(shutil.which("busybox") or "", app.work / "busybox")
+    app.push({**APP, "Dockerfile": DOCKERFILE})
+    return app
+
+
+def build(dppctl: Dppctl, app: Repository, registry: LocalRegistry) -> subprocess.CompletedProcess[str]:
+    settings = {"DPPCTL_REGISTRY": registry.host, "DPPCTL_BUILDER": "buildah", "DPPCTL_STATE_DIR": str(dppctl.data)}
+    return dppctl("build", cwd=app.work, **settings)
+
+
+def test_it_prints_the_digest_that_the_registry_has_and_builds_the_same_files_once(
+    dppctl: Dppctl, app: Repository, registry: LocalRegistry
+) -> None:
+    done = build(dppctl, app, registry)
+    assert done.returncode == 0, done.stderr
+    tree = app.git("rev-parse", "HEAD^{tree}")
+    digest = registry.digest(f"{registry.host}/ann/app:{tree}")
+    assert done.stdout == f"{registry.host}/ann/app@{digest}\n"
+    assert "STEP" in done.stderr
+    (app.work / "note.txt").write_text("not committed")
+    again = build(dppctl, app, registry)
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert again.stderr == "dppctl: what is not committed below . is left out\n"
+
+
+def test_a_failing_build_is_told_with_its_last_lines(dppctl: Dppctl, app: Repository, registry: LocalRegistry) -> None:
+    app.push({"Dockerfile": DOCKERFILE.replace("echo built > /built", "cat /nothing")})
+    done = build(dppctl, app, registry)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "can't open '/nothing'" in done.stderr.partition("dppctl: ")[2]
+
+
+def test_without_a_registry_it_says_what_to_set(dppctl: Dppctl, app: Repository) -> None:
+    done = dppctl("build", cwd=app.work)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "dppctl: ann/app has a Dockerfile, and there is no registry for its image: set DPPCTL_REGISTRY\n"
+    )
+
+
+def test_a_folder_outside_git_is_refused(dppctl: Dppctl, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = dppctl("build", str(tmp_path / "empty"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nothing of it is committed" in done.stderr

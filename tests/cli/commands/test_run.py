@@ -1,0 +1,206 @@
+"""`dppctl run` as a user sees it."""
+
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Dppctl
+from tests.support.environment import needs, processes_with
+from tests.support.waiting import BUSY, eventually
+from tests.support.workloads import SLEEPER
+
+Files = Callable[[Mapping[str, str]], Path]
+
+MEMBERS = {
+    "pipeline-spec.yaml": """
+        members:
+          pipeline:
+          - flow: rows
+          - run: dump.to_sql
+            parameters:
+              engine: env://DPP_DB_ENGINE
+              tables: {members: {resource-name: members}}
+        failing:
+          pipeline: [{flow: failing}]
+    """,
+    "rows.py": """
+        import os
+        from dataflows import Flow, update_resource
+
+        def flow(*_):
+            rows = ({"id": number, "name": os.environ.get("NAME", "nobody")} for number in range(1234))
+            return Flow(rows, update_resource(-1, name="members", path="members.csv", **{"dpp:streaming": True}))
+    """,
+    "failing.py": "def flow(*_):\n    raise RuntimeError('the source is gone')",
+}
+
+
+def test_it_reads_like_the_usage_example_and_the_rows_are_in_the_database(dppctl: Dppctl, workload: Files) -> None:
+    done = dppctl("run", "./members", "--env", "NAME=Ada", cwd=workload(MEMBERS))
+    assert done.returncode == 0, done
+    name = r"[a-z0-9]{12}"
+    expected = rf"""Using the local cluster
+Assigned Worker Pod: dppctl-worker-{name}
+Assigned DB Pod: dppctl-db-{name}
+DB Web UI is available at http://127\.0\.0\.1:\d+/\S+
+System: SQLite, File: (?P<file>\S+\.sqlite) .*
+\./members: WAITING FOR OUTPUT
+(\./members: RUNNING, processed \d+ rows
+)*\./members: SUCCESS, processed 1234 rows
+INFO    :RESULTS:
+INFO    :SUCCESS: \./members {{'bytes': \d+, 'count_of_rows': 1234, 'dataset_name': '_', 'hash': '[0-9a-f]{{32}}'}}
+Unassigned Worker Pod
+"""
+    told = re.fullmatch(expected, done.stdout)
+    assert told, done.stdout
+    with sqlite3.connect(told["file"]) as connection:
+        assert connection.execute("select count(*), min(name) from members").fetchall() == [(1234, "Ada")]
+
+
+def test_json_is_events_and_then_the_receipt(dppctl: Dppctl, workload: Files) -> None:
+    done = dppctl("run", "members", "--output", "json", cwd=workload(MEMBERS))
+    *events, receipt = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "progress"] == [
+        "assigned", "queued", "started", "finished"]  # fmt: skip
+    assert receipt["status"] == "succeeded"
+    assert receipt["pipelines"][0]["resources"][0]["rows"] == 1234
+
+
+def test_a_failed_pipeline_is_exit_code_1_and_its_last_lines(dppctl: Dppctl, workload: Files) -> None:
+    done = dppctl("run", "./failing", cwd=workload(MEMBERS))
+    assert done.returncode == 1
+    assert "./failing: FAILURE, processed 0 rows" in done.stdout
+    assert "| RuntimeError: the source is gone\n+--------" in done.stdout
+
+
+def test_verbose_shows_dpps_log(dppctl: Dppctl, workload: Files) -> None:
+    done = dppctl("run", "./members", "--verbose", cwd=workload(MEMBERS))
+    assert re.search(r"^\[\./members\] >>> INFO    :[0-9a-f]{8} RUNNING \./members$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["./member"], "./member: no such pipeline; did you mean ./members? known: ./failing, ./members"),
+        (["--workload", "nowhere"], "nowhere"),
+        (["--db", "postgre"], "'postgre' is no database; choose sqlite, postgres or a SQLAlchemy URL"),
+        (["--db", "postgresql://me:hush@127.0.0.1:1/x"], "connection refused"),
+        (["--env", "NAME"], "--env NAME: must be NAME=VALUE"),
+        (["--concurrency", "0"], "0 is not in the range 1<=x<=64"),
+        (["--keep", "soon"], "soon"),
+        (["--workload", "http://127.0.0.1:1/w.zip"], "127.0.0.1:1"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(
+    dppctl: Dppctl, workload: Files, arguments: list[str], told: str
+) -> None:
+    done = dppctl("run", *arguments, cwd=workload(MEMBERS))
+    assert done.returncode == 2
+    assert told.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert "hush" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if not line.startswith(("Usage", "Try", "\n"))]) <= 2
+    assert not list((dppctl.data / "pods").glob("*"))
+
+
+def test_a_mistake_in_a_spec_is_told_with_its_line(dppctl: Dppctl, workload: Files) -> None:
+    done = dppctl("run", cwd=workload({"pipeline-spec.yaml": "render:\n  pipline: []\n"}))
+    assert done.returncode == 2
+    assert done.stderr == "dppctl: pipeline-spec.yaml:2: unknown key `pipline:`; did you mean `pipeline:`?\n"
+
+
+def test_ctrl_c_ends_everything(dppctl: Dppctl, workload: Files) -> None:
+    folder = workload({"pipeline-spec.yaml": SLEEPER})
+    process = dppctl.start("run", cwd=folder, TEST_MARK=str(folder))
+    eventually((folder / "running").exists, "the pipeline runs")
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+    assert time.monotonic() - began < 4 * BUSY
+    assert process.returncode == 130
+    assert "./sleeper: STOPPED, processed 0 rows" in stdout
+    eventually(lambda: not processes_with(f"TEST_MARK={folder}"), "all processes have ended")
+
+
+def test_nothing_survives_a_command_that_is_killed(dppctl: Dppctl, workload: Files) -> None:
+    folder = workload({"pipeline-spec.yaml": SLEEPER})
+    process = dppctl.start("run", cwd=folder, TEST_MARK=str(folder))
+    eventually((folder / "running").exists, "the pipeline runs")
+    process.kill()
+    process.communicate(timeout=60)
+    eventually(lambda: not processes_with(f"TEST_MARK={folder}"), "all processes have ended")
+    assert dppctl("list", "pods").stdout.strip() == "[]"
+
+
+def test_two_runs_of_one_workload_at_once_do_not_disturb_each_other(dppctl: Dppctl, workload: Files) -> None:
+    folder = workload(MEMBERS)
+    runs = [dppctl.start("run", "./members", cwd=folder) for _ in range(2)]
+    assert [run.communicate(timeout=120) and run.returncode for run in runs] == [0, 0]
+
+
+def test_several_pipelines_write_into_one_sqlite_file_at_once(dppctl: Dppctl, workload: Files) -> None:
+    tables = "{%s: {resource-name: members}}"
+    steps = "[{flow: rows}, {run: dump.to_sql, parameters: {engine: 'env://DPP_DB_ENGINE', tables: %s}}]"
+    spec = "".join(f"members-{n}: {{pipeline: {steps % (tables % f'members_{n}')}}}\n" for n in range(4))
+    done = dppctl("run", "--concurrency", "4", cwd=workload({**MEMBERS, "pipeline-spec.yaml": spec}))
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("SUCCESS, processed 1234 rows") == 4
+
+
+def test_on_a_terminal_the_display_is_live(dppctl: Dppctl, workload: Files) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "cli.main", "run", "./members"]
+    environment = {**dppctl.environment, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, cwd=workload(MEMBERS), env=environment, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while chunk := _read(ours):
+        shown += chunk
+    assert process.wait(60) == 0
+    text = shown.decode()
+    assert "\x1b[2K" in text, "lines are drawn anew"
+    assert "./members: WAITING FOR OUTPUT" in text
+    assert "\x1b[32m./members: SUCCESS, processed 1234 rows" in text
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # what Linux says when the other side is closed
+
+
+def test_a_private_postgresql_takes_the_rows(dppctl: Dppctl, workload: Files) -> None:
+    from cluster.local.databases import postgres
+
+    needs("PostgreSQL's server programs", found=postgres.binaries())
+    done = dppctl("run", "./members", "--db", "postgres", cwd=workload(MEMBERS))
+    assert done.returncode == 0, done
+    assert re.search(r"^System: PostgreSQL, Server: \S+, Username: postgres, Password: \S+", done.stdout, re.MULTILINE)
+    assert "./members: SUCCESS, processed 1234 rows" in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, cli.main; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"flask", "pydantic", "requests", "rich", "ruamel.yaml", "sqlalchemy", "git"} & set(loaded)
+
+
+def test_help_names_every_command() -> None:
+    from cli.main import COMMANDS
+
+    command = [sys.executable, "-m", "cli.main", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}\s", shown, re.MULTILINE)
+        subprocess.run([*command[:-1], name, "--help"], capture_output=True, check=True)

@@ -1,0 +1,110 @@
+"""A kill at any point of a deployment: the next start finishes it, exactly once in effect."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.model.reports import SyncEvent
+from cluster.errors import ClusterError
+from cluster.sync.local import sync as local_sync
+from cluster.sync.local.deployment import Job
+from cluster.sync.local.environment import LocalEnvironment, Release
+from cluster.sync.local.sync import LocalSync
+from tests.support.stories.machine import APPENDING, Machine
+from tests.support.waiting import eventually
+
+
+class Killed(BaseException):
+    """Nobody catches it."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def after(step: Callable[..., object]) -> Callable[..., None]:
+    def both(*arguments: object) -> None:
+        step(*arguments)
+        raise Killed
+
+    return both
+
+
+def on_report(phase: str) -> Callable[[pytest.MonkeyPatch, LocalSync], None]:
+    def die(patch: pytest.MonkeyPatch, _sync: LocalSync) -> None:
+        tell = Job._tell
+
+        def told(self: Job, told: str, *rest: object, **more: object) -> bool:
+            if told == phase:
+                raise Killed
+            return tell(self, told, *rest, **more)  # type: ignore[arg-type]
+
+        patch.setattr(Job, "_tell", told)
+
+    return die
+
+
+MOMENTS = {
+    "before it is told that it started": on_report("started"),
+    "before the database is copied": lambda patch, _: patch.setattr(LocalEnvironment, "begin", killed),
+    "before it runs": lambda patch, _: patch.setattr(LocalEnvironment, "begin", after(LocalEnvironment.begin)),
+    "while it runs": on_report("progress"),
+    "before the switch": lambda patch, _: patch.setattr(LocalEnvironment, "switch", killed),
+    "after the outcome is written": lambda patch, _: patch.setattr(Release, "write", after(Release.write)),
+    "after the switch": lambda patch, _: patch.setattr(LocalEnvironment, "switch", after(LocalEnvironment.switch)),
+    "before it is recorded": lambda patch, _: patch.setattr(LocalEnvironment, "record", killed),
+    "before the end is told": on_report("succeeded"),
+    "after it is recorded": lambda patch, _: patch.setattr(LocalEnvironment, "record", after(LocalEnvironment.record)),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_what_was_begun_is_finished_exactly_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    machine.say(APPENDING)
+    with monkeypatch.context() as patch:
+        MOMENTS[moment](patch, machine.sync)
+        patch.setattr(LocalSync, "_start", lambda _self, job: job.run())  # in this thread, which dies
+        with pytest.raises(Killed):
+            machine.start().sync()
+    machine.start().sync()
+    machine.start().sync()
+    assert machine.numbers() == [0, 1, 2]
+    assert machine.phases().count("succeeded") == 1
+    assert machine.phases()[-1] == "succeeded"
+
+
+def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = machine.say(APPENDING)
+    with monkeypatch.context() as patch:
+        MOMENTS["after the switch"](patch, machine.sync)
+        patch.setattr(LocalSync, "_start", lambda _self, job: job.run())
+        with pytest.raises(Killed):
+            machine.sync.sync()
+    second = machine.say({"README.md": "newer"})
+    machine.start().sync()
+    ends = [event.commit for event in machine.events if event.phase == "succeeded"]
+    assert ends == [first, second]
+    assert machine.numbers() == [0, 0, 1, 1, 2, 2]
+
+
+def test_an_end_that_nobody_heard_is_told_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_sync, "RETRY_SECONDS", 0.5)
+    is_away = True
+
+    def report(event: SyncEvent) -> None:
+        if is_away:
+            raise ClusterError("the receiver is away")
+        machine.events.append(event)
+
+    machine.say(APPENDING)
+    sync = machine.start(report=report)
+    sync.sync()
+    is_away = False
+    eventually(lambda: sync.sync() or machine.phases(), "it is told")
+    machine.start().sync()
+    assert machine.phases() == ["succeeded"]
+    assert machine.numbers() == [0, 1, 2]

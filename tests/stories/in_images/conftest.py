@@ -1,0 +1,63 @@
+"""Real images in a containers storage of the tests' own."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster.local.workers.dpp_environment import DppEnvironment
+from tests.support.command import Dppctl
+from tests.support.environment import needs
+from tests.support.image_registry import Registry
+from tests.support.images import Images, ensure_images
+from tests.support.stories.machine import Machine
+
+
+@pytest.fixture(scope="session")
+def made_images(runtime: DppEnvironment) -> Images:
+    for component in ("podman", "buildah", "busybox"):
+        needs(component)
+    needs("root, which builds images without further settings", os.geteuid() == 0)
+    return ensure_images(runtime)
+
+
+@pytest.fixture
+def images(made_images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Images]:
+    """podman and buildah, also those that dppctl starts, are led to them."""
+    for name, value in made_images.environment.items():
+        monkeypatch.setenv(name, value)
+    images = replace(made_images, folder=tmp_path, made=[])
+    yield images
+    images.clear()
+
+
+@pytest.fixture
+def registry(images: Images, tmp_path: Path) -> Iterator[Registry]:
+    needs("docker-registry")
+    registry = Registry(tmp_path, images)
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Machine]:
+    machine = Machine(tmp_path, runtime)
+    yield machine
+    machine.git.close()
+
+
+@pytest.fixture
+def path_without_podman(tmp_path: Path) -> str:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("git", "sh", "env"):
+        (folder / name).symlink_to(shutil.which(name) or name)
+    return str(folder)
+
+
+@pytest.fixture
+def dppctl(images: Images, dppctl: Dppctl) -> Dppctl:
+    return Dppctl(dppctl.data, {**dppctl.environment, **images.environment})

@@ -1,0 +1,71 @@
+"""From a push to rows, by way of an image: buildah builds it, a registry keeps it, podman runs it."""
+
+from pathlib import Path
+
+from bot.model.values import Values
+from bot.store.store import Store
+from tests.support.command import Dppctl
+from tests.support.environment import needs
+from tests.support.forge import APP, Forge
+from tests.support.images import Images
+from tests.support.registry import running_registry
+from tests.support.waiting import eventually
+from tests.support.workloads import write_files
+
+APPS = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"
+SECONDS = 180.0
+
+
+def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, images: Images, tmp_path: Path) -> None:
+    for program in ("skopeo", "runc"):
+        needs(program)
+    forge = Forge(tmp_path)
+    ops, app = forge.repository("ann/ops"), forge.repository("ann/app")
+    ops.push({"README.md": ""})
+    with running_registry(tmp_path / "registry") as registry:
+        base = f"{registry.host}/base/dpp:1"
+        images.run("buildah", "push", "--quiet", "--tls-verify=false", images.dpp, base)
+        env = f"""
+            DPPCTL_GITHUB_URL={forge.url}
+            DPPCTL_WEBHOOK_SECRETS=hush
+            DPPCTL_PORT=0
+            DPPCTL_RESYNC_SECONDS=1
+            DPPCTL_REGISTRY={registry.host}/apps
+            DPPCTL_BUILDER=buildah
+        """
+        config = write_files(tmp_path / "config", {"apps.yaml": APPS, ".env": env})
+        app.push({**APP, "Dockerfile": f"FROM {base}\nWORKDIR /app\nCOPY . .\nRUN echo built\n"})
+        up = dppctl.start("up", "--config", str(config), PYTHONUNBUFFERED="1", **images.environment)
+        try:
+            database = config / "state" / "dppctl.sqlite"
+            eventually(database.exists, "it is up")
+            store = Store(f"sqlite:///{database}")
+            _ended(store, 1)
+            app.tag("v1")
+            _ended(store, 2)
+            staging, production = reversed(store.deployments())
+            assert [one.state for one in (staging, production)] == ["succeeded", "succeeded"], staging.error
+            assert [one.rows for one in (staging, production)] == [3, 3]
+            path = "environments/{}/values.auto-updated.yaml"
+            values = [Values.from_yaml(ops.file(path.format(one)), one) for one in ("staging", "production")]
+            assert values[0].image == values[1].image
+            images.made.append(str(values[0].image))
+            tag = app.git("rev-parse", "HEAD^{tree}")
+            name = f"{registry.host}/apps/ann/app"
+            assert values[0].image == f"{name}@{registry.digest(f'{name}:{tag}')}"
+            assert [(one.receipt or {})["image"] for one in (staging, production)] == [values[0].image] * 2
+            assert "STEP" in store.log(staging.id)
+            assert "STEP" not in store.log(production.id)
+            store.close()
+        finally:
+            up.terminate()
+            up.communicate(timeout=60)
+    assert images.containers() == []
+
+
+def _ended(store: Store, number: int) -> None:
+    def ended() -> bool:
+        found = store.deployments()
+        return len(found) == number and found[0].ended
+
+    eventually(ended, f"deployment {number} ends", SECONDS)

@@ -1,0 +1,186 @@
+"""`dppctl up` as a user meets it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from cli.open_store import unseen
+from tests.support.command import Dppctl
+from tests.support.environment import processes_with
+from tests.support.forge import APP, FLOW, Forge, Repository
+from tests.support.up import APPS
+from tests.support.waiting import BUSY, eventually
+from tests.support.workloads import write_files
+from webhooks.signature import sign
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Forge:
+    return Forge(tmp_path)
+
+
+@pytest.fixture
+def app(forge: Forge) -> Repository:
+    """Its pipeline takes long."""
+    forge.repository("ann/ops").push({"README.md": ""})
+    app = forge.repository("ann/app")
+    app.push({**APP, "rows.py": FLOW.replace("def flow(*_):", "def flow(*_):\n        import time; time.sleep(300)")})
+    return app
+
+
+@pytest.fixture
+def config(tmp_path: Path, forge: Forge, app: Repository) -> Path:
+    assert app.log()
+    settings = f"DPPCTL_GITHUB_URL={forge.url}\nDPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_PORT=0\n"
+    return write_files(tmp_path / "config", {"apps.yaml": APPS, ".env": settings})
+
+
+@pytest.fixture
+def up(dppctl: Dppctl, config: Path) -> Iterator[subprocess.Popen[str]]:
+    process = dppctl.start("up", "--config", str(config), PYTHONUNBUFFERED="1")
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    line = next(line for line in process.stdout if " is up" in line)
+    found = re.search(r"http://[\d.:]+", line)
+    assert found
+    return found[0]
+
+
+def listed(run: Callable[..., subprocess.CompletedProcess[str]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run("list", "deployments").stdout)
+    return found
+
+
+def gunicorn(config: Path) -> int:
+    """The process that leads the receiver's."""
+    return eventually(
+        lambda: next((pid for pid in sorted(processes_with(f"DPPCTL_CONFIG={config}"))), 0), "the receiver runs"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_of_it_within_five_seconds_while_a_pipeline_runs(
+    up: subprocess.Popen[str], config: Path, number: signal.Signals
+) -> None:
+    url = address(up)
+    eventually(lambda: len(processes_with(str(config / "state" / "environments"))) > 2, "the pipeline runs")
+    assert "running" in requests.get(url, timeout=60).text
+    start = time.monotonic()
+    up.send_signal(number)
+    assert up.wait(60) == 0
+    assert time.monotonic() - start < 5 * BUSY
+    eventually(lambda: not processes_with(str(config)), "all its processes end")
+
+
+def test_a_killed_one_leaves_no_pipeline_running_and_the_next_start_goes_on(
+    up: subprocess.Popen[str], config: Path, dppctl: Dppctl
+) -> None:
+    address(up)
+    environments = str(config / "state" / "environments")
+    eventually(lambda: len(processes_with(environments)) > 2, "the pipeline runs")
+    up.kill()
+    eventually(lambda: not processes_with(str(config)), "the worker ends what it started, the receiver itself")
+    again = dppctl.start("up", "--config", str(config), PYTHONUNBUFFERED="1")
+    try:
+        eventually(lambda: len(processes_with(environments)) > 2, "the pipeline runs again")
+        listed = json.loads(dppctl("list", "deployments", "--config", str(config)).stdout)
+        assert [(one["environment"], one["state"]) for one in listed] == [("staging", "running")]
+    finally:
+        again.terminate()
+        again.communicate(timeout=60)
+
+
+def test_when_the_receiver_breaks_all_of_it_ends(up: subprocess.Popen[str], config: Path) -> None:
+    address(up)
+    os.kill(gunicorn(config), signal.SIGKILL)
+    assert up.wait(60) == 1
+    eventually(lambda: not processes_with(str(config)), "all its processes end")
+
+
+def test_a_push_that_a_webhook_tells_of_is_deployed_and_so_is_what_a_person_asks_for(
+    dppctl: Dppctl, config: Path, app: Repository
+) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return dppctl(*arguments, "--config", str(config))
+
+    assert "has `dppctl up` run" in run("list", "deployments").stderr
+    up = dppctl.start("up", "--config", str(config), PYTHONUNBUFFERED="1")
+    try:
+        url = address(up)
+        eventually(lambda: len(processes_with(str(config / "state" / "environments"))) > 2, "the pipeline runs")
+        commit = app.push({"rows.py": FLOW})
+        body = json.dumps(
+            {"ref": "refs/heads/master", "before": "0" * 40, "after": commit, "repository": {"full_name": "ann/app"}}
+        ).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "X-GitHub-Event": "push",
+            "X-GitHub-Delivery": "1",
+            "X-Hub-Signature-256": sign(body, "hush"),
+        }
+        assert requests.post(f"{url}/webhooks/github", data=body, headers=headers, timeout=60).status_code == 202
+        first = eventually(lambda: [one for one in listed(run) if one["commit"] == commit], "it is deployed")[0]
+        followed = run("logs", str(first["id"]), "--follow")
+        assert (followed.returncode, "'count_of_rows': 3" in followed.stdout) == (0, True), followed
+        assert listed(run)[0]["rows"] == 3
+        by_hand = run("deploy", "ann/app", "staging", "--ref", "master")
+        assert by_hand.returncode == 0, by_hand
+        assert re.match(rf"Deployment \d+: ann/app \S+ {commit[:10]} to staging\n", by_hand.stdout)
+        assert len(listed(run)) == 3
+        for arguments in (
+            ["deploy", "ann/app", "staging", "--ref", "nothing"],
+            ["deploy", "ann/app", "elsewhere"],
+            ["logs", "99"],
+        ):
+            refused = run(*arguments)
+            assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused
+        page = requests.get(f"{url}/deployments/{first['id']}", timeout=60).text
+        assert ">pushed<" in page
+        assert "dppctl_reconcile_duration_seconds_count" in requests.get(f"{url}/metrics", timeout=60).text
+    finally:
+        up.terminate()
+        assert up.wait(60) == 0
+        up.communicate()
+
+
+def test_two_do_not_share_a_state(up: subprocess.Popen[str], config: Path, dppctl: Dppctl) -> None:
+    address(up)
+    second = dppctl("up", "--config", str(config))
+    assert second.returncode == 2
+    assert re.fullmatch(r"dppctl: another `dppctl up` or bot uses .*\n", second.stderr)
+
+
+def test_what_is_missing_is_said_in_one_line(dppctl: Dppctl, tmp_path: Path) -> None:
+    for files, said in (
+        ({}, "DPPCTL_WEBHOOK_SECRETS: is not set"),
+        ({".env": "DPPCTL_WEBHOOK_SECRETS=x"}, "apps.yaml: not found"),
+        ({"apps.yaml": "apps: []\napp: 1"}, "apps.yaml:2: unknown key app; did you mean apps?"),
+    ):
+        config = write_files(tmp_path / "empty", files)
+        config.mkdir(exist_ok=True)
+        done = dppctl("up", "--config", str(config))
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert said in done.stderr
+
+
+def test_a_log_that_is_followed_is_told_once_also_when_its_oldest_part_goes() -> None:
+    lines = [f"line {number}\n" for number in range(1000)]
+    assert unseen("", "a\n") == "a\n"
+    assert unseen("".join(lines[:500]), "".join(lines)) == "".join(lines[500:])
+    assert unseen("".join(lines[:500]), "(the oldest part is gone)\n" + "".join(lines[300:])) == "".join(lines[500:])
+    assert unseen("".join(lines[:5]), "".join(lines[500:])) == "".join(lines[500:])

@@ -1,0 +1,156 @@
+"""Namespaces of a cluster, and images that it pulls."""
+
+import json
+import secrets
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.helm import helm, kubectl
+from tests.support.images import Images
+from tests.support.waiting import eventually
+from tests.support.workloads import write_files
+
+SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace of the cluster, for one test."""
+
+    name: str
+    folder: Path
+
+    def helm(self, *arguments: str | Path, major: int = 4) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        command = [helm(major), *arguments, "--namespace", self.name]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+
+    def deploy(self, chart: Path, *values: dict[str, Any], release: str = "app", major: int = 4) -> None:
+        """`helm upgrade --install` with values files of these contents."""
+        files: list[str | Path] = []
+        for number, content in enumerate(values):
+            file = self.folder / f"{release}-{number}.yaml"
+            file.write_text(json.dumps(content))
+            files += ["--values", file]
+        done = self.helm("upgrade", "--install", release, chart, *files, major=major)
+        assert done.returncode == 0, done.stderr
+
+    def kubectl(self, *arguments: str) -> str:
+        """What it prints."""
+        command = [kubectl(), "--namespace", self.name, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+        return done.stdout
+
+    def get(self, kind: str, *options: str) -> list[Any]:
+        """The objects of a kind, the oldest first."""
+        text = self.kubectl("get", kind, "--output=json", "--sort-by=.metadata.creationTimestamp", *options)
+        found: list[Any] = json.loads(text)["items"]
+        return found
+
+    def apply(self, one: dict[str, Any]) -> None:
+        """Make an object."""
+        file = self.folder / "object.json"
+        file.write_text(json.dumps(one))
+        self.kubectl("apply", f"--filename={file}")
+
+    def volume(self, claim: str, image: str) -> None:
+        """Make a claim of this name that everybody may write to.
+
+        Clusters let a pod's `fsGroup` write to its volumes; folders of the node, which test clusters have, are root's.
+        """
+        size = {"requests": {"storage": "100Mi"}}
+        self.apply({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": size},
+        })  # fmt: skip
+        self.apply({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"open-{claim}"},
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [{
+                    "name": "open", "image": image, "command": ["chmod", "0777", "/volume"],
+                    "securityContext": {"runAsUser": 0}, "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
+                }],
+                "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}],
+            },
+        })  # fmt: skip
+        eventually(lambda: self.get("pods")[0]["status"]["phase"] == "Succeeded", f"{claim} is open", SECONDS)
+        self.kubectl("delete", "pod", f"open-{claim}")
+
+    def describe(self) -> str:
+        """What to say when something does not come."""
+        return self.kubectl("get", "pods,events", "--sort-by=.metadata.creationTimestamp")
+
+
+@dataclass(frozen=True)
+class ClusterImages:
+    """Images that are pushed to the cluster's registry."""
+
+    images: Images
+    registry: str
+    worker: str
+    python: str
+    postgres: str | None
+
+    def push(self, local: str, name: str) -> str:
+        """Push an image of the storage; REGISTRY/NAME@DIGEST."""
+        digests = self.images.storage / f"digest-{secrets.token_hex(4)}"
+        target = f"{self.registry}/dppctl-tests/{name}"
+        self.images.run("buildah", "push", "--tls-verify=false", f"--digestfile={digests}", local, f"docker://{target}")
+        digest = digests.read_text()
+        digests.unlink()
+        return f"{target}@{digest}"
+
+    def build(self, folder: Path, name: str, dockerfile: str, files: dict[str, str] | None = None) -> str:
+        """Build what the Dockerfile says with these files beside it, and push it."""
+        context = write_files(folder / secrets.token_hex(4), files or {})
+        return self.build_in(context, name, dockerfile)
+
+    def build_in(self, context: Path, name: str, dockerfile: str) -> str:
+        """The same, with what is in a folder already."""
+        write_files(context, {"Dockerfile": dockerfile})
+        local = f"localhost/{name}-{secrets.token_hex(4)}"
+        self.images.build(local, context)
+        return self.push(local, name)
+
+    def app(self, folder: Path, files: dict[str, str]) -> str:
+        """An app's image with dpp in it."""
+        return self.build(
+            folder, "app", f"FROM {self.images.dpp}\nWORKDIR /app\nCOPY --chown=1000:1000 . .\nUSER 1000:1000\n", files
+        )
+
+    def people(self, **more: Any) -> dict[str, Any]:
+        """`values.yaml` for this cluster."""
+        small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+        return {"worker": {"image": self.worker}, "resources": small, **more}
+
+    def database(self, **more: Any) -> dict[str, Any]:
+        """`database` of `values.yaml` for this cluster."""
+        small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+        image = {"image": self.postgres} if self.postgres else {}
+        return {"enabled": True, "size": "100Mi", "resources": small, **image, **more}
+
+
+def selected(release: str, component: str) -> Sequence[str]:
+    """Options for `get`: what belongs to a part of a release."""
+    return [f"--selector=app.kubernetes.io/instance={release},app.kubernetes.io/component={component}"]
+
+
+CODE = """
+from datapackage_pipelines.wrapper import ingest, spew
+parameters, package, _ = ingest()
+schema = {"fields": [{"name": "number", "type": "integer"}]}
+package["name"] = "numbers"
+package["resources"].append({"name": "numbers", "path": "numbers.csv", "schema": schema, "dpp:streaming": True})
+spew(package, [({"number": number} for number in range(5))])
+"""
+
+
+TABLES = {"numbers": {"resource-name": "numbers"}}
+
+
+TO_SQL = {"run": "dump.to_sql", "parameters": {"engine": "env://DPP_DB_ENGINE", "tables": TABLES}}

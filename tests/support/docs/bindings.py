@@ -1,0 +1,56 @@
+"""What the tests of tests/docs do not type in the page's own words, and why.
+
+A command of a page is typed by a test: `shell.types("…")`, `shell.starts("…")` or `shell.converses("…")` with the text
+that the page has (tests/support/docs/shell.py). So for a new command there is a new line in one of the stories in
+tests/docs. Only what cannot be typed stands below. test_commands.py tells which command nobody runs, and which line
+here no page needs.
+"""
+
+# Run by another test, in this form but with means of its own.
+_TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
+_OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
+_RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
+RUN_BY = {
+    f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
+    "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
+    "buildah build --tag registry.example.org/dppctl:0.1.0 .": _OWN_IMAGE,
+    "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
+    "dppctl bot": _RECEIVER_AND_BOT,
+    "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
+    "dppctl receive": _RECEIVER_AND_BOT,
+    "dppctl run --output json": "tests/cli/commands/test_run.py::test_json_is_events_and_then_the_receipt",
+    "dppctl run ./parks": "tests/examples/test_examples.py::test_source_spec_makes_the_pipeline_that_is_asked_for",
+    "git fast-import": "tests/bot/reconcile/test_ops_repo.py::test_an_update_is_one_commit_with_trailers",
+    "make demo": "tests/stories/test_demo.py::test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go",  # with ONCE=1
+}
+
+# Not run by any test.
+NOT_RUN = {
+    ".ci/run": "it runs the tests",
+    "KUBECONFIG=… DPPCTL_TEST_CLUSTER_REGISTRY=HOST:PORT make test TESTS=tests/stories/on_a_cluster": "it runs tests",
+    "docker buildx build --push": (
+        "needs docker's daemon; tests/bot/images/builders/test_docker.py checks the command line"
+    ),
+    "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
+    "make bench": "takes hours",
+    "make format": "changes the sources that are being tested",
+    "make lint": "`make test` begins with it",
+    "make lock": "asks for newer versions, and changes files",
+    "make test": "it runs the tests",
+    "pipx install .": "takes pip a minute; `uv tool install .` installs the same, and is run",
+}
+
+# How blocks begin that are to be read and not typed, and words that only look like a command.
+NO_COMMANDS = (
+    "# yaml-language-server: $schema=",
+    "DPPCTL_REGISTRY=registry.example.org/data",
+    "GitHub -> dppctl receive -> ",
+    "build:",
+    "continuousDeployment:",
+    "dppctl run           enters in the middle",
+    "dppctl: pipeline-spec.yaml:14: ",
+    "git push / tag       app repository: ",
+    "helm upgrade: …",
+    "image:",
+    '{"status": ',
+)

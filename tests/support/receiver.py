@@ -1,0 +1,56 @@
+"""The receiver as GitHub meets it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+
+from bot.store.store import Store
+from webhooks.signature import sign
+
+PUSH = {"ref": "refs/heads/master", "before": "0" * 40, "after": "a" * 40, "repository": {"full_name": "ann/app"}}
+
+
+Headers = dict[str, str | None]
+
+
+@dataclass
+class Receiver:
+    url: str
+    store: Store
+
+    def deliver(
+        self,
+        payload: object = PUSH,
+        *,
+        secret: str = "new",
+        headers: Headers | None = None,
+        session: requests.Session | None = None,
+    ) -> requests.Response:
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        usual = {
+            "Content-Type": "application/json",
+            "X-GitHub-Event": "push",
+            "X-GitHub-Delivery": "1",
+            "X-Hub-Signature-256": sign(body, secret),
+        }
+        sent = {**usual, **(headers or {})}
+        post = session.post if session else requests.post
+        return post(f"{self.url}/webhooks/github", data=body, headers=sent, timeout=60)
+
+    def report(self, token: str = "sync-token", **changes: Any) -> requests.Response:
+        event = {
+            "ops_commit": "b" * 40, "app": "ann/app", "environment": "staging", "ref": "refs/heads/master",
+            "commit": "a" * 40, "phase": "started", "time": datetime.now(UTC).isoformat(), **changes,
+        }  # fmt: skip
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(f"{self.url}/sync/events", json=event, headers=headers, timeout=60)
+
+    def page(self, path: str = "/") -> str:
+        return requests.get(f"{self.url}{path}", timeout=60).text
+
+
+MakeReceiver = Callable[..., Receiver]

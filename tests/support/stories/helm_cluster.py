@@ -1,0 +1,277 @@
+"""A cluster without a node, an ops repo with a small chart, and sync between them.
+
+The API server, the controllers and helm are real. What a kubelet would do, a test does: it says how a pod and its Job
+fare by their status.
+"""
+
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.git.command import Git
+from bot.git.mirror import Mirror
+from bot.model.decisions import Update
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.model.reports import SyncEvent
+from bot.model.values import Pipeline, Source, Values
+from bot.reconcile.ops_repo import OpsRepo
+from bot.settings import load_settings
+from cluster.sync.helm.api import Api, Object
+from cluster.sync.helm.charts import Charts
+from cluster.sync.helm.context import SyncContext
+from cluster.sync.helm.helm import Helm
+from cluster.sync.helm.job_run import JobLimits
+from cluster.sync.helm.records import Kept, records
+from cluster.sync.helm.releases import newest
+from cluster.sync.helm.sync import HelmSync, Rules
+from cluster.sync.repositories import Repositories
+from tests.support.forge import Forge
+from tests.support.helm import helm
+from tests.support.waiting import eventually
+
+APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
+STAGING, PRODUCTION = (Target(APP, OPS, name) for name in ("staging", "production"))
+
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: small\nversion: 0.1.0\n",
+    "chart/templates/all.yaml": """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: {{ .Release.Name }}-text
+        data:
+          text: {{ .Values.text | default "none" | quote }}
+          commit: {{ .Values.source.commit | quote }}
+        ---
+        apiVersion: v1
+        kind: Secret
+        metadata:
+          name: {{ .Release.Name }}-secret
+        stringData:
+          password: {{ .Values.password | default "s3cret" | quote }}
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata:
+          name: {{ .Release.Name }}-ui
+        spec:
+          replicas: {{ .Values.replicas | default 0 }}
+          selector:
+            matchLabels: {app: {{ .Release.Name }}-ui}
+          template:
+            metadata:
+              labels: {app: {{ .Release.Name }}-ui}
+            spec:
+              containers:
+              - {name: ui, image: ui}
+        {{- if .Values.pipelines }}
+        ---
+        apiVersion: batch/v1
+        kind: Job
+        metadata:
+          name: {{ .Release.Name }}-{{ .Values.image | default "none" | sha256sum | trunc 12 }}
+          annotations: {helm.sh/resource-policy: keep}
+          labels:
+            app.kubernetes.io/instance: {{ .Release.Name }}
+            app.kubernetes.io/component: job
+        spec:
+          backoffLimit: 0
+          template:
+            metadata:
+              labels:
+                app.kubernetes.io/instance: {{ .Release.Name }}
+            spec:
+              restartPolicy: Never
+              containers:
+              - {name: pipelines, image: {{ .Values.image | default "none" | quote }}}
+        {{- end }}
+    """,
+}
+
+
+class Cluster:
+    """What a test says to it reads as what people, kubelets and the clock do."""
+
+    def __init__(self, folder: Path, kubeconfig: str, *, major: int = 4) -> None:
+        os.environ["KUBECONFIG"] = kubeconfig  # helm's and ours; the fixture puts it back
+        self.folder = folder
+        self.forge = Forge(folder)
+        self.ops = self.forge.repository("ann/ops")
+        self.ops.push(CHART)
+        settings = {"DPPCTL_GITHUB_URL": self.forge.url, "DPPCTL_SYNC_TOKEN": "s3cret"}
+        self.settings = load_settings(folder, settings, receives=False)
+        self.git = Git(self.settings)
+        self.api = Api()
+        name = f"sync-{secrets.token_hex(4)}"
+        self.namespaces = {"staging": f"{name}-s", "production": f"{name}-p"}
+        for namespace in self.namespaces.values():
+            self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+        self.events: list[SyncEvent] = []
+        self.helm = Helm(str(helm(major)), folder / "helm", 20, ["s3cret"])
+        self._writer = OpsRepo(self.git, self.settings.repository_url("ann/ops"), folder / "writer")
+        self.sync = self.start()
+
+    def start(self, *, limits: JobLimits = JobLimits(), repair: bool = True, **rules: Any) -> HelmSync:  # noqa: B008
+        """Sync as after a start of the program."""
+        charts = self.folder / "charts" / secrets.token_hex(4)
+        charts.mkdir(parents=True)
+        mirror = Mirror(self.git, self.settings.repository_url("ann/ops"), self.folder / "mirror")
+        means = SyncContext(
+            api=self.api,
+            helm=self.helm,
+            charts=Charts(charts),
+            repositories=Repositories({"ann/ops": mirror}),
+            report=self.report,
+            slots=threading.Semaphore(2),
+            limits=limits,
+            repair=repair,
+        )
+        self.means = means
+        given = Rules(**{"helm_seconds": 20, "drift_seconds": None, **rules})
+        targets = frozenset({STAGING, PRODUCTION})
+        self.sync = HelmSync(means, targets, self.namespaces, given, threading.Event())
+        return self.sync
+
+    def report(self, event: SyncEvent) -> None:
+        self.events.append(event)
+
+    @contextmanager
+    def running(self) -> Iterator[HelmSync]:
+        """Sync in a thread, as in the program; it looks each time somebody commits, and twice a second."""
+        ended = threading.Event()
+
+        def wake() -> None:
+            while not ended.wait(0.5):
+                self.sync.wake()
+
+        threads = [threading.Thread(target=self.sync.run), threading.Thread(target=wake)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self.sync
+        finally:
+            ended.set()
+            self.sync.stop()
+            for thread in threads:
+                thread.join(20)
+                assert not thread.is_alive()
+
+    def say(
+        self,
+        image: str = "one",
+        *,
+        pipelines: tuple[str, ...] = ("./one",),
+        target: Target = STAGING,
+        people: Mapping[str, object] | None = None,
+    ) -> str:
+        """The bot commits that this is to run, and perhaps people their own values; the source's commit."""
+        commit = secrets.token_hex(20)
+        source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
+        chosen = tuple(Pipeline(id=name) for name in pipelines)
+        self._writer.refresh()
+        self._writer.write([Update(target, Values(image=image, source=source, pipelines=chosen))])
+        if people is not None:
+            self.people_say(people, target)
+        return commit
+
+    def people_say(self, values: Mapping[str, object], target: Target = STAGING) -> None:
+        """Somebody writes values.yaml."""
+        self.ops.pull()
+        self.ops.push({f"environments/{target.environment}/values.yaml": json.dumps(dict(values)) + "\n"})
+
+    def release(self, target: Target = STAGING) -> Any:
+        place = self.sync.places[target]
+        return newest(self.api, place.namespace, place.release)
+
+    def kept(self, target: Target = STAGING) -> Kept | None:
+        place = self.sync.places[target]
+        return records(self.api, place.namespace).get(place.release)
+
+    def phase(self, target: Target = STAGING) -> str:
+        kept = self.kept(target)
+        return kept.record.phase if kept else ""
+
+    def until(self, phase: str, target: Target = STAGING) -> None:
+        """Wait for the record to say so, and for its report."""
+
+        def is_so() -> bool:
+            kept = self.kept(target)
+            ended = phase in ("succeeded", "failed")
+            return kept is not None and kept.record.phase == phase and (kept.record.reported or not ended)
+
+        eventually(is_so, f"{target.environment} is {phase}")
+
+    def phases(self, target: Target = STAGING) -> list[str]:
+        """What was reported, without progress."""
+        mine = [event.phase for event in self.events if event.environment == target.environment]
+        return [phase for phase in mine if phase != "progress"]
+
+    def last(self, target: Target = STAGING) -> SyncEvent:
+        return [event for event in self.events if event.environment == target.environment][-1]
+
+    def objects(self, kind: str, target: Target = STAGING) -> list[Object]:
+        """All of a kind (`jobs`, `pods`, `configmaps`) in the environment's namespace."""
+        base = {"jobs": "/apis/batch/v1", "deployments": "/apis/apps/v1"}.get(kind, "/api/v1")
+        return self.api.list(f"{base}/namespaces/{self.namespaces[target.environment]}/{kind}")
+
+    def text(self, target: Target = STAGING) -> str:
+        """What the release's ConfigMap says now."""
+        found = self.api.get(self.path("configmaps", "-text", target))
+        return str(found["data"]["text"]) if found else ""
+
+    def path(self, kind: str, suffix: str, target: Target = STAGING) -> str:
+        """Of one of the release's objects."""
+        place = self.sync.places[target]
+        base = "/apis/apps/v1" if kind == "deployments" else "/api/v1"
+        return f"{base}/namespaces/{place.namespace}/{kind}/{place.release}{suffix}"
+
+    def job(self, target: Target = STAGING) -> Object:
+        """The newest one that has not ended; waits for it, and for its pod."""
+
+        def found() -> Object | None:
+            running = [one for one in self.objects("jobs", target) if not (one.get("status") or {}).get("conditions")]
+            with_pod = {one["metadata"]["labels"].get("job-name") for one in self.objects("pods", target)}
+            ready = [one for one in running if one["metadata"]["name"] in with_pod]
+            return ready[-1] if ready else None
+
+        return eventually(found, "there is a Job that runs") or {}
+
+    def pod_says(self, status: Mapping[str, Any], target: Target = STAGING) -> None:
+        """The kubelet writes the status of the Job's pod."""
+        name = self.job(target)["metadata"]["name"]
+        [pod] = [one for one in self.objects("pods", target) if one["metadata"]["labels"].get("job-name") == name]
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
+        self.api.patch(path, {"status": dict(status)})
+
+    def job_ends(self, receipt: Mapping[str, Any] | None = None, target: Target = STAGING, **container: Any) -> None:
+        """The Job's pod ends with this receipt, or as `container` says (exitCode, reason, message)."""
+        ok = receipt is not None and receipt["status"] == "succeeded"
+        message = json.dumps(receipt) if receipt else ""
+        ended = {"exitCode": 0 if ok else 1, "reason": "Completed" if ok else "Error", "message": message, **container}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        state = {"terminated": {"startedAt": now, "finishedAt": now, "containerID": "c://1", **ended}}
+        container_status = {
+            "name": "pipelines", "state": state, "image": "x", "imageID": "x", "ready": False, "restartCount": 0
+        }  # fmt: skip
+        phase = "Succeeded" if ok else "Failed"
+        self.pod_says({"phase": phase, "containerStatuses": [container_status]}, target)
+
+
+def receipt(status: str = "succeeded", rows: int = 3, error: str | None = None) -> dict[str, Any]:
+    """What a worker leaves."""
+    now = datetime.now(UTC).isoformat()
+    one = {"id": "./one", "status": status, "rows": rows, "error": error}
+    return {"status": status, "pipelines": [one], "source": None, "image": None, "started": now, "ended": now}
+
+
+def wait_a_moment() -> None:
+    """For what must not happen: as long as it took when it did."""
+    time.sleep(2)
