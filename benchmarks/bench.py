@@ -30,7 +30,7 @@ class Bench:
         return Path(tempfile.mkdtemp(dir=self.folder))
 
     def dpp(self, workload: Path, engine: str, *arguments: str) -> Measured:
-        """Plain dpp, in the same environment, with a fresh state as dppctl gives it."""
+        """Run plain dpp in the same environment, with a fresh state as dppctl gives it."""
         environment = {"DPP_DB_ENGINE": engine, "DPP_DB_DIRNAME": str(self.new_folder())}
         command = [str(self.runtime.bin / "dpp"), "run", *arguments]
         return measure(command, workload, self._environment(environment), self._log())
@@ -41,7 +41,7 @@ class Bench:
         return measure(command, workload, self._environment(settings), self._log(), watch)
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        """Without dppctl's settings of this machine; the runtime first on PATH, for `dpp run` starts `dpp`."""
+        """Return the environment without dppctl's settings, the runtime first on PATH, for `dpp run` starts `dpp`."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -56,14 +56,14 @@ class Bench:
 
 @contextmanager
 def open_bench(quick: bool) -> Iterator[Bench]:
-    """In a temporary folder, which is removed afterwards."""
+    """Make a bench in a temporary folder, which is removed afterwards."""
     runtime = ensure_dpp_environment(cache_dir(), None, print)
     with tempfile.TemporaryDirectory(prefix="dppctl-bench-") as folder:
         yield Bench(Path(folder), runtime, quick)
 
 
 def numbered(times: int, what: str) -> Iterator[int]:
-    """1 to `times`, told on the way."""
+    """Yield 1 to `times`, and print each."""
     for number in count(1):
         if number > times:
             return

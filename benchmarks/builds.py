@@ -34,7 +34,7 @@ _WHAT = "cold build and push: ours / buildah by hand"
 
 
 def builds(bench: Bench) -> Result:
-    """Pairs of cold builds, in turns. Every order has a file of its own, so that no layer of it is known anywhere."""
+    """Measure pairs of cold builds, in turns. Every order has a file of its own: no layer of it is known anywhere."""
     missing = [name for name in ("buildah", "runc", "docker-registry", "busybox") if not shutil.which(name)]
     if missing:
         row = Row(_WHAT, f"at most {BAR} x", f"this machine lacks {', '.join(missing)}", None)
@@ -102,7 +102,7 @@ class _ByHand:
 
 @contextmanager
 def _by_hand(bench: Bench) -> Iterator[_ByHand]:
-    """Afterwards without the mount that plain buildah leaves."""
+    """Give plain buildah, and remove the mount that it leaves."""
     folder = bench.new_folder()
     try:
         yield _ByHand(folder)
@@ -112,7 +112,7 @@ def _by_hand(bench: Bench) -> Iterator[_ByHand]:
 
 
 def _isolation(builder: Buildah) -> list[str]:
-    """What the builder found to work here, as options."""
+    """Return the isolation that the builder found to work here, as options."""
     found = re.search(r"isolation (\w+), network (\w+)", builder.probe().what)
     if not found:
         raise RuntimeError(builder.probe().what)
@@ -127,4 +127,4 @@ def _order(context: Path, destination: str, megabytes: int) -> Order:
 
 
 def _unheard(_: str) -> None:
-    """A log that nobody reads."""
+    """Drop a line of a log that nobody reads."""

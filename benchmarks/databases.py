@@ -55,7 +55,7 @@ class Postgres:
 
 @contextmanager
 def open_postgres(folder: Path) -> Iterator[Postgres | None]:
-    """None where PostgreSQL isn't installed."""
+    """Start a private PostgreSQL; None where it isn't installed."""
     if postgres.binaries() is None:
         yield None
         return

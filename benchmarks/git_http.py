@@ -14,7 +14,7 @@ from pathlib import Path
 
 @contextmanager
 def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """The URL of the bare repositories in a folder; anybody who reaches it may push."""
+    """Serve the bare repositories in a folder and give the URL; anybody who reaches it may push."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -55,7 +55,7 @@ def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

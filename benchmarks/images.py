@@ -53,7 +53,7 @@ class Counting:
 
 
 def images(bench: Bench) -> Result:
-    """Four apps at once, then tags of what one of them runs."""
+    """Measure four apps at once, then tags of what an app runs."""
     missing = [name for name in ("buildah", "runc", "docker-registry", "busybox") if not shutil.which(name)]
     if missing:
         row = Row("images: four apps at once", "built", f"this machine lacks {', '.join(missing)}", None)
@@ -139,7 +139,7 @@ def _push(app: Repository) -> None:
 
 
 def _settle(loop: Loop, store: Store, deployed: int) -> None:
-    """Until so many environments have something to run."""
+    """Wait until so many environments have something to run."""
     loop.reconcile(set(loop._apps))
     while sum(one.newest is not None and one.newest.ops_commit is not None for one in store.environments()) < deployed:
         loop.take()

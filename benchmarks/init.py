@@ -13,7 +13,7 @@ SECONDS = 10.0
 
 
 def init(bench: Bench) -> Result:
-    """One person, from a clone without `.dppctl.yaml` to a second run."""
+    """Measure a person's way from a clone without `.dppctl.yaml` to a second run."""
     folder = bench.new_folder()
     with fake_github(Forge(folder)) as github:
         ann = Person(github, folder)

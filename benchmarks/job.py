@@ -53,7 +53,7 @@ COLUMNS = (
 
 
 def make_job(folder: Path, scale: float = 1.0) -> int:
-    """Writes datapackage.json and the CSV files; gives the number of rows. `scale` makes it smaller."""
+    """Write datapackage.json and the CSV files; return the number of rows. `scale` makes it smaller."""
     dice = random.Random(90_088)
     folder.mkdir()
     rows = {name: max(1, round(count * scale)) for name, count in ROWS.items()}
@@ -71,7 +71,7 @@ def make_job(folder: Path, scale: float = 1.0) -> int:
 
 
 def write_spec(folder: Path, url: str) -> None:
-    """The pipeline-spec.yaml of the usage example, `./dump-to-db`. JSON is YAML."""
+    """Write the pipeline-spec.yaml of the usage example, `./dump-to-db`. JSON is YAML."""
     steps = [
         {"run": "load_resource", "parameters": {"url": f"{url}/datapackage.json", "resource": ".*"}},
         {
@@ -91,7 +91,7 @@ def table_of(resource: str) -> str:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The URL of the folder, on loopback."""
+    """Serve the folder on loopback and give its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()

@@ -32,12 +32,12 @@ class Load:
 
     @property
     def bad(self) -> int:
-        """Answers other than 2xx."""
+        """Count the answers other than 2xx."""
         return sum(number for code, number in self.codes.items() if not code.startswith("2"))
 
 
 def load(url: str, seconds: float, connections: int, rate: float | None = None) -> Load:
-    """As many as it takes, or `rate` a second (then the time counts from when each should have been sent)."""
+    """Send as many as it takes, or `rate` a second (then the time counts from when each should have been sent)."""
     arguments = [url, str(seconds), str(connections), str(rate or 0)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True
@@ -46,7 +46,7 @@ def load(url: str, seconds: float, connections: int, rate: float | None = None) 
 
 
 def payload(repository: str = "ann/app") -> bytes:
-    """A push payload of the usual size; its text does not matter."""
+    """Return a push payload of the usual size; its text does not matter."""
     commit = {"id": "a" * 40, "message": "change", "author": {"name": "Ann", "email": "ann@example.org"}}
     push = {
         "ref": "refs/heads/master",
@@ -74,7 +74,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> str | None:
-        """The status code, once the answer is whole; `closed` without one."""
+        """Return the status code, once the answer is whole; `closed` without an answer."""
         more = self.socket.recv(65536)
         self.answer += more
         head, found, body = self.answer.partition(b"\r\n\r\n")
@@ -86,7 +86,7 @@ class _Connection:
 
 
 def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
-    """One thread that waits for sockets: as little work for each delivery as Python can do."""
+    """Send from a single thread that waits for sockets: as little work for each delivery as Python can do."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 80)
     body = payload()

@@ -48,7 +48,7 @@ class Measured:
 def measure(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, watch: bool = False
 ) -> Measured:
-    """Runs the command there; what it prints goes to `log`. Raises RuntimeError when it fails."""
+    """Run the command in the folder; what it prints goes to `log`. Raises RuntimeError when it fails."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report, log.open("wb") as output:
         subprocess.run(
             [sys.executable, "-P", "-m", "benchmarks.measured", report.name, str(int(watch)), *command],
@@ -90,7 +90,7 @@ def _main(report: str, watch: str, *command: str) -> None:
 
 
 def _wait(pid: int) -> tuple[float, int]:
-    """The CPU time of all that ended up to the end of that process, and its exit code."""
+    """Return the CPU time of all that ended up to the end of that process, and its exit code."""
     cpu = 0.0
     while True:
         ended, status, usage = os.wait4(-1, 0)
@@ -100,7 +100,7 @@ def _wait(pid: int) -> tuple[float, int]:
 
 
 def _end_all() -> None:
-    """Ends what is left: first asked, then made to."""
+    """End what is left: by SIGTERM, then by SIGKILL."""
     asked = time.monotonic()
     for pid in _descendants(os.getpid()):
         _kill(pid, signal.SIGTERM)
@@ -159,7 +159,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields after the name, from the state on (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html)."""
+    """Return the fields after the name, from the state on (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -167,7 +167,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _cpu(pid: int, children: bool) -> float:
-    """Its seconds so far; `children`: with those of the children that it has waited for."""
+    """Return its seconds so far; `children`: with those of the children that it has waited for."""
     ticks = _stat(pid)[11 : 15 if children else 13]
     return sum(map(int, ticks)) / TICKS
 

@@ -22,7 +22,7 @@ BAR = 1.5
 
 
 def ops_repo(bench: Bench) -> Result:
-    """Pairs of one update each, in turns, on the same repository."""
+    """Measure pairs of an update each, in turns, on the same repository."""
     pairs, sizes = (2, (1, 100)) if bench.quick else (20, (1, 100, 1000))
     rows, lines = [], []
     for transport in ("file://", "smart HTTP"):
@@ -83,7 +83,7 @@ def _batch(forge: Forge, url: str) -> tuple[float, int]:
 
 
 def _filled(forge: Forge, url: str, size: int) -> tuple[Repository, OpsRepo, int]:
-    """An ops repo with that many environments, its writer with a kept copy, and the number of its commits."""
+    """Return an ops repo with that many environments, its writer with a kept copy, and the number of its commits."""
     ops = forge.repository("ann/ops")
     ops.push({update(number, 1).target.values_file: update(number, 1).values.to_yaml() for number in range(size)})
     settings = load_settings(forge.folder, {"DPPCTL_GITHUB_URL": url, "DPPCTL_WEBHOOK_SECRETS": "x"})
@@ -93,7 +93,7 @@ def _filled(forge: Forge, url: str, size: int) -> tuple[Repository, OpsRepo, int
 
 
 def update(environment: int, commit: int) -> Update:
-    """Any commit, for an environment with a number."""
+    """Return an update to a commit, for the environment with this number."""
     source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=f"{commit:040x}")
     values = Values(image=None, source=source, pipelines=(Pipeline(id="./one"),))
     return Update(Target(RepoPath("ann/app"), RepoPath("ann/ops"), f"e{environment}"), values)

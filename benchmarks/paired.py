@@ -55,7 +55,7 @@ def empty(bench: Bench) -> Result:
 
 @contextmanager
 def big_job(bench: Bench) -> Iterator[tuple[Path, int]]:
-    """The big job's workload, its data served while this lasts; and its number of rows."""
+    """Make the big job's workload, serve its data while this lasts; give it and its number of rows."""
     data = bench.new_folder() / "data"
     rows = make_job(data, 0.02 if bench.quick else 1)
     with served(data) as url:
@@ -93,7 +93,7 @@ def _big(bench: Bench, name: str, database: Sqlite | Postgres) -> Result:
 
 
 def _pairs(number: int, plain: Callable[[], Measured], ours: Callable[[], Measured]) -> list[Pair]:
-    """One pair more is run first, so that files and bytecode are in memory for all that count."""
+    """Run the pairs, and before them a pair that does not count, so that files and bytecode are in memory."""
     plain()
     ours()
     pairs = []

@@ -17,7 +17,7 @@ APPS = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [sta
 
 
 def push(bench: Bench) -> Result:
-    """One push after the other, each when the deployment before has ended."""
+    """Measure pushes, each when the deployment before has ended."""
     folder = bench.new_folder()
     forge = Forge(folder)
     ops, app = forge.repository("ann/ops"), forge.repository("ann/app")

@@ -23,7 +23,7 @@ PER_SECOND, P99_MS = 1000.0, 50.0
 
 
 def receiver(bench: Bench) -> Result:
-    """Ours and the other in turns; then ours alone at 100 a second."""
+    """Measure ours and the other in turns, then ours alone at 100 a second."""
     seconds, times = (1.0, 1) if bench.quick else (10.0, 5)
     loads: dict[str, list[Load]] = {OURS: [], AFTER: [], BEFORE: []}
     with _ours(bench) as ours, _other(bench, waits=True) as after, _other(bench, waits=False) as before:

@@ -31,7 +31,7 @@ continuousDeployment:
 
 
 def recheck(bench: Bench) -> Result:
-    """In a process of its own: after everything is deployed, one re-check by the clock, and one at a start."""
+    """Measure in a process of its own a re-check by the clock and a re-check at a start, with all deployed."""
     apps = 30 if bench.quick else 1000
     folder = bench.new_folder()
     _make(folder, apps)

@@ -1,4 +1,4 @@
-"""2,800 updates of 13 values files, with bursts, while a person pushes there too: is one lost, or doubled?"""
+"""Measures 2,800 updates of 13 values files, in bursts, while a person pushes too: none is lost, none doubled."""
 
 import random
 import re
@@ -48,7 +48,7 @@ class Waiting:
             self._change.notify()
 
     def take(self) -> list[Update]:
-        """All that wait; empty when it is over."""
+        """Return all that wait; [] when it is over."""
         with self._change:
             self._change.wait_for(lambda: self._newest or self._ended)
             taken, self._newest = list(self._newest.values()), {}
@@ -56,7 +56,7 @@ class Waiting:
 
 
 def replay(bench: Bench) -> Result:
-    """Three at work: who pushes to the app repos, the bot's writer, a person."""
+    """Measure three at work: who pushes to the app repos, the bot's writer, a person."""
     updates = 60 if bench.quick else 2800
     forge = Forge(bench.new_folder())
     ops = forge.repository("ann/ops")

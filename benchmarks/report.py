@@ -48,7 +48,7 @@ class Result:
 
 
 def merge(file: Path, fresh: dict[str, Result], order: Sequence[str]) -> dict[str, Result]:
-    """Keep these results in a JSON file, beside those of other benchmarks; all that it then holds, in this order."""
+    """Keep these results in a JSON file, beside those of other benchmarks; return all that it then holds, in order."""
     kept = json.loads(file.read_text()) if file.exists() else {}
     kept |= {name: asdict(result) for name, result in fresh.items()}
     file.write_text(json.dumps({name: kept[name] for name in order if name in kept}, indent=1) + "\n")
@@ -60,7 +60,7 @@ def merge(file: Path, fresh: dict[str, Result], order: Sequence[str]) -> dict[st
 
 
 def page(results: dict[str, Result], quick: bool) -> str:
-    """The whole page, in Markdown. `results` by the names that `--only` takes."""
+    """Return the whole page, in Markdown. `results` by the names that `--only` takes."""
     parts = ["# Benchmarks", ""]
     if quick:
         parts += ["**A quick try: small data, few runs. These numbers mean nothing.**", ""]
@@ -85,7 +85,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 
 def spread(values: Sequence[float], unit: str = " s") -> str:
-    """Median, and from where to where."""
+    """Return the median and the range in words."""
     return f"{statistics.median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
 
 

@@ -60,7 +60,7 @@ CHART = {
 
 
 def pass_1000(bench: Bench) -> Result:
-    """In a process of its own: the first pass after a start, and those after it."""
+    """Measure in a process of its own the first pass after a start, and those after it."""
     size = 30 if bench.quick else 1000
     title = f"A pass of the in-cluster sync over {size} unchanged environments"
     if not _kubeconfig():
@@ -84,7 +84,7 @@ def pass_1000(bench: Bench) -> Result:
 
 
 def push_to_pod(bench: Bench) -> Result:
-    """Pairs on a cluster with a node: a push to the ops repo, or `helm upgrade`, until the pod runs."""
+    """Measure pairs on a cluster with a node: a push to the ops repo, or `helm upgrade`, until the pod runs."""
     title = "From a push to the ops repo to a running pod, image cached"
     kubeconfig, image = os.environ.get("KUBECONFIG", ""), os.environ.get("DPPCTL_TEST_CLUSTER_IMAGE", "")
     if not kubeconfig or not image:
@@ -108,13 +108,13 @@ def push_to_pod(bench: Bench) -> Result:
 
 
 def _running(template: str, image: str) -> str:
-    """With one replica that sleeps."""
+    """Return values for a single replica that sleeps."""
     pod = f"{{terminationGracePeriodSeconds: 0, containers: [{{name: a, image: '{image}', command: [sleep, '3600']}}]}}"
     return template.replace("replicas: 0", "replicas: 1").replace("{containers: [{name: a, image: a}]}", pod)
 
 
 def releases_100(bench: Bench) -> Result:
-    """Pairs: sync, and a loop of `helm upgrade` at the same concurrency, on the same releases."""
+    """Measure pairs: sync, and a loop of `helm upgrade` at the same concurrency, on the same releases."""
     size, pairs = (6, 1) if bench.quick else (100, 5)
     title = f"{size} releases changed at once"
     if not _kubeconfig():
@@ -194,7 +194,7 @@ class _Setting:
         self.syncing = HelmSync(self.means, frozenset(self.targets), self.namespaces, rules, threading.Event())
 
     def push(self, number: int) -> None:
-        """Every environment gets new values."""
+        """Give every environment new values."""
         files: dict[str, str] = {}
         for target in self.targets:
             app = target.app
@@ -213,17 +213,17 @@ class _Setting:
             raise RuntimeError("a release was not deployed")
 
     def ours(self, number: int) -> tuple[float, float]:
-        """Seconds, and CPU seconds."""
+        """Return the seconds and the CPU seconds that sync takes."""
         self.push(number)
         return _timed(self.sync)
 
     def by_hand(self, number: int) -> tuple[float, float]:
-        """The same by helm alone; a sync after it sees by the fingerprint "plain" that somebody did."""
+        """Return the same of helm alone; a sync after it sees by the fingerprint "plain" that somebody did."""
         self.push(number)
         return _timed(self.upgrade_all)
 
     def upgrade_all(self) -> None:
-        """By helm alone."""
+        """Upgrade all by helm alone."""
         stop = threading.Event()
 
         def upgrade(place: ReleaseTarget) -> None:
@@ -236,7 +236,7 @@ class _Setting:
             list(pool.map(upgrade, self.places))
 
     def until_pod(self, number: int, deploy: Callable[[], None]) -> float:
-        """Seconds from the push of new values to the running pod that has them."""
+        """Return the seconds from the push of new values to the running pod that has them."""
         self.push(number)
         (place,) = self.places
         with ThreadPoolExecutor(1) as pool:
@@ -253,7 +253,7 @@ class _Setting:
         return seconds
 
     def pretend(self) -> None:
-        """As if all were deployed: what helm and sync would have written, without the time that it takes."""
+        """Pretend that all is deployed: write what helm and sync would have written, without the time that it takes."""
         self.syncing.read()
         for place, wanted in self.syncing.known():
             assert wanted

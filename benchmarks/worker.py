@@ -26,7 +26,7 @@ spew(datapackage, resources)
 
 
 def worker(bench: Bench) -> Result:
-    """One run of the big job, in which the worker is looked at."""
+    """Measure the worker in a run of the big job."""
     with big_job(bench) as (workload, rows):
         found = bench.dppctl(workload, "./dump-to-db", "--db", Sqlite(bench.new_folder()).fresh(), watch=True)
     memory, cpu = _of_worker(found)
@@ -49,7 +49,7 @@ def worker(bench: Bench) -> Result:
 
 
 def log_lines(bench: Bench) -> Result:
-    """A processor that logs a million lines: plain dpp with --verbose beside dppctl, with it and without."""
+    """Measure a processor that logs a million lines: plain dpp with --verbose beside dppctl, with it and without."""
     lines = FEW_LINES * 20 if bench.quick else LINES
     workload, quiet = _chatty(bench, lines), _chatty(bench, FEW_LINES)
     plain = bench.dpp(workload, "sqlite://", "--verbose", "./chatty")
@@ -99,7 +99,7 @@ def _chatty(bench: Bench, lines: int) -> Path:
 
 
 def _of_worker(found: Measured) -> tuple[float, float]:
-    """Memory and CPU time."""
+    """Return the worker's memory in MiB and its CPU seconds. Raises RuntimeError when it was not seen."""
     if found.worker_memory is None or found.worker_cpu is None:
         raise RuntimeError("no process of the worker was seen")
     return found.worker_memory, found.worker_cpu

@@ -73,7 +73,7 @@ class DemoError(Exception):
 
 
 def main() -> int:
-    """Tell the story; 0 when it went well."""
+    """Tell the story; return 0 when it went well."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="dppctl-demo-") as folder:
         demo = Demo(Path(folder))
@@ -104,7 +104,7 @@ class Demo:
         self.server: subprocess.Popen[str]
 
     def tell(self) -> None:
-        """The story."""
+        """Tell the story from the first push to the mistake, and print each step."""
         say(f"An app repository ({APP}: examples/tz-data with a .dppctl.yaml) and an ops repository ({OPS})")
         self.make_repositories()
         say("dppctl up: webhook receiver, bot and local sync in one process")
@@ -132,7 +132,7 @@ class Demo:
         say(f"All deployments, what came out and their logs: {address}/")
 
     def make_repositories(self) -> None:
-        """The app's with everything but a push, the ops repo empty but for a first commit."""
+        """Make the app's repository with all but a push, and an ops repo with an empty first commit."""
         for repository in (self.app_repo, self.ops_repo):
             git(self.folder, "init", "--quiet", "--bare", "--initial-branch=master", str(repository))
         ops = self.folder / "ops"
@@ -150,7 +150,7 @@ class Demo:
         git(ops, "push", "--quiet", "origin", "master")
 
     def start_server(self) -> str:
-        """`dppctl up`, as a user would configure it. Its address."""
+        """Start `dppctl up`, as a user would configure it, and return its address."""
         self.config.mkdir()
         secret = secrets.token_hex(16)
         (self.config / "apps.yaml").write_text(APPS_YAML)
@@ -178,7 +178,7 @@ class Demo:
         raise DemoError("dppctl up did not start")
 
     def install_hook(self, address: str) -> None:
-        """From here on each push to the app repository is told to the receiver, signed, as GitHub does it."""
+        """Have each push to the app repository sent to the receiver, signed, as GitHub does it."""
         for key, value in (
             ("url", f"{address}/webhooks/github"),
             ("repository", APP),
@@ -190,14 +190,14 @@ class Demo:
         hook.chmod(0o755)
 
     def push(self, ref: str) -> str:
-        """Push it, show what the hook said; the commit."""
+        """Push it, show what the hook said, and return the commit."""
         answer = git(self.app, "push", "origin", ref, both=True)
         for line in re.findall(r"dppctl: .*\S", answer):
             print(f"   {line}")
         return git(self.app, "rev-parse", f"{ref}^{{commit}}")
 
     def deploy(self, ref: str, environment: str) -> tuple[Ended, float]:
-        """Push it, and wait until the environment's deployment of that commit has ended; the seconds in between."""
+        """Push it, wait until the environment's deployment of that commit has ended, and return it with the seconds."""
         pushed = time.monotonic()
         commit = self.push(ref)
         while time.monotonic() < pushed + SECONDS and self.server.poll() is None:
@@ -209,7 +209,7 @@ class Demo:
         raise DemoError(f"no end of the deployment to {environment} in {SECONDS} seconds, or dppctl up ended")
 
     def show(self, ended: Ended, seconds: float) -> None:
-        """The receipt, and that the rows are there."""
+        """Show the receipt, and that the rows are in the database."""
         if ended.state != "succeeded":
             raise DemoError(f"the deployment to {ended.environment} {ended.state}: {ended.error}")
         print(f"   deployed to {ended.environment}: {seconds:.1f} s from the push to the receipt")
@@ -222,7 +222,7 @@ class Demo:
         self.show_rows(ended.environment)
 
     def show_failure(self, ended: Ended, seconds: float) -> None:
-        """Where the mistake is, and that the environment goes on with what it had."""
+        """Show where the mistake is, and that the environment goes on with what it had."""
         if ended.state != "failed":
             raise DemoError(f"the mistake was not noticed: the deployment {ended.state}")
         print(f"   deployment {ended.number} failed, {seconds:.1f} s after the push:")
@@ -230,7 +230,7 @@ class Demo:
         self.show_rows(ended.environment)
 
     def show_rows(self, environment: str) -> None:
-        """Something that only the tables together tell."""
+        """Show something that only the tables together tell."""
         folder = self.config / "state" / "environments" / APP.replace("/", "+") / environment
         most = ", ".join(
             f"{country} {zones}" for country, zones in rows(folder / "current" / "data.sqlite", MOST_ZONES)
@@ -238,12 +238,12 @@ class Demo:
         print(f"   in {environment}'s database, the countries with the most time zones: {most}")
 
     def log(self) -> str:
-        """What the server logged last."""
+        """Return the last lines that the server logged."""
         log = self.config / "log"
         return "".join(log.read_text().splitlines(keepends=True)[-20:]) if log.exists() else ""
 
     def end(self) -> None:
-        """No process stays."""
+        """End the server, so that no process stays."""
         if hasattr(self, "server"):
             self.server.terminate()
             try:
@@ -254,7 +254,7 @@ class Demo:
 
 
 def say(text: str) -> None:
-    """A step of the story."""
+    """Print a step of the story."""
     print(f"\n== {text}", flush=True)
 
 
@@ -265,7 +265,7 @@ def private(file: Path, text: str) -> None:
 
 
 def rows(database: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
-    """What an SQLite database answers."""
+    """Return the rows with which an SQLite database answers."""
     connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=10)
     try:
         return connection.execute(query, values).fetchall()
@@ -274,7 +274,7 @@ def rows(database: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
 
 
 def git(folder: Path, *arguments: str, both: bool = False) -> str:
-    """What git prints (`both`: on stderr too), whatever this machine's git is configured to do."""
+    """Return what git prints (`both`: on stderr too), whatever this machine's git is configured to do."""
     ours = {
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -26,7 +26,7 @@ NONE = "0" * 40
 
 
 def main() -> None:
-    """One delivery for each branch and tag that was pushed. A receiver that is down does not fail the push."""
+    """Send a delivery for each branch and tag that was pushed. A receiver that is down does not fail the push."""
     secret = Path(git("config", "dppctl.secretFile")).read_bytes().strip()
     url, repository = git("config", "dppctl.url"), git("config", "dppctl.repository")
     for line in sys.stdin:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def payload(repository: str, ref: str, before: str, after: str) -> dict[str, Any]:
-    """What GitHub says about such a push, without the parts that need GitHub (its URLs, its users)."""
+    """Return GitHub's payload for such a push, without the parts that need GitHub (its URLs, its users)."""
     owner, _, name = repository.partition("/")
     forced = NONE not in (before, after) and not is_ancestor(before, after)
     head = None if after == NONE else commit(after)
@@ -68,7 +68,7 @@ def payload(repository: str, ref: str, before: str, after: str) -> dict[str, Any
 
 
 def commit(revision: str) -> dict[str, Any]:
-    """The commit that a branch or an annotated tag names."""
+    """Return the commit that a branch or an annotated tag names."""
     fields = git("show", "--no-patch", "--format=%H%n%T%n%cI%n%an%n%ae%n%cn%n%ce%n%B", f"{revision}^{{commit}}")
     sha, tree, when, author, author_email, committer, email, message = fields.split("\n", 7)
     return {
@@ -82,12 +82,12 @@ def commit(revision: str) -> dict[str, Any]:
 
 
 def is_ancestor(before: str, after: str) -> bool:
-    """Was the push a fast-forward?"""
+    """Return whether the push was a fast-forward."""
     return subprocess.run(["git", "merge-base", "--is-ancestor", before, after], check=False).returncode == 0
 
 
 def git(*arguments: str) -> str:
-    """What git answers in this repository."""
+    """Return what git answers in this repository."""
     return subprocess.run(["git", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 

@@ -20,7 +20,7 @@ Event = Dict[str, Any]
 
 
 def utc_now() -> str:
-    """The time as ISO 8601 in UTC, with milliseconds."""
+    """Return the time as ISO 8601 in UTC, with milliseconds."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -65,18 +65,18 @@ class EventStream:
             self._progress[pipeline] = (self._next(), event)
 
     def close(self) -> None:
-        """No event comes after this."""
+        """End the stream: no event comes after this."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Event]:
-        """All events from the first on, waiting for what is still to come; ends when the stream is closed."""
+        """Yield all events from the first on and wait for what is still to come, until the stream is closed."""
         for batch in self.batches():
             yield from batch
 
     def batches(self) -> Iterator[List[Event]]:
-        """The same, in lists of what there is at a time."""
+        """Yield the same events in lists: each holds what there is at the time."""
         seen = logs_seen = 0
         while True:
             with self._changed:

@@ -18,7 +18,7 @@ from worker.text import as_text
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input, 128 + N stopped by signal N."""
+    """Return the exit code: 0 succeeded, 1 a pipeline failed, 2 wrong use or input, 128 + N ended by signal N."""
     options = _parser().parse_args(arguments)
     if options.command == "serve":
         from worker.server import serve  # http.server is slow to import

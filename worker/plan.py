@@ -15,10 +15,10 @@ class WorkloadError(Exception):
 
 
 def choose(pipelines: Sequence[Pipeline], asked: Sequence[str]) -> List[Pipeline]:
-    """The pipelines to run, each after those that it depends on.
+    """Return the pipelines to run, each after those that it depends on.
 
     asked: ids, `all`, lists with commas and patterns like `./sub/%`, as `dpp run` takes them; nothing means all.
-    Those that an asked one depends on run too, because a run starts with no state of earlier runs.
+    What an asked pipeline depends on runs too, because a run starts with no state of earlier runs.
     Raises WorkloadError for an unknown id, an invalid spec among the chosen, and dependencies in a circle.
     """
     by_id = {pipeline["id"]: pipeline for pipeline in pipelines}

@@ -29,7 +29,7 @@ def write_summary(receipt: Dict[str, Any]) -> None:
 
 
 def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
-    """The receipt as JSON of at most `limit` bytes: what does not fit goes, the least important first."""
+    """Return the receipt as JSON of at most `limit` bytes: what does not fit goes, the least important first."""
     short = dict(receipt)
     short["pipelines"] = [dict(pipeline) for pipeline in receipt["pipelines"]]
     for field in (None, "stats", "resources", "hash", "bytes", "seconds"):

@@ -79,7 +79,7 @@ class WorkerServer(ThreadingHTTPServer):
         self._reading = threading.Condition()
 
     def start_run(self, request: Dict[str, Any]) -> bool:
-        """Start a run; False when one is running."""
+        """Start a run; return False when another is running."""
         with self._lock:
             if self.state == "running":
                 return False

@@ -4,7 +4,7 @@ from typing import Any, Dict, Optional
 
 
 def as_text(event: Dict[str, Any]) -> Optional[str]:
-    """The line (or lines) to print, without a line break at the end; None for what needs none."""
+    """Return the line (or lines) to print, without a line break at the end; None for what needs none."""
     kind = event["event"]
     if kind == "started":
         return "{pipeline}: started".format(**event)

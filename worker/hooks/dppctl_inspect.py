@@ -36,7 +36,7 @@ def main(target: str) -> None:
 
 
 def inspect() -> Dict[str, Any]:
-    """The report on the specs below the current folder."""
+    """Return the report on the specs below the current folder."""
     files = [check.SpecFile(path) for path in spec_paths()]
     errors = [error for spec_file in files for error in spec_file.errors]
     if errors:
@@ -60,7 +60,7 @@ def inspect() -> Dict[str, Any]:
 
 
 def spec_paths() -> List[str]:
-    """The spec files that dpp would read (datapackage_pipelines/specs/specs.py: find_specs)."""
+    """Return the spec files that dpp would read (datapackage_pipelines/specs/specs.py: find_specs)."""
     from datapackage_pipelines.specs.specs import SPEC_PARSERS
     from datapackage_pipelines.utilities import dirtools
 
@@ -75,14 +75,14 @@ def spec_paths() -> List[str]:
 
 
 def dpp_pipelines() -> List[Any]:
-    """What dpp makes of the specs; dependencies are looked at later, when all pipelines are known."""
+    """Return what dpp makes of the specs, without dependencies: they are looked at when all pipelines are known."""
     from datapackage_pipelines.specs import pipelines
 
     return list(pipelines(ignore_missing_deps=True))
 
 
 def describe(spec: Any, entry: Any) -> Dict[str, Any]:
-    """One pipeline of dpp's as the report has it."""
+    """Return a pipeline of dpp's as the report has it."""
     details = spec.pipeline_details if isinstance(spec.pipeline_details, dict) else {}
     errors = list(entry.errors) if entry else []
     if not errors:
@@ -104,7 +104,7 @@ def describe(spec: Any, entry: Any) -> Dict[str, Any]:
 
 
 def explain(error: Exception, files: List[Any]) -> Dict[str, str]:
-    """One line for what the user's own code, or dpp on its behalf, raised."""
+    """Return a line about an error that the user's own code, or dpp on its behalf, raised."""
     frames = traceback.extract_tb(error.__traceback__)
     here = os.getcwd() + os.sep
     own = [

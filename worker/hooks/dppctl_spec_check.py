@@ -79,7 +79,7 @@ class Entry:
         self._check(key, value)
 
     def line_of_processor(self, message: str) -> str:
-        """The step whose `run:` the message of dpp's names ("Couldn't resolve X at …"); else the pipeline."""
+        """Return the step whose `run:` dpp's message names ("Couldn't resolve X at …"), else the pipeline."""
         for step in self._steps:
             run = _get(step, "run")
             if run is not None and f"resolve {run.value} at" in message:
@@ -87,7 +87,7 @@ class Entry:
         return self.where
 
     def line_of_flow(self, module: Optional[str]) -> str:
-        """The step whose `flow:` names this module, or ''."""
+        """Return the step whose `flow:` names this module, or ''."""
         for step in self._steps:
             flow = _get(step, "flow")
             if flow is not None and flow.value == module:
@@ -155,18 +155,18 @@ class Entry:
 
 
 def wrong_and_right(key: Any) -> List[str]:
-    """What was meant by a misspelt key of a step, and the key."""
+    """Return what was meant by a misspelt key of a step, and the key."""
     return [difflib.get_close_matches(str(key.value), ["run", "flow"], n=1, cutoff=0.5)[0], str(key.value)]
 
 
 def meant(name: str, known: List[str]) -> str:
-    """`; did you mean X?` when one of the known names is near, else ''."""
+    """Return `; did you mean X?` when a known name is near, else ''."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def in_one_line(short: str, long: str) -> str:
-    """dpp's two messages as one line; its JSON Schema errors have dozens."""
+    """Join dpp's two messages to a single line; its JSON Schema errors have dozens."""
     first = next((line.strip() for line in str(long).splitlines() if line.strip()), "")
     return f"{short}: {first}"
 

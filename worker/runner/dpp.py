@@ -43,7 +43,7 @@ class Dpp:
             (hooks / name).write_bytes(cast(bytes, source))
 
     def inspect(self, scratch: Path) -> List[Pipeline]:
-        """The workload's pipelines, as hooks/dppctl_inspect.py describes them.
+        """Return the workload's pipelines, as hooks/dppctl_inspect.py describes them.
 
         Raises WorkloadError when the specs cannot be read.
         """

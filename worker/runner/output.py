@@ -17,7 +17,7 @@ PROCESSOR_ENDED = re.compile(r"ERROR\s+:[0-9a-f]{8} FAILED (?P<processor>.+): (?
 
 
 def rows_of(line: bytes) -> Optional[int]:
-    """How many rows the sink has seen, if this line says so."""
+    """Return the number of rows that the sink has seen, if this line says so."""
     if not line.startswith(b"INFO    :(sink)"):
         return None
     match = PROGRESS.match(line)
@@ -25,7 +25,7 @@ def rows_of(line: bytes) -> Optional[int]:
 
 
 def result_of(line: bytes) -> Optional[Dict[str, Any]]:
-    """The result of the pipeline, `{"success", "pipeline_id", "stats", "errors"}`, if this line is it."""
+    """Return the result of the pipeline, `{"success", "pipeline_id", "stats", "errors"}`, if this line is it."""
     if not line.startswith(RESULT):
         return None
     try:
@@ -36,7 +36,7 @@ def result_of(line: bytes) -> Optional[Dict[str, Any]]:
 
 
 def death_of(line: str) -> Optional[str]:
-    """The sentence to say when this line tells that a processor was ended by a signal from outside."""
+    """Return a sentence about it when this line says that a processor was ended by a signal from outside."""
     match = PROCESSOR_ENDED.match(line)
     if not match or int(match.group("code")) >= 0:
         return None
@@ -45,13 +45,13 @@ def death_of(line: str) -> Optional[str]:
 
 
 def readable(errors: List[str]) -> List[str]:
-    """A traceback as people know it: dpp logs each piece of it as a line with a level, and each `^` too."""
+    """Return a traceback as people know it: dpp logs each piece of it as a line with a level, and each `^` too."""
     lines = [LEVEL.sub("", line) for line in errors]
     return [line for line in lines if line.strip("^~ ")]
 
 
 def signal_name(number: int) -> str:
-    """`SIGKILL (killed from outside: out of memory?)` for 9, and so on."""
+    """Return the signal in words: `SIGKILL (killed from outside: out of memory?)` for 9, and so on."""
     try:
         name = signal.Signals(number).name
     except ValueError:

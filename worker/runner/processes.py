@@ -49,7 +49,7 @@ class OwnedProcess:
             self._ended.wait(SECONDS_TO_END)
 
     def wait(self) -> int:
-        """The exit code; negative: the number of the signal that ended it."""
+        """Wait for its end and return the exit code; negative: the number of the signal that ended it."""
         self._reaper.join()
         return self._process.returncode
 
@@ -86,7 +86,7 @@ class OwnedProcess:
 
 
 def processes_with(mark: str) -> List[int]:
-    """The processes whose environment holds `NAME=value`; none where there is no /proc (only Linux has it)."""
+    """Return the ids of processes whose environment holds `NAME=value`; [] without /proc (only Linux has it)."""
     if not sys.platform.startswith("linux"):
         return []
     wanted = mark.encode()
