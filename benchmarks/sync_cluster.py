@@ -24,12 +24,12 @@ from benchmarks.bench import Bench, numbered
 from benchmarks.report import ROOT, Result, Row, spread, table
 from bot.git.command import Git
 from bot.git.mirror import Mirror
+from bot.kubernetes import KubernetesClient
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Source, Values
 from bot.settings import load_settings
 from cluster.sync.helm import records
-from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Record
@@ -167,7 +167,7 @@ class _Setting:
         self.ops = self.forge.repository("ann/ops")
         settings = load_settings(folder, {"DPPCTL_GITHUB_URL": self.forge.url}, receives=False)
         self.git = Git(settings)
-        self.api = Api()
+        self.api = KubernetesClient()
         self.helm = Helm(str(helm()), folder / "helm", 120)
         name = f"bench-{secrets.token_hex(4)}"
         self.namespaces = {"e0": f"{name}-0", "e1": f"{name}-1"}

@@ -167,7 +167,7 @@ def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> 
     if file:
         return file
     if isinstance(cluster, Kubeconfig):
-        return KubernetesSecret(cluster.api(), cluster.namespace)
+        return KubernetesSecret(cluster.client(), cluster.namespace)
     return Keyring(f"dppctl:{config.absolute()}")
 
 

@@ -3,13 +3,15 @@
 The servers read them from there: `.env` and the keyring by `bot.settings`, the Secret as the chart's environment.
 """
 
+import base64
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from dotenv import dotenv_values, set_key
 
+from bot.kubernetes import KubernetesClient, KubernetesError
 from cli.errors import InputError
 
 
@@ -98,44 +100,39 @@ class Keyring:
 class KubernetesSecret:
     """A Secret of a namespace, as `charts/dppctl` takes it: DPPCTL_GITHUB_TOKEN has the key `github-token`."""
 
-    def __init__(self, api: Any, namespace: str, name: str = "dppctl") -> None:
-        """api: a CoreV1Api of the kubernetes client."""
-        self._api = api
+    def __init__(self, client: KubernetesClient, namespace: str, name: str = "dppctl") -> None:
+        self._client = client
         self._namespace = namespace
         self._name = name
+        self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
 
     def __str__(self) -> str:
         return f"the Secret {self._name} in the namespace {self._namespace}"
 
     def read(self, variable: str) -> str | None:
         """From the cluster."""
-        import base64
-
         found = (self._get() or {}).get(_key(variable))
         return base64.b64decode(found).decode() if found is not None else None
 
     def write(self, values: Mapping[str, str]) -> None:
         """Made when it is not there."""
-        from kubernetes.client import ApiException
-
         body = {"metadata": {"name": self._name}, "stringData": {_key(name): value for name, value in values.items()}}
+        is_new = self._get() is None
         try:
-            if self._get() is None:
-                self._api.create_namespaced_secret(self._namespace, body)
+            if is_new:
+                self._client.create(self._secrets, body)
             else:
-                self._api.patch_namespaced_secret(self._name, self._namespace, body)
-        except ApiException as error:
+                self._client.patch(f"{self._secrets}/{self._name}", body)
+        except KubernetesError as error:
             raise InputError(f"{self} cannot be written: {error.reason}") from None
 
     def _get(self) -> dict[str, str] | None:
-        from kubernetes.client import ApiException
-
+        """Return the Secret's data, base64 by key; None: there is no such Secret."""
         try:
-            return self._api.read_namespaced_secret(self._name, self._namespace).data or {}
-        except ApiException as error:
-            if error.status == 404:
-                return None
+            secret = self._client.get(f"{self._secrets}/{self._name}")
+        except KubernetesError as error:
             raise InputError(f"{self} cannot be read: {error.reason}") from None
+        return None if secret is None else secret.get("data") or {}
 
 
 def _key(variable: str) -> str:

@@ -1,11 +1,10 @@
 """Any Kubernetes cluster that kubectl knows: a context of the kubeconfig file, and a namespace for dppctl's servers."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from bot.kubernetes import ApiAwayError, KubernetesClient, KubernetesError, NoClusterError, current_context
 from cli.errors import InputError
 
-_SECONDS = 10
 _CONTEXT, _NAMESPACE = "kubeconfigContext", "kubeconfigNamespace"
 
 
@@ -27,19 +26,17 @@ class Kubeconfig:
         """The context by its name: another current one changes nothing then."""
         return {_CONTEXT: self._context(), _NAMESPACE: self.namespace}
 
-    def api(self) -> Any:
-        """A CoreV1Api of the kubernetes client. Raises InputError for a context that is not there."""
-        from kubernetes import client, config
-
+    def client(self) -> KubernetesClient:
+        """Return a client of the cluster. Raises InputError for a context that the file does not have."""
+        context = self._context()
         try:
-            return client.CoreV1Api(config.new_client_from_config(context=self._context()))
-        except config.ConfigException as error:
-            raise InputError(f"the kubeconfig file: {error}") from None
+            return KubernetesClient(context=context)
+        except NoClusterError as error:
+            raise InputError(f"the kubeconfig file: {error.reason}") from None
 
     def state(self) -> str:
         """Asks the API server for the namespace."""
-        api = self.api()
-        if self._has_namespace(api, self.namespace):
+        if self.has_namespace(self.namespace):
             return f"kubeconfig cluster is ready: context {self._context()}, namespace {self.namespace}"
         raise InputError(f"the cluster {self._context()} has no namespace {self.namespace}; run dppctl init once more")
 
@@ -53,48 +50,28 @@ class Kubeconfig:
 
     def has_namespace(self, name: str) -> bool:
         """Raises InputError when the cluster does not tell."""
-        return self._has_namespace(self.api(), name)
+        client = self.client()
+        try:
+            return client.get(f"/api/v1/namespaces/{name}") is not None
+        except ApiAwayError as error:
+            raise InputError(f"the cluster {self._context()} does not answer: {error.reason[:200]}") from None
+        except KubernetesError as error:
+            raise InputError(f"the cluster {self._context()} refuses: {error.reason}") from None
 
     def make_namespace(self, name: str) -> None:
         """Raises InputError when the cluster refuses."""
-        from kubernetes.client import ApiException
-
+        client = self.client()
         try:
-            self.api().create_namespace({"metadata": {"name": name}}, _request_timeout=_SECONDS)
-        except ApiException as error:
-            raise InputError(f"the namespace {name} cannot be made: {_reason(error)}") from None
-
-    def _has_namespace(self, api: Any, name: str) -> bool:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
-        try:
-            api.read_namespace(name, _request_timeout=_SECONDS)
-        except ApiException as error:
-            if error.status == 404:
-                return False
-            raise InputError(f"the cluster {self._context()} refuses: {_reason(error)}") from None
-        except HTTPError as error:
-            cause = " ".join(str(getattr(error, "reason", error)).split())[:200]
-            raise InputError(f"the cluster {self._context()} does not answer: {cause}") from None
-        return True
+            client.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        except KubernetesError as error:
+            raise InputError(f"the namespace {name} cannot be made: {error.reason}") from None
 
     def _context(self) -> str:
-        from kubernetes import config
-
         if named := self._settings.get(_CONTEXT):
             return named
         try:
-            return str(config.list_kube_config_contexts()[1]["name"])
-        except (config.ConfigException, KeyError, TypeError) as error:
-            raise InputError(f"no Kubernetes context to use: {error}; set KUBECONFIG, or name one: --context") from None
-
-
-def _reason(error: Any) -> str:
-    """What the API server says: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
-    import json
-
-    try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return f"{error.status} {error.reason}"
+            return current_context()
+        except NoClusterError as error:
+            raise InputError(
+                f"no Kubernetes context to use: {error.reason}; set KUBECONFIG, or name one: --context"
+            ) from None

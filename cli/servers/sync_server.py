@@ -12,11 +12,11 @@ from typing import Self
 from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
+from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from cli.servers.lifecycle import set_up
-from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.helm import Helm
@@ -49,7 +49,7 @@ class SyncServer:
         mine = {target for target in setup.targets if target.environment in settings.sync_environments}
         names = {target.ops.repository for target in mine}
         self._means = SyncContext(
-            api=Api(),
+            api=_connect(),
             helm=self._helm,
             charts=Charts(Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="dppctl-charts-")))),
             repositories=Repositories({name: _mirror(git, settings, state, name) for name in names}),
@@ -94,6 +94,14 @@ class SyncServer:
                 text = f"cannot be deployed: {error}\n"
             say(f"== {title}: {'' if text else 'nothing changes'}\n{text}".rstrip())
         return failed
+
+
+def _connect() -> KubernetesClient:
+    """Return the client of the cluster that KUBECONFIG names, else of the one that this pod runs in."""
+    try:
+        return KubernetesClient()
+    except NoClusterError as error:
+        raise DppctlError(f"no cluster: {error.reason}; let KUBECONFIG name one, or run in a pod") from None
 
 
 def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEvent], None]:

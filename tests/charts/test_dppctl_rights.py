@@ -12,10 +12,11 @@ from typing import Any
 import kubernetes
 import pytest
 
-from bot.images.builders.buildkit.api import Api, answers
+from bot.images.builders.buildkit.build_job import BuildJob
 from bot.images.builders.buildkit.builder import BuildKit
 from bot.images.builders.buildkit.job import Cluster, job
 from bot.images.builders.interface import Order
+from bot.kubernetes import KubernetesClient
 from tests.support.charts.dppctl import APPS, CHART
 from tests.support.environment import needs
 from tests.support.helm import helm, kubectl
@@ -154,14 +155,11 @@ def test_the_bots_own_token_is_enough_for_a_build(installed: Installed, tmp_path
     assert BuildKit(cluster).probe().works
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     order = Order(context=tmp_path, dockerfile=tmp_path / "Dockerfile", destination="registry.example.org/app:1")
-    with answers("the cluster"):
-        api = Api(cluster)
-        api.create(job(order, cluster, "build-1", 60, frozenset()))
-        eventually(lambda: api.pod("build-1"), "the Job has a pod")
-        api.delete("build-1")
-        eventually(
-            lambda: not installed.kubectl("get", "jobs,pods", "-n", installed.builds, "-o", "name").stdout, "gone"
-        )
+    build_job = BuildJob(KubernetesClient(cluster.kubeconfig), cluster.namespace, "build-1")
+    build_job.create(job(order, cluster, "build-1", 60, frozenset()))
+    eventually(build_job.pod, "the Job has a pod")
+    build_job.delete()
+    eventually(lambda: not installed.kubectl("get", "jobs,pods", "-n", installed.builds, "-o", "name").stdout, "gone")
     elsewhere = Cluster(namespace=installed.own, kubeconfig=cluster.kubeconfig)
     assert "this account may not create jobs" in BuildKit(elsewhere).probe().what
 

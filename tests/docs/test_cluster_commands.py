@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.sync.helm.api import Api
+from bot.kubernetes import KubernetesClient
 from tests.support.docs.pages import block_from
 from tests.support.docs.shell import Shell, put
 from tests.support.environment import REPOSITORY
@@ -110,7 +110,7 @@ def pod_succeeds(path: str) -> Iterator[None]:
     """What a kubelet would do: this pod runs and ends well."""
 
     def work() -> None:
-        api = Api()
+        api = KubernetesClient()
         eventually(lambda: api.get(path), f"there is {path}")
         api.patch(f"{path}/status", {"status": {"phase": "Succeeded"}})
 

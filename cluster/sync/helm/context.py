@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.kubernetes import KubernetesClient
 from bot.model.reports import SyncEvent
-from cluster.sync.helm.api import Api
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.desired import Desired, ReleaseTarget, chart_path
 from cluster.sync.helm.helm import Helm
@@ -22,7 +22,7 @@ _MAX_VALUES_BYTES = 2**20  # people's values.yaml may be long
 class SyncContext:
     """What all of them work with."""
 
-    api: Api
+    api: KubernetesClient
     helm: Helm
     charts: Charts
     repositories: Repositories

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from bot.kubernetes import ApiError
 from bot.model.reports import Receipt
 from cluster.sync.helm import old_jobs, records
-from cluster.sync.helm.api import ApiError
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import BUSY, Action, Record, Release
 from cluster.sync.helm.desired import Desired, ReleaseTarget

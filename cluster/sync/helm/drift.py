@@ -5,12 +5,12 @@ owners' fields in it; so what is compared needs no list of exceptions.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
-from cluster.sync.helm.api import Api, ApiError
+from bot.kubernetes import ApiError, KubernetesClient
 from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.helm.manifests import as_helm_applies, drift, objects
 
 
-def find_drift(api: Api, place: ReleaseTarget, manifest: str) -> list[str]:
+def find_drift(api: KubernetesClient, place: ReleaseTarget, manifest: str) -> list[str]:
     """A line for each object of a release that is not as its manifest says. Raises ApiError and ApiAwayError."""
     found = []
     for (kind, _, name), thing in objects(manifest).items():
@@ -19,7 +19,7 @@ def find_drift(api: Api, place: ReleaseTarget, manifest: str) -> list[str]:
         live = api.get(path := api.path(thing, place.namespace))
         try:
             applied = as_helm_applies(thing, place.release, place.namespace)
-            changes = drift(live, api.would_be(path, applied) if live else None)
+            changes = drift(live, api.apply(path, applied, "helm", dry_run=True) if live else None)
         except ApiError as error:
             if error.status not in (409, 422):  # what cannot be applied over what is there
                 raise

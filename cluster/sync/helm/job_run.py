@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, Object
 from bot.model.reports import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.sync.helm import pod_status
-from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.progress import Event, Progress
 
 START_SECONDS = 300.0
@@ -51,7 +51,9 @@ class JobEnd:
 class JobRun:
     """One Job; `follow` it, then ask for its `end`."""
 
-    def __init__(self, api: Api, namespace: str, name: str, values: Values, limits: JobLimits, told: str = "") -> None:
+    def __init__(
+        self, api: KubernetesClient, namespace: str, name: str, values: Values, limits: JobLimits, told: str = ""
+    ) -> None:
         """`values`: what is deployed, for the receipt; `told`: that of an earlier JobRun, to go on from there."""
         self._api = api
         self._namespace = namespace

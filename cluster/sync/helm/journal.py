@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from bot.kubernetes import ApiAwayError, ApiError
 from bot.model.reports import Phase, Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.sync.helm import records
-from cluster.sync.helm.api import ApiAwayError, ApiError
 from cluster.sync.helm.context import SyncContext, read_values_files
 from cluster.sync.helm.decide import Record, ReleasePhase
 from cluster.sync.helm.desired import Desired, ReleaseTarget

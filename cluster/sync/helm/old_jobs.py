@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
+from bot.kubernetes import KubernetesClient, Object
 from cluster.sync.helm import pod_status
-from cluster.sync.helm.api import Api, Object
 from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.helm.manifests import JOB_COMPONENT
 
 
-def newest_job(api: Api, place: ReleaseTarget, since: datetime) -> str | None:
+def newest_job(api: KubernetesClient, place: ReleaseTarget, since: datetime) -> str | None:
     """The name of the newest one, if it was made since then."""
     found = pod_status.newest(_jobs(api, place))
     if found is None or _made(found) < since.replace(microsecond=0):
@@ -16,7 +16,7 @@ def newest_job(api: Api, place: ReleaseTarget, since: datetime) -> str | None:
     return str(found["metadata"]["name"])
 
 
-def remove_old_jobs(api: Api, place: ReleaseTarget, current: str) -> None:
+def remove_old_jobs(api: KubernetesClient, place: ReleaseTarget, current: str) -> None:
     """All but the current one, and the one that succeeded before it: what one would go back to."""
     others = [one for one in _jobs(api, place) if one["metadata"]["name"] != current]
     before = pod_status.newest([one for one in others if (end := pod_status.end_of(one)) and end[0]])
@@ -25,13 +25,13 @@ def remove_old_jobs(api: Api, place: ReleaseTarget, current: str) -> None:
             api.delete(_path(place, one["metadata"]["name"]))
 
 
-def remove_jobs(api: Api, place: ReleaseTarget) -> None:
+def remove_jobs(api: KubernetesClient, place: ReleaseTarget) -> None:
     """All of them."""
     for one in _jobs(api, place):
         api.delete(_path(place, one["metadata"]["name"]))
 
 
-def _jobs(api: Api, place: ReleaseTarget) -> list[Object]:
+def _jobs(api: KubernetesClient, place: ReleaseTarget) -> list[Object]:
     selector = f"app.kubernetes.io/instance={place.release},app.kubernetes.io/component={JOB_COMPONENT}"
     # A CronJob's are its own business.
     return [one for one in api.list(_path(place), selector) if not one["metadata"].get("ownerReferences")]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from cluster.sync.helm.api import Api, ApiError, Object
+from bot.kubernetes import ApiError, KubernetesClient, Object
 from cluster.sync.helm.decide import Record, ReleasePhase
 from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.outcome import Outcome
@@ -26,7 +26,7 @@ class Kept:
     environment: str
 
 
-def records(api: Api, namespace: str) -> dict[str, Kept]:
+def records(api: KubernetesClient, namespace: str) -> dict[str, Kept]:
     """All of a namespace, by release. Raises ApiError and ApiAwayError."""
     found = {}
     for one in api.list(_path(namespace), _SELECTOR, metadata=True):
@@ -36,7 +36,7 @@ def records(api: Api, namespace: str) -> dict[str, Kept]:
     return found
 
 
-def outcome(api: Api, place: ReleaseTarget) -> Outcome | None:
+def outcome(api: KubernetesClient, place: ReleaseTarget) -> Outcome | None:
     """How the last deployment ended, as it was written down."""
     found = api.get(_path(place.namespace, place.release))
     text = ((found or {}).get("data") or {}).get("outcome")
@@ -45,7 +45,7 @@ def outcome(api: Api, place: ReleaseTarget) -> Outcome | None:
     return None
 
 
-def write(api: Api, place: ReleaseTarget, record: Record, outcome: Outcome | None = None) -> None:
+def write(api: KubernetesClient, place: ReleaseTarget, record: Record, outcome: Outcome | None = None) -> None:
     """`outcome` None: it stays as it is. Raises ApiError and ApiAwayError."""
     body: dict[str, Any] = {
         "apiVersion": "v1",
@@ -66,7 +66,7 @@ def write(api: Api, place: ReleaseTarget, record: Record, outcome: Outcome | Non
         api.create(_path(place.namespace), body)
 
 
-def forget(api: Api, place: ReleaseTarget) -> None:
+def forget(api: KubernetesClient, place: ReleaseTarget) -> None:
     """Delete the record."""
     api.delete(_path(place.namespace, place.release))
 

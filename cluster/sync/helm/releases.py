@@ -10,13 +10,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.sync.helm.api import Api, Object
+from bot.kubernetes import KubernetesClient, Object
 from cluster.sync.helm.decide import BUSY, Release
 
 FINGERPRINT = "dppctl.io/fingerprint"
 
 
-def releases(api: Api, namespace: str) -> dict[str, Release]:
+def releases(api: KubernetesClient, namespace: str) -> dict[str, Release]:
     """The newest revision of each release, by name. Raises ApiError and ApiAwayError."""
     newest: dict[str, Release] = {}
     now = datetime.now(UTC)
@@ -29,19 +29,19 @@ def releases(api: Api, namespace: str) -> dict[str, Release]:
     return newest
 
 
-def newest(api: Api, namespace: str, name: str) -> Release | None:
+def newest(api: KubernetesClient, namespace: str, name: str) -> Release | None:
     """The same of one release."""
     found = api.list(_secrets(namespace), f"owner=helm,name={name}", metadata=True)
     return max((_release(one, datetime.now(UTC)) for one in found), key=lambda one: one.revision, default=None)
 
 
-def manifest(api: Api, namespace: str, name: str, revision: int) -> str:
+def manifest(api: KubernetesClient, namespace: str, name: str, revision: int) -> str:
     """What that revision consists of, as YAML; empty when helm has forgotten it."""
     secret = api.get(_secret(namespace, name, revision))
     return str(_unpacked(secret)["manifest"]) if secret else ""
 
 
-def unlock(api: Api, namespace: str, name: str, revision: int) -> None:
+def unlock(api: KubernetesClient, namespace: str, name: str, revision: int) -> None:
     """Mark as failed what a helm that was killed left as `pending-…`, so that helm goes on from there.
 
     Nothing is done to one that has ended meanwhile.

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.errors import DppctlError
+from bot.kubernetes import ApiAwayError, ApiError
 from bot.model.registration import Target
 from cluster.errors import ClusterError
-from cluster.sync.helm.api import ApiAwayError, ApiError
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Action, Record, Release, decide
 from cluster.sync.helm.deployment import DeploymentRun

@@ -17,6 +17,7 @@ from typing import Any
 
 from bot.git.command import Git
 from bot.git.mirror import Mirror
+from bot.kubernetes import KubernetesClient, Object
 from bot.model.decisions import Update
 from bot.model.names import RepoPath
 from bot.model.registration import Target
@@ -24,7 +25,6 @@ from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
-from cluster.sync.helm.api import Api, Object
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.helm import Helm
@@ -109,7 +109,7 @@ class Cluster:
         settings = {"DPPCTL_GITHUB_URL": self.forge.url, "DPPCTL_SYNC_TOKEN": "s3cret"}
         self.settings = load_settings(folder, settings, receives=False)
         self.git = Git(self.settings)
-        self.api = Api()
+        self.api = KubernetesClient()
         name = f"sync-{secrets.token_hex(4)}"
         self.namespaces = {"staging": f"{name}-s", "production": f"{name}-p"}
         for namespace in self.namespaces.values():

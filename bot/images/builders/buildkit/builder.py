@@ -1,7 +1,7 @@
 """buildkit: builds as Jobs in a Kubernetes cluster, with layers cached in the registry.
 
 Here is what happens to one Job: create it, give it the files, pass on its log, read the digest, delete it. What it
-consists of is in `buildkit_job.py`, the calls to the cluster in `buildkit_api.py`.
+consists of is in `job.py`, the calls to the cluster in `build_job.py`.
 """
 
 import queue
@@ -15,15 +15,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-from bot.images.builders.buildkit.api import Api, answers
+from bot.images.builders.buildkit.build_job import BuildJob
 from bot.images.builders.buildkit.job import Cluster, daemon_config, job
 from bot.images.builders.buildkit_failures import digest, failure
 from bot.images.builders.context import check
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
 from bot.images.builders.process import Ended, Watch
+from bot.kubernetes import KubernetesClient, KubernetesError
 from bot.limits import BUILD_SECONDS, BUILD_START_SECONDS, MAX_BUILD_TAIL
 
 _GET = "let KUBECONFIG name a cluster, in which this account may create Jobs in the namespace for builds"
+_NEEDED = (("create", "batch", "jobs"), ("create", "", "pods/exec"), ("get", "", "pods/log"))
 _LOOK_SECONDS = 0.5
 _BROKEN = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
 
@@ -52,45 +54,53 @@ class BuildKit:
         """See `Builder.build`. Everything that the cluster's API refuses is put off."""
         watch = Watch(stop, self._seconds)
         check(order)
+        try:
+            return self._build(order, watch, log)
+        except (KubernetesError, OSError) as error:
+            raise BuildPutOffError(str(error)) from None
+
+    def _build(self, order: Order, watch: Watch, log: Callable[[str], None]) -> str:
         name = f"build-{secrets.token_hex(5)}"
-        with answers("the cluster"):
-            api = Api(self._cluster)
-            manifest = job(order, self._cluster, name, self._seconds, self._plain_http, configured=self._ca is not None)
-            try:
-                api.create(manifest)
-                _wait(api, name, "files", watch)
-                with tempfile.TemporaryFile() as archive:
-                    pack(order, self._plain_http, archive, self._ca)
-                    api.send(name, archive, watch)
-                return _follow(api, name, order, watch, log)
-            finally:
-                with suppress(Exception):  # Kubernetes deletes it by itself, later
-                    api.delete(name)
+        build_job = BuildJob(self._client(), self._cluster.namespace, name)
+        manifest = job(order, self._cluster, name, self._seconds, self._plain_http, configured=self._ca is not None)
+        try:
+            build_job.create(manifest)
+            _wait(build_job, "files", watch)
+            with tempfile.TemporaryFile() as archive:
+                pack(order, self._plain_http, archive, self._ca)
+                build_job.send(archive, watch)
+            return _follow(build_job, order, watch, log)
+        finally:
+            with suppress(Exception):  # Kubernetes deletes it by itself, later
+                build_job.delete()
 
     def prune(self) -> None:
         """The cache is in the registry, whose own rules for old images keep it small."""
 
     def probe(self) -> Probe:
         """Asks the cluster whether this account may do what a build needs."""
+        namespace = self._cluster.namespace
         try:
-            with answers("the cluster"):
-                api = Api(self._cluster)
-                version = api.version()
-                for verb, resource in (("create", "jobs"), ("create", "pods/exec"), ("get", "pods/log")):
-                    if not api.may(verb, resource):
-                        what = f"may not {verb} {resource} in namespace {self._cluster.namespace}"
-                        return Probe("buildkit", False, f"Kubernetes {version}: this account {what}", _GET)
-        except BuildPutOffError as error:
+            client = self._client()
+            version = client.version()
+            for verb, group, resource in _NEEDED:
+                if not client.may(verb, group, resource, namespace):
+                    what = f"may not {verb} {resource} in namespace {namespace}"
+                    return Probe("buildkit", False, f"Kubernetes {version}: this account {what}", _GET)
+        except KubernetesError as error:
             return Probe("buildkit", False, str(error), _GET)
-        return Probe("buildkit", True, f"Kubernetes {version}, namespace {self._cluster.namespace}", _GET)
+        return Probe("buildkit", True, f"Kubernetes {version}, namespace {namespace}", _GET)
+
+    def _client(self) -> KubernetesClient:
+        return KubernetesClient(self._cluster.kubeconfig, self._cluster.context)
 
 
-def _wait(api: Api, name: str, container: str, watch: Watch) -> None:
+def _wait(build_job: BuildJob, container: str, watch: Watch) -> None:
     """Until that container runs, or has ended. Raises BuildPutOffError when it does not start."""
     starting = Watch(threading.Event(), BUILD_START_SECONDS)
     while True:
         watch.check()
-        pod = api.pod(name)
+        pod = build_job.pod()
         state = _state(pod, container)
         if state.get("running") or state.get("terminated"):
             return
@@ -108,11 +118,11 @@ def _wait(api: Api, name: str, container: str, watch: Watch) -> None:
         threading.Event().wait(_LOOK_SECONDS)
 
 
-def _follow(api: Api, name: str, order: Order, watch: Watch, log: Callable[[str], None]) -> str:
+def _follow(build_job: BuildJob, order: Order, watch: Watch, log: Callable[[str], None]) -> str:
     """Pass on the log until the build has ended; the digest. Raises BuildError or BuildPutOffError."""
-    _wait(api, name, "buildkit", watch)
+    _wait(build_job, "buildkit", watch)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=api.log, args=(name, lines.put), name=f"log of {name}", daemon=True).start()
+    threading.Thread(target=build_job.log, args=[lines.put], name="log of a build", daemon=True).start()
     last: list[str] = []
     while True:
         watch.check()
@@ -122,7 +132,7 @@ def _follow(api: Api, name: str, order: Order, watch: Watch, log: Callable[[str]
                 break
             last = [*last[-MAX_BUILD_TAIL:], line]
             log(line)
-    while not (ended := _state(api.pod(name), "buildkit").get("terminated")):
+    while not (ended := _state(build_job.pod(), "buildkit").get("terminated")):
         watch.check()
         threading.Event().wait(_LOOK_SECONDS)
     if ended.get("exitCode"):

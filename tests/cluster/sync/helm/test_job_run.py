@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, Object
 from bot.model.values import Pipeline, Source, Values
-from cluster.sync.helm.api import Api, ApiAwayError, ApiError, Object
 from cluster.sync.helm.job_run import JobError, JobLimits, JobRun
 from tests.support.stories.helm_cluster import receipt
 from tests.support.waiting import eventually
@@ -70,7 +70,7 @@ def _text(line: object) -> bytes:
 
 
 def run(hand: Hand, told: str = "", **limits: float) -> JobRun:
-    return JobRun(cast(Api, hand), "ns", "j-1", VALUES, JobLimits(**limits), told)
+    return JobRun(cast(KubernetesClient, hand), "ns", "j-1", VALUES, JobLimits(**limits), told)
 
 
 def told(job: JobRun) -> tuple[str, str]:

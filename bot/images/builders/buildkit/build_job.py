@@ -1,0 +1,79 @@
+"""The Job of one build in the cluster: create it, look at its pod, give it the app's files, read its log, delete it."""
+
+from collections.abc import Callable
+from typing import IO, Any
+
+from bot.images.builders.buildkit.job import WORK
+from bot.images.builders.interface import BuildPutOffError
+from bot.images.builders.process import Watch, shown
+from bot.kubernetes import KubernetesClient, Object
+
+_LOOK_SECONDS = 0.5
+_CHUNK = 2**16
+
+
+class BuildJob:
+    """Calls about one Job and its only pod; all raise KubernetesError and BuildPutOffError."""
+
+    def __init__(self, client: KubernetesClient, namespace: str, name: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+
+    def create(self, manifest: dict[str, Any]) -> None:
+        """Create the Job."""
+        self._client.create(self._jobs, manifest)
+
+    def delete(self) -> None:
+        """Delete the Job and its pod, which gets no time to end."""
+        self._client.delete(f"{self._jobs}/{self._name}", gracePeriodSeconds=0)
+        for pod in self._list():
+            self._client.delete(f"{self._pods}/{pod['metadata']['name']}", gracePeriodSeconds=0)
+
+    def pod(self) -> Object:
+        """Return the pod; empty as long as there is none. Raises BuildPutOffError when the Job failed without one."""
+        if pods := self._list():
+            return pods[0]
+        status = (self._client.get(f"{self._jobs}/{self._name}") or {}).get("status") or {}
+        for condition in status.get("conditions") or []:
+            if condition["type"] == "Failed" and condition["status"] == "True":
+                why = condition.get("message") or condition.get("reason")
+                raise BuildPutOffError(f"the cluster ended the build: {why}")
+        return {}
+
+    def log(self, put: Callable[[str | None], None]) -> None:
+        """Give each line of the build's log to `put` as it comes, then None; also when connection or pod are gone."""
+        try:
+            path = f"{self._pods}/{self._pod_name()}/log"
+            for line in self._client.lines(path, None, container="buildkit", follow="true"):
+                put(shown(line.rstrip(b"\r\n")))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the pod's state says how the build ended
+            put(f"the log of the build ends here: {error}")
+        finally:
+            put(None)
+
+    def send(self, archive: IO[bytes], watch: Watch) -> None:
+        """Unpack the archive in the pod. The command knows its size, for exec has no way to say that it is the end."""
+        size = archive.seek(0, 2)
+        archive.seek(0)
+        unpack = f"head -c {size} | tar -xz -C {WORK} && touch {WORK}/files/complete"
+        with self._client.exec(self._namespace, self._pod_name(), "files", ["sh", "-c", unpack]) as channel:
+            while chunk := archive.read(_CHUNK):
+                watch.check()
+                channel.write_stdin(chunk)
+            while channel.is_open():
+                watch.check()
+                channel.update(timeout=_LOOK_SECONDS)
+            if channel.returncode:
+                raise BuildPutOffError(f"the app's files did not arrive in the cluster: {channel.read_stderr()}")
+
+    def _pod_name(self) -> str:
+        pods = self._list()
+        if not pods:
+            raise BuildPutOffError("the pod of the build is gone")
+        return str(pods[0]["metadata"]["name"])
+
+    def _list(self) -> list[Object]:
+        return self._client.list(self._pods, f"job-name={self._name}")

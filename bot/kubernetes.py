@@ -1,0 +1,281 @@
+"""The one client of Kubernetes' API: how a cluster is found, the calls, and errors by whether another try helps.
+
+Objects are plain dictionaries, and a call takes the path of https://kubernetes.io/docs/reference/using-api/api-concepts/:
+so it serves every kind, those of other people's manifests too. The package `kubernetes` does logins and connections; it
+takes long to import, so that happens with the first client, not with this module.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from bot.errors import DppctlError, PermanentError, TransientError
+from bot.limits import KUBERNETES_SECONDS
+
+Object = dict[str, Any]
+
+_PAGE = 500  # objects of one answer to `list`
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"  # names and labels, no contents
+_JSON, _MERGE, _APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
+_CONNECTIONS = 64  # kept; each log that is followed holds one
+_AWAY = (429, 500, 502, 503, 504)  # the same call may work later
+
+
+class KubernetesError(DppctlError):
+    """A call failed; `reason` is what the server or the network says of it, without our own words."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
+
+
+class NoClusterError(KubernetesError, PermanentError):
+    """No cluster is configured, or its kubeconfig file cannot be used."""
+
+
+class ApiError(KubernetesError, PermanentError):
+    """The API server refused, such as for missing rights (401, 403) or a missing object (404)."""
+
+    def __init__(self, message: str, status: int, reason: str = "") -> None:
+        super().__init__(message, reason)
+        self.status = status
+
+
+class ApiAwayError(KubernetesError, TransientError):
+    """The API server does not answer, or not now (429, 5xx)."""
+
+
+class KubernetesClient:
+    """Calls one cluster's API. Several threads may use it; all calls raise ApiError and ApiAwayError."""
+
+    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
+        """Connect to a context of the kubeconfig file, or to the cluster that this pod runs in.
+
+        Without a file or a context, the file is the one that KUBECONFIG names; without that, a pod's own account is
+        used, and outside of a pod ~/.kube/config. Raises NoClusterError.
+        """
+        import kubernetes
+
+        configuration = kubernetes.client.Configuration()
+        file = kubeconfig or os.environ.get("KUBECONFIG") or None
+        with _configured():
+            if file or context or not _load_own_account(configuration):
+                kubernetes.config.load_kube_config(file, context, configuration)
+        configuration.retries = False  # callers try again themselves, and hear of it
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        self._configuration = configuration
+        self._client = kubernetes.client.ApiClient(configuration)
+        self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    def get(self, path: str, **query: object) -> Object | None:
+        """Return an object, or None when it does not exist."""
+        try:
+            return self._json("GET", path, query)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, path: str, selector: str = "", *, metadata: bool = False) -> list[Object]:
+        """Return all objects of a kind, in one namespace if the path says so; `metadata`: names and labels only."""
+        query: dict[str, object] = {"limit": _PAGE, "labelSelector": selector}
+        found: list[Object] = []
+        while True:
+            page = self._json("GET", path, query, accept=_METADATA if metadata else _JSON)
+            found += page["items"] or []  # null, of old servers
+            if not (more := page["metadata"].get("continue")):
+                return found
+            query["continue"] = more
+
+    def create(self, path: str, body: Object) -> Object:
+        """Create an object, and return it as the server has it. `path`: of its kind, without its name."""
+        return self._json("POST", path, {}, body)
+
+    def patch(self, path: str, body: Object) -> Object:
+        """Merge a change into an object, and return the result: https://www.rfc-editor.org/rfc/rfc7386."""
+        return self._json("PATCH", path, {}, body, _MERGE)
+
+    def apply(self, path: str, body: Object, manager: str, *, dry_run: bool = False) -> Object:
+        """Apply a whole object on the server's side, over fields of other managers, and return the result.
+
+        `dry_run`: change nothing, return what would come out.
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/
+        """
+        query = {"dryRun": "All" if dry_run else "", "fieldManager": manager, "force": "true"}
+        return self._json("PATCH", path, query, body, _APPLY)
+
+    def delete(self, path: str, **options: object) -> None:
+        """Delete an object and, in the background, what belongs to it. An object that does not exist is no error."""
+        try:
+            self._json("DELETE", path, {"propagationPolicy": "Background", **options})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
+        """Return the path of a manifest's object, for the other calls. Raises ApiError for an unknown kind.
+
+        `namespace`: for an object of a namespace that names none itself.
+        """
+        version, kind = str(manifest["apiVersion"]), str(manifest["kind"])
+        base = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if version not in self._kinds:
+            resources = [each for each in self._json("GET", base, {})["resources"] if "/" not in each["name"]]
+            self._kinds[version] = {each["kind"]: (each["name"], each["namespaced"]) for each in resources}
+        if kind not in self._kinds[version]:
+            raise ApiError(f"the cluster has no {kind} of {version}", 404)
+        plural, namespaced = self._kinds[version][kind]
+        within = f"/namespaces/{manifest['metadata'].get('namespace', namespace)}" if namespaced else ""
+        return f"{base}{within}/{plural}/{manifest['metadata']['name']}"
+
+    def lines(
+        self, path: str, seconds: float | None, opened: Callable[[Any], None] = lambda _: None, **query: object
+    ) -> Iterator[bytes]:
+        """Yield the lines of a text, such as a pod's log, as they come.
+
+        It ends, with ApiAwayError, when `seconds` pass without a line; None: never. `opened` gets the answer before
+        the first line: its method `shutdown`, called from another thread, ends the lines.
+        """
+        answer = self._request("GET", path, query, None, "", "*/*", (KUBERNETES_SECONDS, seconds)).response
+        opened(answer)
+        try:
+            with _answered():
+                yield from answer
+        finally:
+            answer.close()
+
+    @contextmanager
+    def exec(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Iterator[Any]:
+        """Run a command in a container for the block, which gets the channel to it (kubernetes' WSClient).
+
+        https://kubernetes.io/docs/reference/kubectl/generated/kubectl_exec/
+        """
+        import kubernetes
+
+        # A client of its own: `stream` changes the one that it is given while it works.
+        pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._configuration))
+        options = {"container": container, "command": list(command), "stdin": True, "stdout": True, "stderr": True}
+        with _answered():
+            channel = kubernetes.stream.stream(
+                pods.connect_get_namespaced_pod_exec, pod, namespace, **options, _preload_content=False
+            )
+            try:
+                yield channel
+            finally:
+                channel.close()
+
+    def version(self) -> str:
+        """Return the server's version, such as v1.34.1."""
+        return str(self._json("GET", "/version", {})["gitVersion"])
+
+    def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+        """Return whether this account may do that in the namespace. `resource`: such as `pods` or `pods/log`."""
+        name, _, sub = resource.partition("/")
+        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": name, "subresource": sub}
+        review = {"spec": {"resourceAttributes": attributes}}
+        answer = self.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        body: Object | None = None,
+        content: str = _JSON,
+        accept: str = _JSON,
+    ) -> Object:
+        answer = self._request(method, path, query, body, content, accept, KUBERNETES_SECONDS)
+        with _answered():
+            found: Object = json.loads(answer.read())
+        return found
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        body: Object | None,
+        content: str,
+        accept: str,
+        seconds: object,
+    ) -> Any:
+        full = f"{path}?{urlencode({name: value for name, value in query.items() if value != ''})}"
+        headers = {"Accept": accept, "Content-Type": content} if body else {"Accept": accept}
+        with _answered():
+            request = self._client.param_serialize(
+                method, full, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = self._client.call_api(*request, _request_timeout=seconds)
+            if answer.status >= 400:
+                raise _refusal(answer.status, answer.reason, answer.read().decode(errors="replace"))
+        return answer
+
+
+def current_context() -> str:
+    """Return the name of the kubeconfig file's current context. Raises NoClusterError when it has none."""
+    import kubernetes
+
+    with _configured():
+        try:
+            contexts = kubernetes.config.list_kube_config_contexts(os.environ.get("KUBECONFIG") or None)
+            return str(contexts[1]["name"])
+        except (KeyError, TypeError) as error:
+            raise kubernetes.config.ConfigException(f"no current context: {error}") from None
+
+
+def _load_own_account(configuration: Any) -> bool:
+    """Configure the account that this pod has; return False outside of a pod."""
+    import kubernetes
+
+    try:
+        kubernetes.config.load_incluster_config(configuration)
+    except kubernetes.config.ConfigException:
+        return False
+    return True
+
+
+@contextmanager
+def _configured() -> Iterator[None]:
+    """Raise the errors of reading a configuration as NoClusterError."""
+    import kubernetes
+
+    try:
+        yield
+    except kubernetes.config.ConfigException as error:
+        raise NoClusterError(f"no cluster is configured: {error}", str(error)) from None
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Raise the errors of the client's libraries as ApiError and ApiAwayError."""
+    import kubernetes
+    import urllib3
+    from websocket import WebSocketException
+
+    try:
+        yield
+    except kubernetes.client.ApiException as error:
+        raise _refusal(error.status or 0, error.reason, str(error.body or "")) from None
+    except (urllib3.exceptions.HTTPError, WebSocketException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ApiAwayError(f"the cluster does not answer: {reason}", reason) from None
+
+
+def _refusal(status: int, phrase: str, body: str) -> KubernetesError:
+    """Return the error for an answer; https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
+
+    `phrase`: what HTTP calls the status; `body`: the answer's text.
+    """
+    try:
+        reason = str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        reason = body[:200]
+    message = f"the cluster refused: {status} {phrase}: {reason}".rstrip(": ")
+    reason = reason or f"{status} {phrase}"
+    if status == 0 or status in _AWAY:
+        return ApiAwayError(message, reason)
+    return ApiError(message, status, reason)

@@ -1,0 +1,148 @@
+"""The client of Kubernetes' API: how a cluster is found and errors by type, on loopback; the calls on an API server."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from bot.errors import PermanentError, TransientError
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, NoClusterError, current_context
+from tests.support.environment import needs
+
+
+def kubeconfig_of(folder: Path, server: str, current: str | None = "mine") -> str:
+    """Write a kubeconfig file with the contexts `mine` and `other`, both of this server."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "contexts": [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("mine", "other")],
+        "users": [{"name": "u", "user": {"token": "t0k3n"}}],
+        **({"current-context": current} if current else {}),
+    }
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(content))
+    return str(file)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers `/CODE` with that code: a Status of Kubernetes, or, below 300, the request's own headers."""
+
+    def do_GET(self) -> None:
+        code = int(self.path.strip("/").partition("?")[0])
+        status = {"kind": "Status", "message": f"answer {code}", "authorization": self.headers.get("Authorization")}
+        body = b"<html>no JSON" if code == 502 else json.dumps(status).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[KubernetesClient]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = Thread(target=server.serve_forever, args=[0.05])
+    thread.start()
+    yield KubernetesClient(kubeconfig_of(tmp_path, f"http://127.0.0.1:{server.server_port}"))
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 409, 422])
+def test_what_the_server_refuses_is_permanent(client: KubernetesClient, code: int) -> None:
+    with pytest.raises(ApiError, match=rf"^the cluster refused: {code} .*: answer {code}$") as raised:
+        list(client.lines(f"/{code}", 5))
+    assert (raised.value.status, raised.value.reason) == (code, f"answer {code}")
+    assert isinstance(raised.value, PermanentError)
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_what_the_server_cannot_answer_now_is_transient(client: KubernetesClient, code: int) -> None:
+    with pytest.raises(ApiAwayError, match=f"^the cluster refused: {code} ") as raised:
+        client.get(f"/{code}")
+    assert isinstance(raised.value, TransientError)
+
+
+def test_the_token_is_sent_and_an_object_that_is_not_there_is_none(client: KubernetesClient) -> None:
+    assert (client.get("/200") or {})["authorization"] == "Bearer t0k3n"
+    assert client.get("/404") is None
+
+
+def test_a_server_that_is_away_is_transient(tmp_path: Path) -> None:
+    client = KubernetesClient(kubeconfig_of(tmp_path, "http://127.0.0.1:1"))
+    with pytest.raises(ApiAwayError, match=r"^the cluster does not answer: .*refused"):
+        client.get("/api/v1/pods")
+
+
+def test_the_cluster_is_the_one_that_is_named_else_that_of_kubeconfig(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for context in (None, "mine"):
+        with pytest.raises(NoClusterError, match=r"^no cluster is configured: ") as raised:
+            KubernetesClient(context=context)
+        assert isinstance(raised.value, PermanentError)
+    with pytest.raises(NoClusterError):
+        current_context()
+    file = kubeconfig_of(tmp_path, "http://127.0.0.1:1")
+    KubernetesClient(file)
+    with pytest.raises(NoClusterError, match="nowhere"):
+        KubernetesClient(file, "nowhere")
+    monkeypatch.setenv("KUBECONFIG", file)
+    KubernetesClient(context="other")
+    assert current_context() == "mine"
+    kubeconfig_of(tmp_path, "http://127.0.0.1:1", current=None)
+    with pytest.raises(NoClusterError):
+        current_context()
+
+
+@pytest.fixture
+def cluster() -> KubernetesClient:
+    """A real API server."""
+    kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
+    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
+    return KubernetesClient(kubeconfig)
+
+
+def test_objects_are_made_listed_merged_applied_and_deleted(
+    cluster: KubernetesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.kubernetes._PAGE", 2)
+    namespace = f"client-{secrets.token_hex(4)}"
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    for number in range(5):
+        labels = {"kind": "test"}
+        cluster.create(path, {"metadata": {"name": f"a-{number}", "labels": labels}, "data": {"number": str(number)}})
+    assert [each["metadata"]["name"] for each in cluster.list(path, "kind=test")] == [f"a-{n}" for n in range(5)]
+    assert "data" not in cluster.list(path, "kind=test", metadata=True)[0]
+    with pytest.raises(ApiError, match=r'^the cluster refused: 409 Conflict: configmaps "a-1" already exists$'):
+        cluster.create(path, {"metadata": {"name": "a-1"}})
+
+    assert cluster.patch(f"{path}/a-1", {"data": {"more": "x"}})["data"] == {"number": "1", "more": "x"}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-1"}, "data": {"number": "9"}}
+    assert cluster.path(manifest, namespace) == f"{path}/a-1"
+    assert cluster.apply(f"{path}/a-1", manifest, "test", dry_run=True)["data"]["number"] == "9"
+    assert (cluster.get(f"{path}/a-1") or {})["data"]["number"] == "1"
+    assert cluster.apply(f"{path}/a-1", manifest, "test")["data"]["number"] == "9"
+
+    cluster.delete(f"{path}/a-1")
+    cluster.delete(f"{path}/a-1")
+    assert cluster.get(f"{path}/a-1") is None
+    with pytest.raises(ApiError, match=r"^the cluster has no Nothing of v1$"):
+        cluster.path({**manifest, "kind": "Nothing"}, namespace)
+
+
+def test_the_server_says_its_version_and_what_this_account_may_do(cluster: KubernetesClient) -> None:
+    assert cluster.version().startswith("v1.")
+    assert cluster.may("create", "batch", "jobs", "default")
