@@ -84,7 +84,7 @@ def images(bench: Bench) -> Result:
             apps[1].tag(f"v1.{number}")
         _settle(loop, store, APPS + 2)
         builds = counting.builds
-        deployed = {one.environment: one for one in store.deployments(1000)}
+        deployed = {one.environment: one for one in store.deployments.newest(1000)}
     if not {"e0-production", "e1-production"} <= set(deployed):
         raise RuntimeError("the tags were not deployed")
     median = statistics.median(steps)
@@ -141,6 +141,6 @@ def _push(app: Repository) -> None:
 def _settle(loop: Loop, store: Store, deployed: int) -> None:
     """Wait until so many environments have something to run."""
     loop.reconcile(set(loop._apps))
-    while sum(one.newest is not None and one.newest.ops_commit is not None for one in store.environments()) < deployed:
+    while sum(bool(found.newest and found.newest.ops_commit) for found in store.deployments.environments()) < deployed:
         loop.take()
         time.sleep(0.02)

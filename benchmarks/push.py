@@ -66,7 +66,7 @@ def _push(app: Repository, ops: Repository, config: Path, number: int) -> float:
         time.sleep(0.002)
     seconds = time.perf_counter() - started
     store = Store(f"sqlite:///{config / 'state' / 'dppctl.sqlite'}")
-    while not (newest := store.deployments(limit=1)) or not newest[0].ended:
+    while not (newest := store.deployments.newest(limit=1)) or not newest[0].ended:
         time.sleep(0.1)
     store.close()
     return seconds

@@ -73,7 +73,7 @@ class Loop:
         self._hand = ManualDeploys(targets, self._apps, ops, store, self._imaging, self._reconciler)
         # Argo CD and Flux say by commit statuses what sync would report.
         self._statuses = CommitStatuses(targets, ops, store) if settings.deployed_by == "commit-status" else None
-        self._leader = Leader(store)
+        self._leader = Leader(store.database)
         self._leads = False
         self._teller = _teller(settings, targets, store, git, lambda: self._leads)
         self._retries = Backoff()
@@ -105,14 +105,14 @@ class Loop:
             while not self._stopping:
                 self.rounds += 1
                 try:
-                    self._leads = self._leader.is_mine()
+                    self._leads = self._leader.acquire()
                     if not self._leads:
                         next_resync = 0.0
                         self._pause(4 * POLL_SECONDS)
                         continue
                     if time.monotonic() >= next_resync:
                         next_resync = time.monotonic() + self._resync_seconds
-                        self._store.forget_deliveries(datetime.now(UTC) - timedelta(days=DELIVERY_DAYS))
+                        self._store.deliveries.forget(datetime.now(UTC) - timedelta(days=DELIVERY_DAYS))
                         with self._wake:
                             self._waiting |= set(self._apps)
                     self.take()
@@ -131,11 +131,11 @@ class Loop:
         if self._teller:
             self._teller.stop()
         self._imaging.builds.close()
-        self._leader.give_up()
+        self._leader.release()
 
     def take(self) -> None:
         """One round: what the receiver wrote down, what woke us, and what is to be tried again."""
-        deliveries = self._take_those_of_ops_repos(self._store.take_deliveries())
+        deliveries = self._take_those_of_ops_repos(self._store.deliveries.take())
         with self._wake:
             repositories, self._waiting = self._waiting, set()
         repositories |= {one.repository for one in deliveries if one.repository} | self._retries.due()
@@ -144,7 +144,7 @@ class Loop:
             self.reconcile(repositories)
         if not self._stopping:
             self._finish(deliveries)
-        for request in self._store.take_requests():
+        for request in self._store.requests.take():
             if not self._stopping:
                 self._hand.deploy(request)
 
@@ -157,11 +157,11 @@ class Loop:
             if self._reconciler.failed.get(name):
                 self._retries.failed(name)
             elif self._retries.succeeded(name) and not self._stopping:
-                self._store.recover_deliveries(name)
+                self._store.deliveries.recover(name)
         if not self._stopping:
             totals = {name: value - before[name] for name, value in self._written().items()}
             totals |= {"git_calls": self._git.calls - calls, "git_errors": self._git.errors - errors}
-            self._store.add_totals({**totals, "reconciles": 1, "reconcile_seconds": time.monotonic() - start})
+            self._store.totals.add({**totals, "reconciles": 1, "reconcile_seconds": time.monotonic() - start})
 
     def _take_those_of_ops_repos(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """The others. A repository may be an app's and an ops repo."""
@@ -171,11 +171,11 @@ class Loop:
         if self._statuses:
             self._statuses.take(statuses)
         elif statuses:
-            self._store.finish_deliveries([one.id for one in statuses], "ignored", "DPPCTL_DEPLOYED_BY is sync")
+            self._store.deliveries.finish([one.id for one in statuses], "ignored", "DPPCTL_DEPLOYED_BY is sync")
         if pushes:
             self._on_change()
             ids = [one.id for one in pushes if one.repository not in self._apps]
-            self._store.finish_deliveries(ids, "processed", "sync looks at it")
+            self._store.deliveries.finish(ids, "processed", "sync looks at it")
         return [one for one in deliveries if one not in mine or (one in pushes and one.repository in self._apps)]
 
     def _finish(self, deliveries: Sequence[Delivery]) -> None:
@@ -184,11 +184,11 @@ class Loop:
             by_repository.setdefault(delivery.repository or "", []).append(delivery.id)
         for name, ids in by_repository.items():
             if name not in self._apps:
-                self._store.finish_deliveries(ids, "ignored", "the repository is not registered any more")
+                self._store.deliveries.finish(ids, "ignored", "the repository is not registered any more")
             elif failure := self._reconciler.failed.get(name):
-                self._store.finish_deliveries(ids, "failed", f"{failure}; it will be tried again")
+                self._store.deliveries.finish(ids, "failed", f"{failure}; it will be tried again")
             else:
-                self._store.finish_deliveries(ids, "processed", "\n".join(self._reconciler.notes[name]) or None)
+                self._store.deliveries.finish(ids, "processed", "\n".join(self._reconciler.notes[name]) or None)
 
     def _written(self) -> dict[str, float]:
         return {

@@ -33,7 +33,7 @@ def open_store(config: Path) -> Iterator[Store]:
 
 def find(store: Store, identity: int) -> Deployment:
     """Raises InputError when there is no such deployment."""
-    found = store.deployment(identity)
+    found = store.deployments.get(identity)
     if found is None:
         raise InputError(f"there is no deployment {identity}; `dppctl list deployments` lists them")
     return found
@@ -43,7 +43,7 @@ def watch(store: Store, identity: int) -> Iterator[Deployment]:
     """The deployment whenever something about it may have changed, the last time when it has ended."""
     seen = -1
     while True:
-        now = store.change_number()
+        now = store.totals.change_number()
         if now != seen:
             seen = now
             found = find(store, identity)

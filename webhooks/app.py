@@ -49,7 +49,7 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
         ("/apps/<path:app>/<environment>/<commit>", "newest", pages.newest, "GET"),
         ("/deployments/<int:identity>/log.txt", "log", pages.log, "GET"),
         ("/deployments/<int:identity>/receipt.json", "receipt", pages.receipt, "GET"),
-        ("/events", "events", ChangeStream(store.change_number), "GET"),
+        ("/events", "events", ChangeStream(store.totals.change_number), "GET"),
     ]
     for path, name, view, method in views:
         app.add_url_rule(path, name, view, methods=[method])  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def _healthz() -> Answer:
 
 def _readyz(store: Store) -> Answer:
     """The store answers too, so deliveries can be taken."""
-    store.change_number()
+    store.totals.change_number()
     return jsonify(status="ok"), 200
 
 

@@ -50,8 +50,8 @@ class Pages:
 
     def deployments(self) -> str:
         """`/`"""
-        change = self._store.change_number()  # before the rest: what changes meanwhile is told
-        states = {(state.app, state.environment): state for state in self._store.environments()}
+        change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
+        states = {(state.app, state.environment): state for state in self._store.deployments.environments()}
         cells: dict[str, dict[str, EnvironmentState | None]] = {}
         for target in self._targets:
             app = cells.setdefault(str(target.app), {})
@@ -61,26 +61,26 @@ class Pages:
             change=change,
             apps=cells,
             environments=_in_order(target.environment for target in self._targets),
-            deployments=self._store.deployments(),
-            deliveries=self._store.deliveries(_DELIVERIES),
+            deployments=self._store.deployments.newest(),
+            deliveries=self._store.deliveries.newest(_DELIVERIES),
         )
 
     def deployment(self, identity: int) -> str:
         """`/deployments/ID`"""
-        change = self._store.change_number()
+        change = self._store.totals.change_number()
         found = self._find(identity)
         return render_template(
             "deployment.html",
             change=change,
             deployment=found,
             receipt=found.receipt,
-            timeline=[*_pushes(found, self._store.deliveries(_RECENT)), *found.events],
-            log=self._store.log(identity),
+            timeline=[*_pushes(found, self._store.deliveries.newest(_RECENT)), *found.events],
+            log=self._store.deployments.log(identity),
         )
 
     def newest(self, app: str, environment: str, commit: str) -> Response:
         """`/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to: its deployment's page."""
-        found = self._store.deployments(1, app, environment, commit)
+        found = self._store.deployments.newest(1, app, environment, commit)
         if not found:
             raise NotFound("there is no such deployment")
         return redirect(url_for("deployment", identity=found[0].id))  # type: ignore[return-value]
@@ -88,7 +88,7 @@ class Pages:
     def log(self, identity: int) -> Response:
         """`/deployments/ID/log.txt`"""
         self._find(identity)
-        return Response(self._store.log(identity), content_type="text/plain; charset=utf-8")
+        return Response(self._store.deployments.log(identity), content_type="text/plain; charset=utf-8")
 
     def receipt(self, identity: int) -> Response:
         """`/deployments/ID/receipt.json`"""
@@ -99,7 +99,7 @@ class Pages:
 
     def _find(self, identity: int) -> Deployment:
         # SQL's integers end somewhere, Python's do not.
-        found = self._store.deployment(identity) if identity < 2**31 else None
+        found = self._store.deployments.get(identity) if identity < 2**31 else None
         if found is None:
             raise NotFound("there is no such deployment")
         return found

@@ -48,7 +48,7 @@ class Receive:
         self._max_bytes = settings.max_delivery_bytes
         # Of ops repos too: sync is to hear of what people push there, and Argo CD and Flux set statuses.
         self._repositories = frozenset(one.repository for target in targets for one in (target.app, target.ops))
-        self._remember = Batcher(store.receive_all, most=_MOST_TOGETHER)
+        self._remember = Batcher(store.deliveries.receive_all, most=_MOST_TOGETHER)
         self._others = others
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -31,5 +31,5 @@ class SyncReports:
             problem = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in problem["loc"]) or "the body"
             raise BadRequest(f"{place}: {problem['msg']}") from None
-        self._store.record_event(event)
+        self._store.deployments.report(event)
         return jsonify(outcome="accepted"), 202

@@ -81,7 +81,7 @@ class Notifier:
     def work(self) -> None:
         """One round: what is to be told now, and lost deliveries when it is time for that."""
         calls, errors = self._client.calls, self._client.errors
-        change = self._store.change_number()
+        change = self._store.totals.change_number()
         has_news = change != self._seen or bool(self._retries.due())
         if self._settings.shows_on_github and has_news and not self._must_wait():
             self._seen = change if self._tell() else -1
@@ -91,7 +91,7 @@ class Notifier:
                 self._attempt(f"deliveries of {repository}", repository, lambda: self._ask_again(repository))  # noqa: B023
         if self._client.calls != calls:
             more = {"github_calls": self._client.calls - calls, "github_errors": self._client.errors - errors}
-            self._store.add_totals(more)
+            self._store.totals.add(more)
 
     # --- deployments
 
@@ -99,7 +99,7 @@ class Notifier:
         """False: there is more to tell, as soon as GitHub takes it."""
         since = datetime.now(UTC) - timedelta(days=limits.TELL_DAYS)
         is_all = True
-        for one in news(self._store.untold(since)):
+        for one in news(self._store.notices.pending(since)):
             if self._stopping.is_set() or self._must_wait():
                 return False
             repository = RepoPath.parse(one.deployment.app).repository
@@ -117,11 +117,11 @@ class Notifier:
         if one.state:
             github_id = one.github_id or self._github_deployment(deployment)
             self._post(deployment, f"deployments/{github_id}/statuses", self._deployment_status(one))
-            self._store.note_told(deployment.id, state=one.state)
+            self._store.notices.record(deployment.id, state=one.state)
         if one.status:
             self._post(deployment, f"statuses/{deployment.commit}", self._commit_status(deployment, one.status))
-            self._store.note_told(deployment.id, status=str(one.status))
-        self._store.note_told(deployment.id, changed=deployment.changed, seen=deployment.state)
+            self._store.notices.record(deployment.id, status=str(one.status))
+        self._store.notices.record(deployment.id, changed=deployment.changed, seen=deployment.state)
 
     def _github_deployment(self, deployment: Deployment) -> int:
         """GitHub's id for it. It may be there already, when we ended before that was noted."""
@@ -142,7 +142,7 @@ class Notifier:
                 "production_environment": deployment.environment.startswith("prod"),
             }
             found = self._post(deployment, "deployments", body)["id"]
-        self._store.note_told(deployment.id, github_id=found)
+        self._store.notices.record(deployment.id, github_id=found)
         return int(found)
 
     def _deployment_status(self, one: Notification) -> dict[str, object]:
@@ -191,7 +191,7 @@ class Notifier:
             path = f"hooks/{hook['id']}/deliveries"
             attempts = [Attempt.parse(one) for one in self._client.get(repository, path, per_page="100")]
             now = datetime.now(UTC)
-            settled = self._store.settled_deliveries({one.guid for one in lost(attempts, now)})
+            settled = self._store.deliveries.settled({one.guid for one in lost(attempts, now)})
             for one in to_ask_for(attempts, settled, now):
                 if self._must_wait():
                     return

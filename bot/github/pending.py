@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bot.limits import MAX_STATUS
 from bot.model.names import RepoPath
-from bot.store.github_notices import Untold
+from bot.store.github_notices import PendingNotice
 from bot.store.tables import Deployment
 
 # https://docs.github.com/en/rest/deployments/statuses and https://docs.github.com/en/rest/commits/statuses
@@ -46,29 +46,29 @@ class Notification:
     status: Status | None
 
 
-def news(untold: Iterable[Untold]) -> list[Notification]:
+def news(untold: Iterable[PendingNotice]) -> list[Notification]:
     """For each of them, in their order."""
     return [_news(one) for one in untold]
 
 
-def _news(one: Untold) -> Notification:
-    state, status = _state(one), _status(one.deployment, one.note.status is not None)
+def _news(one: PendingNotice) -> Notification:
+    state, status = _state(one), _status(one.deployment, one.notice.status is not None)
     return Notification(
         one.deployment,
-        one.note.github_id,
-        state if state != one.note.state else None,
-        status if status and str(status) != one.note.status else None,
+        one.notice.github_id,
+        state if state != one.notice.state else None,
+        status if status and str(status) != one.notice.status else None,
     )
 
 
-def _state(one: Untold) -> State | None:
+def _state(one: PendingNotice) -> State | None:
     deployment = one.deployment
     if deployment.state in ("refused", "skipped"):
         return None  # GitHub would show an environment where nothing ever was
     if deployment.state == "failed":
         return "failure" if deployment.ops_commit else "error"  # it never came so far as to run
     if deployment.state == "superseded" or one.is_replaced:
-        return "inactive" if one.note.github_id else None
+        return "inactive" if one.notice.github_id else None
     return _STATES[deployment.state]
 
 

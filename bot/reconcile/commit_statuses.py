@@ -74,7 +74,7 @@ class CommitStatuses:
                 for one in deliveries:
                     if one.repository == name:
                         said = self._follow(name, one)
-                        self._store.finish_deliveries([one.id], "ignored" if said else "processed", said)
+                        self._store.deliveries.finish([one.id], "ignored" if said else "processed", said)
                 self._retries.succeeded(name)
             except DppctlError as error:
                 self._retries.failed(name)
@@ -95,14 +95,14 @@ class CommitStatuses:
         deployments = [found for target in targets if (found := self._deployment(target, sha))]
         for deployment in deployments:
             if event := report(status, deployment):
-                self._store.record_event(event)
+                self._store.deployments.report(event)
                 fields = (event.app, event.environment, sha, event.phase, status["context"])
                 _log.info("status app=%s environment=%s ops_commit=%s phase=%s context=%s", *fields)
         return None if deployments else f"no deployment is part of {sha[:12]}"
 
     def _deployment(self, target: Target, sha: str) -> Deployment | None:
         """The newest that is in this commit: they name the branch's head, which may hold more than one deployment."""
-        for one in self._store.deployments(_NEWEST, str(target.app), target.environment):
+        for one in self._store.deployments.newest(_NEWEST, str(target.app), target.environment):
             if one.ops_commit and self._ops[target.ops.repository].holds(one.ops_commit, sha):
                 return one
         return None

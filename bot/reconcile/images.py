@@ -17,7 +17,7 @@ from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
 from bot.reconcile.observe import AppState
 from bot.settings import Settings
-from bot.store.pending_builds import ImageFor
+from bot.store.pending_builds import PendingBuild
 from bot.store.store import Store
 
 _log = logging.getLogger("dppctl.bot")
@@ -54,9 +54,9 @@ class ImageResolver:
         """End what is built for something else than what is due, or was asked for by hand."""
         places = {(one.target.environment, one.values.source.ref, one.values.source.commit) for one in due}
         by_hand = {deployment for deployment, _ in self.asked.values()}
-        for one in self.store.building(str(look.app)):
+        for one in self.store.builds.of_app(str(look.app)):
             if (one.environment, one.ref, one.commit) not in places and one.id not in by_hand:
-                self.store.end_build(one.id, "superseded", "something else is to run there")
+                self.store.builds.end(one.id, "superseded", "something else is to run there")
         keys = {self.key(look, update) for update in due} | {key for _, key in self.asked.values()}
         self.builds.keep(look.app, keys)
 
@@ -83,8 +83,10 @@ class ImageResolver:
         if kind is None:
             return update
         source = update.values.source
-        wanted = ImageFor(str(look.app), update.target.environment, source.ref, source.commit, update.values.request)
-        if (error := self.store.failed_build(wanted)) is not None:
+        wanted = PendingBuild(
+            str(look.app), update.target.environment, source.ref, source.commit, update.values.request
+        )
+        if (error := self.store.builds.failure(wanted)) is not None:
             return Waiting(None, f"it has no image: {error.partition(chr(10))[0]}")
         try:
             if isinstance(kind, Ready):
@@ -98,27 +100,27 @@ class ImageResolver:
 
     def _found(self, key: Key) -> str | None:
         """The image of these files: first the one that was deployed before, whatever its tag names now."""
-        known = self.store.built_image(str(key.app), key.tree)
+        known = self.store.images.find(str(key.app), key.tree)
         try:
             if known and self.shop.registry.digest(Reference.parse(known)):
                 return known
             if image := self.shop.tagged(key.app, key.tree):
-                self.store.remember_image(str(key.app), key.tree, image)
+                self.store.images.record(str(key.app), key.tree, image)
                 return image
         except RegistryDeniedError as error:  # some say so of what is not there yet; the push will tell
             _log.info("registry app=%s answer=%s", key.app, error)
         return None
 
     def _build(
-        self, look: AppState, update: Update, kind: FromDockerfile | Default, wanted: ImageFor, key: Key
+        self, look: AppState, update: Update, kind: FromDockerfile | Default, wanted: PendingBuild, key: Key
     ) -> Waiting:
         error = self.builds.take_error(key)
         if isinstance(error, BuildPutOffError):
             return self._put_off(wanted, str(error))
         destination = self.shop.means.destination(key.app, key.tree)
-        deployment = self.store.record_build(wanted, f"building {destination}")
+        deployment = self.store.builds.record(wanted, f"building {destination}")
         if isinstance(error, BuildError):
-            self.store.end_build(deployment, "failed", str(error))
+            self.store.builds.end(deployment, "failed", str(error))
             return Waiting(deployment, f"it has no image: {str(error).partition(chr(10))[0]}")
         if not self.builds.join(key, deployment):
             # All that it needs is taken from git now: the mirror belongs to this thread.
@@ -132,12 +134,12 @@ class ImageResolver:
             self.builds.start(key, work, deployment)
         return Waiting(deployment, f"building its image {destination}")
 
-    def _put_off(self, wanted: ImageFor, why: str) -> Waiting:
+    def _put_off(self, wanted: PendingBuild, why: str) -> Waiting:
         """What may pass by itself is waited for, but not forever."""
-        deployment = self.store.record_build(wanted, f"waiting: {why}")
-        since = self.store.deployment(deployment)
+        deployment = self.store.builds.record(wanted, f"waiting: {why}")
+        since = self.store.deployments.get(deployment)
         if since and since.created < datetime.now(UTC) - timedelta(seconds=BUILD_PATIENCE_SECONDS):
-            self.store.end_build(deployment, "failed", why)
+            self.store.builds.end(deployment, "failed", why)
             return Waiting(deployment, f"it has no image: {why}")
         return Waiting(deployment, why, retry=True)
 
@@ -150,8 +152,8 @@ def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[Repo
     """`on_end` is called when a build of an app has ended. Raises DppctlError for a builder that does not work."""
     builds = BuildQueue(
         settings.build_concurrency,
-        store.append_log,
-        lambda key, image: store.remember_image(str(key.app), key.tree, image),
+        store.deployments.append_log,
+        lambda key, image: store.images.record(str(key.app), key.tree, image),
         on_end,
     )
     return ImageResolver(make_image_service(settings), store, builds)

@@ -58,11 +58,11 @@ class ManualDeploys:
             self._finish(request, "failed" if isinstance(error, GitError) else "refused", str(error))
 
     def _wait(self, request: DeployRequest, waiting: Waiting) -> None:
-        found = self._store.deployment(waiting.deployment) if waiting.deployment else None
+        found = self._store.deployments.get(waiting.deployment) if waiting.deployment else None
         if found is None or found.ended:
             self._finish(request, "failed", waiting.message, waiting.deployment)
             return
-        self._store.note_request(request.id, found.id)
+        self._store.requests.link(request.id, found.id)
         if waiting.retry:
             self._not_before[request.id] = time.monotonic() + RETRY_BY_HAND_SECONDS
 
@@ -70,7 +70,7 @@ class ManualDeploys:
         self._imaging.asked.pop(request.id, None)
         if self._reconciler.stopping:
             return  # it waits for the next start
-        self._store.finish_request(request.id, state, message, deployment)
+        self._store.requests.finish(request.id, state, message, deployment)
         fields = (request.id, request.app, request.environment, request.ref, state)
         _log.info("by hand request=%s app=%s environment=%s ref=%s state=%s", *fields)
 
@@ -92,7 +92,7 @@ class ManualDeploys:
         present = read_values(target, text)
         if present and present.request == request.id:  # the bot ended between its push and noting it
             ops_commit = ops.last_change(target)
-            return self._store.record_update(update, ops_commit), f"ops repo commit {ops_commit[:12]}"
+            return self._store.deployments.record(update, ops_commit), f"ops repo commit {ops_commit[:12]}"
         ready = self._imaging.ask(look, update, request.id)
         if isinstance(ready, Waiting):
             return ready
@@ -101,7 +101,7 @@ class ManualDeploys:
         result = self._reconciler.write(target.ops.repository, [update])[target]
         if isinstance(result, DppctlError):
             raise result
-        return self._store.record_update(update, result), f"ops repo commit {result[:12]}{message}"
+        return self._store.deployments.record(update, result), f"ops repo commit {result[:12]}{message}"
 
     def _target(self, request: DeployRequest) -> Target:
         mine = [target for target in self._targets if str(target.app) == request.app]
@@ -123,16 +123,16 @@ class ManualDeploys:
     def _hold(self, look: AppState, target: Target, choice: Choice) -> str:
         """Keep what is deployed now from being undone at the next look: until something new would be deployed."""
         place = (str(target.app), target.environment)
-        there = next((one for one in self._store.holds() if (one.app, one.environment) == place), None)
+        there = next((one for one in self._store.holds.all() if (one.app, one.environment) == place), None)
         if there and there.until_ref is None:
             return ""  # a person's; it stays
         usual = self._automatic(look, target)
         usual_ref = usual.ref if isinstance(usual, Choice) else None
         if usual_ref is None or usual_ref == choice.ref:
-            self._store.release(*place)
+            self._store.holds.release(*place)
             return ""
         reason = f"{short(choice.ref.name)} was deployed by hand instead of {short(usual_ref.name)}"
-        self._store.hold(*place, reason, until=(usual_ref.name, look.tree(usual_ref)))
+        self._store.holds.set(*place, reason, until=(usual_ref.name, look.tree(usual_ref)))
         return f"; it stays until {short(usual_ref.name)} is something new"
 
 

@@ -30,8 +30,8 @@ class AppState:
         """What each environment should run. `with_baseline`: old tags count too."""
         refs = self.mirror.refs()
         tags = {ref.name: ref.commit for ref in refs if ref.name.startswith("refs/tags/")}
-        appeared = self.store.see_tags(self.app.repository, tags)
-        baseline = self.store.baseline(str(self.app), appeared)
+        appeared = self.store.tags.see(self.app.repository, tags)
+        baseline = self.store.tags.baseline(str(self.app), appeared)
         configs = self._configs({ref.commit for ref in refs})
         states = [RefState(ref, configs[ref.commit], appeared.get(ref.name)) for ref in refs]
         return choose(self.app, self.targets, states, None if with_baseline else baseline)

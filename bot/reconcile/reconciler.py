@@ -56,7 +56,7 @@ class Reconciler:
             self.failed.pop(name, None)
             self.notes[name] = []
         texts = self._refresh(apps)
-        holds = {(one.app, one.environment): one for one in self._store.holds()}
+        holds = {(one.app, one.environment): one for one in self._store.holds.all()}
         updates: list[Update] = []
         for app in apps:
             if app.repository not in self._unread and not self.stopping:
@@ -94,10 +94,10 @@ class Reconciler:
         if ops.head != self._noted.get(name):
             written = {one.ops_commit: one for one in ops.written()}
             known = {(str(target.app), target.environment) for target in self._targets}
-            for ops_commit in reversed(self._store.unknown(list(written))):
+            for ops_commit in reversed(self._store.deployments.unrecorded(list(written))):
                 one = written[ops_commit]
                 if (one.app, one.environment) in known:
-                    self._store.record_commit(ops_commit, one.app, one.environment, one.ref, one.commit)
+                    self._store.deployments.record_commit(ops_commit, one.app, one.environment, one.ref, one.commit)
             self._noted[name] = ops.head
         return ops.texts(targets)
 
@@ -108,7 +108,7 @@ class Reconciler:
             ops_commit = results.get(update.target)
             if isinstance(ops_commit, str):
                 self.commits += 1
-                self._store.record_update(update, ops_commit)
+                self._store.deployments.record(update, ops_commit)
                 fields = (update.target.app, update.target.environment, update.values.source.commit, ops_commit)
                 _log.info("deploying app=%s environment=%s commit=%s ops_commit=%s", *fields)
         self._noted[name] = self._ops[name].head
@@ -181,7 +181,7 @@ class Reconciler:
     def _is_held(self, look: AppState, choice: Choice, hold: Hold) -> bool:
         if hold.until_ref is None or (hold.until_ref, hold.until_tree) == (choice.ref.name, look.tree(choice.ref)):
             return True
-        self._store.release(hold.app, hold.environment)
+        self._store.holds.release(hold.app, hold.environment)
         return False
 
     def _is_skipped(self, look: AppState, choice: Choice, hold: Hold | None) -> bool:
@@ -195,7 +195,7 @@ class Reconciler:
         skip = Skip(look.app, choice.target.environment, choice.ref, message)
         self.notes[look.app.repository].append(f"{skip.environment}: not deployed, {message}")
         by_itself = hold is not None and hold.until_ref is not None  # what runs now is what a person wants: no news
-        if not by_itself and not self.stopping and self._store.record_skip(skip):
+        if not by_itself and not self.stopping and self._store.deployments.skip(skip):
             fields = (skip.app, skip.environment, short(skip.ref.name), message)
             _log.info("skipped app=%s environment=%s ref=%s reason=%s", *fields)
         return True
@@ -203,7 +203,7 @@ class Reconciler:
     def _refuse(self, refusal: Refusal) -> None:
         where = f"{refusal.environment}: " if refusal.environment else ""
         self.notes[refusal.app.repository].append(f"{where}refused, {refusal.message}")
-        if not self.stopping and self._store.record_refusal(refusal):
+        if not self.stopping and self._store.deployments.refuse(refusal):
             fields = (refusal.app, refusal.environment, short(refusal.ref.name), refusal.message)
             _log.warning("refused app=%s environment=%s ref=%s reason=%s", *fields)
 

@@ -1,1 +1,1 @@
-"""What the bot remembers: the database, its tables, and one file for each subject."""
+"""What the bot remembers: one database, its tables, and a class for each subject that reads and writes them."""

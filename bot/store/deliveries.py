@@ -1,13 +1,12 @@
-"""The part of the store that keeps deliveries: each is written down before it is answered, and taken once."""
+"""Webhook deliveries: each is recorded before it is answered, and taken once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from operator import attrgetter
 from typing import Any, Literal
 
-from sqlalchemy import Executable, delete, select, update
+from sqlalchemy import delete, select, update
 
 from bot.store.database import Database
 from bot.store.tables import Delivery, DeliveryState
@@ -15,7 +14,7 @@ from bot.store.tables import Delivery, DeliveryState
 
 @dataclass(frozen=True)
 class NewDelivery:
-    """A delivery as it comes in. `ignored` is why there is nothing to do; None: the bot is to look."""
+    """A delivery as it comes in. `ignored` is why the bot has nothing to do; None: it has."""
 
     id: str
     event: str
@@ -28,7 +27,7 @@ class NewDelivery:
 
     @property
     def state(self) -> DeliveryState:
-        """Its first one."""
+        """Return the state that the delivery begins in."""
         return "received" if self.ignored is None else "ignored"
 
 
@@ -36,82 +35,84 @@ class NewDelivery:
 Arrival = Literal["new", "again", "seen"]
 
 
-class Deliveries(Database):
-    """Deliveries."""
+class Deliveries:
+    """Deliveries, from their arrival to what the bot did about them."""
 
-    def receive(self, new: NewDelivery) -> Arrival:
-        """Remember a delivery."""
-        return self.receive_all([new])[0]
+    def __init__(self, database: Database) -> None:
+        """Keep deliveries in `database`."""
+        self._database = database
+        # Made once, and run without a session: every delivery waits for this.
+        self._insert_new = database.insert(Delivery).on_conflict_do_nothing().returning(Delivery.id)
 
-    def receive_all(self, new: Sequence[NewDelivery]) -> list[Arrival]:
-        """Remember deliveries, in one transaction; what each of them is, in their order."""
+    def receive(self, delivery: NewDelivery) -> Arrival:
+        """Record a delivery. Return whether it is new."""
+        return self.receive_all([delivery])[0]
+
+    def receive_all(self, deliveries: Sequence[NewDelivery]) -> list[Arrival]:
+        """Record deliveries, in one transaction. Return whether each of them is new, in their order."""
         now = datetime.now(UTC)
         rows = [
             {
-                "id": one.id,
-                "event": one.event,
-                "repository": one.repository,
-                "ref": one.ref,
-                "before": one.before,
-                "after": one.after,
-                "status": one.status,
-                "state": one.state,
-                "reason": one.ignored,
+                "id": delivery.id,
+                "event": delivery.event,
+                "repository": delivery.repository,
+                "ref": delivery.ref,
+                "before": delivery.before,
+                "after": delivery.after,
+                "status": delivery.status,
+                "state": delivery.state,
+                "reason": delivery.ignored,
                 "received": now,
             }
-            for one in sorted(new, key=attrgetter("id"))  # in one order, so that two who do this never block each other
+            for delivery in sorted(deliveries, key=attrgetter("id"))  # so that two who do this never block each other
         ]
         arrivals: list[Arrival] = []
-        with self._writing.begin() as connection:
-            made = set(connection.scalars(self._new_deliveries, rows))
-            for one in new:
-                if one.id in made:
-                    made.remove(one.id)
+        with self._database.write_connection() as connection:
+            inserted = set(connection.scalars(self._insert_new, rows))
+            for delivery in deliveries:
+                if delivery.id in inserted:
+                    inserted.remove(delivery.id)
                     arrivals.append("new")
                     continue
-                failed = (Delivery.id == one.id) & (Delivery.state == "failed")
-                values = {"state": one.state, "reason": one.ignored, "received": now, "finished": None}
+                failed = (Delivery.id == delivery.id) & (Delivery.state == "failed")
+                values = {"state": delivery.state, "reason": delivery.ignored, "received": now, "finished": None}
                 again = connection.execute(update(Delivery).where(failed).values(values)).rowcount
                 arrivals.append("again" if again else "seen")
         return arrivals
 
-    @cached_property
-    def _new_deliveries(self) -> Executable:
-        # Made once, and run without a session: every delivery waits for this.
-        return self._insert(Delivery).on_conflict_do_nothing().returning(Delivery.id)
-
-    def take_deliveries(self, limit: int = 1000) -> Sequence[Delivery]:
-        """Those that wait for the bot, the oldest first. They wait until `finish_deliveries`, also after a crash."""
+    def take(self, limit: int = 1000) -> Sequence[Delivery]:
+        """Return the deliveries that wait for the bot, oldest first. They wait until `finish`, also after a crash."""
         waiting = select(Delivery).where(Delivery.state == "received").order_by(Delivery.received).limit(limit)
-        with self._reads() as session:
+        with self._database.read() as session:
             return session.scalars(waiting).all()
 
-    def finish_deliveries(self, ids: Iterable[str], state: DeliveryState, reason: str | None = None) -> None:
-        """What became of them."""
-        mine = Delivery.id.in_(list(ids)) & (Delivery.state == "received")
-        with self._writes() as session:
-            session.execute(update(Delivery).where(mine).values(state=state, reason=reason, finished=datetime.now(UTC)))
+    def finish(self, ids: Iterable[str], state: DeliveryState, reason: str | None = None) -> None:
+        """Record what the bot did about deliveries that waited."""
+        taken = Delivery.id.in_(list(ids)) & (Delivery.state == "received")
+        values = {"state": state, "reason": reason, "finished": datetime.now(UTC)}
+        with self._database.write() as session:
+            session.execute(update(Delivery).where(taken).values(values))
 
-    def settled_deliveries(self, ids: Iterable[str]) -> set[str]:
-        """Those that are here already and did not fail."""
-        mine = Delivery.id.in_(list(ids)) & (Delivery.state != "failed")
-        with self._reads() as session:
-            return set(session.scalars(select(Delivery.id).where(mine)))
+    def settled(self, ids: Iterable[str]) -> set[str]:
+        """Return those of these ids that have arrived and did not fail."""
+        known = Delivery.id.in_(list(ids)) & (Delivery.state != "failed")
+        with self._database.read() as session:
+            return set(session.scalars(select(Delivery.id).where(known)))
 
-    def recover_deliveries(self, repository: str) -> None:
-        """What failed for this repository has been done after all."""
-        mine = (Delivery.repository == repository) & (Delivery.state == "failed")
-        done = {"state": "processed", "reason": "at a later try", "finished": datetime.now(UTC)}
-        with self._writes() as session:
-            session.execute(update(Delivery).where(mine).values(done))
+    def recover(self, repository: str) -> None:
+        """Record that what failed for a repository has been done after all."""
+        failed = (Delivery.repository == repository) & (Delivery.state == "failed")
+        values = {"state": "processed", "reason": "at a later try", "finished": datetime.now(UTC)}
+        with self._database.write() as session:
+            session.execute(update(Delivery).where(failed).values(values))
 
-    def forget_deliveries(self, before: datetime) -> None:
-        """Remove the records of what was done with long ago."""
+    def forget(self, before: datetime) -> None:
+        """Remove the records of deliveries that arrived before this time, unless they wait."""
         old = (Delivery.received < before) & (Delivery.state != "received")
-        with self._writes() as session:
+        with self._database.write() as session:
             session.execute(delete(Delivery).where(old))
 
-    def deliveries(self, limit: int = 100) -> Sequence[Delivery]:
-        """The newest first."""
-        with self._reads() as session:
+    def newest(self, limit: int = 100) -> Sequence[Delivery]:
+        """Return the newest deliveries, newest first."""
+        with self._database.read() as session:
             return session.scalars(select(Delivery).order_by(Delivery.received.desc()).limit(limit)).all()

@@ -1,22 +1,48 @@
-"""What happens to the rows of a deployment, in a transaction of whoever changes one."""
+"""What changes the rows of a deployment, within the transaction of whoever changes it."""
 
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bot.limits import MAX_LOG_BYTES
-from bot.store.tables import OPEN, Deployment, DeploymentEvent, LogChunk, Total
-
-CHANGES = "changes"  # the total that counts what pages show
-
-
-def changed(session: Session) -> None:
-    """To be called last in a transaction: on PostgreSQL others wait here until it is over."""
-    session.execute(update(Total).where(Total.name == CHANGES).values(value=Total.value + 1))
+from bot.store.database import upsert
+from bot.store.tables import OPEN, Deployment, DeploymentEvent, LogChunk
 
 
-def note(
+def ensure(
+    session: Session, key: str, ops_commit: str | None, app: str, environment: str, ref: str, commit: str
+) -> Deployment:
+    """Return the deployment with this key, locked, creating it when it is new.
+
+    The bot and sync may each be the first to report it. A deployment that was building for the same commit becomes
+    the ops commit's. One that has a new ops commit supersedes the environment's older ones.
+    """
+    by_key = select(Deployment).where(Deployment.key == key).with_for_update()
+    if ops_commit and not session.scalar(by_key) and (built := _building(session, app, environment, ref, commit)):
+        built.key, built.ops_commit, built.state = ops_commit, ops_commit, "waiting"
+        session.flush()
+        supersede_older(session, built)
+        return built
+    now = datetime.now(UTC)
+    row = {
+        "app": app,
+        "environment": environment,
+        "ref": ref,
+        "commit": commit,
+        "ops_commit": ops_commit,
+        "state": "waiting",
+        "created": now,
+        "changed": now,
+    }
+    is_new = upsert(session, Deployment, {"key": key}, row, update={})
+    deployment = session.scalars(by_key).one()
+    if is_new and ops_commit:
+        supersede_older(session, deployment)
+    return deployment
+
+
+def add_event(
     session: Session,
     deployment: Deployment,
     time: datetime,
@@ -24,26 +50,26 @@ def note(
     message: str,
     receipt: dict[str, object] | None = None,
 ) -> None:
-    """This happened to it."""
+    """Append an event to a deployment, which has changed at that time."""
     deployment.changed = time
     session.add(DeploymentEvent(deployment_id=deployment.id, time=time, phase=phase, message=message, receipt=receipt))
 
 
-def supersede(session: Session, deployment: Deployment) -> None:
-    """End what is open of the environment's older ones. Not left to sync, so that a crash leaves none open."""
+def supersede_older(session: Session, deployment: Deployment) -> None:
+    """End the environment's older deployments that are open. Not left to sync, so that a crash leaves none open."""
     older = select(Deployment).where(
         Deployment.app == deployment.app,
         Deployment.environment == deployment.environment,
         Deployment.state.in_(OPEN),
         Deployment.id < deployment.id,
     )
-    for one in session.scalars(older.with_for_update()):
-        one.state = "superseded"
-        note(session, one, now(), "superseded", f"by {deployment.commit[:12]}")
+    for superseded in session.scalars(older.with_for_update()):
+        superseded.state = "superseded"
+        add_event(session, superseded, datetime.now(UTC), "superseded", f"by {deployment.commit[:12]}")
 
 
-def append(session: Session, deployment: Deployment, lines: str) -> None:
-    """To its log, of which the newest MAX_LOG_BYTES are kept."""
+def append_log(session: Session, deployment: Deployment, lines: str) -> None:
+    """Append lines to a deployment's log, of which the newest MAX_LOG_BYTES are kept."""
     data = lines.replace("\0", "").encode(errors="replace")
     kept = data[-MAX_LOG_BYTES:]
     session.add(LogChunk(deployment_id=deployment.id, text=kept.decode(errors="ignore")))
@@ -61,6 +87,13 @@ def append(session: Session, deployment: Deployment, lines: str) -> None:
             session.execute(delete(LogChunk).where(LogChunk.id == chunk.id))
 
 
-def now() -> datetime:
-    """In UTC."""
-    return datetime.now(UTC)
+def _building(session: Session, app: str, environment: str, ref: str, commit: str) -> Deployment | None:
+    """Return the newest deployment whose image was built for this commit, locked."""
+    built = select(Deployment).where(
+        Deployment.app == app,
+        Deployment.environment == environment,
+        Deployment.ref == ref,
+        Deployment.commit == commit,
+        Deployment.state == "building",
+    )
+    return session.scalar(built.order_by(Deployment.id.desc()).with_for_update())

@@ -1,4 +1,4 @@
-"""The part of the store that keeps what GitHub was told, so that it is told the rest after a restart."""
+"""What GitHub was notified of, so that it gets the rest after a restart."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,26 +7,31 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from bot.store.database import Database
+from bot.store.database import Database, upsert
 from bot.store.tables import Deployment, Notice
 
 
 @dataclass(frozen=True)
-class Untold:
-    """A deployment that GitHub may have to be told of."""
+class PendingNotice:
+    """A deployment that GitHub may have to be notified of."""
 
     deployment: Deployment
-    note: Notice
-    is_replaced: bool  # it succeeded, and a newer one for its environment did too
+    notice: Notice  # what GitHub knows of it already
+    is_replaced: bool  # it succeeded, and a newer deployment for its environment did too
 
 
-class GitHubNotices(Database):
-    """Notes of what GitHub was told."""
+class Notices:
+    """What GitHub knows of each deployment."""
 
-    def untold(self, since: datetime) -> list[Untold]:
-        """What changed after GitHub was told last, the oldest deployment first; what changed before `since` is dropped.
+    def __init__(self, database: Database) -> None:
+        """Keep notices in `database`."""
+        self._database = database
 
-        Besides those, whenever it was: what GitHub shows as running though another one does now.
+    def pending(self, since: datetime) -> list[PendingNotice]:
+        """Return the deployments that changed after GitHub was notified last, the oldest first.
+
+        Changes before `since` are dropped. Besides those, whenever it was: the deployments that GitHub shows as
+        running though another one does now.
         """
         newer = aliased(Deployment)
         running = (
@@ -45,14 +50,17 @@ class GitHubNotices(Database):
             .where(fresh | stale)
             .order_by(Deployment.id)
         )
-        with self._reads() as session:
+        with self._database.read() as session:
             return [
-                Untold(one, note or Notice(deployment_id=one.id), one.state == "succeeded" and one.id < newest)
-                for one, note, newest in session.execute(wanted)
+                PendingNotice(
+                    deployment,
+                    notice or Notice(deployment_id=deployment.id),
+                    deployment.state == "succeeded" and deployment.id < newest,
+                )
+                for deployment, notice, newest in session.execute(wanted)
             ]
 
-    def note_told(self, deployment_id: int, **what: Any) -> None:
-        """GitHub was told this: fields of GitHubNote."""
-        insert = self._insert(Notice).values(deployment_id=deployment_id, **what)
-        with self._writes() as session:
-            session.connection().execute(insert.on_conflict_do_update(index_elements=["deployment_id"], set_=what))
+    def record(self, deployment_id: int, **changes: Any) -> None:
+        """Record what GitHub was notified of: columns of Notice, the others stay as they are."""
+        with self._database.write() as session:
+            upsert(session, Notice, {"deployment_id": deployment_id}, changes)

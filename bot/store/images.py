@@ -1,24 +1,25 @@
-"""The part of the store that keeps which image was built from which files."""
+"""Which image was built from which files of an app."""
 
 from datetime import UTC, datetime
 
-from bot.store.database import Database
+from bot.store.database import Database, upsert
 from bot.store.tables import BuiltImage
 
 
-class BuiltImages(Database):
-    """Images by app and tree."""
+class Images:
+    """Built images by app and git tree."""
 
-    def built_image(self, app: str, tree: str) -> str | None:
-        """What was built from these files, `HOST/NAME@sha256:…`."""
-        with self._reads() as session:
+    def __init__(self, database: Database) -> None:
+        """Keep images in `database`."""
+        self._database = database
+
+    def find(self, app: str, tree: str) -> str | None:
+        """Return the image that was built from these files, `HOST/NAME@sha256:…`, or None."""
+        with self._database.read() as session:
             found = session.get(BuiltImage, (app, tree))
             return found.image if found else None
 
-    def remember_image(self, app: str, tree: str, image: str) -> None:
-        """These files have this image from now on."""
-        new = {"image": image, "built": datetime.now(UTC)}
-        insert = self._insert(BuiltImage).values(app=app, tree=tree, **new)
-        with self._writes() as session:
-            keys = [BuiltImage.app, BuiltImage.tree]
-            session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=new))
+    def record(self, app: str, tree: str, image: str) -> None:
+        """Remember `image` (`HOST/NAME@sha256:…`) as what these files are built to, instead of an earlier one."""
+        with self._database.write() as session:
+            upsert(session, BuiltImage, {"app": app, "tree": tree}, {"image": image, "built": datetime.now(UTC)})

@@ -10,25 +10,26 @@ from typing import IO
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from bot.store.store import Store
+from bot.store.database import Database
 
 _LOCK = 0x6470706E  # any number that is ours
 
 
 class Leader:
-    """One bot's claim."""
+    """A bot's claim to be the one that reconciles."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        """Compete with the other bots on this database."""
+        self._database = database
         self._file: IO[str] | None = None
         self._connection: Connection | None = None
 
-    def is_mine(self) -> bool:
-        """Are we the one, now or since before? To be asked before each round: a lost connection is a lost claim."""
-        return self._holds_file() if self._store.is_sqlite else self._holds_lock()
+    def acquire(self) -> bool:
+        """Claim, and return whether this bot leads. Ask before each round: a lost connection is a lost claim."""
+        return self._holds_file() if self._database.is_sqlite else self._holds_lock()
 
-    def give_up(self) -> None:
-        """Let another one take over."""
+    def release(self) -> None:
+        """Let another bot take over."""
         if self._file:
             self._file.close()
         if self._connection:
@@ -37,9 +38,10 @@ class Leader:
         self._file = self._connection = None
 
     def _holds_file(self) -> bool:
+        """Lock the file beside SQLite's, or keep it locked."""
         if self._file:
             return True
-        file = open(f"{self._store.file}.leader", "w")  # noqa: SIM115 (it is kept)
+        file = open(f"{self._database.file}.leader", "w")  # noqa: SIM115 (it is kept)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -49,15 +51,16 @@ class Leader:
         return True
 
     def _holds_lock(self) -> bool:
+        """Take PostgreSQL's advisory lock, or check that the connection that has it lives."""
         try:
             if self._connection:
                 self._connection.execute(text("SELECT 1"))
                 return True
-            connection = self._store.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection = self._database.connect().execution_options(isolation_level="AUTOCOMMIT")
             if connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _LOCK}):
                 self._connection = connection
                 return True
             connection.close()
         except DBAPIError:
-            self.give_up()
+            self.release()
         return False

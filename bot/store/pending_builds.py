@@ -1,20 +1,22 @@
-"""The part of the store that keeps deployments which wait for an image."""
+"""Deployments that wait for an image, before there is an ops commit for them."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.store.deployment_changes import changed, note, now, supersede
-from bot.store.deployments import Deployments
+from bot.store.database import Database
+from bot.store.deployment_changes import add_event, ensure, supersede_older
 from bot.store.tables import Deployment, DeploymentEvent
+from bot.store.totals import count_change
 
 
 @dataclass(frozen=True)
-class ImageFor:
+class PendingBuild:
     """What an image is built for, before there is an ops commit."""
 
     app: str
@@ -25,48 +27,52 @@ class ImageFor:
 
     @property
     def key(self) -> str:
-        """The deployment's, until it has an ops commit."""
+        """Return the key of the deployment until it has an ops commit."""
         return hashlib.sha256("\n".join(["build", *map(str, vars(self).values())]).encode()).hexdigest()
 
 
-class ImageBuilds(Deployments):
-    """Deployments, and the builds that they begin with."""
+class PendingBuilds:
+    """The builds that deployments begin with."""
 
-    def record_build(self, wanted: ImageFor, message: str) -> int:
-        """How far the image for a deployment is; its id. Older ones for the environment are superseded."""
-        with self._writes() as session:
-            place = (wanted.app, wanted.environment, wanted.ref, wanted.commit)
-            deployment = self._ensure(session, wanted.key, None, *place)
+    def __init__(self, database: Database) -> None:
+        """Keep builds, which are deployments in the state `building`, in `database`."""
+        self._database = database
+
+    def record(self, build: PendingBuild, message: str) -> int:
+        """Record how far a build is, superseding older deployments for the environment. Return the deployment's id."""
+        with self._database.write() as session:
+            deployment = ensure(session, build.key, None, build.app, build.environment, build.ref, build.commit)
             deployment.state, deployment.error = "building", None
-            if _last_message(session, deployment) != ("building", message):
-                note(session, deployment, now(), "building", message)
-                supersede(session, deployment)
-                changed(session)
+            if _last_event(session, deployment) != ("building", message):
+                add_event(session, deployment, datetime.now(UTC), "building", message)
+                supersede_older(session, deployment)
+                count_change(session)
             return deployment.id
 
-    def end_build(self, deployment_id: int, state: Literal["failed", "superseded"], message: str) -> None:
-        """It does not come to a deployment. One that has ended meanwhile stays as it is."""
-        with self._writes() as session:
+    def end(self, deployment_id: int, state: Literal["failed", "superseded"], message: str) -> None:
+        """End a build that does not come to a deployment. One that has ended meanwhile stays as it is."""
+        with self._database.write() as session:
             deployment = session.get_one(Deployment, deployment_id, with_for_update=True)
             if deployment.state == "building":
                 deployment.state, deployment.error = state, message if state == "failed" else None
-                note(session, deployment, now(), state, message)
-                changed(session)
+                add_event(session, deployment, datetime.now(UTC), state, message)
+                count_change(session)
 
-    def failed_build(self, wanted: ImageFor) -> str | None:
-        """Why the same was not built before: only another commit helps."""
-        failed = (Deployment.key == wanted.key) & (Deployment.state == "failed")
-        with self._reads() as session:
+    def failure(self, build: PendingBuild) -> str | None:
+        """Return why this same build failed before, or None. Only another commit helps."""
+        failed = (Deployment.key == build.key) & (Deployment.state == "failed")
+        with self._database.read() as session:
             return session.scalar(select(Deployment.error).where(failed))
 
-    def building(self, app: str) -> Sequence[Deployment]:
-        """The app's deployments that wait for an image."""
-        mine = (Deployment.app == app) & (Deployment.state == "building")
-        with self._reads() as session:
-            return session.scalars(select(Deployment).where(mine)).all()
+    def of_app(self, app: str) -> Sequence[Deployment]:
+        """Return the app's deployments that wait for an image."""
+        waiting = (Deployment.app == app) & (Deployment.state == "building")
+        with self._database.read() as session:
+            return session.scalars(select(Deployment).where(waiting)).all()
 
 
-def _last_message(session: Session, deployment: Deployment) -> tuple[str, str] | None:
+def _last_event(session: Session, deployment: Deployment) -> tuple[str, str] | None:
+    """Return phase and message of a deployment's newest event."""
     events = select(DeploymentEvent.phase, DeploymentEvent.message).where(
         DeploymentEvent.deployment_id == deployment.id
     )

@@ -1,6 +1,6 @@
-"""What the bot remembers, behind one object: deliveries, deployments, requests, images, tags, what GitHub was told.
+"""What the bot remembers, behind one object with a part for each subject.
 
-What is deployed is decided from git; of what is here only holds, requests and the tags' times take part in that.
+What is deployed is decided from git; of what is kept here only holds, requests and the tags' times take part in that.
 """
 
 from collections.abc import Mapping
@@ -8,44 +8,55 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from bot.store.database import Database
 from bot.store.deliveries import Deliveries
-from bot.store.deployment_changes import CHANGES
-from bot.store.github_notices import GitHubNotices
-from bot.store.images import BuiltImages
-from bot.store.pending_builds import ImageBuilds
-from bot.store.requests import DeployRequests
-from bot.store.tables import Delivery, Deployment, DeployRequest, Total
+from bot.store.deployments import Deployments
+from bot.store.github_notices import Notices
+from bot.store.holds import Holds
+from bot.store.images import Images
+from bot.store.pending_builds import PendingBuilds
+from bot.store.requests import Requests
+from bot.store.tables import Delivery, Deployment, DeployRequest
 from bot.store.tags import Tags
+from bot.store.totals import Totals
 
 
 @dataclass(frozen=True)
 class Counts:
-    """For /metrics."""
+    """How many records are in each state, for /metrics."""
 
-    deliveries: dict[str, int]  # by state
-    deployments: dict[str, int]  # by state
+    deliveries: Mapping[str, int]  # by state
+    deployments: Mapping[str, int]  # by state
     queue: int  # deliveries and requests that wait for the bot
-    totals: dict[str, float]  # what `add_totals` added up
+    totals: Mapping[str, float]  # by name, see bot.store.totals
 
 
-class Store(Deliveries, ImageBuilds, DeployRequests, BuiltImages, Tags, GitHubNotices):
-    """The tables, behind what the bot and the receiver say."""
+class Store:
+    """The bot's memory. Safe to use from several threads; several processes may open the same database."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy URL, creating it when it is new. Raises DppctlError when that fails."""
+        self.database = Database(url)
+        self.deliveries = Deliveries(self.database)
+        self.deployments = Deployments(self.database)
+        self.builds = PendingBuilds(self.database)
+        self.images = Images(self.database)
+        self.requests = Requests(self.database)
+        self.holds = Holds(self.database)
+        self.tags = Tags(self.database)
+        self.notices = Notices(self.database)
+        self.totals = Totals(self.database)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()
 
     def counts(self) -> Counts:
-        """How many there are of each."""
-        with self._reads() as session:
+        """Count the deliveries and deployments by state and what waits for the bot."""
+        with self.database.read() as session:
             deliveries, deployments, requests = (
-                dict(iter(session.execute(select(of, func.count()).group_by(of))))
-                for of in (Delivery.state, Deployment.state, DeployRequest.state)
+                dict(iter(session.execute(select(state, func.count()).group_by(state))))
+                for state in (Delivery.state, Deployment.state, DeployRequest.state)
             )
-            totals = {one.name: one.value for one in session.scalars(select(Total).where(Total.name != CHANGES))}
         queue = deliveries.get("received", 0) + requests.get("waiting", 0)
-        return Counts(deliveries, deployments, queue, totals)
-
-    def add_totals(self, more: Mapping[str, float]) -> None:
-        """Count."""
-        with self._writes() as session:
-            for name, value in sorted(more.items()):
-                insert = self._insert(Total).values(name=name, value=value)
-                grown = {"value": Total.value + insert.excluded.value}
-                session.connection().execute(insert.on_conflict_do_update(index_elements=[Total.name], set_=grown))
+        return Counts(deliveries, deployments, queue, self.totals.read())

@@ -30,7 +30,7 @@ def deploy(app: str, environment: str, ref: str | None, config: Path) -> None:
     from cli.open_store import open_store, watch
 
     with open_store(config) as store:
-        request = _answered(store, store.request_deploy(app, environment, ref))
+        request = _answered(store, store.requests.add(app, environment, ref))
         if request.state == "refused":
             raise InputError(request.message)
         if request.deployment_id is None:
@@ -54,7 +54,7 @@ def _answered(store: "Store", identity: int) -> "DeployRequest":
 
     complain_at = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        request = store.deploy_request(identity)
+        request = store.requests.get(identity)
         assert request, "it was made a moment ago"  # noqa: S101
         if request.state != "waiting" or request.deployment_id is not None:  # its image may be built first
             return request

@@ -30,6 +30,6 @@ def deployments(config: Path, app: str | None, environment: str | None, limit: i
                 "changed": deployment.changed.isoformat(),
                 "error": deployment.error,
             }
-            for deployment in store.deployments(limit, app=app, environment=environment)
+            for deployment in store.deployments.newest(limit, app=app, environment=environment)
         ]
     click.echo(json.dumps(found, indent=1))

@@ -16,11 +16,11 @@ def logs(deployment: int, follow: bool, config: Path) -> None:
     from cli.open_store import find, open_store, unseen, watch
 
     with open_store(config) as store:
-        found, log = find(store, deployment), store.log(deployment)
+        found, log = find(store, deployment), store.deployments.log(deployment)
         click.echo(log, nl=False)
         if follow:
             for latest in watch(store, deployment):
-                found, now = latest, store.log(deployment)
+                found, now = latest, store.deployments.log(deployment)
                 click.echo(unseen(log, now), nl=False)
                 log = now
         if found.error:

@@ -110,9 +110,9 @@ def test_the_thread_looks_at_all_at_the_start_and_when_a_delivery_waits(story: S
     with running(story.loop):
         eventually(lambda: len(story.deployments()) == 1, "the start looks")
         story.app.tag("v1")
-        story.store.receive(NewDelivery("1", "push", "ann/app"))
+        story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
         eventually(lambda: len(story.deployments()) == 2, "the delivery is taken")
-        eventually(lambda: story.store.deliveries()[0].state == "processed", "the delivery is processed")
+        eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the delivery is processed")
     assert story.store.counts().totals["ops_commits"] == 2
 
 
@@ -121,10 +121,10 @@ def test_a_second_bot_waits_and_takes_over(story: Story, settings: Settings, bot
     with running(other):
         with running(story.loop):
             story.app.push(APP)
-            story.store.receive(NewDelivery("1", "push", "ann/app"))
+            story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
             eventually(lambda: story.deployments(), "one of them deploys")
         story.app.push({"file": "new"})
-        story.store.receive(NewDelivery("2", "push", "ann/app"))
+        story.store.deliveries.receive(NewDelivery("2", "push", "ann/app"))
         eventually(lambda: len(story.deployments()) == 2, "the other one goes on")
     assert len(story.ops.log()) == 3
 
@@ -134,12 +134,12 @@ def test_a_delivery_that_cannot_be_processed_fails_and_is_tried_again_by_itself(
     away = story.app.bare.with_suffix(".away")
     story.app.bare.rename(away)
     with running(story.loop):
-        story.store.receive(NewDelivery("1", "push", "ann/app"))
-        eventually(lambda: story.store.deliveries()[0].state == "failed", "the delivery fails")
-        assert "ann/app: git ls-remote: " in (story.store.deliveries()[0].reason or "")
+        story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
+        eventually(lambda: story.store.deliveries.newest()[0].state == "failed", "the delivery fails")
+        assert "ann/app: git ls-remote: " in (story.store.deliveries.newest()[0].reason or "")
         away.rename(story.app.bare)
         eventually(lambda: story.deployments() == [("staging", "waiting")], "it is tried again")
-        eventually(lambda: story.store.deliveries()[0].state == "processed", "the delivery says so")
+        eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the delivery says so")
 
 
 def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
@@ -160,7 +160,7 @@ def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
     story.app.push({"file": "2"})
     Loop(settings, story.targets, bot_git, story.store, lambda: None).reconcile(["ann/app"])
     assert story.deployments() == [("staging", "superseded"), ("staging", "superseded"), ("staging", "waiting")]
-    assert [one.ops_commit for one in story.store.deployments()] == git(
+    assert [one.ops_commit for one in story.store.deployments.newest()] == git(
         story.ops.bare, "rev-list", "-3", "master"
     ).split()
 
@@ -180,14 +180,14 @@ def test_a_push_elsewhere_in_the_repository_deploys_nothing_and_says_so(
     story = Story(forge, settings, bot_git, path="apps/one")
     config = CONFIG.replace("ann/app", "ann/app/apps/one")
     commit = story.app.push({f"apps/one/{name}": text for name, text in {**APP, ".dppctl.yaml": config}.items()})
-    story.store.receive(NewDelivery("1", "push", "ann/app"))
+    story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
     story.loop.take()
     story.app.push({"apps/two/file": "new"})
-    story.store.receive(NewDelivery("2", "push", "ann/app"))
+    story.store.deliveries.receive(NewDelivery("2", "push", "ann/app"))
     story.loop.take()
     assert story.runs("staging") == ("refs/heads/master", commit)
     assert len(story.deployments()) == 1
-    said = story.store.deliveries()[0]
+    said = story.store.deliveries.newest()[0]
     assert (said.id, said.state) == ("2", "processed")
     assert said.reason == f"staging: nothing changed below apps/one since master ({commit[:12]})"
     commit = story.app.push({"apps/one/file": "new"})

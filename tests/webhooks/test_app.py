@@ -9,7 +9,7 @@ from tests.support.receiver import PUSH, Headers, Receiver
 def test_a_signed_push_is_recorded_for_the_bot(receiver: Receiver) -> None:
     answer = receiver.deliver()
     assert (answer.status_code, answer.json()) == (202, {"delivery": "1", "outcome": "accepted"})
-    (record,) = receiver.store.take_deliveries()
+    (record,) = receiver.store.deliveries.take()
     assert (record.repository, record.ref, record.after) == ("ann/app", "refs/heads/master", "a" * 40)
 
 
@@ -21,21 +21,21 @@ def test_a_repeated_delivery_is_known(receiver: Receiver) -> None:
     receiver.deliver()
     answer = receiver.deliver()
     assert (answer.status_code, answer.json()["outcome"]) == (200, "seen before")
-    receiver.store.finish_deliveries(["1"], "processed", None)
+    receiver.store.deliveries.finish(["1"], "processed", None)
     assert receiver.deliver().status_code == 200
-    assert not receiver.store.take_deliveries()
+    assert not receiver.store.deliveries.take()
 
 
 def test_a_delivery_that_had_failed_is_taken_again(receiver: Receiver) -> None:
     receiver.deliver()
-    receiver.store.finish_deliveries(["1"], "failed", "git was away")
+    receiver.store.deliveries.finish(["1"], "failed", "git was away")
     assert receiver.deliver().status_code == 202
-    assert [one.id for one in receiver.store.take_deliveries()] == ["1"]
+    assert [one.id for one in receiver.store.deliveries.take()] == ["1"]
 
 
 def test_the_bot_is_told_the_registered_name_not_the_payloads(receiver: Receiver) -> None:
     receiver.deliver({**PUSH, "repository": {"full_name": "ANN/app"}})
-    assert [one.repository for one in receiver.store.take_deliveries()] == ["ann/app"]
+    assert [one.repository for one in receiver.store.deliveries.take()] == ["ann/app"]
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,22 @@ def test_what_is_refused_is_refused_in_json_and_leaves_no_trace(
 ) -> None:
     answer = receiver.deliver(payload, headers=headers)
     assert (answer.status_code, list(answer.json())) == (code, ["error"])
-    assert list(receiver.store.deliveries()) == []
+    assert list(receiver.store.deliveries.newest()) == []
 
 
 def test_another_repository_is_recorded_and_ignored(receiver: Receiver) -> None:
     answer = receiver.deliver({**PUSH, "repository": {"full_name": "bob/app"}})
     assert (answer.status_code, answer.json()["outcome"]) == (202, "ignored: the repository is not registered")
-    (record,) = receiver.store.deliveries()
+    (record,) = receiver.store.deliveries.newest()
     assert (record.state, record.reason) == ("ignored", "the repository is not registered")
-    assert not receiver.store.take_deliveries()
+    assert not receiver.store.deliveries.take()
 
 
 def test_sync_reports_with_its_token_only(receiver: Receiver) -> None:
     assert receiver.report().status_code == 202
     assert receiver.report(token="wrong").status_code == 401
     assert receiver.report(phase="excellent").status_code == 400
-    assert [one.state for one in receiver.store.deployments()] == ["running"]
+    assert [one.state for one in receiver.store.deployments.newest()] == ["running"]
 
 
 def test_an_ops_commits_link_leads_to_its_deployments_page(receiver: Receiver) -> None:

@@ -39,7 +39,7 @@ def test_each_is_taken_and_only_what_moves_a_branch_or_a_tag_wakes_the_bot(make_
             assert outcome in ("accepted", "ignored: the repository is not registered")
     assert {event for event, outcome in seen if outcome == "accepted"} == ACTED_ON
     assert seen["push", "accepted"] == 7
-    assert len(receiver.store.deliveries(limit=1000)) == PAYLOADS
+    assert len(receiver.store.deliveries.newest(limit=1000)) == PAYLOADS
 
 
 def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> None:
@@ -52,7 +52,7 @@ def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> N
             jsonschema.validate(payload[name], whole["definitions"]["status$event"]["properties"][name])
         headers: dict[str, str | None] = {"X-GitHub-Event": "status", "X-GitHub-Delivery": str(number)}
         assert receiver.deliver(payload, headers=headers).json()["outcome"] == "accepted"
-    records = receiver.store.deliveries()
+    records = receiver.store.deliveries.newest()
     assert [one.after for one in records] == [one["sha"] for one in examples]
     said = {"state": "failure", "context": "argocd/staging", "description": ("a b" + "c" * 2000)[:1000]}
     assert [one.status for one in records] == [said] * len(examples)
@@ -72,5 +72,5 @@ def test_a_push_of_each_kind_is_recorded(make_receiver: MakeReceiver, kind: str,
     payload = {**branch_created(), **changes}
     jsonschema.validate(payload, schema("push"))  # so GitHub would send it
     assert receiver.deliver(payload).json()["outcome"] == "accepted", kind
-    (record,) = receiver.store.deliveries()
+    (record,) = receiver.store.deliveries.newest()
     assert (record.ref, record.before, record.after) == tuple(payload[key] for key in ("ref", "before", "after"))

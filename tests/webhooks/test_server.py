@@ -33,7 +33,7 @@ def test_deliveries_are_taken_by_all_its_processes_and_none_is_lost(receiver: Re
     for number in range(40):  # no kept connection: each may meet another process
         assert sender.deliver(PUSH, headers={"X-GitHub-Delivery": f"d{number}"}).status_code == 202
         assert sender.deliver(PUSH, headers={"X-GitHub-Delivery": f"d{number}"}).status_code == 200
-    assert len(store.take_deliveries()) == 40
+    assert len(store.deliveries.take()) == 40
     metrics = requests.get(f"{receiver.address}/metrics", timeout=60).text
     assert 'dppctl_deliveries{outcome="received"} 40.0' in metrics
     assert "dppctl_queue_depth 40.0" in metrics

@@ -113,7 +113,7 @@ def test_a_crash_between_call_and_note_makes_no_second_deployment(story: GitHubS
     commit = story.push()
     story.github.fail(faults.BROKEN, "POST .*/deployments/", times=1)
     story.tell()
-    story.store.note_told(story.last().id, github_id=None)
+    story.store.notices.record(story.last().id, github_id=None)
     story.restart()
     story.tell()
     assert story.app.shown() == [("staging", commit, ["queued"])]

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.github.pending import Status, context, environment_name, first_line, news, summary
-from bot.store.github_notices import Untold
+from bot.store.github_notices import PendingNotice
 from bot.store.tables import ENDED, OPEN, Deployment, Notice
 
 
 def untold(
     state: str, *, note: Notice | None = None, error: str | None = None, ops: bool = True, replaced: bool = False
-) -> Untold:
+) -> PendingNotice:
     about = {"app": "ann/app", "environment": "staging", "ref": "refs/heads/master", "commit": "a" * 40}
     deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about)
-    return Untold(deployment, note or Notice(deployment_id=1), replaced)
+    return PendingNotice(deployment, note or Notice(deployment_id=1), replaced)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def untold(
         (untold("succeeded", replaced=True), None, Status("success", "deployed")),
     ],
 )
-def test_what_a_deployment_is_on_github(one: Untold, state: str | None, status: Status | None) -> None:
+def test_what_a_deployment_is_on_github(one: PendingNotice, state: str | None, status: Status | None) -> None:
     (told,) = news([one])
     assert (told.state, told.status) == (state, status)
 

@@ -81,11 +81,11 @@ def test_a_delivery_that_the_receiver_missed_arrives_after_all(story: GitHubStor
         number = hook(story, url)
         story.app.hooks[number]["config"]["url"] = "http://127.0.0.1:9/webhooks/github"  # it is away
         push_event(story)
-        assert story.store.deliveries()[0].event == "ping"
+        assert story.store.deliveries.newest()[0].event == "ping"
         story.app.hooks[number]["config"]["url"] = f"{url}/webhooks/github"
         story.restart(PUBLIC_URL=url)
         story.tell()
-        arrived = story.store.deliveries()[0]
+        arrived = story.store.deliveries.newest()[0]
         assert (arrived.event, arrived.state) == ("push", "received")
         assert [one["redelivery"] for one in story.app.deliveries[number]] == [False, False, True]
         story.restart()

@@ -31,10 +31,10 @@ def status(
 ) -> str | None:
     """What became of it, for people."""
     said = {"state": state, "context": context, "description": text}
-    number = f"status-{len(story.store.deliveries())}"
-    story.store.receive(NewDelivery(number, "status", repository, after=sha, status=said))
+    number = f"status-{len(story.store.deliveries.newest())}"
+    story.store.deliveries.receive(NewDelivery(number, "status", repository, after=sha, status=said))
     story.loop.take()
-    record = next(one for one in story.store.deliveries() if one.id == number)
+    record = next(one for one in story.store.deliveries.newest() if one.id == number)
     assert record.state != "received"
     return record.reason
 
@@ -47,7 +47,7 @@ def deployed(story: Story, **files: str) -> str:
 
 
 def events(story: Story) -> list[tuple[str, str]]:
-    one = story.store.deployment(story.last().id)
+    one = story.store.deployments.get(story.last().id)
     assert one
     return [(event.phase, event.message) for event in one.events][1:]
 
@@ -132,10 +132,10 @@ def test_an_ops_repo_that_is_away_is_asked_again(story: Story) -> None:
     away = story.ops.bare.with_suffix(".away")
     story.ops.bare.rename(away)
     said = {"state": "success", "context": "argocd/staging", "description": ""}
-    story.store.receive(NewDelivery("1", "status", "ann/ops", after=sha, status=said))
+    story.store.deliveries.receive(NewDelivery("1", "status", "ann/ops", after=sha, status=said))
     story.loop.take()
     story.loop.take()
-    assert [one.id for one in story.store.take_deliveries()] == ["1"]
+    assert [one.id for one in story.store.deliveries.take()] == ["1"]
     away.rename(story.ops.bare)
     story.loop._statuses._retries._next.clear()  # type: ignore[union-attr]
     story.loop.take()
@@ -153,7 +153,7 @@ def test_without_the_setting_statuses_end_nothing(forge: Forge, settings: Settin
 def test_a_push_to_the_ops_repo_wakes_sync(story: Story) -> None:
     deployed(story)
     before = story.changes
-    story.store.receive(NewDelivery("1", "push", "ann/ops"))
+    story.store.deliveries.receive(NewDelivery("1", "push", "ann/ops"))
     story.loop.take()
     assert story.changes == before + 1
-    assert [(one.state, one.reason) for one in story.store.deliveries()] == [("processed", "sync looks at it")]
+    assert [(one.state, one.reason) for one in story.store.deliveries.newest()] == [("processed", "sync looks at it")]

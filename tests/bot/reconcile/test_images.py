@@ -37,7 +37,7 @@ class ImageStory(Story):
         return found
 
     def phases(self, number: int) -> list[str]:
-        found = self.store.deployment(number)
+        found = self.store.deployments.get(number)
         assert found
         return [event.phase for event in found.events]
 
@@ -72,16 +72,16 @@ def test_what_staging_ran_goes_to_production_without_a_build_though_its_tag_name
         ("ref.name", "refs/heads/master"),
         ("source", "ann/app"),
     }
-    (deployment,) = images.store.deployments()
+    (deployment,) = images.store.deployments.newest()
     assert images.phases(deployment.id) == ["building", "committed"]
-    assert "busybox echo built" in images.store.log(deployment.id)
+    assert "busybox echo built" in images.store.deployments.log(deployment.id)
     registry.push(f"apps/ann/app:{tree}", labels={"made": "by somebody else"})
     images.app.push({}, message="another commit of the same files")
     images.app.tag("v1")
     images.reconcile()
     assert images.image("production") == images.image("staging")
     assert images.phases(images.last().id) == ["committed"]
-    assert images.store.log(images.last().id) == ""
+    assert images.store.deployments.log(images.last().id) == ""
 
 
 def test_a_failing_build_fails_the_deployment_once_and_the_next_commit_repairs_it(images: ImageStory) -> None:
@@ -106,7 +106,7 @@ def test_a_registry_that_is_away_is_waited_for(images: ImageStory, registry: Loc
     assert "is away" in images.loop._reconciler.failed["ann/app"]
     registry.start()
     images.settle()
-    found = images.store.deployment(images.last().id)
+    found = images.store.deployments.get(images.last().id)
     assert found
     assert [event.message.partition(" ")[0] for event in found.events] == ["waiting:", "building", "ops"]
 
@@ -114,7 +114,10 @@ def test_a_registry_that_is_away_is_waited_for(images: ImageStory, registry: Loc
 def test_a_newer_push_stops_the_build_of_the_older_one(images: ImageStory) -> None:
     images.push_app(DOCKERFILE.replace("echo built > /built", "sleep 600"))
     with running(images.loop):
-        eventually(lambda: "sleep 600" in images.store.log(images.last().id) if images.deployments() else False, "RUN")
+        eventually(
+            lambda: "sleep 600" in images.store.deployments.log(images.last().id) if images.deployments() else False,
+            "RUN",
+        )
         images.push_app()
         images.loop.wake("ann/app")
         eventually(lambda: images.deployments()[-1] == ("staging", "waiting"), "the newer one is built", SECONDS)
@@ -127,7 +130,7 @@ def test_two_environments_that_want_the_same_files_wait_for_one_build(images: Im
     images.app.tag("v1")
     images.settle()
     eventually(lambda: images.loop.take() or len(images.ops.log()) == 3, "both are deployed")
-    logs = [images.store.log(one.id) for one in images.store.deployments()]
+    logs = [images.store.deployments.log(one.id) for one in images.store.deployments.newest()]
     assert logs[0] == logs[1] != ""
     assert images.image("staging") == images.image("production")
 
@@ -136,13 +139,13 @@ def test_by_hand_an_image_is_built_too_and_a_look_meanwhile_does_not_stop_it(ima
     images.push_app()
     images.settle()
     images.app.push({"Dockerfile": DOCKERFILE.replace("built", "tried")}, branch="trial")
-    number = images.store.request_deploy("ann/app", "staging", "trial")
+    number = images.store.requests.add("ann/app", "staging", "trial")
     images.loop.take()
     images.reconcile()
 
     def done() -> DeployRequest | None:
         images.loop.take()
-        found = images.store.deploy_request(number)
+        found = images.store.requests.get(number)
         return found if found and found.state == "done" else None
 
     assert eventually(done, "it is deployed", SECONDS).deployment_id == images.last().id

@@ -7,21 +7,21 @@ from tests.support.stories.bot import Story
 
 
 def test_a_held_environment_stays_until_it_is_released(story: Story) -> None:
-    story.store.hold("ann/app", "staging", "elections")
+    story.store.holds.set("ann/app", "staging", "elections")
     commit = story.app.push(APP)
     for _ in range(2):
         story.reconcile()
     assert story.runs("staging") is None
     assert (story.deployments(), story.last().error) == ([("staging", "skipped")], "held: elections")
-    story.store.release("ann/app", "staging")
+    story.store.holds.release("ann/app", "staging")
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", commit)
 
 
 def by_hand(story: Story, environment: str, ref: str | None = None, app: str = "ann/app") -> tuple[str, str]:
-    number = story.store.request_deploy(app, environment, ref)
+    number = story.store.requests.add(app, environment, ref)
     story.loop.take()
-    found = story.store.deploy_request(number)
+    found = story.store.requests.get(number)
     assert found
     return found.state, found.message
 
@@ -33,27 +33,27 @@ def test_a_ref_that_is_deployed_by_hand_stays_until_something_new_is_pushed(stor
     assert by_hand(story, "staging", old)[0] == "done"
     story.reconcile()
     assert story.runs("staging") == (old, old)
-    assert [one.reason for one in story.store.holds()] == [f"{old} was deployed by hand instead of master"]
+    assert [one.reason for one in story.store.holds.all()] == [f"{old} was deployed by hand instead of master"]
     newer = story.app.push({"file": "newer"})
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", newer)
-    assert list(story.store.holds()) == []
+    assert list(story.store.holds.all()) == []
     assert story.deployments() == [("staging", "superseded"), ("staging", "superseded"), ("staging", "waiting")]
     assert by_hand(story, "staging", new[:10])[0] == "done"
     assert by_hand(story, "staging")[0] == "done"
     assert story.runs("staging") == ("refs/heads/master", newer)
-    assert list(story.store.holds()) == []
+    assert list(story.store.holds.all()) == []
 
 
 def test_what_runs_already_can_be_run_again_by_hand_also_when_held(story: Story) -> None:
     commit = story.app.push(APP)
     story.reconcile()
-    story.store.hold("ann/app", "staging", "elections")
+    story.store.holds.set("ann/app", "staging", "elections")
     assert by_hand(story, "staging")[0] == "done"
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", commit)
     assert len(story.ops.log()) == 3
-    assert [one.reason for one in story.store.holds()] == ["elections"]
+    assert [one.reason for one in story.store.holds.all()] == ["elections"]
 
 
 def test_a_tag_of_the_baseline_can_be_deployed_by_hand(story: Story) -> None:
@@ -68,11 +68,11 @@ def test_a_tag_of_the_baseline_can_be_deployed_by_hand(story: Story) -> None:
 def test_a_request_that_was_done_before_a_crash_is_not_done_twice(story: Story) -> None:
     story.app.push(APP)
     assert by_hand(story, "staging")[0] == "done"
-    with story.store.connect() as connection:
+    with story.store.database.connect() as connection:
         connection.execute(text("UPDATE deploy_requests SET state = 'waiting', deployment_id = NULL"))
         connection.commit()
     story.loop.take()
-    found = story.store.deploy_request(1)
+    found = story.store.requests.get(1)
     assert found
     assert (found.state, found.deployment_id) == ("done", 1)
     assert len(story.ops.log()) == 2

@@ -43,7 +43,7 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
             _ended(store, 1)
             app.tag("v1")
             _ended(store, 2)
-            staging, production = reversed(store.deployments())
+            staging, production = reversed(store.deployments.newest())
             assert [one.state for one in (staging, production)] == ["succeeded", "succeeded"], staging.error
             assert [one.rows for one in (staging, production)] == [3, 3]
             path = "environments/{}/values.auto-updated.yaml"
@@ -54,8 +54,8 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
             name = f"{registry.host}/apps/ann/app"
             assert values[0].image == f"{name}@{registry.digest(f'{name}:{tag}')}"
             assert [(one.receipt or {})["image"] for one in (staging, production)] == [values[0].image] * 2
-            assert "STEP" in store.log(staging.id)
-            assert "STEP" not in store.log(production.id)
+            assert "STEP" in store.deployments.log(staging.id)
+            assert "STEP" not in store.deployments.log(production.id)
             store.close()
         finally:
             up.terminate()
@@ -65,7 +65,7 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
 
 def _ended(store: Store, number: int) -> None:
     def ended() -> bool:
-        found = store.deployments()
+        found = store.deployments.newest()
         return len(found) == number and found[0].ended
 
     eventually(ended, f"deployment {number} ends", SECONDS)

@@ -76,7 +76,7 @@ def test_the_whole_card(card: Card, base: str) -> None:
     failed = card.ended("staging", broken)
     assert failed.state == "failed"
     assert "the budget does not add up" in (failed.error or "")
-    assert "STEP" in card.store.log(failed.id)  # of the build
+    assert "STEP" in card.store.deployments.log(failed.id)  # of the build
     place, release = card.places["staging"], card.release("staging")
     manifest = place.helm("get", "manifest", release)
     assert good in manifest.stdout

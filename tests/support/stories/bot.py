@@ -53,10 +53,10 @@ class Story:
 
     def deployments(self) -> list[tuple[str, str]]:
         """Environment and state of each, the oldest first."""
-        return [(one.environment, one.state) for one in reversed(self.store.deployments())]
+        return [(one.environment, one.state) for one in reversed(self.store.deployments.newest())]
 
     def last(self) -> Deployment:
-        return self.store.deployments()[0]
+        return self.store.deployments.newest()[0]
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Card:
 
     def newest(self, environment: str) -> Deployment | None:
         """The last deployment of an environment."""
-        found = self.store.deployments(1, environment=environment)
+        found = self.store.deployments.newest(1, environment=environment)
         return found[0] if found else None
 
     def ended(self, environment: str, commit: str) -> Deployment:
@@ -89,7 +89,7 @@ class Card:
             print(self.servers.kubectl("logs", "deployment/dppctl-sync", "--tail=40"))
             print(self.places[environment].describe())
             raise
-        whole = self.store.deployment(found.id)
+        whole = self.store.deployments.get(found.id)
         assert whole
         return whole
 

@@ -69,10 +69,10 @@ class GitHubStory:
 
     def sync(self, phase: str, environment: str = "staging", **more: Any) -> None:
         """Sync reports on the newest deployment of an environment."""
-        one = self.store.deployments(environment=environment)[0]
+        one = self.store.deployments.newest(environment=environment)[0]
         about = {"app": one.app, "environment": environment, "ref": one.ref, "commit": one.commit}
         event = {"ops_commit": one.ops_commit, "phase": phase, "time": datetime.now(UTC), **about, **more}
-        self.store.record_event(SyncEvent.model_validate(event))
+        self.store.deployments.report(SyncEvent.model_validate(event))
 
     def succeed(self, environment: str = "staging", rows: int = 90_088, seconds: int = 41) -> None:
         self.sync("started", environment)
@@ -83,7 +83,7 @@ class GitHubStory:
         self.teller.work()
 
     def last(self) -> Deployment:
-        return self.store.deployments()[0]
+        return self.store.deployments.newest()[0]
 
 
 def receipt(rows: int, seconds: int) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""Environments that are held: nothing is deployed there automatically."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from bot.store.database import Database, upsert
+from bot.store.tables import Hold
+from bot.store.totals import count_change
+
+
+class Holds:
+    """At most one hold for each environment of an app."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep holds in `database`."""
+        self._database = database
+
+    def set(self, app: str, environment: str, reason: str, until: tuple[str, str] | None = None) -> None:
+        """Hold an environment until `release`, instead of an earlier hold.
+
+        `until` (a ref, the tree of its files): the bot ends the hold when it would deploy something else than that.
+        """
+        ref, tree = until or (None, None)
+        changes = {"reason": reason, "since": datetime.now(UTC), "until_ref": ref, "until_tree": tree}
+        with self._database.write() as session:
+            upsert(session, Hold, {"app": app, "environment": environment}, changes)
+            count_change(session)
+
+    def release(self, app: str, environment: str) -> bool:
+        """End a hold. Return False when the environment is not held."""
+        with self._database.write() as session:
+            found = session.get(Hold, (app, environment))
+            if found:
+                session.delete(found)
+                session.flush()
+                count_change(session)
+            return found is not None
+
+    def all(self) -> Sequence[Hold]:
+        """Return all holds, sorted by app and environment."""
+        with self._database.read() as session:
+            return session.scalars(select(Hold).order_by(Hold.app, Hold.environment)).all()
