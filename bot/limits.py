@@ -26,13 +26,15 @@ POLL_SECONDS = 0.25  # between two looks for what the receiver wrote down
 MAX_LOG_BYTES = 2**20  # kept of each deployment's log
 DELIVERY_DAYS = 30  # that a delivery's record is kept; GitHub sends one again for 3 days at most
 
+PROGRAM_END_SECONDS = 2.0  # between asking a program to end and killing it
+MAX_PROGRAM_LINE = 2000  # characters; pip and npm print longer ones, but nobody reads them
+MAX_PROGRAM_LINES = 400  # that are kept to say why a program failed
+MAX_PROGRAM_OUTPUT = 64 * 2**20  # of a stdout that is read as a whole, such as a Helm release's manifest
+
 BUILD_SECONDS = 3600.0  # one image, built and pushed
-BUILD_END_SECONDS = 2.0  # between asking a build to end and killing it
 BUILD_CACHE_BYTES = 20 * 10**9  # of layers and base images
 BUILDER_SECONDS = 120.0  # what a builder's program may take besides building, such as for removing images
 PROBE_SECONDS = 30.0  # one try whether a builder works
-MAX_BUILD_LINE = 2000  # characters; pip and npm print longer ones, but nobody reads them
-MAX_BUILD_TAIL = 400  # lines that are kept to tell why a build failed
 TOLD_LINES = 20  # of a failed RUN's output
 BUILD_START_SECONDS = 300.0  # until a cluster has started a build's pod, pulling BuildKit's image included
 KUBERNETES_SECONDS = 10.0  # one call of Kubernetes' API

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from bot.errors import DppctlError
-from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError
+from bot.images.builders.interface import BuildError, BuildPutOffError
 from bot.limits import BUILD_LOG_SECONDS
 from bot.model.names import RepoPath
+from bot.process import StoppedError
 
 _log = logging.getLogger("dppctl.bot")
 
@@ -95,11 +96,11 @@ class BuildQueue:
         error: BuildError | BuildPutOffError | None = None
         try:
             if build.stop.is_set():
-                raise BuildStoppedError
+                raise StoppedError("the build was stopped")
             image = work(lines.add, build.stop)
             self._remember(key, image)
             _log.info("built app=%s tree=%s image=%s", key.app, key.tree, image)
-        except BuildStoppedError:
+        except StoppedError:
             _log.info("build stopped app=%s tree=%s", key.app, key.tree)
         except (BuildError, BuildPutOffError) as said:
             error = said

@@ -24,15 +24,16 @@ def build(folder: Path, app: str | None, config: Path) -> None:
     What the registry has already is not built again. The settings (DPPCTL_REGISTRY and so on) are those of --config or
     the environment. The log goes to stderr. Exit code: 0, 1 when the build fails, 2 for wrong use or input.
     """
-    from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError
+    from bot.images.builders.interface import BuildError, BuildPutOffError
     from bot.images.registry.errors import RegistryError
+    from bot.process import StoppedError
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         click.echo(_build(folder, app, config, stop))
-    except BuildStoppedError:
+    except StoppedError:
         raise SystemExit(130) from None
     except (BuildError, BuildPutOffError, RegistryError) as error:
         click.echo(f"dppctl: {error}", err=True)

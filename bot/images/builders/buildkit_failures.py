@@ -11,7 +11,7 @@ from bot.images.builders import failures
 from bot.images.builders.context import shown
 from bot.images.builders.failures import clipped, place
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
-from bot.images.builders.process import Ended
+from bot.process import Ended
 
 _ERROR = re.compile(r"(?i:error): (?:failed to build: )?(?:failed to solve: )?(.*)", re.DOTALL)
 _RUN = re.compile(r'process "(.*)" did not complete successfully: exit code: (\d+)', re.DOTALL)

@@ -15,8 +15,9 @@ from bot.images.builders.buildkit_failures import digest, failure
 from bot.images.builders.context import check
 from bot.images.builders.failures import clipped
 from bot.images.builders.interface import BuildPutOffError, Order, Probe
-from bot.images.builders.process import Watch, ask, clean_environment, run
+from bot.images.builders.process import Deadline, clean_environment
 from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, BUILDER_SECONDS, PROBE_SECONDS
+from bot.process import StartError, ask
 
 _GET = "install docker with its buildx plugin and start it, or let DOCKER_HOST name a daemon that runs"
 # https://docs.docker.com/reference/cli/docker/#environment-variables
@@ -44,15 +45,15 @@ class Docker:
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
         """See `Builder.build`. The daemon ends a build whose docker command has ended."""
-        watch = Watch(stop, self._seconds)
+        deadline = Deadline(stop, self._seconds)
         check(order)
         with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
             environment = self._environment(Path(folder))
             metadata = Path(folder) / "metadata.json"
             try:
-                built = run(arguments(order, metadata), environment, watch, log)
-            except OSError as error:
-                raise BuildPutOffError(f"docker: {error.strerror}; {_GET}") from None
+                built = deadline.run(arguments(order, metadata), environment, log)
+            except StartError as error:
+                raise BuildPutOffError(f"{error}; {_GET}") from None
             if built.code and _NO_BUILDX.search(built.text):
                 raise BuildPutOffError(f"docker: there is no buildx plugin; {_GET}")
             if built.code:

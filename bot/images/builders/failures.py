@@ -10,7 +10,7 @@ import re
 from bot.errors import DppctlError
 from bot.images.builders.dockerfile import lines_with
 from bot.images.builders.interface import BuildError, BuildPutOffError
-from bot.limits import MAX_BUILD_LINE, TOLD_LINES
+from bot.limits import MAX_PROGRAM_LINE, TOLD_LINES
 
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _LOGIN = re.compile(
@@ -81,7 +81,7 @@ def place(dockerfile: str, text: str, line: int | None, instruction: str = "") -
 def clipped(words: str) -> str:
     """On one line, which is not too long."""
     line = " ".join(words.split())
-    return line if len(line) <= MAX_BUILD_LINE // 4 else line[: MAX_BUILD_LINE // 4 - 1] + "…"
+    return line if len(line) <= MAX_PROGRAM_LINE // 4 else line[: MAX_PROGRAM_LINE // 4 - 1] + "…"
 
 
 def _listed(lines: list[int]) -> str:

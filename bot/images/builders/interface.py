@@ -6,19 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bot.errors import DppctlError
+from bot.errors import PermanentError, TransientError
 
 
-class BuildError(DppctlError):
+class BuildError(PermanentError):
     """The image cannot be built from this source, such as for a failing RUN: only another commit helps."""
 
 
-class BuildPutOffError(DppctlError):
+class BuildPutOffError(TransientError):
     """The image cannot be built now, such as for a registry that is away or a full disk: the same may work later."""
-
-
-class BuildStoppedError(DppctlError):
-    """Nobody wants the image any more."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Builder(Protocol):
         """Build and push; the digest (`sha256:…`) of what the registry holds then.
 
         `log` gets each line of the build's output, as it comes. When `stop` is set the build ends within seconds, with
-        all that it started. Raises BuildError, BuildPutOffError or BuildStoppedError; the message is for the user.
+        all that it started. Raises BuildError, BuildPutOffError or StoppedError; the message is for the user.
         """
 
     def prune(self) -> None:

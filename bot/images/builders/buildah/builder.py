@@ -16,8 +16,9 @@ from bot.images.builders.buildah.storage import Storage
 from bot.images.builders.context import check, shown
 from bot.images.builders.dockerfile import heredoc
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
-from bot.images.builders.process import Ended, Watch, ask, clean_environment, run
+from bot.images.builders.process import Deadline, clean_environment
 from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, PROBE_SECONDS
+from bot.process import Ended, ask
 
 _GET = "install buildah, runc and uidmap; it runs as root, or where user namespaces are allowed"
 _HEREDOCS_SINCE = (1, 33)  # https://github.com/containers/buildah/blob/main/CHANGELOG.md
@@ -53,7 +54,7 @@ class Buildah:
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
         """See `Builder.build`."""
-        watch = Watch(stop, self._seconds)
+        deadline = Deadline(stop, self._seconds)
         text = check(order)
         works = self.probe()
         if not works.works or self._found is None:
@@ -66,15 +67,16 @@ class Buildah:
             environment = self._storage.environment(scratch)
             try:
                 command = self._storage.command(*self._arguments(order, self._found, scratch))
-                built = run(command, environment, watch, log)
+                built = deadline.run(command, environment, log)
                 if image := not_got(built) if built.code else None:
                     asked = self._storage.command("pull", f"--authfile={self._storage.auth_file}", "--", image)
-                    pulled = run(asked, environment, watch)
+                    pulled = deadline.run(asked, environment)
                     built = pulled if pulled.code else built
                 if built.code:
                     raise failure(built, order, text, self._version)
                 image = (scratch / "image").read_text().strip()
-                pushed = run(self._storage.command(*self._push(order, image, scratch)), environment, watch, log)
+                push = self._storage.command(*self._push(order, image, scratch))
+                pushed = deadline.run(push, environment, log)
                 if pushed.code:
                     raise push_failure(pushed, order)
             except BaseException:

@@ -8,7 +8,7 @@ from bot.images.builders.context import shown
 from bot.images.builders.dockerfile import line_of, lines_with
 from bot.images.builders.failures import clipped, place
 from bot.images.builders.interface import BuildError, Order
-from bot.images.builders.process import Ended
+from bot.process import Ended
 
 _STEP = re.compile(r'building at STEP "((?:[^"\\]|\\.)*)": (.*)', re.DOTALL)
 _STATUS = re.compile(r"exit status (\d+)$")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.images.builders.process import Ended
+from bot.process import Ended
 
 _KINDS = ("oci", "chroot")
 
@@ -33,13 +33,13 @@ class Isolation:
 
 
 def wrapped(command: Sequence[str | Path]) -> list[str]:
-    """The command in namespaces of its own, which end with it; and it ends with the thread that starts it.
+    """Return the command in namespaces of its own, which end with it.
 
     Someone who is not root becomes root of a user namespace, with the user ids of /etc/subuid.
     """
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
-    unshare = ["unshare", *user, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
-    return ["setpriv", "--pdeathsig", "KILL", "--", *unshare, *map(str, command)]
+    options = [*user, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return ["unshare", *options, "--", *map(str, command)]
 
 
 def find(kinds: Sequence[str], build: Callable[[list[str]], Ended]) -> tuple[Isolation | None, Ended]:

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot.images.builders.buildah.isolation import wrapped
-from bot.images.builders.process import Ended, ask, clean_environment
+from bot.images.builders.process import clean_environment
 from bot.limits import BUILDER_SECONDS
+from bot.process import Ended, ask
 
 # Debian's crun refuses machines that have both kinds of control groups, and buildah 1.28 asks for limits that an
 # ordinary machine does not grant. https://github.com/containers/common/blob/main/docs/containers.conf.5.md

@@ -5,8 +5,9 @@ from typing import IO, Any
 
 from bot.images.builders.buildkit.job import WORK
 from bot.images.builders.interface import BuildPutOffError
-from bot.images.builders.process import Watch, shown
+from bot.images.builders.process import Deadline
 from bot.kubernetes import KubernetesClient, Object
+from bot.output import printable
 
 _LOOK_SECONDS = 0.5
 _CHUNK = 2**16
@@ -48,23 +49,23 @@ class BuildJob:
         try:
             path = f"{self._pods}/{self._pod_name()}/log"
             for line in self._client.lines(path, None, container="buildkit", follow="true"):
-                put(shown(line.rstrip(b"\r\n")))
+                put(printable(line.rstrip(b"\r\n")))
         except Exception as error:  # noqa: BLE001 - whatever it is, the pod's state says how the build ended
             put(f"the log of the build ends here: {error}")
         finally:
             put(None)
 
-    def send(self, archive: IO[bytes], watch: Watch) -> None:
+    def send(self, archive: IO[bytes], deadline: Deadline) -> None:
         """Unpack the archive in the pod. The command knows its size, for exec has no way to say that it is the end."""
         size = archive.seek(0, 2)
         archive.seek(0)
         unpack = f"head -c {size} | tar -xz -C {WORK} && touch {WORK}/files/complete"
         with self._client.exec(self._namespace, self._pod_name(), "files", ["sh", "-c", unpack]) as channel:
             while chunk := archive.read(_CHUNK):
-                watch.check()
+                deadline.check()
                 channel.write_stdin(chunk)
             while channel.is_open():
-                watch.check()
+                deadline.check()
                 channel.update(timeout=_LOOK_SECONDS)
             if channel.returncode:
                 raise BuildPutOffError(f"the app's files did not arrive in the cluster: {channel.read_stderr()}")

@@ -9,6 +9,7 @@ import secrets
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -20,9 +21,10 @@ from bot.images.builders.buildkit.job import Cluster, daemon_config, job
 from bot.images.builders.buildkit_failures import digest, failure
 from bot.images.builders.context import check
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
-from bot.images.builders.process import Ended, Watch
+from bot.images.builders.process import Deadline
 from bot.kubernetes import KubernetesClient, KubernetesError
-from bot.limits import BUILD_SECONDS, BUILD_START_SECONDS, MAX_BUILD_TAIL
+from bot.limits import BUILD_SECONDS, BUILD_START_SECONDS, MAX_PROGRAM_LINES
+from bot.process import Ended
 
 _GET = "let KUBECONFIG name a cluster, in which this account may create Jobs in the namespace for builds"
 _NEEDED = (("create", "batch", "jobs"), ("create", "", "pods/exec"), ("get", "", "pods/log"))
@@ -52,24 +54,24 @@ class BuildKit:
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
         """See `Builder.build`. Everything that the cluster's API refuses is put off."""
-        watch = Watch(stop, self._seconds)
+        deadline = Deadline(stop, self._seconds)
         check(order)
         try:
-            return self._build(order, watch, log)
+            return self._build(order, deadline, log)
         except (KubernetesError, OSError) as error:
             raise BuildPutOffError(str(error)) from None
 
-    def _build(self, order: Order, watch: Watch, log: Callable[[str], None]) -> str:
+    def _build(self, order: Order, deadline: Deadline, log: Callable[[str], None]) -> str:
         name = f"build-{secrets.token_hex(5)}"
         build_job = BuildJob(self._client(), self._cluster.namespace, name)
         manifest = job(order, self._cluster, name, self._seconds, self._plain_http, configured=self._ca is not None)
         try:
             build_job.create(manifest)
-            _wait(build_job, "files", watch)
+            _wait(build_job, "files", deadline)
             with tempfile.TemporaryFile() as archive:
                 pack(order, self._plain_http, archive, self._ca)
-                build_job.send(archive, watch)
-            return _follow(build_job, order, watch, log)
+                build_job.send(archive, deadline)
+            return _follow(build_job, order, deadline, log)
         finally:
             with suppress(Exception):  # Kubernetes deletes it by itself, later
                 build_job.delete()
@@ -95,11 +97,11 @@ class BuildKit:
         return KubernetesClient(self._cluster.kubeconfig, self._cluster.context)
 
 
-def _wait(build_job: BuildJob, container: str, watch: Watch) -> None:
+def _wait(build_job: BuildJob, container: str, deadline: Deadline) -> None:
     """Until that container runs, or has ended. Raises BuildPutOffError when it does not start."""
-    starting = Watch(threading.Event(), BUILD_START_SECONDS)
+    until = time.monotonic() + BUILD_START_SECONDS
     while True:
-        watch.check()
+        deadline.check()
         pod = build_job.pod()
         state = _state(pod, container)
         if state.get("running") or state.get("terminated"):
@@ -107,34 +109,30 @@ def _wait(build_job: BuildJob, container: str, watch: Watch) -> None:
         waiting = state.get("waiting") or {}
         if waiting.get("reason") in _BROKEN:
             raise BuildPutOffError(f"the cluster cannot start BuildKit: {waiting.get('message') or waiting['reason']}")
-        try:
-            starting.check()
-        except BuildError:
+        if time.monotonic() > until:
             conditions = (pod.get("status") or {}).get("conditions") or [{}]
             why = conditions[0].get("message") or waiting.get("reason") or "no pod was made"
-            raise BuildPutOffError(
-                f"the cluster did not start BuildKit within {BUILD_START_SECONDS:g} seconds: {why}"
-            ) from None
-        threading.Event().wait(_LOOK_SECONDS)
+            raise BuildPutOffError(f"the cluster did not start BuildKit within {BUILD_START_SECONDS:g} seconds: {why}")
+        time.sleep(_LOOK_SECONDS)
 
 
-def _follow(build_job: BuildJob, order: Order, watch: Watch, log: Callable[[str], None]) -> str:
+def _follow(build_job: BuildJob, order: Order, deadline: Deadline, log: Callable[[str], None]) -> str:
     """Pass on the log until the build has ended; the digest. Raises BuildError or BuildPutOffError."""
-    _wait(build_job, "buildkit", watch)
+    _wait(build_job, "buildkit", deadline)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=build_job.log, args=[lines.put], name="log of a build", daemon=True).start()
     last: list[str] = []
     while True:
-        watch.check()
+        deadline.check()
         with suppress(queue.Empty):
             line = lines.get(timeout=_LOOK_SECONDS)
             if line is None:
                 break
-            last = [*last[-MAX_BUILD_TAIL:], line]
+            last = [*last[-MAX_PROGRAM_LINES:], line]
             log(line)
     while not (ended := _state(build_job.pod(), "buildkit").get("terminated")):
-        watch.check()
-        threading.Event().wait(_LOOK_SECONDS)
+        deadline.check()
+        time.sleep(_LOOK_SECONDS)
     if ended.get("exitCode"):
         if ended.get("reason") == "OOMKilled":
             raise BuildError("the build needed more memory than the cluster's limit for builds; make it smaller")

@@ -6,7 +6,7 @@ import pytest
 
 from bot.images.builders.buildkit_failures import failure
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
-from bot.images.builders.process import Ended
+from bot.process import Ended
 
 FAILED_RUN = """\
 #6 [2/3] RUN echo one; exit 3

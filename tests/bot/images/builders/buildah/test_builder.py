@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 
 from bot.images.builders.buildah.builder import Buildah
-from bot.images.builders.interface import BuildError, BuildPutOffError, BuildStoppedError, Order
-from bot.images.builders.process import ask
+from bot.images.builders.interface import BuildError, BuildPutOffError, Order
+from bot.process import StoppedError, ask
 from tests.support.builders import BUSYBOX, App, built, free_port
 from tests.support.environment import processes_with
 from tests.support.registry import LocalRegistry
@@ -120,7 +120,7 @@ def test_lines_come_while_the_build_runs(buildah: Buildah, app: App) -> None:
         if line == "wrong":
             stop.set()
 
-    with pytest.raises(BuildStoppedError):
+    with pytest.raises(StoppedError):
         buildah.build(order, log, stop)
     assert "first" in lines
 
@@ -136,7 +136,7 @@ def test_stop_ends_all_that_the_build_started_within_seconds(state: Path, app: A
     def build() -> None:
         try:
             builder.build(order, lines.append, stop)
-        except BuildStoppedError as error:
+        except StoppedError as error:
             raised.append(error)
 
     thread = threading.Thread(target=build)
@@ -171,7 +171,7 @@ def test_two_builds_at_once_and_one_of_them_stopped(buildah: Buildah, registry: 
     thread = threading.Thread(target=lambda: results.append(built(buildah, order)[0]))
     thread.start()
     stop = threading.Event()
-    with pytest.raises(BuildStoppedError):
+    with pytest.raises(StoppedError):
         buildah.build(other, lambda line: stop.set() if line == "other" else None, stop)
     thread.join(60)
     assert results == [registry.digest(order.destination)]

@@ -9,7 +9,7 @@ import pytest
 from bot.images.builders.buildah.builder import Buildah
 from bot.images.builders.buildah.failures import failure
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
-from bot.images.builders.process import Ended
+from bot.process import Ended
 from tests.support.builders import BUSYBOX, App, built, free_port
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.token_server import PASSWORD

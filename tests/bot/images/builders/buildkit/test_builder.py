@@ -16,8 +16,9 @@ import pytest
 
 from bot.images.builders.buildkit.builder import BuildKit, pack
 from bot.images.builders.buildkit.job import Cluster, arguments, insecure_host, job
-from bot.images.builders.interface import BuildPutOffError, BuildStoppedError, Order
+from bot.images.builders.interface import BuildPutOffError, Order
 from bot.limits import BUILD_START_SECONDS
+from bot.process import StoppedError
 from tests.support.builders import built
 from tests.support.environment import needs
 from tests.support.schemas import VERSIONS, validate
@@ -173,7 +174,7 @@ def test_stop_removes_the_job_and_its_pod(order: Order, cluster: Cluster) -> Non
     def build() -> None:
         try:
             BuildKit(cluster).build(order, print, stop)
-        except BuildStoppedError as error:
+        except StoppedError as error:
             raised.append(error)
 
     thread = threading.Thread(target=build)
