@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 
 def set_status(cluster: Cluster, status: str) -> None:
     """As a helm leaves its newest revision that was killed."""
-    place, revision = cluster.sync.local.sources[STAGING], cluster.release().revision
+    place, revision = cluster.sync.places[STAGING], cluster.release().revision
     path = f"/api/v1/namespaces/{place.namespace}/secrets/sh.helm.release.v1.{place.release}.v{revision}"
     secret = cluster.api.get(path)
     assert secret
@@ -33,7 +33,7 @@ def test_a_release_that_a_kill_left_pending_is_repaired(cluster: Cluster) -> Non
         assert new
         # Helm was started, and both were killed.
         record = records.Record(new.fingerprint, "deploying", cluster.release().revision - 1, 1, reported=False)
-        records.write(cluster.api, cluster.sync.local.sources[STAGING], record)
+        records.write(cluster.api, cluster.sync.places[STAGING], record)
         set_status(cluster, status)
         assert cluster.start().sync(), status
         assert cluster.release().status == "deployed"
@@ -75,7 +75,7 @@ def test_somebody_elses_helm_that_was_quicker_is_left_to_end(cluster: Cluster) -
 def test_a_helm_that_ended_meanwhile_is_not_marked_as_killed(cluster: Cluster) -> None:
     cluster.say(pipelines=())
     cluster.sync.sync()
-    place = cluster.sync.local.sources[STAGING]
+    place = cluster.sync.places[STAGING]
     releases.unlock(cluster.api, place.namespace, place.release, 1)
     assert cluster.release().status == "deployed"
 
@@ -83,7 +83,7 @@ def test_a_helm_that_ended_meanwhile_is_not_marked_as_killed(cluster: Cluster) -
 def test_what_somebody_upgraded_by_hand_is_deployed_again(cluster: Cluster) -> None:
     cluster.say(pipelines=(), people={"text": "wanted"})
     cluster.sync.sync()
-    place = cluster.sync.local.sources[STAGING]
+    place = cluster.sync.places[STAGING]
     chart = str(cluster.ops.work / "chart")
     by_hand = ["upgrade", place.release, chart, "-n", place.namespace, "--reuse-values", "--set", "text=mine"]
     cluster.helm._run(by_hand, 60)
@@ -150,7 +150,7 @@ def test_a_rollback_that_fails_is_told(cluster: Cluster) -> None:
         cluster.until("succeeded")
         cluster.say("two")
         cluster.until("running")
-        place, kept = cluster.sync.local.sources[STAGING], cluster.kept()
+        place, kept = cluster.sync.places[STAGING], cluster.kept()
         assert kept
         cluster.api.delete(f"/api/v1/namespaces/{place.namespace}/secrets/sh.helm.release.v1.{place.release}.v1")
         cluster.job_ends(receipt("failed", error="the reason"))
@@ -179,6 +179,6 @@ def test_a_removed_environment_stays_until_prune(cluster: Cluster) -> None:
 def test_a_manifest_is_read_from_helms_own_secret(cluster: Cluster) -> None:
     cluster.say(pipelines=())
     cluster.sync.sync()
-    place = cluster.sync.local.sources[STAGING]
+    place = cluster.sync.places[STAGING]
     assert "kind: ConfigMap" in releases.manifest(cluster.api, place.namespace, place.release, 1)
     assert releases.manifest(cluster.api, place.namespace, place.release, 99) == ""
