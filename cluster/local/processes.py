@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cluster.limits import PROCESS_POLL_SECONDS
+
 Identity = str
 """`PID STARTED`, as `identity` made it."""
-
-_WAIT = 0.02
 
 
 def identity(pid: int) -> Identity | None:
@@ -46,7 +46,7 @@ def ended(process: Identity | None, within: float) -> bool:
     while alive(process):
         if time.monotonic() > until:
             return False
-        time.sleep(_WAIT)
+        time.sleep(PROCESS_POLL_SECONDS)
     return True
 
 

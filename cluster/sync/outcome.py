@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.model.reports import Receipt
 from bot.model.values import Values
+from cluster.limits import MAX_REPORT_MESSAGE
 
 End = Literal["succeeded", "failed"]
-MESSAGE_CHARACTERS = 10_000
 
 
 class Outcome(BaseModel):
@@ -51,7 +51,7 @@ def plain(text: str) -> str:
 
 def _shortened(message: str) -> str:
     """Of a long one its first line, which says what it is about, and its end."""
-    if len(message) <= MESSAGE_CHARACTERS:
+    if len(message) <= MAX_REPORT_MESSAGE:
         return message
-    first = message.partition("\n")[0][: MESSAGE_CHARACTERS // 2]
-    return f"{first}\n…\n{message[len(first) + 3 - MESSAGE_CHARACTERS :]}"
+    first = message.partition("\n")[0][: MAX_REPORT_MESSAGE // 2]
+    return f"{first}\n…\n{message[len(first) + 3 - MAX_REPORT_MESSAGE :]}"

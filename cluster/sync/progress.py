@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-TELL_SECONDS = 1.0
-LOG_LINES = 2_000  # that wait to be told; a log that is longer loses its oldest lines
+from cluster.limits import MAX_PROGRESS_LINES, PROGRESS_SECONDS
+
 Event = dict[str, Any]
 
 
@@ -20,7 +20,7 @@ class Progress:
 
     def follow(self, events: Iterable[Event]) -> Iterator[tuple[str, str]]:
         """What to tell, until the events end: how far the pipelines are, and new lines of the log."""
-        for batch in batches(events, TELL_SECONDS):
+        for batch in batches(events, PROGRESS_SECONDS):
             steps: dict[str, str] = {}
             log = []
             for event in batch:
@@ -63,7 +63,7 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
             for event in events:
                 with changed:
                     waiting.append(event)
-                    if len(waiting) >= 2 * LOG_LINES:
+                    if len(waiting) >= 2 * MAX_PROGRESS_LINES:
                         waiting[:] = _shortened(waiting)
                     changed.notify()
         finally:
@@ -87,7 +87,7 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
 
 def _shortened(events: list[Event]) -> list[Event]:
     log = [event for event in events if event["event"] in ("log", "skipped_log")]
-    gone = log[: max(0, len(log) - LOG_LINES)]
+    gone = log[: max(0, len(log) - MAX_PROGRESS_LINES)]
     if not gone:
         return events
     ids = set(map(id, gone))

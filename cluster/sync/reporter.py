@@ -11,10 +11,8 @@ from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
 from bot.model.values import Source
 from cluster.errors import ClusterError
+from cluster.limits import MAX_REPORT_LOG, REPORT_SECONDS, REPORT_TRIES
 from cluster.sync.outcome import message_text, plain
-
-LOG_CHARACTERS = 100_000  # of one report
-_SECONDS = 10
 
 
 def sync_event(
@@ -30,7 +28,7 @@ def sync_event(
         phase=phase,
         time=datetime.now(UTC),
         message=message_text(message),
-        log=plain(log)[-LOG_CHARACTERS:],
+        log=plain(log)[-MAX_REPORT_LOG:],
         receipt=receipt,
     )
 
@@ -44,7 +42,7 @@ class Reporter:
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._retrying = Retrying(
             retry=retry_if_exception_type(requests.RequestException),
-            stop=stop_after_attempt(6),
+            stop=stop_after_attempt(REPORT_TRIES),
             wait=wait_exponential(multiplier=0.1, max=5),
             sleep=sleep_using_event(stopping),
         )
@@ -59,5 +57,7 @@ class Reporter:
     def _post(self, event: SyncEvent) -> None:
         with requests.Session() as session:  # each its own: they are not made for several threads
             session.trust_env = False  # no proxy between us; no .netrc instead of the token
-            answer = session.post(self._url, data=event.model_dump_json(), headers=self._headers, timeout=_SECONDS)
+            answer = session.post(
+                self._url, data=event.model_dump_json(), headers=self._headers, timeout=REPORT_SECONDS
+            )
             answer.raise_for_status()

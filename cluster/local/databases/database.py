@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from cluster.errors import ClusterError
+from cluster.limits import DATABASE_CONNECT_SECONDS
 from cluster.local.databases import postgres
 from cluster.local.folders import data_dir
 from cluster.local.sessions.record import Session
@@ -21,7 +22,6 @@ KINDS = ("sqlite", "postgres")
 CHOICES = "sqlite, postgres or a SQLAlchemy URL like postgresql://user:password@host:5432/name"
 
 _TRY = Path(__file__).with_name("try_engine.py")
-_CONNECT = 15.0
 _URL = re.compile(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?://\S*", re.IGNORECASE | re.ASCII)
 _SECRET_PARAMETERS = re.compile(r"([?&][^=&]*(?:password|passwd|pwd|secret|token)[^=&]*=)[^&#]+", re.IGNORECASE)
 
@@ -85,11 +85,17 @@ def check_database(url: str, python: Path, folder: Path) -> None:
     command = [str(python), "-P", str(_TRY)]
     try:
         done = subprocess.run(
-            command, input=url, capture_output=True, text=True, check=False, timeout=_CONNECT, cwd=folder
+            command,
+            input=url,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DATABASE_CONNECT_SECONDS,
+            cwd=folder,
         )
         reason = " ".join((done.stdout or done.stderr.strip().rpartition("\n")[2]).split())
     except subprocess.TimeoutExpired:
-        reason = f"no answer within {_CONNECT:.0f} s"
+        reason = f"no answer within {DATABASE_CONNECT_SECONDS:.0f} s"
     else:
         if done.returncode == 0:
             return

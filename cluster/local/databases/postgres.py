@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.limits import POSTGRES_START_SECONDS, POSTGRES_START_TRIES
 from cluster.local.processes import die_with_parent
 
 USER = "postgres"
@@ -32,9 +33,6 @@ _PLACES = (
     "/opt/homebrew/opt/postgresql@*/bin",
     "/usr/local/opt/postgresql@*/bin",
 )
-_START = 60.0
-_ATTEMPTS = 3
-"""Somebody may take the port that was free a moment ago."""
 _LETTERS = string.ascii_letters + string.digits
 
 # The data never outlives this server, so nothing has to survive a crash of the machine: no waiting for the disk.
@@ -119,7 +117,7 @@ def start(folder: Path) -> Server:
         raise ClusterError(MISSING)
     password = "".join(secrets.choice(_LETTERS) for _ in range(20))
     _make(found, folder, password)
-    for _ in range(_ATTEMPTS):
+    for _ in range(POSTGRES_START_TRIES):
         port = free_port()
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         with open(folder / "log", "wb") as log:
@@ -187,13 +185,13 @@ def _make(found: Path, folder: Path, password: str) -> None:
 
 def _ready(server: Server, record: Path) -> bool:
     """As pg_ctl finds it out: by the eighth line of postmaster.pid. False when the server has ended."""
-    until = time.monotonic() + _START
+    until = time.monotonic() + POSTGRES_START_SECONDS
     while server.process.poll() is None:
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         if len(lines) > 7 and lines[7].strip() == "ready":
             return True
         if time.monotonic() > until:
-            raise ClusterError(f"PostgreSQL did not start within {_START:.0f} s")
+            raise ClusterError(f"PostgreSQL did not start within {POSTGRES_START_SECONDS:.0f} s")
         time.sleep(0.01)
     return False
 

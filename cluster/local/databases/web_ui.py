@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode
 
+from cluster.limits import WEB_UI_START_SECONDS
 from cluster.local.databases.postgres import USER, as_unprivileged, free_port
 from cluster.local.processes import die_with_parent
 
-_START = 5.0
 _ADMINER = (
     "/etc/adminer/conf.php",
     "/usr/share/adminer/adminer.php",
@@ -60,7 +60,7 @@ class Adminer:
 
     def answers(self) -> bool:
         """Waits until it does. False when it has ended."""
-        until = time.monotonic() + _START
+        until = time.monotonic() + WEB_UI_START_SECONDS
         while self.process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
                 return True

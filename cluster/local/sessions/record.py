@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cluster.errors import ClusterError
+from cluster.limits import SESSION_END_SECONDS, SESSION_MAKING_SECONDS
 from cluster.local import processes
 from cluster.local.folders import data_dir
 
@@ -28,9 +29,6 @@ _LETTERS = string.ascii_lowercase + string.digits
 _RECORD = "pod.json"
 _STOP = "stop"
 """A file of this name in the pod's folder, and SIGHUP, ask the keeper to end this pod."""
-_END = 5.0
-_BEING_MADE = 60.0
-"""Seconds after which a folder without a record is no longer one that somebody is just making."""
 
 
 @dataclass
@@ -145,7 +143,7 @@ def all_pods() -> list[Session]:
             found.append(pod)
         elif pod:
             pod.remove()
-        elif _older(folder, _BEING_MADE):
+        elif _older(folder, SESSION_MAKING_SECONDS):
             shutil.rmtree(folder, ignore_errors=True)
     return sorted(found, key=lambda pod: (pod.created, pod.name))
 
@@ -162,11 +160,11 @@ def read(name: str) -> Session | None:
 
 def stop(pod: Session) -> None:
     """End the pod alone: its pipelines, its servers, its record. Returns when all that is gone."""
-    processes.end(pod.worker, within=_END)
+    processes.end(pod.worker, within=SESSION_END_SECONDS)
     if processes.alive(pod.keeper) and pod.folder.exists():
         (pod.folder / _STOP).touch()
         processes.send(pod.keeper, signal.SIGHUP)
-        until = time.monotonic() + _END
+        until = time.monotonic() + SESSION_END_SECONDS
         while pod.folder.exists() and time.monotonic() < until:
             time.sleep(0.02)
     if pod.folder.exists():

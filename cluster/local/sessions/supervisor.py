@@ -9,13 +9,12 @@ import subprocess
 import sys
 
 from cluster.errors import ClusterError
+from cluster.limits import SUPERVISOR_END_SECONDS
 from cluster.local import processes
 from cluster.local.databases import postgres
 from cluster.local.databases.database import Database, create_sqlite, database_of
 from cluster.local.sessions import record
 from cluster.local.sessions.record import Session
-
-_END = 3.0
 
 
 class Supervisor:
@@ -73,7 +72,7 @@ def start(worker: Session, database: str, db: Session | None, keep: float) -> Su
         return _greet(process, worker, database, db)
     except BaseException as error:
         if process:
-            processes.end(processes.identity(process.pid), within=_END)
+            processes.end(processes.identity(process.pid), within=SUPERVISOR_END_SECONDS)
             process.wait()
         for pod in mine:
             pod.remove()

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.limits import SUPERVISOR_SLEEP_SECONDS
 from cluster.local import processes
 from cluster.local.sessions import record
 from cluster.local.sessions.record import Session
 
-_LONGEST = 3600.0
-"""Seconds to sleep at once; the system cannot count months."""
 _LOG = sys.stderr.buffer
 
 
@@ -103,7 +102,7 @@ class Keeping:
             left = None if self._until is None else self._until - time.monotonic()
             if left is not None and left <= 0:
                 return
-            for key, _ in self._selector.select(left and min(left, _LONGEST)):
+            for key, _ in self._selector.select(left and min(left, SUPERVISOR_SLEEP_SECONDS)):
                 key.data()
 
     def end(self) -> None:

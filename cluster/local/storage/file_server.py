@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from cluster.limits import FILE_SERVER_SECONDS
+
 _TYPES = {
     ".csv": "text/csv",
     ".geojson": "application/geo+json",
@@ -42,7 +44,7 @@ def serve_in_thread(listening: socket.socket, folders: Mapping[str, Path]) -> Ca
 
 class _Handler(SimpleHTTPRequestHandler):
     storages: Mapping[str, Path]
-    timeout = 30
+    timeout = FILE_SERVER_SECONDS
     server_version = "dppctl"
     sys_version = ""
     extensions_map = SimpleHTTPRequestHandler.extensions_map | _TYPES

@@ -14,12 +14,12 @@ from contextlib import suppress
 from functools import cache
 
 from cluster.errors import ClusterError
+from cluster.limits import PODMAN_POLL_SECONDS
 from cluster.local.processes import die_with_parent
 
 COMMAND = ("podman", "--log-level", "error")
 HOW_TO_INSTALL = "apt install podman (other systems: https://podman.io/docs/installation)"
 OLDEST = 4
-_LOOK = 0.1  # seconds between two looks whether to go on
 _NOTE = 'time="'  # how a line of its log begins
 
 GoOn = Callable[[], bool]
@@ -88,7 +88,7 @@ def _works_rootless() -> bool:
 def _answer(process: "subprocess.Popen[str]", command: str, go_on: GoOn) -> tuple[str, str]:
     while True:
         try:
-            return process.communicate(timeout=_LOOK)
+            return process.communicate(timeout=PODMAN_POLL_SECONDS)
         except subprocess.TimeoutExpired:
             if not go_on():
                 raise ClusterError(f"podman {command}: stopped") from None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_KEPT = 20
+from cluster.limits import CHARTS_KEPT
 
 
 class Charts:
@@ -35,6 +35,6 @@ class Charts:
         finally:
             with self._lock:
                 self._users[tree] -= 1
-                for old in [one for one in list(self._there)[:-_KEPT] if not self._users[one]]:
+                for old in [one for one in list(self._there)[:-CHARTS_KEPT] if not self._users[one]]:
                     del self._there[old]
                     shutil.rmtree(self._folder / old, ignore_errors=True)

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from bot.kubernetes import KubernetesClient
 from bot.model.reports import SyncEvent
+from cluster.limits import MAX_PEOPLES_VALUES_BYTES
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.desired import Desired, ReleaseTarget, chart_path
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.repositories import Repositories
-
-_MAX_VALUES_BYTES = 2**20  # people's values.yaml may be long
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def read_values_files(means: SyncContext, place: ReleaseTarget, wanted: Desired)
     """What the values files hold, by path in the ops repo, in the order that helm takes them. Raises DppctlError."""
     asked = [(wanted.ops_head, path) for path in wanted.value_files]
     with means.repositories.use(place.target.ops.repository) as ops:
-        return {path: content or b"" for (_, path), content in ops.read(asked, _MAX_VALUES_BYTES).items()}
+        return {path: content or b"" for (_, path), content in ops.read(asked, MAX_PEOPLES_VALUES_BYTES).items()}
 
 
 @contextmanager

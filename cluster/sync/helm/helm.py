@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.limits import HELM_ASK_SECONDS, HELM_END_SECONDS, HELM_STOP_SECONDS, MAX_HELM_LINES
 from cluster.local.processes import die_with_parent
 
-_STOP_SECONDS = 10.0  # helm ends what it is at and rolls back, if it can
-_MORE_SECONDS = 30.0  # than its own time limit, before it is ended from outside
-_ASK_SECONDS = 60.0  # for what changes nothing
-_LAST_LINES = 12
 _OLDEST = (3, 15)  # --dry-run=server together with --hide-secret, and --labels
 # What helm says when it is the cluster that is away, not the chart or the values that are wrong.
 _AWAY = re.compile(
@@ -120,7 +117,7 @@ class Helm:
     @property
     def _change_seconds(self) -> float:
         # A failed upgrade waits once more, for its rollback.
-        return 2 * self._seconds + _MORE_SECONDS
+        return 2 * self._seconds + HELM_END_SECONDS
 
     def _upgrade(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> list[str]:
         files = [part for file in values for part in ("--values", str(file))]
@@ -128,7 +125,7 @@ class Helm:
 
     def _check_version(self) -> int:
         try:
-            text = self._run(["version", "--template", "{{.Version}}"], _ASK_SECONDS)
+            text = self._run(["version", "--template", "{{.Version}}"], HELM_ASK_SECONDS)
         except OSError as error:
             raise ClusterError(f"helm cannot be started: {error.strerror}; install helm 3.15 or newer, or 4") from None
         found = re.search(r"v(\d+)\.(\d+)", text)
@@ -187,14 +184,14 @@ def _last_words(err: str) -> str:
     """What follows `Error:`; before it are warnings, and in helm 4 the same once more as a log line."""
     error = err.rpartition("\nError: ")[2] if "\nError: " in err else err.removeprefix("Error: ")
     lines = [line.rstrip() for line in error.splitlines() if line.strip() and not line.startswith("level=")]
-    return "\n".join(lines[:_LAST_LINES])
+    return "\n".join(lines[:MAX_HELM_LINES])
 
 
 def _stop_when(process: subprocess.Popen[str], stop: threading.Event, ended: threading.Event) -> None:
     while not ended.is_set():
         if stop.wait(0.2):
             _signal(process, signal.SIGTERM)
-            if not ended.wait(_STOP_SECONDS):
+            if not ended.wait(HELM_STOP_SECONDS):
                 _signal(process, signal.SIGKILL)
             return
 

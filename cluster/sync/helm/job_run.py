@@ -18,13 +18,10 @@ from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, Object
 from bot.model.reports import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
+from cluster.limits import JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_IDLE_SECONDS, MAX_RECEIPT_LINES
 from cluster.sync.helm import pod_status
 from cluster.sync.progress import Event, Progress
 
-START_SECONDS = 300.0
-_LOOK_SECONDS = (0.5, 5.0)  # each costs two calls; ever seldomer while nothing is new, as when a node is waited for
-_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
-_LAST_LINES = 20
 _PLACE = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
 
 
@@ -32,7 +29,7 @@ _PLACE = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a
 class JobLimits:
     """In seconds; 0: none."""
 
-    start: float = START_SECONDS  # that an image may not be there, or a Secret, before the deployment fails
+    start: float = JOB_START_SECONDS  # that an image may not be there, or a Secret, before the deployment fails
     run: float = 0.0  # of the whole Job, beside its own activeDeadlineSeconds
 
 
@@ -81,7 +78,7 @@ class JobRun:
 
     def follow(self) -> Iterator[tuple[str, str]]:
         """What to tell, until the Job has ended. Raises JobError when it will not start, takes too long, or is gone."""
-        often, seldom = _LOOK_SECONDS
+        often, seldom = JOB_LOOK_SECONDS
         said, broken_since, pause = "", math.inf, often
         while not self._stopped.is_set():
             with suppress(ApiAwayError):  # it is asked again, as long as it takes
@@ -154,8 +151,8 @@ class JobRun:
         summary = ((pod_status.state_of(pod).get("terminated") or {}).get("message") or "").encode()
         texts = [summary]
         with suppress(ApiError):  # the log is gone with its node
-            path, last = self._log_path(pod), {"container": pod_status.CONTAINER, "tailLines": _LAST_LINES}
-            texts = [*reversed(list(self._api.lines(path, _IDLE_SECONDS, lambda _: None, **last))), summary]
+            path, last = self._log_path(pod), {"container": pod_status.CONTAINER, "tailLines": MAX_RECEIPT_LINES}
+            texts = [*reversed(list(self._api.lines(path, LOG_IDLE_SECONDS, lambda _: None, **last))), summary]
         for text in texts:
             event = _event(text)
             if event.get("event") == "invalid":
@@ -176,7 +173,7 @@ class JobRun:
         if read_pod == name:
             query["sinceTime"] = since
         with suppress(ApiAwayError, ApiError):  # the next look at the pod tells what it means
-            for line in self._api.lines(self._log_path(pod), _IDLE_SECONDS, self._opened, **query):
+            for line in self._api.lines(self._log_path(pod), LOG_IDLE_SECONDS, self._opened, **query):
                 if self._stopped.is_set():
                     return
                 time_text, _, text = line.partition(b" ")

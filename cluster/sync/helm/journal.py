@@ -13,6 +13,7 @@ from bot.kubernetes import ApiAwayError, ApiError
 from bot.model.reports import Phase, Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
+from cluster.limits import LOG_PLACE_SECONDS
 from cluster.sync.helm import records
 from cluster.sync.helm.context import SyncContext, read_values_files
 from cluster.sync.helm.decide import Record, ReleasePhase
@@ -20,8 +21,6 @@ from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.outcome import End, Outcome, message_text
 from cluster.sync.reporter import sync_event
 from cluster.sync.repositories import values_of
-
-_PLACE_SECONDS = 10.0  # of a Job's log that a kill makes be told again, at most
 
 _log = logging.getLogger("dppctl.sync")
 
@@ -81,7 +80,7 @@ class Journal:
 
     def write_told(self, told: str, *, now: bool = False) -> None:
         """Up to where the Job's log was told: after a restart it is told from there. Now and then is enough."""
-        is_due = now or time.monotonic() - self._place_kept >= _PLACE_SECONDS
+        is_due = now or time.monotonic() - self._place_kept >= LOG_PLACE_SECONDS
         if told != self.record.told and is_due:
             with suppress(ApiAwayError):  # then lines may be told twice
                 self.write(self.record.with_("running", told=told))

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from bot.kubernetes import ApiError, KubernetesClient, Object
+from cluster.limits import MAX_OUTCOME_BYTES
 from cluster.sync.helm.decide import Record, ReleasePhase
 from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.outcome import Outcome
@@ -14,7 +15,6 @@ from cluster.sync.outcome import Outcome
 OWNER = "dppctl-sync"
 _SELECTOR = f"app.kubernetes.io/managed-by={OWNER}"
 _PREFIX = "dppctl.io/"
-_MOST_BYTES = 900_000  # a ConfigMap holds 1 MiB: https://kubernetes.io/docs/concepts/configuration/configmap/
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,11 @@ def _read(notes: Object) -> Kept | None:
 
 def _text(outcome: Outcome) -> str:
     text = outcome.model_dump_json()
-    return text if len(text.encode()) < _MOST_BYTES else outcome.model_copy(update={"receipt": None}).model_dump_json()
+    return (
+        text
+        if len(text.encode()) < MAX_OUTCOME_BYTES
+        else outcome.model_copy(update={"receipt": None}).model_dump_json()
+    )
 
 
 def _path(namespace: str, release: str = "") -> str:

@@ -4,13 +4,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from cluster.limits import HELM_TURN_SECONDS
 from cluster.sync.helm.context import SyncContext, files_for_helm
 from cluster.sync.helm.decide import BUSY, Release
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.helm import Revision
 from cluster.sync.helm.releases import manifest, newest, unlock
-
-_TURN_SECONDS = 0.5  # between two looks whether to go on waiting
 
 
 class StoppedError(Exception):
@@ -32,7 +31,7 @@ class Changes:
 
         Raises StoppedError.
         """
-        while not self._means.slots.acquire(timeout=_TURN_SECONDS):
+        while not self._means.slots.acquire(timeout=HELM_TURN_SECONDS):
             if self._stop.is_set():
                 raise StoppedError
         try:

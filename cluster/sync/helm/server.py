@@ -13,11 +13,9 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from cluster.errors import ClusterError
+from cluster.limits import MAX_WAKE_BYTES, SYNC_STUCK_SECONDS
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.sync import HelmSync
-
-STUCK_SECONDS = 900.0  # without a pass: git, the longest of what it waits for, has a limit of 120 s for each call
-_MAX_BODY = 2**16
 
 
 class Server:
@@ -62,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(404, error="there is only POST /wake")
         if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), self.bearer):
             return self._answer(401, error="the bearer token is not sync's")
-        self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MAX_BODY))
+        self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_WAKE_BYTES))
         self.sync.wake()
         return self._answer(202, outcome="accepted")
 
@@ -73,7 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, generate_latest(self.metrics), CONTENT_TYPE_LATEST)
         if self.path == "/healthz":
             age = time.monotonic() - max(looked, self.sync.started)
-            return self._answer(200, status="ok") if age < STUCK_SECONDS else self._answer(503, error="no pass ends")
+            return (
+                self._answer(200, status="ok") if age < SYNC_STUCK_SECONDS else self._answer(503, error="no pass ends")
+            )
         if self.path == "/readyz":
             return self._answer(200, status="ok") if looked else self._answer(503, error="the first pass has not ended")
         return self._answer(404, error="not found")

@@ -16,6 +16,7 @@ from bot.errors import DppctlError
 from bot.kubernetes import ApiAwayError, ApiError
 from bot.model.registration import Target
 from cluster.errors import ClusterError
+from cluster.limits import DRIFT_CHECKS, FOREIGN_HELM_TIMES, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Action, Record, Release, decide
 from cluster.sync.helm.deployment import DeploymentRun
@@ -23,11 +24,6 @@ from cluster.sync.helm.desired import Desired, ReleaseTarget, paths, release_nam
 from cluster.sync.helm.journal import UnusableError
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
-
-POLL_SECONDS = 15.0  # for what reaches the ops repo without a wake, and what people do in the cluster
-RETRY_SECONDS = 15.0  # after what may pass by itself
-CHECKS = 2  # for drift, at a time
-PATIENCE = 2.5  # times helm's limit: then somebody else's helm counts as killed
 
 _log = logging.getLogger("dppctl.sync")
 
@@ -102,14 +98,14 @@ class HelmSync:
         while not self._stopping.is_set():
             self._wake.clear()
             self.look()
-            self._wake.wait(POLL_SECONDS)
+            self._wake.wait(SYNC_POLL_SECONDS)
         self._end_all()
 
     def sync(self) -> bool:
         """Look, and go on until there is nothing more to do. Whether all went well."""
         failed = not self.look()
         while self._work and not self._stopping.is_set():
-            self._done.wait(POLL_SECONDS)
+            self._done.wait(SYNC_POLL_SECONDS)
             self._done.clear()
             self._collect()
             if not self._work:
@@ -191,7 +187,7 @@ class HelmSync:
             return
         if target in self._given_up and self._given_up[target] == new:
             return
-        patience = PATIENCE * self._rules.helm_seconds
+        patience = FOREIGN_HELM_TIMES * self._rules.helm_seconds
         action = decide(new, record, release, prune=self._rules.prune, patience=patience)
         if action is Action.NOTHING and record and record.phase == "succeeded" and self._is_check_due(target):
             action = Action.CHECK
@@ -204,7 +200,7 @@ class HelmSync:
         checks = sum(work.action is Action.CHECK for work in self._work.values())
         return (
             seconds is not None
-            and checks < CHECKS
+            and checks < DRIFT_CHECKS
             and time.monotonic() - self._checked.get(target, self.started) > seconds
         )
 
@@ -239,7 +235,7 @@ class HelmSync:
             if error is None:
                 self._problems.pop(target, None)
                 continue
-            self._not_before[target] = time.monotonic() + RETRY_SECONDS
+            self._not_before[target] = time.monotonic() + SYNC_RETRY_SECONDS
             if isinstance(error, UnusableError):
                 self._given_up[target] = work.wanted
             text = str(error)
@@ -268,7 +264,7 @@ class HelmSync:
     def _end_all(self) -> None:
         for work in self._work.values():
             work.stop()
-        end = time.monotonic() + 2 * POLL_SECONDS
+        end = time.monotonic() + 2 * SYNC_POLL_SECONDS
         while self._work and time.monotonic() < end:
             self._done.wait(0.5)
             self._done.clear()

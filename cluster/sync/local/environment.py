@@ -22,9 +22,8 @@ from pydantic import ValidationError
 
 from bot.model.registration import Target
 from cluster.errors import ClusterError
+from cluster.limits import DATABASE_PAGES
 from cluster.sync.outcome import Outcome
-
-_PAGES = 5_000  # of a database, copied between two looks whether to go on
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def _copy_database(source: Path, target: Path, go_on: Callable[[], bool]) -> Non
 
     try:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-            old.backup(new, pages=_PAGES, progress=look)
+            old.backup(new, pages=DATABASE_PAGES, progress=look)
     except sqlite3.Error as error:
         raise ClusterError(f"{source}: the database cannot be copied: {error}") from error
 

@@ -15,15 +15,13 @@ from bot.errors import DppctlError
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Values
+from cluster.limits import SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS
 from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.sync.local.deployment import DeploymentJob, Job, JobContext, ScheduledRun
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sources import Sources
 from cluster.sync.repositories import Repositories, Repository, values_at
-
-POLL_SECONDS = 15.0  # for what reaches the ops repo past the bot
-RETRY_SECONDS = 15.0  # after what may pass by itself: a repository or a receiver that is away
 
 _log = logging.getLogger("dppctl.sync")
 
@@ -82,7 +80,7 @@ class LocalSync:
         while not self.stopping.is_set():
             self._wake.clear()
             self.look()
-            self._wake.wait(min(POLL_SECONDS, self.schedules.seconds() or POLL_SECONDS))
+            self._wake.wait(min(SYNC_POLL_SECONDS, self.schedules.seconds() or SYNC_POLL_SECONDS))
         for job in self._jobs.values():
             job.stop()
         while self._jobs:
@@ -165,7 +163,7 @@ class LocalSync:
         for target in list(self._ended):
             job = self._jobs.pop(target)
             if not self._ended.pop(target):
-                self._not_before[target] = time.monotonic() + RETRY_SECONDS
+                self._not_before[target] = time.monotonic() + SYNC_RETRY_SECONDS
             elif isinstance(job, DeploymentJob):
                 self._settled[target] = Wanted(job.values, job.ops_commit)
                 self._schedule(target)

@@ -154,7 +154,7 @@ def test_an_image_that_is_named_by_a_tag_is_not_run(machine: Machine) -> None:
 def test_a_registry_that_is_away_fails_nothing_and_one_that_has_no_such_image_does(
     machine: Machine, registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(local_sync, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.1)
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'a' * 64}")
     machine.sync.sync()
     assert machine.phases() == ["started", "failed"]

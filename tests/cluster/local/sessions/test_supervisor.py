@@ -26,7 +26,7 @@ from tests.support.waiting import BUSY, eventually
 RUN_THAT_HANGS = """
 import json, sys, time
 from cluster.local.sessions import supervisor, record
-worker, db = pods.create("worker"), pods.create("db")
+worker, db = record.create("worker"), record.create("db")
 kept = supervisor.start(worker, sys.argv[1], db, float(sys.argv[2]))
 print(json.dumps([worker.name, db.name]), flush=True)
 time.sleep(600)
@@ -158,7 +158,7 @@ def test_stopping_a_running_pod_stops_its_pipelines(start_run: StartRun) -> None
 
 
 def test_stopping_works_when_the_keeper_does_not_answer(start_run: StartRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "_END", 0.3)
+    monkeypatch.setattr(record, "SESSION_END_SECONDS", 0.3)
     worker, db, kept = start_run()
     kept.release()
     processes.send(db.keeper, signal.SIGSTOP)

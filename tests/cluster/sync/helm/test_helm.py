@@ -87,7 +87,7 @@ def test_a_cluster_that_is_away_is_no_failure_of_the_deployment(
 
 @pytest.mark.parametrize("trap", ["", 'trap "" TERM'])
 def test_stop_ends_all_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trap: str) -> None:
-    monkeypatch.setattr("cluster.sync.helm.helm._STOP_SECONDS", 0.5)
+    monkeypatch.setattr("cluster.sync.helm.helm.HELM_STOP_SECONDS", 0.5)
     script = f"[ $1 = version ] && echo v4.0.0 && exit\n{trap}\nsleep 600 & sleep 600"
     run, stop = Helm(a_program(tmp_path, script), tmp_path, 60), threading.Event()
     mark = str(tmp_path / "cache")

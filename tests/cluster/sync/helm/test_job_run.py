@@ -177,7 +177,7 @@ def test_a_job_that_takes_too_long_is_deleted() -> None:
 
 
 def test_a_log_that_cannot_be_read_is_not_asked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.sync.helm.job_run._LOOK_SECONDS", (600.0, 600.0))
+    monkeypatch.setattr("cluster.sync.helm.job_run.JOB_LOOK_SECONDS", (600.0, 600.0))
     hand = Hand(*[ApiError("pods/log is forbidden", 403)] * 100_000)
     job = run(hand)
     following = threading.Thread(target=lambda: list(job.follow()))

@@ -92,7 +92,7 @@ def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(
 
 
 def test_an_end_that_nobody_heard_is_told_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_sync, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.5)
     is_away = True
 
     def report(event: SyncEvent) -> None:

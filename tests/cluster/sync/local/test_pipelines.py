@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Iterator
 
-from cluster.sync.progress import LOG_LINES, Event, batches
+from cluster.limits import MAX_PROGRESS_LINES
+from cluster.sync.progress import Event, batches
 
 
 def lines(number: int) -> Iterator[Event]:
@@ -19,12 +20,12 @@ def test_what_comes_quickly_is_told_at_once() -> None:
 
 
 def test_of_a_long_log_the_last_lines_stay_and_it_is_said_how_many_went() -> None:
-    [batch] = list(batches(lines(10 * LOG_LINES), seconds=60))
+    [batch] = list(batches(lines(10 * MAX_PROGRESS_LINES), seconds=60))
     skipped = [event["lines"] for event in batch if event["event"] == "skipped_log"]
     kept = [event["line"] for event in batch if event["event"] == "log"]
-    assert sum(skipped) + len(kept) == 10 * LOG_LINES
-    assert len(kept) <= LOG_LINES
-    assert kept[-1] == str(10 * LOG_LINES - 1)
+    assert sum(skipped) + len(kept) == 10 * MAX_PROGRESS_LINES
+    assert len(kept) <= MAX_PROGRESS_LINES
+    assert kept[-1] == str(10 * MAX_PROGRESS_LINES - 1)
     assert {"queued", "ended"} < {event["event"] for event in batch}
 
 

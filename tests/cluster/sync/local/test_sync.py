@@ -111,7 +111,7 @@ def test_a_commit_that_is_not_there_is_failed(machine: Machine) -> None:
 
 
 def test_a_repository_that_is_away_for_a_while_fails_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_sync, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.5)
     machine.say(APP)
     away = machine.app.bare.rename(machine.folder / "away")
     machine.sync.sync()

@@ -1,0 +1,49 @@
+"""The cluster's limits and intervals, together, so that one look tells what it refuses and how long it waits.
+
+Constants only: each `dppctl run` imports them.
+"""
+
+# Both syncs
+SYNC_POLL_SECONDS = 15.0  # between two looks without a wake: for foreign commits, and what people do in the cluster
+SYNC_RETRY_SECONDS = 15.0  # after a failure that may pass by itself
+REPORT_SECONDS = 10  # for a connection with the receiver, and for its answer
+REPORT_TRIES = 6  # with up to 5 s between them: a receiver that restarts is back by then
+MAX_REPORT_MESSAGE = 10_000  # characters
+MAX_REPORT_LOG = 100_000  # characters of one report
+PROGRESS_SECONDS = 1.0  # between two reports of progress: people read no faster
+MAX_PROGRESS_LINES = 2_000  # of a log that wait to be reported; a log that is longer loses its oldest lines
+
+# Sync on one machine
+DATABASE_PAGES = 5_000  # of a database, copied between two looks whether to go on: 20 MB at the usual size of a page
+
+# Sync in a cluster
+DRIFT_CHECKS = 2  # at a time: each reads all objects of a release
+FOREIGN_HELM_TIMES = 2.5  # of helm's own limit, that somebody else's helm may take before it counts as killed
+HELM_TURN_SECONDS = 0.5  # between two looks whether to go on waiting for helm's turn
+HELM_STOP_SECONDS = 10.0  # in which helm ends what it does and rolls back, if it can, before it is killed
+HELM_END_SECONDS = 30.0  # more than helm's own time limit, before it is ended from outside
+HELM_ASK_SECONDS = 60.0  # for what changes nothing
+MAX_HELM_LINES = 12  # of helm's error: templates' errors are long, and their end says nothing
+CHARTS_KEPT = 20  # as folders; others are read from the ops repo again
+MAX_PEOPLES_VALUES_BYTES = 2**20  # values.yaml, which people write, may be long
+MAX_OUTCOME_BYTES = 900_000  # a ConfigMap holds 1 MiB: https://kubernetes.io/docs/concepts/configuration/configmap/
+JOB_START_SECONDS = 300.0  # that an image or a Secret may be missing, before the deployment fails
+JOB_LOOK_SECONDS = (0.5, 5.0)  # between two looks at a Job, of two calls each; less often while nothing is new
+LOG_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
+LOG_PLACE_SECONDS = 10.0  # of a Job's log that a kill makes sync report again, at most
+MAX_RECEIPT_LINES = 20  # from the end of a Job's log, where the receipt is looked for
+SYNC_STUCK_SECONDS = 900.0  # without a pass; git, the longest of what it waits for, has a limit of 120 s for each call
+MAX_WAKE_BYTES = 2**16  # of a request's body, which is read and not used
+
+# Sessions, databases and storage of one machine
+SESSION_END_SECONDS = 5.0  # that processes of a session may take to end before they are killed
+SESSION_MAKING_SECONDS = 60.0  # after which a folder without a record is no longer being made by somebody
+SUPERVISOR_END_SECONDS = 3.0  # that a supervisor may take to end, when its run could not be set up
+SUPERVISOR_SLEEP_SECONDS = 3600.0  # at once; the system cannot count months
+PROCESS_POLL_SECONDS = 0.02  # between two looks whether a process that is no child of ours has ended
+POSTGRES_START_SECONDS = 60.0  # on a slow disk
+POSTGRES_START_TRIES = 3  # somebody may take the port that was free a moment ago
+WEB_UI_START_SECONDS = 5.0  # PHP's own server
+DATABASE_CONNECT_SECONDS = 15.0  # for a connection with a database that the user named
+PODMAN_POLL_SECONDS = 0.1  # between two looks whether somebody still waits for podman
+FILE_SERVER_SECONDS = 30  # that a connection to the storage may be silent
