@@ -76,7 +76,7 @@ class Loop:
         self._leader = Leader(store.database)
         self._leads = False
         self._teller = _teller(settings, targets, store, git, lambda: self._leads)
-        self._retries = Backoff()
+        self._retries = Backoff[str]()
         self._waiting: set[str] = set()
         self._wake = threading.Condition()
         self._stopping = False

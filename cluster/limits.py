@@ -5,7 +5,9 @@ Constants only: each `dppctl run` imports them.
 
 # Both syncs
 SYNC_POLL_SECONDS = 15.0  # between two looks without a wake: for foreign commits, and what people do in the cluster
-SYNC_RETRY_SECONDS = 15.0  # after a failure that may pass by itself
+SYNC_RETRY_SECONDS = 15.0  # after a failure that may pass by itself; twice as long each time, give or take half
+MAX_SYNC_RETRY_SECONDS = 120.0  # so that what was away for long is noticed soon after it is back
+SYNC_STOP_SECONDS = 30.0  # that jobs may take to end when sync does; the next start goes on where they were
 REPORT_SECONDS = 10  # for a connection with the receiver, and for its answer
 REPORT_TRIES = 6  # with up to 5 s between them: a receiver that restarts is back by then
 MAX_REPORT_MESSAGE = 10_000  # characters

@@ -47,7 +47,7 @@ class Notifier:
         self._store = store
         self._leads = leads
         self._client = Client(settings, credentials)
-        self._retries = Backoff()
+        self._retries = Backoff[str]()
         self._writes: deque[float] = deque(maxlen=limits.GITHUB_WRITES_AN_HOUR)
         self._said: dict[str, str] = {}  # by what failed, the last message: the same is said once
         self._not_before = 0.0
@@ -109,7 +109,7 @@ class Notifier:
             told = not self._retries.waits(key) and self._attempt(key, repository, lambda: self._tell_one(one))  # noqa: B023
             is_all &= told
         if is_all:
-            self._retries = Backoff()  # with what was dropped
+            self._retries = Backoff[str]()  # with what was dropped
         return is_all
 
     def _tell_one(self, one: Notification) -> None:

@@ -63,7 +63,7 @@ class CommitStatuses:
         self._targets = targets
         self._ops = ops
         self._store = store
-        self._retries = Backoff()
+        self._retries = Backoff[str]()
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
         """Finish them, the oldest first. Those of an ops repo that cannot be reached wait for a later call."""

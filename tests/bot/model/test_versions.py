@@ -32,7 +32,7 @@ def test_any_names_can_be_sorted(names: list[str]) -> None:
 def test_what_fails_is_due_later_each_time_and_what_succeeds_never(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    retries = Backoff()
+    retries = Backoff[str]()
     waits = []
     for _ in range(12):
         retries.failed("a/b")
