@@ -1,4 +1,4 @@
-"""What a folder says about the app in it: its repository, branch, pipelines and Dockerfile."""
+"""The app in a folder: its repository, branch, pipelines and Dockerfile, as git and the files say."""
 
 import re
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class App:
 
     @property
     def config_file(self) -> Path:
-        """Its `.dppctl.yaml`."""
+        """Return the path of its `.dppctl.yaml`."""
         return self.folder / CONFIG_FILE
 
 
 def find_app(git: Git, folder: Path, repository: str | None = None) -> App:
-    """The app in this folder. repository: OWNER/REPO, in place of the one that the remote `origin` names.
+    """Return the app in this folder. `repository`: OWNER/REPO, in place of the one that the remote `origin` names.
 
     Raises InputError, with what to do, when the folder is in no clone of a repository on GitHub.
     """
@@ -54,7 +54,7 @@ def find_app(git: Git, folder: Path, repository: str | None = None) -> App:
 
 
 def repository_of(url: str) -> str | None:
-    """OWNER/REPO of a remote's URL: https, ssh in both forms, or a folder. None for another form.
+    """Return OWNER/REPO of a remote's URL (https, ssh in both forms, or a folder); None for another form.
 
     https://git-scm.com/docs/git-clone#_git_urls
     """
@@ -76,7 +76,7 @@ def _remote(git: Git, folder: Path) -> str:
 
 
 def _branch(git: Git, folder: Path) -> str:
-    """What origin says is its default, else the one that is checked out."""
+    """Return the branch that origin calls its default, else the one that is checked out. Raises InputError."""
     for arguments in (("symbolic-ref", "refs/remotes/origin/HEAD"), ("symbolic-ref", "HEAD")):
         try:
             return _ask(git, folder, *arguments).removeprefix("refs/remotes/origin/").removeprefix("refs/heads/")

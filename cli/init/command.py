@@ -1,4 +1,4 @@
-"""`dppctl init`: the command's flags, and what they mean."""
+"""`dppctl init`: the command's flags, and what they become."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +9,7 @@ from cli.config_option import home_folder
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
-    from bot.settings import Settings
-    from cli.init.context import InitContext
-    from cli.init.secret_stores import EnvFile, SecretStore
-    from cli.providers import Provider
+    from cli.providers.provider import Provider
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -88,9 +85,10 @@ def init(
     from bot.settings import load_settings
     from cli.errors import InputError
     from cli.init.app import find_app
-    from cli.init.context import Answers
+    from cli.init.context import Answers, InitContext
     from cli.init.flow import set_up
     from cli.init.prompts import Questions
+    from cli.init.secret_stores import EnvFile
     from cli.init.steps.files import read_text
     from cli.init.undo import undo
     from cli.providers import make_provider
@@ -102,8 +100,8 @@ def init(
     if branch:
         app = replace(app, branch=branch)
     text = read_text(app.config_file)
-    there = parse_app_config(text, str(app.config_file)) if text else AppConfig()
-    cluster = _provider(provider, there, context, namespace)
+    existing = parse_app_config(text, str(app.config_file)) if text else AppConfig()
+    cluster = _provider(provider, existing, context, namespace)
     given = Answers(
         provider=provider,
         token=_read(token_file) or os.environ.get("DPPCTL_GITHUB_TOKEN"),
@@ -115,60 +113,29 @@ def init(
         if made := cluster.start(dry_run=given.dry_run):
             click.echo(f"{'would ' if given.dry_run else ''}{made}")
         if not (made and given.dry_run):
-            click.echo(cluster.state())
-        means = _means(settings, config, cluster, env_file)
+            click.echo(cluster.ready())
+        file = EnvFile(config / ".env")
+        store = file if env_file else cluster.secret_store(config)
+        init_context = InitContext(settings, config, store, file, click.echo)
         if remove:
-            undo(app, given, means)
+            undo(app, given, init_context)
         else:
-            set_up(app, cluster, given, Questions(yes=yes), means)
+            set_up(app, cluster, given, Questions(yes=yes), init_context)
     except (GithubException, requests.RequestException) as error:
         raise InputError(str(explain(error, app.path.repository, "the token"))) from error
 
 
-def _provider(name: str | None, there: "AppConfig", context: str | None, namespace: str | None) -> "Provider":
-    """The one that is asked for, else the one that the app's file names."""
+def _provider(name: str | None, existing: "AppConfig", kube_context: str | None, namespace: str | None) -> "Provider":
+    """Return the provider that is asked for, else the one that the app's file names, with the file's settings."""
     from cli.providers import make_provider
 
-    chosen = name or there.cluster_provider
-    kept = (
-        {key: str(value) for key, value in there.provider_settings.items()} if chosen == there.cluster_provider else {}
+    chosen = name or existing.cluster_provider
+    kept = existing.provider_settings if chosen == existing.cluster_provider else {}
+    asked = {"kubeconfigContext": kube_context, f"{chosen}Namespace": namespace}
+    return make_provider(
+        chosen,
+        {key: str(value) for key, value in kept.items()} | {key: value for key, value in asked.items() if value},
     )
-    asked = {"kubeconfigContext": context, f"{chosen}Namespace": namespace}
-    return make_provider(chosen, {**kept, **{key: value for key, value in asked.items() if value}})
-
-
-def _means(settings: "Settings", config: Path, cluster: "Provider", env_file: bool) -> "InitContext":
-    from github import Auth, Github
-
-    from bot.limits import GITHUB_SECONDS
-    from cli.init.context import InitContext
-    from cli.init.secret_stores import EnvFile
-
-    def client(token: str) -> Github:
-        # A person waits, and init makes a handful of calls: no pause between them, and an error is told at once.
-        return Github(
-            auth=Auth.Token(token),
-            base_url=settings.api_url,
-            timeout=GITHUB_SECONDS,
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-        )
-
-    file = EnvFile(config / ".env")
-    place = _secret_place(config, cluster, file if env_file else None)
-    return InitContext(settings, client, config, place, file, click.echo)
-
-
-def _secret_place(config: Path, cluster: "Provider", file: "EnvFile | None") -> "SecretStore":
-    from cli.init.secret_stores import Keyring, KubernetesSecret
-    from cli.providers.kubeconfig import Kubeconfig
-
-    if file:
-        return file
-    if isinstance(cluster, Kubeconfig):
-        return KubernetesSecret(cluster.client(), cluster.namespace)
-    return Keyring(f"dppctl:{config.absolute()}")
 
 
 def _read(file: Path | None) -> str | None:

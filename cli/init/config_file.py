@@ -1,9 +1,8 @@
-"""The text of an app's `.dppctl.yaml`: a new one that explains itself, or one that is there with little changed."""
+"""The text of an app's `.dppctl.yaml`: a new one that explains itself, or an existing one with little changed."""
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -11,11 +10,12 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from bot.model.app_config import AppConfig, parse_app_config
 from bot.model.names import RepoPath
+from cli.init.yaml_text import dump, round_trip
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the file is to say."""
+    """What the file shall say."""
 
     provider: str | None  # None: what it says already, or local
     settings: dict[str, str]  # the provider's own, such as kubeconfigContext
@@ -27,7 +27,7 @@ class Wish:
 
 
 def new_file(wish: Wish, specs: Sequence[str], has_dockerfile: bool) -> str:
-    """A whole file, each line explained."""
+    """Return the text of a new file, each line explained. `specs`: the files that have pipelines."""
     pipelines = f"all that are in {', '.join(specs[:3])}{' …' if len(specs) > 3 else ''}" if specs else "all"
     image = (
         "# The Dockerfile beside this file makes the app's own image (docs/images.md).\n"
@@ -56,14 +56,12 @@ def new_file(wish: Wish, specs: Sequence[str], has_dockerfile: bool) -> str:
 
 
 def edited_file(text: str, where: str, wish: Wish) -> str:
-    """The text with what it lacks, comments and the rest kept. The same text when it lacks nothing.
+    """Return the text with what it lacks, comments and the rest kept; the same text when it lacks nothing.
 
     An app that has actions already keeps them. Raises DppctlError for a text that is no such file.
     """
     config = parse_app_config(text, where)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
+    yaml = round_trip()
     yaml.indent(mapping=2, sequence=_sequence_indent(text), offset=_sequence_indent(text) - 2)
     document = yaml.load(text)
     changed = _set_provider(document, config, wish)
@@ -72,13 +70,11 @@ def edited_file(text: str, where: str, wish: Wish) -> str:
         changed = True
     if not changed:
         return text
-    out = StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
+    return dump(yaml, document)
 
 
 def difference(before: str, after: str, name: str) -> str:
-    """As `diff -u` shows it; nothing when they are the same."""
+    """Return what changes, as `diff -u` shows it; empty when nothing does."""
     return "".join(
         difflib.unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), name, f"{name} (new)")
     )
@@ -118,7 +114,7 @@ def _add_deployment(document: Any, wish: Wish) -> None:
 
 
 def _sequence_indent(text: str) -> int:
-    """How far the file indents its lists: `- a` below its key, or `  - a`."""
+    """Return how far the file indents its lists: `- a` below its key, or `  - a`."""
     for line, following in zip(text.splitlines(), text.splitlines()[1:], strict=False):
         if line.rstrip().endswith(":") and following.lstrip().startswith("- "):
             return 2 + (len(following) - len(following.lstrip())) - (len(line) - len(line.lstrip()))
@@ -126,7 +122,5 @@ def _sequence_indent(text: str) -> int:
 
 
 def _scalar(value: str) -> str:
-    """A text as YAML has it on one line."""
-    out = StringIO()
-    YAML().dump({"value": value}, out)
-    return out.getvalue().removeprefix("value: ").strip()
+    """Return a text as YAML has it on one line."""
+    return dump(YAML(), {"value": value}).removeprefix("value: ").strip()

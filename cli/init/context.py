@@ -1,11 +1,12 @@
-"""What `dppctl init` is given, and what it works with."""
+"""What all of `dppctl init` gets: the answers that flags have given, and what the steps work with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from github import Github
+from github import Auth, Github
 
+from bot.limits import GITHUB_SECONDS
 from bot.settings import Settings
 from cli.init.secret_stores import EnvFile, SecretStore
 
@@ -14,7 +15,7 @@ ADDRESS = "DPPCTL_PUBLIC_URL"
 
 @dataclass(frozen=True)
 class Answers:
-    """What flags and files have answered already."""
+    """What flags, files and variables answer; None: not given."""
 
     provider: str | None
     ops_repo: str | None
@@ -34,11 +35,24 @@ class Answers:
 
 @dataclass(frozen=True)
 class InitContext:
-    """What init works with."""
+    """What init works with: settings, clients, stores, and the output."""
 
     settings: Settings
-    client: Callable[[str], Github]  # for a token
     config: Path  # the servers' folder, with apps.yaml
     secrets: SecretStore
     open_settings: EnvFile  # for what is no secret
-    say: Callable[[str], None]
+    say: Callable[[str], None]  # prints a line
+
+    def github(self, token: str) -> Github:
+        """Return a client of GitHub's API with this token.
+
+        A person waits, and init makes a handful of calls: no pause between them, and an error is said at once.
+        """
+        return Github(
+            auth=Auth.Token(token),
+            base_url=self.settings.api_url,
+            timeout=GITHUB_SECONDS,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+        )

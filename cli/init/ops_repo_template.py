@@ -18,7 +18,7 @@ _WORDS = re.compile(r"\b(ENVIRONMENTS|ENVIRONMENT|NAMESPACE|RELEASE|REPOSITORY_U
 
 @dataclass(frozen=True)
 class OpsEnvironment:
-    """Where an environment is deployed to."""
+    """An environment, and where it is deployed."""
 
     name: str
     namespace: str
@@ -28,10 +28,10 @@ class OpsEnvironment:
 def write_ops_repo(
     folder: Path, environments: Sequence[OpsEnvironment], *, url: str, path: str = "", branch: str = "main"
 ) -> list[Path]:
-    """Write the files of an ops repo that are not there yet below this folder; which ones.
+    """Write the files of an ops repo that are missing below this folder; return their paths.
 
     folder: a checkout of the repository, or the folder in it that `path` names; url: where it is cloned from;
-    path: the folder below the repository's root. What is there stays as it is: people own it. Raises OSError.
+    path: the folder below the repository's root. Existing files stay as they are: people own them. Raises OSError.
     """
     written = []
     for name, content in _contents(environments, {"REPOSITORY_URL": url, "BRANCH": branch, "FOLDER": path.strip("/")}):
@@ -46,7 +46,7 @@ def write_ops_repo(
 
 def _contents(environments: Sequence[OpsEnvironment], words: dict[str, str]) -> Iterator[tuple[PurePosixPath, str]]:
     table = ["| environment | namespace | release |", "|---|---|---|"]
-    table += [f"| `{one.name}` | `{one.namespace}` | `{one.release}` |" for one in environments]
+    table += [f"| `{each.name}` | `{each.namespace}` | `{each.release}` |" for each in environments]
     for name, text in _tree(files("charts") / "dppctl-pipelines"):
         yield "chart" / name, text
     template = dict(_tree(files("ops_repo_template")))
@@ -56,17 +56,17 @@ def _contents(environments: Sequence[OpsEnvironment], words: dict[str, str]) -> 
         if _PER_ENVIRONMENT not in str(name):
             yield name, _filled(text, {**words, "ENVIRONMENTS": "\n".join(table)})
             continue
-        for one in environments:
-            own = {"ENVIRONMENT": one.name, "NAMESPACE": one.namespace, "RELEASE": one.release}
-            yield PurePosixPath(str(name).replace(_PER_ENVIRONMENT, one.name)), _filled(text, {**words, **own})
-    for one in environments:
-        name = PurePosixPath("environments", one.name, "values.yaml")
+        for environment in environments:
+            own = {"ENVIRONMENT": environment.name, "NAMESPACE": environment.namespace, "RELEASE": environment.release}
+            yield PurePosixPath(str(name).replace(_PER_ENVIRONMENT, environment.name)), _filled(text, {**words, **own})
+    for environment in environments:
+        name = PurePosixPath("environments", environment.name, "values.yaml")
         staging = template[PurePosixPath("environments", "staging", "values.yaml")]
-        yield name, template.get(name) or re.sub(r"\bstaging\b", one.name, staging, flags=re.IGNORECASE)
+        yield name, template.get(name) or re.sub(r"\bstaging\b", environment.name, staging, flags=re.IGNORECASE)
 
 
 def _tree(folder: Traversable, at: PurePosixPath = _HERE) -> Iterator[tuple[PurePosixPath, str]]:
-    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.name in _LEFT_OUT:
             continue
         if entry.is_dir():
@@ -76,7 +76,7 @@ def _tree(folder: Traversable, at: PurePosixPath = _HERE) -> Iterator[tuple[Pure
 
 
 def _filled(text: str, words: dict[str, str]) -> str:
-    """Words that have no value stay as they are. FOLDER/ is nothing at the repository's root."""
+    """Replace the words that have a value. FOLDER/ is nothing at the repository's root."""
 
     def value(found: re.Match[str]) -> str:
         if found[0] == "FOLDER/":

@@ -1,13 +1,13 @@
-"""Where secrets are kept: the system's keyring, a `.env` file that only its owner can read, or a Kubernetes Secret.
+"""Stores of secrets: the system's keyring, a `.env` file that only its owner can read, or a Kubernetes Secret.
 
-The servers read them from there: `.env` and the keyring by `bot.settings`, the Secret as the chart's environment.
+The servers read them: `.env` and the keyring by `bot.settings`, the Secret as the chart's environment.
 """
 
 import base64
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from dotenv import dotenv_values, set_key
 
@@ -15,20 +15,23 @@ from bot.kubernetes import KubernetesClient, KubernetesError
 from cli.errors import InputError
 
 
-class SecretStore(Protocol):
-    """Keeps values by the names of variables, `DPPCTL_…`."""
+class SecretStore(ABC):
+    """Keeps values by the names of variables, `DPPCTL_…`. `str()` of it is how messages call it."""
 
+    @abstractmethod
     def read(self, variable: str) -> str | None:
-        """What is kept; None: nothing."""
+        """Return the value that is kept, or None. Raises InputError."""
 
+    @abstractmethod
     def write(self, values: Mapping[str, str]) -> None:
-        """Keep these, and what else is there. Raises InputError."""
+        """Keep these values beside the others. Raises InputError."""
 
-    def __str__(self) -> str:
-        """How messages call it."""
+    def settings(self) -> dict[str, str]:
+        """Return the settings by which the servers find this store, by variable."""
+        return {}
 
 
-class EnvFile:
+class EnvFile(SecretStore):
     """`NAME='value'` lines; mode 0600. Other lines stay as they are."""
 
     def __init__(self, file: Path) -> None:
@@ -38,11 +41,11 @@ class EnvFile:
         return str(self._file)
 
     def read(self, variable: str) -> str | None:
-        """From the file."""
+        """Read the file."""
         return dotenv_values(self._file, interpolate=False).get(variable)
 
     def write(self, values: Mapping[str, str]) -> None:
-        """All at once, or nothing."""
+        """Write the whole file, or nothing."""
         part = self._file.with_name(f"{self._file.name}.part")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,15 +61,15 @@ class EnvFile:
             raise InputError(f"{self._file} cannot be written: {error.strerror}") from None
 
 
-class Keyring:
+class Keyring(SecretStore):
     """The system's keyring, by https://keyring.readthedocs.io: Secret Service, KWallet, macOS's, Windows'."""
 
     def __init__(self, service: str) -> None:
-        """service: the name under which the keyring has them. Raises InputError where there is no keyring."""
+        """Open the keyring; `service`: its name for these values. Raises InputError on a system without a keyring."""
         import keyring
         from keyring.backends.fail import Keyring as NoKeyring
 
-        self.service = service
+        self._service = service
         self._keyring = keyring
         if isinstance(keyring.get_keyring(), NoKeyring):
             raise InputError("this system has no keyring; keep the secrets in a file instead: --env-file")
@@ -75,29 +78,33 @@ class Keyring:
         return "the system's keyring"
 
     def read(self, variable: str) -> str | None:
-        """From the keyring, which may ask its owner."""
+        """Read from the keyring, which may ask its owner."""
         from keyring.errors import KeyringError
 
         try:
-            return self._keyring.get_password(self.service, variable)
+            return self._keyring.get_password(self._service, variable)
         except KeyringError as error:
             raise self._wrong(error) from None
 
     def write(self, values: Mapping[str, str]) -> None:
-        """One by one, as keyrings do."""
+        """Write each value, as keyrings do."""
         from keyring.errors import KeyringError
 
         try:
             for name, value in values.items():
-                self._keyring.set_password(self.service, name, value)
+                self._keyring.set_password(self._service, name, value)
         except KeyringError as error:
             raise self._wrong(error) from None
+
+    def settings(self) -> dict[str, str]:
+        """Return the name under which the keyring has the values."""
+        return {"DPPCTL_KEYRING": self._service}
 
     def _wrong(self, error: Exception) -> InputError:
         return InputError(f"the system's keyring does not answer ({error}); unlock it, or use --env-file")
 
 
-class KubernetesSecret:
+class KubernetesSecret(SecretStore):
     """A Secret of a namespace, as `charts/dppctl` takes it: DPPCTL_GITHUB_TOKEN has the key `github-token`."""
 
     def __init__(self, client: KubernetesClient, namespace: str, name: str = "dppctl") -> None:
@@ -110,12 +117,12 @@ class KubernetesSecret:
         return f"the Secret {self._name} in the namespace {self._namespace}"
 
     def read(self, variable: str) -> str | None:
-        """From the cluster."""
+        """Read the Secret."""
         found = (self._get() or {}).get(_key(variable))
         return base64.b64decode(found).decode() if found is not None else None
 
     def write(self, values: Mapping[str, str]) -> None:
-        """Made when it is not there."""
+        """Write into the Secret, or create it."""
         body = {"metadata": {"name": self._name}, "stringData": {_key(name): value for name, value in values.items()}}
         is_new = self._get() is None
         try:

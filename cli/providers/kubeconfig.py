@@ -1,70 +1,75 @@
 """Any Kubernetes cluster that kubectl knows: a context of the kubeconfig file, and a namespace for dppctl's servers."""
 
-from collections.abc import Mapping
+from pathlib import Path
 
-from bot.kubernetes import ApiAwayError, KubernetesClient, KubernetesError, NoClusterError, current_context
+from bot.kubernetes import KubernetesClient, NoClusterError, current_context
 from cli.errors import InputError
+from cli.init.chart_values import VALUES_FILE, Installation, chart_values
+from cli.init.secret_stores import KubernetesSecret, SecretStore
+from cli.init.steps.files import FileStep, read_text
+from cli.init.steps.namespace import NamespaceStep, create_namespace, has_namespace
+from cli.init.steps.new_secrets import NewSecretsStep
+from cli.init.steps.step import Step
+from cli.providers.provider import Provider
 
 _CONTEXT, _NAMESPACE = "kubeconfigContext", "kubeconfigNamespace"
+_SHARED_SECRETS = ("DPPCTL_SYNC_TOKEN", "DPPCTL_DATABASE_PASSWORD")
 
 
-class Kubeconfig:
+class Kubeconfig(Provider):
     """`kubeconfigContext` (default: the current one) and `kubeconfigNamespace` (default: dppctl)."""
-
-    name = "kubeconfig"
-    is_kubernetes = True
-
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        self._settings = dict(settings)
 
     @property
     def namespace(self) -> str:
-        """Where dppctl's servers are."""
+        """Return the namespace of dppctl's servers."""
         return self._settings.get(_NAMESPACE) or "dppctl"
 
     def settings(self) -> dict[str, str]:
-        """The context by its name: another current one changes nothing then."""
+        """Return the context by its name, so that another current one changes nothing, and the namespace."""
         return {_CONTEXT: self._context(), _NAMESPACE: self.namespace}
 
-    def client(self) -> KubernetesClient:
+    def start(self, *, dry_run: bool) -> str | None:
+        """Make the namespace of dppctl's servers."""
+        client, context = self._client(), self._context()
+        if has_namespace(client, self.namespace, context):
+            return None
+        if not dry_run:
+            create_namespace(client, self.namespace)
+        return f"create the namespace {self.namespace} in the cluster {context}"
+
+    def ready(self) -> str:
+        """Ask the API server for the namespace."""
+        context = self._context()
+        if has_namespace(self._client(), self.namespace, context):
+            return f"kubeconfig cluster is ready: context {context}, namespace {self.namespace}"
+        raise InputError(f"the cluster {context} has no namespace {self.namespace}; run dppctl init once more")
+
+    def secret_store(self, config: Path) -> SecretStore:  # noqa: ARG002 (they are in the cluster)
+        """Return the Secret that dppctl's chart mounts."""
+        return KubernetesSecret(self._client(), self.namespace)
+
+    def steps(self, installation: Installation, config: Path, secrets: SecretStore) -> list[Step]:
+        """Return a step for each environment's namespace, for the servers' secrets, and for the values of the chart."""
+        client, context, file = self._client(), self._context(), config / VALUES_FILE
+        values = chart_values(read_text(file), str(file), installation)
+        return [
+            *(NamespaceStep(client, name, context) for name in installation.namespaces.values()),
+            NewSecretsStep(secrets, _SHARED_SECRETS, "the secrets that dppctl's servers share"),
+            FileStep(file, values, "the values of dppctl's chart"),
+        ]
+
+    def next_step(self, config: Path) -> str:
+        """Name helm's command that installs dppctl's chart."""
+        values = f"--values {config / VALUES_FILE}"
+        return f"install dppctl's servers (helm upgrade --install dppctl charts/dppctl -n {self.namespace} {values})"
+
+    def _client(self) -> KubernetesClient:
         """Return a client of the cluster. Raises InputError for a context that the file does not have."""
         context = self._context()
         try:
             return KubernetesClient(context=context)
         except NoClusterError as error:
             raise InputError(f"the kubeconfig file: {error.reason}") from None
-
-    def state(self) -> str:
-        """Asks the API server for the namespace."""
-        if self.has_namespace(self.namespace):
-            return f"kubeconfig cluster is ready: context {self._context()}, namespace {self.namespace}"
-        raise InputError(f"the cluster {self._context()} has no namespace {self.namespace}; run dppctl init once more")
-
-    def start(self, *, dry_run: bool) -> str | None:
-        """Makes the namespace."""
-        if self.has_namespace(self.namespace):
-            return None
-        if not dry_run:
-            self.make_namespace(self.namespace)
-        return f"create the namespace {self.namespace} in the cluster {self._context()}"
-
-    def has_namespace(self, name: str) -> bool:
-        """Raises InputError when the cluster does not tell."""
-        client = self.client()
-        try:
-            return client.get(f"/api/v1/namespaces/{name}") is not None
-        except ApiAwayError as error:
-            raise InputError(f"the cluster {self._context()} does not answer: {error.reason[:200]}") from None
-        except KubernetesError as error:
-            raise InputError(f"the cluster {self._context()} refuses: {error.reason}") from None
-
-    def make_namespace(self, name: str) -> None:
-        """Raises InputError when the cluster refuses."""
-        client = self.client()
-        try:
-            client.create("/api/v1/namespaces", {"metadata": {"name": name}})
-        except KubernetesError as error:
-            raise InputError(f"the namespace {name} cannot be made: {error.reason}") from None
 
     def _context(self) -> str:
         if named := self._settings.get(_CONTEXT):

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster on this machine, by minikube: https://minikube.sigs.k8s.io/docs/commands/"""
+"""A Kubernetes cluster on this machine, by minikube (https://minikube.sigs.k8s.io/docs/commands/)."""
 
 import json
 import shutil
@@ -16,27 +16,25 @@ _PROFILE, _NAMESPACE = "minikubeProfile", "minikubeNamespace"
 class Minikube(Kubeconfig):
     """`minikubeProfile` (default: minikube), which is the context's name too, and `minikubeNamespace`."""
 
-    name = "minikube"
-
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._profile = settings.get(_PROFILE) or "minikube"
         namespace = settings.get(_NAMESPACE) or "dppctl"
         super().__init__({"kubeconfigContext": self._profile, "kubeconfigNamespace": namespace})
 
     def settings(self) -> dict[str, str]:
-        """Both by name."""
+        """Return both by name."""
         return {_PROFILE: self._profile, _NAMESPACE: self.namespace}
 
-    def state(self) -> str:
-        """minikube's own word first."""
+    def ready(self) -> str:
+        """Ask minikube first, then the API server."""
         if (found := self._status()) != "Running":
             raise InputError(
                 f"minikube's cluster {self._profile} is {found.lower()}; run dppctl init minikube once more"
             )
-        return super().state().replace("kubeconfig cluster", "minikube cluster", 1)
+        return super().ready().replace("kubeconfig cluster", "minikube cluster", 1)
 
     def start(self, *, dry_run: bool) -> str | None:
-        """Starts the cluster, which takes minutes the first time, then makes the namespace."""
+        """Start the cluster, which takes minutes the first time, then make the namespace."""
         if self._status() == "Running":
             return super().start(dry_run=dry_run)
         if not dry_run:
@@ -45,7 +43,7 @@ class Minikube(Kubeconfig):
         return f"start minikube's cluster {self._profile}, with the namespace {self.namespace}"
 
     def _status(self) -> str:
-        """`Running`, `Stopped`, … or `Missing`."""
+        """Return `Running`, `Stopped`, … or `Missing`."""
         done = self._run("status", "--profile", self._profile, "--output", "json", seconds=_STATUS_SECONDS, check=False)
         try:
             return str(json.loads(done)["APIServer"])

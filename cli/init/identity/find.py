@@ -16,7 +16,8 @@ from cli.init.identity.token import STEPS
 from cli.init.prompts import Questions
 from cli.init.steps.deploy_key import DeployKeyStep, host_keys, kept_keys
 from cli.init.steps.github_app import AppStep, GitHubApp
-from cli.init.steps.machine_user import MachineUserStep, find_repository
+from cli.init.steps.machine_user import MachineUserStep
+from cli.init.steps.repository import find_repository
 from cli.init.steps.step import Step
 
 TOKEN, USER, EMAIL = "DPPCTL_GITHUB_TOKEN", "DPPCTL_GITHUB_USER", "DPPCTL_GITHUB_EMAIL"
@@ -25,7 +26,7 @@ APP_ID, APP_KEY, HOST_KEYS = "DPPCTL_GITHUB_APP_ID", "DPPCTL_GITHUB_APP_KEY", "D
 
 @dataclass(frozen=True)
 class Identity:
-    """Who that is, and what it takes."""
+    """In whose name the servers work, and what that takes."""
 
     name: str  # for commits
     email: str
@@ -36,135 +37,143 @@ class Identity:
     what: str = "the machine user's token"  # how messages call them
     known: Mapping[str, str] = field(default_factory=dict)  # the same, but no secrets
     chart: Mapping[str, object] = field(default_factory=dict)  # for the chart's values, below `github`
-    tells: bool = True  # may it tell GitHub of deployments?
+    reports: bool = True  # it may report deployments to GitHub
 
 
-def find_identity(app: App, ops: RepoPath, given: Answers, questions: Questions, means: InitContext) -> Identity:
-    """By flags, else by what is kept, else by asking. Raises InputError, DppctlError and GithubException."""
-    if given.deploy_key and given.app_id:
+def find_identity(app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext) -> Identity:
+    """Return it by flags, else by what is kept, else by asking. Raises InputError, DppctlError and GithubException."""
+    if answers.deploy_key and answers.app_id:
         raise InputError("--deploy-key and --app-id: give one of them")
-    if not given.deploy_key and (github_app := _app(given, means)):
-        return _github_app(github_app, app, ops, given, questions, means)
-    if given.deploy_key or ops.repository.lower() in kept_keys(means.secrets):
-        return _deploy_key(app, ops, given, questions, means)
-    return _machine_user(app, ops, given, questions, means)
+    if not answers.deploy_key and (github_app := _app(answers, context)):
+        return _github_app(github_app, app, ops, answers, questions, context)
+    if answers.deploy_key or ops.repository.lower() in kept_keys(context.secrets):
+        return _deploy_key(app, ops, answers, questions, context)
+    return _machine_user(app, ops, answers, questions, context)
 
 
-def find_maker(repository: str, given: Answers, means: InitContext) -> Github | None:
-    """Who manages the webhooks of OWNER/REPO, nobody being asked; None: nobody is known."""
-    token = given.owner_token
-    if token is None and (app := _app(given, means)):
-        token = app.token(repository, means.settings.github_url)
-    token = token or given.token or means.secrets.read(TOKEN)
-    return means.client(token) if token else None
+def find_maker(repository: str, answers: Answers, context: InitContext) -> Github | None:
+    """Return the client of somebody who manages the webhooks of OWNER/REPO; None: nobody is known. Asks nobody."""
+    token = answers.owner_token
+    if token is None and (app := _app(answers, context)):
+        token = app.token(repository, context.settings.github_url)
+    token = token or answers.token or context.secrets.read(TOKEN)
+    return context.github(token) if token else None
 
 
-def _app(given: Answers, means: InitContext) -> GitHubApp | None:
-    """The one that stands in for the machine user; None: there is none. Raises InputError without its key."""
-    identity = given.app_id or means.open_settings.read(APP_ID)
+def _app(answers: Answers, context: InitContext) -> GitHubApp | None:
+    """Return the app that stands in for the machine user; None: there is none. Raises InputError without its key."""
+    identity = answers.app_id or context.open_settings.read(APP_ID)
     if not identity:
         return None
-    key = given.app_key or means.secrets.read(APP_KEY) or means.settings.app_key
+    key = answers.app_key or context.secrets.read(APP_KEY) or context.settings.app_key
     if not key:
         raise InputError(f"the private key of the GitHub App {identity} is kept nowhere; give --app-key-file")
-    return GitHubApp(identity, key, means.settings.api_url)
+    return GitHubApp(identity, key, context.settings.api_url)
 
 
-def _machine_user(app: App, ops: RepoPath, given: Answers, questions: Questions, means: InitContext) -> Identity:
-    token = given.token or means.secrets.read(TOKEN)
+def _machine_user(app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext) -> Identity:
+    token = answers.token or context.secrets.read(TOKEN)
     if token is None:
-        web = means.settings.github_url
-        means.say(STEPS.format(web=web, app=app.path.repository, ops=ops.repository))
+        web = context.settings.github_url
+        context.say(STEPS.format(web=web, app=app.path.repository, ops=ops.repository))
         token = questions.secret("GitHub Auth Token", "--token-file")
-    theirs = means.client(token)
-    name, email = _kept_name(given, means)
+    machine_user = context.github(token)
+    name, email = _kept_name(answers, context)
     if name is None or email is None:
-        account = theirs.get_user()
+        account = machine_user.get_user()
         address = f"{account.id}+{account.login}@users.noreply.github.com"
         name, email = _ask_name(name, email, account.login, address, questions)
-    owner = means.client(given.owner_token) if given.owner_token else None
-    needed = _reached(owner or theirs, app, ops, given)
-    is_new = token != means.secrets.read(TOKEN)
-    tried: dict[str, Role] = {one: "app" if one == app.path.repository else "ops" for one in needed}
+    owner = context.github(answers.owner_token) if answers.owner_token else None
+    needed = _reached(owner or machine_user, app, ops, answers)
+    is_new = token != context.secrets.read(TOKEN)
+    tried: dict[str, Role] = {name: "app" if name == app.path.repository else "ops" for name in needed}
     return Identity(
         name=name,
         email=email,
-        maker=owner or theirs,
-        settings=_settings(means, name, email, github_token=SecretStr(token)),
-        access=[MachineUserStep(theirs, owner, dict.fromkeys(needed, "write"), tried if is_new else {})],
+        maker=owner or machine_user,
+        settings=_settings(context, name, email, github_token=SecretStr(token)),
+        access=[MachineUserStep(machine_user, owner, dict.fromkeys(needed, "write"), tried if is_new else {})],
         secrets={TOKEN: token},
     )
 
 
 def _github_app(
-    mine: GitHubApp, app: App, ops: RepoPath, given: Answers, questions: Questions, means: InitContext
+    github_app: GitHubApp, app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext
 ) -> Identity:
-    owner = means.client(given.owner_token) if given.owner_token else None
-    maker = owner or means.client(mine.token(app.path.repository, means.settings.github_url))
-    name, email = _kept_name(given, means)
+    owner = context.github(answers.owner_token) if answers.owner_token else None
+    maker = owner or context.github(github_app.token(app.path.repository, context.settings.github_url))
+    name, email = _kept_name(answers, context)
     if name is None or email is None:
-        account = maker.get_user(f"{mine.slug}[bot]")
+        account = maker.get_user(f"{github_app.slug}[bot]")
         address = f"{account.id}+{account.login}@users.noreply.github.com"
         name, email = _ask_name(name, email, account.login, address, questions)
-    in_file = means.settings.github_app_key_file is not None and not given.app_key
+    in_file = context.settings.github_app_key_file is not None and not answers.app_key
     return Identity(
         name=name,
         email=email,
         maker=maker,
-        settings=_settings(means, name, email, github_app_id=mine.identity, github_app_key=SecretStr(mine.key)),
-        access=[AppStep(mine, app.path.repository, _reached(maker, app, ops, given), means.settings.github_url)],
-        secrets={} if in_file else {APP_KEY: mine.key},
-        what=f"the private key of {mine}",
-        known={APP_ID: mine.identity},
-        chart={"appId": mine.identity},
+        settings=_settings(
+            context, name, email, github_app_id=github_app.identity, github_app_key=SecretStr(github_app.key)
+        ),
+        access=[
+            AppStep(github_app, app.path.repository, _reached(maker, app, ops, answers), context.settings.github_url)
+        ],
+        secrets={} if in_file else {APP_KEY: github_app.key},
+        what=f"the private key of {github_app}",
+        known={APP_ID: github_app.identity},
+        chart={"appId": github_app.identity},
     )
 
 
-def _deploy_key(app: App, ops: RepoPath, given: Answers, questions: Questions, means: InitContext) -> Identity:
-    mine = given.owner_token
-    if mine is None:
-        means.say("To add the deploy key, and the webhook, it takes a token of yours. It is used now and kept nowhere.")
-        mine = questions.secret("GitHub Auth Token of somebody who administers the repositories", "--owner-token-file")
-    owner = means.client(mine)
-    name, email = _kept_name(given, means)
+def _deploy_key(app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext) -> Identity:
+    owner_token = answers.owner_token
+    if owner_token is None:
+        context.say(
+            "To add the deploy key, and the webhook, it takes a token of yours. It is used now and kept nowhere."
+        )
+        owner_token = questions.secret(
+            "GitHub Auth Token of somebody who administers the repositories", "--owner-token-file"
+        )
+    owner = context.github(owner_token)
+    name, email = _kept_name(answers, context)
     if name is None or email is None:
         default = Settings.model_fields
         name, email = _ask_name(name, email, default["github_user"].default, default["github_email"].default, questions)
-    token = given.token or means.secrets.read(TOKEN)
-    keys = host_keys(owner, means.settings.ssh_url)
-    settings = means.settings.model_copy(update={"github_host_keys": keys})
-    access: list[Step] = [DeployKeyStep(owner, ops.repository, means.secrets, settings)]
-    there = find_repository(owner, app.path.repository)
+    token = answers.token or context.secrets.read(TOKEN)
+    keys = host_keys(owner, context.settings.ssh_url)
+    settings = context.settings.model_copy(update={"github_host_keys": keys})
+    access: list[Step] = [DeployKeyStep(owner, ops.repository, context.secrets, settings)]
+    repository = find_repository(owner, app.path.repository)
     if token:
-        theirs, name_of_app = means.client(token), app.path.repository
-        tried: dict[str, Role] = {} if token == means.secrets.read(TOKEN) else {name_of_app: "app"}
-        access.append(MachineUserStep(theirs, owner, {name_of_app: "write"}, tried))
-    elif there and there.private and app.path.repository != ops.repository:
-        access.append(DeployKeyStep(owner, app.path.repository, means.secrets, settings, read_only=True))
+        machine_user, name_of_app = context.github(token), app.path.repository
+        tried: dict[str, Role] = {} if token == context.secrets.read(TOKEN) else {name_of_app: "app"}
+        access.append(MachineUserStep(machine_user, owner, {name_of_app: "write"}, tried))
+    elif repository and repository.private and app.path.repository != ops.repository:
+        access.append(DeployKeyStep(owner, app.path.repository, context.secrets, settings, read_only=True))
     chart: dict[str, object] = {"hostKeys": list(keys)}
-    if means.settings.github_ssh_url:
-        chart["sshUrl"] = means.settings.github_ssh_url
+    if context.settings.github_ssh_url:
+        chart["sshUrl"] = context.settings.github_ssh_url
     return Identity(
         name=name,
         email=email,
         maker=owner,
-        settings=_settings(means, name, email, github_token=SecretStr(mine)),
+        settings=_settings(context, name, email, github_token=SecretStr(owner_token)),
         access=access,
         secrets={TOKEN: token} if token else {},
         known={HOST_KEYS: ",".join(keys)},
         chart=chart,
-        tells=bool(token),
+        reports=bool(token),
     )
 
 
-def _reached(github: Github, app: App, ops: RepoPath, given: Answers) -> list[str]:
-    """The repositories that it must reach; on a dry run nobody can look into one that would be made."""
-    is_there = not given.dry_run or find_repository(github, ops.repository) is not None
-    return [app.path.repository, *([ops.repository] if is_there else [])]
+def _reached(github: Github, app: App, ops: RepoPath, answers: Answers) -> list[str]:
+    """Return the repositories to reach; on a dry run nobody can look into one that would be made."""
+    exists = not answers.dry_run or find_repository(github, ops.repository) is not None
+    return [app.path.repository, *([ops.repository] if exists else [])]
 
 
-def _kept_name(given: Answers, means: InitContext) -> tuple[str | None, str | None]:
-    return given.user or means.open_settings.read(USER), given.email or means.open_settings.read(EMAIL)
+def _kept_name(answers: Answers, context: InitContext) -> tuple[str | None, str | None]:
+    return answers.user or context.open_settings.read(USER), answers.email or context.open_settings.read(EMAIL)
 
 
 def _ask_name(name: str | None, email: str | None, login: str, address: str, questions: Questions) -> tuple[str, str]:
@@ -174,7 +183,7 @@ def _ask_name(name: str | None, email: str | None, login: str, address: str, que
     )
 
 
-def _settings(means: InitContext, name: str, email: str, **credentials: object) -> Settings:
-    """With these credentials, and no others that are kept."""
+def _settings(context: InitContext, name: str, email: str, **credentials: object) -> Settings:
+    """Return the settings with these credentials, and no others that are kept."""
     none = {"github_token": SecretStr(""), "github_app_id": "", "github_app_key_file": None, "deploy_keys": {}}
-    return means.settings.model_copy(update={**none, "github_user": name, "github_email": email, **credentials})
+    return context.settings.model_copy(update={**none, "github_user": name, "github_email": email, **credentials})

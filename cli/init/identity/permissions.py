@@ -1,4 +1,4 @@
-"""What a fine-grained token may do: GitHub does not tell, so each permission is tried with a call that changes nothing.
+"""What a fine-grained token may do: GitHub does not say, so each permission is tried with a call that changes nothing.
 
 A call that writes is about a commit that there is not, which GitHub refuses only after it has looked at the permission:
 https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens
@@ -27,7 +27,7 @@ _TRIALS: Mapping[Role, Mapping[str, tuple[str, str, dict[str, Any] | None]]] = {
 
 
 def lacking(github: Github, repositories: Mapping[str, Role]) -> list[str]:
-    """`OWNER/REPO: Permission, …` for each repository where something is missing. Raises GithubException."""
+    """Return `OWNER/REPO: Permission, …` for each repository where one is missing. Raises GithubException."""
     found = []
     for repository, role in repositories.items():
         missing = [name for name, trial in _TRIALS[role].items() if not _may(github, repository, *trial)]

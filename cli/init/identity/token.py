@@ -35,7 +35,7 @@ class Token:
 
 
 def problems(token: Token, needed: Mapping[str, Access], now: datetime) -> list[str]:
-    """What is missing for these accesses, each in one line that says what to do."""
+    """Return what is missing for these accesses, each in one line that says what to do."""
     found = []
     if token.expires and token.expires <= now:
         found.append(f"the token of {token.login} expired on {token.expires:%Y-%m-%d}; make a new one")
@@ -54,7 +54,7 @@ def problems(token: Token, needed: Mapping[str, Access], now: datetime) -> list[
 
 
 def summary(token: Token, now: datetime) -> str:
-    """What it is, for the one who gave it."""
+    """Return what the token is and may do, in one line for its owner."""
     kind = "fine-grained" if token.scopes is None else f"scopes {', '.join(sorted(token.scopes)) or 'none'}"
     reach = ", ".join(f"{name}: {access}" for name, access in token.access.items())
     until = ""

@@ -28,7 +28,7 @@ from bot.model.deploy_keys import parse_deploy_keys
 from bot.settings import Settings
 from cli.errors import InputError
 from cli.init.secret_stores import SecretStore
-from cli.init.steps.machine_user import find_repository
+from cli.init.steps.repository import find_repository
 from cli.init.steps.step import Change
 
 VARIABLE = "DPPCTL_DEPLOY_KEYS"
@@ -36,12 +36,12 @@ _TITLE = "dppctl"
 
 
 def new_key() -> str:
-    """A private key, ed25519, in OpenSSH's format."""
+    """Return a new private key, ed25519, in OpenSSH's format."""
     return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
 def public_half(private: str) -> str:
-    """Such as `ssh-ed25519 AAAA…`, without a comment. Raises InputError for a key that ssh cannot use by itself."""
+    """Return the public key, such as `ssh-ed25519 AAAA…`. Raises InputError for a key that ssh cannot use by itself."""
     try:
         key = load_ssh_private_key(private.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -50,20 +50,20 @@ def public_half(private: str) -> str:
 
 
 def to_setting(keys: Mapping[str, str]) -> str:
-    """The value of DPPCTL_DEPLOY_KEYS for private keys by repository; see `parse_deploy_keys`."""
+    """Return the value of DPPCTL_DEPLOY_KEYS for private keys by repository; see `parse_deploy_keys`."""
     return ",".join(f"{name}={b64encode(key.encode()).decode()}" for name, key in sorted(keys.items()))
 
 
-def kept_keys(place: SecretStore) -> dict[str, str]:
-    """The private keys there, by lower-case OWNER/REPO. Raises InputError for a value that is none of ours."""
+def kept_keys(store: SecretStore) -> dict[str, str]:
+    """Return the private keys that are kept, by lower-case OWNER/REPO. Raises InputError for a broken value."""
     try:
-        return parse_deploy_keys(place.read(VARIABLE) or "")
+        return parse_deploy_keys(store.read(VARIABLE) or "")
     except ValueError as error:
-        raise InputError(f"{VARIABLE} in {place}: {error}") from None
+        raise InputError(f"{VARIABLE} in {store}: {error}") from None
 
 
 def host_keys(github: Github, ssh_url: str) -> tuple[str, ...]:
-    """The public keys of GitHub's ssh host, as its API has them: https://docs.github.com/en/rest/meta/meta"""
+    """Return the public keys of GitHub's ssh host; https://docs.github.com/en/rest/meta/meta. Raises InputError."""
     _, about = github.requester.requestJsonAndCheck("GET", "/meta")
     keys = about.get("ssh_keys")
     if not keys:
@@ -79,52 +79,52 @@ class DeployKeyStep:
 
     github: Github  # of somebody who administers it
     repository: str  # OWNER/REPO
-    place: SecretStore
+    store: SecretStore
     settings: Settings  # with GitHub's host keys
     read_only: bool = False
 
-    def look(self) -> Change | str:
-        """Raises InputError when the token may not manage keys, or git does not get through."""
-        there = find_repository(self.github, self.repository)
-        private = kept_keys(self.place).get(self.repository.lower())
-        found = self._find(there, private) if there and private else None
+    def observe(self) -> Change | str:
+        """Look for the key on GitHub, and try it. Raises InputError when the token may not, or git fails."""
+        repository = find_repository(self.github, self.repository)
+        private = kept_keys(self.store).get(self.repository.lower())
+        found = self._find(repository, private) if repository and private else None
         access = "read" if self.read_only else "write"
         if private and found and found.read_only == self.read_only:
             self._try(private)
             return f"the deploy key of {self.repository} ({access} access) is there, and git reaches it by ssh"
         return Change(f"add a deploy key with {access} access to {self.repository}", lambda: self._add(private, found))
 
-    def is_there(self) -> bool:
-        """Is one kept?"""
-        return self.repository.lower() in kept_keys(self.place)
+    def exists(self) -> bool:
+        """Return whether a key of the repository is kept."""
+        return self.repository.lower() in kept_keys(self.store)
 
     def remove(self) -> None:
-        """From GitHub, then from where it is kept."""
-        kept = kept_keys(self.place)
+        """Delete the key on GitHub, then from where it is kept."""
+        kept = kept_keys(self.store)
         private = kept.pop(self.repository.lower())
-        there = find_repository(self.github, self.repository)
-        if there and (found := self._find(there, private)):
+        repository = find_repository(self.github, self.repository)
+        if repository and (found := self._find(repository, private)):
             found.delete()
-        self.place.write({VARIABLE: to_setting(kept)})
+        self.store.write({VARIABLE: to_setting(kept)})
 
     def _find(self, repository: Repository, private: str) -> RepositoryKey | None:
         public = public_half(private).split()
         try:
-            return next((one for one in repository.get_keys() if one.key.split()[:2] == public), None)
+            return next((key for key in repository.get_keys() if key.key.split()[:2] == public), None)
         except GithubException as error:
             raise self._refused(error) from None
 
     def _add(self, private: str | None, wrong: RepositoryKey | None) -> str:
-        there = find_repository(self.github, self.repository)
-        if there is None:
+        repository = find_repository(self.github, self.repository)
+        if repository is None:
             raise InputError(f"the token does not reach {self.repository}; it must be of somebody who administers it")
         if private is None:
             private = new_key()
-            self.place.write({VARIABLE: to_setting({**kept_keys(self.place), self.repository.lower(): private})})
+            self.store.write({VARIABLE: to_setting({**kept_keys(self.store), self.repository.lower(): private})})
         try:
             if wrong:
                 wrong.delete()
-            there.create_key(_TITLE, public_half(private), read_only=self.read_only)
+            repository.create_key(_TITLE, public_half(private), read_only=self.read_only)
         except GithubException as error:
             raise self._refused(error) from None
         self._try(private)

@@ -9,7 +9,7 @@ from cli.init.steps.step import Change
 
 
 def read_text(file: Path) -> str | None:
-    """None: there is no such file. Raises InputError for one that cannot be read as text."""
+    """Return the file's text; None: there is no such file. Raises InputError for one that cannot be read as text."""
     try:
         return file.read_text()
     except FileNotFoundError:
@@ -26,8 +26,8 @@ class FileStep:
     text: str
     what: str  # how messages call what is written
 
-    def look(self) -> Change | str:
-        """Written as a whole, or not at all."""
+    def observe(self) -> Change | str:
+        """Compare the text; a change writes the whole file, or nothing."""
         if read_text(self.file) == self.text:
             return f"{self.what} in {self.file}"
         return Change(f"write {self.what} to {self.file}", self._write)

@@ -22,16 +22,16 @@ _FOR_OPS = {"contents": "write"}
 
 
 def missing(granted: Mapping[str, str], needed: Mapping[str, str]) -> list[str]:
-    """The permissions that are not granted, such as `contents: write`."""
+    """Return the permissions that are not granted, such as `contents: write`."""
     enough = {"read": ("read", "write", "admin"), "write": ("write", "admin")}
     return [f"{name}: {level}" for name, level in needed.items() if granted.get(name) not in enough[level]]
 
 
 class GitHubApp:
-    """GitHub as the app sees it. Everything raises GitHubError for an id and a key that do not fit together."""
+    """GitHub as the app sees it. All calls raise GitHubError for an id and a key that do not fit together."""
 
     def __init__(self, identity: str, key: str, api_url: str) -> None:
-        """key: its private key, PEM."""
+        """Take the app's id and its private key, PEM."""
         self.identity = identity
         self.key = key
         self._api_url = api_url
@@ -41,14 +41,14 @@ class GitHubApp:
 
     @cached_property
     def slug(self) -> str:
-        """Its name in URLs."""
+        """Return the app's name in URLs."""
         try:
             return self._integration.get_app().slug
         except (GithubException, InvalidKeyError) as error:
             raise explain_app(error, str(self), str(self)) from None
 
     def installation(self, repository: str) -> Installation | None:
-        """The one for OWNER/REPO; None: it is not installed there."""
+        """Return the app's installation for OWNER/REPO; None: it is not installed for it."""
         try:
             return self._integration.get_repo_installation(*repository.split("/"))
         except (GithubException, InvalidKeyError) as error:
@@ -57,14 +57,14 @@ class GitHubApp:
             raise explain_app(error, repository, str(self)) from None
 
     def token(self, repository: str, web: str) -> str:
-        """For an hour. Raises InputError when it is not installed there."""
+        """Return a token for OWNER/REPO, good for an hour. Raises InputError when the app is not installed for it."""
         installation = self.installation(repository)
         if installation is None:
             raise self.not_installed([repository], web)
         return self._integration.get_access_token(installation.id).token
 
     def not_installed(self, repositories: Sequence[str], web: str) -> InputError:
-        """What to do about it; web: GitHub's URL."""
+        """Return the error that says what to do; `web`: GitHub's URL."""
         where = f"{web}/apps/{self.slug}/installations/new"
         return InputError(f"{self} is not installed for {' and '.join(repositories)}; do it at {where}, and run again")
 
@@ -83,9 +83,9 @@ class AppStep:
     repositories: Sequence[str]
     web: str
 
-    def look(self) -> Change | str:
-        """Raises InputError for what is missing: only a person can mend that, in the browser."""
-        found = {name: one for name in self.repositories if (one := self.app.installation(name))}
+    def observe(self) -> Change | str:
+        """Ask for the app's installations. Raises InputError: what is missing only a person can add, in the browser."""
+        found = {name: each for name in self.repositories if (each := self.app.installation(name))}
         if absent := [name for name in self.repositories if name not in found]:
             raise self.app.not_installed(absent, self.web)
         for name, installation in found.items():

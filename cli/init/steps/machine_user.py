@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from github import Github, UnknownObjectException
-from github.Repository import Repository
+from github import Github
 
 from cli.errors import InputError
 from cli.init.identity.permissions import Role, lacking
 from cli.init.identity.token import Access, Token, problems, summary
+from cli.init.steps.repository import find_repository
 from cli.init.steps.step import Change
 
 
 def read_token(github: Github, repositories: Iterable[str]) -> Token:
-    """What GitHub says of the client's token. Raises GithubException.
+    """Return what GitHub says of the client's token, and of its access to OWNER/REPO. Raises GithubException.
 
     https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps and, for the expiry header,
     https://github.blog/changelog/2021-07-26-expiration-options-for-personal-access-tokens/
@@ -32,14 +32,6 @@ def read_token(github: Github, repositories: Iterable[str]) -> Token:
     )
 
 
-def find_repository(github: Github, name: str) -> Repository | None:
-    """OWNER/REPO; None when the token does not see it."""
-    try:
-        return github.get_repo(name)
-    except UnknownObjectException:
-        return None
-
-
 @dataclass(frozen=True)
 class MachineUserStep:
     """The machine user has the access that it needs."""
@@ -50,8 +42,8 @@ class MachineUserStep:
     # Repositories where a new token's permissions are tried, if it is a fine-grained one.
     tried: Mapping[str, Role] = field(default_factory=dict)
 
-    def look(self) -> Change | str:
-        """Raises InputError for what only a person can mend."""
+    def observe(self) -> Change | str:
+        """Ask GitHub what the token may do. Raises InputError for what only a person can change."""
         now = datetime.now(UTC)
         token = read_token(self.github, self.needed)
         found = problems(token, self.needed, now)
@@ -106,7 +98,7 @@ def _access(github: Github, name: str) -> Access:
 
 
 def _time(text: str) -> datetime | None:
-    """`2026-11-24 22:00:00 UTC`, or with an offset."""
+    """Parse `2026-11-24 22:00:00 UTC`, or with an offset; None: it is neither."""
     for form in ("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S %z"):
         try:
             found = datetime.strptime(text, form)

@@ -1,20 +1,42 @@
-"""What the cluster must have: a namespace for each environment."""
+"""A namespace of the cluster: one for dppctl's servers, one for each environment."""
 
 from dataclasses import dataclass
 
+from bot.kubernetes import ApiAwayError, KubernetesClient, KubernetesError
+from cli.errors import InputError
 from cli.init.steps.step import Change
-from cli.providers.kubeconfig import Kubeconfig
+
+_PATH = "/api/v1/namespaces"
+
+
+def has_namespace(client: KubernetesClient, name: str, cluster: str) -> bool:
+    """Return whether the namespace exists. Raises InputError when the cluster, called so in messages, refuses."""
+    try:
+        return client.get(f"{_PATH}/{name}") is not None
+    except ApiAwayError as error:
+        raise InputError(f"the cluster {cluster} does not answer: {error.reason[:200]}") from None
+    except KubernetesError as error:
+        raise InputError(f"the cluster {cluster} refuses: {error.reason}") from None
+
+
+def create_namespace(client: KubernetesClient, name: str) -> None:
+    """Create the namespace. Raises InputError when the cluster refuses."""
+    try:
+        client.create(_PATH, {"metadata": {"name": name}})
+    except KubernetesError as error:
+        raise InputError(f"the namespace {name} cannot be made: {error.reason}") from None
 
 
 @dataclass(frozen=True)
 class NamespaceStep:
-    """There is such a namespace."""
+    """The cluster has such a namespace."""
 
-    cluster: Kubeconfig
+    client: KubernetesClient
     name: str
+    cluster: str  # how messages call it
 
-    def look(self) -> Change | str:
-        """Nothing in it is touched."""
-        if self.cluster.has_namespace(self.name):
+    def observe(self) -> Change | str:
+        """Ask for the namespace. What is in it is not touched."""
+        if has_namespace(self.client, self.name, self.cluster):
             return f"the namespace {self.name} is there"
-        return Change(f"create the namespace {self.name}", lambda: self.cluster.make_namespace(self.name))
+        return Change(f"create the namespace {self.name}", lambda: create_namespace(self.client, self.name))

@@ -1,4 +1,4 @@
-"""The ops repo: made on GitHub where it is not there, and filled from the template where something is missing."""
+"""The ops repo's files: those that are missing come from the template."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -6,49 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from github import Github, GithubException, UnknownObjectException
-
 from bot.git.command import Git, GitError
 from bot.model.names import RepoPath
 from cli.errors import InputError
 from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
-from cli.init.steps.machine_user import find_repository
 from cli.init.steps.step import Change
-
-
-@dataclass(frozen=True)
-class RepositoryStep:
-    """There is such a repository on GitHub."""
-
-    github: Github  # of somebody who may make it
-    name: str  # OWNER/REPO
-
-    def look(self) -> Change | str:
-        """A private one is made."""
-        if find_repository(self.github, self.name):
-            return f"the repository {self.name} is there"
-        return Change(f"create the private repository {self.name}", self._create)
-
-    def _create(self) -> None:
-        owner, _, name = self.name.partition("/")
-        user = self.github.get_user()
-        try:
-            if user.login.lower() == owner.lower():
-                user.create_repo(name, private=True)
-            else:
-                self.github.get_organization(owner).create_repo(name, private=True)
-        except UnknownObjectException:
-            raise InputError(self._by_hand(f"{owner} is neither {user.login} nor an organization of theirs")) from None
-        except GithubException as error:
-            if error.status not in (403, 422):
-                raise
-            raise InputError(self._by_hand(str(error.message or error.status))) from None
-
-    def _by_hand(self, reason: str) -> str:
-        return (
-            f"the repository {self.name} cannot be made with this token ({reason}); make it on GitHub, or give the "
-            "owner's token (--owner-token-file), and run dppctl init again"
-        )
 
 
 @dataclass(frozen=True)
@@ -59,31 +21,34 @@ class TemplateStep:
     url: str
     ops: RepoPath
     environments: Sequence[OpsEnvironment]
-    is_there: bool = True  # False on a dry run that would make the repository
+    exists: bool = True  # False on a dry run that would make the repository
 
-    def look(self) -> Change | str:
-        """What people changed or deleted there stays so: only an environment that is missing is added later."""
+    def observe(self) -> Change | str:
+        """Look which files are missing. What people changed or deleted stays so: later only environments are added."""
         with self._checkout() as folder:
             added = self._add_missing(folder)
         if not added:
-            names = " and ".join(one.name for one in self.environments)
+            names = " and ".join(environment.name for environment in self.environments)
             return f"the ops repo {self.ops} has the chart and {names}"
-        shown = ", ".join(sorted({str(one.relative_to(folder).parts[0]) for one in added}))
+        shown = ", ".join(sorted({str(file.relative_to(folder).parts[0]) for file in added}))
         return Change(f"commit {len(added)} files to the ops repo {self.ops} ({shown})", self._commit)
 
     def _commit(self) -> None:
         with self._checkout() as folder:
             self._add_missing(folder)
-            names = ", ".join(one.name for one in self.environments)
+            names = ", ".join(environment.name for environment in self.environments)
             self.git(folder, "add", "--all", "--", ".")
             self.git(folder, "commit", "--quiet", "--message", f"What dppctl deploys from: {names}")
             self.git(folder, "push", "--quiet", "--", self.url, "HEAD")
 
     def _add_missing(self, folder: Path) -> list[Path]:
+        """Write what is missing in the checkout; return the files that were written."""
         is_new = not (folder / "chart" / "Chart.yaml").is_file()
         optional = {name for name in ("argocd", "flux") if (folder / name).is_dir()}
         missing = [
-            one for one in self.environments if not (folder / "environments" / one.name / "values.yaml").is_file()
+            environment
+            for environment in self.environments
+            if not (folder / "environments" / environment.name / "values.yaml").is_file()
         ]
         if not is_new and not missing:
             return []
@@ -91,23 +56,25 @@ class TemplateStep:
         added = write_ops_repo(folder, wanted, url=self.url, path=self.ops.path, branch=self._branch(folder))
         if is_new:
             return added
-        theirs = {one for one in added if self._is_of(one.relative_to(folder), missing, optional)}
-        for file in set(added) - theirs:
+        wanted_files = {file for file in added if self._is_of(file.relative_to(folder), missing, optional)}
+        for file in set(added) - wanted_files:
             file.unlink()
-        return sorted(theirs)
+        return sorted(wanted_files)
 
     @staticmethod
     def _is_of(file: Path, environments: Sequence[OpsEnvironment], optional: set[str]) -> bool:
-        """Does the file belong to one of these environments alone?"""
+        """Return whether the file belongs to one of these environments alone."""
         names = {part.partition(".")[0] for part in file.parts[1:]}
-        return file.parts[0] in {"environments", *optional} and bool(names & {one.name for one in environments})
+        return file.parts[0] in {"environments", *optional} and bool(
+            names & {environment.name for environment in environments}
+        )
 
     @contextmanager
     def _checkout(self) -> Iterator[Path]:
-        """The ops path's folder in a new clone."""
+        """Clone the repository, and yield the ops path's folder in it."""
         with tempfile.TemporaryDirectory(prefix="dppctl-init-") as name:
             clone = Path(name).resolve()
-            if self.is_there:
+            if self.exists:
                 try:
                     self.git(clone, "clone", "--quiet", "--depth", "1", "--", self.url, ".")
                 except GitError as error:
@@ -119,6 +86,6 @@ class TemplateStep:
             yield folder
 
     def _branch(self, folder: Path) -> str:
-        if not self.is_there:
+        if not self.exists:
             return "main"
         return self.git(folder, "symbolic-ref", "--short", "HEAD").decode().strip()

@@ -1,7 +1,6 @@
-"""The servers' settings that `dppctl init` knows: who commits, where they are reached, what they show each other."""
+"""The servers' settings that `dppctl init` knows: who commits, where they are reached, with which token."""
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cli.init.secret_stores import SecretStore
@@ -9,35 +8,17 @@ from cli.init.steps.step import Change
 
 
 @dataclass(frozen=True)
-class KeepStep:
-    """These variables are kept in that place."""
+class SettingsStep:
+    """These variables are kept, with these values."""
 
-    place: SecretStore
+    store: SecretStore
     values: Mapping[str, str]
     what: str  # how messages call them
 
-    def look(self) -> Change | str:
-        """What has another value is changed; values are never told."""
-        differing = {name: value for name, value in self.values.items() if self.place.read(name) != value}
+    def observe(self) -> Change | str:
+        """Look which of them have another value; messages say their names, never their values."""
+        differing = {name: value for name, value in self.values.items() if self.store.read(name) != value}
         if not differing:
-            return f"{self.what}: in {self.place}"
-        return Change(
-            f"put {self.what} into {self.place} ({', '.join(differing)})", lambda: self.place.write(differing)
-        )
-
-
-@dataclass(frozen=True)
-class GenerateStep:
-    """These secrets are there, whatever they are: nobody needs to know them."""
-
-    place: SecretStore
-    variables: Sequence[str]
-    what: str
-
-    def look(self) -> Change | str:
-        """Those that are missing are made."""
-        missing = [name for name in self.variables if not self.place.read(name)]
-        if not missing:
-            return f"{self.what}: in {self.place}"
-        values = {name: secrets.token_hex(24) for name in missing}
-        return Change(f"make {self.what} in {self.place} ({', '.join(missing)})", lambda: self.place.write(values))
+            return f"{self.what}: in {self.store}"
+        text = f"put {self.what} into {self.store} ({', '.join(differing)})"
+        return Change(text, lambda: self.store.write(differing))

@@ -6,7 +6,6 @@ https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
 import hashlib
 import hmac
 import json
-import secrets
 import time
 import uuid
 from dataclasses import dataclass
@@ -18,39 +17,14 @@ from github.Repository import Repository
 
 from cli.errors import InputError
 from cli.init.secret_stores import SecretStore
-from cli.init.steps.machine_user import find_repository
+from cli.init.steps.repository import find_repository
 from cli.init.steps.step import Change
+from cli.init.steps.webhook_secret import VARIABLE, kept_secrets
 
-VARIABLE = "DPPCTL_WEBHOOK_SECRETS"
 EVENTS = ("create", "delete", "push", "release")  # and ping, which is not asked for
 PATH = "/webhooks/github"
 _PING_SECONDS = 8.0
 _POLL_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class SecretStep:
-    """The receiver and GitHub share a secret; on the way to another one there are two, the new one last."""
-
-    place: SecretStore
-    rotate: bool = False
-
-    def look(self) -> Change | str:
-        """What it is is told to nobody."""
-        kept = _kept(self.place)
-        if len(kept) > 1:
-            return f"a new webhook secret is in {self.place}, beside the old one"
-        if kept and not self.rotate:
-            return f"the webhook's secret is in {self.place}"
-        text = f"put a new webhook secret into {self.place}"
-        return Change(f"{text}, beside the old one" if kept else text, lambda: self._make(kept))
-
-    def _make(self, kept: list[str]) -> None:
-        self.place.write({VARIABLE: ",".join([*kept, secrets.token_urlsafe(32)])})
-
-
-def _kept(place: SecretStore) -> list[str]:
-    return [one for one in (place.read(VARIABLE) or "").split(",") if one]
 
 
 @dataclass(frozen=True)
@@ -60,20 +34,20 @@ class WebhookStep:
     github: Github  # of somebody who may manage webhooks there
     repository: str  # OWNER/REPO
     address: str  # the receiver's, as GitHub reaches it
-    place: SecretStore
+    store: SecretStore
 
     @property
     def url(self) -> str:
-        """Where GitHub sends deliveries."""
+        """Return where GitHub sends deliveries."""
         return f"{self.address.rstrip('/')}{PATH}"
 
-    def look(self) -> Change | str:
-        """Raises InputError when the token may not see webhooks."""
+    def observe(self) -> Change | str:
+        """Look for the webhook, its settings and its last delivery. Raises InputError for a token that may not."""
         found = self._find()
         if found is None:
             events = ", ".join(EVENTS)
             return Change(f"create the webhook {self.url} on {self.repository} ({events})", lambda: self._put(None))
-        if len(_kept(self.place)) > 1:
+        if len(kept_secrets(self.store)) > 1:
             text = f"give the webhook {self.url} on {self.repository} the new secret, and forget the old one"
             return Change(text, lambda: self._rotate(found))
         if _differs(found):
@@ -83,12 +57,12 @@ class WebhookStep:
             return Change(f"try the webhook {self.url} with a ping", lambda: self._try(found))
         return f"the webhook {self.url} is on {self.repository}, and its last delivery arrived"
 
-    def is_there(self) -> bool:
-        """Whatever its settings are."""
+    def exists(self) -> bool:
+        """Return whether the webhook exists, whatever its settings are."""
         return self._find() is not None
 
     def remove(self) -> None:
-        """Nobody is told any more."""
+        """Delete the webhook; that it is gone already is fine."""
         if found := self._find():
             found.delete()
 
@@ -100,56 +74,57 @@ class WebhookStep:
 
     def _find(self) -> Hook | None:
         try:
-            return next((one for one in self._repository().get_hooks() if one.config.get("url") == self.url), None)
+            return next((hook for hook in self._repository().get_hooks() if hook.config.get("url") == self.url), None)
         except GithubException as error:
-            if error.status not in (403, 404):  # it does not tell everybody that there is something
+            if error.status not in (403, 404):  # 404: whoever may not see webhooks is not told of them
                 raise
             raise InputError(
                 f"the token may not manage the webhooks of {self.repository}; give the owner's (--owner-token-file), "
                 "with the scope `repo` or Webhooks: read and write, or make the machine user an administrator there"
             ) from None
 
-    def _rotate(self, there: Hook) -> str:
-        """Once the receiver takes the new one: no delivery is refused on the way."""
-        secret = _kept(self.place)[-1]
-        if (answer := _knock(self.url, secret)) != 202:
+    def _rotate(self, hook: Hook) -> str:
+        """Give GitHub the new secret once the receiver takes it, so that no delivery is refused on the way."""
+        secret = kept_secrets(self.store)[-1]
+        if (answer := _send_ping(self.url, secret)) != 202:
             raise InputError(
                 f"{self.url} does not take the new secret yet ({answer}), so GitHub keeps the old one; restart "
                 "`dppctl up`, which reads it, and run dppctl init again"
             )
-        told = self._put(there)
-        self.place.write({VARIABLE: secret})
-        return told
+        result = self._put(hook)
+        self.store.write({VARIABLE: secret})
+        return result
 
-    def _put(self, there: Hook | None) -> str:
+    def _put(self, hook: Hook | None) -> str:
+        """Create the webhook, or update the given one, and return what its ping came to."""
         config = {
             "url": self.url,
             "content_type": "json",
             "insecure_ssl": "0",
-            "secret": _kept(self.place)[-1],
+            "secret": kept_secrets(self.store)[-1],
         }
-        if there:
-            there.edit("web", config, events=list(EVENTS), active=True)
+        if hook:
+            hook.edit("web", config, events=list(EVENTS), active=True)
         else:
-            there = self._repository().create_hook("web", config, events=list(EVENTS), active=True)
-        return self._try(there)
+            hook = self._repository().create_hook("web", config, events=list(EVENTS), active=True)
+        return self._try(hook)
 
     def _try(self, hook: Hook) -> str:
-        """Have GitHub send a ping, and say what came of it."""
+        """Have GitHub send a ping, and return what came of it."""
         repository = self._repository()
-        before = {one.id for one in repository.get_hook_deliveries(hook.id)}
+        before = {delivery.id for delivery in repository.get_hook_deliveries(hook.id)}
         hook.ping()
         end = time.monotonic() + _PING_SECONDS
         while time.monotonic() < end:
-            for one in repository.get_hook_deliveries(hook.id):
-                if one.event == "ping" and one.id not in before:
-                    return _result(self.url, one.status_code or 0, one.status or "")
+            for delivery in repository.get_hook_deliveries(hook.id):
+                if delivery.event == "ping" and delivery.id not in before:
+                    return _result(self.url, delivery.status_code or 0, delivery.status or "")
             time.sleep(_POLL_SECONDS)
         return f"GitHub has not sent its ping to {self.url} yet; see the webhook's page at {self.repository}, Settings"
 
 
-def _knock(url: str, secret: str) -> int | str:
-    """What the receiver answers to a ping of ours that is signed with this secret, or why it does not."""
+def _send_ping(url: str, secret: str) -> int | str:
+    """Return the receiver's answer to a ping of ours that is signed with this secret: a code, or why there is none."""
     body = json.dumps({"zen": "Is the new secret known here?"}).encode()
     headers = {
         "Content-Type": "application/json",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import InputError
-from cli.providers import PLANNED, make_provider
+from cli.providers import PLANNED, PROVIDERS, make_provider
 from tests.support.environment import use_kubeconfig
 from tests.support.minikube import MINIKUBE
 
@@ -43,9 +43,16 @@ def test_an_unknown_and_an_unfinished_provider_are_said_plainly() -> None:
             make_provider(name, {})
 
 
+def test_every_provider_of_the_table_says_where_environments_are_and_what_comes_next(tmp_path: Path) -> None:
+    for name in PROVIDERS:
+        provider = make_provider(name, {f"{name}Namespace": "dppctl"})
+        assert provider.environment_namespace("staging") == "dppctl-staging"
+        assert str(tmp_path) in provider.next_step(tmp_path)
+
+
 def test_the_local_cluster_is_ready() -> None:
     provider = make_provider("local", {})
-    assert (provider.state(), provider.settings()) == ("local cluster is ready", {})
+    assert (provider.ready(), provider.settings()) == ("local cluster is ready", {})
     assert provider.start(dry_run=False) is None
 
 
@@ -54,16 +61,16 @@ def test_a_cluster_that_does_not_answer_and_a_context_that_is_not_there_are_said
     provider = make_provider("kubeconfig", {})
     assert provider.settings() == {"kubeconfigContext": "mine", "kubeconfigNamespace": "dppctl"}
     with pytest.raises(InputError, match=r"the cluster mine does not answer: .*refused"):
-        provider.state()
+        provider.ready()
     with pytest.raises(InputError, match=r"kubeconfig file: .*nowhere"):
-        make_provider("kubeconfig", {"kubeconfigContext": "nowhere"}).state()
+        make_provider("kubeconfig", {"kubeconfigContext": "nowhere"}).ready()
 
 
 @pytest.mark.usefixtures("dead_cluster")
 def test_minikube_is_asked_and_started(minikube: Path) -> None:
     provider = make_provider("minikube", {"minikubeNamespace": "data"})
     with pytest.raises(InputError, match="minikube's cluster minikube is missing; run dppctl init minikube"):
-        provider.state()
+        provider.ready()
     would = "start minikube's cluster minikube, with the namespace data"
     assert provider.start(dry_run=True) == would
     assert "start" not in (minikube.parent / "minikube.calls").read_text()
@@ -81,4 +88,4 @@ def test_what_minikube_complains_of_is_told(minikube: Path) -> None:
 def test_without_minikube_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="minikube is not on the PATH; https://minikube"):
-        make_provider("minikube", {}).state()
+        make_provider("minikube", {}).ready()

@@ -1,0 +1,59 @@
+"""What `dppctl init` asks of a cluster, whatever its kind: a provider is one class that answers.
+
+A new kind is a file beside this one, and a line in the table of `cli.providers`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.init.chart_values import Installation
+from cli.init.secret_stores import SecretStore
+from cli.init.steps.step import Step
+
+
+class Provider(ABC):
+    """One kind of cluster, with the settings that an app's `.dppctl.yaml` has for it."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Take the provider's own keys of `.dppctl.yaml`, such as kubeconfigContext. Reads nothing yet."""
+        self._settings = dict(settings)
+
+    @property
+    @abstractmethod
+    def namespace(self) -> str:
+        """Return the namespace of dppctl's servers; an environment's is derived from its name."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """Return the same keys, those that were left out filled in from this machine. Raises InputError."""
+
+    @abstractmethod
+    def start(self, *, dry_run: bool) -> str | None:
+        """Make what is missing of the cluster and can be made; `dry_run`: make nothing.
+
+        Returns a line about what was made, or would be; None: nothing is missing. Raises InputError.
+        """
+
+    @abstractmethod
+    def ready(self) -> str:
+        """Return a line that says that the cluster can be used. Raises InputError, with what to do, when it cannot."""
+
+    @abstractmethod
+    def secret_store(self, config: Path) -> SecretStore:
+        """Return where the servers' secrets are kept, unless --env-file asks for a file. Raises InputError.
+
+        `config`: the servers' folder.
+        """
+
+    @abstractmethod
+    def steps(self, installation: Installation, config: Path, secrets: SecretStore) -> list[Step]:
+        """Return the steps by which the cluster gets what the servers and the app's environments need there."""
+
+    @abstractmethod
+    def next_step(self, config: Path) -> str:
+        """Return what a person does next so that dppctl's servers run, as part of a sentence."""
+
+    def environment_namespace(self, environment: str) -> str:
+        """Return the namespace in which an environment of the app is deployed."""
+        return f"{self.namespace}-{environment}"
