@@ -3,7 +3,6 @@
 Serial on purpose: there is one writer for each ops repo, and what piles up while it works is handled together.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.limits import DELIVERY_DAYS, POLL_SECONDS
+from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.reconcile.commit_links import CommitLinks
@@ -33,7 +33,7 @@ from bot.store.tables import Delivery
 if TYPE_CHECKING:
     from bot.github.notifier import Notifier
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 
 class Loop:
@@ -117,7 +117,7 @@ class Loop:
                             self._waiting |= set(self._apps)
                     self.take()
                 except SQLAlchemyError as error:
-                    _log.error("store does not answer error=%s", " ".join(str(error).split())[:300])
+                    _log.error("store does not answer", error=" ".join(str(error).split())[:300])
                     self._pause(1.0)
                 self._pause(POLL_SECONDS)
         finally:

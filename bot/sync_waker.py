@@ -1,13 +1,13 @@
 """Tells a `dppctl sync` elsewhere to look at the ops repos now. It looks by itself too, so this may fail."""
 
-import logging
 import threading
 
 import requests
 
 from bot.limits import SYNC_WAKE_SECONDS
+from bot.logs import get_logger
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 
 class SyncWaker:
@@ -39,4 +39,4 @@ class SyncWaker:
                     answer = session.post(self._url, headers=self._headers, timeout=SYNC_WAKE_SECONDS)
                     answer.raise_for_status()
             except requests.RequestException as error:
-                _log.warning("sync is not woken url=%s error=%s", self._url, " ".join(str(error).split())[:300])
+                _log.warning("sync is not woken", url=self._url, error=" ".join(str(error).split())[:300])

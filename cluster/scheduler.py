@@ -4,7 +4,6 @@ Both syncs use it, each from one thread that observes, decides and applies; a jo
 no queue on purpose: what cannot start now is decided anew at the next pass, so what starts is always the newest.
 """
 
-import logging
 import queue
 import sys
 import threading
@@ -15,9 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bot.backoff import Backoff
 from bot.errors import DppctlError, PermanentError
+from bot.logs import get_logger
 from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_RETRY_SECONDS
 
-_log = logging.getLogger("dppctl.scheduler")
+_log = get_logger("dppctl.scheduler")
 
 
 class Job(Protocol):
@@ -147,7 +147,7 @@ class Scheduler(Generic[TargetT, JobT]):
         except BaseException as raised:
             error = raised
             if not isinstance(raised, (DppctlError, OSError)):  # a mistake of ours
-                _log.exception("job broke target=%s", target)
+                _log.exception("job broke", target=target)
             if not isinstance(raised, Exception):
                 raise
         finally:

@@ -1,10 +1,13 @@
 """What tests share: a real dpp runtime, workloads written in a few lines, the command line as a user has it."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.typing import EventDict
 
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
@@ -42,6 +45,16 @@ def dppctl(tmp_path: Path, runtime: DppEnvironment) -> Dppctl:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
     settings = {"DPPCTL_DATA_DIR": str(data), "DPPCTL_CACHE_DIR": str(cache_dir()), "DPPCTL_KEEP": "0"}
     return Dppctl(data, {**inherited, **settings, "PYTHONPATH": str(REPOSITORY)})
+
+
+@pytest.fixture
+def warned() -> Iterator[list[EventDict]]:
+    """The warnings and errors that are logged, each as it would be on its line."""
+    before = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as events:
+        yield events
+    structlog.configure(wrapper_class=before)
 
 
 @pytest.fixture

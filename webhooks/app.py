@@ -1,6 +1,5 @@
 """The receiver and the dashboard as one WSGI application. All it knows it has from the store."""
 
-import logging
 from collections.abc import Callable, Set
 from datetime import timedelta
 
@@ -8,6 +7,7 @@ from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.store import Store
@@ -17,7 +17,7 @@ from webhooks.metrics import Metrics
 from webhooks.receive import STORE_IS_AWAY, Receive
 from webhooks.sync_reports import SyncReports
 
-_log = logging.getLogger("dppctl.webhooks")
+_log = get_logger("dppctl.webhooks")
 
 Answer = tuple[Response, int]
 
@@ -74,7 +74,7 @@ def _refuse(error: HTTPException) -> Answer:
 
 
 def _store_is_away(error: SQLAlchemyError) -> Answer:
-    _log.error("store error=%s", type(error).__name__)
+    _log.error("store does not answer", error=type(error).__name__)
     return jsonify(error=STORE_IS_AWAY), 503
 
 

@@ -5,7 +5,6 @@ what a delivery costs, and a delivery needs none of it.
 """
 
 import json
-import logging
 from collections.abc import Iterable, Mapping, Set
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wsgi import get_content_length, get_input_stream
 
+from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.deliveries import NewDelivery
@@ -37,7 +37,7 @@ PATH = "/webhooks/github"
 STORE_IS_AWAY = "the store does not answer; try again later"
 _MOST_TOGETHER = 100  # deliveries in one transaction
 
-_log = logging.getLogger("dppctl.webhooks")
+_log = get_logger("dppctl.webhooks")
 
 
 class Receive:
@@ -102,11 +102,17 @@ class Receive:
             arrival = self._remember(new)
         except SQLAlchemyError as error:
             # GitHub shows the delivery as failed, and it can be sent again; the re-check by the clock does not need it.
-            _log.error("store error=%s", type(error).__name__)
+            _log.error("store does not answer", error=type(error).__name__)
             raise ServiceUnavailable(STORE_IS_AWAY) from None
         outcome = "seen before" if arrival == "seen" else f"ignored: {ignored}" if ignored else "accepted"
-        fields = (delivery.id, delivery.event, repository, delivery.ref, outcome)
-        _log.info("delivery=%s event=%s repository=%s ref=%s outcome=%s", *fields)
+        _log.info(
+            "received",
+            delivery=delivery.id,
+            kind=delivery.event,
+            repository=repository,
+            ref=delivery.ref,
+            outcome=outcome,
+        )
         return 200 if arrival == "seen" else 202, {"delivery": delivery.id, "outcome": outcome}
 
     def _body(self, environ: "WSGIEnvironment") -> bytes:

@@ -4,7 +4,6 @@ Nothing waits or tries again in here, so that the one thread that calls can be s
 the second that GitHub asks for between two calls that create something is left to PyGithub.
 """
 
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +13,10 @@ from github import Auth, Github, GithubException
 from bot import limits
 from bot.github.credentials import Credentials
 from bot.github.errors import GitHubError, explain
+from bot.logs import get_logger
 from bot.settings import Settings
 
-_log = logging.getLogger("dppctl.github")
+_log = get_logger("dppctl.github")
 _EXPIRY = "github-authentication-token-expiration"
 
 
@@ -47,7 +47,7 @@ class Client:
             name = str(found["full_name"])
             if name.lower() != repository.lower() and repository not in self._renamed:
                 self._renamed.add(repository)
-                _log.warning("renamed repository=%s now=%s: correct apps.yaml and .dppctl.yaml", repository, name)
+                _log.warning("renamed: correct apps.yaml and .dppctl.yaml", repository=repository, now=name)
             if found["archived"]:
                 raise explain(GithubException(403, {"message": "archived"}), repository, self._credentials.name)
             self._names[repository] = name

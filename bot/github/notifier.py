@@ -4,7 +4,6 @@ A thread of its own, so that a GitHub that is slow or away never holds up a depl
 later: it is in the store until it was.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -21,13 +20,14 @@ from bot.github.credentials import Credentials
 from bot.github.errors import GitHubError
 from bot.github.pending import Notification, Status, context, environment_name, news
 from bot.github.redeliveries import Attempt, lost, to_ask_for
+from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
 
-_log = logging.getLogger("dppctl.github")
+_log = get_logger("dppctl.github")
 _HOOK_PATH = "/webhooks/github"
 
 
@@ -72,7 +72,7 @@ class Notifier:
                 if self._leads():
                     self.work()
             except SQLAlchemyError as error:
-                _log.error("store does not answer error=%s", " ".join(str(error).split())[:300])
+                _log.error("store does not answer", error=" ".join(str(error).split())[:300])
             except Exception:  # noqa: BLE001 (an answer that nobody expected; the next one may be better)
                 _log.exception("not told")
                 self._retries.failed("GitHub")
@@ -197,7 +197,7 @@ class Notifier:
                     return
                 self._writes.append(time.monotonic())
                 self._client.post(repository, f"{path}/{one.id}/attempts", {})
-                _log.info("asked again repository=%s delivery=%s event=%s", repository, one.guid, one.event)
+                _log.info("asked again", repository=repository, delivery=one.guid, kind=one.event)
 
     # --- what fails
 
@@ -228,10 +228,10 @@ class Notifier:
         for name in (key, repository, "GitHub"):
             self._retries.succeeded(name)
             if self._said.pop(name, ""):
-                _log.info("told again what=%s", name)
+                _log.info("told again", what=name)
         return True
 
     def _say(self, key: str, message: str) -> None:
         if self._said.get(key) != message:
             self._said[key] = message
-            _log.warning("not told what=%s error=%s", key, message)
+            _log.warning("not told", what=key, error=message)

@@ -3,7 +3,6 @@
 What there is to build is decided elsewhere, anew at each look; here is what is going on, and how the last try ended.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +11,11 @@ from dataclasses import dataclass, field
 from bot.errors import DppctlError
 from bot.images.builders.interface import BuildError, BuildPutOffError
 from bot.limits import BUILD_LOG_SECONDS
+from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.process import StoppedError
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 # Builds and pushes; gets where the log goes and what stops it; gives the image, HOST/NAME@sha256:…
 Work = Callable[[Callable[[str], None], threading.Event], str]
@@ -99,16 +99,16 @@ class BuildQueue:
                 raise StoppedError("the build was stopped")
             image = work(lines.add, build.stop)
             self._remember(key, image)
-            _log.info("built app=%s tree=%s image=%s", key.app, key.tree, image)
+            _log.info("built", app=key.app, tree=key.tree, image=image)
         except StoppedError:
-            _log.info("build stopped app=%s tree=%s", key.app, key.tree)
+            _log.info("build stopped", app=key.app, tree=key.tree)
         except (BuildError, BuildPutOffError) as said:
             error = said
         except (DppctlError, OSError) as said:  # what is around the build: files, git, the registry
             error = BuildPutOffError(str(said))
         except Exception as unexpected:  # noqa: BLE001 (it is told, and the thread's end would tell nobody)
             error = BuildPutOffError(f"the builder broke: {unexpected!r}")
-            _log.exception("build broke app=%s tree=%s", key.app, key.tree)
+            _log.exception("build broke", app=key.app, tree=key.tree)
         finally:
             lines.flush()
             with self._lock:
@@ -117,7 +117,7 @@ class BuildQueue:
                 if error:
                     self._errors[key] = error
         if error:
-            _log.warning("not built app=%s tree=%s error=%s", key.app, key.tree, str(error).partition("\n")[0])
+            _log.warning("not built", app=key.app, tree=key.tree, error=str(error).partition("\n")[0])
         self._on_end(key.app)
 
     def _tell(self, build: _Build, text: str) -> None:

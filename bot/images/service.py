@@ -1,6 +1,5 @@
 """What images are looked up and made with: the registry, the builder that works here, and the settings for both."""
 
-import logging
 import shutil
 import tempfile
 import threading
@@ -17,13 +16,14 @@ from bot.images.decide import Default, FromDockerfile, ImagePolicy, labels
 from bot.images.default_dockerfile import default_dockerfile
 from bot.images.registry.client import Registry
 from bot.images.runtime import RuntimeImage
+from bot.logs import get_logger
 from bot.model.app_config import Build
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
 from bot.model.values import Source
 from bot.settings import Settings
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def make_image_service(settings: Settings) -> ImageService:
     """
     builder: Builder
     if settings.registry:
-        builder = choose(settings.builder, builder_options(settings), lambda line: _log.info("%s", line))
+        builder = choose(settings.builder, builder_options(settings), _log.info)
         why_not = builder.why if isinstance(builder, NoBuilder) else None
     else:
         why_not = "there is no registry for its image: set DPPCTL_REGISTRY"

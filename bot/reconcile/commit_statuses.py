@@ -5,12 +5,12 @@ https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/services/
 https://fluxcd.io/flux/components/notification/providers/#git-commit-status-updates
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.backoff import Backoff
 from bot.errors import DppctlError
+from bot.logs import get_logger
 from bot.model.names import RepoPath, is_sha
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
@@ -21,7 +21,7 @@ from bot.store.tables import Delivery, Deployment
 _PHASES: dict[str, Phase] = {"success": "succeeded", "failure": "failed", "error": "failed", "pending": "progress"}
 _NEWEST = 100  # deployments of an environment that a status may be about
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 
 def meant(context: str, targets: Iterable[Target]) -> list[Target]:
@@ -78,7 +78,7 @@ class CommitStatuses:
                 self._retries.succeeded(name)
             except DppctlError as error:
                 self._retries.failed(name)
-                _log.error("statuses are not followed repository=%s error=%s", name, error)
+                _log.error("statuses are not followed", repository=name, error=error)
 
     def _follow(self, name: str, delivery: Delivery) -> str | None:
         """Why there is nothing to do. Raises GitError."""
@@ -96,8 +96,14 @@ class CommitStatuses:
         for deployment in deployments:
             if event := report(status, deployment):
                 self._store.deployments.report(event)
-                fields = (event.app, event.environment, sha, event.phase, status["context"])
-                _log.info("status app=%s environment=%s ops_commit=%s phase=%s context=%s", *fields)
+                _log.info(
+                    "status",
+                    app=event.app,
+                    environment=event.environment,
+                    ops_commit=sha,
+                    phase=event.phase,
+                    context=status["context"],
+                )
         return None if deployments else f"no deployment is part of {sha[:12]}"
 
     def _deployment(self, target: Target, sha: str) -> Deployment | None:

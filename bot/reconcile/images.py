@@ -1,6 +1,5 @@
 """From a deployment that is due to one with its image: looked up, or built first. `images` decides what is wanted."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from bot.images.decide import Default, FromDockerfile, Ready
 from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError
 from bot.images.service import ImageService, make_image_service
 from bot.limits import BUILD_PATIENCE_SECONDS
+from bot.logs import get_logger
 from bot.model.app_config import AppConfig, Build
 from bot.model.decisions import Update
 from bot.model.image_reference import Reference
@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.store.pending_builds import PendingBuild
 from bot.store.store import Store
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ImageResolver:
                 self.store.images.record(str(key.app), key.tree, image)
                 return image
         except RegistryDeniedError as error:  # some say so of what is not there yet; the push will tell
-            _log.info("registry app=%s answer=%s", key.app, error)
+            _log.info("registry", app=key.app, answer=error)
         return None
 
     def _build(

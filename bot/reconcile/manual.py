@@ -1,6 +1,5 @@
 """Deploying by hand: the same path as a push, for a ref that a person names."""
 
-import logging
 import time
 from collections.abc import Iterable, Mapping
 
@@ -8,6 +7,7 @@ from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import RETRY_BY_HAND_SECONDS
+from bot.logs import get_logger
 from bot.model.decisions import Choice, Refusal, Update
 from bot.model.names import short
 from bot.model.registration import Target
@@ -18,7 +18,7 @@ from bot.reconcile.reconciler import Reconciler
 from bot.store.store import Store
 from bot.store.tables import DeployRequest, RequestState
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 
 class ManualDeploys:
@@ -71,8 +71,14 @@ class ManualDeploys:
         if self._reconciler.stopping:
             return  # it waits for the next start
         self._store.requests.finish(request.id, state, message, deployment)
-        fields = (request.id, request.app, request.environment, request.ref, state)
-        _log.info("by hand request=%s app=%s environment=%s ref=%s state=%s", *fields)
+        _log.info(
+            "by hand",
+            request=request.id,
+            app=request.app,
+            environment=request.environment,
+            ref=request.ref,
+            state=state,
+        )
 
     def _deploy(self, request: DeployRequest) -> tuple[int, str] | Waiting:
         target = self._target(request)

@@ -1,6 +1,5 @@
 """Reconcile: bring the ops repos to what the apps' repositories say. `reconcile` decides how."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +7,7 @@ from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import REFRESHES
+from bot.logs import get_logger
 from bot.model.decisions import Choice, Refusal, Same, Skip, Update
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
@@ -18,7 +18,7 @@ from bot.reconcile.ops_repo import OpsRepo
 from bot.store.store import Store
 from bot.store.tables import Hold
 
-_log = logging.getLogger("dppctl.bot")
+_log = get_logger("dppctl.bot")
 
 Texts = dict[Target, str | None]
 
@@ -109,8 +109,13 @@ class Reconciler:
             if isinstance(ops_commit, str):
                 self.commits += 1
                 self._store.deployments.record(update, ops_commit)
-                fields = (update.target.app, update.target.environment, update.values.source.commit, ops_commit)
-                _log.info("deploying app=%s environment=%s commit=%s ops_commit=%s", *fields)
+                _log.info(
+                    "deploying",
+                    app=update.target.app,
+                    environment=update.target.environment,
+                    commit=update.values.source.commit,
+                    ops_commit=ops_commit,
+                )
         self._noted[name] = self._ops[name].head
         if results:
             self._on_change()
@@ -196,20 +201,24 @@ class Reconciler:
         self.notes[look.app.repository].append(f"{skip.environment}: not deployed, {message}")
         by_itself = hold is not None and hold.until_ref is not None  # what runs now is what a person wants: no news
         if not by_itself and not self.stopping and self._store.deployments.skip(skip):
-            fields = (skip.app, skip.environment, short(skip.ref.name), message)
-            _log.info("skipped app=%s environment=%s ref=%s reason=%s", *fields)
+            _log.info("skipped", app=skip.app, environment=skip.environment, ref=short(skip.ref.name), reason=message)
         return True
 
     def _refuse(self, refusal: Refusal) -> None:
         where = f"{refusal.environment}: " if refusal.environment else ""
         self.notes[refusal.app.repository].append(f"{where}refused, {refusal.message}")
         if not self.stopping and self._store.deployments.refuse(refusal):
-            fields = (refusal.app, refusal.environment, short(refusal.ref.name), refusal.message)
-            _log.warning("refused app=%s environment=%s ref=%s reason=%s", *fields)
+            _log.warning(
+                "refused",
+                app=refusal.app,
+                environment=refusal.environment,
+                ref=short(refusal.ref.name),
+                reason=refusal.message,
+            )
 
     def _fail(self, repository: str, message: str) -> None:
         if repository not in self.failed and not self.stopping:
-            _log.error("reconcile failed repository=%s error=%s", repository, message)
+            _log.error("reconcile failed", repository=repository, error=message)
         self.failed.setdefault(repository, message)
 
 

@@ -1,7 +1,6 @@
 """What the commands that serve share: they read the settings, start their parts, and end when they are asked to."""
 
 import fcntl
-import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -12,11 +11,11 @@ from typing import IO, Protocol
 import click
 
 from bot.errors import DppctlError
-from bot.logs import configure
+from bot.logs import configure, get_logger
 from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from bot.settings import Settings, load_settings
 
-_log = logging.getLogger("dppctl.up")
+_log = get_logger("dppctl.up")
 
 
 @dataclass(frozen=True)
@@ -103,10 +102,10 @@ class Parts:
         try:
             work()
         except BaseException:
-            _log.exception("part=%s broke", name)
+            _log.exception("a part broke", part=name)
             raise
         finally:
             if not self._stopping.is_set():
-                _log.error("part=%s ended by itself", name)
+                _log.error("a part ended by itself", part=name)
                 self.broken = True
                 self._stopping.set()

@@ -1,6 +1,5 @@
 """The receiver and the bot, each in a process of its own, as a cluster has them. They meet in the store."""
 
-import logging
 import threading
 import time
 from contextlib import ExitStack
@@ -9,6 +8,7 @@ import click
 
 from bot.errors import DppctlError
 from bot.git.command import Git
+from bot.logs import get_logger
 from bot.loop import Loop
 from bot.store.store import Store
 from bot.sync_waker import SyncWaker
@@ -19,7 +19,7 @@ from cli.servers.lifecycle import Parts, Setup, lock
 STOP_SECONDS = 3.0
 STORE_SECONDS = 60.0  # that a PostgreSQL is waited for, which may be starting with us
 
-_log = logging.getLogger("dppctl.up")
+_log = get_logger("dppctl.up")
 
 
 class ReceiverServer:
@@ -103,5 +103,5 @@ def open_store(url: str, seconds: float = STORE_SECONDS) -> Store:
         except DppctlError as error:
             if not url.startswith("postgresql") or time.monotonic() > end:
                 raise
-            _log.warning("the store is waited for: %s", error)
+            _log.warning("the store is waited for", error=error)
         time.sleep(1.0)

@@ -1,6 +1,5 @@
 """The in-cluster sync, wired together from its settings."""
 
-import logging
 import tempfile
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.kubernetes import KubernetesClient, NoClusterError
+from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
@@ -27,7 +27,7 @@ from cluster.sync.helm.sync import HelmSync, Rules
 from cluster.sync.reporter import Reporter
 from cluster.sync.repositories import Repositories
 
-_log = logging.getLogger("dppctl.sync")
+_log = get_logger("dppctl.sync")
 
 
 class SyncServer:

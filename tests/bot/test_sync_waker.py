@@ -1,6 +1,5 @@
 """sync elsewhere is woken by HTTP: a real server on loopback, or none."""
 
-import logging
 import socket
 import threading
 import time
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from structlog.typing import EventDict
 
 from bot.sync_waker import SyncWaker
 from tests.support.waiting import BUSY, eventually
@@ -48,12 +48,6 @@ def sync() -> Iterator[Sync]:
     server.server_close()
 
 
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    monkeypatch.setattr(logging.getLogger("dppctl"), "propagate", True)
-    return caplog
-
-
 def test_it_is_told_with_the_token_and_many_calls_while_it_is_busy_are_one(sync: Sync) -> None:
     wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
     wake()
@@ -67,24 +61,24 @@ def test_it_is_told_with_the_token_and_many_calls_while_it_is_busy_are_one(sync:
     wake.stop()
 
 
-def test_one_that_refuses_is_one_line_without_the_token(sync: Sync, said: pytest.LogCaptureFixture) -> None:
+def test_one_that_refuses_is_one_line_without_the_token(sync: Sync, warned: list[EventDict]) -> None:
     sync.code = 401
     sync.answers.set()
     wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
     wake()
-    eventually(lambda: said.records, "it is said")
-    assert "sync is not woken" in said.text
-    assert "401" in said.text
-    assert "t0ken" not in said.text
+    eventually(lambda: warned, "it is said")
+    assert warned[0]["event"] == "sync is not woken"
+    assert "401" in warned[0]["error"]
+    assert "t0ken" not in str(warned)
     wake.stop()
 
 
-def test_one_that_is_away_holds_up_nobody(said: pytest.LogCaptureFixture) -> None:
+def test_one_that_is_away_holds_up_nobody(warned: list[EventDict]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         wake = SyncWaker(f"http://127.0.0.1:{taken.getsockname()[1]}", "t0ken")
         wake()
-        eventually(lambda: len(said.records) == 1, "it is said")
+        eventually(lambda: len(warned) == 1, "it is said")
         wake()
-        eventually(lambda: len(said.records) == 2, "it goes on")
+        eventually(lambda: len(warned) == 2, "it goes on")
     wake.stop()

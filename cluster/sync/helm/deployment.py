@@ -3,7 +3,6 @@
 What is written down and told of it is in `journal.py`, what helm does in `changes.py`, the Job's story in `job_run.py`.
 """
 
-import logging
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -94,7 +93,7 @@ class DeploymentRun:
                 usual = f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
                 journal.tell("started", why or usual)
                 if before and before.status in BUSY:
-                    journal.log(logging.WARNING, f"release left as {before.status} revision={revision}; repaired")
+                    journal.log.warning("release repaired", status=before.status, revision=revision)
                 deployed = self._changes.upgrade(wanted, contents, before)
         except HelmError as error:
             self._helm_failed(str(error))
@@ -193,7 +192,7 @@ class DeploymentRun:
         if self.drift == self._known:
             return  # none; or that was told before, and mending did not help
         for line in self.drift:
-            self._journal.log(logging.WARNING, f"changed by hand: {line}")
+            self._journal.log.warning("changed by hand", change=line)
         if self.drift and self._means.repair:
             self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
 
@@ -202,10 +201,10 @@ class DeploymentRun:
             self._changes.uninstall()
         old_jobs.remove_jobs(self._means.api, self.place)
         records.forget(self._means.api, self.place)
-        self._journal.log(logging.INFO, "uninstalled: the ops repo no longer names it; its volumes stay")
+        self._journal.log.info("uninstalled: the ops repo no longer names it; its volumes stay")
 
     def _tell_removed(self) -> None:
-        self._journal.log(logging.WARNING, "removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
+        self._journal.log.warning("removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
         self._journal.write(self._journal.record.with_("removed"))
 
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:

@@ -3,13 +3,13 @@
 Each step is written down before it is taken, so that a kill at any moment leaves nothing to guess.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from bot.kubernetes import ApiAwayError, ApiError
+from bot.logs import get_logger
 from bot.model.reports import Phase, Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
@@ -22,7 +22,7 @@ from cluster.sync.outcome import End, Outcome, message_text
 from cluster.sync.reporter import sync_event
 from cluster.sync.repositories import values_of
 
-_log = logging.getLogger("dppctl.sync")
+_log = get_logger("dppctl.sync")
 
 
 class UnusableError(ClusterError):
@@ -35,6 +35,7 @@ class Journal:
     def __init__(self, means: SyncContext, place: ReleaseTarget, record: Record) -> None:
         """`record`: what was written down last."""
         self.record = record
+        self.log = _log.bind(app=place.target.app, environment=place.target.environment)
         self.began = datetime.now(UTC)
         self._means = means
         self._place = place
@@ -107,9 +108,8 @@ class Journal:
             source, phase, text = outcome.values.source, outcome.phase, outcome.message
             ops_commit, receipt = outcome.ops_commit, outcome.receipt
             self._means.report(sync_event(self._place.target, ops_commit, source, phase, text, "", receipt))
-            what = f"deployed commit={source.commit} phase={phase} revision={self.record.revision}"
-            first, _, _ = text.partition("\n")
-            self.log(logging.INFO, f"{what} error={first}" if phase == "failed" else what)
+            error = {"error": text.partition("\n")[0]} if phase == "failed" else {}
+            self.log.info("deployed", commit=source.commit, phase=phase, revision=self.record.revision, **error)
         self.write(self.record.with_(self.record.phase, reported=True))
 
     def tell_end_again(self) -> None:
@@ -124,9 +124,4 @@ class Journal:
         try:
             self._means.report(event)
         except ClusterError as error:
-            self.log(logging.WARNING, f"not reported phase={phase} error={error}")
-
-    def log(self, level: int, text: str) -> None:
-        """A line for whoever runs sync."""
-        target = self._place.target
-        _log.log(level, "app=%s environment=%s %s", target.app, target.environment, text)
+            self.log.warning("not reported", phase=phase, error=error)

@@ -5,7 +5,6 @@ two in one environment. Few helms run at a time; the Jobs that they start are fo
 holds up nobody.
 """
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 
 from bot.errors import DppctlError
 from bot.kubernetes import ApiAwayError, ApiError
+from bot.logs import get_logger
 from bot.model.registration import Target
 from cluster.errors import ClusterError
 from cluster.limits import DRIFT_CHECKS, FOREIGN_HELM_TIMES, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS
@@ -25,7 +25,7 @@ from cluster.sync.helm.journal import UnusableError
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
 
-_log = logging.getLogger("dppctl.sync")
+_log = get_logger("dppctl.sync")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class HelmSync:
                 there, kept = releases(self._means.api, namespace), records(self._means.api, namespace)
             except ApiAwayError as error:
                 self.counts.errors += 1
-                _log.error("namespace not read namespace=%s error=%s", namespace, error)
+                _log.error("namespace not read", namespace=namespace, error=error)
                 continue
             except ApiError:
                 there, kept = {}, {}  # a deployment there, which reads the same first, will say so to all
@@ -149,7 +149,7 @@ class HelmSync:
                 self._read(name)
             except DppctlError as error:
                 self.counts.errors += 1
-                _log.error("ops repo not read ops=%s error=%s", name, error)
+                _log.error("ops repo not read", ops=name, error=error)
         return self.counts.errors == errors
 
     def known(self) -> list[tuple[ReleaseTarget, Desired | None]]:
@@ -250,7 +250,7 @@ class HelmSync:
             return False
         self._problems[target] = text
         self.counts.errors += 1
-        _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, text)
+        _log.error("not deployed", app=target.app, environment=target.environment, error=text)
         return True
 
     def _tell_strangers(self, namespace: str, kept: Mapping[str, Kept]) -> None:
@@ -258,8 +258,13 @@ class HelmSync:
         for release, one in kept.items():
             if (namespace, release) not in self._strangers:
                 self._strangers.add((namespace, release))
-                fields = (namespace, release, one.app, one.environment)
-                _log.warning("not in apps.yaml, left alone namespace=%s release=%s app=%s environment=%s", *fields)
+                _log.warning(
+                    "not in apps.yaml, left alone",
+                    app=one.app,
+                    environment=one.environment,
+                    namespace=namespace,
+                    release=release,
+                )
 
     def _end_all(self) -> None:
         for work in self._work.values():

@@ -1,6 +1,5 @@
 """One thing that is done to an environment: a deployment, or a run of its pipelines by their schedule."""
 
-import logging
 import shutil
 import threading
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import DppctlError, TransientError
+from bot.logs import get_logger
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
@@ -22,7 +22,7 @@ from cluster.sync.local.sources import Sources
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 from cluster.sync.reporter import sync_event
 
-_log = logging.getLogger("dppctl.sync")
+_log = get_logger("dppctl.sync")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Job(ABC):
         self._environment = environment
         self._pipelines: Pipelines | None = None
         self._stopped = threading.Event()
+        self._log = _log.bind(app=target.app, environment=target.environment)
 
     @abstractmethod
     def run(self) -> bool:
@@ -99,12 +100,9 @@ class Job(ABC):
         try:
             self._means.report(event)
         except ClusterError as error:
-            self._log(logging.WARNING, f"not reported phase={phase} error={error}")
+            self._log.warning("not reported", phase=phase, error=error)
             return False
         return True
-
-    def _log(self, level: int, text: str) -> None:
-        _log.log(level, "app=%s environment=%s %s", self.target.app, self.target.environment, text)
 
 
 class DeploymentJob(Job):
@@ -134,7 +132,7 @@ class DeploymentJob(Job):
         if not self._tell(outcome.phase, outcome.message, receipt=outcome.receipt, of=outcome):
             return False
         self._environment.record(outcome.model_copy(update={"reported": True}))
-        self._log(logging.INFO, f"deployed commit={outcome.values.source.commit} phase={outcome.phase}")
+        self._log.info("deployed", commit=outcome.values.source.commit, phase=outcome.phase)
         return True
 
     def _ran_already(self) -> Outcome | None:
@@ -152,7 +150,7 @@ class DeploymentJob(Job):
             self._means.places.refresh(self.values, self._goes_on)
         except TransientError as error:  # what is away for a while fails nothing
             if self._goes_on():
-                self._log(logging.ERROR, f"not deployed yet error={error}")
+                self._log.error("not deployed yet", error=error)
             return None
         self._tell("started", f"running {', '.join(ids)}")
         release = receipt = None
@@ -238,6 +236,6 @@ class ScheduledRun(Job):
             phase, message = "failed", str(error)
         if not self._stopped.is_set() or phase == "succeeded":
             self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)
-            self._log(logging.INFO, f"ran by schedule pipelines={','.join(self._ids)} phase={phase}")
+            self._log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)
         self._environment.tidy()
         return True

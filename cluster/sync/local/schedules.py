@@ -4,16 +4,16 @@ They are read as Debian's cron reads them. (APScheduler's numbers of weekdays st
 https://github.com/agronholm/apscheduler/issues/286.) What was due while nothing ran is not made up for.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
 
+from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.model.values import Pipeline
 
-_log = logging.getLogger("dppctl.sync")
+_log = get_logger("dppctl.sync")
 
 
 class Schedules:
@@ -49,6 +49,12 @@ class Schedules:
         try:
             return next(CronSim(pipeline.schedule or "", self._now()), None)
         except CronSimError as error:
-            fields = (target.app, target.environment, pipeline.id, pipeline.schedule, error)
-            _log.error("schedule not understood app=%s environment=%s pipeline=%s schedule=%r error=%s", *fields)
+            _log.error(
+                "schedule not understood",
+                app=target.app,
+                environment=target.environment,
+                pipeline=pipeline.id,
+                schedule=pipeline.schedule,
+                error=error,
+            )
             return None

@@ -4,7 +4,6 @@ Who committed there, the bot or a person, is all the same to it. One thread look
 environment is a job (`job.py`), some of them at a time and never two in one environment.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import DppctlError
+from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Values
@@ -23,7 +23,7 @@ from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sources import Sources
 from cluster.sync.repositories import Repositories, Repository, values_at
 
-_log = logging.getLogger("dppctl.sync")
+_log = get_logger("dppctl.sync")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class LocalSync:
                     ops.refresh()
                     self._read(name, ops)
             except DppctlError as error:
-                _log.error("ops repo not read ops=%s error=%s", name, error)
+                _log.error("ops repo not read", ops=name, error=error)
         # Whoever was served last waits longest, so that busy environments starve nobody.
         for target in sorted(self.targets, key=lambda one: (self._started.get(one, 0.0), one)):
             self._look_at(target)
@@ -119,7 +119,7 @@ class LocalSync:
         for target, values in values_at(ops, head, mine).items():
             self._wanted.pop(target, None)
             if isinstance(values, DppctlError):
-                _log.error("not deployed app=%s environment=%s error=%s", target.app, target.environment, values)
+                _log.error("not deployed", app=target.app, environment=target.environment, error=values)
             elif values:
                 self._wanted[target] = Wanted(values, ops.last_change(target.values_file))
         self._heads[name] = head
@@ -149,7 +149,7 @@ class LocalSync:
             try:
                 done = job.run()
             except (DppctlError, OSError) as error:
-                _log.error("not done app=%s environment=%s error=%s", job.target.app, job.target.environment, error)
+                _log.error("not done", app=job.target.app, environment=job.target.environment, error=error)
             finally:
                 self._ended[job.target] = done
                 self._wake.set()

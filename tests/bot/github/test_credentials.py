@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from bot.github import credentials
 from tests.support.github.app import PERMISSIONS, key_pair
@@ -70,8 +71,8 @@ def test_a_key_of_another_app_is_told(app_story: GitHubStory) -> None:
     assert "its id and private key do not fit together" in message
 
 
-def test_a_missing_permission_of_the_app_is_told(app_story: GitHubStory, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_permission_of_the_app_is_told(app_story: GitHubStory, warned: list[EventDict]) -> None:
     del app_story.github.installations[next(iter(app_story.github.installations))][2]["statuses"]
     app_story.push()
     app_story.tell()
-    assert "the GitHub App 7 (DPPCTL_GITHUB_APP_ID) lacks a permission: statuses: write" in caplog.text
+    assert "the GitHub App 7 (DPPCTL_GITHUB_APP_ID) lacks a permission: statuses: write" in warned[-1]["error"]

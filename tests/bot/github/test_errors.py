@@ -1,11 +1,11 @@
 """Each cause is one line that says what to do, from the API and from git alike."""
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from bot import limits
 from bot.git.failures import explain
@@ -17,18 +17,17 @@ TOKEN = "the token in DPPCTL_GITHUB_TOKEN"
 
 
 @pytest.fixture
-def told(story: GitHubStory, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def told(story: GitHubStory, warned: list[EventDict]) -> Callable[[], list[str]]:
     """What is said when GitHub is told of a deployment, three times."""
 
     def tell() -> list[str]:
         story.restart(GITHUB_REDELIVER_SECONDS="0")
         story.push()
-        caplog.clear()
-        with caplog.at_level(logging.WARNING):
-            for _ in range(3):
-                story.tell()
-                story.sync("progress")
-        return [one.message.partition("error=")[2] for one in caplog.records]
+        warned.clear()
+        for _ in range(3):
+            story.tell()
+            story.sync("progress")
+        return [event.get("error", "") for event in warned]
 
     return tell
 
@@ -81,7 +80,7 @@ def test_an_archived_app_gets_no_writing_call(story: GitHubStory, told: Callable
     assert story.github.writes == []
 
 
-def test_an_expired_token_is_told_with_its_end(story: GitHubStory, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_expired_token_is_told_with_its_end(story: GitHubStory, warned: list[EventDict]) -> None:
     now = datetime.now(UTC)
     story.github.user("robot", "robots-token", expires=now + timedelta(hours=1))
     story.push()
@@ -91,7 +90,7 @@ def test_an_expired_token_is_told_with_its_end(story: GitHubStory, caplog: pytes
     story.github.user("robot", "robots-token", expires=end)
     story.sync("started")
     story.tell()
-    assert f"it expired on {end:%Y-%m-%d %H:%M} UTC; put a new one there" in caplog.text
+    assert f"it expired on {end:%Y-%m-%d %H:%M} UTC; put a new one there" in warned[-1]["error"]
 
 
 def test_a_classic_token_without_the_scope_is_told_which(story: GitHubStory, told: Callable[[], list[str]]) -> None:

@@ -1,11 +1,11 @@
 """What GitHub shows of deployments."""
 
-import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.typing import EventDict
 
 from bot import limits
 from tests.support.forge import APP, git
@@ -91,18 +91,16 @@ def test_a_superseded_deployment_does_not_stay_pending(story: GitHubStory) -> No
     assert story.app.statuses(first)["dppctl/staging"] == ("error", "a newer commit came before it was deployed")
 
 
-def test_what_could_not_be_told_is_told_later_by_another_bot(
-    story: GitHubStory, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_could_not_be_told_is_told_later_by_another_bot(story: GitHubStory, warned: list[EventDict]) -> None:
     story.github.fail(faults.BROKEN, "^(GET|POST) ")
     commit = story.push()
     story.tell()
     story.succeed()
     story.tell()
     assert story.app.shown() == []
-    assert [one.message for one in caplog.records] == [
-        "not told what=GitHub error=GitHub has a problem of its own (502 Server Error); see https://www.githubstatus.com"
-    ]
+    (event,) = warned
+    assert (event["event"], event["what"]) == ("not told", "GitHub")
+    assert event["error"] == "GitHub has a problem of its own (502 Server Error); see https://www.githubstatus.com"
     story.github.heal()
     story.restart()
     story.tell()
@@ -201,19 +199,18 @@ def test_the_ops_commit_links_back(story: GitHubStory) -> None:
 
 
 def test_a_renamed_repository_is_told_by_its_new_name_and_that_once(
-    story: GitHubStory, caplog: pytest.LogCaptureFixture
+    story: GitHubStory, warned: list[EventDict]
 ) -> None:
     commit = story.push()
     story.restart(GITHUB_REDELIVER_SECONDS="0")
     story.github.rename("ann/app", "ann/budget")
-    with caplog.at_level(logging.WARNING):
-        story.tell()
-        story.succeed()
-        story.tell()
+    story.tell()
+    story.succeed()
+    story.tell()
     assert story.app.statuses(commit) == {"dppctl/staging": ("success", "90,088 rows in 41 s")}
-    assert [one.message for one in caplog.records] == [
-        "renamed repository=ann/app now=ann/budget: correct apps.yaml and .dppctl.yaml"
-    ]
+    (event,) = warned
+    assert event["event"] == "renamed: correct apps.yaml and .dppctl.yaml"
+    assert (event["repository"], event["now"]) == ("ann/app", "ann/budget")
     assert story.github.count("^GET /repos/ann/app$") == 1
 
 

@@ -1,14 +1,13 @@
 """Deliveries that were lost are asked for again; the store knows which arrived."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.typing import EventDict
 from werkzeug.serving import make_server
 
 from bot.github.redeliveries import Attempt, lost, to_ask_for
@@ -115,17 +114,16 @@ def test_what_never_arrives_is_asked_for_twice_and_other_hooks_not_at_all(story:
 
 
 def test_without_the_permission_it_is_said_once_and_deployments_are_told(
-    story: GitHubStory, caplog: pytest.LogCaptureFixture
+    story: GitHubStory, warned: list[EventDict]
 ) -> None:
     few = {"contents": "write", "deployments": "write", "statuses": "write"}
     story.github.user("robot", "robots-token", scopes=None, permissions=few)
     commit = story.push()
     story.restart(GITHUB_REDELIVER_SECONDS="0.001")
-    with caplog.at_level(logging.WARNING):
-        for _ in range(3):
-            story.tell()
-            story.sync("progress")
+    for _ in range(3):
+        story.tell()
+        story.sync("progress")
     assert story.app.shown() == [("staging", commit, ["queued", "in_progress"])]
-    (line,) = (one.message for one in caplog.records)
+    (line,) = (event["error"] for event in warned)
     assert "lacks a permission: webhooks: read" in line
     assert "lost deliveries are not asked for" in line

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
 from cluster.sync.local import sync as local_sync
@@ -152,7 +153,7 @@ def test_an_image_that_is_named_by_a_tag_is_not_run(machine: Machine) -> None:
 
 
 def test_a_registry_that_is_away_fails_nothing_and_one_that_has_no_such_image_does(
-    machine: Machine, registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    machine: Machine, registry: Registry, monkeypatch: pytest.MonkeyPatch, warned: list[EventDict]
 ) -> None:
     monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.1)
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'a' * 64}")
@@ -163,7 +164,7 @@ def test_a_registry_that_is_away_fails_nothing_and_one_that_has_no_such_image_do
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'b' * 64}")
     machine.sync.sync()
     assert machine.phases() == ["started", "failed"]
-    assert "not deployed yet" in caplog.text
+    assert "not deployed yet" in [event["event"] for event in warned]
 
 
 def test_a_link_in_the_place_of_the_database_leads_nobody_out_of_the_container(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
 from cluster.sync.local.schedules import Schedules
@@ -54,11 +55,13 @@ def test_weekdays_are_those_of_cron(weekday: str, day: int) -> None:
     assert clock.time + timedelta(seconds=seconds) == datetime(2026, 1, day, tzinfo=UTC)
 
 
-def test_a_line_that_is_none_of_crons_is_said_and_never_due(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_line_that_is_none_of_crons_is_said_and_never_due(warned: list[EventDict]) -> None:
     schedules = Schedules(Clock())
     schedules.set(STAGING, [Pipeline(id="./one", schedule="61 * * * *")])
     assert schedules.seconds() is None
-    assert "schedule='61 * * * *' error=Bad minute" in caplog.text
+    (event,) = warned
+    assert event["schedule"] == "61 * * * *"
+    assert str(event["error"]).startswith("Bad minute")
 
 
 def test_a_due_pipeline_runs_on_what_is_deployed(machine: Machine) -> None:

@@ -3,6 +3,7 @@
 from textwrap import dedent
 
 import pytest
+from structlog.typing import EventDict
 
 from cluster.sync.local import sync as local_sync
 from tests.support.forge import APP, FLOW
@@ -120,11 +121,11 @@ def test_a_repository_that_is_away_for_a_while_fails_nothing(machine: Machine, m
     eventually(lambda: machine.sync.sync() or machine.phases() == ["started", "succeeded"], "it is tried again")
 
 
-def test_values_for_another_app_are_not_run(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+def test_values_for_another_app_are_not_run(machine: Machine, warned: list[EventDict]) -> None:
     machine.say(APP, repository="bob/app")
     machine.sync.sync()
     assert machine.events == []
-    assert "is for another app than ann/app" in caplog.text
+    assert "is for another app than ann/app" in str(warned[0]["error"])
 
 
 def test_pipelines_do_not_see_our_settings(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
