@@ -93,8 +93,11 @@ class _Stderr:
     debug = info = warning = error = critical = msg
 
 
-class _LibrariesHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Known by its type, so that it can be replaced."""
+class _LibrariesHandler(logging.Handler):
+    """Writes the records of libraries. Known by its type, so that it can be replaced."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _Stderr(record.name).msg(self.format(record))
 
 
 def _use(steps: list[Processor], level: int) -> None:
