@@ -43,7 +43,11 @@ class Ended:
 
 
 class StartError(PermanentError):
-    """The program cannot be started, such as when it is not installed."""
+    """The program cannot be started, such as when it is not installed; `reason`: the system's word for it."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(f"{program}: {reason}")
+        self.reason = reason
 
 
 class EndedError(TransientError):
@@ -100,7 +104,7 @@ def run(
             **owner,
         )
     except OSError as error:
-        raise StartError(f"{command[0]}: {error.strerror}") from None
+        raise StartError(str(command[0]), error.strerror or str(error)) from None
     lines, out = Lines(on_line, secrets), bytearray()
     limits = _Limits(seconds, silence, stop or threading.Event(), grace)
     try:

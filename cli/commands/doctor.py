@@ -1,9 +1,9 @@
 """`dppctl doctor`: what of this machine is there, what is missing, what that costs and how to get it."""
 
 import json
+import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+_VERSION_SECONDS = 20.0  # for a program to say its version
 _LOW_DISK = 2 * 10**9
 """Bytes: dpp's environment takes 0.2 GB, PostgreSQL and the data of a middling job the rest."""
 
@@ -163,9 +164,11 @@ def _disks() -> Iterator[Part]:
 
 
 def _version(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    found = re.search(r"\d+(\.\w+)+", done.stdout)
-    return found[0] if found else (done.stdout or done.stderr).strip().partition("\n")[0]
+    from bot.process import ask
+
+    ended = ask(command, os.environ, _VERSION_SECONDS, separate=True)
+    found = re.search(r"\d+(\.\w+)+", ended.out)
+    return found[0] if found else (ended.out or ended.text).strip().partition("\n")[0]
 
 
 def _line(part: Part) -> str:

@@ -1,10 +1,11 @@
 """A Kubernetes cluster on this machine, by minikube (https://minikube.sigs.k8s.io/docs/commands/)."""
 
 import json
+import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 
+from bot import process
 from cli.errors import InputError
 from cli.providers.kubeconfig import Kubeconfig
 
@@ -54,12 +55,10 @@ class Minikube(Kubeconfig):
         if shutil.which("minikube") is None:
             raise InputError("minikube is not on the PATH; https://minikube.sigs.k8s.io/docs/start/ says how to get it")
         try:
-            done = subprocess.run(
-                ["minikube", *arguments], capture_output=True, text=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
+            ended = process.run(["minikube", *arguments], environment=os.environ, seconds=seconds, separate=True)
+        except process.TimeLimitError:
             raise InputError(f"minikube {arguments[0]} did not end within {seconds:g} seconds") from None
-        if check and done.returncode:
-            last = (done.stderr.strip() or done.stdout.strip() or str(done.returncode)).splitlines()[-1]
+        if check and ended.code:
+            last = (ended.text.strip() or ended.out.strip() or str(ended.code)).splitlines()[-1]
             raise InputError(f"minikube {arguments[0]}: {last}")
-        return done.stdout
+        return ended.out

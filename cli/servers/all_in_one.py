@@ -46,14 +46,14 @@ class AllInOne:
         environments = settings.state_dir / "environments"
         zipapp = settings.state_dir / "worker.pyz"
 
-        def runtime(requirements: Path | None) -> DppEnvironment:
-            return ensure_dpp_environment(cache_dir(), requirements, say)
+        def runtime(requirements: Path | None, stop: threading.Event) -> DppEnvironment:
+            return ensure_dpp_environment(cache_dir(), requirements, say, stop)
 
         self._stopping = stopping
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))
             build(zipapp)
-            runtime(None)  # now, not at the first push
+            runtime(None, stopping)  # now, not at the first push
             self._git = Git(settings)
             opened.callback(self._git.close)
             self._store = Store(settings.database)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from bot.errors import DppctlError
+from bot.parent_death import bound_to_parent
 from bot.settings import Settings
-from cluster.local.processes import die_with_parent
 
 WORKERS = 2
 THREADS = 16  # of each worker; pages that are live hold some of them (webhooks/change_stream.py)
@@ -35,13 +35,15 @@ class Receiver:
             self.address = _url(settings.host, port)
             # Where this machine reaches it.
             self.here = _url("127.0.0.1", port) if settings.host in _ANY_HOST else self.address
+            command = [
+                *(sys.executable, "-P", "-m", "gunicorn", "webhooks.wsgi:application()"),
+                *("--bind", f"fd://{listening.fileno()}", "--workers", str(WORKERS), "--threads", str(THREADS)),
+                *("--worker-class", "gthread", "--graceful-timeout", "1", "--keep-alive", "5"),
+                *("--no-control-socket", "--log-level", "warning"),
+            ]
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "gunicorn", "webhooks.wsgi:application()"),
-                    *("--bind", f"fd://{listening.fileno()}", "--workers", str(WORKERS), "--threads", str(THREADS)),
-                    *("--worker-class", "gthread", "--graceful-timeout", "1", "--keep-alive", "5"),
-                    *("--no-control-socket", "--log-level", "warning"),
-                ],
+                # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
+                bound_to_parent(command, signal.SIGKILL),
                 env={
                     **{name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"},
                     "DPPCTL_CONFIG": str(config.absolute()),
@@ -51,8 +53,6 @@ class Receiver:
                 stderr=log,
                 pass_fds=[listening.fileno()],
                 start_new_session=True,  # Ctrl-C is for us; we end it when the others have
-                # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
-                preexec_fn=die_with_parent(signal.SIGKILL),
             )
 
     def run(self) -> None:

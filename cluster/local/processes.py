@@ -7,13 +7,12 @@ the time at which the process started, so that a record of last week never ends 
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from cluster.limits import PROCESS_POLL_SECONDS
+from bot.process import ask
+from cluster.limits import PROCESS_POLL_SECONDS, PS_SECONDS
 
 Identity = str
 """`PID STARTED`, as `identity` made it."""
@@ -58,27 +57,6 @@ def end(process: Identity | None, first: signal.Signals = signal.SIGTERM, within
         ended(process, within)
 
 
-def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """For `preexec_fn`: the child gets this signal when its parent dies, even by SIGKILL. None where it cannot.
-
-    It survives exec; a change of the user undoes it, but `subprocess` changes that before it calls `preexec_fn`:
-    https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html.
-    """
-    if sys.platform != "linux":
-        return None
-    import ctypes  # slow to import, and most keepers start no child
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def ask() -> None:
-        libc.prctl(1, int(number), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
-
-
 def _pid(process: Identity) -> int:
     return int(process.partition(" ")[0])
 
@@ -94,6 +72,5 @@ def _started(pid: int) -> str:
         state, *fields = text.rpartition(b")")[2].split()
         return "" if state in (b"Z", b"X") else fields[18].decode()
     command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
-    state, _, started = answer.stdout.strip().partition(" ")
+    state, _, started = ask(command, {**os.environ, "LC_ALL": "C"}, PS_SECONDS).text.strip().partition(" ")
     return "" if state.startswith("Z") else "_".join(started.split())

@@ -4,14 +4,15 @@ SQLAlchemy is not imported here: a run with SQLite does without, and a URL is tr
 own environment.
 """
 
+import os
 import re
 import shlex
 import sqlite3
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from bot import process
 from cluster.errors import ClusterError
 from cluster.limits import DATABASE_CONNECT_SECONDS
 from cluster.local.databases import postgres
@@ -84,20 +85,14 @@ def check_database(url: str, python: Path, folder: Path) -> None:
     """
     command = [str(python), "-P", str(_TRY)]
     try:
-        done = subprocess.run(
-            command,
-            input=url,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=DATABASE_CONNECT_SECONDS,
-            cwd=folder,
+        ended = process.run(
+            command, environment=os.environ, folder=folder, stdin=url, seconds=DATABASE_CONNECT_SECONDS, separate=True
         )
-        reason = " ".join((done.stdout or done.stderr.strip().rpartition("\n")[2]).split())
-    except subprocess.TimeoutExpired:
+        reason = " ".join((ended.out or ended.text.strip().rpartition("\n")[2]).split())
+    except process.TimeLimitError:
         reason = f"no answer within {DATABASE_CONNECT_SECONDS:.0f} s"
     else:
-        if done.returncode == 0:
+        if ended.code == 0:
             return
     raise ClusterError(f"the database {masked(url)} refuses: {_without_password(reason, url)}")
 

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.parent_death import bound_to_parent
+from bot.process import TimeLimitError, ask, run
 from cluster.errors import ClusterError
-from cluster.limits import POSTGRES_START_SECONDS, POSTGRES_START_TRIES
-from cluster.local.processes import die_with_parent
+from cluster.limits import DATABASE_ASK_SECONDS, POSTGRES_START_SECONDS, POSTGRES_START_TRIES
 
 USER = "postgres"
 MISSING = "no PostgreSQL server is installed here (initdb): install it"
@@ -58,7 +59,7 @@ class Server:
     password: str
 
     def stop(self) -> None:
-        """At once: there is nothing to save. https://www.postgresql.org/docs/current/server-shutdown.html"""
+        """End at once: there is nothing to save. https://www.postgresql.org/docs/current/server-shutdown.html"""
         self.process.send_signal(signal.SIGQUIT)
         try:
             self.process.wait(1.5)
@@ -68,11 +69,11 @@ class Server:
 
 
 def binaries() -> Path | None:
-    """The folder with `initdb` and `postgres`: that on PATH, else the newest where distributions put them."""
+    """Return the folder with `initdb` and `postgres`: that on PATH, else the newest where distributions put them."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     if found := shutil.which("pg_config"):
-        said = subprocess.run([found, "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
+        said = ask([found, "--bindir"], os.environ, DATABASE_ASK_SECONDS, separate=True).out.strip()
         if said and Path(said, "initdb").exists():
             return Path(said)
     places = [Path(place) for pattern in _PLACES for place in glob.glob(pattern)]
@@ -80,7 +81,7 @@ def binaries() -> Path | None:
 
 
 def unprivileged_user() -> str | None:
-    """Who runs the server when root asks for it; None when it is simply us.
+    """Return who runs the server when root asks for it; None when it is simply this user.
 
     Raises ClusterError when there is nobody.
     """
@@ -95,7 +96,7 @@ def unprivileged_user() -> str | None:
 
 
 def scratch(pod_folder: Path) -> Path:
-    """A new folder for the data, which the server's user owns. The caller removes it."""
+    """Make and return a folder for the data, which the server's user owns. The caller removes it."""
     user = unprivileged_user()
     if user is None:
         folder = pod_folder / "postgres"
@@ -122,11 +123,12 @@ def start(folder: Path) -> Server:
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         with open(folder / "log", "wb") as log:
             process = subprocess.Popen(
-                [found / "postgres", "-D", folder / "data", "-p", str(port), *settings],
+                bound_to_parent(
+                    [found / "postgres", "-D", folder / "data", "-p", str(port), *settings], signal.SIGQUIT
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with_parent(signal.SIGQUIT),
                 **as_unprivileged(),
             )
         server = Server(process, port, password)
@@ -140,15 +142,20 @@ def start(folder: Path) -> Server:
 
 
 def as_unprivileged() -> dict[str, Any]:
-    """Arguments of `subprocess` for a child that is the server's user and knows nothing of our environment."""
-    path = os.environ.get("PATH", os.defpath)
-    arguments: dict[str, Any] = {"cwd": "/", "env": {"PATH": path, "LC_ALL": "C", "TZ": "UTC"}}
+    """Return arguments of `subprocess` for a child that is the server's user and knows nothing of our environment."""
+    arguments: dict[str, Any] = {"cwd": "/", "env": environment()}
     if user := unprivileged_user():
         arguments |= {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
     return arguments
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of PostgreSQL's programs, which know nothing of ours."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
 def free_port() -> int:
+    """Return a port of this machine that nobody listens on for now."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
@@ -169,22 +176,25 @@ def _make(found: Path, folder: Path, password: str) -> None:
         "--auth=scram-sha-256",
         f"--pwfile={secret}",
     ]
-    done = subprocess.run(
-        [*command, "--encoding=UTF8", f"--locale={locale}", "--no-sync"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=die_with_parent(signal.SIGKILL),
-        **as_unprivileged(),
-    )
-    secret.unlink()
-    if done.returncode:
-        raise ClusterError(f"PostgreSQL cannot be set up in {folder}: {_reason(done.stderr)}")
+    try:
+        ended = run(
+            [*command, "--encoding=UTF8", f"--locale={locale}", "--no-sync"],
+            environment=environment(),
+            folder=Path("/"),
+            user=unprivileged_user(),
+            seconds=POSTGRES_START_SECONDS,
+            separate=True,
+        )
+    except TimeLimitError:
+        raise ClusterError(f"PostgreSQL was not set up in {folder} within {POSTGRES_START_SECONDS:.0f} s") from None
+    finally:
+        secret.unlink()
+    if ended.code:
+        raise ClusterError(f"PostgreSQL cannot be set up in {folder}: {_reason(ended.text)}")
 
 
 def _ready(server: Server, record: Path) -> bool:
-    """As pg_ctl finds it out: by the eighth line of postmaster.pid. False when the server has ended."""
+    """Wait until the server is ready, which the eighth line of postmaster.pid says. False when it has ended."""
     until = time.monotonic() + POSTGRES_START_SECONDS
     while server.process.poll() is None:
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
@@ -206,7 +216,7 @@ def _version(folder: Path) -> list[int]:
 
 
 def _reachable() -> Path:
-    """A folder for temporary files that every user can enter; a disk, where /tmp may be memory."""
+    """Return a folder for temporary files that every user can enter; a disk, where /tmp may be memory."""
     for name in (os.environ.get("TMPDIR"), "/var/tmp", tempfile.gettempdir()):  # noqa: S108
         folder = Path(name or "/nowhere")
         if folder.is_dir() and all(above.stat().st_mode & 0o001 for above in (folder, *folder.parents)):

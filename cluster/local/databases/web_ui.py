@@ -1,10 +1,11 @@
 """Pages that show what is in a database: Datasette for SQLite, Adminer for PostgreSQL.
 
-Both listen on this machine only. Datasette takes a second to start, so the keeper starts it when somebody first
+Both listen on this machine only. Datasette takes a second to start, so it is started when somebody first
 looks.
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode
 
-from cluster.limits import WEB_UI_START_SECONDS
+from bot.parent_death import bound_to_parent
+from bot.process import ask
+from cluster.limits import DATABASE_ASK_SECONDS, WEB_UI_START_SECONDS
 from cluster.local.databases.postgres import USER, as_unprivileged, free_port
-from cluster.local.processes import die_with_parent
 
 _ADMINER = (
     "/etc/adminer/conf.php",
@@ -30,24 +32,24 @@ _ADMINER = (
 
 
 def start_datasette(file: Path, listening: socket.socket, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Datasette for one SQLite file, answering on a socket that listens already."""
+    """Start Datasette for one SQLite file, answering on a socket that listens already."""
+    command = [sys.executable, "-P", "-m", "cluster.local.databases.datasette_app", str(listening.fileno()), str(file)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "cluster.local.databases.datasette_app", str(listening.fileno()), str(file)],
+        bound_to_parent(command, signal.SIGKILL),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         pass_fds=[listening.fileno()],
-        preexec_fn=die_with_parent(signal.SIGKILL),
     )
 
 
 def adminer() -> tuple[str, str] | None:
-    """`php` and Adminer's entry page, when both are there and PHP can talk to PostgreSQL."""
+    """Return `php` and Adminer's entry page, when both are there and PHP can talk to PostgreSQL."""
     php = shutil.which("php")
     page = next((page for page in _ADMINER if Path(page).exists()), None)
     if php is None or page is None:
         return None
-    modules = subprocess.run([php, "-m"], capture_output=True, text=True, check=False).stdout.split()
+    modules = ask([php, "-m"], os.environ, DATABASE_ASK_SECONDS, separate=True).out.split()
     return (php, page) if "pgsql" in modules or "pdo_pgsql" in modules else None
 
 
@@ -59,7 +61,7 @@ class Adminer:
     port: int
 
     def answers(self) -> bool:
-        """Waits until it does. False when it has ended."""
+        """Wait until it answers. False when it has ended, or takes too long."""
         until = time.monotonic() + WEB_UI_START_SECONDS
         while self.process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
@@ -68,25 +70,24 @@ class Adminer:
         return False
 
     def login(self, server_port: int) -> str:
-        """The URL of its form with everything but the password."""
+        """Return the URL of its form with everything but the password."""
         known = {"pgsql": f"127.0.0.1:{server_port}", "username": USER, "db": "postgres"}
         return f"http://127.0.0.1:{self.port}/?{urlencode(known)}"
 
 
 def start_adminer(folder: Path, log: IO[bytes]) -> Adminer | None:
-    """Adminer as the database server's user, its sessions in `folder`. None where it is not installed."""
+    """Start Adminer as the database server's user, its sessions in `folder`. None where it is not installed."""
     found = adminer()
     if found is None:
         return None
     php, page = found
     port = free_port()
-    places = [part for name in ("session.save_path", "sys_temp_dir") for part in ("-d", f"{name}={folder}")]
+    options = [part for name in ("session.save_path", "sys_temp_dir") for part in ("-d", f"{name}={folder}")]
     process = subprocess.Popen(
-        [php, *places, "-S", f"127.0.0.1:{port}", page],
+        bound_to_parent([php, *options, "-S", f"127.0.0.1:{port}", page], signal.SIGKILL),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        preexec_fn=die_with_parent(signal.SIGKILL),
         **as_unprivileged(),
     )
     return Adminer(process, port)

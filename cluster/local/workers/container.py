@@ -13,12 +13,13 @@ import io
 import json
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.errors import ClusterError
-from cluster.local.workers.podman import COMMAND, GoOn, podman, reason, without_notes
+from cluster.local.workers.podman import COMMAND, podman, reason, without_notes
 from cluster.local.workers.podman_images import Image
 
 _LABEL = "dppctl.owner"
@@ -91,15 +92,15 @@ def clear_leftovers(owner: str) -> None:
         _remove(*found)
 
 
-def copy_workload(image: Image, owner: str, target: Path, go_on: GoOn) -> None:
-    """Copy what the image has in its WORKDIR to this folder, which is made. Raises ClusterError."""
+def copy_workload(image: Image, owner: str, target: Path, stop: threading.Event) -> None:
+    """Copy what the image has in its WORKDIR to this folder, which is made. Raises ClusterError and StoppedError."""
     name = _new_name()
     podman(
         "create", *_BARE, "--name", name, "--label", f"{_LABEL}={owner}", "--entrypoint", "", image.reference, "true"
     )
     try:
         target.mkdir(parents=True)
-        podman("cp", f"{name}:{image.workdir}/.", str(target), go_on=go_on)
+        podman("cp", f"{name}:{image.workdir}/.", str(target), stop=stop)
     except ClusterError as error:
         raise ClusterError(f"the image {image.reference}: {image.workdir} cannot be read: {error}") from error
     finally:

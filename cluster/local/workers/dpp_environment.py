@@ -15,20 +15,24 @@ import os
 import platform
 import secrets
 import shutil
-import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import IO
 
+from bot import process
 from cluster.errors import ClusterError
+from cluster.limits import DPP_INSTALL_SILENCE_SECONDS, DPP_LOCK_POLL_SECONDS
 
 LOCK = "requirements.txt"
 OVERRIDES = "overrides.txt"
 SHOWN = ("Resolved", "Downloading", "   Building", "Prepared", "Installed", "Bytecode")  # lines of uv's
+_NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "DPPCTL_")  # our secrets least of all: it runs packages' own code
 
 
 @dataclass(frozen=True)
@@ -64,26 +68,30 @@ class DppEnvironment:
         """Nothing is left: the worker ends all that it started."""
 
 
-def ensure_dpp_environment(cache: Path, requirements: Path | None, say: Callable[[str], None]) -> DppEnvironment:
-    """The environment for a workload with this requirements file (None: it has none), made if it is not there.
+def ensure_dpp_environment(
+    cache: Path, requirements: Path | None, say: Callable[[str], None], stop: threading.Event | None = None
+) -> DppEnvironment:
+    """Return the environment for a workload with this requirements file (None: it has none), made if it is missing.
 
-    say gets a line for each thing that takes time. Raises ClusterError with uv's reason when it cannot be made.
+    say gets a line for each thing that takes time; stop ends that. Raises ClusterError with uv's reason when it cannot
+    be made, and StoppedError; then nothing half-made stays.
     """
+    stop = stop or threading.Event()
     with as_file(files("cluster.local") / "dpp") as lock:
         published = cache / "runtimes" / _key(lock, requirements)
         if not _is_whole(published):
             try:
                 published.parent.mkdir(parents=True, exist_ok=True)
-                with _one_at_a_time(published.with_suffix(".lock"), say):
+                with _one_at_a_time(published.with_suffix(".lock"), say, stop):
                     if not _is_whole(published):
-                        _make(published, lock, requirements, say)
+                        _make(published, lock, requirements, say, stop)
             except OSError as error:
                 raise ClusterError(f"the runtime cannot be kept in {cache}: {error.strerror or error}") from error
     return DppEnvironment(published.resolve())
 
 
 def find_runtime(cache: Path) -> DppEnvironment | None:
-    """The plain environment if it is in the cache."""
+    """Return the plain environment if it is in the cache."""
     with as_file(files("cluster.local") / "dpp") as lock:
         published = cache / "runtimes" / _key(lock, None)
     return DppEnvironment(published.resolve()) if _is_whole(published) else None
@@ -100,18 +108,20 @@ def _is_whole(published: Path) -> bool:
     return (published / "bin" / "dpp").exists() and (published / "bin" / "python").exists()
 
 
-def _make(published: Path, lock: Path, requirements: Path | None, say: Callable[[str], None]) -> None:
+def _make(
+    published: Path, lock: Path, requirements: Path | None, say: Callable[[str], None], stop: threading.Event
+) -> None:
     for leftover in published.parent.glob(f"{published.name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # of a run that was killed
     folder = published.with_name(f"{published.name}-{secrets.token_hex(4)}")
     started = time.monotonic()
     say(f"Setting up dpp's environment{' with ' + requirements.name if requirements else ''} (once)")
     try:
-        _uv(["venv", "--quiet", "--python", sys.executable, str(folder)], say)
+        _uv(["venv", "--quiet", "--python", sys.executable, str(folder)], say, stop)
         into = ["pip", "install", "--python", str(folder / "bin" / "python"), "--compile-bytecode"]
-        _uv([*into, "--no-deps", "-r", str(lock / LOCK)], say)
+        _uv([*into, "--no-deps", "-r", str(lock / LOCK)], say, stop)
         if requirements:
-            _uv([*into, "--override", str(lock / OVERRIDES), "-r", str(requirements)], say)
+            _uv([*into, "--override", str(lock / OVERRIDES), "-r", str(requirements)], say, stop)
         fresh_link = folder.with_suffix(".link")
         fresh_link.symlink_to(folder.name)
         fresh_link.replace(published)
@@ -121,45 +131,50 @@ def _make(published: Path, lock: Path, requirements: Path | None, say: Callable[
     say(f"Set up in {time.monotonic() - started:.1f} s, kept in {folder}")
 
 
-def _uv(arguments: list[str], say: Callable[[str], None]) -> None:
+def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event) -> None:
     import uv
 
-    # Other settings of the user (index, certificates, proxies) hold; what is about another project's
+    def show(line: str) -> None:
+        if line.startswith(SHOWN):
+            say("  " + line.strip())
+
+    # Other settings of the user (index, certificates, proxies, time limits) hold; what is about another project's
     # environment does not.
-    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    process = subprocess.Popen(
-        [uv.find_uv_bin(), "--color", "never", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
-    lines: list[str] = []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_UV)}
+    command = [uv.find_uv_bin(), "--color", "never", *arguments]
     try:
-        for line in process.stderr or ():
-            lines.append(line.strip())
-            if line.startswith(SHOWN):
-                say("  " + line.strip())
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        process.wait()
-    if process.returncode:
-        wrong = [line for line in lines if line] or [f"exit code {process.returncode}"]
+        ended = process.run(
+            command, environment=environment, silence=DPP_INSTALL_SILENCE_SECONDS, stop=stop, on_line=show
+        )
+    except process.TimeLimitError:
+        raise ClusterError(
+            f"dpp's environment cannot be made: uv wrote nothing for {DPP_INSTALL_SILENCE_SECONDS:g} seconds; "
+            "look at this machine's network, then try again"
+        ) from None
+    if ended.code:
+        wrong = [line.strip() for line in ended.lines if line.strip()] or [f"exit code {ended.code}"]
         reason = next((line for line in wrong if line.startswith(("error:", "\u00d7", "Failed"))), wrong[-1])
         detail = next((line for line in wrong[wrong.index(reason) + 1 :]), "")
         raise ClusterError(f"dpp's environment cannot be made: {reason} {detail}".strip())
 
 
 @contextmanager
-def _one_at_a_time(lock_file: Path, say: Callable[[str], None]) -> Iterator[None]:
+def _one_at_a_time(lock_file: Path, say: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
     """Hold a lock, so that two runs do not download the same; were it lost, both would still do no harm."""
     with lock_file.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Waiting for another run that sets up dpp's environment")
-            fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = False
+        while not _locked(file):
+            if not waiting:
+                say("Waiting for another run that sets up dpp's environment")
+            waiting = True
+            if stop.wait(DPP_LOCK_POLL_SECONDS):
+                raise process.StoppedError("setting up dpp's environment: stopped")
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

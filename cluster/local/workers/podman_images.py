@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from bot.errors import TransientError
 from cluster.errors import ClusterError
-from cluster.local.workers.podman import GoOn, always, is_rootless, podman
+from cluster.local.workers.podman import is_rootless, podman
 
 _REFERENCE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/@\[\]-]*", re.ASCII)
 _BY_DIGEST = re.compile(r"[^@/]+/[^@]+@sha256:[0-9a-f]{64}")
@@ -36,14 +37,14 @@ def ensure_image(
     reference: str,
     *,
     auth_file: Path | None = None,
-    go_on: GoOn = always,
+    stop: threading.Event | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Image:
-    """The image of this name, pulled if it is not here.
+    """Return the image of this name, pulled if it is not here.
 
     auth_file: for registries that ask for a password (https://man.archlinux.org/man/containers-auth.json.5); without
-    it podman's own is used. say gets a line when it takes time. Raises RegistryAwayError when it may be pulled later,
-    and ClusterError when it cannot be run on this machine at all.
+    it podman's own is used. say gets a line when it takes time; stop ends a pull. Raises RegistryAwayError when it may
+    be pulled later, StoppedError, and ClusterError when it cannot be run on this machine at all.
     """
     if not _REFERENCE.fullmatch(reference):
         raise ClusterError(f"'{reference}' is no image; write HOST/NAME@sha256:… or NAME:TAG")
@@ -52,7 +53,7 @@ def ensure_image(
         found = podman("image", "inspect", reference)
     except ClusterError:
         say(f"Pulling the image {reference}")
-        _pull(reference, auth_file, go_on)
+        _pull(reference, auth_file, stop)
         found = podman("image", "inspect", reference)
     workdir = json.loads(found)[0]["Config"].get("WorkingDir") or "/"
     if workdir == "/":
@@ -62,16 +63,16 @@ def ensure_image(
 
 
 def is_by_digest(reference: str) -> bool:
-    """Whether it always names the same image, on any machine."""
+    """Tell whether it always names the same image, on any machine."""
     return bool(_BY_DIGEST.fullmatch(reference))
 
 
-def _pull(reference: str, auth_file: Path | None, go_on: GoOn) -> None:
+def _pull(reference: str, auth_file: Path | None, stop: threading.Event | None) -> None:
     options = ["--quiet", *(["--authfile", str(auth_file)] if auth_file else [])]
     if _is_loopback(reference.partition("/")[0]):
         options.append("--tls-verify=false")  # plain HTTP; elsewhere podman's own settings decide
     try:
-        podman("pull", *options, reference, go_on=go_on)
+        podman("pull", *options, reference, stop=stop)
     except ClusterError as error:
         kind = ClusterError if _REFUSED.search(str(error)) else RegistryAwayError
         raise kind(f"the image {reference} cannot be pulled: {error}") from error

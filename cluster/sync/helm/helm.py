@@ -6,18 +6,15 @@ It gets no secret in its arguments: what it needs to reach the cluster it reads 
 import json
 import os
 import re
-import signal
-import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot import process
 from cluster.errors import ClusterError
 from cluster.limits import HELM_ASK_SECONDS, HELM_END_SECONDS, HELM_STOP_SECONDS, MAX_HELM_LINES
-from cluster.local.processes import die_with_parent
 
 _OLDEST = (3, 15)  # --dry-run=server together with --hide-secret, and --labels
 # What helm says when it is the cluster that is away, not the chart or the values that are wrong.
@@ -63,7 +60,7 @@ class Helm:
         self._seconds = seconds
         self._secrets = secrets
         self._environment = _environment(folder)
-        self._running: set[subprocess.Popen[str]] = set()
+        self._stops: list[threading.Event] = []  # of what runs
         self._lock = threading.Lock()
         self._closed = False
         self.runs = self.errors = 0  # for /metrics
@@ -111,8 +108,8 @@ class Helm:
         """Ends what runs; later calls fail. For the end of the program."""
         with self._lock:
             self._closed = True
-            for process in self._running:
-                _signal(process, signal.SIGTERM)
+            for stop in self._stops:
+                stop.set()
 
     @property
     def _change_seconds(self) -> float:
@@ -124,10 +121,7 @@ class Helm:
         return ["upgrade", "--install", release, str(chart), "--namespace", namespace, *files]
 
     def _check_version(self) -> int:
-        try:
-            text = self._run(["version", "--template", "{{.Version}}"], HELM_ASK_SECONDS)
-        except OSError as error:
-            raise ClusterError(f"helm cannot be started: {error.strerror}; install helm 3.15 or newer, or 4") from None
+        text = self._run(["version", "--template", "{{.Version}}"], HELM_ASK_SECONDS)
         found = re.search(r"v(\d+)\.(\d+)", text)
         version = (int(found[1]), int(found[2])) if found else (0, 0)
         if version < _OLDEST:
@@ -135,49 +129,42 @@ class Helm:
         return version[0]
 
     def _run(self, arguments: Sequence[str], seconds: float, stop: threading.Event | None = None) -> str:
-        """What it writes to stdout. Its whole process group has ended then."""
+        """Return what helm writes to stdout. Raises HelmError or HelmAwayError, and ClusterError without helm."""
+        stop = stop or threading.Event()
         with self._lock:
-            if self._closed or (stop and stop.is_set()):
+            if self._closed or stop.is_set():
                 raise HelmAwayError(f"helm {arguments[0]}: stopped")
-            process = subprocess.Popen(
-                [self._program, *arguments],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),
-            )
-            self._running.add(process)
+            self._stops.append(stop)
             self.runs += 1
-        ended = threading.Event()
-        if stop:
-            threading.Thread(target=_stop_when, args=(process, stop, ended), daemon=True).start()
-        with process:
-            try:
-                out, err = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                raise HelmError(f"helm {arguments[0]}: no end within {seconds:g} seconds") from None
-            finally:
-                ended.set()
-                _signal(process, signal.SIGKILL)
-                with self._lock:
-                    self._running.discard(process)
-        if process.returncode == 0:
-            return out
+        try:
+            ended = process.run(
+                [self._program, *arguments],
+                environment=self._environment,
+                seconds=seconds,
+                stop=stop,
+                grace=HELM_STOP_SECONDS,
+                secrets=self._secrets,
+                separate=True,
+            )
+        except process.StartError as error:
+            raise ClusterError(f"helm cannot be started: {error.reason}; install helm 3.15 or newer, or 4") from None
+        except process.TimeLimitError:
+            raise HelmError(f"helm {arguments[0]}: no end within {seconds:g} seconds") from None
+        except process.StoppedError as stopped:
+            if stopped.ended is None:
+                raise HelmAwayError(f"helm {arguments[0]}: stopped") from None
+            ended = stopped.ended
+        finally:
+            with self._lock:
+                self._stops.remove(stop)
+        if ended.code == 0:
+            return ended.out
         self.errors += 1
-        message = self._masked(f"helm {arguments[0]}: {_last_words(err) or process.returncode}")
+        message = f"helm {arguments[0]}: {_last_words(ended.text) or ended.code}"
         if _BUSY.search(message):
             raise HelmBusyError(message)
-        was_stopped = process.returncode < 0 or self._closed or (stop and stop.is_set())
+        was_stopped = ended.code < 0 or stop.is_set()
         raise (HelmAwayError if was_stopped or _AWAY.search(message) else HelmError)(message)
-
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 def _last_words(err: str) -> str:
@@ -185,20 +172,6 @@ def _last_words(err: str) -> str:
     error = err.rpartition("\nError: ")[2] if "\nError: " in err else err.removeprefix("Error: ")
     lines = [line.rstrip() for line in error.splitlines() if line.strip() and not line.startswith("level=")]
     return "\n".join(lines[:MAX_HELM_LINES])
-
-
-def _stop_when(process: subprocess.Popen[str], stop: threading.Event, ended: threading.Event) -> None:
-    while not ended.is_set():
-        if stop.wait(0.2):
-            _signal(process, signal.SIGTERM)
-            if not ended.wait(HELM_STOP_SECONDS):
-                _signal(process, signal.SIGKILL)
-            return
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Job(ABC):
     def _follow(
         self, release: Release, ids: Sequence[str], tell: Callable[[str, str], object]
     ) -> tuple[Receipt, Pipelines]:
-        place = self._means.places.place(release, self._environment, self.values, self._goes_on)
+        place = self._means.places.place(release, self._environment, self.values, self._stopped)
         running = Pipelines(release, self.values, ids, self._means.zipapp, place)
         self._pipelines = running
         try:
@@ -147,7 +147,7 @@ class DeploymentJob(Job):
     def _deploy(self) -> Outcome | None:
         ids = [pipeline.id for pipeline in self.values.pipelines]
         try:
-            self._means.places.refresh(self.values, self._goes_on)
+            self._means.places.refresh(self.values, self._stopped)
         except TransientError as error:  # what is away for a while fails nothing
             if self._goes_on():
                 self._log.error("not deployed yet", error=error)
@@ -158,7 +158,7 @@ class DeploymentJob(Job):
         phase: End
         try:
             release = self._begin()
-            self._means.places.fill(release, self._environment, self.values, self._goes_on)
+            self._means.places.fill(release, self._environment, self.values, self._stopped)
             began = time.time()
             receipt, pipelines = self._follow(release, ids, lambda message, log: self._tell("progress", message, log))
             folders = pipelines.spec_folders

@@ -1,5 +1,6 @@
 """Where an environment's pipelines come from and run: the app's repository and dpp's own environment, or its image."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.local.workers.container import Container, clear_leftovers, copy_workload
 from cluster.local.workers.dpp_environment import DppEnvironment
-from cluster.local.workers.podman import GoOn, is_rootless
+from cluster.local.workers.podman import is_rootless
 from cluster.local.workers.podman_images import Image, RegistryAwayError, ensure_image, is_by_digest
 from cluster.local.workers.process import WorkerHost
 from cluster.sync.local.environment import LocalEnvironment, Release
@@ -22,10 +23,11 @@ class Sources:
     """What jobs get sources and places from."""
 
     repositories: Repositories
-    runtime: Callable[[Path | None], DppEnvironment]  # makes dpp's environment, for a requirements file or for none
+    # Makes dpp's environment, for a requirements file or for none.
+    runtime: Callable[[Path | None, threading.Event], DppEnvironment]
     auth_file: Path | None = None  # for registries that ask for a password
 
-    def refresh(self, values: Values, go_on: GoOn) -> None:
+    def refresh(self, values: Values, stop: threading.Event) -> None:
         """Have at hand what is to be deployed. Raises DppctlError or RegistryAwayError when it may work later.
 
         That it can never work is for `fill` to say.
@@ -35,38 +37,40 @@ class Sources:
                 app.refresh()
             return
         try:
-            self._image(values.image, go_on)
+            self._image(values.image, stop)
         except RegistryAwayError:
             raise
         except ClusterError:
             return
 
-    def fill(self, release: Release, environment: LocalEnvironment, values: Values, go_on: GoOn) -> None:
+    def fill(self, release: Release, environment: LocalEnvironment, values: Values, stop: threading.Event) -> None:
         """Put the app's files into the release. Raises DppctlError and ClusterError."""
         if values.image:
-            copy_workload(self._image(values.image, go_on), _owner(environment), release.source, go_on)
+            copy_workload(self._image(values.image, stop), _owner(environment), release.source, stop)
             return
         with self.repositories.use(values.source.repository) as app:
             app.export(values.source.commit, values.source.path, release.source)
 
-    def place(self, release: Release, environment: LocalEnvironment, values: Values, go_on: GoOn) -> WorkerHost:
+    def place(
+        self, release: Release, environment: LocalEnvironment, values: Values, stop: threading.Event
+    ) -> WorkerHost:
         """Where to run what the release holds. Raises ClusterError."""
         if values.image:
-            image = self._image(values.image, go_on)
+            image = self._image(values.image, stop)
             clear_leftovers(_owner(environment))
             folders = {release.source: image.workdir, release.work: _WORK}
             return Container(image, _owner(environment), folders, as_its_user=True)
         requirements = release.source / "requirements.txt"
-        return self.runtime(requirements if requirements.is_file() else None)
+        return self.runtime(requirements if requirements.is_file() else None, stop)
 
-    def _image(self, reference: str, go_on: GoOn) -> Image:
+    def _image(self, reference: str, stop: threading.Event) -> Image:
         if not is_by_digest(reference):
             raise ClusterError(f"the image {reference} is not named by its digest; write HOST/NAME@sha256:…")
         try:
             is_rootless()
         except ClusterError as error:
             raise ClusterError(f"this deployment has an image ({reference}); {error}") from error
-        return ensure_image(reference, auth_file=self.auth_file, go_on=go_on)
+        return ensure_image(reference, auth_file=self.auth_file, stop=stop)
 
 
 def _owner(environment: LocalEnvironment) -> str:

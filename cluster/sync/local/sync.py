@@ -42,7 +42,7 @@ class LocalSync:
     repositories: Mapping[str, Repository]  # by OWNER/REPO: all apps' and ops repos
     environments: Path  # the folder of their folders
     zipapp: Path
-    runtime: Callable[[Path | None], DppEnvironment]
+    runtime: Callable[[Path | None, threading.Event], DppEnvironment]
     report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
     stopping: threading.Event
     concurrency: int = 2  # jobs at a time

@@ -77,7 +77,7 @@ class Machine:
             "repositories": {name: Mirror(self.git, url, self.folder / "sync" / name) for name, url in urls.items()},
             "environments": self.folder / "environments",
             "zipapp": self.folder / "worker.pyz",
-            "runtime": lambda _requirements: self.runtime,
+            "runtime": lambda _requirements, _stop: self.runtime,
             "report": self.events.append,
             "stopping": threading.Event(),
             "concurrency": concurrency,

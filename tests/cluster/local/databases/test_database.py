@@ -71,7 +71,7 @@ def test_a_server_that_is_not_there_is_refused_without_the_password(tmp_path: Pa
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_CONNECT", 2.0)
+    monkeypatch.setattr(database, "DATABASE_CONNECT_SECONDS", 2.0)
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(ClusterError, match="refuses: no answer within 2 s"):
         check(f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/db", tmp_path)
@@ -111,9 +111,9 @@ def test_a_sqlite_file_that_cannot_be_made_is_named(data: Path) -> None:
 
 
 def test_sqlite_does_without_sqlalchemy() -> None:
-    program = (
-        "import sys; from cluster.local import databases, keeper, pods, storage; print('sqlalchemy' in sys.modules)"
-    )
+    modules = "databases.database", "sessions.supervisor", "sessions.supervisor_process", "storage.publish"
+    imports = "; ".join(f"import cluster.local.{module}" for module in modules)
+    program = f"import sys; {imports}; print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

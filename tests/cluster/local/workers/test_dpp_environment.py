@@ -1,21 +1,31 @@
 """dpp's environments: made once, whatever happens meanwhile."""
 
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from bot.process import StoppedError
 from cluster.errors import ClusterError
+from cluster.local.workers import dpp_environment
 from cluster.local.workers.dpp_environment import ensure_dpp_environment, find_runtime
-from tests.support.environment import REPOSITORY
-from tests.support.waiting import eventually
+from tests.support.environment import REPOSITORY, processes_with
+from tests.support.waiting import BUSY, eventually
 
-MAKE = "import sys; from pathlib import Path; from cluster.local.workers.dpp_environment import ensure_runtime; "
-MAKE += "print(ensure_runtime(Path(sys.argv[1]), None, lambda line: print(line, flush=True)).folder)"
+MAKE = (
+    "import sys; from pathlib import Path; from cluster.local.workers.dpp_environment import ensure_dpp_environment; "
+)
+MAKE += "print(ensure_dpp_environment(Path(sys.argv[1]), None, lambda line: print(line, flush=True)).folder)"
 
 
 def start(cache: Path) -> "subprocess.Popen[str]":
@@ -62,4 +72,60 @@ def test_a_requirement_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"cannot be made: .*dppctl-has-no-such-package") as caught:
         ensure_dpp_environment(tmp_path / "cache", requirements, lambda _: None)
     assert "\n" not in str(caught.value)
-    assert [path.name for path in (tmp_path / "cache" / "runtimes").iterdir() if path.suffix != ".lock"] == []
+    assert remains(tmp_path / "cache") == []
+
+
+@pytest.fixture
+def silent_index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
+    """An index that takes requests and never answers them; it tells whether there was one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{server.getsockname()[1]}/simple")
+        monkeypatch.setenv("UV_HTTP_TIMEOUT", "600")
+        for name in ("UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("UV_NO_CONFIG", "1")
+        yield lambda: bool(select.select([server], [], [], 0)[0])
+
+
+def remains(cache: Path) -> list[str]:
+    return [path.name for path in (cache / "runtimes").iterdir() if path.suffix != ".lock"]
+
+
+def test_a_stop_ends_an_install_at_once_and_who_waits_for_it_too(
+    tmp_path: Path, silent_index: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK", str(tmp_path))
+    stop = threading.Event()
+    said: list[str] = []
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(ensure_dpp_environment, tmp_path, None, said.append, stop) for _ in range(2)]
+        eventually(silent_index, "uv asks the index")
+        eventually(lambda: any(line.startswith("Waiting for another run") for line in said), "the other one waits")
+        began = time.monotonic()
+        stop.set()
+        assert [type(one.exception()) for one in both] == [StoppedError, StoppedError]
+        assert time.monotonic() - began < 3 * BUSY
+    assert remains(tmp_path) == []
+    eventually(lambda: not processes_with(f"MARK={tmp_path}"), "uv is gone")
+
+
+def test_ctrl_c_ends_an_install_with_all_that_it_started(
+    tmp_path: Path, silent_index: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK", str(tmp_path))
+    process = start(tmp_path)
+    eventually(silent_index, "uv asks the index")
+    process.send_signal(signal.SIGINT)  # to dppctl alone: uv has a session of its own
+    process.communicate(timeout=60)
+    assert remains(tmp_path) == []
+    eventually(lambda: not processes_with(f"MARK={tmp_path}"), "uv is gone")
+
+
+def test_an_install_that_says_nothing_for_long_is_ended(
+    tmp_path: Path, silent_index: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dpp_environment, "DPP_INSTALL_SILENCE_SECONDS", 1.0)
+    with pytest.raises(ClusterError, match=r"cannot be made: uv wrote nothing for 1 seconds; look at this machine's"):
+        ensure_dpp_environment(tmp_path, None, lambda _: None)
+    assert silent_index()
+    assert remains(tmp_path) == []
