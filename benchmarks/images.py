@@ -109,7 +109,7 @@ def _bot(bench: Bench, registry: str) -> Iterator[tuple[Loop, Store, list[Reposi
     apps = [forge.repository(f"ann/app{number}") for number in range(APPS)]
     entries = "".join(ENTRY.format(app=app.name, env=f"e{number}") for number, app in enumerate(apps))
     settings = _settings(forge, registry)
-    store, git = Store(settings.database), Git(settings)
+    store, git = Store(settings.database_url), Git(settings)
     loop = Loop(settings, parse_registration(f"apps:\n{entries}", "apps.yaml"), git, store, lambda: None)
     shop = loop._imaging.shop
     counting = Counting(shop.builder)

@@ -87,7 +87,7 @@ def _filled(forge: Forge, url: str, size: int) -> tuple[Repository, OpsRepo, int
     ops = forge.repository("ann/ops")
     ops.push({update(number, 1).target.values_file: update(number, 1).values.to_yaml() for number in range(size)})
     settings = load_settings(forge.folder, {"DPPCTL_GITHUB_URL": url, "DPPCTL_WEBHOOK_SECRETS": "x"})
-    writer = OpsRepo(Git(settings), settings.repository_url("ann/ops"), forge.folder / "ours")
+    writer = OpsRepo(Git(settings), settings.github.repository_url("ann/ops"), forge.folder / "ours")
     writer.refresh()
     return ops, writer, 1
 

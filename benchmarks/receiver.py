@@ -73,7 +73,7 @@ def _ours(bench: Bench) -> Iterator[str]:
     (config / ".env").write_text(f"DPPCTL_WEBHOOK_SECRETS={SECRET}\nDPPCTL_PORT=0\n")
     (config / "state").mkdir()
     settings = load_settings(config, {})
-    Store(settings.database).close()
+    Store(settings.database_url).close()
     with (config / "log").open("w") as log:
         running = Receiver(config, settings, log)
         try:

@@ -106,7 +106,7 @@ def _main(folder: Path) -> None:
     settings = load_settings(folder)
     targets = read_registration(folder / "apps.yaml")
     settings.state_dir.mkdir()
-    store, runner = Store(settings.database), CountingGit(settings)
+    store, runner = Store(settings.database_url), CountingGit(settings)
     names = {target.app.repository for target in targets}
     found: dict[str, Any] = {}
     loop = Loop(settings, targets, runner, store, lambda: None)

@@ -62,7 +62,7 @@ def replay(bench: Bench) -> Result:
     ops = forge.repository("ann/ops")
     ops.push({"README.md": ""}, message="start")
     settings = load_settings(forge.folder, {"DPPCTL_GITHUB_URL": forge.url, "DPPCTL_WEBHOOK_SECRETS": "x"})
-    writer = OpsRepo(Git(settings), settings.repository_url("ann/ops"), forge.folder / "ours")
+    writer = OpsRepo(Git(settings), settings.github.repository_url("ann/ops"), forge.folder / "ours")
     waiting, over = Waiting(), threading.Event()
     last: dict[Target, Update] = {}
     pushed: list[int] = []

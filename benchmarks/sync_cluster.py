@@ -176,7 +176,7 @@ class _Setting:
         apps = [RepoPath("ann/apps", f"app{number}") for number in range(size)]
         self.targets = [Target(app, RepoPath("ann/ops", app.path), f"e{number % 2}") for number, app in enumerate(apps)]
         self.places = [ReleaseTarget(one, self.namespaces[one.environment], release_name(one)) for one in self.targets]
-        self.url = settings.repository_url("ann/ops")
+        self.url = settings.github.repository_url("ann/ops")
         self.start()
 
     def start(self) -> None:

@@ -60,11 +60,11 @@ class Loop:
             return settings.state_dir / kind / RepoPath(repository).slug
 
         self._apps = {
-            name: Mirror(git, settings.repository_url(name), folder("apps", name))
+            name: Mirror(git, settings.github.repository_url(name), folder("apps", name))
             for name in {target.app.repository for target in targets}
         }
         ops = {
-            name: OpsRepo(git, settings.repository_url(name), folder("ops", name), CommitLinks(settings))
+            name: OpsRepo(git, settings.github.repository_url(name), folder("ops", name), CommitLinks(settings))
             for name in {target.ops.repository for target in targets}
         }
         self._ops = ops
@@ -205,7 +205,7 @@ class Loop:
 def _teller(
     settings: Settings, targets: frozenset[Target], store: Store, git: Git, leads: Callable[[], bool]
 ) -> "Notifier | None":
-    if not settings.asks_github:
+    if not settings.github.has_api:
         return None
     from bot.github.notifier import (
         Notifier,  # here, as PyGithub takes a third of a second, and not everybody is on GitHub

@@ -19,10 +19,10 @@ POLL_SECONDS = 0.25
 def open_store(config: Path) -> Iterator[Store]:
     """Raises DppctlError or InputError when there is none."""
     settings = load_settings(config)
-    if not settings.database_url.get_secret_value() and not settings.state_dir.is_dir():
+    if not settings.given_database_url.get_secret_value() and not settings.state_dir.is_dir():
         raise InputError(f"{settings.state_dir}: not there; has `dppctl up` run with this --config?")
     try:
-        store = Store(settings.database)
+        store = Store(settings.database_url)
     except SQLAlchemyError as error:
         raise InputError(f"the store does not open: {str(error).partition(chr(10))[0]}") from None
     try:

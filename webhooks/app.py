@@ -32,7 +32,7 @@ _HEADERS = {
 def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     """`targets` are what apps.yaml registers; whom a delivery concerns is looked up there."""
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_delivery_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.receiver.max_delivery_bytes
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SQLAlchemyError, _store_is_away)

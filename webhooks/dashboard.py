@@ -106,7 +106,7 @@ class Pages:
 
     def _commit_url(self, app: str, commit: str) -> str | None:
         """Where to look at a commit: GitHub's address, when repositories come from the web."""
-        return self._settings.commit_url(RepoPath.parse(app).repository, commit)
+        return self._settings.github.commit_url(RepoPath.parse(app).repository, commit)
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

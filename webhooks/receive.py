@@ -44,8 +44,8 @@ class Receive:
     """Answers `POST /webhooks/github`, and hands everything else on."""
 
     def __init__(self, settings: Settings, targets: Set[Target], store: Store, others: "WSGIApplication") -> None:
-        self._secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
-        self._max_bytes = settings.max_delivery_bytes
+        self._secrets = [secret.get_secret_value() for secret in settings.receiver.webhook_secrets]
+        self._max_bytes = settings.receiver.max_delivery_bytes
         # Of ops repos too: sync is to hear of what people push there, and Argo CD and Flux set statuses.
         self._repositories = frozenset(one.repository for target in targets for one in (target.app, target.ops))
         self._remember = Batcher(store.deliveries.receive_all, most=_MOST_TOGETHER)

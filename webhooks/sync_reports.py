@@ -15,7 +15,7 @@ class SyncReports:
     """The view of `POST /sync/events`."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._bearer = f"Bearer {settings.sync_token.get_secret_value()}".encode()
+        self._bearer = f"Bearer {settings.sync.token.get_secret_value()}".encode()
         self._store = store
         self._is_on = settings.deployed_by == "sync"
 

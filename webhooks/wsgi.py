@@ -18,4 +18,4 @@ def application() -> Flask:
     settings = load_settings(config)
     configure(settings.all_secrets)
     targets = read_registration(config / REGISTRATION_FILE)
-    return create_app(settings, targets, Store(settings.database))
+    return create_app(settings, targets, Store(settings.database_url))

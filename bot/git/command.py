@@ -36,10 +36,10 @@ class Git:
         self._settings = settings
         self.credentials = Credentials(settings)
         self._ssh = SshCommand(settings)
-        self._environment = _environment(settings, settings.github_token.get_secret_value())
-        bases = "|".join(map(re.escape, (settings.github_url, settings.ssh_url)))
+        self._environment = _environment(settings, settings.github.token.get_secret_value())
+        bases = "|".join(map(re.escape, (settings.github.url, settings.github.ssh_url)))
         self._url = re.compile(rf"(?:{bases})/([^/]+/[^/]+)\.git")
-        self.user = f"{settings.github_user} <{settings.github_email}>"  # who commits
+        self.user = f"{settings.github.user} <{settings.github.email}>"  # who commits
         self._secrets = settings.all_secrets
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ class Git:
 
     def _who(self, repository: str) -> str:
         """In whose name git goes there, for messages."""
-        if self._settings.deploy_key(repository):
+        if self._settings.github.deploy_key(repository):
             return f"the deploy key of {repository} in DPPCTL_DEPLOY_KEYS"
         return self.credentials.name
 
@@ -148,18 +148,18 @@ def _environment(settings: Settings, token: str) -> dict[str, str]:
     }
     if token:
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        config[f"http.{settings.github_url}/.extraHeader"] = f"Authorization: Basic {basic}"
+        config[f"http.{settings.github.url}/.extraHeader"] = f"Authorization: Basic {basic}"
     for number, (key, value) in enumerate(config.items()):
         ours |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return ours | {
         "GIT_CONFIG_COUNT": str(len(config)),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_ALLOW_PROTOCOL": urlsplit(settings.github_url).scheme,
+        "GIT_ALLOW_PROTOCOL": urlsplit(settings.github.url).scheme,
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_AUTHOR_NAME": settings.github_user,
-        "GIT_AUTHOR_EMAIL": settings.github_email,
-        "GIT_COMMITTER_NAME": settings.github_user,
-        "GIT_COMMITTER_EMAIL": settings.github_email,
+        "GIT_AUTHOR_NAME": settings.github.user,
+        "GIT_AUTHOR_EMAIL": settings.github.email,
+        "GIT_COMMITTER_NAME": settings.github.user,
+        "GIT_COMMITTER_EMAIL": settings.github.email,
         "LC_ALL": "C.UTF-8",
     }

@@ -30,7 +30,7 @@ class SshCommand:
 
         ssh's own configuration, agent and known hosts play no part: https://man.openbsd.org/ssh_config
         """
-        key = self._settings.deploy_key(repository)
+        key = self._settings.github.deploy_key(repository)
         if key is None:
             return None
         with self._lock:
@@ -63,7 +63,7 @@ class SshCommand:
     def _open(self) -> Path:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="dppctl-ssh-")
-            known = known_hosts(self._settings.ssh_url, self._settings.github_host_keys)
+            known = known_hosts(self._settings.github.ssh_url, self._settings.github.host_keys)
             (Path(self._folder.name) / "known_hosts").write_text(known)
         return Path(self._folder.name)
 

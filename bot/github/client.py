@@ -80,7 +80,7 @@ class Client:
                 token,
                 Github(
                     auth=Auth.Token(token),
-                    base_url=self._settings.api_url,
+                    base_url=self._settings.github.api_url,
                     timeout=limits.GITHUB_SECONDS,
                     retry=None,
                     seconds_between_requests=None,  # they come one after the other; more GitHub does not ask for

@@ -28,12 +28,12 @@ class Credentials:
     @property
     def is_app(self) -> bool:
         """Do tokens change from time to time?"""
-        return bool(self._settings.github_app_id)
+        return bool(self._settings.github.app_id)
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        app = self._settings.github_app_id
+        app = self._settings.github.app_id
         return f"the GitHub App {app} (DPPCTL_GITHUB_APP_ID)" if app else "the token in DPPCTL_GITHUB_TOKEN"
 
     def forget(self, repository: str) -> None:
@@ -44,7 +44,7 @@ class Credentials:
     def token(self, repository: str) -> str:
         """An empty one when none is set. Raises GitHubError when the app gets none."""
         if not self.is_app:
-            return self._settings.github_token.get_secret_value()
+            return self._settings.github.token.get_secret_value()
         owner = repository.split("/")[0].lower()
         with self._lock:
             token, end = self._tokens.get(owner, ("", datetime.min.replace(tzinfo=UTC)))
@@ -71,8 +71,8 @@ class Credentials:
 
         from bot.limits import GITHUB_SECONDS
 
-        auth = Auth.AppAuth(self._settings.github_app_id, self._settings.app_key)
-        return GithubIntegration(auth=auth, base_url=self._settings.api_url, timeout=GITHUB_SECONDS, retry=None)
+        auth = Auth.AppAuth(self._settings.github.app_id, self._settings.github.app_private_key)
+        return GithubIntegration(auth=auth, base_url=self._settings.github.api_url, timeout=GITHUB_SECONDS, retry=None)
 
 
 def explain_app(error: Exception, repository: str, who: str) -> DppctlError:

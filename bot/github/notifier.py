@@ -83,7 +83,7 @@ class Notifier:
         calls, errors = self._client.calls, self._client.errors
         change = self._store.totals.change_number()
         has_news = change != self._seen or bool(self._retries.due())
-        if self._settings.shows_on_github and has_news and not self._must_wait():
+        if self._settings.github.shows_deployments and has_news and not self._must_wait():
             self._seen = change if self._tell() else -1
         if self._looks_for_lost() and time.monotonic() >= self._next_look and not self._must_wait():
             self._next_look = time.monotonic() + self._look_seconds()
@@ -152,7 +152,7 @@ class Notifier:
             body["description"] = one.status.description
         if page := self._page(deployment):
             body["log_url"] = page
-        if url := self._settings.environment_urls.get(deployment.environment):
+        if url := self._settings.github.environment_urls.get(deployment.environment):
             body["environment_url"] = url.replace("{app}", RepoPath.parse(deployment.app).path)
         return body
 
@@ -164,7 +164,7 @@ class Notifier:
         return body
 
     def _page(self, deployment: Deployment) -> str | None:
-        url = self._settings.public_url
+        url = self._settings.receiver.public_url
         return f"{url}/deployments/{deployment.id}" if url else None
 
     def _post(self, deployment: Deployment, path: str, body: dict[str, object]) -> Any:
@@ -174,17 +174,17 @@ class Notifier:
     # --- lost deliveries
 
     def _looks_for_lost(self) -> bool:
-        return bool(self._settings.public_url and self._settings.github_redeliver_seconds)
+        return bool(self._settings.receiver.public_url and self._settings.github.redeliver_seconds)
 
     def _look_seconds(self) -> float:
         """Less often for many repositories, as GitHub counts calls: two for each."""
         needed = 2 * len(self._repositories) * 3600 / limits.GITHUB_LOOKS_AN_HOUR
-        return max(self._settings.github_redeliver_seconds, needed)
+        return max(self._settings.github.redeliver_seconds, needed)
 
     def _ask_again(self, repository: str) -> None:
         if self._stopping.is_set():
             return
-        url = self._settings.public_url + _HOOK_PATH
+        url = self._settings.receiver.public_url + _HOOK_PATH
         for hook in self._client.get(repository, "hooks", per_page="100"):
             if hook["config"].get("url", "").rstrip("/") != url:
                 continue

@@ -28,14 +28,14 @@ class RuntimeImage:
         """`HOST/NAME@sha256:…`; it is named by what it is made of. Raises as the builder and the registry do."""
         with self._turn, tempfile.TemporaryDirectory() as folder, as_file(files("cluster") / "local" / "dpp") as lock:
             dockerfile = runtime_context(Path(folder) / "context", lock)
-            made_of = sha256(self._settings.base_image.encode())
+            made_of = sha256(self._settings.images.base_image.encode())
             for file in sorted(dockerfile.parent.iterdir()):
                 made_of.update(b"\0" + file.read_bytes())
-            reference = Reference.parse(f"{self._settings.registry}/dppctl-runtime:{made_of.hexdigest()[:20]}")
+            reference = Reference.parse(f"{self._settings.images.registry}/dppctl-runtime:{made_of.hexdigest()[:20]}")
             digest = self._registry.digest(reference)
             if digest is None:
                 log(f"building dppctl's runtime image {reference}, once")
-                arguments = {"BASE": self._settings.base_image}
+                arguments = {"BASE": self._settings.images.base_image}
                 order = Order(dockerfile.parent, dockerfile, str(reference), arguments=arguments)
                 digest = self._builder.build(order, log, stop)
             return str(reference.with_digest(digest))

@@ -86,7 +86,7 @@ class ImageService:
                     destination=str(destination),
                     target=build.target,
                     arguments=build.arguments,
-                    labels=labels(source, self.settings.github_url),
+                    labels=labels(source, self.settings.github.url),
                     secrets=secrets,
                 )
                 return str(destination.with_digest(self.builder.build(order, log, stop)))
@@ -97,7 +97,7 @@ class ImageService:
         return work
 
     def _secret(self, app: RepoPath, name: str) -> Path:
-        place = self.settings.build_secrets_dir
+        place = self.settings.images.build_secrets_dir
         file = place / app.slug / name if place else None
         if file is None or not file.is_file():
             where = file or f"DPPCTL_BUILD_SECRETS_DIR (not set)/{app.slug}/{name}"
@@ -111,41 +111,41 @@ def make_image_service(settings: Settings) -> ImageService:
     Raises DppctlError for a builder that does not work.
     """
     builder: Builder
-    if settings.registry:
-        builder = choose(settings.builder, builder_options(settings), _log.info)
+    if settings.images.registry:
+        builder = choose(settings.images.builder, builder_options(settings), _log.info)
         why_not = builder.why if isinstance(builder, NoBuilder) else None
     else:
         why_not = "there is no registry for its image: set DPPCTL_REGISTRY"
         builder = NoBuilder(why_not)
-    registry = Registry(settings.registry_auth_file, settings.plain_http_registries, ca=_ca(settings))
+    registry = Registry(settings.images.registry_auth_file, settings.images.plain_http_registries, ca=_ca(settings))
     runtime = RuntimeImage(settings, registry, builder)
-    return ImageService(settings, ImagePolicy(settings.registry, why_not), registry, builder, runtime)
+    return ImageService(settings, ImagePolicy(settings.images.registry, why_not), registry, builder, runtime)
 
 
 def builder_options(settings: Settings) -> Options:
     """What builders are made with."""
     return Options(
         state=settings.state_dir / "builds",
-        auth_file=settings.registry_auth_file,
-        plain_http=settings.plain_http_registries,
-        seconds=settings.build_seconds,
-        cache_bytes=settings.build_cache_bytes,
+        auth_file=settings.images.registry_auth_file,
+        plain_http=settings.images.plain_http_registries,
+        seconds=settings.images.build_seconds,
+        cache_bytes=settings.images.build_cache_bytes,
         ca=_ca(settings),
         cluster=Cluster(
-            namespace=settings.buildkit_namespace,
-            image=settings.buildkit_image,
-            auth_secret=settings.buildkit_auth_secret or None,
-            requests={"cpu": settings.buildkit_cpu, "memory": "512Mi"},
-            limits={"memory": settings.buildkit_memory},
-            disk=settings.buildkit_disk,
+            namespace=settings.buildkit.namespace,
+            image=settings.buildkit.image,
+            auth_secret=settings.buildkit.auth_secret or None,
+            requests={"cpu": settings.buildkit.cpu, "memory": "512Mi"},
+            limits={"memory": settings.buildkit.memory},
+            disk=settings.buildkit.disk,
         ),
     )
 
 
 def _ca(settings: Settings) -> tuple[str, Path] | None:
     """Of DPPCTL_REGISTRY only: what else is asked has a certificate that everybody knows."""
-    if settings.registry_ca is None:
+    if settings.images.registry_ca is None:
         return None
-    if not settings.registry_ca.is_file():
-        raise DppctlError(f"DPPCTL_REGISTRY_CA: there is no file {settings.registry_ca}")
-    return settings.registry.partition("/")[0], settings.registry_ca
+    if not settings.images.registry_ca.is_file():
+        raise DppctlError(f"DPPCTL_REGISTRY_CA: there is no file {settings.images.registry_ca}")
+    return settings.images.registry.partition("/")[0], settings.images.registry_ca

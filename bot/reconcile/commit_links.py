@@ -19,9 +19,9 @@ class CommitLinks:
         """
         target, source = update.target, update.values.source
         lines = []
-        if url := self.settings.commit_url(source.repository, source.commit):
+        if url := self.settings.github.commit_url(source.repository, source.commit):
             lines.append(f"Commit: {url}")
-        if self.settings.public_url:
+        if self.settings.receiver.public_url:
             path = f"apps/{target.app}/{target.environment}/{source.commit}"
-            lines.append(f"Deployment: {self.settings.public_url}/{path}")
+            lines.append(f"Deployment: {self.settings.receiver.public_url}/{path}")
         return lines

@@ -151,7 +151,7 @@ class ImageResolver:
 def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[RepoPath], None]) -> ImageResolver:
     """`on_end` is called when a build of an app has ended. Raises DppctlError for a builder that does not work."""
     builds = BuildQueue(
-        settings.build_concurrency,
+        settings.images.build_concurrency,
         store.deployments.append_log,
         lambda key, image: store.images.record(str(key.app), key.tree, image),
         on_end,

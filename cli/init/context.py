@@ -50,7 +50,7 @@ class InitContext:
         """
         return Github(
             auth=Auth.Token(token),
-            base_url=self.settings.api_url,
+            base_url=self.settings.github.api_url,
             timeout=GITHUB_SECONDS,
             retry=None,
             seconds_between_requests=None,

@@ -56,9 +56,9 @@ class AllInOne:
             runtime(None, stopping)  # now, not at the first push
             self._git = Git(settings)
             opened.callback(self._git.close)
-            self._store = Store(settings.database)
+            self._store = Store(settings.database_url)
             opened.callback(self._store.close)
-            self._storages = Storages(settings.port_of_storages, environments, targets)
+            self._storages = Storages(settings.listen.storage_port, environments, targets)
             opened.callback(self._storages.close)
             self._receiver = Receiver(config, settings)
             opened.callback(self._receiver.stop)
@@ -73,10 +73,10 @@ class AllInOne:
             environments=environments,
             zipapp=zipapp,
             runtime=runtime,
-            report=Reporter(self._receiver.here, settings.sync_token.get_secret_value(), stopping),
+            report=Reporter(self._receiver.here, settings.sync.token.get_secret_value(), stopping),
             stopping=stopping,
-            concurrency=settings.sync_concurrency,
-            registry_auth_file=settings.registry_auth_file,
+            concurrency=settings.sync.concurrency,
+            registry_auth_file=settings.images.registry_auth_file,
             storage_url=self._storages.url,
         )
         works = {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
@@ -105,4 +105,4 @@ class AllInOne:
     def _mirror(self, settings: Settings, name: str) -> Mirror:
         """Sync's own copy: a mirror is not shared between threads."""
         folder = settings.state_dir / "sync" / RepoPath(name).slug
-        return Mirror(self._git, settings.repository_url(name), folder)
+        return Mirror(self._git, settings.github.repository_url(name), folder)

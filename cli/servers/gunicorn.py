@@ -30,11 +30,11 @@ class Receiver:
 
     def __init__(self, config: Path, settings: Settings, log: IO[str] | None = None) -> None:
         """`log`: in place of stderr. Raises DppctlError when the address cannot be used."""
-        with _listen(settings.host, settings.port) as listening:
+        with _listen(settings.listen.host, settings.listen.port) as listening:
             port = listening.getsockname()[1]
-            self.address = _url(settings.host, port)
+            self.address = _url(settings.listen.host, port)
             # Where this machine reaches it.
-            self.here = _url("127.0.0.1", port) if settings.host in _ANY_HOST else self.address
+            self.here = _url("127.0.0.1", port) if settings.listen.host in _ANY_HOST else self.address
             command = [
                 *(sys.executable, "-P", "-m", "gunicorn", "webhooks.wsgi:application()"),
                 *("--bind", f"fd://{listening.fileno()}", "--workers", str(WORKERS), "--threads", str(THREADS)),
@@ -47,7 +47,7 @@ class Receiver:
                 env={
                     **{name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"},
                     "DPPCTL_CONFIG": str(config.absolute()),
-                    "DPPCTL_SYNC_TOKEN": settings.sync_token.get_secret_value(),
+                    "DPPCTL_SYNC_TOKEN": settings.sync.token.get_secret_value(),
                 },
                 stdin=subprocess.DEVNULL,
                 stderr=log,

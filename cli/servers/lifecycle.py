@@ -14,6 +14,8 @@ from bot.errors import DppctlError
 from bot.logs import configure, get_logger
 from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from bot.settings import Settings, load_settings
+from bot.settings.load import read_variables
+from bot.settings.variables import misspelt
 
 _log = get_logger("dppctl.up")
 
@@ -45,8 +47,16 @@ def set_up(config: Path, *, receives: bool = True) -> Setup:
     settings = load_settings(config, receives=receives)
     targets = read_registration(config / REGISTRATION_FILE)
     configure(settings.all_secrets)
+    _warn_of_misspelt(config)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     return Setup(config, settings, targets)
+
+
+def _warn_of_misspelt(config: Path) -> None:
+    """Log one line that names the variables which mean nothing."""
+    if found := misspelt(read_variables(config)):
+        names = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in found.items())
+        _log.warning("there is no such setting", variables=names)
 
 
 def lock(state: Path) -> IO[str]:

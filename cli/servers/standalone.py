@@ -27,9 +27,9 @@ class ReceiverServer:
 
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
         """Raises DppctlError."""
-        if "sync_token" not in setup.settings.model_fields_set:
+        if not setup.settings.sync.has_shared_token:
             click.echo("DPPCTL_SYNC_TOKEN is not set, so no sync can report here", err=True)
-        open_store(setup.settings.database).close()  # what is wrong with it is said here, in one line
+        open_store(setup.settings.database_url).close()  # what is wrong with it is said here, in one line
         self._stopping = stopping
         self._receiver = Receiver(setup.config, setup.settings)
         address = self._receiver.address
@@ -57,20 +57,20 @@ class BotServer:
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
         """Raises DppctlError."""
         settings = setup.settings
-        if settings.sync_url and "sync_token" not in settings.model_fields_set:
+        if settings.sync.url and not settings.sync.has_shared_token:
             raise DppctlError("DPPCTL_SYNC_TOKEN: is not set; the sync at DPPCTL_SYNC_URL wants to see its own")
         self._stopping = stopping
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))
             self._git = Git(settings)
             opened.callback(self._git.close)
-            store = open_store(settings.database)
+            store = open_store(settings.database_url)
             opened.callback(store.close)
-            wake = SyncWaker(settings.sync_url, settings.sync_token.get_secret_value()) if settings.sync_url else None
+            wake = SyncWaker(settings.sync.url, settings.sync.token.get_secret_value()) if settings.sync.url else None
             if wake:
                 opened.callback(wake.stop)
             self._loop = Loop(settings, setup.targets, self._git, store, wake or (lambda: None))
-            health = Health(settings.host, settings.port, lambda: self._loop.rounds + self._git.calls)
+            health = Health(settings.listen.host, settings.listen.port, lambda: self._loop.rounds + self._git.calls)
             opened.callback(health.stop)
             self._opened = opened.pop_all()
         self.hello = f"dppctl's bot works: {health.address}/healthz"

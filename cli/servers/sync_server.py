@@ -37,16 +37,16 @@ class SyncServer:
         """Raises DppctlError or ClusterError."""
         setup = set_up(config, receives=False)
         self._settings = settings = setup.settings
-        if not settings.sync_environments:
+        if not settings.sync.environments:
             raise DppctlError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
         state = settings.state_dir / "helm-sync"
         state.mkdir(parents=True, exist_ok=True)
         git = Git(settings)
         self._opened = ExitStack()
         self._opened.callback(git.close)
-        self._helm = Helm("helm", state / "helm", settings.helm_seconds, settings.all_secrets)
+        self._helm = Helm("helm", state / "helm", settings.sync.helm_seconds, settings.all_secrets)
         self._opened.callback(self._helm.close)
-        mine = {target for target in setup.targets if target.environment in settings.sync_environments}
+        mine = {target for target in setup.targets if target.environment in settings.sync.environments}
         names = {target.ops.repository for target in mine}
         self._means = SyncContext(
             api=_connect(),
@@ -54,16 +54,16 @@ class SyncServer:
             charts=Charts(Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="dppctl-charts-")))),
             repositories=Repositories({name: _mirror(git, settings, state, name) for name in names}),
             report=_reporter(settings, stopping),
-            slots=threading.Semaphore(settings.sync_concurrency),
-            limits=JobLimits(run=settings.job_seconds),
-            repair=settings.sync_drift == "repair",
+            slots=threading.Semaphore(settings.sync.concurrency),
+            limits=JobLimits(run=settings.sync.job_seconds),
+            repair=settings.sync.drift == "repair",
         )
         rules = Rules(
-            prune=settings.sync_prune,
-            drift_seconds=None if settings.sync_drift == "off" else settings.sync_drift_seconds,
-            helm_seconds=settings.helm_seconds,
+            prune=settings.sync.prune,
+            drift_seconds=None if settings.sync.drift == "off" else settings.sync.drift_seconds,
+            helm_seconds=settings.sync.helm_seconds,
         )
-        self.sync = HelmSync(self._means, setup.targets, settings.sync_environments, rules, stopping)
+        self.sync = HelmSync(self._means, setup.targets, settings.sync.environments, rules, stopping)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +76,9 @@ class SyncServer:
     def serve(self, say: Callable[[str], None]) -> bool:
         """Until `sync.stop`. Whether it failed."""
         settings = self._settings
-        server = Server(settings.host, settings.port, settings.sync_token.get_secret_value(), self.sync, self._helm)
+        server = Server(
+            settings.listen.host, settings.listen.port, settings.sync.token.get_secret_value(), self.sync, self._helm
+        )
         self._opened.callback(server.close)
         say(f"dppctl sync is up: {server.address}/ ({len(self.sync.places)} environments belong to this cluster)")
         self.sync.run()
@@ -88,7 +90,7 @@ class SyncServer:
         for place, wanted in self.sync.known():
             title = f"{place.target.app} in {place.target.environment} (release {place.release}, {place.namespace})"
             try:
-                text = preview(self._means, place, wanted, prune=self._settings.sync_prune)
+                text = preview(self._means, place, wanted, prune=self._settings.sync.prune)
             except DppctlError as error:
                 failed = True
                 text = f"cannot be deployed: {error}\n"
@@ -105,12 +107,12 @@ def _connect() -> KubernetesClient:
 
 
 def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEvent], None]:
-    if not settings.receiver_url:
+    if not settings.sync.receiver_url:
         _log.warning("DPPCTL_RECEIVER_URL is not set: how deployments go is told to nobody")
         return _tell_nobody
-    if "sync_token" not in settings.model_fields_set:
+    if not settings.sync.has_shared_token:
         raise DppctlError("DPPCTL_SYNC_TOKEN: is not set; the receiver at DPPCTL_RECEIVER_URL knows sync by it")
-    return Reporter(settings.receiver_url, settings.sync_token.get_secret_value(), stopping)
+    return Reporter(settings.sync.receiver_url, settings.sync.token.get_secret_value(), stopping)
 
 
 def _tell_nobody(_: SyncEvent) -> None:
@@ -118,4 +120,4 @@ def _tell_nobody(_: SyncEvent) -> None:
 
 
 def _mirror(git: Git, settings: Settings, state: Path, name: str) -> Mirror:
-    return Mirror(git, settings.repository_url(name), state / "ops" / RepoPath(name).slug)
+    return Mirror(git, settings.github.repository_url(name), state / "ops" / RepoPath(name).slug)

@@ -9,22 +9,22 @@ from bot.settings import load_settings
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DPPCTL_WEBHOOK_SECRETS=old, new\nDPPCTL_PORT=1\n")
     settings = load_settings(tmp_path, {"DPPCTL_PORT": "2", "DPPCTL_CACHE_DIR": "of another part"})
-    assert [secret.get_secret_value() for secret in settings.webhook_secrets] == ["old", "new"]
-    assert settings.port == 2
-    assert settings.database == f"sqlite:///{tmp_path}/state/dppctl.sqlite"
-    assert settings.repository_url("ann/app") == "https://github.com/ann/app.git"
+    assert [secret.get_secret_value() for secret in settings.receiver.webhook_secrets] == ["old", "new"]
+    assert settings.listen.port == 2
+    assert settings.database_url == f"sqlite:///{tmp_path}/state/dppctl.sqlite"
+    assert settings.github.repository_url("ann/app") == "https://github.com/ann/app.git"
 
 
 def test_which_environments_belong_to_the_cluster(tmp_path: Path) -> None:
     given = {"DPPCTL_SYNC_ENVIRONMENTS": "staging=ns-a, production=ns-b,", "DPPCTL_RECEIVER_URL": "http://bot:8080/"}
     settings = load_settings(tmp_path, given, receives=False)
-    assert settings.sync_environments == {"staging": "ns-a", "production": "ns-b"}
-    assert settings.receiver_url == "http://bot:8080"
+    assert settings.sync.environments == {"staging": "ns-a", "production": "ns-b"}
+    assert settings.sync.receiver_url == "http://bot:8080"
 
 
 def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
     given = {"DPPCTL_WEBHOOK_SECRETS": "x"}
-    tokens = {load_settings(tmp_path, given).sync_token.get_secret_value() for _ in range(2)}
+    tokens = {load_settings(tmp_path, given).sync.token.get_secret_value() for _ in range(2)}
     assert len(tokens) == 2
 
 
@@ -79,4 +79,4 @@ def test_github_is_told_where_it_can_be(
 ) -> None:
     given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_URL": url, "DPPCTL_GITHUB_TOKEN": token}
     settings = load_settings(tmp_path, given | ({"DPPCTL_GITHUB_STATUSES": statuses} if statuses else {}))
-    assert (settings.api_url, settings.shows_on_github) == (api, shows)
+    assert (settings.github.api_url, settings.github.shows_deployments) == (api, shows)

@@ -56,7 +56,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(config: Path) -> Iterator[Store]:
-    store = Store(load_settings(config, {}).database)
+    store = Store(load_settings(config, {}).database_url)
     yield store
     store.close()
 

@@ -112,9 +112,9 @@ def test_a_page_is_live_again_after_the_server_was_away(
     first.stop()
     expect(page.locator("#live")).to_have_text("not live", timeout=WAIT)
     port = int(first.address.rpartition(":")[2])
-    second = RealReceiver(config, settings.model_copy(update={"port": port}))
+    second = RealReceiver(config, settings.replace("listen", port=port))
     try:
-        Receiver(second.address, store).report(settings.sync_token.get_secret_value(), phase="started")
+        Receiver(second.address, store).report(settings.sync.token.get_secret_value(), phase="started")
         expect(page.locator("#live")).to_have_text("live", timeout=WAIT)
         expect(page.locator("#deployments")).to_contain_text("running", timeout=WAIT)
     finally:

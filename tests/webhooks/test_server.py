@@ -44,7 +44,7 @@ def test_sync_reports_with_the_token_that_was_made_for_this_start(
     receiver: Receiver, settings: Settings, store: Store
 ) -> None:
     sender = Sender(receiver.address, store)
-    assert sender.report(token=settings.sync_token.get_secret_value()).status_code == 202
+    assert sender.report(token=settings.sync.token.get_secret_value()).status_code == 202
     assert sender.report(token="").status_code == 401
 
 

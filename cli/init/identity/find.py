@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from bot.model.names import RepoPath
 from bot.settings import Settings
+from bot.settings.github import GitHubSettings
 from cli.errors import InputError
 from cli.init.app import App
 from cli.init.context import Answers, InitContext
@@ -55,7 +56,7 @@ def find_maker(repository: str, answers: Answers, context: InitContext) -> Githu
     """Return the client of somebody who manages the webhooks of OWNER/REPO; None: nobody is known. Asks nobody."""
     token = answers.owner_token
     if token is None and (app := _app(answers, context)):
-        token = app.token(repository, context.settings.github_url)
+        token = app.token(repository, context.settings.github.url)
     token = token or answers.token or context.secrets.read(TOKEN)
     return context.github(token) if token else None
 
@@ -65,16 +66,16 @@ def _app(answers: Answers, context: InitContext) -> GitHubApp | None:
     identity = answers.app_id or context.open_settings.read(APP_ID)
     if not identity:
         return None
-    key = answers.app_key or context.secrets.read(APP_KEY) or context.settings.app_key
+    key = answers.app_key or context.secrets.read(APP_KEY) or context.settings.github.app_private_key
     if not key:
         raise InputError(f"the private key of the GitHub App {identity} is kept nowhere; give --app-key-file")
-    return GitHubApp(identity, key, context.settings.api_url)
+    return GitHubApp(identity, key, context.settings.github.api_url)
 
 
 def _machine_user(app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext) -> Identity:
     token = answers.token or context.secrets.read(TOKEN)
     if token is None:
-        web = context.settings.github_url
+        web = context.settings.github.url
         context.say(STEPS.format(web=web, app=app.path.repository, ops=ops.repository))
         token = questions.secret("GitHub Auth Token", "--token-file")
     machine_user = context.github(token)
@@ -91,7 +92,7 @@ def _machine_user(app: App, ops: RepoPath, answers: Answers, questions: Question
         name=name,
         email=email,
         maker=owner or machine_user,
-        settings=_settings(context, name, email, github_token=SecretStr(token)),
+        settings=_settings(context, name, email, token=SecretStr(token)),
         access=[MachineUserStep(machine_user, owner, dict.fromkeys(needed, "write"), tried if is_new else {})],
         secrets={TOKEN: token},
     )
@@ -101,22 +102,20 @@ def _github_app(
     github_app: GitHubApp, app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext
 ) -> Identity:
     owner = context.github(answers.owner_token) if answers.owner_token else None
-    maker = owner or context.github(github_app.token(app.path.repository, context.settings.github_url))
+    maker = owner or context.github(github_app.token(app.path.repository, context.settings.github.url))
     name, email = _kept_name(answers, context)
     if name is None or email is None:
         account = maker.get_user(f"{github_app.slug}[bot]")
         address = f"{account.id}+{account.login}@users.noreply.github.com"
         name, email = _ask_name(name, email, account.login, address, questions)
-    in_file = context.settings.github_app_key_file is not None and not answers.app_key
+    in_file = context.settings.github.app_key_file is not None and not answers.app_key
     return Identity(
         name=name,
         email=email,
         maker=maker,
-        settings=_settings(
-            context, name, email, github_app_id=github_app.identity, github_app_key=SecretStr(github_app.key)
-        ),
+        settings=_settings(context, name, email, app_id=github_app.identity, app_key=SecretStr(github_app.key)),
         access=[
-            AppStep(github_app, app.path.repository, _reached(maker, app, ops, answers), context.settings.github_url)
+            AppStep(github_app, app.path.repository, _reached(maker, app, ops, answers), context.settings.github.url)
         ],
         secrets={} if in_file else {APP_KEY: github_app.key},
         what=f"the private key of {github_app}",
@@ -137,11 +136,11 @@ def _deploy_key(app: App, ops: RepoPath, answers: Answers, questions: Questions,
     owner = context.github(owner_token)
     name, email = _kept_name(answers, context)
     if name is None or email is None:
-        default = Settings.model_fields
-        name, email = _ask_name(name, email, default["github_user"].default, default["github_email"].default, questions)
+        default = GitHubSettings.model_fields
+        name, email = _ask_name(name, email, default["user"].default, default["email"].default, questions)
     token = answers.token or context.secrets.read(TOKEN)
-    keys = host_keys(owner, context.settings.ssh_url)
-    settings = context.settings.model_copy(update={"github_host_keys": keys})
+    keys = host_keys(owner, context.settings.github.ssh_url)
+    settings = context.settings.replace("github", host_keys=keys)
     access: list[Step] = [DeployKeyStep(owner, ops.repository, context.secrets, settings)]
     repository = find_repository(owner, app.path.repository)
     if token:
@@ -151,13 +150,13 @@ def _deploy_key(app: App, ops: RepoPath, answers: Answers, questions: Questions,
     elif repository and repository.private and app.path.repository != ops.repository:
         access.append(DeployKeyStep(owner, app.path.repository, context.secrets, settings, read_only=True))
     chart: dict[str, object] = {"hostKeys": list(keys)}
-    if context.settings.github_ssh_url:
-        chart["sshUrl"] = context.settings.github_ssh_url
+    if context.settings.github.given_ssh_url:
+        chart["sshUrl"] = context.settings.github.given_ssh_url
     return Identity(
         name=name,
         email=email,
         maker=owner,
-        settings=_settings(context, name, email, github_token=SecretStr(owner_token)),
+        settings=_settings(context, name, email, token=SecretStr(owner_token)),
         access=access,
         secrets={TOKEN: token} if token else {},
         known={HOST_KEYS: ",".join(keys)},
@@ -185,5 +184,5 @@ def _ask_name(name: str | None, email: str | None, login: str, address: str, que
 
 def _settings(context: InitContext, name: str, email: str, **credentials: object) -> Settings:
     """Return the settings with these credentials, and no others that are kept."""
-    none = {"github_token": SecretStr(""), "github_app_id": "", "github_app_key_file": None, "deploy_keys": {}}
-    return context.settings.model_copy(update={**none, "github_user": name, "github_email": email, **credentials})
+    none = {"token": SecretStr(""), "app_id": "", "app_key_file": None, "deploy_keys": {}}
+    return context.settings.replace("github", **{**none, "user": name, "email": email, **credentials})

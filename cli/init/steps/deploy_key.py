@@ -140,13 +140,13 @@ class DeployKeyStep:
 
     def _try(self, private: str) -> None:
         keys = {self.repository.lower(): SecretStr(private)}
-        git = Git(settings := self.settings.model_copy(update={"deploy_keys": keys}))
+        git = Git(settings := self.settings.replace("github", deploy_keys=keys))
         try:
             with tempfile.TemporaryDirectory(prefix="dppctl-init-") as folder:
-                git(Path(folder), "ls-remote", "--quiet", "--", settings.repository_url(self.repository))
+                git(Path(folder), "ls-remote", "--quiet", "--", settings.github.repository_url(self.repository))
         except GitError as error:
             advice = "; where ssh does not get out, try DPPCTL_GITHUB_SSH_URL=ssh://git@ssh.github.com:443"
-            blocked = "cannot be reached" in str(error) and not self.settings.github_ssh_url
+            blocked = "cannot be reached" in str(error) and not self.settings.github.given_ssh_url
             raise InputError(f"the deploy key of {self.repository}: {error}{advice if blocked else ''}") from None
         finally:
             git.close()

@@ -18,7 +18,7 @@ def repository(forge: Forge) -> Repository:
 
 @pytest.fixture
 def mirror(bot_git: Git, settings: Settings, repository: Repository, tmp_path: Path) -> Mirror:
-    return Mirror(bot_git, settings.repository_url(repository.name), tmp_path / "mirror")
+    return Mirror(bot_git, settings.github.repository_url(repository.name), tmp_path / "mirror")
 
 
 def seen(mirror: Mirror) -> dict[str, str]:

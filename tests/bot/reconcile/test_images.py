@@ -46,7 +46,7 @@ class ImageStory(Story):
 def bot_settings(settings: Settings, registry: LocalRegistry) -> Settings:
     for program in ("buildah", "runc", "skopeo", "busybox"):
         needs(program)
-    return settings.model_copy(update={"registry": f"{registry.host}/apps", "builder": "buildah"})
+    return settings.replace("images", registry=f"{registry.host}/apps", builder="buildah")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def repository(forge: Forge) -> Repository:
 
 @pytest.fixture
 def ops(bot_git: Git, settings: Settings, repository: Repository, tmp_path: Path) -> OpsRepo:
-    return OpsRepo(bot_git, settings.repository_url(repository.name), tmp_path / "ops")
+    return OpsRepo(bot_git, settings.github.repository_url(repository.name), tmp_path / "ops")
 
 
 def update(commit: str = "a", environment: str = "staging") -> Update:
@@ -81,7 +81,7 @@ def test_a_push_between_fetch_and_push_survives(settings: Settings, repository: 
                 repository.push({"README.md": str(repository.log())}, message="theirs")
             return super().__call__(folder, *arguments, **options)
 
-    ops = OpsRepo(OvertakenGit(settings), settings.repository_url(repository.name), tmp_path / "ops")
+    ops = OpsRepo(OvertakenGit(settings), settings.github.repository_url(repository.name), tmp_path / "ops")
     ops.write([update()])
     assert repository.log() == [f"Deploy ann/app master ({'a' * 12}) to staging", "theirs", "theirs", "start"]
 

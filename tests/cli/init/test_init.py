@@ -56,7 +56,7 @@ def test_six_answers_set_up_all_and_a_second_run_changes_nothing(ann: Person, gi
         assert set(hook["events"]) == {"push", "create", "delete", "release"}
         assert github.repo("ann/data").secrets[hook["id"]] == "first"
         settings = load_settings(ann.config, {})
-        assert (settings.github_token.get_secret_value(), settings.github_user) == ("its", "robot")
+        assert (settings.github.token.get_secret_value(), settings.github.user) == ("its", "robot")
         assert (ann.config / ".env").stat().st_mode & 0o777 == 0o600
 
         github.calls.clear()
@@ -119,7 +119,7 @@ def test_what_a_fine_grained_token_lacks_is_said_and_tried_only_once(ann: Person
         "the token of robot lacks permissions: ann/data: Commit statuses: read and write; ann/data-ops: Contents: "
         "read and write. Add them to it on GitHub"
     ) in said(done)
-    assert load_settings(ann.config, {}, receives=False).github_token.get_secret_value() == ""
+    assert load_settings(ann.config, {}, receives=False).github.token.get_secret_value() == ""
     few |= {"contents": "write", "statuses": "write"}
     done = ann.init("--yes", "--url", "https://d.example.org", token="fine")
     assert done.exit_code == 0, said(done)
@@ -153,7 +153,7 @@ def test_rotating_the_secret_refuses_no_delivery_on_the_way(ann: Person, github:
         assert done.exit_code == 0, done.output
         (new,) = repo.secrets.values()
         assert new != old
-        assert [one.get_secret_value() for one in load_settings(ann.config, {}).webhook_secrets] == [new]
+        assert [one.get_secret_value() for one in load_settings(ann.config, {}).receiver.webhook_secrets] == [new]
         assert "done" not in ann.init("--yes").output
 
 
@@ -176,7 +176,7 @@ def test_no_secret_is_ever_shown(
     github.user("robot", "its-secret-value")
     said_all.append(ann.init("--yes", "--url", "https://d.example.org", token="its-secret-value").output)
     said_all.append(ann.init("--yes", "--rotate-secret").output)
-    kept = load_settings(ann.config, {}).webhook_secrets
+    kept = load_settings(ann.config, {}).receiver.webhook_secrets
     for secret in ("its-secret-value", "hers", *(one.get_secret_value() for one in kept)):
         assert secret not in "".join(said_all).replace("others", "")
         assert secret not in f"{caplog.text} {warned}"

@@ -44,8 +44,8 @@ def test_a_file_is_its_owners_only_and_keeps_what_else_is_in_it(tmp_path: Path) 
     assert file.read_text().startswith("# ours\nDPPCTL_PORT=8081\n")
     assert (place.read(TOKEN), place.read("DPPCTL_NOTHING")) == (hard, None)
     settings = load_settings(file.parent, {})
-    assert settings.github_token.get_secret_value() == hard
-    assert [one.get_secret_value() for one in settings.webhook_secrets] == ["one", "two"]
+    assert settings.github.token.get_secret_value() == hard
+    assert [one.get_secret_value() for one in settings.receiver.webhook_secrets] == ["one", "two"]
     assert [one.name for one in file.parent.iterdir()] == [".env"]
 
 
@@ -61,8 +61,8 @@ def test_the_servers_find_what_is_in_the_keyring(tmp_path: Path, set_keyring: Ca
     Keyring("dppctl:x").write({TOKEN: "t", SECRETS: "s"})
     (tmp_path / ".env").write_text("DPPCTL_KEYRING=dppctl:x\n")
     settings = load_settings(tmp_path, {})
-    assert (settings.github_token.get_secret_value(), len(settings.webhook_secrets)) == ("t", 1)
-    assert load_settings(tmp_path, {TOKEN: "mine"}).github_token.get_secret_value() == "mine"
+    assert (settings.github.token.get_secret_value(), len(settings.receiver.webhook_secrets)) == ("t", 1)
+    assert load_settings(tmp_path, {TOKEN: "mine"}).github.token.get_secret_value() == "mine"
 
 
 def test_a_system_without_a_keyring_says_what_to_do(

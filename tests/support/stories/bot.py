@@ -24,7 +24,7 @@ class Story:
         app, ops = RepoPath("ann/app", path), RepoPath("ann/ops")
         self.targets = frozenset(Target(app, ops, name) for name in ("staging", "production"))
         settings.state_dir.mkdir(exist_ok=True)
-        self.store = Store(settings.database)
+        self.store = Store(settings.database_url)
         self.changes = 0
         self.loop = Loop(settings, self.targets, git, self.store, self._changed)
 

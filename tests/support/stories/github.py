@@ -44,7 +44,7 @@ class GitHubStory:
         self._given |= {f"DPPCTL_{name}": value for name, value in settings.items()}
         self.settings = load_settings(self._config, self._given)
         self.settings.state_dir.mkdir(exist_ok=True)
-        self.store = Store(self.settings.database)
+        self.store = Store(self.settings.database_url)
         self.git = Git(self.settings)
         app, ops = RepoPath("ann/app"), RepoPath("ann/ops")
         targets = frozenset(Target(app, ops, name) for name in ("staging", "production"))

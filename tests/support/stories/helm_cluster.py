@@ -116,14 +116,14 @@ class Cluster:
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.events: list[SyncEvent] = []
         self.helm = Helm(str(helm(major)), folder / "helm", 20, ["s3cret"])
-        self._writer = OpsRepo(self.git, self.settings.repository_url("ann/ops"), folder / "writer")
+        self._writer = OpsRepo(self.git, self.settings.github.repository_url("ann/ops"), folder / "writer")
         self.sync = self.start()
 
     def start(self, *, limits: JobLimits = JobLimits(), repair: bool = True, **rules: Any) -> HelmSync:  # noqa: B008
         """Sync as after a start of the program."""
         charts = self.folder / "charts" / secrets.token_hex(4)
         charts.mkdir(parents=True)
-        mirror = Mirror(self.git, self.settings.repository_url("ann/ops"), self.folder / "mirror")
+        mirror = Mirror(self.git, self.settings.github.repository_url("ann/ops"), self.folder / "mirror")
         means = SyncContext(
             api=self.api,
             helm=self.helm,

@@ -64,14 +64,14 @@ class Machine:
         self.runtime = runtime
         self.events: list[SyncEvent] = []
         self.now = datetime(2026, 1, 1, tzinfo=UTC)  # what schedules take for the time
-        self._writer = OpsRepo(self.git, self.settings.repository_url("ann/ops"), folder / "writer")
+        self._writer = OpsRepo(self.git, self.settings.github.repository_url("ann/ops"), folder / "writer")
         build(folder / "worker.pyz")
         self.folder = folder
         self.sync = self.start()
 
     def start(self, concurrency: int = 2, **other: Any) -> LocalSync:
         """Sync as after a start of the program."""
-        urls = {name: self.settings.repository_url(name) for name in ("ann/app", "ann/ops")}
+        urls = {name: self.settings.github.repository_url(name) for name in ("ann/app", "ann/ops")}
         ours = {
             "targets": frozenset({STAGING, PRODUCTION}),
             "repositories": {name: Mirror(self.git, url, self.folder / "sync" / name) for name, url in urls.items()},

@@ -50,17 +50,17 @@ def test_the_bot_reads_and_writes_the_ops_repo_with_the_key(ann: Person, github:
     assert (key["key"].split()[0], key["read_only"]) == ("ssh-ed25519", False)
     assert github.repo("ann/data").keys == {}
     settings = load_settings(ann.config, {})
-    assert (settings.github_token.get_secret_value(), settings.asks_github) == ("", False)
-    private = settings.deploy_key("ann/ops")
+    assert (settings.github.token.get_secret_value(), settings.github.has_api) == ("", False)
+    private = settings.github.deploy_key("ann/ops")
     assert private
     for line in private.splitlines():
         assert line not in done.output
     bot_git = Git(settings)
-    mirror = Mirror(bot_git, settings.repository_url("ann/ops"), tmp_path / "mirror")
+    mirror = Mirror(bot_git, settings.github.repository_url("ann/ops"), tmp_path / "mirror")
     mirror.refresh()
     files = git(mirror.folder, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
     assert "environments/staging/values.yaml" in files
-    bot_git(mirror.folder, "push", "--quiet", "--", settings.repository_url("ann/ops"), "HEAD:refs/heads/other")
+    bot_git(mirror.folder, "push", "--quiet", "--", settings.github.repository_url("ann/ops"), "HEAD:refs/heads/other")
     bot_git.close()
 
     github.calls.clear()
@@ -76,7 +76,7 @@ def test_asked_it_takes_the_owners_token_and_keeps_it_nowhere(ann: Person, githu
     assert "GitHub Auth Token of somebody who administers the repositories" in done.output
     assert "hers" not in (ann.config / ".env").read_text()
     assert github.repo("ann/data-ops").keys
-    assert load_settings(ann.config, {}).github_user == "dppctl"
+    assert load_settings(ann.config, {}).github.user == "dppctl"
 
 
 def test_a_private_app_gets_a_key_that_reads(ann: Person, github: FakeGitHub, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_private_app_gets_a_key_that_reads(ann: Person, github: FakeGitHub, tm
     assert key["read_only"]
     settings = load_settings(ann.config, {})
     bot_git = Git(settings)
-    Mirror(bot_git, settings.repository_url("ann/data"), tmp_path / "mirror").refresh()
+    Mirror(bot_git, settings.github.repository_url("ann/data"), tmp_path / "mirror").refresh()
     bot_git.close()
 
 

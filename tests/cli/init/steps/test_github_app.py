@@ -38,11 +38,11 @@ def test_the_app_is_checked_and_kept_and_the_bot_works_with_it(
     assert key.splitlines()[1] not in done.output
     (tmp_path / "app.pem").unlink()
     settings = load_settings(ann.config, {})
-    assert (settings.github_app_id, settings.app_key) == ("7", key)
-    assert settings.github_user == "app-7[bot]"
-    assert settings.github_email.endswith("+app-7[bot]@users.noreply.github.com")
+    assert (settings.github.app_id, settings.github.app_private_key) == ("7", key)
+    assert settings.github.user == "app-7[bot]"
+    assert settings.github.email.endswith("+app-7[bot]@users.noreply.github.com")
     bot_git = Git(settings)
-    mirror = Mirror(bot_git, settings.repository_url("ann/ops"), tmp_path / "mirror")
+    mirror = Mirror(bot_git, settings.github.repository_url("ann/ops"), tmp_path / "mirror")
     mirror.refresh()
     assert mirror.head()
     bot_git.close()

@@ -1,0 +1,47 @@
+"""All settings of the servers in one object."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from bot.limits import RESYNC_SECONDS
+from bot.settings.github import GitHubSettings
+from bot.settings.images import BuildKitSettings, ImageSettings
+from bot.settings.servers import ListenSettings, ReceiverSettings, SyncSettings
+from bot.settings.types import Section
+
+
+class Settings(Section):
+    """The bot's own settings, and a section for each subject. Read them with `load_settings`."""
+
+    state_dir: Path = Field(validation_alias="DPPCTL_STATE_DIR")
+    given_database_url: SecretStr = Field(SecretStr(""), validation_alias="DPPCTL_DATABASE_URL")
+    # Who deploys what the ops repos say: dppctl's own sync, or another (Argo CD, Flux) that sets commit statuses there.
+    deployed_by: Literal["sync", "commit-status"] = Field("sync", validation_alias="DPPCTL_DEPLOYED_BY")
+    resync_seconds: float = Field(RESYNC_SECONDS, validation_alias="DPPCTL_RESYNC_SECONDS", gt=0)
+    github: GitHubSettings
+    images: ImageSettings
+    buildkit: BuildKitSettings
+    listen: ListenSettings
+    receiver: ReceiverSettings
+    sync: SyncSettings
+
+    @property
+    def database_url(self) -> str:
+        """Return the SQLAlchemy URL of the bot's own database: SQLite in the state folder unless another is given."""
+        return self.given_database_url.get_secret_value() or f"sqlite:///{self.state_dir / 'dppctl.sqlite'}"
+
+    @property
+    def all_secrets(self) -> list[str]:
+        """Return what must never be seen in a log or a message."""
+        held = [self.github.token, self.github.app_key, self.sync.token, self.given_database_url]
+        held += [*self.receiver.webhook_secrets, *self.github.deploy_keys.values()]
+        return [value for secret in held if (value := secret.get_secret_value())]
+
+    def replace(self, section: str, **changes: object) -> "Settings":
+        """Return a copy in which these fields of a section have other values, which are not checked."""
+        kept: Section = getattr(self, section)
+        if unknown := changes.keys() - type(kept).model_fields.keys():
+            raise TypeError(f"settings.{section} has no {', '.join(sorted(unknown))}")
+        return self.model_copy(update={section: kept.model_copy(update=changes)})
