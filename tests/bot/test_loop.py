@@ -153,7 +153,7 @@ def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
 
     story.app.push({"file": "1"})
     with monkeypatch.context() as patch:
-        patch.setattr(story.store, "record_update", crash)
+        patch.setattr(story.store.deployments, "record", crash)
         with pytest.raises(RuntimeError):
             story.reconcile()
     assert len(story.ops.log()) == 3
@@ -170,7 +170,7 @@ def test_another_stores_history_is_left_alone(story: Story, settings: Settings, 
     story.reconcile()
     other = Store(f"sqlite:///{settings.state_dir}/other.sqlite")
     Loop(settings, story.targets, bot_git, other, lambda: None).reconcile(["ann/app"])
-    assert list(other.deployments()) == []
+    assert list(other.deployments.newest()) == []
     other.close()
 
 
