@@ -18,7 +18,7 @@ def chaos(bench: Bench) -> Result:
     story = Story(bench.new_folder(), SEED, SECONDS)
     told = ""
     try:
-        story.tell(kills)
+        story.play(kills)
         story.check()
     except (AssertionError, Failed) as error:
         told = str(error)

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,39 @@ from structlog.typing import EventDict
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from tests.support.command import Dppctl
-from tests.support.environment import REPOSITORY, needs, use_kubeconfig
+from tests.support.environment import REPOSITORY, use_kubeconfig
 from tests.support.forge import Forge
 from tests.support.github.fake import FakeGitHub, fake_github
+from tests.support.needs import GROUPS, begin, end, mark, needs
 from tests.support.stories.helm_cluster import Cluster
 from tests.support.workloads import write_files
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    for group, members in GROUPS.items():
+        config.addinivalue_line("markers", f"{group}: needs {' or '.join(members)}; put by tests/support/needs.py")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for a cluster comes first: other tests fill the time, and none of the longest is the last to start."""
+    """Mark what needs a program. What waits for a cluster comes first: other tests fill the time until it is up."""
+    for item in items:
+        mark(item)
     items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    begin(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    end()
+
+
 @pytest.fixture(scope="session")
+@needs("dpp")
 def runtime() -> DppEnvironment:
     """dpp's environment, from the cache that all runs on this machine share."""
     return ensure_dpp_environment(cache_dir(), None, print)
@@ -64,6 +85,7 @@ def forge(tmp_path: Path) -> Forge:
 
 
 @pytest.fixture
+@needs("npm")
 def github(forge: Forge) -> Iterator[FakeGitHub]:
     """GitHub on loopback; whatever it was asked and answered is as GitHub describes it."""
     with fake_github(forge) as github:
@@ -72,18 +94,17 @@ def github(forge: Forge) -> Iterator[FakeGitHub]:
 
 
 @pytest.fixture
+@needs("an API server")
 def kubeconfig(monkeypatch: pytest.MonkeyPatch) -> str:
     """The path of a kubeconfig whose cluster need not have a node."""
-    found = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", found)
+    found = os.environ["DPPCTL_TEST_KUBECONFIG"]
     use_kubeconfig(monkeypatch, found)
     return found
 
 
 @pytest.fixture
+@needs("helm")
 def cluster(tmp_path: Path, kubeconfig: str) -> Iterator[Cluster]:
     """Two new namespaces in that cluster, and sync with helm beside them."""
-    made = Cluster(tmp_path, kubeconfig)
-    yield made
-    made.helm.close()
-    made.git.close()
+    with closing(Cluster(tmp_path, kubeconfig)) as made:
+        yield made

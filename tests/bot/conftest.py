@@ -6,27 +6,32 @@ from pathlib import Path
 import pytest
 
 from bot.git.command import Git
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 from tests.support.forge import Forge
+from tests.support.needs import needs
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.stories.bot import Story
+from tests.support.world import World
 
 
 @pytest.fixture
-def settings(tmp_path: Path, forge: Forge) -> Settings:
-    (tmp_path / "config").mkdir()
-    given = {"DPPCTL_GITHUB_URL": forge.url, "DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_TOKEN": "t0ken"}
-    return load_settings(tmp_path / "config", given)
+def world(tmp_path: Path, forge: Forge) -> Iterator[World]:
+    with World(tmp_path, forge, GITHUB_TOKEN="t0ken") as world:
+        yield world
 
 
 @pytest.fixture
-def bot_git(settings: Settings) -> Iterator[Git]:
-    git = Git(settings)
-    yield git
-    git.close()
+def settings(world: World) -> Settings:
+    return world.settings
 
 
 @pytest.fixture
+def bot_git(world: World) -> Git:
+    return world.git
+
+
+@pytest.fixture
+@needs("docker-registry")
 def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
     """One that anybody may use."""
     with running_registry(tmp_path / "registry") as running:
@@ -34,8 +39,7 @@ def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
 
 
 @pytest.fixture
-def story(forge: Forge, settings: Settings, bot_git: Git) -> Iterator[Story]:
-    story = Story(forge, settings, bot_git)
+def story(world: World) -> Iterator[Story]:
+    story = Story(world)
     yield story
     story.loop.close()
-    story.store.close()

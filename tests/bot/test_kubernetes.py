@@ -12,7 +12,7 @@ import pytest
 
 from bot.errors import PermanentError, TransientError
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, NoClusterError, current_context
-from tests.support.environment import needs
+from tests.support.needs import needs
 
 
 def kubeconfig_of(folder: Path, server: str, current: str | None = "mine") -> str:
@@ -107,10 +107,10 @@ def test_the_cluster_is_the_one_that_is_named_else_that_of_kubeconfig(
 
 
 @pytest.fixture
+@needs("an API server")
 def cluster() -> KubernetesClient:
     """A real API server."""
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
     return KubernetesClient(kubeconfig)
 
 

@@ -11,6 +11,7 @@ from bot.store.store import Store
 from tests.support.forge import APP, CONFIG, Forge, Repository, git
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 def test_a_push_goes_to_staging_and_a_tag_to_production(story: Story) -> None:
@@ -174,10 +175,8 @@ def test_another_stores_history_is_left_alone(story: Story, settings: Settings, 
     other.close()
 
 
-def test_a_push_elsewhere_in_the_repository_deploys_nothing_and_says_so(
-    forge: Forge, settings: Settings, bot_git: Git
-) -> None:
-    story = Story(forge, settings, bot_git, path="apps/one")
+def test_a_push_elsewhere_in_the_repository_deploys_nothing_and_says_so(world: World) -> None:
+    story = Story(world, path="apps/one")
     config = CONFIG.replace("ann/app", "ann/app/apps/one")
     commit = story.app.push({f"apps/one/{name}": text for name, text in {**APP, ".dppctl.yaml": config}.items()})
     story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
@@ -194,7 +193,6 @@ def test_a_push_elsewhere_in_the_repository_deploys_nothing_and_says_so(
     story.loop.take()
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", commit)
-    story.store.close()
 
 
 @pytest.mark.parametrize("words", ["[skip deploy]", "[Skip Deploy]", "--no-deploy"])

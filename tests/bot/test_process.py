@@ -13,7 +13,7 @@ import pytest
 
 from bot.limits import MAX_PROGRAM_LINE
 from bot.process import Ended, StartError, StoppedError, TimeLimitError, ask, run
-from tests.support.environment import REPOSITORY, needs, processes_with
+from tests.support.environment import REPOSITORY, processes_with
 from tests.support.waiting import BUSY, eventually
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -159,15 +159,15 @@ def test_a_program_that_is_not_there_or_hangs_is_an_answer_to_who_asks() -> None
     assert ask(["sleep", "60"], ENVIRONMENT, 0.2).lines == ["sleep: no answer within 0.2 seconds"]
 
 
+@pytest.mark.needs("root")
 def test_another_user_can_run_it() -> None:
-    needs("root, which may become others", os.geteuid() == 0)
     nobody = pwd.getpwnam("nobody")
     ended = shell("id -u; id -G", user="nobody", folder=Path("/"))
     assert ended.lines == [str(nobody.pw_uid), str(nobody.pw_gid)]
 
 
+@pytest.mark.needs("setpriv")
 def test_it_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
-    needs("setpriv")
     program = f"""if True:
         from bot.process import run
         run(["sleep", "600"], environment={{"PATH": {os.environ["PATH"]!r}, "MARK": {str(tmp_path)!r}}})

@@ -20,6 +20,8 @@ from tests.support.charts.dppctl import APPS, CHART
 from tests.support.helm import helm
 from tests.support.schemas import VERSIONS, validate
 
+pytestmark = pytest.mark.needs("helm")
+
 SYNC: dict[str, Any] = {"apps": APPS, "sync": {"environments": {"staging": "data-staging", "production": "data"}}}
 ALL: dict[str, Any] = {
     **SYNC,

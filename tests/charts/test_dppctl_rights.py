@@ -18,8 +18,8 @@ from bot.images.builders.buildkit.job import Cluster, job
 from bot.images.builders.interface import Order
 from bot.kubernetes import KubernetesClient
 from tests.support.charts.dppctl import APPS, CHART
-from tests.support.environment import needs
 from tests.support.helm import helm, kubectl
+from tests.support.needs import needs
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 
@@ -111,9 +111,9 @@ def values(installed: Installed, environments: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
+@needs("an API server", "helm")
 def installed() -> Iterator[Installed]:
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
     client = kubernetes.config.new_client_from_config(kubeconfig)
     found = Installed(kubeconfig, f"rights-{secrets.token_hex(3)}", kubernetes.client.AuthorizationV1Api(client))
     for namespace in (found.own, found.data, found.builds, found.other):

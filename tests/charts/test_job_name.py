@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.model.values import Pipeline
 from tests.support.charts.apps import DIGEST, EVERYTHING, SOURCE, bot_values
 from tests.support.charts.rendering import Object, of_kind, render, template
+
+pytestmark = pytest.mark.needs("helm")
 
 OTHER_COMMIT = SOURCE.model_copy(update={"commit": "2" * 40, "ref": "refs/tags/v1"})
 

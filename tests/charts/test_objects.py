@@ -10,6 +10,8 @@ from tests.support.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_
 from tests.support.charts.rendering import of_kind, render
 from tests.support.schemas import VERSIONS, validate
 
+pytestmark = pytest.mark.needs("helm")
+
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "everything": EVERYTHING,

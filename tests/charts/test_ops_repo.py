@@ -76,6 +76,7 @@ def test_no_word_of_the_template_is_left(ops_repo: Path) -> None:
 
 
 @pytest.mark.parametrize("major", [4, 3])
+@pytest.mark.needs("helm")
 def test_every_environment_deploys_by_plain_helm(ops_repo: Path, major: int) -> None:
     for one in (STAGING, PRODUCTION, TRIAL):
         folder = ops_repo / "environments" / one.name
@@ -93,6 +94,7 @@ def test_the_bots_values_are_as_the_tests_of_the_chart_have_them() -> None:
     assert YAML(typ="safe").load(APP.to_yaml()) == bot_values()
 
 
+@pytest.mark.needs("npm")
 def test_argo_cd_and_flux_take_the_manifests(ops_repo: Path) -> None:
     files = [*ops_repo.glob("argocd/*.yaml"), *ops_repo.glob("flux/*.yaml"), *ops_repo.glob("flux/*/release.yaml")]
     found = [one for file in files for one in documents(file)]
@@ -102,6 +104,7 @@ def test_argo_cd_and_flux_take_the_manifests(ops_repo: Path) -> None:
     validate(of_kind(found, "ConfigMap"), VERSIONS[-1:])
 
 
+@pytest.mark.needs("npm")
 def test_a_wrong_manifest_is_noticed(ops_repo: Path) -> None:
     (application,) = documents(ops_repo / "argocd" / "staging.yaml")
     application["spec"]["source"]["helm"]["valuesFiles"] = []
@@ -138,6 +141,7 @@ def test_the_commit_statuses_name_the_environment_between_slashes(ops_repo: Path
         assert provider["spec"]["commitStatusExpr"] == f"'flux/{one.name}/{one.release}'"
 
 
+@pytest.mark.needs("helm", "npm")
 def test_kustomize_names_the_values_by_their_content(ops_repo: Path) -> None:
     """So that Flux waits for the HelmRelease that has the new values."""
 

@@ -40,6 +40,7 @@ WRONG = {
 
 @pytest.mark.parametrize("major", [4, 3])
 @pytest.mark.parametrize(("values", "message"), WRONG.values(), ids=WRONG)
+@pytest.mark.needs("helm")
 def test_what_is_wrong_is_refused(tmp_path: Path, values: dict[str, Any], message: str, major: int) -> None:
     done = template(tmp_path, bot_values(), values, major=major)
     assert done.returncode != 0
@@ -47,6 +48,7 @@ def test_what_is_wrong_is_refused(tmp_path: Path, values: dict[str, Any], messag
 
 
 @pytest.mark.parametrize("major", [4, 3])
+@pytest.mark.needs("helm")
 def test_lint_passes_and_finds_what_is_wrong(tmp_path: Path, major: int) -> None:
     for content in ({}, bot_values()):
         file = tmp_path / "values.yaml"

@@ -12,10 +12,11 @@ from tests.support.docs.shell import Shell, put
 from tests.support.environment import REPOSITORY
 from tests.support.github.fake import FakeGitHub
 from tests.support.minikube import MINIKUBE
-from tests.support.stories.helm_cluster import STAGING, Cluster
+from tests.support.stories.helm_cluster import Cluster
 from tests.support.stories.person import Person
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
+from tests.support.world import STAGING
 
 
 def test_dppctls_servers(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_init_on_a_cluster(shell: Shell, kubeconfig: str, github: FakeGitHub, tm
 
 def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:
     environments = ",".join(f"{name}={where}" for name, where in cluster.namespaces.items())
-    settings = f"DPPCTL_GITHUB_URL={cluster.forge.url}\nDPPCTL_SYNC_ENVIRONMENTS={environments}\nDPPCTL_PORT=0\n"
+    settings = f"DPPCTL_GITHUB_URL={cluster.world.forge.url}\nDPPCTL_SYNC_ENVIRONMENTS={environments}\nDPPCTL_PORT=0\n"
     apps = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"
     folder = write_files(cluster.folder / "config", {"apps.yaml": apps, ".env": settings + "DPPCTL_SYNC_TOKEN=t0k3n\n"})
     shell.environment["KUBECONFIG"] = kubeconfig

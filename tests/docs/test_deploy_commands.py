@@ -4,9 +4,11 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.support.docs.pages import said_after
 from tests.support.docs.shell import Shell, is_like
-from tests.support.environment import REPOSITORY, needs
+from tests.support.environment import REPOSITORY
 from tests.support.forge import git
 from tests.support.github.app import PERMISSIONS, key_pair
 from tests.support.github.fake import FakeGitHub
@@ -20,8 +22,8 @@ UP = r"is up: http"
 ADDRESS = "https://dppctl.example.org"
 
 
+@pytest.mark.needs("sqlite3")
 def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Path) -> None:
-    needs("sqlite3")
     port = free_port()
     ann, config = person(shell, github, f"DPPCTL_PORT={port}\nDPPCTL_STORAGE_PORT=0\n")
     address = f"http://127.0.0.1:{port}"
@@ -88,6 +90,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     )
 
 
+@pytest.mark.needs("ssh", "sshd")
 def test_a_github_app_or_a_deploy_key_stands_in_for_the_machine_user(
     shell: Shell, github: FakeGitHub, tmp_path: Path
 ) -> None:

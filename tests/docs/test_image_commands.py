@@ -1,24 +1,22 @@
 """What README.md and docs/images.md say of images: buildah, a real registry, and a containers storage of the test's."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.support.builders import DOCKERFILE
 from tests.support.docs.pages import block_from
 from tests.support.docs.shell import Shell, put
-from tests.support.environment import needs
 from tests.support.forge import APP, Forge
 from tests.support.images import configure_storage
 from tests.support.registry import running_registry
 from tests.support.workloads import write_files
 
 
+@pytest.mark.needs("buildah", "runc", "skopeo", "busybox", "podman", "apt", "root")
 def test_an_image_and_where_it_goes(shell: Shell, tmp_path: Path) -> None:
-    for program in ("buildah", "runc", "skopeo", "busybox", "podman", "apt"):
-        needs(program)
-    needs("root, which builds images without further settings", os.geteuid() == 0)
     app = Forge(tmp_path).repository("ann/app")
     shutil.copy(shutil.which("busybox") or "", app.work / "busybox")
     app.push({**APP, "Dockerfile": DOCKERFILE})

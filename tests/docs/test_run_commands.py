@@ -6,19 +6,18 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from cluster.local.databases import postgres
+import pytest
+
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.docs.pages import block_from, said_after
 from tests.support.docs.shell import Shell, is_like
-from tests.support.environment import REPOSITORY, needs
+from tests.support.environment import REPOSITORY
 
 PAGE = "README.md"
 
 
+@pytest.mark.needs("sqlite3", "PostgreSQL", "pg_dump")
 def test_running_pipelines(shell: Shell, runtime: DppEnvironment, tmp_path: Path) -> None:
-    needs("sqlite3")
-    needs("initdb", postgres.binaries())
-    needs("pg_dump")
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("data", ".*"))
     shell.folder = tmp_path
     shell.types("cd examples/tz-data")

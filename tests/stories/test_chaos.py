@@ -1,4 +1,4 @@
-"""The story of `story.py`, short. `python -m benchmarks --only chaos` tells the long one."""
+"""The story of tests/support/stories/chaos.py, short. `python -m benchmarks --only chaos` tells the long one."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tests.support.stories.chaos import Story
 def test_whenever_it_is_killed_the_end_is_what_git_says(tmp_path: Path, runtime: DppEnvironment) -> None:
     assert runtime.bin.is_dir()
     story = Story(tmp_path, seed=1, longest=5.0)
-    story.tell(kills=5)
+    story.play(kills=5)
     story.check()

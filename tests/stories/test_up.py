@@ -16,32 +16,31 @@ import requests
 from cli.open_store import unseen
 from tests.support.command import Dppctl
 from tests.support.environment import processes_with
-from tests.support.forge import APP, FLOW, Forge, Repository
-from tests.support.up import APPS
+from tests.support.forge import APP, FLOW, Repository
 from tests.support.waiting import BUSY, eventually
 from tests.support.workloads import write_files
+from tests.support.world import World
 from webhooks.signature import sign
 
 
 @pytest.fixture
-def forge(tmp_path: Path) -> Forge:
-    return Forge(tmp_path)
+def world(tmp_path: Path) -> World:
+    """An app whose pipeline takes long."""
+    world = World(tmp_path)
+    slow = FLOW.replace("def flow(*_):", "def flow(*_):\n        import time; time.sleep(300)")
+    world.app.push({**APP, "rows.py": slow})
+    assert world.ops.log() == ["start"]
+    return world
 
 
 @pytest.fixture
-def app(forge: Forge) -> Repository:
-    """Its pipeline takes long."""
-    forge.repository("ann/ops").push({"README.md": ""})
-    app = forge.repository("ann/app")
-    app.push({**APP, "rows.py": FLOW.replace("def flow(*_):", "def flow(*_):\n        import time; time.sleep(300)")})
-    return app
+def app(world: World) -> Repository:
+    return world.app
 
 
 @pytest.fixture
-def config(tmp_path: Path, forge: Forge, app: Repository) -> Path:
-    assert app.log()
-    settings = f"DPPCTL_GITHUB_URL={forge.url}\nDPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_PORT=0\n"
-    return write_files(tmp_path / "config", {"apps.yaml": APPS, ".env": settings})
+def config(world: World) -> Path:
+    return world.write_config()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.forge import APP
 from tests.support.github.fake import FakeGitHub
 from tests.support.stories.github import free_port
-from tests.support.up import APPS, Up
+from tests.support.up import Up
 from tests.support.waiting import eventually
-from tests.support.workloads import write_files
+from tests.support.world import World
 
 
 def test_a_push_to_github_ends_as_rows_beside_its_commit(
@@ -23,12 +23,8 @@ def test_a_push_to_github_ends_as_rows_beside_its_commit(
     github.user("robot", "robots-token")
     port = free_port()  # chosen before, as its own URL is a setting of the receiver's
     url = f"http://127.0.0.1:{port}"
-    settings = {
-        "GITHUB_URL": github.url, "GITHUB_TOKEN": "robots-token", "WEBHOOK_SECRETS": "hush", "PORT": str(port),
-        "PUBLIC_URL": url, "STORAGE_PORT": "0",
-    }  # fmt: skip
-    lines = "".join(f"DPPCTL_{name}={value}\n" for name, value in settings.items())
-    up = Up(write_files(tmp_path / "config", {"apps.yaml": APPS, ".env": lines}))
+    world = World(tmp_path, github.forge, GITHUB_URL=github.url, GITHUB_TOKEN="robots-token")
+    up = Up(world.write_config(PORT=str(port), PUBLIC_URL=url, STORAGE_PORT="0"))
     try:
         up.address(60)
         config = {"url": f"{url}/webhooks/github", "content_type": "json", "secret": "hush"}

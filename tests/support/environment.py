@@ -1,7 +1,6 @@
 """The machine that tests run on: what it has, what runs on it."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,6 @@ def use_kubeconfig(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     """For this test KUBECONFIG names that file, also for Kubernetes' client, which looks at the variable only once."""
     monkeypatch.setenv("KUBECONFIG", file)
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", file)
-
-
-def needs(component: str, found: object = None) -> None:
-    """Skip the test unless the component is there; with DPPCTL_REQUIRE_ALL=1 its absence is a failure.
-
-    component: a command to look for on PATH, or a description when `found` says whether it is there.
-    """
-    if shutil.which(component) if found is None else found:
-        return
-    if os.environ.get("DPPCTL_REQUIRE_ALL") == "1":
-        pytest.fail(f"this machine lacks {component}, and DPPCTL_REQUIRE_ALL=1")
-    pytest.skip(f"this machine lacks {component}")
 
 
 def processes_with(text: str) -> list[int]:

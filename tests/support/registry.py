@@ -14,7 +14,6 @@ from textwrap import dedent
 
 import requests
 
-from tests.support.environment import needs
 from tests.support.token_server import BASIC, PASSWORD, USER, TokenServer
 from tests.support.waiting import eventually
 
@@ -145,7 +144,6 @@ def running_registry(
 
     With `password` it lets in USER with PASSWORD only; with `tokens` who shows one of that server's.
     """
-    needs("docker-registry")
     registry = LocalRegistry(folder)
     folder.mkdir(parents=True)
     if password:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.environment import needs
 from tests.support.serving import Reply, Request, serving
 
 USER, PASSWORD = "ann", "s3same-0pen"
@@ -68,7 +67,6 @@ class TokenServer:
 @contextmanager
 def token_server(folder: Path) -> Iterator[TokenServer]:
     """One that ends with the test."""
-    needs("openssl")
     tokens = TokenServer(folder)
     tokens.make_key()
     with serving(tokens.answer) as tokens.host:

@@ -59,11 +59,3 @@ class Up:
             if found := re.search(r"is up: (http://[\d.:]+)", line):
                 self._address = found[1]
                 self._known.set()
-
-
-APPS = """
-    apps:
-    - appRepoPath: ann/app
-      opsRepoPath: ann/ops
-      environments: [staging, production]
-"""

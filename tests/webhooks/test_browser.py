@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from bot.settings import Settings
 from bot.store.store import Store
 from cli.servers.gunicorn import Receiver as RealReceiver
-from tests.support.environment import needs
+from tests.support.needs import needs
 from tests.support.receiver import Receiver
 
 RECEIPT = {
@@ -34,8 +34,8 @@ HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=\"docume
 
 
 @pytest.fixture(scope="module")
+@needs("chromium")
 def browser() -> Iterator[Browser]:
-    needs("chromium")
     quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     arguments = [*quiet, "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:

@@ -20,6 +20,7 @@ def branch_created() -> dict[str, Any]:
     return next(one for event, one in payloads() if event == "push" and one["ref"] == "refs/heads/master")
 
 
+@pytest.mark.needs("npm")
 def test_each_is_taken_and_only_what_moves_a_branch_or_a_tag_wakes_the_bot(make_receiver: MakeReceiver) -> None:
     receiver = make_receiver(REPOSITORY)
     seen: Counter[tuple[str, str]] = Counter()
@@ -42,6 +43,7 @@ def test_each_is_taken_and_only_what_moves_a_branch_or_a_tag_wakes_the_bot(make_
     assert len(receiver.store.deliveries.newest(limit=1000)) == PAYLOADS
 
 
+@pytest.mark.needs("npm")
 def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> None:
     receiver = make_receiver(REPOSITORY)
     examples = [one for event, one in payloads() if event == "status"]
@@ -67,6 +69,7 @@ def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> N
         ("makes a tag", {"ref": "refs/tags/v1", "before": "0" * 40, "after": AFTER, "base_ref": "refs/heads/master"}),
     ],
 )
+@pytest.mark.needs("npm")
 def test_a_push_of_each_kind_is_recorded(make_receiver: MakeReceiver, kind: str, changes: dict[str, Any]) -> None:
     receiver = make_receiver(REPOSITORY)
     payload = {**branch_created(), **changes}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import needs
+from tests.support.needs import require
 from tests.support.worker import Worker
 
 Files = Callable[[Mapping[str, str]], Path]
@@ -124,7 +124,7 @@ def test_a_full_disk_is_one_line_where_the_run_needs_room_and_a_failed_pipeline_
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
     )
-    needs("the right to mount a small disk", found=mounted.returncode == 0)
+    require(mounted.returncode == 0, "the right to mount a small disk")
     try:
         (disk / "filler").write_bytes(b"x" * 4096 * 15)
         process = worker.start("run", cwd=workload({"pipeline-spec.yaml": GOOD}), TMPDIR=str(disk))

@@ -18,5 +18,5 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def story(github: FakeGitHub, tmp_path: Path) -> Iterator[GitHubStory]:
-    with github_story(github, tmp_path / "config") as story:
+    with github_story(github, tmp_path) as story:
         yield story

@@ -20,7 +20,7 @@ def app_story(github: FakeGitHub, tmp_path: Path) -> Iterator[GitHubStory]:
     file.write_text(private)
     github.app("7", public, "ann", **PERMISSIONS)
     settings = {"GITHUB_APP_ID": "7", "GITHUB_APP_KEY_FILE": str(file), "GITHUB_TOKEN": ""}
-    with github_story(github, tmp_path / "config", **settings) as story:
+    with github_story(github, tmp_path, **settings) as story:
         yield story
 
 

@@ -12,6 +12,7 @@ from bot.settings import load_settings
 from tests.support.forge import APP, git
 from tests.support.github.fake import FakeGitHub
 from tests.support.github.git_ssh import git_ssh, new_host_key, write_authorized_keys
+from tests.support.needs import needs
 from tests.support.stories.github import GitHubStory, github_story
 
 
@@ -22,11 +23,12 @@ def key_pair(folder: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
+@needs("ssh", "sshd")
 def key_story(github: FakeGitHub, tmp_path: Path) -> Iterator[GitHubStory]:
     private, public = key_pair(tmp_path)
     with git_ssh(github, tmp_path / "ssh") as url:
         settings = {"DEPLOY_KEYS": f"Ann/ops={private}", "GITHUB_SSH_URL": url, "GITHUB_HOST_KEYS": github.ssh_keys[0]}
-        with github_story(github, tmp_path / "config", **settings) as story:
+        with github_story(github, tmp_path, **settings) as story:
             give(story, public)
             yield story
 

@@ -75,6 +75,7 @@ def test_an_organizations_repository_is_its_members_to_make(github: FakeGitHub) 
     assert made.full_name == "acme/ops"
 
 
+@pytest.mark.needs("npm")
 def test_git_needs_a_token(tmp_path: Path) -> None:
     forge = Forge(tmp_path)
     with fake_github(forge) as github:

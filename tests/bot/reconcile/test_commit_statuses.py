@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.git.command import Git
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.reconcile.commit_statuses import meant
-from bot.settings import Settings
 from bot.store.deliveries import NewDelivery
-from tests.support.forge import APP, Forge
+from tests.support.forge import APP
 from tests.support.stories.bot import Story
+from tests.support.world import World
 
 OPS = RepoPath("ann/ops")
 STAGING, PRODUCTION = (Target(RepoPath("ann/app"), OPS, name) for name in ("staging", "production"))
@@ -19,11 +18,11 @@ MAPS = Target(RepoPath("ann/data", "maps"), RepoPath("ann/ops", "maps"), "stagin
 
 
 @pytest.fixture
-def story(forge: Forge, settings: Settings, bot_git: Git) -> Iterator[Story]:
-    story = Story(forge, settings.model_copy(update={"deployed_by": "commit-status"}), bot_git)
+def story(world: World) -> Iterator[Story]:
+    world.restart(DEPLOYED_BY="commit-status")
+    story = Story(world)
     yield story
     story.loop.close()
-    story.store.close()
 
 
 def status(
@@ -142,12 +141,11 @@ def test_an_ops_repo_that_is_away_is_asked_again(story: Story) -> None:
     assert story.deployments() == [("staging", "succeeded")]
 
 
-def test_without_the_setting_statuses_end_nothing(forge: Forge, settings: Settings, bot_git: Git) -> None:
-    story = Story(forge, settings, bot_git)
+def test_without_the_setting_statuses_end_nothing(world: World) -> None:
+    story = Story(world)
     sha = deployed(story)
     assert status(story, sha, "success") == "DPPCTL_DEPLOYED_BY is sync"
     assert story.deployments() == [("staging", "waiting")]
-    story.store.close()
 
 
 def test_a_push_to_the_ops_repo_wakes_sync(story: Story) -> None:

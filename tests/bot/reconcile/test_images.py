@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.git.command import Git
-from bot.settings import Settings
 from bot.store.tables import DeployRequest
 from tests.support.builders import DOCKERFILE
-from tests.support.environment import needs, processes_with
-from tests.support.forge import APP, CONFIG, Forge
+from tests.support.environment import processes_with
+from tests.support.forge import APP, CONFIG
+from tests.support.needs import needs
 from tests.support.registry import LocalRegistry
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 SECONDS = 120.0
 
@@ -43,19 +43,13 @@ class ImageStory(Story):
 
 
 @pytest.fixture
-def bot_settings(settings: Settings, registry: LocalRegistry) -> Settings:
-    for program in ("buildah", "runc", "skopeo", "busybox"):
-        needs(program)
-    return settings.replace("images", registry=f"{registry.host}/apps", builder="buildah")
-
-
-@pytest.fixture
-def images(forge: Forge, bot_settings: Settings, bot_git: Git) -> Iterator[ImageStory]:
-    story = ImageStory(forge, bot_settings, bot_git)
+@needs("buildah", "runc", "skopeo", "busybox")
+def images(world: World, registry: LocalRegistry) -> Iterator[ImageStory]:
+    world.restart(REGISTRY=f"{registry.host}/apps", BUILDER="buildah")
+    story = ImageStory(world)
     yield story
     story.loop.close()
-    story.store.close()
-    assert not processes_with(str(bot_settings.state_dir))
+    assert not processes_with(str(world.settings.state_dir))
 
 
 def test_what_staging_ran_goes_to_production_without_a_build_though_its_tag_names_something_else_now(

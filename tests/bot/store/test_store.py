@@ -22,7 +22,7 @@ from bot.store.deliveries import NewDelivery
 from bot.store.leader import Leader
 from bot.store.store import Store
 from cluster.local.databases import postgres
-from tests.support.environment import REPOSITORY, needs
+from tests.support.environment import REPOSITORY
 from tests.support.waiting import eventually
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -30,7 +30,6 @@ NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    needs("initdb", postgres.binaries())
     folder = postgres.scratch(tmp_path_factory.mktemp("postgres"))
     server = postgres.start(folder)
     yield f"postgresql+psycopg://{postgres.USER}:{server.password}@127.0.0.1:{server.port}"
@@ -38,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("PostgreSQL"))])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/bot.sqlite"

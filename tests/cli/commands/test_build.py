@@ -9,15 +9,14 @@ import pytest
 
 from tests.support.builders import DOCKERFILE
 from tests.support.command import Dppctl
-from tests.support.environment import needs
 from tests.support.forge import APP, Forge, Repository
+from tests.support.needs import needs
 from tests.support.registry import LocalRegistry, running_registry
 
 
 @pytest.fixture
+@needs("buildah", "runc", "skopeo", "busybox", "docker-registry")
 def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
-    for program in ("buildah", "runc", "skopeo", "busybox"):
-        needs(program)
     with running_registry(tmp_path / "registry") as running:
         yield running
 

@@ -5,8 +5,9 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.command import Dppctl
-from tests.support.environment import needs
 
 
 def only(tmp_path: Path, *commands: str) -> str:
@@ -37,9 +38,8 @@ def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_pat
     assert "missing  Adminer: no web pages for PostgreSQL databases; psql works. To get it: " in done.stdout
 
 
+@pytest.mark.needs("buildah", "runc")
 def test_a_builder_that_works_is_told_from_one_that_does_not(dppctl: Dppctl, tmp_path: Path) -> None:
-    needs("buildah")
-    needs("runc")
     done = dppctl("doctor", PATH=os.environ["PATH"], KUBECONFIG=str(tmp_path / "none"), DOCKER_HOST="unix:///none")
     assert re.search(r"^found    builder buildah: \d[\d.]+, isolation \w+, network \w+$", done.stdout, re.MULTILINE)
     assert "missing  builder docker (" in done.stdout

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.databases import postgres
 from cluster.local.sessions import record, supervisor
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.command import Dppctl
-from tests.support.environment import needs
 
 PIPELINES = {
     "pipeline-spec.yaml": """
@@ -158,7 +156,6 @@ def test_a_shell_in_the_worker_has_dpp_and_the_database(dppctl: Dppctl, ran: Cal
 
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
 def test_the_prompt_names_the_worker(shell: str, dppctl: Dppctl, kept: Names, tmp_path: Path) -> None:
-    needs(shell)
     worker, _ = kept
     (tmp_path / "workload" / "sub").mkdir()
     (tmp_path / ".bashrc").write_text("PS1='mine> '\nPATH=/usr/bin:/bin\n")
@@ -171,8 +168,8 @@ def test_the_prompt_names_the_worker(shell: str, dppctl: Dppctl, kept: Names, tm
     assert f"{dppctl.environment['DPPCTL_CACHE_DIR']}" in said
 
 
+@pytest.mark.needs("sqlite3")
 def test_a_database_pod_opens_its_client(dppctl: Dppctl, ran: Callable[..., Names]) -> None:
-    needs("sqlite3")
     _, db = ran()
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "ssh", db],
@@ -185,9 +182,8 @@ def test_a_database_pod_opens_its_client(dppctl: Dppctl, ran: Callable[..., Name
     assert (done.stdout, done.stderr) == ("2\n", "")
 
 
+@pytest.mark.needs("PostgreSQL", "psql")
 def test_a_postgresql_pod_opens_psql_and_takes_its_data_with_it(dppctl: Dppctl, ran: Callable[..., Names]) -> None:
-    needs("initdb", postgres.binaries())
-    needs("psql")
     _, db = ran("--db", "postgres")
     scratch = Path(json.loads((dppctl.data / "pods" / db / "pod.json").read_text())["scratch"])
     done = subprocess.run(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import Dppctl
-from tests.support.environment import needs, processes_with
+from tests.support.environment import processes_with
 from tests.support.waiting import BUSY, eventually
 from tests.support.workloads import SLEEPER
 
@@ -180,10 +180,9 @@ def _read(terminal: int) -> bytes:
         return b""  # what Linux says when the other side is closed
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_private_postgresql_takes_the_rows(dppctl: Dppctl, workload: Files) -> None:
-    from cluster.local.databases import postgres
 
-    needs("PostgreSQL's server programs", found=postgres.binaries())
     done = dppctl("run", "./members", "--db", "postgres", cwd=workload(MEMBERS))
     assert done.returncode == 0, done
     assert re.search(r"^System: PostgreSQL, Server: \S+, Username: postgres, Password: \S+", done.stdout, re.MULTILINE)

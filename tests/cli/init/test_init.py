@@ -19,7 +19,7 @@ from bot.model.registration import read_registration
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.command import init
-from tests.support.environment import REPOSITORY, needs, use_kubeconfig
+from tests.support.environment import REPOSITORY, use_kubeconfig
 from tests.support.forge import git
 from tests.support.github.fake import FakeGitHub
 from tests.support.helm import helm, kubectl
@@ -182,11 +182,11 @@ def test_no_secret_is_ever_shown(
         assert secret not in f"{caplog.text} {warned}"
 
 
+@pytest.mark.needs("an API server", "helm")
 def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(
     ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
     use_kubeconfig(monkeypatch, kubeconfig)
     name = f"init-{secrets.token_hex(4)}"
     config = ["--yes", "--namespace", name, "--url", "https://d.example.org", "--folder", str(ann.app)]

@@ -19,10 +19,10 @@ from cli.servers.health import Health
 from cli.servers.standalone import open_store
 from cluster.local.databases import postgres
 from tests.support.command import Dppctl
-from tests.support.environment import needs, processes_with
-from tests.support.forge import APP, Forge, Repository
+from tests.support.environment import processes_with
+from tests.support.forge import APP, Repository
 from tests.support.waiting import BUSY, eventually
-from tests.support.workloads import write_files
+from tests.support.world import World
 from webhooks.signature import sign
 
 APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging, production]\n"
@@ -30,22 +30,20 @@ Start = Callable[..., tuple[subprocess.Popen[str], str]]
 
 
 @pytest.fixture
-def forge(tmp_path: Path) -> Forge:
-    return Forge(tmp_path)
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, SYNC_TOKEN="t0k3n")
 
 
 @pytest.fixture
-def app(forge: Forge) -> Repository:
-    forge.repository("ann/ops").push({"README.md": ""})
-    app = forge.repository("ann/app")
-    app.push(APP)
-    return app
+def app(world: World) -> Repository:
+    assert world.ops.log() == ["start"]
+    world.app.push(APP)
+    return world.app
 
 
 @pytest.fixture
-def config(tmp_path: Path, forge: Forge) -> Path:
-    settings = f"DPPCTL_GITHUB_URL={forge.url}\nDPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_PORT=0\nDPPCTL_SYNC_TOKEN=t0k3n\n"
-    return write_files(tmp_path / "config", {"apps.yaml": APPS, ".env": settings})
+def config(world: World) -> Path:
+    return world.write_config()
 
 
 @pytest.fixture
@@ -131,8 +129,8 @@ def test_two_bots_do_not_share_a_state_and_what_is_missing_is_one_line(
         assert said in done.stderr
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_postgresql_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:
-    needs("initdb", postgres.binaries())
     folder = postgres.scratch(tmp_path)
     server = postgres.start(folder)
     url = f"postgresql+psycopg://{postgres.USER}:{server.password}@127.0.0.1:{server.port}"

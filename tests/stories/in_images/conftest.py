@@ -1,6 +1,5 @@
 """Real images in a containers storage of the tests' own."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,17 +9,15 @@ import pytest
 
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.command import Dppctl
-from tests.support.environment import needs
 from tests.support.image_registry import Registry
 from tests.support.images import Images, ensure_images
+from tests.support.needs import needs
 from tests.support.stories.machine import Machine
 
 
 @pytest.fixture(scope="session")
+@needs("podman", "buildah", "busybox", "root", "runc")
 def made_images(runtime: DppEnvironment) -> Images:
-    for component in ("podman", "buildah", "busybox"):
-        needs(component)
-    needs("root, which builds images without further settings", os.geteuid() == 0)
     return ensure_images(runtime)
 
 
@@ -35,8 +32,8 @@ def images(made_images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
+@needs("docker-registry")
 def registry(images: Images, tmp_path: Path) -> Iterator[Registry]:
-    needs("docker-registry")
     registry = Registry(tmp_path, images)
     yield registry
     registry.close()
@@ -46,7 +43,7 @@ def registry(images: Images, tmp_path: Path) -> Iterator[Registry]:
 def machine(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Machine]:
     machine = Machine(tmp_path, runtime)
     yield machine
-    machine.git.close()
+    machine.close()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.environment import needs
 from tests.support.images import Images, index_answers
+from tests.support.needs import require
 from tests.support.own_image import own_image
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
@@ -25,7 +25,7 @@ RESTRICTED = (
 
 @pytest.fixture
 def image(images: Images) -> str:
-    needs("a package index that the build can ask", index_answers(images))
+    require(index_answers(images), "a package index that the build can ask")
     return own_image(images)
 
 

@@ -2,38 +2,28 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.model.values import Values
 from bot.store.store import Store
 from tests.support.command import Dppctl
-from tests.support.environment import needs
-from tests.support.forge import APP, Forge
+from tests.support.forge import APP
 from tests.support.images import Images
 from tests.support.registry import running_registry
 from tests.support.waiting import eventually
-from tests.support.workloads import write_files
+from tests.support.world import World
 
-APPS = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"
 SECONDS = 180.0
 
 
+@pytest.mark.needs("docker-registry", "skopeo", "runc")
 def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, images: Images, tmp_path: Path) -> None:
-    for program in ("skopeo", "runc"):
-        needs(program)
-    forge = Forge(tmp_path)
-    ops, app = forge.repository("ann/ops"), forge.repository("ann/app")
-    ops.push({"README.md": ""})
+    world = World(tmp_path)
+    app, ops = world.app, world.ops
     with running_registry(tmp_path / "registry") as registry:
         base = f"{registry.host}/base/dpp:1"
         images.run("buildah", "push", "--quiet", "--tls-verify=false", images.dpp, base)
-        env = f"""
-            DPPCTL_GITHUB_URL={forge.url}
-            DPPCTL_WEBHOOK_SECRETS=hush
-            DPPCTL_PORT=0
-            DPPCTL_RESYNC_SECONDS=1
-            DPPCTL_REGISTRY={registry.host}/apps
-            DPPCTL_BUILDER=buildah
-        """
-        config = write_files(tmp_path / "config", {"apps.yaml": APPS, ".env": env})
+        config = world.write_config(RESYNC_SECONDS="1", REGISTRY=f"{registry.host}/apps", BUILDER="buildah")
         app.push({**APP, "Dockerfile": f"FROM {base}\nWORKDIR /app\nCOPY . .\nRUN echo built\n"})
         up = dppctl.start("up", "--config", str(config), PYTHONUNBUFFERED="1", **images.environment)
         try:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.local.databases import postgres
 from tests.support.command import Dppctl
-from tests.support.environment import needs, processes_with
+from tests.support.environment import processes_with
 from tests.support.images import HELLO, Images
 from tests.support.waiting import eventually
 from tests.support.workloads import SLEEPER
@@ -36,8 +35,8 @@ def test_the_folder_runs_in_the_image_as_this_user(dppctl: Dppctl, images: Image
     assert images.containers() == []
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_postgresql_server_on_this_machine_is_within_reach(dppctl: Dppctl, images: Images, workload: Files) -> None:
-    needs("PostgreSQL", postgres.binaries())
     done = dppctl("run", "--image", images.dpp, "--db", "postgres", "--env", "NAME=Ada", cwd=workload(HELLO))
     assert done.returncode == 0, done
     assert "SUCCESS, processed 1 rows" in done.stdout

@@ -9,8 +9,9 @@ from pathlib import Path
 from bot.images.default_dockerfile import default_dockerfile
 from bot.images.runtime import runtime_context
 from tests.support.command import Dppctl
-from tests.support.environment import REPOSITORY, needs
+from tests.support.environment import REPOSITORY
 from tests.support.images import HELLO, Images, index_answers
+from tests.support.needs import require
 from tests.support.workloads import write_files
 
 # The first would break dpp; overrides.txt says what it gets instead.
@@ -27,7 +28,7 @@ print(pathlib.Path.cwd())
 def test_an_app_without_a_dockerfile_is_built_and_runs(
     images: Images, dppctl: Dppctl, workload: Callable[[Mapping[str, str]], Path], tmp_path: Path
 ) -> None:
-    needs("a package index that the build can ask", index_answers(images))
+    require(index_answers(images), "a package index that the build can ask")
     context = tmp_path / "runtime"
     runtime_context(context, REPOSITORY / "cluster" / "local" / "dpp")
     runtime = images.build(

@@ -13,18 +13,15 @@ import pytest
 
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.cluster import ClusterImages, Namespace
-from tests.support.environment import needs
 from tests.support.images import ensure_images
+from tests.support.needs import needs
 from worker.zipapp_builder import build as build_worker
 
 
 @pytest.fixture(scope="session")
+@needs("a cluster", "buildah", "podman", "busybox", "helm")
 def cluster_images(runtime: DppEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterImages]:
-    needs("a cluster (KUBECONFIG is not set)", os.environ.get("KUBECONFIG"))
     registry = os.environ.get("DPPCTL_TEST_CLUSTER_REGISTRY", "")
-    needs("a registry that the cluster pulls from (DPPCTL_TEST_CLUSTER_REGISTRY is not set)", registry)
-    for command in ("buildah", "podman", "busybox"):
-        needs(command)
     folder = tmp_path_factory.mktemp("images")
     images = ensure_images(runtime)
     postgres = os.environ.get("DPPCTL_TEST_CLUSTER_POSTGRES")
@@ -39,9 +36,9 @@ def cluster_images(runtime: DppEnvironment, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+@needs("rclone")
 def rclone(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image with this machine's rclone, which needs nothing but the C library."""
-    needs("rclone")
     context = tmp_path_factory.mktemp("rclone")
     shutil.copy(str(shutil.which("rclone")), context / "rclone")
     return cluster_images.build_in(
@@ -50,6 +47,7 @@ def rclone(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
+@needs("helm")
 def namespace(cluster_images: ClusterImages, tmp_path: Path) -> Iterator[Namespace]:  # noqa: ARG001  # or there is none
     made = Namespace(f"dppctl-test-{secrets.token_hex(4)}", tmp_path)
     made.kubectl("create", "namespace", made.name)

@@ -9,13 +9,11 @@ import yaml
 
 from bot.store.tables import Deployment
 from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages
-from tests.support.environment import needs
 from tests.support.forge import CONFIG
+from tests.support.needs import require
 from tests.support.own_image import own_image
 from tests.support.stories.card import Card, dealt
 from tests.support.waiting import eventually
-
-pytestmark = pytest.mark.cluster
 
 SLOW = CODE.replace("parameters, package", "import time; time.sleep(15); parameters, package", 1)
 BROKEN = CODE.replace("spew(package,", "raise ValueError('the budget does not add up')\nspew(package,")
@@ -24,7 +22,7 @@ BROKEN = CODE.replace("spew(package,", "raise ValueError('the budget does not ad
 @pytest.fixture(scope="module")
 def card(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Card]:
     host = os.environ.get("DPPCTL_TEST_CLUSTER_HOST")
-    needs("this machine's address, as the cluster's pods reach it (DPPCTL_TEST_CLUSTER_HOST is not set)", host)
+    require(host, "DPPCTL_TEST_CLUSTER_HOST, this machine's address as the cluster's pods reach it")
     folder = tmp_path_factory.mktemp("card")
     image = cluster_images.push(own_image(cluster_images.images), "dppctl")
     with dealt(cluster_images, image, folder / "work", str(host)) as card:

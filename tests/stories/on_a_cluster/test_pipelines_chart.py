@@ -11,8 +11,6 @@ from tests.support.charts.rendering import CHART
 from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages, Namespace, selected
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.cluster
-
 SOURCE = Source(repository="ann/app", path="", ref="refs/heads/main", commit="1" * 40)
 PASS_ON = """
 from datapackage_pipelines.wrapper import ingest, spew

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.local.folders import cache_dir
-from tests.support.environment import needs
+from tests.support.needs import declared
 
 _PACKAGES = ("@kubernetes-models/argo-cd@4.0.0", "@kubernetes-models/flux-cd@4.0.0", "typescript@5.9.3")
 _OPTIONS = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext"]
@@ -39,7 +39,7 @@ def check_types(manifests: Sequence[dict[str, Any]]) -> None:
 
 
 def _installed() -> Path:
-    needs("npm")
+    declared("npm")
     folder = cache_dir() / "tests" / f"gitops-types-{_PACKAGES[0].rpartition('@')[2]}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)

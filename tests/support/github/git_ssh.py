@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.environment import needs
 from tests.support.serving import in_thread
 
 if TYPE_CHECKING:
@@ -53,8 +52,6 @@ _AS_ROOT = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && mkdir
 def git_ssh(github: "State", folder: Path) -> Iterator[str]:
     """The URL for DPPCTL_GITHUB_SSH_URL; `github.ssh_keys` are the host's keys, as /meta shows them."""
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    needs("sshd (openssh-server)", sshd)
-    needs("ssh")
     folder.mkdir()
     new_host_key(github, folder)
     (folder / "config").write_text(_CONFIG.format(folder=folder))

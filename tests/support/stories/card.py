@@ -1,5 +1,6 @@
 """dppctl's servers on a cluster, by their chart, and beside it git, and a bot that builds."""
 
+import json
 import os
 import secrets
 import subprocess
@@ -13,7 +14,6 @@ from typing import Any
 import requests
 
 from benchmarks.git_http import serve
-from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.store.store import Store
 from bot.store.tables import Deployment
@@ -21,17 +21,17 @@ from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
 from cluster.sync.helm.desired import release_name
 from tests.support.cluster import SECONDS, ClusterImages, Namespace
 from tests.support.environment import REPOSITORY
-from tests.support.forge import Forge, Repository
+from tests.support.forge import Repository
 from tests.support.waiting import eventually
+from tests.support.world import APP, OPS, World
 from webhooks.signature import sign
 
-APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
 ENVIRONMENTS = ("staging", "production")
 
 
 @dataclass(frozen=True)
 class Card:
-    """The whole of it. `push` and `tag` are a person's; the webhook goes to the receiver in the cluster."""
+    """Holds all of it. `push` and `tag` are a person's; the webhook goes to the receiver in the cluster."""
 
     servers: Namespace
     places: dict[str, Namespace]  # by environment
@@ -42,20 +42,18 @@ class Card:
     secret: str
 
     def push(self, files: dict[str, str]) -> str:
-        """To master; the commit."""
+        """Push to master; return the commit."""
         commit = self.app.push(files)
         self.deliver("refs/heads/master", commit)
         return commit
 
     def tag(self, name: str) -> None:
-        """Of the last commit."""
+        """Tag the last commit."""
         self.app.tag(name)
         self.deliver(f"refs/tags/{name}", self.app.git("rev-parse", "HEAD"))
 
     def deliver(self, ref: str, commit: str) -> None:
-        """What GitHub would send."""
-        import json
-
+        """Send what GitHub would send."""
         body = json.dumps(
             {
                 "ref": ref, "before": "0" * 40, "after": commit, "created": False, "deleted": False, "forced": False,
@@ -72,12 +70,12 @@ class Card:
         assert answer.status_code == 202, answer.text
 
     def newest(self, environment: str) -> Deployment | None:
-        """The last deployment of an environment."""
+        """Return the last deployment of an environment."""
         found = self.store.deployments.newest(1, environment=environment)
         return found[0] if found else None
 
     def ended(self, environment: str, commit: str) -> Deployment:
-        """The deployment of a commit, when it is over."""
+        """Wait until the deployment of a commit is over, and return it."""
 
         def over() -> Deployment | None:
             found = self.newest(environment)
@@ -94,32 +92,31 @@ class Card:
         return whole
 
     def release(self, environment: str) -> str:
-        """Helm's name for an environment."""
+        """Return helm's name for an environment."""
         return release_name(Target(APP, OPS, environment))
 
     def rows(self, environment: str, table: str) -> list[str]:
-        """What is in the environment's PostgreSQL pod."""
+        """Return the rows in the environment's PostgreSQL pod."""
         pod = f"{self.release(environment)}-database-0"
         select = f"select * from {table} order by 1"
         query = ["psql", "-U", "pipelines", "-d", "pipelines", "-Atc", select]
         return self.places[environment].kubectl("exec", pod, "--", *query).split()
 
     def values(self, environment: str) -> str:
-        """What the bot committed for it."""
+        """Return what the bot committed for an environment."""
         return self.ops.file(f"environments/{environment}/values.auto-updated.yaml")
 
 
 @contextmanager
 def dealt(images: ClusterImages, own_image: str, folder: Path, host: str) -> Iterator[Card]:
-    """Set up and ready. host: the address of this machine, as pods reach it."""
+    """Set everything up, and remove it at the end. host: the address of this machine, as pods reach it."""
     mark = secrets.token_hex(4)
     servers, *environments = (Namespace(f"dppctl-test-{mark}-{name}", folder) for name in ("servers", *ENVIRONMENTS))
     places = dict(zip(ENVIRONMENTS, environments, strict=True))
     for one in (servers, *environments):
         one.kubectl("create", "namespace", one.name)
-    forge = Forge(folder)
-    app, ops = forge.repository("ann/app"), forge.repository("ann/ops")
-    with serve(folder / "forge", host) as url:
+    with World(folder) as world, serve(folder / "forge", host) as url:
+        app, ops = world.app, world.ops
         try:
             _fill(ops, places, images, f"{url}/ann/ops.git")
             servers.volume("data-dppctl-database-0", images.python)
@@ -129,19 +126,14 @@ def dealt(images: ClusterImages, own_image: str, folder: Path, host: str) -> Ite
             _install(servers, places, images, own_image, url, keys)
             address = {name: _address(servers, f"dppctl-{name}") for name in ("webhooks", "sync", "database")}
             database = f"postgresql+psycopg://dppctl:{keys['database-password']}@{address['database']}:5432/dppctl"
-            store = Store(database)
-            try:
-                settings = {
-                    "DATABASE_URL": database, "GITHUB_URL": url, "WEBHOOK_SECRETS": keys["webhook-secrets"],
-                    "SYNC_TOKEN": keys["sync-token"], "SYNC_URL": f"http://{address['sync']}",
-                    "REGISTRY": f"{images.registry}/{mark}", "PLAIN_HTTP_REGISTRIES": images.registry,
-                    "BUILDER": "buildah", "PORT": "0",
-                }  # fmt: skip
-                with _bot(folder, settings):
-                    receiver = f"http://{address['webhooks']}"
-                    yield Card(servers, places, app, ops, store, receiver, keys["webhook-secrets"])
-            finally:
-                store.close()
+            world.restart(
+                DATABASE_URL=database, GITHUB_URL=url, WEBHOOK_SECRETS=keys["webhook-secrets"],
+                SYNC_TOKEN=keys["sync-token"], SYNC_URL=f"http://{address['sync']}",
+                REGISTRY=f"{images.registry}/{mark}", PLAIN_HTTP_REGISTRIES=images.registry, BUILDER="buildah",
+            )  # fmt: skip
+            with _bot(world.write_config()):
+                receiver = f"http://{address['webhooks']}"
+                yield Card(servers, places, app, ops, world.store, receiver, keys["webhook-secrets"])
         finally:
             for one in (servers, *environments):
                 one.kubectl("delete", "all", "--all", "--wait=false")
@@ -149,9 +141,7 @@ def dealt(images: ClusterImages, own_image: str, folder: Path, host: str) -> Ite
 
 
 def _fill(ops: Repository, places: dict[str, Namespace], images: ClusterImages, url: str) -> None:
-    """The ops repo, from its template, with values for this cluster."""
-    import json
-
+    """Fill the ops repo from its template, with values for this cluster."""
     found = [OpsEnvironment(name, place.name, release_name(Target(APP, OPS, name))) for name, place in places.items()]
     write_ops_repo(ops.work, found, url=url, branch="master")
     people = json.dumps(images.people(database=images.database(), kubernetes={"cronJobApiVersion": "batch/v1beta1"}))
@@ -168,7 +158,7 @@ def _install(
     url: str,
     keys: dict[str, str],
 ) -> None:
-    """charts/dppctl, with a database; its bot rests, since ours builds beside the cluster."""
+    """Install charts/dppctl with a database; its bot rests, since ours builds beside the cluster."""
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -203,6 +193,7 @@ def _install(
 
 
 def _address(servers: Namespace, service: str) -> str:
+    """Return the address of a service, or of the only pod of a service without an address."""
     pods = servers.kubectl("get", "service", service, "--output=jsonpath={.spec.clusterIP}")
     if pods != "None":
         return pods
@@ -210,20 +201,13 @@ def _address(servers: Namespace, service: str) -> str:
 
 
 @contextmanager
-def _bot(folder: Path, settings: dict[str, str]) -> Iterator[None]:
-    """`dppctl bot`, until the block's end."""
-    config = folder / "bot"
-    config.mkdir()
-    (config / "apps.yaml").write_text(
-        f"apps:\n- appRepoPath: {APP}\n  opsRepoPath: {OPS}\n  environments: [{', '.join(ENVIRONMENTS)}]\n"
-    )
+def _bot(config: Path) -> Iterator[None]:
+    """Run `dppctl bot` until the block's end."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
-    ours = {f"DPPCTL_{name}": value for name, value in settings.items()}
     with (config / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "bot", "--config", str(config)],
-            env={**clean, **ours, "PYTHONPATH": str(REPOSITORY), "DPPCTL_STATE_DIR": str(config / "state")},
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**clean, "PYTHONPATH": str(REPOSITORY)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     try:
         yield

@@ -1,4 +1,4 @@
-"""A story of pushes and tags during which `dppctl up` is killed again and again, and webhooks go astray.
+"""Pushes and tags during which `dppctl up` is killed again and again, and webhooks go astray.
 
 What must be true at the end is the same as if nothing of that had happened: the ops repo is what git says, every
 deployment ended, none is lost and none is done twice. That is seen in the rows: each deployment that succeeds adds
@@ -23,16 +23,10 @@ from typing import Any
 import requests
 
 from tests.support.environment import processes_with
-from tests.support.forge import APP, FLOW, SPEC, Forge, git
+from tests.support.forge import APP, FLOW, SPEC, git
 from tests.support.up import Up
-from tests.support.workloads import write_files
+from tests.support.world import World
 
-APPS = """
-    apps:
-    - appRepoPath: ann/app
-      opsRepoPath: ann/ops
-      environments: [staging, production]
-"""
 ROWS = 3  # of one deployment
 BAD = FLOW.replace("def flow(*_):", 'def flow(*_):\n        raise ValueError("by mistake")')
 SECONDS_TO_SETTLE = 120.0
@@ -40,28 +34,24 @@ ENDED = ("succeeded", "failed", "superseded", "refused", "skipped")
 
 
 class Story:
-    """`tell` it, then `check` it."""
+    """Has two steps: `play` it, then `check` it."""
 
     def __init__(self, folder: Path, seed: int, longest: float) -> None:
-        """`longest`: seconds between a start and the kill."""
+        """Make the repositories. longest: seconds between a start and the kill."""
         self.random = random.Random(seed)
         self.longest = longest
         self.counts: Counter[str] = Counter()
-        self.forge = Forge(folder)
-        self.app, self.ops = self.forge.repository("ann/app"), self.forge.repository("ann/ops")
-        self.ops.push({"README.md": ""})
+        world = World(folder)
+        self.app, self.ops = world.app, world.ops
         self.app.push({**APP, "pipeline-spec.yaml": SPEC + "              mode: append\n"})
-        settings = f"DPPCTL_GITHUB_URL={self.forge.url}\nDPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_PORT=0\n"
-        self.config = write_files(
-            folder / "config", {"apps.yaml": APPS, ".env": settings + "DPPCTL_RESYNC_SECONDS=10\n"}
-        )
+        self.config = world.write_config(RESYNC_SECONDS="10")
         self.state = self.config / "state"
         self.late: list[tuple[str, bytes]] = []  # deliveries that are held back
         self.last_tag: str | None = None
         self.heads = {"refs/heads/master": self.app.git("rev-parse", "HEAD")}
 
-    def tell(self, kills: int) -> None:
-        """Start, push, kill; and so on."""
+    def play(self, kills: int) -> None:
+        """Start, push and kill, so many times."""
         with self._up() as up:  # for a tag that is there at the first look is not deployed
             self._wait_until(self._is_at_rest, up, "the first commit is deployed")
         for _ in range(kills):
@@ -76,7 +66,7 @@ class Story:
             self.counts["kills"] += 1
 
     def check(self) -> None:
-        """Let it come to rest, then see what is there. Raises AssertionError."""
+        """Let it come to rest, then compare git, the store and the rows. Raises AssertionError."""
         with self._up() as up:
             self._wait_until(self._is_at_rest, up, "everything ended, and the ops repo is what git says")
         assert not processes_with(str(self.config)), "a process is left"
@@ -84,17 +74,17 @@ class Story:
         trailer = "--format=%H %(trailers:key=Dppctl-Environment,valueonly,separator=)"
         log = git(self.ops.bare, "log", "--reverse", trailer, "--grep=^Dppctl-App", "master").splitlines()
         commits = [tuple(line.split()) for line in log]
-        told = Counter(ops_commit for _, _, ops_commit, _, _ in deployments if ops_commit)
-        differ = set(told) ^ {commit for commit, _ in commits}
+        recorded = Counter(ops_commit for _, _, ops_commit, _, _ in deployments if ops_commit)
+        differ = set(recorded) ^ {commit for commit, _ in commits}
         assert not differ, f"only one of the store and the ops repo knows {differ}: {deployments} {commits}"
-        assert set(told.values()) <= {1}, "no deployment is there twice"
+        assert set(recorded.values()) <= {1}, "no deployment is there twice"
         for environment in ("staging", "production"):
             self._check_environment(environment, [commit for commit, name in commits if name == environment])
         self.counts.update(state for _, state, _, _, _ in deployments)
         self.counts["ops commits"] = len(commits)
 
     def _wait_for_an_end(self) -> None:
-        """Until pipelines have just ended, if they do: what comes then is where a kill could do most harm."""
+        """Wait until pipelines have just ended, if they do: then a kill could do most harm."""
         before, end = self._receipts(), time.monotonic() + 3 * self.longest
         while time.monotonic() < end:
             if self._receipts() - before:
@@ -108,7 +98,7 @@ class Story:
 
     def _check_environment(self, environment: str, commits: list[str]) -> None:
         sources = [self._source(commit, environment) for commit in commits]
-        again = [one for one, before in zip(sources[1:], sources, strict=False) if one == before]
+        again = [source for source, before in zip(sources[1:], sources, strict=False) if source == before]
         assert not again, f"{environment}: committed twice in a row: {again}"
         succeeded = self._rows(
             "SELECT count(*) FROM deployments WHERE state = 'succeeded' AND environment = ?", environment
@@ -137,14 +127,14 @@ class Story:
         return all(self._rows(query, name, commit)[0][0] for name, commit in wanted.items())
 
     def _source(self, ops_commit: str, environment: str) -> str:
-        """The app's commit that an environment is to run, as of a commit of the ops repo."""
+        """Return the app's commit that an environment is to run, as of a commit of the ops repo."""
         text = git(self.ops.bare, "show", f"{ops_commit}:environments/{environment}/values.auto-updated.yaml")
         found = re.search(r'commit"?: "?([0-9a-f]{40})', text)
         assert found, text
         return found[1]
 
     def _act(self, up: Up) -> None:
-        """Somebody pushes, or tags; the webhook arrives, or it does not, or later, or twice."""
+        """Push or tag; the webhook arrives, or it does not, or later, or twice."""
         if self.random.random() < 0.25 and self.heads["refs/heads/master"] not in ("", self._tagged()):
             self.last_tag = f"v0.0.{self.counts['tags'] + 1}"
             self.app.tag(self.last_tag)

@@ -15,16 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.kubernetes import KubernetesClient, Object
 from bot.model.decisions import Update
-from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
-from bot.settings import load_settings
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.helm import Helm
@@ -33,12 +30,9 @@ from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import newest
 from cluster.sync.helm.sync import HelmSync, Rules
 from cluster.sync.repositories import Repositories
-from tests.support.forge import Forge
 from tests.support.helm import helm
 from tests.support.waiting import eventually
-
-APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
-STAGING, PRODUCTION = (Target(APP, OPS, name) for name in ("staging", "production"))
+from tests.support.world import PRODUCTION, STAGING, World
 
 CHART = {
     "chart/Chart.yaml": "apiVersion: v2\nname: small\nversion: 0.1.0\n",
@@ -98,17 +92,14 @@ CHART = {
 
 
 class Cluster:
-    """What a test says to it reads as what people, kubelets and the clock do."""
+    """Has methods for what people, kubelets and the clock do; `close` it at the end."""
 
     def __init__(self, folder: Path, kubeconfig: str, *, major: int = 4) -> None:
         os.environ["KUBECONFIG"] = kubeconfig  # helm's and ours; the fixture puts it back
         self.folder = folder
-        self.forge = Forge(folder)
-        self.ops = self.forge.repository("ann/ops")
+        self.world = World(folder, receives=False, SYNC_TOKEN="s3cret")
+        self.ops = self.world.ops
         self.ops.push(CHART)
-        settings = {"DPPCTL_GITHUB_URL": self.forge.url, "DPPCTL_SYNC_TOKEN": "s3cret"}
-        self.settings = load_settings(folder, settings, receives=False)
-        self.git = Git(self.settings)
         self.api = KubernetesClient()
         name = f"sync-{secrets.token_hex(4)}"
         self.namespaces = {"staging": f"{name}-s", "production": f"{name}-p"}
@@ -116,14 +107,14 @@ class Cluster:
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.events: list[SyncEvent] = []
         self.helm = Helm(str(helm(major)), folder / "helm", 20, ["s3cret"])
-        self._writer = OpsRepo(self.git, self.settings.github.repository_url("ann/ops"), folder / "writer")
+        self._writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
         self.sync = self.start()
 
     def start(self, *, limits: JobLimits = JobLimits(), repair: bool = True, **rules: Any) -> HelmSync:  # noqa: B008
-        """Sync as after a start of the program."""
+        """Make a sync, as after a start of the program."""
         charts = self.folder / "charts" / secrets.token_hex(4)
         charts.mkdir(parents=True)
-        mirror = Mirror(self.git, self.settings.github.repository_url("ann/ops"), self.folder / "mirror")
+        mirror = Mirror(self.world.git, self.world.settings.github.repository_url("ann/ops"), self.folder / "mirror")
         means = SyncContext(
             api=self.api,
             helm=self.helm,
@@ -140,12 +131,18 @@ class Cluster:
         self.sync = HelmSync(means, targets, self.namespaces, given, threading.Event())
         return self.sync
 
+    def close(self) -> None:
+        """End helm, and close what it opened."""
+        self.helm.close()
+        self.world.close()
+
     def report(self, event: SyncEvent) -> None:
+        """Keep what sync reports."""
         self.events.append(event)
 
     @contextmanager
     def running(self) -> Iterator[HelmSync]:
-        """Sync in a thread, as in the program; it looks each time somebody commits, and twice a second."""
+        """Run sync in a thread, as in the program; it looks each time somebody commits, and twice a second."""
         ended = threading.Event()
 
         def wake() -> None:
@@ -172,7 +169,7 @@ class Cluster:
         target: Target = STAGING,
         people: Mapping[str, object] | None = None,
     ) -> str:
-        """The bot commits that this is to run, and perhaps people their own values; the source's commit."""
+        """Commit as the bot that this is to run, and as people their values; return the source's commit."""
         commit = secrets.token_hex(20)
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(Pipeline(id=name) for name in pipelines)
@@ -183,7 +180,7 @@ class Cluster:
         return commit
 
     def people_say(self, values: Mapping[str, object], target: Target = STAGING) -> None:
-        """Somebody writes values.yaml."""
+        """Write values.yaml, as people do."""
         self.ops.pull()
         self.ops.push({f"environments/{target.environment}/values.yaml": json.dumps(dict(values)) + "\n"})
 
@@ -210,31 +207,31 @@ class Cluster:
         eventually(is_so, f"{target.environment} is {phase}")
 
     def phases(self, target: Target = STAGING) -> list[str]:
-        """What was reported, without progress."""
-        mine = [event.phase for event in self.events if event.environment == target.environment]
-        return [phase for phase in mine if phase != "progress"]
+        """Return the reported phases, without progress."""
+        phases = [event.phase for event in self.events if event.environment == target.environment]
+        return [phase for phase in phases if phase != "progress"]
 
     def last(self, target: Target = STAGING) -> SyncEvent:
         return [event for event in self.events if event.environment == target.environment][-1]
 
     def objects(self, kind: str, target: Target = STAGING) -> list[Object]:
-        """All of a kind (`jobs`, `pods`, `configmaps`) in the environment's namespace."""
+        """Return all of a kind (`jobs`, `pods`, `configmaps`) in the environment's namespace."""
         base = {"jobs": "/apis/batch/v1", "deployments": "/apis/apps/v1"}.get(kind, "/api/v1")
         return self.api.list(f"{base}/namespaces/{self.namespaces[target.environment]}/{kind}")
 
     def text(self, target: Target = STAGING) -> str:
-        """What the release's ConfigMap says now."""
+        """Return what the release's ConfigMap says now."""
         found = self.api.get(self.path("configmaps", "-text", target))
         return str(found["data"]["text"]) if found else ""
 
     def path(self, kind: str, suffix: str, target: Target = STAGING) -> str:
-        """Of one of the release's objects."""
+        """Return the API's path of an object of the release."""
         place = self.sync.places[target]
         base = "/apis/apps/v1" if kind == "deployments" else "/api/v1"
         return f"{base}/namespaces/{place.namespace}/{kind}/{place.release}{suffix}"
 
     def job(self, target: Target = STAGING) -> Object:
-        """The newest one that has not ended; waits for it, and for its pod."""
+        """Wait for a Job that has not ended, and for its pod; return the newest."""
 
         def found() -> Object | None:
             running = [one for one in self.objects("jobs", target) if not (one.get("status") or {}).get("conditions")]
@@ -245,14 +242,14 @@ class Cluster:
         return eventually(found, "there is a Job that runs") or {}
 
     def pod_says(self, status: Mapping[str, Any], target: Target = STAGING) -> None:
-        """The kubelet writes the status of the Job's pod."""
+        """Write the status of the Job's pod, as the kubelet does."""
         name = self.job(target)["metadata"]["name"]
         [pod] = [one for one in self.objects("pods", target) if one["metadata"]["labels"].get("job-name") == name]
         path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
         self.api.patch(path, {"status": dict(status)})
 
     def job_ends(self, receipt: Mapping[str, Any] | None = None, target: Target = STAGING, **container: Any) -> None:
-        """The Job's pod ends with this receipt, or as `container` says (exitCode, reason, message)."""
+        """End the Job's pod with this receipt, or as `container` says (exitCode, reason, message)."""
         ok = receipt is not None and receipt["status"] == "succeeded"
         message = json.dumps(receipt) if receipt else ""
         ended = {"exitCode": 0 if ok else 1, "reason": "Completed" if ok else "Error", "message": message, **container}
@@ -266,12 +263,12 @@ class Cluster:
 
 
 def receipt(status: str = "succeeded", rows: int = 3, error: str | None = None) -> dict[str, Any]:
-    """What a worker leaves."""
+    """Return a receipt as a worker leaves it."""
     now = datetime.now(UTC).isoformat()
     one = {"id": "./one", "status": status, "rows": rows, "error": error}
     return {"status": status, "pipelines": [one], "source": None, "image": None, "started": now, "ended": now}
 
 
 def wait_a_moment() -> None:
-    """For what must not happen: as long as it took when it did."""
+    """Wait for what must not happen, as long as it took when it did."""
     time.sleep(2)

@@ -1,4 +1,4 @@
-"""An app, an ops repo with a hand that writes values, and sync beside them."""
+"""An app, an ops repo in which a test writes values, and sync on this machine beside them."""
 
 import sqlite3
 import threading
@@ -8,26 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.model.decisions import Update
-from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
-from bot.settings import load_settings
 from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sync import LocalSync
 from tests.support.environment import processes_with
-from tests.support.forge import APP, FLOW, SPEC, Forge
+from tests.support.forge import APP, FLOW, SPEC
 from tests.support.waiting import eventually
+from tests.support.world import PRODUCTION, STAGING, World
 from worker.zipapp_builder import build
-
-APP_PATH, OPS_PATH = RepoPath("ann/app"), RepoPath("ann/ops")
-STAGING, PRODUCTION = (Target(APP_PATH, OPS_PATH, name) for name in ("staging", "production"))
 
 # Each run adds its rows to those that are there: so a run too many, or one too few, is seen.
 APPENDING = {**APP, "pipeline-spec.yaml": SPEC + "              mode: append\n"}
@@ -46,35 +41,34 @@ PUBLISHING = {
 
 
 def waiting_for(file: Path, run: str = FLOW) -> dict[str, str]:
-    """A flow that goes on once that file is there."""
+    """Return a flow that goes on once that file exists."""
     wait = f"import os, time\n        while not os.path.exists({str(file)!r}):\n            time.sleep(0.02)"
     return {"rows.py": run.replace("def flow(*_):", f"def flow(*_):\n        {wait}")}
 
 
 class Machine:
-    """What a test says to it reads as what people do."""
+    """Has methods for what people do; `close` it at the end."""
 
     def __init__(self, folder: Path, runtime: DppEnvironment) -> None:
-        self.forge = Forge(folder)
-        self.app, self.ops = self.forge.repository("ann/app"), self.forge.repository("ann/ops")
-        self.settings = load_settings(
-            folder, {"DPPCTL_GITHUB_URL": self.forge.url, "DPPCTL_WEBHOOK_SECRETS": "x", "DPPCTL_SYNC_TOKEN": "s3cret"}
-        )
-        self.git = Git(self.settings)
+        self.world = World(folder, SYNC_TOKEN="s3cret")
+        self.app, self.ops = self.world.app, self.world.ops
         self.runtime = runtime
         self.events: list[SyncEvent] = []
         self.now = datetime(2026, 1, 1, tzinfo=UTC)  # what schedules take for the time
-        self._writer = OpsRepo(self.git, self.settings.github.repository_url("ann/ops"), folder / "writer")
+        self._writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
         build(folder / "worker.pyz")
         self.folder = folder
         self.sync = self.start()
 
     def start(self, concurrency: int = 2, **other: Any) -> LocalSync:
-        """Sync as after a start of the program."""
-        urls = {name: self.settings.github.repository_url(name) for name in ("ann/app", "ann/ops")}
+        """Make a sync, as after a start of the program."""
+        git, urls = (
+            self.world.git,
+            {name: self.world.settings.github.repository_url(name) for name in ("ann/app", "ann/ops")},
+        )
         ours = {
             "targets": frozenset({STAGING, PRODUCTION}),
-            "repositories": {name: Mirror(self.git, url, self.folder / "sync" / name) for name, url in urls.items()},
+            "repositories": {name: Mirror(git, url, self.folder / "sync" / name) for name, url in urls.items()},
             "environments": self.folder / "environments",
             "zipapp": self.folder / "worker.pyz",
             "runtime": lambda _requirements, _stop: self.runtime,
@@ -88,7 +82,7 @@ class Machine:
 
     @contextmanager
     def running(self) -> Iterator[LocalSync]:
-        """Sync in its thread, as in the program."""
+        """Run sync in its thread, as in the program."""
         thread = threading.Thread(target=self.sync.run)
         thread.start()
         try:
@@ -107,7 +101,7 @@ class Machine:
         targets: tuple[Target, ...] = (STAGING,),
         image: str | None = None,
     ) -> str:
-        """Push the app and say in the ops repo that this is what environments run; the app's commit."""
+        """Push the app, say in the ops repo that environments are to run it, and return the app's commit."""
         commit = self.app.push(files)
         self.say_commit(commit, *pipelines, repository=repository, targets=targets, image=image)
         return commit
@@ -120,26 +114,32 @@ class Machine:
         targets: tuple[Target, ...] = (STAGING,),
         image: str | None = None,
     ) -> None:
-        """The same of a commit that is there."""
+        """Say the same of a commit that was pushed before."""
         source = Source(repository=repository, path="", ref="refs/heads/master", commit=commit)
-        chosen = tuple(one if isinstance(one, Pipeline) else Pipeline(id=one) for one in pipelines or ["./one"])
+        chosen = tuple(given if isinstance(given, Pipeline) else Pipeline(id=given) for given in pipelines or ["./one"])
         values = Values(image=image, source=source, pipelines=chosen)
         self._writer.write([Update(target, values) for target in targets])
 
     def environment(self, target: Target = STAGING) -> LocalEnvironment:
+        """Return the environment as sync sees it."""
         return LocalEnvironment(environment_folder(self.folder / "environments", target))
 
     def numbers(self, target: Target = STAGING) -> list[int]:
-        """What the pipeline wrote into the environment's database."""
+        """Return what the pipeline wrote into the environment's database."""
         current = self.environment(target).current()
         assert current
         with closing(sqlite3.connect(current.database)) as connection:
             return [number for (number,) in connection.execute("SELECT number FROM numbers ORDER BY 1")]
 
     def phases(self, target: Target = STAGING) -> list[str]:
-        """What was reported, without the progress, of which the clock decides how often."""
-        mine = [event.phase for event in self.events if event.environment == target.environment]
-        return [phase for phase in mine if phase != "progress"]
+        """Return the reported phases, without progress, of which the clock decides how often."""
+        phases = [event.phase for event in self.events if event.environment == target.environment]
+        return [phase for phase in phases if phase != "progress"]
+
+    def close(self) -> None:
+        """Close what it opened."""
+        self.world.close()
 
     def processes(self) -> list[int]:
+        """Return the processes that work in its environments."""
         return processes_with(str(self.folder / "environments"))

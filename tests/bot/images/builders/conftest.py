@@ -9,22 +9,21 @@ import pytest
 from bot.images.builders.buildah.builder import Buildah
 from bot.images.builders.interface import Order
 from tests.support.builders import App, free_port
-from tests.support.environment import needs
+from tests.support.needs import needs
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.workloads import write_files
 
 
 @pytest.fixture(scope="session")
+@needs("skopeo", "docker-registry")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
-    needs("skopeo")
     with running_registry(tmp_path_factory.mktemp("registry") / "registry") as started:
         yield started
 
 
 @pytest.fixture(scope="session")
+@needs("buildah", "runc")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    needs("buildah")
-    needs("runc")
     return tmp_path_factory.mktemp("buildah")
 
 
@@ -34,9 +33,9 @@ def buildah(state: Path) -> Buildah:
 
 
 @pytest.fixture
+@needs("busybox")
 def app(tmp_path: Path) -> App:
     """`app(dockerfile, files, destination=…)`: an order for an app with these files and busybox."""
-    needs("busybox")
 
     def make(dockerfile: str, files: Mapping[str, str] | None = None, **more: object) -> Order:
         context = tmp_path / "app"

@@ -11,7 +11,6 @@ import pytest
 from bot.images.registry.client import Registry
 from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
 from bot.model.image_reference import Reference
-from tests.support.environment import needs
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.token_server import BASIC, PASSWORD, token_server
 
@@ -20,8 +19,8 @@ def image(registry: LocalRegistry, name: str = "ann/app:1") -> Reference:
     return Reference.parse(f"{registry.host}/{name}")
 
 
+@pytest.mark.needs("skopeo")
 def test_the_digest_is_the_one_that_skopeo_finds(registry: LocalRegistry) -> None:
-    needs("skopeo")
     pushed = registry.push("ann/app:1")
     index = registry.push_index("ann/app:2", {"amd64": {}, "arm64": {"a": "b"}})
     for name, digest in {"ann/app:1": pushed, "ann/app:2": index}.items():
@@ -68,6 +67,7 @@ def test_labels_are_those_of_the_image_for_this_machine(registry: LocalRegistry)
         client.labels(image(registry, "ann/app:5"))
 
 
+@pytest.mark.needs("docker-registry")
 def test_the_password_of_the_file_opens_a_registry_and_only_that(tmp_path: Path) -> None:
     with running_registry(tmp_path / "registry", password=True) as registry:
         digest = registry.push("ann/app:1")
@@ -84,6 +84,7 @@ def test_the_password_of_the_file_opens_a_registry_and_only_that(tmp_path: Path)
             Registry().digest(image(registry))
 
 
+@pytest.mark.needs("docker-registry")
 def test_a_password_that_is_changed_while_the_client_lives_is_used(tmp_path: Path) -> None:
     with running_registry(tmp_path / "registry", password=True) as registry:
         digest = registry.push("ann/app:1")
@@ -96,6 +97,7 @@ def test_a_password_that_is_changed_while_the_client_lives_is_used(tmp_path: Pat
         assert client.digest(image(registry)) == digest
 
 
+@pytest.mark.needs("docker-registry", "openssl")
 def test_a_token_is_got_once_and_used_by_all_threads_until_it_expires(tmp_path: Path) -> None:
     with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
         digest = registry.push("ann/app:1", {"commit": "abc"})
@@ -112,6 +114,7 @@ def test_a_token_is_got_once_and_used_by_all_threads_until_it_expires(tmp_path: 
         assert len(tokens.asked) == 3
 
 
+@pytest.mark.needs("docker-registry", "openssl")
 def test_a_token_for_one_repository_is_not_shown_for_another(tmp_path: Path) -> None:
     with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
         client = Registry(registry.auth_file)
@@ -120,6 +123,7 @@ def test_a_token_for_one_repository_is_not_shown_for_another(tmp_path: Path) -> 
         assert asked == [["repository:ann/app:pull"], ["repository:ann/b:pull"]]
 
 
+@pytest.mark.needs("docker-registry", "openssl")
 def test_a_token_server_says_no_in_one_line(tmp_path: Path) -> None:
     with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
         wrong = registry.auth_file_with("wr0ng")

@@ -17,7 +17,6 @@ from bot.images.registry.client import Registry
 from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
 from bot.images.registry.transport import Transport
 from bot.model.image_reference import Reference
-from tests.support.environment import needs
 from tests.support.serving import Reply, Request, serving
 from tests.support.token_server import BASIC, PASSWORD, USER
 
@@ -69,8 +68,8 @@ def test_a_registry_without_tls_that_is_asked_with_tls_is_away_with_a_hint() -> 
         Transport(frozenset(), 10)("GET", f"https://{host}/v2/", {}, {})
 
 
+@pytest.mark.needs("openssl")
 def test_a_registry_of_ones_own_authority_is_known_by_its_file_and_only_that_one(tmp_path: Path) -> None:
-    needs("openssl")
     key, certificate, both = (tmp_path / name for name in ("key", "ca.crt", "both"))
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=ours", "-days", "2"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]

@@ -21,11 +21,12 @@ from cli.errors import InputError
 from cli.init.command import init
 from cli.init.secret_stores import EnvFile
 from cli.init.steps.deploy_key import VARIABLE, public_half
-from tests.support.environment import REPOSITORY, needs, use_kubeconfig
+from tests.support.environment import REPOSITORY, use_kubeconfig
 from tests.support.forge import git
 from tests.support.github.fake import FakeGitHub
 from tests.support.github.git_ssh import git_ssh, new_host_key
 from tests.support.helm import helm, kubectl
+from tests.support.needs import needs
 from tests.support.stories.person import Person
 
 FLAGS = ("--deploy-key", "--yes", "--ops-repo", "ann/ops", "--url", "https://d.example.org", "--user", "dppctl",
@@ -33,6 +34,7 @@ FLAGS = ("--deploy-key", "--yes", "--ops-repo", "ann/ops", "--url", "https://d.e
 
 
 @pytest.fixture
+@needs("ssh", "sshd")
 def ann(github: FakeGitHub, tmp_path: Path) -> Iterator[Person]:
     with git_ssh(github, tmp_path / "ssh") as url:
         ann = Person(github, tmp_path)
@@ -149,6 +151,7 @@ def test_who_may_not_manage_keys_is_told(ann: Person, github: FakeGitHub) -> Non
     )
 
 
+@pytest.mark.needs("ssh")
 def test_a_key_of_somebodys_own_must_have_no_passphrase(tmp_path: Path) -> None:
     new = ["ssh-keygen", "-q", "-t", "ed25519", "-f", str(tmp_path / "key"), "-N"]
     subprocess.run([*new, "a passphrase"], check=True)
@@ -169,11 +172,11 @@ def test_a_host_with_another_key_is_told(ann: Person, github: FakeGitHub, tmp_pa
     )
 
 
+@pytest.mark.needs("an API server", "helm")
 def test_on_a_cluster_the_key_is_in_the_secret_and_the_chart_gets_the_host_keys(
     ann: Person, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
     use_kubeconfig(monkeypatch, kubeconfig)
     name = f"init-{secrets.token_hex(4)}"
     config = ["--folder", str(ann.app), "--config", str(ann.config), "--namespace", name, *FLAGS]

@@ -10,7 +10,6 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.local.databases import database, postgres
-from tests.support.environment import needs
 from tests.support.sessions import StartRun
 
 PYTHON = Path(sys.executable)
@@ -118,8 +117,8 @@ def test_sqlite_does_without_sqlalchemy() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_private_server_refuses_another_password(start_run: StartRun, tmp_path: Path) -> None:
-    needs("initdb", postgres.binaries())
     _, _, kept = start_run("postgres")
     check(kept.database.engine, tmp_path)
     with pytest.raises(ClusterError, match=r'refuses: .*password authentication failed for user "postgres"'):
@@ -133,8 +132,8 @@ def test_postgres_without_its_binaries_is_refused_with_what_to_do(monkeypatch: p
         database.parse_database("postgres")
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_folder_that_postgresql_cannot_use_is_one_line(tmp_path: Path) -> None:
-    needs("initdb", postgres.binaries())
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "file").touch()
     tmp_path.chmod(0o755)

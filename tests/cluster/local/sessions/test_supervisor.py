@@ -16,10 +16,9 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.local import processes
-from cluster.local.databases import postgres, web_ui
+from cluster.local.databases import postgres
 from cluster.local.sessions import record, supervisor
 from cluster.local.sessions.record import Session
-from tests.support.environment import needs
 from tests.support.sessions import StartRun
 from tests.support.waiting import BUSY, eventually
 
@@ -111,8 +110,8 @@ def test_the_pods_of_a_killed_command_are_kept_and_then_go_away(data: Path) -> N
     eventually(lambda: not names(), "the pods are gone")
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_the_keeper_ends_on_a_signal_with_all_it_started(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
     _, db, _ = start_run("postgres")
     began = time.monotonic()
     processes.send(db.keeper, signal.SIGTERM)
@@ -124,8 +123,8 @@ def test_the_keeper_ends_on_a_signal_with_all_it_started(start_run: StartRun) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a child learns of its parent's death on Linux only")
+@pytest.mark.needs("PostgreSQL")
 def test_a_keeper_that_is_killed_leaves_no_server_and_no_data_behind(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
     _, db, kept = start_run("postgres")
     kept.release()
     assert db.children
@@ -168,8 +167,8 @@ def test_stopping_works_when_the_keeper_does_not_answer(start_run: StartRun, mon
     assert worker.name not in names()
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_private_server_keeps_its_password_to_itself(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
     _, db, kept = start_run("postgres")
     database = kept.database
     with psycopg.connect(database.engine) as connection:
@@ -187,26 +186,23 @@ def test_a_private_server_keeps_its_password_to_itself(start_run: StartRun) -> N
         psycopg.connect(f"postgresql://postgres@{database.server}/postgres")
 
 
+@pytest.mark.needs("PostgreSQL", "ss")
 def test_a_private_server_listens_on_this_machine_only(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
-    needs("ss")
     _, _, kept = start_run("postgres")
     port = kept.database.server.partition(":")[2]
     listening = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
     assert [line.split()[3] for line in listening.splitlines()] == [f"127.0.0.1:{port}"]
 
 
+@pytest.mark.needs("PostgreSQL", "psql")
 def test_the_printed_psql_command_opens_the_database(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
-    needs("psql")
     _, _, kept = start_run("postgres")
     done = subprocess.run(f"{kept.database.client} -Atc 'SELECT 6 * 7'", shell=True, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("42", "")
 
 
+@pytest.mark.needs("PostgreSQL", "Adminer")
 def test_adminer_asks_for_the_password_only(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
-    needs("PHP with Adminer", web_ui.adminer())
     _, _, kept = start_run("postgres")
     assert kept.database.web_ui
     page = get(kept.database.web_ui)[1]
@@ -216,8 +212,8 @@ def test_adminer_asks_for_the_password_only(start_run: StartRun) -> None:
     assert kept.database.describe()[0] == f"DB Web UI is available at {kept.database.web_ui}"
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_without_adminer_the_psql_command_is_told(start_run: StartRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs("initdb", postgres.binaries())
     folder = postgres.binaries()
     monkeypatch.setenv("PATH", str(folder))
     _, _, kept = start_run("postgres")
@@ -225,8 +221,8 @@ def test_without_adminer_the_psql_command_is_told(start_run: StartRun, monkeypat
     assert kept.database.describe()[0] == f"Open the DB with: {kept.database.client}"
 
 
+@pytest.mark.needs("PostgreSQL")
 def test_a_pod_whose_server_dies_goes_away(start_run: StartRun) -> None:
-    needs("initdb", postgres.binaries())
     worker, db, kept = start_run("postgres")
     kept.release()
     processes.send(db.children[0], signal.SIGQUIT)

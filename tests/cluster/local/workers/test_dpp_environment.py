@@ -33,6 +33,7 @@ def start(cache: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
+@pytest.mark.needs("dpp")
 def test_it_is_made_once_even_by_two_at_once_and_again_when_the_cache_is_gone(tmp_path: Path) -> None:
     both = [start(tmp_path), start(tmp_path)]
     told = [process.communicate(timeout=300)[0].splitlines() for process in both]
@@ -54,6 +55,7 @@ def test_it_is_made_once_even_by_two_at_once_and_again_when_the_cache_is_gone(tm
     assert "Set up in" in said[-1]
 
 
+@pytest.mark.needs("dpp")
 def test_one_that_was_killed_half_made_is_made_anew(tmp_path: Path) -> None:
     process = start(tmp_path)
     eventually(lambda: list(tmp_path.glob("runtimes/*/bin/python")), "the environment is half made")
@@ -66,6 +68,7 @@ def test_one_that_was_killed_half_made_is_made_anew(tmp_path: Path) -> None:
     assert folders == [made.folder], "the half made one is gone"
 
 
+@pytest.mark.needs("dpp")
 def test_a_requirement_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("dppctl-has-no-such-package==1.2.3\n")

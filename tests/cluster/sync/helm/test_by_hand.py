@@ -5,8 +5,9 @@ import gzip
 import json
 
 from cluster.sync.helm import records, releases
-from tests.support.stories.helm_cluster import STAGING, Cluster, receipt, wait_a_moment
+from tests.support.stories.helm_cluster import Cluster, receipt, wait_a_moment
 from tests.support.waiting import eventually
+from tests.support.world import STAGING
 
 
 def set_status(cluster: Cluster, status: str) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.stories.helm_cluster import PRODUCTION, STAGING, Cluster, receipt, wait_a_moment
+from tests.support.stories.helm_cluster import Cluster, receipt, wait_a_moment
 from tests.support.waiting import eventually
+from tests.support.world import PRODUCTION, STAGING
 
 
 def test_what_the_bot_commits_is_deployed_and_its_receipt_reported(cluster: Cluster) -> None:

@@ -11,9 +11,10 @@ from cluster.sync.helm.helm import Helm, HelmAwayError, HelmBusyError, HelmError
 from cluster.sync.helm.releases import manifest, newest
 from tests.support.environment import processes_with
 from tests.support.helm import helm
-from tests.support.stories.helm_cluster import STAGING, Cluster, receipt
+from tests.support.stories.helm_cluster import Cluster, receipt
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
+from tests.support.world import STAGING
 
 
 def a_program(folder: Path, script: str) -> str:
@@ -63,6 +64,7 @@ def test_output_that_cannot_be_read_is_no_failure_of_the_deployment(tmp_path: Pa
 
 
 @pytest.mark.parametrize("major", [3, 4])
+@pytest.mark.needs("helm")
 def test_helm_says_what_it_deployed(tmp_path: Path, kubeconfig: str, major: int) -> None:
     cluster = Cluster(tmp_path, kubeconfig, major=major)
     hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n"
@@ -77,6 +79,7 @@ def test_helm_says_what_it_deployed(tmp_path: Path, kubeconfig: str, major: int)
     assert (tmp_path / "helm" / "kube").is_dir()  # what it knows of the API, for the next one
 
 
+@pytest.mark.needs("helm")
 def test_a_cluster_that_is_away_is_no_failure_of_the_deployment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +102,7 @@ def test_stop_ends_all_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     eventually(lambda: not processes_with(mark), "its processes are gone")
 
 
+@pytest.mark.needs("helm")
 def test_helm_3_deploys_repairs_and_rolls_back_as_helm_4_does(tmp_path: Path, kubeconfig: str) -> None:
     cluster = Cluster(tmp_path, kubeconfig, major=3)
     cluster.say("one", people={"text": "first"})

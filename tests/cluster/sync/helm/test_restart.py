@@ -6,8 +6,9 @@ from bot.model.reports import SyncEvent
 from cluster.errors import ClusterError
 from cluster.sync.helm import records
 from tests.support.pod_log import Log
-from tests.support.stories.helm_cluster import STAGING, Cluster, receipt
+from tests.support.stories.helm_cluster import Cluster, receipt
 from tests.support.waiting import eventually
+from tests.support.world import STAGING
 
 RUNNING = {
     "phase": "Running",

@@ -41,7 +41,7 @@ def test_the_command_shows_what_would_change_and_then_does_it(cluster: Cluster, 
         {"apps.yaml": "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"},
     )
     settings = {
-        "DPPCTL_GITHUB_URL": cluster.forge.url,
+        "DPPCTL_GITHUB_URL": cluster.world.forge.url,
         "DPPCTL_SYNC_ENVIRONMENTS": ",".join(f"{name}={where}" for name, where in cluster.namespaces.items()),
         "KUBECONFIG": os.environ["KUBECONFIG"],
         "PATH": f"{helm().parent}{os.pathsep}{os.environ['PATH']}",

@@ -13,4 +13,4 @@ from tests.support.stories.machine import Machine
 def machine(tmp_path: Path, runtime: DppEnvironment) -> Iterator[Machine]:
     machine = Machine(tmp_path, runtime)
     yield machine
-    machine.git.close()
+    machine.close()

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.forge import APP
-from tests.support.stories.machine import APPENDING, PRODUCTION, STAGING, Machine, waiting_for
+from tests.support.stories.machine import APPENDING, Machine, waiting_for
 from tests.support.waiting import eventually
+from tests.support.world import PRODUCTION, STAGING
 
 BOTH = (STAGING, PRODUCTION)
 

@@ -9,8 +9,9 @@ from structlog.typing import EventDict
 from bot.model.values import Pipeline
 from cluster.sync.local.schedules import Schedules
 from tests.support.forge import APP, FLOW
-from tests.support.stories.machine import APPENDING, FAILING, PUBLISHING, STAGING, Machine, waiting_for
+from tests.support.stories.machine import APPENDING, FAILING, PUBLISHING, Machine, waiting_for
 from tests.support.waiting import eventually
+from tests.support.world import STAGING
 
 HOURLY = Pipeline(id="./one", schedule="0 * * * *")
 

@@ -9,7 +9,8 @@ import requests
 from cluster.errors import ClusterError
 from cluster.sync.local.storage_server import Storages
 from tests.support.forge import APP
-from tests.support.stories.machine import FAILING, PRODUCTION, PUBLISHING, STAGING, Machine
+from tests.support.stories.machine import FAILING, PUBLISHING, Machine
+from tests.support.world import PRODUCTION, STAGING
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from structlog.typing import EventDict
 
 from cluster.sync.local import sync as local_sync
 from tests.support.forge import APP, FLOW
-from tests.support.stories.machine import FAILING, PUBLISHING, STAGING, Machine
+from tests.support.stories.machine import FAILING, PUBLISHING, Machine
 from tests.support.waiting import eventually
+from tests.support.world import STAGING
 
 
 def test_what_the_ops_repo_says_runs_and_its_receipt_is_reported(machine: Machine) -> None:

@@ -11,6 +11,7 @@ from bot.images.builders.buildah.failures import failure
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
 from bot.process import Ended
 from tests.support.builders import BUSYBOX, App, built, free_port
+from tests.support.needs import needs
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.token_server import PASSWORD
 
@@ -89,6 +90,7 @@ def test_a_secret_that_is_not_there_puts_the_build_off(buildah: Buildah, app: Ap
 
 
 @pytest.fixture
+@needs("docker-registry", "skopeo")
 def private_registry(tmp_path: Path) -> Iterator[LocalRegistry]:
     """It lets in only who has the password."""
     with running_registry(tmp_path / "private", password=True) as registry:

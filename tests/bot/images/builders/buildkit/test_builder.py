@@ -20,7 +20,7 @@ from bot.images.builders.interface import BuildPutOffError, Order
 from bot.limits import BUILD_START_SECONDS
 from bot.process import StoppedError
 from tests.support.builders import built
-from tests.support.environment import needs
+from tests.support.needs import needs
 from tests.support.schemas import VERSIONS, validate
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
@@ -144,10 +144,10 @@ def test_without_a_cluster_it_says_so(order: Order, tmp_path: Path) -> None:
 
 
 @pytest.fixture
+@needs("an API server")
 def cluster(tmp_path: Path) -> Cluster:
     """A namespace of its own in the cluster that DPPCTL_TEST_KUBECONFIG names; its API server is enough."""
     kubeconfig = os.environ.get("DPPCTL_TEST_KUBECONFIG", "")
-    needs("a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)", kubeconfig)
     namespace = f"builds-{abs(hash(tmp_path)) % 10**8}"
     with kubernetes.config.new_client_from_config(kubeconfig) as client:
         body = {"metadata": {"name": namespace}}

@@ -1,0 +1,130 @@
+"""What tests need beside Python and git. It is declared where it is used, looked for before a test starts, and marked.
+
+A test, a module (`pytestmark`) or a parameter says `pytest.mark.needs("openssl")`. pytest knows no marks of fixtures:
+they say `@needs("openssl")`, below `@pytest.fixture`, and every test that uses them has the mark too. A component's
+group is a marker (`-m buildah`), and all that need anything have the marker `program`, which `make check` leaves out.
+Those without it run with a PATH of git and BASICS, which every system has: so a mark that was forgotten is noticed.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import pytest
+
+from cluster.local.databases import postgres, web_ui
+
+F = TypeVar("F", bound=Callable[..., object])
+
+GROUPS = {
+    "browser": ("chromium",),
+    "buildah": ("buildah", "runc", "busybox"),
+    "cluster": ("a cluster",),
+    "dpp": ("dpp",),
+    "helm": ("helm",),
+    "kubernetes": ("an API server",),
+    "npm": ("npm",),
+    "podman": ("podman",),
+    "postgres": ("PostgreSQL", "psql", "pg_dump", "Adminer"),
+    "registry": ("docker-registry", "skopeo"),
+    "ssh": ("ssh", "sshd"),
+}
+_OTHERS = ("apt", "openssl", "rclone", "root", "setpriv", "sqlite3", "ss")
+_WANTED = {
+    "a cluster": "KUBECONFIG and DPPCTL_TEST_CLUSTER_REGISTRY, a registry that the cluster pulls from",
+    "an API server": "a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)",
+    "root": "root, who builds images without further settings and may become others",
+}
+_FOUND: dict[str, Callable[[], object]] = {
+    "Adminer": web_ui.adminer,
+    "PostgreSQL": postgres.binaries,
+    "a cluster": lambda: os.environ.get("KUBECONFIG") and os.environ.get("DPPCTL_TEST_CLUSTER_REGISTRY"),
+    "an API server": lambda: os.environ.get("DPPCTL_TEST_KUBECONFIG"),
+    "dpp": lambda: True,  # it is installed when it is not in the cache
+    "helm": lambda: True,
+    "root": lambda: os.geteuid() == 0,
+    "sshd": lambda: shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin"),
+}
+BASICS = ("sh", "cat", "env", "setpriv", "sleep", "touch")
+_declared: set[str] = set()  # by the test that runs
+_patch = pytest.MonkeyPatch()
+_components = pytest.StashKey[set[str]]()
+
+
+def needs(*components: str) -> Callable[[F], F]:
+    """Say that a fixture, and so each test that uses it, needs these components."""
+
+    def declare(fixture: F) -> F:
+        fixture.needs = components  # type: ignore[attr-defined]
+        return fixture
+
+    return declare
+
+
+def require(found: object, what: str) -> None:
+    """Skip the test unless this was found; with DPPCTL_REQUIRE_ALL=1 its absence is a failure."""
+    if found:
+        return
+    if os.environ.get("DPPCTL_REQUIRE_ALL") == "1":
+        pytest.fail(f"this machine lacks {what}, and DPPCTL_REQUIRE_ALL=1")
+    pytest.skip(f"this machine lacks {what}")
+
+
+def declared(component: str) -> None:
+    """Fail when the test that runs uses a component that it does not declare: for what is found without PATH."""
+    assert component in _declared, f'mark the test: pytest.mark.needs("{component}")'
+
+
+def mark(item: pytest.Item) -> None:
+    """Give the test the markers of what it and its fixtures need."""
+    found = item.stash[_components] = set(_of(item))
+    for group, members in GROUPS.items():
+        if not found.isdisjoint(members):
+            item.add_marker(group)
+    if found:
+        item.add_marker("program")
+
+
+def begin(item: pytest.Item) -> None:
+    """Skip the test when something that it needs is missing; when it needs nothing, take the other programs away.
+
+    A test without needs gets a PATH with git and BASICS only, and no cache, until `end`.
+    """
+    _declared.clear()
+    _declared.update(item.stash[_components])
+    if not _declared:
+        _patch.setenv("PATH", _bare().name)
+        _patch.setenv("DPPCTL_CACHE_DIR", os.devnull)
+    for component in sorted(_declared):
+        found = _FOUND[component]() if component in _FOUND else shutil.which(component)
+        require(found, _WANTED.get(component, component))
+
+
+def end() -> None:
+    """Give the programs back, before anything is torn down that other tests shared."""
+    _patch.undo()
+
+
+@cache
+def _bare() -> TemporaryDirectory[str]:
+    folder = TemporaryDirectory(prefix="dppctl-bare-")
+    for name in ("git", *BASICS):
+        if found := shutil.which(name):
+            Path(folder.name, name).symlink_to(found)
+    return folder
+
+
+def _of(item: pytest.Item) -> Iterator[str]:
+    known = {*_OTHERS, *(component for members in GROUPS.values() for component in members)}
+    fixtures = getattr(item, "_fixtureinfo", None)
+    every = [definition.func for name in fixtures.name2fixturedefs.values() for definition in name] if fixtures else []
+    given = [getattr(function, "needs", ()) for function in every]
+    for component in [
+        name for names in (*given, *(found.args for found in item.iter_markers("needs"))) for name in names
+    ]:
+        assert component in known, f"{item.nodeid}: tests/support/needs.py does not know {component!r}"
+        yield component
