@@ -5,10 +5,11 @@ BIN := .venv/bin
 WORKERS ?= auto
 PACKAGES := bot cli cluster webhooks worker
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test check lint format bench lock clean
 help:
 	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
-	@echo 'make test    lint, types, import rules and tests'
+	@echo 'make check   lint, types, import rules, and the tests that need no program but git: 90 seconds'
+	@echo 'make test    lint, types, import rules and all tests'
 	@echo 'make lint    lint, types and import rules only'
 	@echo 'make format  let ruff format the code'
 	@echo 'make bench   measure; results in docs/benchmarks.md'
@@ -21,6 +22,10 @@ demo: .venv/run.stamp
 test: lint
 	@echo '== tests'
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+check: lint
+	@echo '== tests that need no program but git'
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m 'not program and not slow' $(TESTS)
 
 lint: .venv/dev.stamp
 	@echo '== ruff'
