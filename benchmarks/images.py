@@ -77,7 +77,7 @@ def images(bench: Bench) -> Result:
             loop.reconcile({apps[0].name})
             looks.append(time.perf_counter() - started)
             started = time.perf_counter()
-            if not loop._imaging.shop.tagged(RepoPath(apps[0].name), tree):
+            if not loop._images.service.tagged(RepoPath(apps[0].name), tree):
                 raise RuntimeError("the registry has lost an image")
             steps.append(time.perf_counter() - started)
         for number in range(tags):
@@ -111,9 +111,9 @@ def _bot(bench: Bench, registry: str) -> Iterator[tuple[Loop, Store, list[Reposi
     settings = _settings(forge, registry)
     store, git = Store(settings.database_url), Git(settings)
     loop = Loop(settings, parse_registration(f"apps:\n{entries}", "apps.yaml"), git, store, lambda: None)
-    shop = loop._imaging.shop
-    counting = Counting(shop.builder)
-    object.__setattr__(loop._imaging, "shop", dataclasses.replace(shop, builder=counting))
+    service = loop._images.service
+    counting = Counting(service.builder)
+    loop._images.service = dataclasses.replace(service, builder=counting)
     try:
         yield loop, store, apps, counting
     finally:

@@ -5,7 +5,7 @@ Serial on purpose: there is one writer for each ops repo, and what piles up whil
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from bot.reconcile.commit_statuses import CommitStatuses
 from bot.reconcile.images import make_image_resolver
 from bot.reconcile.manual import ManualDeploys
 from bot.reconcile.ops_repo import OpsRepo
-from bot.reconcile.reconciler import Reconciler
+from bot.reconcile.reconciler import Reconciler, Result, Results
 from bot.settings import Settings
 from bot.store.leader import Leader
 from bot.store.store import Store
@@ -37,7 +37,7 @@ _log = get_logger("dppctl.bot")
 
 
 class Loop:
-    """Keeps the ops repos at what the registered apps' repos say."""
+    """Keeps the ops repos at what the registered apps' repositories say."""
 
     def __init__(
         self,
@@ -55,54 +55,42 @@ class Loop:
         self._git = git
         self._on_change = on_change
         self._resync_seconds = settings.resync_seconds
-
-        def folder(kind: str, repository: str) -> Path:
-            return settings.state_dir / kind / RepoPath(repository).slug
-
-        self._apps = {
-            name: Mirror(git, settings.github.repository_url(name), folder("apps", name))
-            for name in {target.app.repository for target in targets}
-        }
-        ops = {
-            name: OpsRepo(git, settings.github.repository_url(name), folder("ops", name), CommitLinks(settings))
-            for name in {target.ops.repository for target in targets}
-        }
-        self._ops = ops
-        self._imaging = make_image_resolver(settings, store, lambda app: self.wake(app.repository))
-        self._reconciler = Reconciler(targets, self._apps, ops, store, self._imaging, on_change)
-        self._hand = ManualDeploys(targets, self._apps, ops, store, self._imaging, self._reconciler)
+        self._stop = threading.Event()
+        self._apps, self._ops = _repositories(settings, targets, git)
+        self._images = make_image_resolver(settings, store, lambda app: self.wake(app.repository))
+        self._reconciler = Reconciler(targets, self._apps, self._ops, store, self._images, on_change, self._stop)
+        self._manual = ManualDeploys(targets, self._apps, self._ops, store, self._images, self._reconciler, self._stop)
         # Argo CD and Flux say by commit statuses what sync would report.
-        self._statuses = CommitStatuses(targets, ops, store) if settings.deployed_by == "commit-status" else None
+        self._statuses = CommitStatuses(targets, self._ops, store) if settings.deployed_by == "commit-status" else None
         self._leader = Leader(store.database)
         self._leads = False
-        self._teller = _teller(settings, targets, store, git, lambda: self._leads)
-        self._retries = Backoff[str]()
-        self._waiting: set[str] = set()
+        self._notifier = _notifier(settings, targets, store, git, lambda: self._leads)
+        self._backoff = Backoff[str]()
+        self._waiting: set[str] = set()  # repositories to look at
         self._wake = threading.Condition()
-        self._stopping = False
         self.rounds = 0  # they grow as long as the thread goes on
 
     def wake(self, repository: str) -> None:
-        """Something changed there; look soon. Any number of calls while the loop works become one look."""
+        """Ask for a look at a repository soon. Any number of calls while the loop works become one look."""
         with self._wake:
             self._waiting.add(repository)
             self._wake.notify()
 
     def stop(self) -> None:
-        """`run` returns soon; what it is at is dropped, and done after the next start."""
+        """Let `run` return soon; what it is at is dropped, and done after the next start."""
+        self._stop.set()
         with self._wake:
-            self._stopping = self._reconciler.stopping = True
             self._wake.notify()
-        self._imaging.builds.stop()
-        if self._teller:
-            self._teller.stop()
+        self._images.builds.stop()
+        if self._notifier:
+            self._notifier.stop()
 
     def run(self) -> None:
-        """Until `stop`. What fails is logged and tried again: soon at first, then less often."""
+        """Work until `stop`. What fails is logged and tried again: soon at first, then less often."""
         next_resync = 0.0
-        told = self._teller.start() if self._teller else None
+        notifying = self._notifier.start() if self._notifier else None
         try:
-            while not self._stopping:
+            while not self._stop.is_set():
                 self.rounds += 1
                 try:
                     self._leads = self._leader.acquire()
@@ -122,93 +110,116 @@ class Loop:
                 self._pause(POLL_SECONDS)
         finally:
             self.close()
-            if told:
-                told.join(1.0)  # a call that is under way is not waited for
+            if notifying:
+                notifying.join(1.0)  # a call that is under way is not waited for
 
     def close(self) -> None:
-        """Ends the builds, and lets another bot lead."""
+        """End the builds, and let another bot lead."""
         self._leads = False
-        if self._teller:
-            self._teller.stop()
-        self._imaging.builds.close()
+        if self._notifier:
+            self._notifier.stop()
+        self._images.builds.close()
         self._leader.release()
 
     def take(self) -> None:
-        """One round: what the receiver wrote down, what woke us, and what is to be tried again."""
-        deliveries = self._take_those_of_ops_repos(self._store.deliveries.take())
+        """Do one round: what the receiver wrote down, what woke us, and what is to be tried again."""
+        deliveries = self._take_ops_deliveries(self._store.deliveries.take())
         with self._wake:
             repositories, self._waiting = self._waiting, set()
-        repositories |= {one.repository for one in deliveries if one.repository} | self._retries.due()
-        repositories &= set(self._apps)
-        if repositories:
-            self.reconcile(repositories)
-        if not self._stopping:
-            self._finish(deliveries)
+        repositories |= {delivery.repository for delivery in deliveries if delivery.repository} | self._backoff.due()
+        results = self.reconcile(repositories)
+        if not self._stop.is_set():
+            self._finish(deliveries, results)
         for request in self._store.requests.take():
-            if not self._stopping:
-                self._hand.deploy(request)
+            if not self._stop.is_set():
+                self._manual.deploy(request)
 
-    def reconcile(self, repositories: set[str] | list[str]) -> None:
-        """Bring the ops repos to what the apps in these repositories say now."""
+    def reconcile(self, repositories: Set[str]) -> Results:
+        """Bring the ops repos to what the registered apps in these repositories say; return how it went with each."""
+        repositories &= self._apps.keys()
+        if not repositories:
+            return {}
         start, calls, errors = time.monotonic(), self._git.calls, self._git.errors
         before = self._written()
-        self._reconciler(set(repositories))
-        for name in set(repositories) & set(self._apps):
-            if self._reconciler.failed.get(name):
-                self._retries.failed(name)
-            elif self._retries.succeeded(name) and not self._stopping:
+        results = self._reconciler.reconcile(repositories)
+        for name, result in results.items():
+            if result.failure:
+                self._backoff.failed(name)
+            elif self._backoff.succeeded(name) and not self._stop.is_set():
                 self._store.deliveries.recover(name)
-        if not self._stopping:
+        if not self._stop.is_set():
             totals = {name: value - before[name] for name, value in self._written().items()}
             totals |= {"git_calls": self._git.calls - calls, "git_errors": self._git.errors - errors}
             self._store.totals.add({**totals, "reconciles": 1, "reconcile_seconds": time.monotonic() - start})
+        return results
 
-    def _take_those_of_ops_repos(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """The others. A repository may be an app's and an ops repo."""
-        mine = [one for one in deliveries if one.repository in self._ops]
-        statuses = [one for one in mine if one.event == "status"]
-        pushes = [one for one in mine if one.event != "status"]
+    def _take_ops_deliveries(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Take those of ops repos, and return the others. A repository may be an app's and an ops repo."""
+        of_ops = [delivery for delivery in deliveries if delivery.repository in self._ops]
+        statuses = [delivery for delivery in of_ops if delivery.event == "status"]
+        pushes = [delivery for delivery in of_ops if delivery.event != "status"]
         if self._statuses:
             self._statuses.take(statuses)
         elif statuses:
-            self._store.deliveries.finish([one.id for one in statuses], "ignored", "DPPCTL_DEPLOYED_BY is sync")
+            ids = [delivery.id for delivery in statuses]
+            self._store.deliveries.finish(ids, "ignored", "DPPCTL_DEPLOYED_BY is sync")
+        of_apps_too = [delivery for delivery in pushes if delivery.repository in self._apps]
         if pushes:
             self._on_change()
-            ids = [one.id for one in pushes if one.repository not in self._apps]
+            ids = [delivery.id for delivery in pushes if delivery not in of_apps_too]
             self._store.deliveries.finish(ids, "processed", "sync looks at it")
-        return [one for one in deliveries if one not in mine or (one in pushes and one.repository in self._apps)]
+        return [delivery for delivery in deliveries if delivery not in of_ops or delivery in of_apps_too]
 
-    def _finish(self, deliveries: Sequence[Delivery]) -> None:
+    def _finish(self, deliveries: Sequence[Delivery], results: Results) -> None:
         by_repository: dict[str, list[str]] = {}
         for delivery in deliveries:
             by_repository.setdefault(delivery.repository or "", []).append(delivery.id)
         for name, ids in by_repository.items():
+            result = results.get(name, Result())
             if name not in self._apps:
                 self._store.deliveries.finish(ids, "ignored", "the repository is not registered any more")
-            elif failure := self._reconciler.failed.get(name):
-                self._store.deliveries.finish(ids, "failed", f"{failure}; it will be tried again")
+            elif result.failure:
+                self._store.deliveries.finish(ids, "failed", f"{result.failure}; it will be tried again")
             else:
-                self._store.deliveries.finish(ids, "processed", "\n".join(self._reconciler.notes[name]) or None)
+                self._store.deliveries.finish(ids, "processed", "\n".join(result.notes) or None)
 
     def _written(self) -> dict[str, float]:
         return {
-            "ops_pushes": sum(one.pushes for one in self._ops.values()),
-            "ops_conflicts": sum(one.conflicts for one in self._ops.values()),
-            "ops_commits": self._reconciler.commits,
+            "ops_pushes": sum(ops.pushes for ops in self._ops.values()),
+            "ops_conflicts": sum(ops.conflicts for ops in self._ops.values()),
+            "ops_commits": sum(ops.commits for ops in self._ops.values()),
         }
 
     def _pause(self, seconds: float) -> None:
         with self._wake:
-            self._wake.wait_for(lambda: self._waiting or self._stopping, seconds)
+            self._wake.wait_for(lambda: self._waiting or self._stop.is_set(), seconds)
 
 
-def _teller(
+def _repositories(
+    settings: Settings, targets: frozenset[Target], git: Git
+) -> tuple[Mapping[str, Mirror], Mapping[str, OpsRepo]]:
+    """Make the copies of the registered apps' repositories and ops repos, by OWNER/REPO."""
+
+    def folder(kind: str, repository: str) -> Path:
+        return settings.state_dir / kind / RepoPath(repository).slug
+
+    apps = {
+        name: Mirror(git, settings.github.repository_url(name), folder("apps", name))
+        for name in {target.app.repository for target in targets}
+    }
+    ops = {
+        name: OpsRepo(git, settings.github.repository_url(name), folder("ops", name), CommitLinks(settings).lines)
+        for name in {target.ops.repository for target in targets}
+    }
+    return apps, ops
+
+
+def _notifier(
     settings: Settings, targets: frozenset[Target], store: Store, git: Git, leads: Callable[[], bool]
 ) -> "Notifier | None":
     if not settings.github.has_api:
         return None
-    from bot.github.notifier import (
-        Notifier,  # here, as PyGithub takes a third of a second, and not everybody is on GitHub
-    )
+    # Here, as PyGithub takes a third of a second, and not everybody is on GitHub.
+    from bot.github.notifier import Notifier
 
     return Notifier(settings, targets, store, git.credentials, leads)

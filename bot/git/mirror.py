@@ -84,16 +84,19 @@ class Mirror:
             return found[1]
         return self._git(self.folder, "symbolic-ref", "HEAD").decode().strip()
 
-    def refs(self) -> list[Ref]:
-        """Branches and tags that name a commit; names that `bot.model.names` does not accept are left out."""
+    def refs(self) -> dict[Ref, int]:
+        """Return the branches and tags that name a commit, and when each was made (unix time).
+
+        Names that `bot.model.names` does not accept are left out.
+        """
         fields = ("refname", "objecttype", "objectname", "*objecttype", "*objectname", "creatordate:unix")
         wanted = "--format=" + "%00".join(f"%({field})" for field in fields)
-        found = []
+        found = {}
         listing = self._git(self.folder, "for-each-ref", wanted, "refs/heads", "refs/tags")
         for line in listing.splitlines():  # of bytes: a name may hold what is a line's end only in Unicode
             name, kind, commit, tagged_kind, tagged, created = line.decode(errors="replace").split("\0")
             if is_ref(name) and "commit" in (kind, tagged_kind):
-                found.append(Ref(name, tagged or commit, int(created or 0)))
+                found[Ref(name, tagged or commit)] = int(created or 0)
         return found
 
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
@@ -145,7 +148,7 @@ class Mirror:
             found = self._git(self.folder, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked).split()
             commit = found[1].decode()
             if found[0] == b"commit" and self._git(self.folder, "for-each-ref", "--count=1", f"--contains={commit}"):
-                return Ref(commit, commit, 0)
+                return Ref(commit, commit)
         raise DppctlError(f"there is no branch, tag or commit {name[:200]!r}")
 
     def holds(self, commit: str, end: str) -> bool:

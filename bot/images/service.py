@@ -31,7 +31,7 @@ class ImageService:
     """Safe to use from several threads."""
 
     settings: Settings
-    means: ImagePolicy
+    policy: ImagePolicy
     registry: Registry
     builder: Builder
     runtime: RuntimeImage
@@ -45,7 +45,7 @@ class ImageService:
 
     def tagged(self, app: RepoPath, tree: str) -> str | None:
         """The image that was built from these files, as the registry has it now. Raises RegistryError."""
-        reference = self.means.destination(app, tree)
+        reference = self.policy.destination(app, tree)
         digest = self.registry.digest(reference)
         return str(reference.with_digest(digest)) if digest else None
 
@@ -63,7 +63,7 @@ class ImageService:
         """
         build = kind.build if isinstance(kind, FromDockerfile) else Build()
         secrets = {name: self._secret(app, name) for name in build.secrets}
-        destination = self.means.destination(app, tree)
+        destination = self.policy.destination(app, tree)
         folder = Path(tempfile.mkdtemp(prefix="dppctl-build-"))
         context = folder / "context"
         try:

@@ -18,6 +18,7 @@ Provider = Literal["local", "minikube", "minikube-public", "gcloud", "kamatera",
 _Text = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 _Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Value = Annotated[StrictStr, Field(max_length=1000, pattern=r"^[^\x00-\x1f]*$")]
+Selection = str | list[str]  # of pipelines: `all`, an id, or a list of ids
 _Id = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
 

@@ -1,9 +1,8 @@
 """What the bot decides, as plain data."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from bot.model.app_config import Action, AppConfig
+from bot.model.app_config import Selection
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Values
@@ -11,34 +10,24 @@ from bot.model.values import Values
 
 @dataclass(frozen=True)
 class Ref:
-    """A branch or tag: its full name, the commit it names, and when that commit or tag was made (unix time)."""
+    """A branch or tag by its full name, or a commit by its id, and the commit that it names."""
 
     name: str
     commit: str
-    created: int
-
-
-@dataclass(frozen=True)
-class RefState:
-    """A ref, and the app's `.dppctl.yaml` at its commit: the config, why it is refused, or None without one."""
-
-    ref: Ref
-    config: AppConfig | str | None
-    appeared: datetime | None = None  # of a tag: when it was first seen at this commit
 
 
 @dataclass(frozen=True)
 class Choice:
-    """This ref is what the environment should run."""
+    """This ref is what the environment should run, with these of its pipelines."""
 
     target: Target
     ref: Ref
-    action: Action
+    pipelines: Selection
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What was asked for cannot or may not be done; the message is for the one who pushed."""
+    """What was asked for cannot or may not be done; the message is for the person who pushed."""
 
     app: RepoPath
     environment: str  # "" when the whole `.dppctl.yaml` is refused
@@ -54,6 +43,22 @@ class Skip:
     environment: str
     ref: Ref
     message: str
+    is_news: bool = True  # no: the environment runs what a person wants there
+
+
+@dataclass(frozen=True)
+class Same:
+    """The environment runs these very files already, from another commit."""
+
+    target: Target
+    message: str
+
+
+@dataclass(frozen=True)
+class EndHold:
+    """The environment was held until something else would be deployed, and now that is so."""
+
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,8 @@ class Update:
 
     @property
     def ref(self) -> Ref:
-        """What it deploys."""
-        return Ref(self.values.source.ref, self.values.source.commit, 0)
+        """Return the ref that it deploys."""
+        return Ref(self.values.source.ref, self.values.source.commit)
 
 
-@dataclass(frozen=True)
-class Same:
-    """The environment runs these very files already, from another commit."""
-
-    target: Target
-    message: str
+Decision = Refusal | Skip | Same | EndHold | Update

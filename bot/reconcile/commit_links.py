@@ -1,4 +1,4 @@
-"""Where to look: what an ops commit, GitHub and the pages link to."""
+"""The lines of an ops commit's message that link to where more is to be seen."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from bot.settings import Settings
 
 @dataclass(frozen=True)
 class CommitLinks:
-    """Of updates of an ops repo."""
+    """Makes links to GitHub and to the dashboard, as far as the settings say where they are."""
 
     settings: Settings
 
-    def __call__(self, update: Update) -> list[str]:
-        """Lines for the ops commit's message: the app's commit, and the dashboard's page.
+    def lines(self, update: Update) -> list[str]:
+        """Return lines for the ops commit's message: the app's commit, and the dashboard's page.
 
         The deployment has no number yet, as it is the ops commit that makes it one; so the page goes by the commit.
         """

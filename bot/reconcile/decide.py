@@ -6,12 +6,14 @@ appeared. The store remembers it.)
 """
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from bot.model.app_config import Action
-from bot.model.decisions import Choice, Ref, RefState, Refusal, Same, Update
-from bot.model.names import RepoPath, short
+from bot.images.decide import ImagePolicy
+from bot.model.app_config import Selection
+from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
+from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update
+from bot.model.names import short
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
 from bot.model.values import Pipeline, Source, Values
@@ -21,90 +23,164 @@ _SKIP = re.compile(r"(?<!\S)--no-deploy(?!\S)|\[skip deploy\]", re.IGNORECASE)
 ALL = "all"
 
 
-def choose(
-    app: RepoPath, allowed: Set[Target], states: Iterable[RefState], baseline: datetime | None = None
-) -> list[Choice | Refusal]:
-    """For each environment of an app, the ref that it should run: the newest that one of its actions names.
+def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
+    """Decide what to do about each environment of the app; nothing about those that run what they should.
 
-    Each ref speaks through the `.dppctl.yaml` of its own commit, and only about itself. `allowed` is the
-    registration: an action outside it is refused. Tags that appeared up to the baseline, when the app was
-    registered, say nothing: nobody asked for them to be deployed.
+    Environments whose ops repo could not be read (they are not in `state.targets`) are left alone.
     """
-    spoken = (state for state in states if not (baseline and state.appeared and state.appeared <= baseline))
-    ordered = sorted(spoken, key=_age)  # the newest last, so that it stays
-    tags = [state for state in ordered if state.ref.name.startswith("refs/tags/")]
+    for choice in choose(state):
+        if isinstance(choice, Refusal):
+            yield choice
+        elif choice.target in state.targets:
+            yield from _decide_target(choice, state.targets[choice.target], state.commits[choice.ref.commit], policy)
+
+
+def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Update | Refusal:
+    """Decide on a deployment by hand, which is done whatever runs there: `request` is its number."""
+    if isinstance(choice, Refusal):
+        return choice
+    pipelines = _chosen_pipelines(choice, state.commits[choice.ref.commit].specs)
+    return pipelines if isinstance(pipelines, Refusal) else Update(choice.target, _values(choice, pipelines, request))
+
+
+def choose(state: AppState, *, with_baseline: bool = False) -> list[Choice | Refusal]:
+    """Choose for each environment of an app the ref that it should run: the newest that one of its actions names.
+
+    Each ref speaks through the `.dppctl.yaml` of its own commit, and only about itself. An action outside the
+    registration is refused. Tags that appeared up to the baseline, when the app was registered, say nothing, as nobody
+    asked for them to be deployed; `with_baseline` counts them too.
+    """
+    limit = None if with_baseline else state.baseline
+    ordered = sorted(_after(state.refs, limit), key=_age)  # the newest last, so that it stays
+    tags = [ref_state for ref_state in ordered if ref_state.ref.name.startswith("refs/tags/")]
     outcome: dict[object, Choice | Refusal] = {}
-    for state in ordered:
-        if isinstance(state.config, str):
+    for ref_state in ordered:
+        ref, config = ref_state.ref, ref_state.config
+        if isinstance(config, str):
             # An old tag's broken file is nobody's concern any more; a branch or the newest tag is.
-            if state not in tags[:-1]:
-                outcome[state.ref.name] = Refusal(app, "", state.ref, state.config)
-        elif state.config:
-            for ops, action in state.config.actions(app):
-                if action.triggered_by(state.ref.name):
-                    outcome[ops, action.environment] = _check(app, ops, action, state.ref, allowed)
+            if ref_state not in tags[:-1]:
+                outcome[ref.name] = Refusal(state.app, "", ref, config)
+        elif config:
+            for ops, action in config.actions(state.app):
+                if action.triggered_by(ref.name):
+                    target = Target(state.app, ops, action.environment)
+                    outcome[ops, action.environment] = _check(state, target, ref, action.pipeline)
     return list(outcome.values())
 
 
-def plan(
-    choice: Choice, specs: Specs, present: Values | None, *, same_files: bool = False, request: int | None = None
-) -> Update | Refusal | Same | None:
-    """What to do about a choice, given the app's pipelines at that commit and what the ops repo holds.
+def choose_named(target: Target, named: RefState) -> Choice | Refusal:
+    """Choose a ref that a person names for an environment.
 
-    `same_files`: the app's folder at the commit that the ops repo holds is the same as at the chosen one. `request` is
-    the number of a deployment by hand, which is done in any case. None: the ops repo already says so.
+    Its pipelines are those that its `.dppctl.yaml` says for the environment, whatever triggers that; or all.
     """
-    chosen = _chosen_pipelines(choice, specs)
-    if isinstance(chosen, Refusal):
-        return chosen
-    app, ref = choice.target.app, choice.ref
-    source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
-    values = Values(image=None, source=source, pipelines=chosen, request=request)
-    if present and request is None:
-        if values == present.model_copy(update={"request": None, "image": None}):
+    config = named.config
+    if isinstance(config, str):
+        return Refusal(target.app, target.environment, named.ref, config)
+    for ops, action in config.actions(target.app) if config else ():
+        if (ops, action.environment) == (target.ops, target.environment):
+            return Choice(target, named.ref, action.pipeline)
+    return Choice(target, named.ref, ALL)
+
+
+def plan(
+    choice: Choice, commit: CommitState, present: TargetState, *, in_image: bool = False
+) -> Update | Refusal | Same | None:
+    """Decide about a choice, given the app at that commit and what the ops repo holds.
+
+    `in_image`: the app runs in an image there. None: the ops repo already says so.
+    """
+    pipelines = _chosen_pipelines(choice, commit.specs)
+    if isinstance(pipelines, Refusal):
+        return pipelines
+    values, app = _values(choice, pipelines), choice.target.app
+    held = present.values
+    if held and (held.image is not None) == in_image:  # otherwise: from now on with an image, or without
+        if values == held.model_copy(update={"request": None, "image": None}):
             return None  # the image of a commit stays the one that it was deployed with
-        if same_files and chosen == present.pipelines:
+        same_files = bool(commit.tree) and present.tree == commit.tree and held.source.path == app.path
+        if same_files and pipelines == held.pipelines and held.source.commit != choice.ref.commit:
             where = f"below {app.path}" if app.path else "in the files"
-            message = f"nothing changed {where} since {short(present.source.ref)} ({present.source.commit[:12]})"
+            message = f"nothing changed {where} since {short(held.source.ref)} ({held.source.commit[:12]})"
             return Same(choice.target, message)
     return Update(choice.target, values)
 
 
+def is_over(hold: HoldState, ref: Ref, tree: str) -> bool:
+    """Tell whether a hold has ended by itself: `ref`, with the files `tree`, is what would be deployed now."""
+    return hold.until_ref is not None and (hold.until_ref, hold.until_tree) != (ref.name, tree)
+
+
 def asks_to_skip(message: str) -> str | None:
-    """The words of a commit message that ask not to deploy it."""
+    """Return the words of a commit message that ask not to deploy it."""
     found = _SKIP.search(message)
     return found[0] if found else None
 
 
-def _check(app: RepoPath, ops: RepoPath, action: Action, ref: Ref, allowed: Set[Target]) -> Choice | Refusal:
-    target = Target(app, ops, action.environment)
-    if target in allowed:
-        return Choice(target, ref, action)
-    places = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in allowed if t.app == app)) or "nothing"
-    message = f"{app} is not registered for {action.environment} of {ops}; it may deploy to {places}"
-    return Refusal(app, action.environment, ref, message)
+def _decide_target(
+    choice: Choice, present: TargetState, commit: CommitState, policy: ImagePolicy
+) -> Iterator[Decision]:
+    hold = present.hold
+    if hold and is_over(hold, choice.ref, commit.tree):  # also when there is nothing to deploy
+        hold = None
+        yield EndHold(choice.target)
+    decision: Decision | None = plan(choice, commit, present, in_image=policy.used_for(commit.config))
+    if isinstance(decision, Update):
+        decision = _skip(choice, commit.message, hold) or decision
+    if decision:
+        yield decision
 
 
-def _chosen_pipelines(choice: Choice, specs: Specs) -> tuple[Pipeline, ...] | Refusal:
+def _skip(choice: Choice, message: str, hold: HoldState | None) -> Skip | None:
+    """Return what is in the way of an update that would be due."""
+    app, environment = choice.target.app, choice.target.environment
+    if hold:
+        return Skip(app, environment, choice.ref, f"held: {hold.reason}", is_news=hold.until_ref is None)
+    if words := asks_to_skip(message):
+        return Skip(app, environment, choice.ref, f"its commit message says {words}")
+    return None
+
+
+def _check(state: AppState, target: Target, ref: Ref, pipelines: Selection) -> Choice | Refusal:
+    if target in state.allowed:
+        return Choice(target, ref, pipelines)
+    allowed = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in state.allowed if t.app == state.app))
+    wanted = f"{target.environment} of {target.ops}"
+    message = f"{state.app} is not registered for {wanted}; it may deploy to {allowed or 'nothing'}"
+    return Refusal(state.app, target.environment, ref, message)
+
+
+def _chosen_pipelines(choice: Choice, specs: Specs | str) -> tuple[Pipeline, ...] | Refusal:
     def refuse(message: str) -> Refusal:
         return Refusal(choice.target.app, choice.target.environment, choice.ref, message)
 
-    wanted, at = choice.action.pipeline, f"{choice.target.app} at {short(choice.ref.name)}"
+    if isinstance(specs, str):
+        return refuse(specs)
+    wanted, where = choice.pipelines, f"{choice.target.app} at {short(choice.ref.name)}"
     known = {pipeline.id: pipeline for pipeline in specs.pipelines}
     if wanted == ALL:
         if specs.generated_by:  # the worker asks dpp for all; named here are those that the clock starts
-            return (Pipeline(id=ALL), *(one for one in specs.pipelines if one.schedule))
-        return specs.pipelines or refuse(f"{at} has no pipelines; put them into pipeline-spec.yaml")
+            return (Pipeline(id=ALL), *(pipeline for pipeline in specs.pipelines if pipeline.schedule))
+        return specs.pipelines or refuse(f"{where} has no pipelines; put them into pipeline-spec.yaml")
     ids = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
     missing = [name for name in ids if name not in known]
     if missing and not specs.generated_by:
-        return refuse(f"{at} has no pipeline {missing[0]}; it has {', '.join(known) or 'none'}")
+        return refuse(f"{where} has no pipeline {missing[0]}; it has {', '.join(known) or 'none'}")
     return tuple(known.get(name) or Pipeline(id=name) for name in ids)
 
 
+def _values(choice: Choice, pipelines: tuple[Pipeline, ...], request: int | None = None) -> Values:
+    app, ref = choice.target.app, choice.ref
+    source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
+    return Values(image=None, source=source, pipelines=pipelines, request=request)
+
+
+def _after(refs: Iterable[RefState], limit: datetime | None) -> Iterator[RefState]:
+    return (state for state in refs if not (limit and state.appeared and state.appeared <= limit))
+
+
 def _age(state: RefState) -> tuple[datetime, VersionKey, int, str]:
-    """By when it appeared; tags that appeared at once by their version, then by git's date."""
+    """Order refs by when they appeared; tags that appeared at once by their version, then by git's date."""
     ref = state.ref
-    time = state.appeared or datetime.fromtimestamp(max(0, min(ref.created, 2**36)), UTC)
+    time = state.appeared or datetime.fromtimestamp(max(0, min(state.created, 2**36)), UTC)
     is_tag = ref.name.startswith("refs/tags/")
-    return time, version_key(short(ref.name) if is_tag else ""), ref.created, ref.name
+    return time, version_key(short(ref.name) if is_tag else ""), state.created, ref.name

@@ -1,26 +1,28 @@
-"""From a deployment that is due to one with its image: looked up, or built first. `images` decides what is wanted."""
+"""From an update that is due to one with its image: looked up, or built first. `bot.images.decide` says which it is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from bot.images.build_queue import BuildQueue, Key
 from bot.images.builders.interface import BuildError, BuildPutOffError
-from bot.images.decide import Default, FromDockerfile, Ready
+from bot.images.decide import Default, FromDockerfile, ImagePolicy, Ready
 from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError
 from bot.images.service import ImageService, make_image_service
 from bot.limits import BUILD_PATIENCE_SECONDS
 from bot.logs import get_logger
-from bot.model.app_config import AppConfig, Build
-from bot.model.decisions import Update
+from bot.model.app_state import AppState
+from bot.model.decisions import Ref, Update
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
-from bot.reconcile.observe import AppState
 from bot.settings import Settings
 from bot.store.pending_builds import PendingBuild
 from bot.store.store import Store
 
 _log = get_logger("dppctl.bot")
+
+Export = Callable[[Path], None]  # puts the app's files, as they are at the update's commit, into a new folder
 
 
 @dataclass(frozen=True)
@@ -32,124 +34,121 @@ class Waiting:
     retry: bool = False
 
 
-@dataclass(frozen=True)
 class ImageResolver:
-    """What the bot's one thread asks for images."""
+    """Finds or has built the images of updates. Used by the bot's one thread."""
 
-    shop: ImageService
-    store: Store
-    builds: BuildQueue
-    # What people asked for by hand and waits for its image, by request: the deployment, and the image.
-    asked: dict[int, tuple[int, Key]] = field(default_factory=dict)
+    def __init__(self, service: ImageService, store: Store, builds: BuildQueue) -> None:
+        self.service = service
+        self._store = store
+        self.builds = builds
+        # What people asked for by hand and waits for its image, by request: the deployment, and the image.
+        self._requests: dict[int, tuple[int, Key]] = {}
 
-    def uses_image(self, config: AppConfig) -> bool:
-        """Does an app with this configuration run in an image?"""
-        return self.shop.means.used_for(config)
+    @property
+    def policy(self) -> ImagePolicy:
+        """Return which apps run in an image here."""
+        return self.service.policy
 
-    def key(self, look: AppState, update: Update) -> Key:
-        """The image that the app's files have, whether or not they need one."""
-        return Key(look.app, look.tree(update.ref))
+    def resolve(self, state: AppState, update: Update, export: Export) -> Update | Waiting:
+        """Return the update with its image's digest, or what it waits for.
 
-    def keep(self, look: AppState, due: Sequence[Update]) -> None:
-        """End what is built for something else than what is due, or was asked for by hand."""
-        places = {(one.target.environment, one.values.source.ref, one.values.source.commit) for one in due}
-        by_hand = {deployment for deployment, _ in self.asked.values()}
-        for one in self.store.builds.of_app(str(look.app)):
-            if (one.environment, one.ref, one.commit) not in places and one.id not in by_hand:
-                self.store.builds.end(one.id, "superseded", "something else is to run there")
-        keys = {self.key(look, update) for update in due} | {key for _, key in self.asked.values()}
-        self.builds.keep(look.app, keys)
-
-    def ask(self, look: AppState, update: Update, request: int) -> Update | Waiting:
-        """As `with_image`, for a deployment by hand: its build goes on, whatever is due meanwhile."""
-        ready = self.with_image(look, update)
-        if isinstance(ready, Waiting) and ready.deployment:
-            self.asked[request] = (ready.deployment, self.key(look, update))
-        return ready
-
-    def is_building(self, request: int) -> bool:
-        """Is the image being built that this request waits for?"""
-        return request in self.asked and self.builds.join(self.asked[request][1], self.asked[request][0])
-
-    def with_image(self, look: AppState, update: Update) -> Update | Waiting:
-        """The update with its image's digest, or what it waits for.
-
-        Raises DppctlError when the app cannot have the image that it should have, GitError when git fails.
+        `export` is called at once when the image is to be built. Raises DppctlError when the app cannot have the image
+        that it should have, GitError when git fails.
         """
-        config = look.config(update.ref)
-        dockerfile = look.app.file((config.build or Build()).dockerfile)
-        entry = look.mirror.entries(update.ref.commit, [dockerfile])[dockerfile]
-        kind = self.shop.means.kind(look.app, config, entry is not None and entry[0] == "blob")
+        commit = state.commits[update.ref.commit]
+        kind = self.policy.kind(state.app, commit.config, commit.has_dockerfile)
         if kind is None:
             return update
-        source = update.values.source
+        source, key = update.values.source, Key(state.app, commit.tree)
         wanted = PendingBuild(
-            str(look.app), update.target.environment, source.ref, source.commit, update.values.request
+            str(state.app), update.target.environment, source.ref, source.commit, update.values.request
         )
-        if (error := self.store.builds.failure(wanted)) is not None:
-            return Waiting(None, f"it has no image: {error.partition(chr(10))[0]}")
+        if (error := self._store.builds.failure(wanted)) is not None:
+            return Waiting(None, f"it has no image: {_first_line(error)}")
         try:
             if isinstance(kind, Ready):
-                return self._pinned(update, self.shop.ready(kind.reference))
-            key = self.key(look, update)
-            if image := self._found(key):
-                return self._pinned(update, image)
+                return _pinned(update, self.service.ready(kind.reference))
+            if image := self._find(key):
+                return _pinned(update, image)
         except RegistryAwayError as error:
             return self._put_off(wanted, str(error))
-        return self._build(look, update, kind, wanted, key)
+        return self._build(update, kind, wanted, key, export)
 
-    def _found(self, key: Key) -> str | None:
-        """The image of these files: first the one that was deployed before, whatever its tag names now."""
-        known = self.store.images.find(str(key.app), key.tree)
+    def resolve_manual(self, state: AppState, update: Update, export: Export, request: int) -> Update | Waiting:
+        """Do as `resolve`, for a deployment by hand: its build goes on, whatever is due meanwhile."""
+        resolved = self.resolve(state, update, export)
+        if isinstance(resolved, Waiting) and resolved.deployment:
+            key = Key(state.app, state.commits[update.ref.commit].tree)
+            self._requests[request] = (resolved.deployment, key)
+        return resolved
+
+    def is_building(self, request: int) -> bool:
+        """Tell whether the image is being built that this request waits for."""
+        if request not in self._requests:
+            return False
+        deployment, key = self._requests[request]
+        return self.builds.join(key, deployment)
+
+    def forget(self, request: int) -> None:
+        """Let the build of a request end, as nobody waits for it any more."""
+        self._requests.pop(request, None)
+
+    def keep(self, state: AppState, due: Sequence[Update]) -> None:
+        """End the app's builds for something else than what is due, or was asked for by hand."""
+        wanted = {(update.target.environment, update.ref) for update in due}
+        manual = {deployment for deployment, _ in self._requests.values()}
+        for deployment in self._store.builds.of_app(str(state.app)):
+            source = Ref(deployment.ref, deployment.commit)
+            if (deployment.environment, source) not in wanted and deployment.id not in manual:
+                self._store.builds.end(deployment.id, "superseded", "something else is to run there")
+        keys = {Key(state.app, state.commits[update.ref.commit].tree) for update in due}
+        self.builds.keep(state.app, keys | {key for _, key in self._requests.values()})
+
+    def _find(self, key: Key) -> str | None:
+        """Return the image of these files: first the one that was deployed before, whatever its tag names now."""
+        known = self._store.images.find(str(key.app), key.tree)
         try:
-            if known and self.shop.registry.digest(Reference.parse(known)):
+            if known and self.service.registry.digest(Reference.parse(known)):
                 return known
-            if image := self.shop.tagged(key.app, key.tree):
-                self.store.images.record(str(key.app), key.tree, image)
+            if image := self.service.tagged(key.app, key.tree):
+                self._store.images.record(str(key.app), key.tree, image)
                 return image
         except RegistryDeniedError as error:  # some say so of what is not there yet; the push will tell
             _log.info("registry", app=key.app, answer=error)
         return None
 
     def _build(
-        self, look: AppState, update: Update, kind: FromDockerfile | Default, wanted: PendingBuild, key: Key
+        self, update: Update, kind: FromDockerfile | Default, wanted: PendingBuild, key: Key, export: Export
     ) -> Waiting:
         error = self.builds.take_error(key)
         if isinstance(error, BuildPutOffError):
             return self._put_off(wanted, str(error))
-        destination = self.shop.means.destination(key.app, key.tree)
-        deployment = self.store.builds.record(wanted, f"building {destination}")
+        destination = self.policy.destination(key.app, key.tree)
+        deployment = self._store.builds.record(wanted, f"building {destination}")
         if isinstance(error, BuildError):
-            self.store.builds.end(deployment, "failed", str(error))
-            return Waiting(deployment, f"it has no image: {str(error).partition(chr(10))[0]}")
+            self._store.builds.end(deployment, "failed", str(error))
+            return Waiting(deployment, f"it has no image: {_first_line(str(error))}")
         if not self.builds.join(key, deployment):
             # All that it needs is taken from git now: the mirror belongs to this thread.
-            work = self.shop.work(
-                key.app,
-                key.tree,
-                update.values.source,
-                kind,
-                lambda target: look.mirror.export(update.ref.commit, look.app.path, target),
-            )
+            work = self.service.work(key.app, key.tree, update.values.source, kind, export)
             self.builds.start(key, work, deployment)
         return Waiting(deployment, f"building its image {destination}")
 
     def _put_off(self, wanted: PendingBuild, why: str) -> Waiting:
-        """What may pass by itself is waited for, but not forever."""
-        deployment = self.store.builds.record(wanted, f"waiting: {why}")
-        since = self.store.deployments.get(deployment)
+        """Wait for what may pass by itself, but not forever."""
+        deployment = self._store.builds.record(wanted, f"waiting: {why}")
+        since = self._store.deployments.get(deployment)
         if since and since.created < datetime.now(UTC) - timedelta(seconds=BUILD_PATIENCE_SECONDS):
-            self.store.builds.end(deployment, "failed", why)
+            self._store.builds.end(deployment, "failed", why)
             return Waiting(deployment, f"it has no image: {why}")
         return Waiting(deployment, why, retry=True)
 
-    @staticmethod
-    def _pinned(update: Update, image: str) -> Update:
-        return Update(update.target, update.values.model_copy(update={"image": image}))
-
 
 def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[RepoPath], None]) -> ImageResolver:
-    """`on_end` is called when a build of an app has ended. Raises DppctlError for a builder that does not work."""
+    """Make it with a builder that works here; `on_end` is called when a build of an app has ended.
+
+    Raises DppctlError for a builder that does not work.
+    """
     builds = BuildQueue(
         settings.images.build_concurrency,
         store.deployments.append_log,
@@ -157,3 +156,11 @@ def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[Repo
         on_end,
     )
     return ImageResolver(make_image_service(settings), store, builds)
+
+
+def _pinned(update: Update, image: str) -> Update:
+    return Update(update.target, update.values.model_copy(update={"image": image}))
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

@@ -1,117 +1,146 @@
-"""One look at an app: what its repository says now, and what each of its environments should run therefore."""
+"""Read the world once: what an app's repository says now, and what its environments hold, as one plain `AppState`."""
 
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from datetime import datetime
 
 from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
-from bot.model.app_config import CONFIG_FILE, Action, AppConfig, parse_app_config
-from bot.model.decisions import Choice, Ref, RefState, Refusal, Same, Update
+from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
+from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
+from bot.model.decisions import Choice, Ref
 from bot.model.names import RepoPath
-from bot.model.pipeline_specs import is_spec, parse_specs
+from bot.model.pipeline_specs import Specs, is_spec, parse_specs
 from bot.model.registration import Target
 from bot.model.values import Values
-from bot.reconcile.decide import choose, plan
+from bot.reconcile.decide import choose
 from bot.store.store import Store
 
+Config = AppConfig | str | None  # `.dppctl.yaml` at a commit, why it is refused, or None without one
 
-@dataclass(frozen=True)
-class AppState:
-    """The mirror is refreshed. Every method raises GitError when git fails: then nothing is known."""
 
-    app: RepoPath
-    mirror: Mirror
-    targets: Set[Target]
-    store: Store
+def observe(
+    app: RepoPath,
+    mirror: Mirror,
+    allowed: frozenset[Target],
+    texts: Mapping[Target, str | None],
+    store: Store,
+) -> AppState:
+    """Read the state of an app whose mirror is refreshed.
 
-    def choices(self, *, with_baseline: bool = False) -> list[Choice | Refusal]:
-        """What each environment should run. `with_baseline`: old tags count too."""
-        refs = self.mirror.refs()
-        tags = {ref.name: ref.commit for ref in refs if ref.name.startswith("refs/tags/")}
-        appeared = self.store.tags.see(self.app.repository, tags)
-        baseline = self.store.tags.baseline(str(self.app), appeared)
-        configs = self._configs({ref.commit for ref in refs})
-        states = [RefState(ref, configs[ref.commit], appeared.get(ref.name)) for ref in refs]
-        return choose(self.app, self.targets, states, None if with_baseline else baseline)
+    `texts` holds the values files of its environments, as far as their ops repos could be read. Raises GitError when
+    git fails: then nothing is known.
+    """
+    refs, baseline = _refs(app, mirror, store)
+    state = AppState(app, allowed, refs, baseline, _targets(app, mirror, texts, store))
+    chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
+    return replace(state, commits=_commits(app, mirror, refs, chosen))
 
-    def by_hand(self, target: Target, name: str) -> Choice | Refusal:
-        """A ref that a person names. Raises DppctlError when there is none.
 
-        Which pipelines are run is what its `.dppctl.yaml` says for the environment, whatever triggers that; or all.
-        """
-        ref = self.mirror.resolve(name)
-        config = self._configs({ref.commit})[ref.commit]
-        if isinstance(config, str):
-            return Refusal(self.app, target.environment, ref, config)
-        actions = config.actions(self.app) if config else ()
-        named = [action for ops, action in actions if (ops, action.environment) == (target.ops, target.environment)]
-        every = Action.model_construct(branch="", tags=None, environment=target.environment, pipeline="all")
-        return Choice(target, ref, named[0] if named else every)
+def observe_manual(
+    target: Target, mirror: Mirror, allowed: frozenset[Target], text: str | None, store: Store, name: str | None
+) -> tuple[AppState, RefState | None]:
+    """Read the same for a deployment by hand, and with it the ref that a person calls `name` (None: no name).
 
-    def config(self, ref: Ref) -> AppConfig:
-        """What the app says at a ref; without a file, what holds then. Raises DppctlError for a refused file."""
-        config = self._configs({ref.commit})[ref.commit]
-        if isinstance(config, str):
-            raise DppctlError(config)
-        return config or AppConfig()
-
-    def plan(
-        self,
-        choice: Choice,
-        text: str | None,
-        *,
-        request: int | None = None,
-        in_image: Callable[[AppConfig], bool] = lambda _: False,
-    ) -> Update | Refusal | Same | None:
-        """What to do about a choice, when the ops repo holds this text; its image is not looked for.
-
-        `in_image`: does an app with this configuration run in one?
-        """
-        target, ref = choice.target, choice.ref
-        present = read_values(target, text)
-        try:
-            specs = parse_specs(self.mirror.read_below(ref.commit, self.app.path, is_spec, MAX_SPEC_BYTES))
-        except GitError:
-            raise
-        except DppctlError as error:
-            return Refusal(self.app, target.environment, ref, str(error))
-        same = False
-        if present and present.source.commit != ref.commit and present.source.path == self.app.path:
-            trees = self.mirror.trees([present.source.commit, ref.commit], self.app.path)
-            same = trees[ref.commit] is not None and len(set(trees.values())) == 1
-        if present and (present.image is not None) != in_image(self.config(ref)):
-            present = None  # from now on with an image, or without
-        return plan(choice, specs, present, same_files=same, request=request)
-
-    def tree(self, ref: Ref) -> str:
-        """The id of the app's files at a ref."""
-        return self.mirror.trees([ref.commit], self.app.path)[ref.commit] or ""
-
-    def _configs(self, commits: Set[str]) -> Mapping[str, AppConfig | str | None]:
-        """Each commit's `.dppctl.yaml`, parsed once for commits with the same content."""
-        file = self.app.file(CONFIG_FILE)
-        try:
-            contents = self.mirror.read({(commit, file) for commit in commits}, MAX_CONFIG_BYTES)
-        except GitError:
-            raise
-        except DppctlError as error:  # too large, at one of them
-            found = {commit: self._configs({commit})[commit] for commit in commits} if len(commits) > 1 else {}
-            return found or dict.fromkeys(commits, str(error))
-        parsed = {content: _parse(content, file) for content in set(contents.values())}
-        return {commit: parsed[contents[commit, file]] for commit in commits}
+    Raises DppctlError when there is no such branch, tag or commit, or two; GitError when git fails.
+    """
+    app = target.app
+    refs, baseline = _refs(app, mirror, store)
+    state = AppState(app, allowed, refs, baseline, _targets(app, mirror, {target: text}, store))
+    named = None
+    if name:
+        ref = mirror.resolve(name)
+        named = RefState(ref, 0, _configs(app, mirror, {ref.commit})[ref.commit])
+    choices = [*choose(state), *choose(state, with_baseline=True)]
+    wanted = [one.ref for one in choices if isinstance(one, Choice) and one.target == target]
+    if named and not isinstance(named.config, str):
+        wanted.append(named.ref)
+    known = (*refs, named) if named else refs
+    return replace(state, commits=_commits(app, mirror, known, wanted)), named
 
 
 def read_values(target: Target, text: str | None) -> Values | None:
-    """What a values file says; None without one, or when it is not as the bot writes it."""
+    """Return what a values file says; None without one, or when it is not as the bot writes it."""
     try:
         return None if text is None else Values.from_yaml(text, target.values_file)
     except DppctlError:
         return None
 
 
-def _parse(content: bytes | None, where: str) -> AppConfig | str | None:
+def _refs(app: RepoPath, mirror: Mirror, store: Store) -> tuple[tuple[RefState, ...], datetime]:
+    """Return the branches and tags with the app's configuration at each, and the app's baseline."""
+    created = mirror.refs()
+    tags = {ref.name: ref.commit for ref in created if ref.name.startswith("refs/tags/")}
+    appeared = store.tags.see(app.repository, tags)
+    baseline = store.tags.baseline(str(app), appeared)
+    configs = _configs(app, mirror, {ref.commit for ref in created})
+    states = (RefState(ref, time, configs[ref.commit], appeared.get(ref.name)) for ref, time in created.items())
+    return tuple(states), baseline
+
+
+def _targets(
+    app: RepoPath, mirror: Mirror, texts: Mapping[Target, str | None], store: Store
+) -> dict[Target, TargetState]:
+    values = {target: read_values(target, text) for target, text in texts.items()}
+    commits = {held.source.commit for held in values.values() if held}
+    trees = mirror.trees(commits, app.path) if commits else {}
+    holds = {
+        (hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree)
+        for hold in store.holds.all()
+    }
+    return {
+        target: TargetState(
+            held, (trees[held.source.commit] or "") if held else "", holds.get((str(app), target.environment))
+        )
+        for target, held in values.items()
+    }
+
+
+def _commits(app: RepoPath, mirror: Mirror, refs: Iterable[RefState], chosen: Iterable[Ref]) -> dict[str, CommitState]:
+    """Return the app at the commits of the chosen refs, whose `.dppctl.yaml` is not refused."""
+    configs = {state.ref.commit: state.config for state in refs}
+    commits = {ref.commit for ref in chosen}
+    trees = mirror.trees(commits, app.path) if commits else {}
+    found = {}
+    for commit in sorted(commits):
+        config = configs[commit]
+        assert not isinstance(config, str)  # noqa: S101 (only what is not refused is chosen)
+        config = config or AppConfig()
+        dockerfile = app.file((config.build or Build()).dockerfile)
+        entry = mirror.entries(commit, [dockerfile])[dockerfile]
+        has_dockerfile = entry is not None and entry[0] == "blob"
+        specs = _specs(app, mirror, commit)
+        found[commit] = CommitState(config, specs, trees[commit] or "", mirror.message(commit), has_dockerfile)
+    return found
+
+
+def _specs(app: RepoPath, mirror: Mirror, commit: str) -> Specs | str:
+    try:
+        return parse_specs(mirror.read_below(commit, app.path, is_spec, MAX_SPEC_BYTES))
+    except GitError:
+        raise
+    except DppctlError as error:
+        return str(error)
+
+
+def _configs(app: RepoPath, mirror: Mirror, commits: Set[str]) -> dict[str, Config]:
+    """Return each commit's `.dppctl.yaml`, parsed once for commits with the same content."""
+    file = app.file(CONFIG_FILE)
+    try:
+        contents = mirror.read({(commit, file) for commit in commits}, MAX_CONFIG_BYTES)
+    except GitError:
+        raise
+    except DppctlError as error:  # too large, at one of them
+        if len(commits) == 1:
+            return dict.fromkeys(commits, str(error))
+        return {commit: _configs(app, mirror, {commit})[commit] for commit in commits}
+    parsed = {content: _parse(content, file) for content in set(contents.values())}
+    return {commit: parsed[contents[commit, file]] for commit in commits}
+
+
+def _parse(content: bytes | None, where: str) -> Config:
     if content is None:
         return None
     try:

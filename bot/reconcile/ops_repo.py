@@ -1,4 +1,4 @@
-"""The writer of an ops repo: one commit for each app and environment, one push for all that wait.
+"""Write an ops repo: one commit for each app and environment, one push for all that wait.
 
 Commits are made in the bare mirror, by one `git fast-import` for all of them, and pushed by a ref of their own. So a
 crash at any point leaves nothing behind, and no file is ever written through a link that somebody put into the repo.
@@ -27,7 +27,7 @@ _NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
 
 @dataclass(frozen=True)
 class Written:
-    """A commit of the bot's, as its trailers tell."""
+    """A commit that the bot made, as its trailers tell."""
 
     ops_commit: str
     app: str
@@ -37,49 +37,52 @@ class Written:
 
 
 class BlockedError(DppctlError):
-    """A values file cannot be where it should be. The others of a batch can."""
+    """A values file cannot be where it should be; the others of a batch can."""
 
 
 class OpsRepo:
-    """One ops repo. The bot has one of these for each, in one thread."""
+    """Reads and writes one ops repo. The bot has one of these for each, in one thread."""
 
     def __init__(
         self, git: Git, url: str, folder: Path, links: Callable[[Update], Sequence[str]] = lambda _: ()
     ) -> None:
-        """`links`: lines for an update's commit message."""
+        """`links` gives lines for an update's commit message."""
         self._git = git
         self._links = links
         self._mirror = Mirror(git, url, folder)
         self._is_fresh = False  # since the last refresh nothing was written: it need not be looked at once more
-        self.pushes = self.conflicts = 0  # for /metrics
+        self.pushes = self.conflicts = self.commits = 0  # for /metrics
 
     def refresh(self) -> None:
-        """Get what others pushed."""
+        """Get what others pushed. Raises GitError."""
         self._mirror.refresh()
         self._is_fresh = True
 
     def texts(self, targets: Iterable[Target]) -> dict[Target, str | None]:
-        """The environments' values files, as they were at the last refresh; None where there is none."""
+        """Return the environments' values files as they were at the last refresh; None where there is none."""
         head = self._mirror.head()
         if head is None:
             return dict.fromkeys(targets)
         keys = {target: (head, target.values_file) for target in targets}
         found = self._mirror.read(keys.values(), MAX_CONFIG_BYTES)
         contents = {target: found[key] for target, key in keys.items()}
-        return {target: one.decode(errors="replace") if one is not None else None for target, one in contents.items()}
+        return {
+            target: content if content is None else content.decode(errors="replace")
+            for target, content in contents.items()
+        }
 
     @property
     def head(self) -> str | None:
-        """The commit that it is at, as far as we know."""
+        """Return the commit that it is at, as far as we know."""
         return self._mirror.head()
 
     def holds(self, commit: str, at: str | None = None) -> bool:
-        """Is the commit part of the branch, or of the history of the commit `at`, as far as we know?"""
+        """Tell whether a commit is part of the branch, or of the history of the commit `at`, as far as we know."""
         end = at or self._mirror.head()
         return end is not None and self._mirror.holds(commit, end)
 
     def written(self) -> list[Written]:
-        """The bot's own newest commits that are there, the newest first."""
+        """Return the bot's own commits of the branch, the newest first, MAX_WRITTEN at most."""
         if self._mirror.head() is None:
             return []
         keys = ("App", "Environment", "Source-Ref", "Source-Commit")
@@ -88,13 +91,13 @@ class OpsRepo:
         return [Written(*line) for line in lines if len(line) == len(keys) + 1]
 
     def last_change(self, target: Target) -> str:
-        """The commit that brought the values that are there."""
+        """Return the commit that brought the values that the environment has."""
         return self._mirror.last_change(target.values_file)
 
     def write(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
-        """Commit and push. For each target that changed its commit, or why it cannot have one.
+        """Commit and push; return for each target that changed its commit, or why it cannot have one.
 
-        What is there already gets none. Raises GitError when the ops repo refuses; then nothing was written.
+        What is written already gets no commit. Raises GitError when the ops repo refuses; then nothing was written.
         """
         if not self._is_fresh:
             self._mirror.catch_up()
@@ -119,33 +122,34 @@ class OpsRepo:
             commits = self._commit(base, changed)
             self._mirror.push(_NEXT, base, commits[-1])
             self.pushes += 1
+            self.commits += len(commits)
             results |= {update.target: commit for update, commit in zip(changed, commits, strict=True)}
         return results
 
     def _changed(
         self, base: str | None, updates: Sequence[Update]
     ) -> tuple[list[Update], dict[Target, str | DppctlError]]:
-        """The updates that are not there already and can be; and why others cannot."""
+        """Return the updates that are to be committed; and why others cannot be."""
         if base is None:
             return list(updates), {}
         folders = {update: _folders(update.target.values_file) for update in updates}
         files = {update.target.values_file for update in updates}
-        there = self._mirror.entries(base, files.union(*folders.values()))
+        present = self._mirror.entries(base, files.union(*folders.values()))
         changed: list[Update] = []
         blocked: dict[Target, str | DppctlError] = {}
         for update in updates:
             file = update.target.values_file
-            kinds = {(there[folder] or ("tree", ""))[0] for folder in folders[update]}
+            kinds = {(present[folder] or ("tree", ""))[0] for folder in folders[update]}
             if kinds != {"tree"} or files & set(folders[update]):
                 blocked[update.target] = BlockedError(f"{update.target.ops}: a folder above {file} is a link or a file")
-            elif (found := there[file]) and found[0] != "blob":
+            elif (found := present[file]) and found[0] != "blob":
                 blocked[update.target] = BlockedError(f"{update.target.ops}: {file} is a folder")
             elif found != ("blob", _blob(update.values.to_yaml().encode(), len(base))):
                 changed.append(update)
         return changed, blocked
 
     def _commit(self, base: str | None, updates: Sequence[Update]) -> list[str]:
-        """A commit for each, one after the other: https://git-scm.com/docs/git-fast-import#_input_format"""
+        """Make a commit for each, one after the other: https://git-scm.com/docs/git-fast-import#_input_format"""
         when = f"{int(time.time())} +0000"
         stream = bytearray()
         for mark, update in enumerate(updates, 1):
@@ -165,7 +169,7 @@ def _folders(file: str) -> list[str]:
 
 
 def _blob(content: bytes, id_length: int) -> str:
-    """The id that git gives to a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    """Return the id that git gives to a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
     hashed = sha1 if id_length == 40 else sha256
     return hashed(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -176,7 +180,7 @@ def _data(text: str) -> bytes:
 
 
 def _message(update: Update, links: Sequence[str]) -> str:
-    """Trailers say what the commit is for, so that tools need not read the file."""
+    """Write the commit's message; trailers say what it is for, so that tools need not read the file."""
     target, source = update.target, update.values.source
     looks = "\n".join(links) + "\n\n" if links else ""
     return (

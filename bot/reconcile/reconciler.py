@@ -1,30 +1,51 @@
-"""Reconcile: bring the ops repos to what the apps' repositories say. `reconcile` decides how."""
+"""Bring the ops repos to what the apps' repositories say: observe, decide and apply, which follow each other here."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 
 from bot.errors import DppctlError
 from bot.git.command import GitError
 from bot.git.mirror import Mirror
 from bot.limits import REFRESHES
 from bot.logs import get_logger
-from bot.model.decisions import Choice, Refusal, Same, Skip, Update
+from bot.model.app_state import AppState
+from bot.model.decisions import Decision, EndHold, Refusal, Same, Skip, Update
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
-from bot.reconcile.decide import asks_to_skip
+from bot.reconcile.decide import decide
 from bot.reconcile.images import ImageResolver, Waiting
-from bot.reconcile.observe import AppState
+from bot.reconcile.observe import observe
 from bot.reconcile.ops_repo import OpsRepo
 from bot.store.store import Store
-from bot.store.tables import Hold
 
 _log = get_logger("dppctl.bot")
 
-Texts = dict[Target, str | None]
+
+@dataclass
+class Result:
+    """How it went with one repository.
+
+    failure: git, the network or a registry; to be tried again. notes: why nothing was deployed, and other things to
+    tell the person who pushed, a line each.
+    """
+
+    failure: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def fail(self, message: str) -> None:
+        """Note a failure; the first one stays."""
+        self.failure = self.failure or message
+
+
+Results = dict[str, Result]
+Texts = dict[Target, str | None]  # what the ops repos hold; None without the file
 
 
 class Reconciler:
-    """Called with repositories; `failed` and `notes` then tell, by repository, how it went the last time."""
+    """Reconciles registered apps, and writes to the ops repos. Used by the bot's one thread."""
 
     def __init__(
         self,
@@ -32,82 +53,48 @@ class Reconciler:
         apps: Mapping[str, Mirror],
         ops: Mapping[str, OpsRepo],
         store: Store,
-        imaging: ImageResolver,
+        images: ImageResolver,
         on_change: Callable[[], None],
+        stop: threading.Event,
     ) -> None:
+        """`on_change` is called after each push to an ops repo; after `stop` nothing more is begun or recorded."""
         self._targets = targets
         self._apps = apps
         self._ops = ops
         self._store = store
-        self._imaging = imaging
+        self._images = images
         self._on_change = on_change
+        self._stop = stop
         self._settled: dict[RepoPath, object] = {}  # what an app looked like when there was nothing to do
-        self.failed: dict[str, str] = {}  # git or the network; to be tried again
-        self.notes: dict[str, list[str]] = {}  # why nothing was deployed, and other things to tell
-        self.commits = 0
-        self._unread: set[str] = set()
-        self._noted: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
-        self.stopping = False
+        self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
 
-    def __call__(self, repositories: set[str]) -> None:
-        """Look at these repositories, and write what is to be written."""
+    def reconcile(self, repositories: Set[str]) -> Results:
+        """Bring the ops repos to what the apps in these repositories say now; return how it went with each."""
+        results = {name: Result() for name in repositories}
         apps = sorted({target.app for target in self._targets if target.app.repository in repositories})
-        for name in repositories:
-            self.failed.pop(name, None)
-            self.notes[name] = []
-        texts = self._refresh(apps)
-        holds = {(one.app, one.environment): one for one in self._store.holds.all()}
+        readable, texts = self._refresh(apps, results)
         updates: list[Update] = []
-        for app in apps:
-            if app.repository not in self._unread and not self.stopping:
+        for app in readable:
+            if not self._stop.is_set():
                 try:
-                    updates += self._updates(app, texts, holds)
+                    updates += self._updates(app, texts, results[app.repository])
                 except DppctlError as error:
-                    self._fail(app.repository, str(error))
+                    self._fail(results, app.repository, str(error))
         for name in sorted({update.target.ops.repository for update in updates}):
-            if not self.stopping:
-                self._write(name, [update for update in updates if update.target.ops.repository == name])
+            if not self._stop.is_set():
+                self._apply(name, [update for update in updates if update.target.ops.repository == name], results)
+        return results
 
-    def _refresh(self, apps: list[RepoPath]) -> Texts:
-        """Look at each repository once; what the ops repos hold for these apps."""
-        names = {app.repository for app in apps}
-        targets = [target for target in self._targets if target.app in apps]
-        ops = {target.ops.repository for target in targets}
-        refreshes = {("app", name): self._apps[name].refresh for name in names}
-        refreshes |= {("ops", name): self._ops[name].refresh for name in ops}
-        with ThreadPoolExecutor(REFRESHES) as threads:
-            errors = dict(zip(refreshes, threads.map(_error, refreshes.values()), strict=True))
-        texts: Texts = {}
-        for name in ops:
-            mine = [target for target in targets if target.ops.repository == name]
-            error = errors["ops", name] or _error(lambda: texts.update(self._read(name, mine)))  # noqa: B023
-            for target in mine if error else ():
-                self._fail(target.app.repository, f"{name}: {error}")
-        self._unread = {name for name in names if errors["app", name]}
-        for name in self._unread:
-            self._fail(name, f"{name}: {errors['app', name]}")
-        return texts
+    def write(self, name: str, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
+        """Commit updates to an ops repo and record them as deployments.
 
-    def _read(self, name: str, targets: Sequence[Target]) -> Texts:
-        """What an ops repo holds; commits of ours that a crash kept from being noted are noted first."""
-        ops = self._ops[name]
-        if ops.head != self._noted.get(name):
-            written = {one.ops_commit: one for one in ops.written()}
-            known = {(str(target.app), target.environment) for target in self._targets}
-            for ops_commit in reversed(self._store.deployments.unrecorded(list(written))):
-                one = written[ops_commit]
-                if (one.app, one.environment) in known:
-                    self._store.deployments.record_commit(ops_commit, one.app, one.environment, one.ref, one.commit)
-            self._noted[name] = ops.head
-        return ops.texts(targets)
-
-    def write(self, name: str, updates: list[Update]) -> dict[Target, str | DppctlError]:
-        """Commit updates to an ops repo and remember them. Raises GitError when it cannot be reached."""
+        Returns for each target that changed its ops commit, or why it cannot have one. Raises GitError when the ops
+        repo cannot be reached; then nothing was written.
+        """
         results = self._ops[name].write(updates)
         for update in updates:
             ops_commit = results.get(update.target)
             if isinstance(ops_commit, str):
-                self.commits += 1
                 self._store.deployments.record(update, ops_commit)
                 _log.info(
                     "deploying",
@@ -116,110 +103,122 @@ class Reconciler:
                     commit=update.values.source.commit,
                     ops_commit=ops_commit,
                 )
-        self._noted[name] = self._ops[name].head
+        self._recorded[name] = self._ops[name].head
         if results:
             self._on_change()
         return results
 
-    def _write(self, name: str, updates: list[Update]) -> None:
-        try:
-            results = self.write(name, updates)
-        except GitError as error:
-            for update in updates:
-                self._fail(update.target.app.repository, f"{name}: {error}")
-            return
-        for update in updates:
-            result = results.get(update.target)
-            if isinstance(result, DppctlError):
-                self._refuse(Refusal(update.target.app, update.target.environment, update.ref, str(result)))
+    def _refresh(self, apps: Sequence[RepoPath], results: Results) -> tuple[list[RepoPath], Texts]:
+        """Ask each repository once; return the apps that could be read, and what the ops repos hold for them."""
+        names = {app.repository for app in apps}
+        targets = [target for target in self._targets if target.app in set(apps)]
+        ops = {target.ops.repository for target in targets}
+        refreshes = {("app", name): self._apps[name].refresh for name in names}
+        refreshes |= {("ops", name): self._ops[name].refresh for name in ops}
+        with ThreadPoolExecutor(REFRESHES) as threads:
+            errors = dict(zip(refreshes, threads.map(_error, refreshes.values()), strict=True))
+        texts: Texts = {}
+        for name in ops:
+            held = [target for target in targets if target.ops.repository == name]
+            error = errors["ops", name] or _error(partial(self._read, name, held, texts))
+            for target in held if error else ():
+                self._fail(results, target.app.repository, f"{name}: {error}")
+        for name in names:
+            if error := errors["app", name]:
+                self._fail(results, name, f"{name}: {error}")
+        return [app for app in apps if not errors["app", app.repository]], texts
 
-    def _updates(self, app: RepoPath, texts: Texts, holds: Mapping[tuple[str, str], Hold]) -> list[Update]:
+    def _read(self, name: str, targets: Sequence[Target], texts: Texts) -> None:
+        """Add what an ops repo holds to `texts`; commits of ours that a crash kept from being recorded are so first."""
+        ops = self._ops[name]
+        if ops.head != self._recorded.get(name):
+            written = {commit.ops_commit: commit for commit in ops.written()}
+            registered = {(str(target.app), target.environment) for target in self._targets}
+            for ops_commit in reversed(self._store.deployments.unrecorded(list(written))):
+                found = written[ops_commit]
+                if (found.app, found.environment) in registered:
+                    self._store.deployments.record_commit(
+                        ops_commit, found.app, found.environment, found.ref, found.commit
+                    )
+            self._recorded[name] = ops.head
+        texts |= ops.texts(targets)
+
+    def _updates(self, app: RepoPath, texts: Texts, result: Result) -> list[Update]:
+        """Return what is to be written for an app, with its images; what else was decided is done."""
         mirror = self._apps[app.repository]
-        mine = {target: text for target, text in texts.items() if target.app == app}
-        held = [(one.environment, one.until_ref, one.until_tree) for one in holds.values() if one.app == str(app)]
-        looks_like = (mirror.seen, mine, held)
-        if self._settled.get(app) == looks_like:
+        held = {target: text for target, text in texts.items() if target.app == app}
+        holds = [
+            (hold.environment, hold.until_ref, hold.until_tree)
+            for hold in self._store.holds.all()
+            if hold.app == str(app)
+        ]
+        fingerprint = (mirror.seen, held, holds)
+        if self._settled.get(app) == fingerprint:
             return []
-        look = AppState(app, mirror, self._targets, self._store)
-        due = self._due(look, texts, holds)
-        found = [self._with_image(look, update) for update in due]
-        self._imaging.keep(look, due)
-        is_known = all(target in texts for target in self._targets if target.app == app)
-        if not any(found) and is_known and not self.stopping:
-            self._settled[app] = looks_like
-        return [one for one in found if isinstance(one, Update)]
-
-    def _due(self, look: AppState, texts: Texts, holds: Mapping[tuple[str, str], Hold]) -> list[Update]:
-        """What the app's environments should run and do not."""
+        state = observe(app, mirror, self._targets, held, self._store)
         due = []
-        for choice in look.choices():
-            if isinstance(choice, Refusal):
-                self._refuse(choice)
-            elif choice.target in texts:
-                result = look.plan(choice, texts[choice.target], in_image=self._imaging.uses_image)
-                if isinstance(result, Refusal):
-                    self._refuse(result)
-                elif isinstance(result, Same):
-                    self.notes[look.app.repository].append(f"{choice.target.environment}: {result.message}")
-                hold = holds.get((str(look.app), choice.target.environment))
-                # Before the question whether there is something to do: a hold can be over without.
-                is_held = hold is not None and self._is_held(look, choice, hold)
-                if isinstance(result, Update) and not self._is_skipped(look, choice, hold if is_held else None):
-                    due.append(result)
-        return due
+        for decision in decide(state, self._images.policy):
+            if isinstance(decision, Update):
+                due.append(decision)
+            else:
+                self._note(decision, result)
+        resolved = [self._resolve(state, update, mirror, result) for update in due]
+        self._images.keep(state, due)
+        is_complete = all(target in texts for target in self._targets if target.app == app)
+        if not any(resolved) and is_complete and not self._stop.is_set():
+            self._settled[app] = fingerprint
+        return [update for update in resolved if isinstance(update, Update)]
 
-    def _with_image(self, look: AppState, update: Update) -> Update | Waiting | None:
-        """None: it is refused."""
+    def _resolve(self, state: AppState, update: Update, mirror: Mirror, result: Result) -> Update | Waiting | None:
+        """Return the update with its image, or what it waits for; None when it is refused."""
+        export = partial(mirror.export, update.ref.commit, state.app.path)
         try:
-            ready = self._imaging.with_image(look, update)
+            resolved = self._images.resolve(state, update, export)
         except GitError:
             raise
         except DppctlError as error:
-            self._refuse(Refusal(look.app, update.target.environment, update.ref, str(error)))
+            self._note(Refusal(state.app, update.target.environment, update.ref, str(error)), result)
             return None
-        if isinstance(ready, Waiting):
-            self.notes[look.app.repository].append(f"{update.target.environment}: {ready.message}")
-            if ready.retry:
-                self._fail(look.app.repository, ready.message)
-        return ready
+        if isinstance(resolved, Waiting):
+            result.notes.append(f"{update.target.environment}: {resolved.message}")
+            if resolved.retry:
+                self._fail({state.app.repository: result}, state.app.repository, resolved.message)
+        return resolved
 
-    def _is_held(self, look: AppState, choice: Choice, hold: Hold) -> bool:
-        if hold.until_ref is None or (hold.until_ref, hold.until_tree) == (choice.ref.name, look.tree(choice.ref)):
-            return True
-        self._store.holds.release(hold.app, hold.environment)
-        return False
+    def _note(self, decision: Decision, result: Result) -> None:
+        """Tell and record a decision by which nothing is deployed."""
+        match decision:
+            case Same(target, message):
+                result.notes.append(f"{target.environment}: {message}")
+            case EndHold(target):
+                self._store.holds.release(str(target.app), target.environment)
+            case Skip(app, environment, ref, message):
+                result.notes.append(f"{environment}: not deployed, {message}")
+                if decision.is_news and not self._stop.is_set() and self._store.deployments.skip(decision):
+                    _log.info("skipped", app=app, environment=environment, ref=short(ref.name), reason=message)
+            case Refusal(app, environment, ref, message):
+                result.notes.append(f"{environment}: refused, {message}" if environment else f"refused, {message}")
+                if not self._stop.is_set() and self._store.deployments.refuse(decision):
+                    _log.warning("refused", app=app, environment=environment, ref=short(ref.name), reason=message)
 
-    def _is_skipped(self, look: AppState, choice: Choice, hold: Hold | None) -> bool:
-        """Is something in the way of an update that would be due?"""
-        if hold:
-            message = f"held: {hold.reason}"
-        elif words := asks_to_skip(look.mirror.message(choice.ref.commit)):
-            message = f"its commit message says {words}"
-        else:
-            return False
-        skip = Skip(look.app, choice.target.environment, choice.ref, message)
-        self.notes[look.app.repository].append(f"{skip.environment}: not deployed, {message}")
-        by_itself = hold is not None and hold.until_ref is not None  # what runs now is what a person wants: no news
-        if not by_itself and not self.stopping and self._store.deployments.skip(skip):
-            _log.info("skipped", app=skip.app, environment=skip.environment, ref=short(skip.ref.name), reason=message)
-        return True
+    def _apply(self, name: str, updates: Sequence[Update], results: Results) -> None:
+        """Write updates to an ops repo; what cannot be written is refused."""
+        try:
+            written = self.write(name, updates)
+        except GitError as error:
+            for update in updates:
+                self._fail(results, update.target.app.repository, f"{name}: {error}")
+            return
+        for update in updates:
+            app, error_or_commit = update.target.app, written.get(update.target)
+            if isinstance(error_or_commit, DppctlError):
+                refusal = Refusal(app, update.target.environment, update.ref, str(error_or_commit))
+                self._note(refusal, results[app.repository])
 
-    def _refuse(self, refusal: Refusal) -> None:
-        where = f"{refusal.environment}: " if refusal.environment else ""
-        self.notes[refusal.app.repository].append(f"{where}refused, {refusal.message}")
-        if not self.stopping and self._store.deployments.refuse(refusal):
-            _log.warning(
-                "refused",
-                app=refusal.app,
-                environment=refusal.environment,
-                ref=short(refusal.ref.name),
-                reason=refusal.message,
-            )
-
-    def _fail(self, repository: str, message: str) -> None:
-        if repository not in self.failed and not self.stopping:
+    def _fail(self, results: Results, repository: str, message: str) -> None:
+        if results[repository].failure is None and not self._stop.is_set():
             _log.error("reconcile failed", repository=repository, error=message)
-        self.failed.setdefault(repository, message)
+        results[repository].fail(message)
 
 
 def _error(work: Callable[[], None]) -> DppctlError | None:

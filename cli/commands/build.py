@@ -56,11 +56,11 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) 
     app = _app(name, app_config)
     shop = make_image_service(settings)
     dockerfile = (app_config.build or Build()).dockerfile
-    kind = shop.means.kind(app, app_config, committed.read(dockerfile) is not None)
+    kind = shop.policy.kind(app, app_config, committed.read(dockerfile) is not None)
     if kind is None:
         from cli.errors import InputError
 
-        raise InputError(f"{app} runs without an image: {shop.means.why_not}")
+        raise InputError(f"{app} runs without an image: {shop.policy.why_not}")
     if committed.is_dirty():
         click.echo(f"dppctl: what is not committed below {folder} is left out", err=True)
     if isinstance(kind, Ready):

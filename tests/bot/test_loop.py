@@ -159,7 +159,7 @@ def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
             story.reconcile()
     assert len(story.ops.log()) == 3
     story.app.push({"file": "2"})
-    Loop(settings, story.targets, bot_git, story.store, lambda: None).reconcile(["ann/app"])
+    Loop(settings, story.targets, bot_git, story.store, lambda: None).reconcile({"ann/app"})
     assert story.deployments() == [("staging", "superseded"), ("staging", "superseded"), ("staging", "waiting")]
     assert [one.ops_commit for one in story.store.deployments.newest()] == git(
         story.ops.bare, "rev-list", "-3", "master"
@@ -170,7 +170,7 @@ def test_another_stores_history_is_left_alone(story: Story, settings: Settings, 
     story.app.push(APP)
     story.reconcile()
     other = Store(f"sqlite:///{settings.state_dir}/other.sqlite")
-    Loop(settings, story.targets, bot_git, other, lambda: None).reconcile(["ann/app"])
+    Loop(settings, story.targets, bot_git, other, lambda: None).reconcile({"ann/app"})
     assert list(other.deployments.newest()) == []
     other.close()
 
@@ -237,5 +237,5 @@ def test_nothing_new_costs_two_git_calls_for_an_app(story: Story, bot_git: Git) 
 def test_a_repository_of_that_name_elsewhere_is_never_asked(story: Story, forge: Forge) -> None:
     stranger: Repository = forge.repository("eve/app")
     stranger.push(APP)
-    story.loop.reconcile(["eve/app", "../../etc"])
+    story.loop.reconcile({"eve/app", "../../etc"})
     assert story.deployments() == []

@@ -47,9 +47,10 @@ def test_an_annotated_tag_names_its_commit_and_its_own_time(mirror: Mirror, repo
     commit = repository.push({"a": "1"})
     repository.tag("v1", "--annotate", "--message", "one")
     mirror.refresh()
-    master, tag = mirror.refs()
+    created = mirror.refs()
+    master, tag = created
     assert (tag.name, tag.commit) == ("refs/tags/v1", commit)
-    assert tag.created > master.created
+    assert created[tag] > created[master]
 
 
 def test_names_that_we_do_not_accept_are_left_out(mirror: Mirror, repository: Repository) -> None:

@@ -1,18 +1,23 @@
 """The decision, on plain data."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.images.decide import ImagePolicy
 from bot.model.app_config import AppConfig
-from bot.model.decisions import Choice, Ref, RefState, Refusal, Same, Update
+from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
+from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
-from bot.model.values import Pipeline
-from bot.reconcile.decide import asks_to_skip, choose, plan
+from bot.model.values import Pipeline, Values
+from bot.reconcile.decide import asks_to_skip, choose_named, decide, decide_manual
+from bot.reconcile.decide import choose as choose_of
+from bot.reconcile.decide import plan as plan_of
 
 APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
 STAGING, PRODUCTION = (Target(APP, OPS, name) for name in ("staging", "production"))
@@ -29,16 +34,29 @@ USUAL = config({"branch": "master", "environment": "staging"}, {"tags": True, "e
 
 
 def at(name: str, commit: str = "a", created: int = 0, says: AppConfig | str | None = USUAL) -> RefState:
-    return RefState(Ref(f"refs/{name}", commit * 40, created), says)
+    return RefState(Ref(f"refs/{name}", commit * 40), created, says)
+
+
+def choose(states: Sequence[RefState], baseline: datetime | None = None) -> list[Choice | Refusal]:
+    return choose_of(AppState(APP, ALLOWED, tuple(states), baseline))
+
+
+def plan(
+    choice: Choice, specs: Specs | str, present: Values | None = None, *, same_files: bool = False
+) -> Update | Refusal | Same | None:
+    """Decide on one choice alone; `same_files`: as those that the environment runs."""
+    commit = CommitState(USUAL, specs, "tree", "message", has_dockerfile=False)
+    target = TargetState(present, "tree" if same_files else "another tree")
+    return plan_of(choice, commit, target)
 
 
 def chosen(*states: RefState) -> dict[str, str]:
-    outcomes = choose(APP, ALLOWED, states)
+    outcomes = choose(states)
     return {o.target.environment: o.ref.name for o in outcomes if isinstance(o, Choice)}
 
 
 def refused(*states: RefState) -> list[str]:
-    return [o.message for o in choose(APP, ALLOWED, states) if isinstance(o, Refusal)]
+    return [o.message for o in choose(states) if isinstance(o, Refusal)]
 
 
 def test_the_branch_goes_to_staging_and_the_tag_to_production() -> None:
@@ -55,7 +73,7 @@ def test_the_newest_tag_wins_and_in_the_same_second_the_higher_version() -> None
 
 def tag(name: str, minute: int, created: int = 0) -> RefState:
     appeared = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
-    return RefState(Ref(f"refs/tags/{name}", "a" * 40, created), USUAL, appeared)
+    return RefState(Ref(f"refs/tags/{name}", "a" * 40), created, USUAL, appeared)
 
 
 def test_the_tag_that_appeared_last_wins_whatever_its_date_or_version() -> None:
@@ -71,16 +89,16 @@ def test_tags_of_the_baseline_deploy_nothing() -> None:
     states = [at("heads/master"), tag("v1", 0), tag("v2", 1)]
     for baseline, environments in ((0, {"staging", "production"}), (1, {"staging"})):
         time = datetime(2026, 1, 1, 12, baseline, tzinfo=UTC)
-        outcomes = choose(APP, ALLOWED, states, time)
+        outcomes = choose(states, time)
         assert {o.target.environment for o in outcomes if isinstance(o, Choice)} == environments
 
 
 def test_the_same_files_are_not_deployed_again_unless_the_pipelines_are_others() -> None:
-    (choice,) = choose(APP, ALLOWED, [at("heads/master")])
-    (later,) = choose(APP, ALLOWED, [at("heads/master", "b")])
+    (choice,) = choose([at("heads/master")])
+    (later,) = choose([at("heads/master", "b")])
     assert isinstance(choice, Choice)
     assert isinstance(later, Choice)
-    first = plan(choice, SPECS, None)
+    first = plan(choice, SPECS)
     assert isinstance(first, Update)
     same = plan(later, SPECS, first.values, same_files=True)
     assert isinstance(same, Same)
@@ -90,15 +108,77 @@ def test_the_same_files_are_not_deployed_again_unless_the_pipelines_are_others()
 
 
 def test_by_hand_the_same_is_done_anew_and_stays_as_it_is_then() -> None:
-    (choice,) = choose(APP, ALLOWED, [at("heads/master")])
+    (choice,) = choose([at("heads/master")])
     assert isinstance(choice, Choice)
-    first = plan(choice, SPECS, None)
+    first = plan(choice, SPECS)
     assert isinstance(first, Update)
-    again = plan(choice, SPECS, first.values, request=7)
+    again = decide_manual(choice, state_of(at("heads/master"), present=first.values), 7)
     assert isinstance(again, Update)
     assert again.values.to_yaml().endswith("request: 7\n")
     assert "request" not in first.values.to_yaml()
     assert plan(choice, SPECS, again.values) is None
+
+
+def state_of(
+    ref: RefState,
+    present: Values | None = None,
+    hold: HoldState | None = None,
+    message: str = "change",
+    target: Target = STAGING,
+) -> AppState:
+    """Make an app with one ref, and one environment whose ops repo could be read."""
+    assert isinstance(ref.config, AppConfig)
+    commit = CommitState(ref.config, SPECS, "tree", message, has_dockerfile=False)
+    targets = {target: TargetState(present, hold=hold)}
+    return AppState(APP, ALLOWED, (ref,), targets=targets, commits={ref.ref.commit: commit})
+
+
+def decided(state: AppState, why_not: str | None = "no registry") -> list[Decision]:
+    return list(decide(state, ImagePolicy("registry.example.org", why_not)))
+
+
+def test_an_environment_whose_ops_repo_cannot_be_read_is_left_alone() -> None:
+    assert decided(state_of(at("heads/master"), target=PRODUCTION)) == []
+
+
+def test_what_runs_without_an_image_is_deployed_anew_once_there_are_images() -> None:
+    (first,) = decided(state_of(at("heads/master")))
+    assert isinstance(first, Update)
+    state = state_of(at("heads/master"), present=first.values)
+    assert decided(state) == []
+    assert decided(state, why_not=None) == [first]
+
+
+def test_a_hold_keeps_an_update_back_and_ends_when_something_else_would_be_deployed() -> None:
+    ref = at("heads/master")
+    assert decided(state_of(ref, hold=HoldState("elections"))) == [Skip(APP, "staging", ref.ref, "held: elections")]
+    (quiet,) = decided(state_of(ref, hold=HoldState("v1 was deployed by hand", "refs/heads/master", "tree")))
+    assert isinstance(quiet, Skip)
+    assert not quiet.is_news
+    for over in (HoldState("", "refs/heads/other", "tree"), HoldState("", "refs/heads/master", "another tree")):
+        ended, update = decided(state_of(ref, hold=over))
+        assert ended == EndHold(STAGING)
+        assert isinstance(update, Update)
+        # Also when the environment runs already what it should.
+        assert decided(state_of(ref, hold=over, present=update.values)) == [EndHold(STAGING)]
+
+
+def test_a_message_that_asks_for_it_keeps_an_update_back_but_nothing_that_runs() -> None:
+    ref, message = at("heads/master"), "fix [skip deploy]"
+    skip = Skip(APP, "staging", ref.ref, "its commit message says [skip deploy]")
+    assert decided(state_of(ref, message=message)) == [skip]
+    (update,) = decided(state_of(ref))
+    assert isinstance(update, Update)
+    assert decided(state_of(ref, present=update.values, message=message)) == []
+
+
+def test_a_named_ref_runs_what_its_file_says_for_the_environment_or_all() -> None:
+    says = config({"branch": "other", "environment": "staging", "pipeline": "./two"})
+    ref = at("heads/x").ref
+    assert choose_named(STAGING, at("heads/x", says=says)) == Choice(STAGING, ref, "./two")
+    for without in (None, config({"branch": "other", "environment": "live"})):
+        assert choose_named(STAGING, at("heads/x", says=without)) == Choice(STAGING, ref, "all")
+    assert choose_named(STAGING, at("heads/x", says="bad")) == Refusal(APP, "staging", ref, "bad")
 
 
 @pytest.mark.parametrize(
@@ -146,15 +226,15 @@ def test_a_broken_file_is_reported_for_branches_and_the_newest_tag_only() -> Non
 
 
 def test_without_a_file_there_is_nothing_to_do() -> None:
-    assert choose(APP, ALLOWED, [at("heads/master", says=None)]) == []
+    assert choose([at("heads/master", says=None)]) == []
 
 
 def planned(pipeline: object, specs: Specs = SPECS) -> list[str] | str:
     says = config({"branch": "master", "environment": "staging", "pipeline": pipeline})
-    (choice,) = choose(APP, ALLOWED, [at("heads/master", says=says)])
+    (choice,) = choose([at("heads/master", says=says)])
     assert isinstance(choice, Choice)
-    result = plan(choice, specs, None)
-    assert result
+    result = plan(choice, specs)
+    assert isinstance(result, Update | Refusal)
     return result.message if isinstance(result, Refusal) else [one.id for one in result.values.pipelines]
 
 
@@ -201,22 +281,22 @@ states = st.lists(
 
 @given(states, st.randoms())
 def test_the_order_in_which_refs_are_seen_does_not_matter(found: list[RefState], random: object) -> None:
-    once = choose(APP, ALLOWED, found)
+    once = choose(found)
     random.shuffle(found)  # type: ignore[attr-defined]
-    assert choose(APP, ALLOWED, found) == once
+    assert choose(found) == once
 
 
 @given(states)
 def test_nothing_outside_the_registration_is_ever_chosen_and_nothing_twice(found: list[RefState]) -> None:
-    targets = [outcome.target for outcome in choose(APP, ALLOWED, found) if isinstance(outcome, Choice)]
+    targets = [outcome.target for outcome in choose(found) if isinstance(outcome, Choice)]
     assert set(targets) <= ALLOWED
     assert len(targets) == len(set(targets))
 
 
 @given(states)
 def test_what_was_done_is_not_done_again(found: list[RefState]) -> None:
-    for choice in choose(APP, ALLOWED, found):
+    for choice in choose(found):
         if isinstance(choice, Choice):
-            update = plan(choice, SPECS, None)
+            update = plan(choice, SPECS)
             assert isinstance(update, Update)
             assert plan(choice, SPECS, update.values) is None

@@ -8,6 +8,7 @@ from bot.loop import Loop
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Values
+from bot.reconcile.reconciler import Result
 from bot.store.tables import Deployment
 from tests.support.world import OPS, World
 
@@ -25,9 +26,9 @@ class Story:
     def _changed(self) -> None:
         self.changes += 1
 
-    def reconcile(self) -> None:
+    def reconcile(self) -> Result:
         """Do what a webhook, the clock or a start leads to."""
-        self.loop.reconcile(["ann/app"])
+        return self.loop.reconcile({"ann/app"})["ann/app"]
 
     def runs(self, environment: str) -> tuple[str, str] | None:
         """Return the ref and commit that the ops repo holds for an environment."""

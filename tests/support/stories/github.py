@@ -53,8 +53,8 @@ class GitHubStory:
 
     def reconcile(self) -> dict[str, str]:
         """Do what a webhook, the clock or a start leads to; return what failed."""
-        self.loop.reconcile(["ann/app"])
-        return self.loop._reconciler.failed
+        results = self.loop.reconcile({"ann/app"})
+        return {name: result.failure for name, result in results.items() if result.failure}
 
     def sync(self, phase: str, environment: str = "staging", **more: Any) -> None:
         """Report, as sync does, on the newest deployment of an environment."""

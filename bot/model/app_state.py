@@ -1,0 +1,82 @@
+"""What is true of an app at one moment, as plain data: what `observe` reads and `decide` decides from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.model.app_config import AppConfig
+from bot.model.decisions import Ref
+from bot.model.names import RepoPath
+from bot.model.pipeline_specs import Specs
+from bot.model.registration import Target
+from bot.model.values import Values
+
+
+@dataclass(frozen=True)
+class RefState:
+    """A branch or tag of the app's repository.
+
+    created: when its commit, or the tag itself, was made, in unix time; config: `.dppctl.yaml` at its commit, why that
+    is refused, or None without the file; appeared: when a tag was first seen at this commit.
+    """
+
+    ref: Ref
+    created: int
+    config: AppConfig | str | None
+    appeared: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CommitState:
+    """The app at a commit that is to be deployed.
+
+    specs: its pipelines, or why they are refused; tree: the id that git gives to the files in the app's folder, ""
+    without such a folder; message: the commit's.
+    """
+
+    config: AppConfig
+    specs: Specs | str
+    tree: str
+    message: str
+    has_dockerfile: bool
+
+
+@dataclass(frozen=True)
+class HoldState:
+    """An environment to which nothing is deployed automatically.
+
+    until_ref, until_tree: what would have been deployed when it was held; the hold ends when that is something else.
+    None: a person ends it.
+    """
+
+    reason: str
+    until_ref: str | None = None
+    until_tree: str | None = None
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """What the ops repo holds for an environment.
+
+    values: None without the file, or when it is not as the bot writes it; tree: the id of the app's files at the
+    commit that the values name, "" when that is not known.
+    """
+
+    values: Values | None
+    tree: str = ""
+    hold: HoldState | None = None
+
+
+@dataclass(frozen=True)
+class AppState:
+    """An app: its refs, the environments whose ops repo could be read, and the commits that these should run.
+
+    allowed: the registration of the app; baseline: tags that appeared up to then are not deployed by themselves.
+    """
+
+    app: RepoPath
+    allowed: frozenset[Target]
+    refs: tuple[RefState, ...]
+    baseline: datetime | None = None
+    targets: Mapping[Target, TargetState] = field(default_factory=dict)
+    commits: Mapping[str, CommitState] = field(default_factory=dict)
