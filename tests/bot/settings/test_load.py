@@ -1,3 +1,5 @@
+"""What the settings are when they are read, and what is refused."""
+
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,11 @@ def test_github_is_told_where_it_can_be(
     given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_GITHUB_URL": url, "DPPCTL_GITHUB_TOKEN": token}
     settings = load_settings(tmp_path, given | ({"DPPCTL_GITHUB_STATUSES": statuses} if statuses else {}))
     assert (settings.github.api_url, settings.github.shows_deployments) == (api, shows)
+
+
+def test_a_section_with_other_values_keeps_the_rest(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_PORT": "1"})
+    changed = settings.replace("listen", host="0.0.0.0")
+    assert (changed.listen.host, changed.listen.port, settings.listen.host) == ("0.0.0.0", 1, "127.0.0.1")
+    with pytest.raises(TypeError, match="listen has no hosts"):
+        settings.replace("listen", hosts="0.0.0.0")

@@ -1,0 +1,88 @@
+"""How a database is opened and brought to the newest migration, SQLite and PostgreSQL."""
+
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from bot.errors import DppctlError
+from bot.store.database import REVISION
+from bot.store.store import Store
+from bot.store.tables import Base
+from tests.support.environment import REPOSITORY
+from tests.support.reports import event
+
+
+def test_another_start_finds_what_was_there(url: str, store: Store) -> None:
+    store.deployments.report(event("started"))
+    again = Store(url)
+    assert len(again.deployments.newest()) == 1
+    again.close()
+
+
+def test_several_processes_open_a_new_database_at_once(url: str) -> None:
+    program = "import sys; from bot.store.store import Store; Store(sys.argv[1]).totals.add({'opened': 1})"
+    started = [subprocess.Popen([sys.executable, "-c", program, url], cwd=REPOSITORY) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
+    store = Store(url)
+    assert store.counts().totals == {"opened": 4}
+    store.close()
+
+
+def test_the_migrations_make_what_the_models_say(store: Store) -> None:
+    with store.database.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_database_of_a_newer_dppctl_is_left_alone(url: str, store: Store) -> None:
+    with store.database.connect() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'r9999'"))
+        connection.commit()
+    with pytest.raises(DppctlError, match="not one that this dppctl knows"):
+        Store(url)
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_without_the_password() -> None:
+    for bad in ("sqlite:////nowhere/x.sqlite", "postgresql+psycopg://me:hushhush@127.0.0.1:1/x", "nonsense"):
+        with pytest.raises(DppctlError, match=r"^DPPCTL_DATABASE_URL ") as refused:
+            Store(bad)
+        assert "hushhush" not in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_database_of_commit_a304d9f_keeps_its_rows(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bot.sqlite") as old:
+        old.executescript((Path(__file__).parent / "a304d9f.sql").read_text())
+        tables = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+    old.close()
+    assert all(rows.values())
+    store = Store(f"sqlite:///{tmp_path}/bot.sqlite")
+    with store.database.connect() as connection:
+        assert {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables} == rows
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISION
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    arrived = {delivery.id: delivery.state for delivery in store.deliveries.newest()}
+    assert arrived == {"d1": "failed", "d2": "received", "d3": "ignored"}
+    assert (store.deliveries.take()[0].status or {})["context"] == "argocd"
+    building, failed, succeeded = store.deployments.newest()
+    assert (building.state, failed.state, failed.error) == ("building", "failed", "it broke")
+    assert (succeeded.rows, store.deployments.log(succeeded.id)) == (3, "first\nsecond\n")
+    assert succeeded.created == datetime(2026, 1, 2, 3, 5, 0, 705808, tzinfo=UTC)
+    assert [one.id for one in store.builds.of_app("ann/app")] == [building.id]
+    assert store.images.find("ann/app", "e" * 40) == f"reg/ann/app@sha256:{'0' * 64}"
+    assert [one.until_ref for one in store.holds.all()] == ["refs/heads/x"]
+    assert [one.environment for one in store.requests.take()] == ["production"]
+    seen = store.tags.see("ann/app", {"refs/tags/v1": "d" * 40})
+    assert store.tags.baseline("ann/app", {}) >= seen["refs/tags/v1"]
+    assert store.totals.read() == {"git_calls": 7}
+    change = store.totals.change_number()
+    store.deployments.append_log(building.id, "more\n")
+    assert store.totals.change_number() == change + 1
+    store.close()

@@ -1,0 +1,105 @@
+"""Deployments, on SQLite and on PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from bot.limits import MAX_LOG_BYTES
+from bot.model.decisions import Ref, Refusal, Skip
+from bot.model.names import RepoPath
+from bot.store.store import Store
+from tests.support.reports import NOW, event, receipt, update
+
+
+def states(store: Store) -> list[str]:
+    return [one.state for one in reversed(store.deployments.newest())]
+
+
+def test_a_deployments_life_is_kept_with_its_receipt(store: Store) -> None:
+    number = store.deployments.record(update(), "a" * 40)
+    assert store.deployments.record(update(), "a" * 40) == number
+    store.deployments.report(event("started"))
+    store.deployments.report(event("succeeded", receipt=receipt(3)))
+    deployment = store.deployments.get(number)
+    assert deployment
+    assert (deployment.state, deployment.rows, deployment.changed) == ("succeeded", 3, NOW)
+    assert [one.phase for one in deployment.events] == ["committed", "started", "succeeded"]
+
+
+def test_an_end_stays_the_end_whatever_arrives_late_or_twice(store: Store) -> None:
+    for phase in ("started", "failed", "failed", "progress", "superseded"):
+        store.deployments.report(event(phase, message=phase))
+    (deployment,) = store.deployments.newest()
+    assert (deployment.state, deployment.error) == ("failed", "failed")
+
+
+def test_a_newer_deployment_supersedes_what_is_open_and_nothing_else(store: Store) -> None:
+    store.deployments.report(event("succeeded", "a"))
+    store.deployments.report(event("queued", "b"))
+    store.deployments.report(event("started", "c"))
+    store.deployments.report(event("started", "d", environment="production"))
+    store.deployments.record(update(), "e" * 40)
+    assert states(store) == ["succeeded", "superseded", "superseded", "running", "waiting"]
+    store.deployments.report(event("progress", "c"))
+    store.deployments.report(event("superseded", "c"))
+    assert states(store)[2] == "superseded"
+    store.deployments.report(event("succeeded", "b", receipt=receipt(1)))  # it ran on before it could be stopped
+    assert states(store)[1] == "succeeded"
+
+
+def test_a_scheduled_run_is_an_event_that_changes_no_state(store: Store) -> None:
+    store.deployments.report(event("failed", message="why"))
+    store.deployments.report(event("scheduled", message="./one: 5 rows", receipt=receipt(5)))
+    (deployment,) = store.deployments.newest()
+    assert (deployment.state, deployment.error) == ("failed", "why")
+    full = store.deployments.get(deployment.id)
+    assert full
+    assert [(one.phase, (one.receipt or {}).get("status")) for one in full.events][-1] == ("scheduled", "succeeded")
+
+
+def test_many_threads_telling_of_one_deployment_make_one(store: Store) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(store.deployments.report, [event("progress", "b") for _ in range(24)]))
+    (deployment,) = store.deployments.newest()
+    full = store.deployments.get(deployment.id)
+    assert full
+    assert len(full.events) == 24
+
+
+def test_the_same_refusal_or_skip_is_remembered_once(store: Store) -> None:
+    ref = Ref("refs/heads/x", "c" * 40, 0)
+    for _ in range(2):
+        store.deployments.refuse(Refusal(RepoPath("ann/app"), "", ref, "no"))
+        store.deployments.skip(Skip(RepoPath("ann/app"), "staging", ref, "held"))
+    assert [(one.state, one.error) for one in store.deployments.newest()] == [("skipped", "held"), ("refused", "no")]
+
+
+def test_a_log_keeps_its_newest_part_and_says_so(store: Store) -> None:
+    number = store.deployments.record(update(), "a" * 40)
+    store.deployments.report(event("progress", log="first\n"))
+    store.deployments.append_log(number, "second\n")
+    assert store.deployments.log(number) == "first\nsecond\n"
+    for _ in range(3):
+        store.deployments.append_log(number, "x" * (MAX_LOG_BYTES // 2 - 1) + "\n")
+    kept = store.deployments.log(number)
+    assert kept.startswith("(the first ")
+    assert len(kept) <= MAX_LOG_BYTES + 60
+    store.deployments.append_log(number + 1, "x")
+
+
+def test_what_is_where_is_the_newest_and_the_newest_that_succeeded(store: Store) -> None:
+    store.deployments.report(event("succeeded", "a"))
+    store.deployments.report(event("failed", "b"))
+    store.holds.set("ann/app", "production", "until monday")
+    production, staging = store.deployments.environments()
+    assert (production.newest, production.hold and production.hold.reason) == (None, "until monday")
+    assert staging.newest
+    assert staging.running
+    assert (staging.newest.ops_commit, staging.running.ops_commit) == ("b" * 40, "a" * 40)
+
+
+def test_deployments_can_be_asked_for_by_app_and_environment(store: Store) -> None:
+    store.deployments.report(event("started", "a"))
+    store.deployments.report(event("started", "b", environment="production"))
+    assert [one.environment for one in store.deployments.newest(app="ann/app", environment="staging")] == ["staging"]
+    assert store.deployments.newest(app="bob/app") == []
+    assert len(store.deployments.newest(limit=1)) == 1
+    assert store.deployments.get(999) is None
