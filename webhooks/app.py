@@ -1,20 +1,22 @@
-"""The receiver and the dashboard as one WSGI application. All it knows it has from the store."""
+"""Put the receiver and the dashboard together as one WSGI application. All it knows it has from the store."""
 
 from collections.abc import Callable, Set
 from datetime import timedelta
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bot.logs import get_logger
 from bot.model.registration import Target
+from bot.probes import Probes
 from bot.settings import Settings
 from bot.store.store import Store
+from webhooks import receive
 from webhooks.change_stream import ChangeStream
 from webhooks.dashboard import Pages
-from webhooks.metrics import Metrics
-from webhooks.receive import STORE_IS_AWAY, Receive
+from webhooks.metrics import StoreMetrics
+from webhooks.receive import STORE_IS_AWAY, DeliveryReceiver
 from webhooks.sync_reports import SyncReports
 
 _log = get_logger("dppctl.webhooks")
@@ -30,7 +32,7 @@ _HEADERS = {
 
 
 def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
-    """`targets` are what apps.yaml registers; whom a delivery concerns is looked up there."""
+    """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.receiver.max_delivery_bytes
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
@@ -39,38 +41,39 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     app.after_request(_secure)
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
+    probes = Probes(healthy=lambda: None, ready=lambda: _reach(store), metrics=StoreMetrics(store))
     views: list[tuple[str, str, Callable[..., object], str]] = [
-        ("/sync/events", "report", SyncReports(settings, store), "POST"),
-        ("/healthz", "healthz", _healthz, "GET"),
-        ("/readyz", "readyz", lambda: _readyz(store), "GET"),
-        ("/metrics", "metrics", Metrics(store), "GET"),
+        (receive.PATH, "receive", DeliveryReceiver(settings, targets, store).view, "POST"),
+        ("/sync/events", "report", SyncReports(settings, store).view, "POST"),
+        ("/healthz", "healthz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
+        ("/readyz", "readyz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
+        ("/metrics", "metrics", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/", "deployments", pages.deployments, "GET"),
         ("/deployments/<int:identity>", "deployment", pages.deployment, "GET"),
         ("/apps/<path:app>/<environment>/<commit>", "newest", pages.newest, "GET"),
         ("/deployments/<int:identity>/log.txt", "log", pages.log, "GET"),
         ("/deployments/<int:identity>/receipt.json", "receipt", pages.receipt, "GET"),
-        ("/events", "events", ChangeStream(store.totals.change_number), "GET"),
+        ("/events", "events", ChangeStream(store.totals.change_number).view, "GET"),
     ]
     for path, name, view, method in views:
-        app.add_url_rule(path, name, view, methods=[method])  # type: ignore[arg-type]
-    # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
-    app.wsgi_app = Receive(settings, targets, store, app.wsgi_app)  # type: ignore[method-assign]
+        # Without OPTIONS, which nobody needs here.
+        app.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)  # type: ignore[arg-type]
     return app
 
 
-def _healthz() -> Answer:
-    """The process answers."""
-    return jsonify(status="ok"), 200
-
-
-def _readyz(store: Store) -> Answer:
-    """The store answers too, so deliveries can be taken."""
+def _reach(store: Store) -> None:
+    """Ask the store something: when it answers, deliveries can be taken. Raises SQLAlchemyError."""
     store.totals.change_number()
-    return jsonify(status="ok"), 200
 
 
 def _refuse(error: HTTPException) -> Answer:
-    return jsonify(error=error.description), error.code or 500
+    """Answer in JSON; for a wrong method with the right ones."""
+    wrong_method = isinstance(error, MethodNotAllowed)
+    is_delivery = wrong_method and request.path == receive.PATH
+    response = jsonify(error="deliveries are POSTed" if is_delivery else error.description)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
+    return response, error.code or 500
 
 
 def _store_is_away(error: SQLAlchemyError) -> Answer:

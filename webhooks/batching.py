@@ -1,6 +1,7 @@
-"""Calls that come at the same time are made as one: a burst of deliveries costs a few transactions instead of hundreds.
+"""Make calls that come at the same time as one: a burst of deliveries costs a few transactions instead of hundreds.
 
-Whoever has the turn takes along all that wait; nobody waits for company, so a single call costs no more than before.
+The thread that has the turn takes along all calls that wait. None waits for others to come, so a single call costs no
+more than without this.
 """
 
 import threading
@@ -15,42 +16,45 @@ Out = TypeVar("Out")
 
 @dataclass(eq=False)
 class _Call(Generic[In, Out]):
-    given: In
+    value: In
     taken: bool = False
-    answers: Sequence[Out] = ()  # one, when it was made
+    results: Sequence[Out] = ()  # a single one, once the call was made
 
 
 class Batcher(Generic[In, Out]):
-    """A function of one value, made of one that takes many. Safe to be called from several threads."""
+    """Calls a function of many values with those that several threads have at the same time."""
 
-    def __init__(self, work: Callable[[Sequence[In]], Sequence[Out]], most: int) -> None:
-        """`work` gives an answer for each value, in their order; `most`: values that it gets at a time."""
+    def __init__(self, work: Callable[[Sequence[In]], Sequence[Out]], limit: int) -> None:
+        """Call `work`, which returns a result for each value in their order, with at most `limit` values."""
         self._work = work
-        self._most = most
+        self._limit = limit
         self._turn = threading.Lock()
         self._waiting: deque[_Call[In, Out]] = deque()
 
-    def __call__(self, given: In) -> Out:
-        """Raises what the work raises. Values that failed together are tried alone: only the bad one fails."""
-        mine: _Call[In, Out] = _Call(given)
-        self._waiting.append(mine)
+    def call(self, value: In) -> Out:
+        """Return the work's result for a value. Raises what the work raises.
+
+        Values that failed together are tried alone, so that only the bad one fails.
+        """
+        own: _Call[In, Out] = _Call(value)
+        self._waiting.append(own)
         with self._turn:
-            while not mine.answers:
-                self._make([mine] if mine.taken else self._next())
-        return mine.answers[0]
+            while not own.results:
+                self._make([own] if own.taken else self._next())
+        return own.results[0]
 
     def _next(self) -> list[_Call[In, Out]]:
-        calls = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-        for one in calls:
-            one.taken = True
+        calls = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+        for call in calls:
+            call.taken = True
         return calls
 
     def _make(self, calls: list[_Call[In, Out]]) -> None:
         try:
-            answers = self._work([one.given for one in calls])
+            results = self._work([call.value for call in calls])
         except Exception:
             if len(calls) == 1:
                 raise
             return  # each is made alone by its own thread
-        for one, answer in zip(calls, answers, strict=True):
-            one.answers = (answer,)
+        for call, result in zip(calls, results, strict=True):
+            call.results = (result,)

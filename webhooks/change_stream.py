@@ -1,4 +1,4 @@
-"""Server-sent events: a page that is open hears of each change, and asks for itself again.
+"""Tell open pages of each change by server-sent events; they ask for themselves again.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -11,24 +11,24 @@ from collections.abc import Callable, Iterator
 from flask import Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
-MAX_LIVE = 8  # pages for each process: every one holds a thread, and deliveries need some too
-_POLL_SECONDS = 0.5
+from webhooks.limits import CHANGE_POLL_SECONDS, COMMENT_SECONDS, MAX_LIVE_PAGES
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_COMMENT_SECONDS = 15.0  # something is sent at least so often: only so is it noticed that a page is gone
 
 
 class ChangeStream:
-    """The view of `/events`; `change_number` tells, cheaply, how often something has changed."""
+    """Streams to a limited number of pages."""
 
     def __init__(self, change_number: Callable[[], int]) -> None:
+        """Tell of changes of what `change_number` returns: how often something has changed, which must be cheap."""
         self._change_number = change_number
-        self._room = threading.BoundedSemaphore(MAX_LIVE)
+        self._room = threading.BoundedSemaphore(MAX_LIVE_PAGES)
 
-    def __call__(self) -> Response:
-        """503 when there is no room; then the page asks every few seconds."""
+    def view(self) -> Response:
+        """Answer `GET /events`. Raises ServiceUnavailable when too many listen; then the page asks now and then."""
         seen = request.headers.get("Last-Event-ID") or request.args.get("since", "")
         if not self._room.acquire(blocking=False):
-            raise ServiceUnavailable(f"{MAX_LIVE} pages are live already")
+            raise ServiceUnavailable(f"{MAX_LIVE_PAGES} pages are live already")
         answer = Response(self._changes(int(seen) if _NUMBER.fullmatch(seen) else -1), mimetype="text/event-stream")
         answer.call_on_close(self._room.release)  # also when the page went before the first change
         answer.headers["Cache-Control"] = "no-store"
@@ -43,7 +43,7 @@ class ChangeStream:
             if now != seen:
                 seen, sent = now, time.monotonic()
                 yield f"id: {now}\nevent: change\ndata: {now}\n\n"
-            elif time.monotonic() - sent > _COMMENT_SECONDS:
+            elif time.monotonic() - sent > COMMENT_SECONDS:
                 sent = time.monotonic()
                 yield ":\n\n"
-            time.sleep(_POLL_SECONDS)
+            time.sleep(CHANGE_POLL_SECONDS)

@@ -1,6 +1,6 @@
-"""The dashboard: what is where, what was deployed, and how each deployment went.
+"""Show what runs where, what was deployed, and how each deployment went: the dashboard.
 
-Rendered here and readable without JavaScript; `static/dppctl.js` keeps an open page new.
+It is rendered here and readable without JavaScript; `static/dppctl.js` keeps an open page new.
 """
 
 import re
@@ -18,10 +18,9 @@ from bot.settings import Settings
 from bot.store.deployments import EnvironmentState
 from bot.store.store import Store
 from bot.store.tables import Delivery, Deployment
+from webhooks.limits import DASHBOARD_DELIVERIES, RECENT_DELIVERIES
 
 _URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
-_DELIVERIES = 30  # that `/` shows
-_RECENT = 500  # in which a deployment's push is looked for
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,20 @@ class Pages:
     """The views for people."""
 
     def __init__(self, settings: Settings, targets: Set[Target], store: Store) -> None:
+        """Show the deployments of `targets` that `store` knows."""
         self._targets = sorted(targets)
         self._store = store
         self._settings = settings
 
     def add_filters(self, app: Flask) -> None:
-        """What the templates use."""
+        """Give the templates the filters and functions that they use."""
         app.jinja_env.filters["short"] = short
         app.jinja_env.filters["links"] = links
         app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
         app.jinja_env.globals["commit_url"] = self._commit_url
 
     def deployments(self) -> str:
-        """`/`"""
+        """Return `/`: environments, deployments and deliveries."""
         change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
         states = {(state.app, state.environment): state for state in self._store.deployments.environments()}
         cells: dict[str, dict[str, EnvironmentState | None]] = {}
@@ -62,11 +62,11 @@ class Pages:
             apps=cells,
             environments=_in_order(target.environment for target in self._targets),
             deployments=self._store.deployments.newest(),
-            deliveries=self._store.deliveries.newest(_DELIVERIES),
+            deliveries=self._store.deliveries.newest(DASHBOARD_DELIVERIES),
         )
 
     def deployment(self, identity: int) -> str:
-        """`/deployments/ID`"""
+        """Return `/deployments/ID`: a deployment's timeline, log and receipt."""
         change = self._store.totals.change_number()
         found = self._find(identity)
         return render_template(
@@ -74,24 +74,24 @@ class Pages:
             change=change,
             deployment=found,
             receipt=found.receipt,
-            timeline=[*_pushes(found, self._store.deliveries.newest(_RECENT)), *found.events],
+            timeline=[*_pushes(found, self._store.deliveries.newest(RECENT_DELIVERIES)), *found.events],
             log=self._store.deployments.log(identity),
         )
 
     def newest(self, app: str, environment: str, commit: str) -> Response:
-        """`/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to: its deployment's page."""
+        """Redirect `/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to, to its deployment."""
         found = self._store.deployments.newest(1, app, environment, commit)
         if not found:
             raise NotFound("there is no such deployment")
         return redirect(url_for("deployment", identity=found[0].id))  # type: ignore[return-value]
 
     def log(self, identity: int) -> Response:
-        """`/deployments/ID/log.txt`"""
+        """Return `/deployments/ID/log.txt`."""
         self._find(identity)
         return Response(self._store.deployments.log(identity), content_type="text/plain; charset=utf-8")
 
     def receipt(self, identity: int) -> Response:
-        """`/deployments/ID/receipt.json`"""
+        """Return `/deployments/ID/receipt.json`."""
         receipt = self._find(identity).receipt
         if receipt is None:
             raise NotFound("this deployment has no receipt (yet)")
@@ -105,17 +105,17 @@ class Pages:
         return found
 
     def _commit_url(self, app: str, commit: str) -> str | None:
-        """Where to look at a commit: GitHub's address, when repositories come from the web."""
+        """Return GitHub's address of a commit; None when repositories do not come from the web."""
         return self._settings.github.commit_url(RepoPath.parse(app).repository, commit)
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """By name, but production last: the way things go."""
+    """Sort environments by name, but production last, as deployments go."""
     return sorted(set(names), key=lambda name: (name.startswith("prod"), name))
 
 
 def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step]:
-    """The push that brought the deployment, when a webhook told of it and it is not long ago.
+    """Return the push that brought the deployment, when a webhook told of it and it is not long ago.
 
     A tag's push names the tag's own object instead of the commit, so there the name has to do.
     """
@@ -130,5 +130,5 @@ def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step
 
 
 def links(text: str) -> Markup:
-    """With its URLs as links. Jinja's own filter takes the names of images for URLs too."""
+    """Return a text with its URLs as links. Jinja's own filter takes the names of images for URLs too."""
     return Markup(_URL.sub(r'<a href="\g<0>" rel="noopener">\g<0></a>', str(escape(text))))  # noqa: S704 (it is escaped)

@@ -1,13 +1,10 @@
-"""`/metrics`, for Prometheus: read from the store when asked, so it is the same in each of the receiver's processes.
+"""Collect what `/metrics` tells from the store when asked, so it is the same in each of the receiver's processes.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from collections.abc import Iterator
 
-from flask import Response
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
@@ -24,23 +21,19 @@ _TOTALS = {
 }
 
 
-class Metrics(Collector):
-    """The view of `/metrics`."""
+class StoreMetrics(Collector):
+    """Counts what the store holds."""
 
     def __init__(self, store: Store) -> None:
+        """Count in `store`."""
         self._store = store
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-
-    def __call__(self) -> Response:
-        return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 
     def describe(self) -> list[Metric]:
-        """None: so the store is not asked when this is registered."""
+        """Return nothing, so that the store is not asked when this is registered."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All that is known now."""
+        """Yield what there is now. Raises SQLAlchemyError when the store does not answer."""
         counts = self._store.counts()
         yield GaugeMetricFamily(
             "dppctl_queue_depth", "deliveries and requests that wait for the bot", value=counts.queue

@@ -1,76 +1,55 @@
-"""A webhook delivery, from headers and a body to a typed object: no I/O, and no trust in either.
+"""Read a webhook delivery, from headers and a body to a typed event: no I/O, and no trust in either.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads
 """
 
 import re
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from bot.errors import DppctlError
+from bot.model.webhook_events import Deleted, Event, Ignored, Ping, Push, Status, Tag
 
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
-_EVENT = re.compile(r"[a-z0-9_]{1,64}")
+_NAME = re.compile(r"[a-z0-9_]{1,64}")
 
 
 class DeliveryError(DppctlError):
-    """The delivery is not of GitHub's form; the answer is 400."""
+    """The delivery does not have GitHub's form; the answer is 400."""
 
 
-@dataclass(frozen=True)
-class Payload:
-    """What a delivery says. The repository and the ref are for the record and the wake-up, never for git."""
+def read_delivery(headers: Mapping[str, str], body: bytes) -> tuple[str, Event]:
+    """Return a delivery's id, which a redelivery has too, and its event: Push, Tag, Deleted, Status, Ping or Ignored.
 
-    id: str
-    event: str
-    repository: str | None  # OWNER/REPO
-    ref: str | None = None  # refs/heads/… or refs/tags/…
-    before: str | None = None
-    after: str | None = None
-    status: dict[str, str] | None = None  # of a `status` event: context, state, description
-    ignored: str | None = None  # why there is nothing to do, whatever the repository
-
-    def reason_to_ignore(self, repositories: Set[str]) -> str | None:
-        """None when the bot is to look at the repository. `repositories` are the registered ones."""
-        if self.ignored is None and self.registered(repositories) is None:
-            return "the repository is not registered"
-        return self.ignored
-
-    def registered(self, repositories: Set[str]) -> str | None:
-        """The repository's name as it is registered; at GitHub upper and lower case are the same."""
-        mine = (self.repository or "").casefold()
-        return next((name for name in repositories if name.casefold() == mine), None)
-
-
-def parse_delivery(headers: Mapping[str, str], body: bytes) -> Payload:
-    """Raises DeliveryError when a header is missing or the body is not such a payload."""
+    `headers`: X-GitHub-Delivery, X-GitHub-Event and Content-Type, in any case. Raises DeliveryError when a header is
+    missing or the body is not the event's payload.
+    """
     given = {name.lower(): value for name, value in headers.items()}
-    identity, event = given.get("x-github-delivery", ""), given.get("x-github-event", "")
+    identity, name = given.get("x-github-delivery", ""), given.get("x-github-event", "")
     if not _ID.fullmatch(identity):
         raise DeliveryError("X-GitHub-Delivery is missing or not an id")
-    if not _EVENT.fullmatch(event):
+    if not _NAME.fullmatch(name):
         raise DeliveryError("X-GitHub-Event is missing or not the name of an event")
-    if given.get("content-type", "").partition(";")[0].strip().lower() == FORM_TYPE:
+    if media_type(given.get("content-type", "")) == FORM_TYPE:
         body = _form_field(body)
-    payload = _read(_EVENTS.get(event, _Other), body)
-    repository = payload.repository.full_name if payload.repository else None
-    ignored = payload.ignored.format(event=event) if payload.ignored else None
-    status = payload.said() if isinstance(payload, _Status) else None
-    return Payload(identity, event, repository, *payload.moved(), status=status, ignored=ignored)
+    return identity, _read(_PAYLOADS.get(name, _Payload), body).event(name)
+
+
+def media_type(content_type: str) -> str:
+    """Return a Content-Type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Sha = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
 # People and tools write it, so it is made fit instead of refused.
-_Said = Annotated[str, BeforeValidator(lambda value: _printable(value)[:1000])]
-_Moved = tuple[str | None, str | None, str | None]  # ref, before, after
+_FreeText = Annotated[str, BeforeValidator(lambda value: _printable(value)[:1000])]
 
 
 class _Repository(BaseModel):
@@ -78,39 +57,33 @@ class _Repository(BaseModel):
 
 
 class _Payload(BaseModel):
-    """What all events share. The subclasses hold the fields that their event must have."""
+    """What the payloads of all events share. The subclasses hold the fields that their event must have."""
 
     repository: _Repository | None = None  # an organization's or an app's events have none
 
     @property
-    def ignored(self) -> str | None:
-        return None
+    def repository_name(self) -> str | None:
+        return self.repository.full_name if self.repository else None
 
-    def moved(self) -> _Moved:
-        return None, None, None
-
-
-class _Other(_Payload):
-    @property
-    def ignored(self) -> str:
-        return "{event} events change nothing here"
+    def event(self, name: str) -> Event:
+        return Ignored(name, self.repository_name)
 
 
 class _Ping(_Payload):
-    @property
-    def ignored(self) -> str:
-        return "pong; the webhook is set up"
+    def event(self, name: str) -> Event:
+        return Ping(name, self.repository_name)
 
 
 class _Push(_Payload):
-    """A branch or a tag moved: made (before is all zeros), deleted (after is), pushed or forced."""
+    """A branch or a tag was created (before is all zeros), deleted (after is), pushed or forced."""
 
     ref: _Text
     before: _Sha
     after: _Sha
 
-    def moved(self) -> _Moved:
-        return self.ref, self.before, self.after
+    def event(self, name: str) -> Event:
+        kind = Deleted if not self.after.strip("0") else Tag if self.ref.startswith("refs/tags/") else Push
+        return kind(name, self.repository_name, self.ref, self.before, self.after)
 
 
 class _Ref(_Payload):
@@ -119,8 +92,9 @@ class _Ref(_Payload):
     ref: _Text
     ref_type: Literal["branch", "tag"]
 
-    def moved(self) -> _Moved:
-        return f"refs/{'heads' if self.ref_type == 'branch' else 'tags'}/{self.ref}", None, None
+    def event(self, name: str) -> Event:
+        kind, folder = (Push, "heads") if self.ref_type == "branch" else (Tag, "tags")
+        return (Deleted if name == "delete" else kind)(name, self.repository_name, f"refs/{folder}/{self.ref}")
 
 
 class _TagName(BaseModel):
@@ -130,24 +104,21 @@ class _TagName(BaseModel):
 class _Release(_Payload):
     release: _TagName
 
-    def moved(self) -> _Moved:
-        return f"refs/tags/{self.release.tag_name}", None, None
+    def event(self, name: str) -> Event:
+        return Tag(name, self.repository_name, f"refs/tags/{self.release.tag_name}")
 
 
 class _Status(_Payload):
     sha: _Sha
-    state: _Said = ""
-    context: _Said = ""
-    description: _Said = ""
+    state: _FreeText = ""
+    context: _FreeText = ""
+    description: _FreeText = ""
 
-    def said(self) -> dict[str, str]:
-        return {"state": self.state, "context": self.context, "description": self.description}
-
-    def moved(self) -> _Moved:
-        return None, None, self.sha
+    def event(self, name: str) -> Event:
+        return Status(name, self.repository_name, self.sha, self.state, self.context, self.description)
 
 
-_EVENTS: dict[str, type[_Payload]] = {
+_PAYLOADS: dict[str, type[_Payload]] = {
     "ping": _Ping,
     "push": _Push,
     "create": _Ref,
@@ -158,7 +129,8 @@ _EVENTS: dict[str, type[_Payload]] = {
 
 
 def _printable(value: Any) -> str:
-    return "".join(one if one.isprintable() else " " for one in value) if isinstance(value, str) else ""
+    text = value if isinstance(value, str) else ""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -169,8 +141,8 @@ def _read(model: type[_Model], body: bytes) -> _Model:
         return model.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "the body"
-        raise DeliveryError(f"{place}: {problem['msg']}") from None
+        where = ".".join(str(part) for part in problem["loc"]) or "the body"
+        raise DeliveryError(f"{where}: {problem['msg']}") from None
 
 
 def _form_field(body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Takes sync's reports, how far deployments are: recorded first, then answered."""
+"""Take sync's reports on how far deployments are: each is recorded before it is answered."""
 
 import hmac
 
@@ -12,15 +12,16 @@ from bot.store.store import Store
 
 
 class SyncReports:
-    """The view of `POST /sync/events`."""
+    """Checks sync's reports and records them."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
+        """Record reports in `store`, unless the settings say that sync is not the one who deploys."""
         self._bearer = f"Bearer {settings.sync.token.get_secret_value()}".encode()
         self._store = store
         self._is_on = settings.deployed_by == "sync"
 
-    def __call__(self) -> tuple[Response, int]:
-        """202: recorded."""
+    def view(self) -> tuple[Response, int]:
+        """Answer `POST /sync/events` with 202. Raises HTTPException for what is refused."""
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._bearer):
             raise Unauthorized("the bearer token is not sync's")
         if not self._is_on:
@@ -29,7 +30,7 @@ class SyncReports:
             event = SyncEvent.model_validate_json(request.get_data())
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in problem["loc"]) or "the body"
-            raise BadRequest(f"{place}: {problem['msg']}") from None
+            where = ".".join(str(part) for part in problem["loc"]) or "the body"
+            raise BadRequest(f"{where}: {problem['msg']}") from None
         self._store.deployments.report(event)
         return jsonify(outcome="accepted"), 202

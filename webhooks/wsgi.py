@@ -1,4 +1,7 @@
-"""What a WSGI server starts: `gunicorn 'webhooks.wsgi:application()'`; DPPCTL_CONFIG is the configuration's folder."""
+"""Make what a WSGI server starts, as in `gunicorn 'webhooks.wsgi:application()'`.
+
+The environment variable DPPCTL_CONFIG is the configuration's folder.
+"""
 
 import os
 from pathlib import Path
@@ -13,7 +16,7 @@ from webhooks.app import create_app
 
 
 def application() -> Flask:
-    """A receiver of its own for each process; they share the store. Raises DppctlError for settings that are wrong."""
+    """Return a receiver; each process has its own, and they share the store. Raises DppctlError for wrong settings."""
     config = Path(os.environ["DPPCTL_CONFIG"])
     settings = load_settings(config)
     configure(settings.all_secrets)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import delete, select, update
 
+from bot.model.webhook_events import Event, RefEvent, Status
 from bot.store.database import Database
 from bot.store.tables import Delivery, DeliveryState
 
@@ -17,12 +18,7 @@ class NewDelivery:
     """A delivery as it comes in. `ignored` is why the bot has nothing to do; None: it has."""
 
     id: str
-    event: str
-    repository: str | None = None  # as registered
-    ref: str | None = None
-    before: str | None = None
-    after: str | None = None
-    status: dict[str, Any] | None = None  # of a `status` event: context, state, description
+    event: Event
     ignored: str | None = None
 
     @property
@@ -44,28 +40,15 @@ class Deliveries:
         # Made once, and run without a session: every delivery waits for this.
         self._insert_new = database.insert(Delivery).on_conflict_do_nothing().returning(Delivery.id)
 
-    def receive(self, delivery: NewDelivery) -> Arrival:
-        """Record a delivery. Return whether it is new."""
-        return self.receive_all([delivery])[0]
+    def record(self, id: str, event: Event, ignored: str | None = None) -> Arrival:  # noqa: A002
+        """Record a delivery. Return whether it is new. `ignored`: why the bot has nothing to do."""
+        return self.record_all([NewDelivery(id, event, ignored)])[0]
 
-    def receive_all(self, deliveries: Sequence[NewDelivery]) -> list[Arrival]:
+    def record_all(self, deliveries: Sequence[NewDelivery]) -> list[Arrival]:
         """Record deliveries, in one transaction. Return whether each of them is new, in their order."""
         now = datetime.now(UTC)
-        rows = [
-            {
-                "id": delivery.id,
-                "event": delivery.event,
-                "repository": delivery.repository,
-                "ref": delivery.ref,
-                "before": delivery.before,
-                "after": delivery.after,
-                "status": delivery.status,
-                "state": delivery.state,
-                "reason": delivery.ignored,
-                "received": now,
-            }
-            for delivery in sorted(deliveries, key=attrgetter("id"))  # so that two who do this never block each other
-        ]
+        # In one order, so that two who do this never block each other.
+        rows = [_row(delivery, now) for delivery in sorted(deliveries, key=attrgetter("id"))]
         arrivals: list[Arrival] = []
         with self._database.write_connection() as connection:
             inserted = set(connection.scalars(self._insert_new, rows))
@@ -116,3 +99,26 @@ class Deliveries:
         """Return the newest deliveries, newest first."""
         with self._database.read() as session:
             return session.scalars(select(Delivery).order_by(Delivery.received.desc()).limit(limit)).all()
+
+
+def _row(delivery: NewDelivery, now: datetime) -> dict[str, Any]:
+    event = delivery.event
+    row: dict[str, Any] = {
+        "id": delivery.id,
+        "event": event.name,
+        "repository": event.repository,
+        "ref": None,
+        "before": None,
+        "after": None,
+        "status": None,
+        "state": delivery.state,
+        "reason": delivery.ignored,
+        "received": now,
+    }
+    match event:
+        case RefEvent():
+            row |= {"ref": event.ref, "before": event.before, "after": event.after}
+        case Status():
+            status_text = {"state": event.state, "context": event.context, "description": event.description}
+            row |= {"after": event.commit, "status": status_text}
+    return row

@@ -6,9 +6,9 @@ from bot.git.command import Git
 from bot.loop import Loop
 from bot.model.values import Values
 from bot.settings import Settings
-from bot.store.deliveries import NewDelivery
 from bot.store.store import Store
 from tests.support.forge import APP, CONFIG, Forge, Repository, git
+from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
 from tests.support.world import World
@@ -111,7 +111,7 @@ def test_the_thread_looks_at_all_at_the_start_and_when_a_delivery_waits(story: S
     with running(story.loop):
         eventually(lambda: len(story.deployments()) == 1, "the start looks")
         story.app.tag("v1")
-        story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
+        story.store.deliveries.record("1", PUSHED)
         eventually(lambda: len(story.deployments()) == 2, "the delivery is taken")
         eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the delivery is processed")
     assert story.store.counts().totals["ops_commits"] == 2
@@ -122,10 +122,10 @@ def test_a_second_bot_waits_and_takes_over(story: Story, settings: Settings, bot
     with running(other):
         with running(story.loop):
             story.app.push(APP)
-            story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
+            story.store.deliveries.record("1", PUSHED)
             eventually(lambda: story.deployments(), "one of them deploys")
         story.app.push({"file": "new"})
-        story.store.deliveries.receive(NewDelivery("2", "push", "ann/app"))
+        story.store.deliveries.record("2", PUSHED)
         eventually(lambda: len(story.deployments()) == 2, "the other one goes on")
     assert len(story.ops.log()) == 3
 
@@ -135,7 +135,7 @@ def test_a_delivery_that_cannot_be_processed_fails_and_is_tried_again_by_itself(
     away = story.app.bare.with_suffix(".away")
     story.app.bare.rename(away)
     with running(story.loop):
-        story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
+        story.store.deliveries.record("1", PUSHED)
         eventually(lambda: story.store.deliveries.newest()[0].state == "failed", "the delivery fails")
         assert "ann/app: git ls-remote: " in (story.store.deliveries.newest()[0].reason or "")
         away.rename(story.app.bare)
@@ -179,10 +179,10 @@ def test_a_push_elsewhere_in_the_repository_deploys_nothing_and_says_so(world: W
     story = Story(world, path="apps/one")
     config = CONFIG.replace("ann/app", "ann/app/apps/one")
     commit = story.app.push({f"apps/one/{name}": text for name, text in {**APP, ".dppctl.yaml": config}.items()})
-    story.store.deliveries.receive(NewDelivery("1", "push", "ann/app"))
+    story.store.deliveries.record("1", PUSHED)
     story.loop.take()
     story.app.push({"apps/two/file": "new"})
-    story.store.deliveries.receive(NewDelivery("2", "push", "ann/app"))
+    story.store.deliveries.record("2", PUSHED)
     story.loop.take()
     assert story.runs("staging") == ("refs/heads/master", commit)
     assert len(story.deployments()) == 1

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.environment import REPOSITORY
 from tests.support.forge import Forge, Repository, git
-from webhooks.payload import parse_delivery
+from webhooks.payload import read_delivery
 from webhooks.signature import is_signed
 
 
@@ -31,7 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert is_signed(body, self.headers["X-Hub-Signature-256"], ["hush"])
-        assert parse_delivery(dict(self.headers.items()), body).repository == "ann/app"
+        assert read_delivery(dict(self.headers.items()), body)[1].repository == "ann/app"
         self.server.payloads.append(json.loads(body))
         self.send_response(202)
         self.end_headers()

@@ -8,11 +8,12 @@ from typing import Any
 
 import requests
 
+from bot.model.webhook_events import Push
 from bot.store.store import Store
 from webhooks.signature import sign
 
 PUSH = {"ref": "refs/heads/master", "before": "0" * 40, "after": "a" * 40, "repository": {"full_name": "ann/app"}}
-
+PUSHED = Push("push", "ann/app", "refs/heads/master")  # the event of a push to that app, as the store records it
 
 Headers = dict[str, str | None]
 

@@ -27,25 +27,25 @@ class Slow:
 
 def test_what_piles_up_while_one_works_is_done_at_once_and_each_gets_its_own_answer() -> None:
     work = Slow()
-    together = Batcher(work, most=3)
+    batcher = Batcher(work, limit=3)
     with ThreadPoolExecutor(6) as threads:
-        first = threads.submit(together, 1)
+        first = threads.submit(batcher.call, 1)
         eventually(lambda: work.batches, "the first is at work")
-        others = [threads.submit(together, value) for value in (2, 3, 4, 5, 6)]
-        eventually(lambda: len(together._waiting) == 5, "the others wait")
+        others = [threads.submit(batcher.call, value) for value in (2, 3, 4, 5, 6)]
+        eventually(lambda: len(batcher._waiting) == 5, "the others wait")
         work.open.set()
         assert [one.result() for one in (first, *others)] == [10, 20, 30, 40, 50, 60]
     assert [len(batch) for batch in work.batches] == [1, 3, 2]
 
 
-def test_of_those_that_failed_together_only_the_bad_one_fails() -> None:
+def test_of_those_that_failed_batcher_only_the_bad_one_fails() -> None:
     work = Slow()
-    together = Batcher(work, most=10)
+    batcher = Batcher(work, limit=10)
     with ThreadPoolExecutor(4) as threads:
-        first = threads.submit(together, 1)
+        first = threads.submit(batcher.call, 1)
         eventually(lambda: work.batches, "the first is at work")
-        bad, *good = [threads.submit(together, value) for value in (0, 2, 3)]
-        eventually(lambda: len(together._waiting) == 3, "the others wait")
+        bad, *good = [threads.submit(batcher.call, value) for value in (0, 2, 3)]
+        eventually(lambda: len(batcher._waiting) == 3, "the others wait")
         work.open.set()
         with pytest.raises(ValueError, match="not 0"):
             bad.result()

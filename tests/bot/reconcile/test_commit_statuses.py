@@ -1,14 +1,16 @@
 """Argo CD or Flux deploys instead of sync: commit statuses of the ops repo end the deployments."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bot.model.names import RepoPath
 from bot.model.registration import Target
+from bot.model.webhook_events import Status
 from bot.reconcile.commit_statuses import meant
-from bot.store.deliveries import NewDelivery
 from tests.support.forge import APP
+from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story
 from tests.support.world import World
 
@@ -29,9 +31,8 @@ def status(
     story: Story, sha: str, state: str, context: str = "argocd/staging", text: str = "", repository: str = "ann/ops"
 ) -> str | None:
     """What became of it, for people."""
-    said = {"state": state, "context": context, "description": text}
     number = f"status-{len(story.store.deliveries.newest())}"
-    story.store.deliveries.receive(NewDelivery(number, "status", repository, after=sha, status=said))
+    story.store.deliveries.record(number, Status("status", repository, sha, state, context, text))
     story.loop.take()
     record = next(one for one in story.store.deliveries.newest() if one.id == number)
     assert record.state != "received"
@@ -130,8 +131,7 @@ def test_an_ops_repo_that_is_away_is_asked_again(story: Story) -> None:
     sha = story.ops.git("rev-parse", "HEAD")
     away = story.ops.bare.with_suffix(".away")
     story.ops.bare.rename(away)
-    said = {"state": "success", "context": "argocd/staging", "description": ""}
-    story.store.deliveries.receive(NewDelivery("1", "status", "ann/ops", after=sha, status=said))
+    story.store.deliveries.record("1", Status("status", "ann/ops", sha, "success", "argocd/staging", ""))
     story.loop.take()
     story.loop.take()
     assert [one.id for one in story.store.deliveries.take()] == ["1"]
@@ -151,7 +151,7 @@ def test_without_the_setting_statuses_end_nothing(world: World) -> None:
 def test_a_push_to_the_ops_repo_wakes_sync(story: Story) -> None:
     deployed(story)
     before = story.changes
-    story.store.deliveries.receive(NewDelivery("1", "push", "ann/ops"))
+    story.store.deliveries.record("1", replace(PUSHED, repository="ann/ops"))
     story.loop.take()
     assert story.changes == before + 1
     assert [(one.state, one.reason) for one in story.store.deliveries.newest()] == [("processed", "sync looks at it")]
