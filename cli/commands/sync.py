@@ -19,21 +19,20 @@ def sync(config: Path, once: bool, dry_run: bool) -> None:
     """
     import signal
     import threading
+    from contextlib import closing
 
     from cli.errors import InputError
+    from cli.servers.lifecycle import serve
     from cli.servers.sync_server import SyncServer
 
     if dry_run and not once:
         raise InputError("--dry-run goes with --once")
-    stop = threading.Event()
-    with SyncServer(config, stop) as syncing:
+    if not once:
+        return serve(lambda stopping: SyncServer(config, stopping))
+    with closing(SyncServer(config, threading.Event())) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: syncing.sync.stop())
-        if dry_run:
-            failed = syncing.preview(click.echo)
-        elif once:
-            failed = not syncing.sync.sync()
-        else:
-            failed = syncing.serve(click.echo)
+            signal.signal(number, lambda *_: server.sync.stop())
+        failed = server.preview(click.echo) if dry_run else not server.sync.sync()
     if failed:
         raise SystemExit(1)
+    return None

@@ -1,14 +1,14 @@
-"""The servers of one machine, wired together.
+"""`dppctl up`: the servers of one machine, wired together.
 
 Bot and sync are threads of this process, which wake each other; the receiver is a child, which tells the bot through
 the store.
 """
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import ClassVar
 
 from bot.errors import DppctlError
 from bot.git.command import Git
@@ -17,8 +17,9 @@ from bot.loop import Loop
 from bot.model.names import RepoPath
 from bot.settings import Settings
 from bot.store.store import Store
+from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import Receiver
-from cli.servers.lifecycle import Parts, lock, set_up
+from cli.servers.lifecycle import lock, set_up
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from cluster.sync.local.storage_server import Storages
@@ -26,17 +27,15 @@ from cluster.sync.local.sync import LocalSync
 from cluster.sync.reporter import Reporter
 from worker.zipapp_builder import build
 
-STOP_SECONDS = 2.5  # for bot and sync together; then the receiver has its turn, and what is left ends with us
 
+class AllInOne(Daemon):
+    """Receiver, bot and local sync."""
 
-class AllInOne:
-    """Receiver, bot and sync. `start` and `stop` once each."""
+    # For bot and sync together; then the receiver has its turn, and what is left ends with this process.
+    finishes: ClassVar[Mapping[str, float]] = {"bot": 2.5, "sync": 2.5}
 
     def __init__(self, config: Path, say: Callable[[str], None], stopping: threading.Event) -> None:
-        """Sets up all that is needed; `say` gets a line for what takes long.
-
-        `stopping` is set by the owner to end all, or by a part that broke. Raises DppctlError or ClusterError.
-        """
+        """Open all that is needed; `say` gets a line for what takes long. Raises DppctlError."""
         setup = set_up(config)
         settings, targets = setup.settings, setup.targets
         if settings.deployed_by != "sync":
@@ -49,7 +48,6 @@ class AllInOne:
         def runtime(requirements: Path | None, stop: threading.Event) -> DppEnvironment:
             return ensure_dpp_environment(cache_dir(), requirements, say, stop)
 
-        self._stopping = stopping
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))
             build(zipapp)
@@ -62,9 +60,7 @@ class AllInOne:
             opened.callback(self._storages.close)
             self._receiver = Receiver(config, settings)
             opened.callback(self._receiver.stop)
-            self._opened = opened.pop_all()
-        address = self._receiver.address
-        self.hello = f"dppctl is up: {address}/ (webhooks go to {address}/webhooks/github)"
+            super().__init__(stopping, opened.pop_all())
         self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
         repositories = {target.app.repository for target in targets} | {target.ops.repository for target in targets}
         self._sync = LocalSync(
@@ -79,30 +75,23 @@ class AllInOne:
             registry_auth_file=settings.images.registry_auth_file,
             storage_url=self._storages.url,
         )
-        works = {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
-        self._parts = Parts(stopping, works)
 
-    @property
-    def broken(self) -> bool:
-        """A part ended by itself."""
-        return self._parts.broken
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Return receiver, bot and sync."""
+        return {"receiver": self._receiver.run, "bot": self._loop.run, "sync": self._sync.run}
 
-    def start(self) -> None:
-        """All parts run from here on."""
-        self._parts.start()
+    def hello(self) -> str:
+        """Name the dashboard and where webhooks go."""
+        address = self._receiver.address
+        return f"dppctl is up: {address}/ (webhooks go to {address}/webhooks/github)"
 
     def stop(self) -> None:
-        """Ends all parts and the processes that they started, the receiver last: sync may still report."""
-        self._stopping.set()
+        """End sync and bot, with the processes that they started; the receiver ends last, for sync may still report."""
         self._sync.stop()
         self._loop.stop()
         self._git.close()
-        deadline = time.monotonic() + STOP_SECONDS
-        for name in ("bot", "sync"):
-            self._parts.threads[name].join(max(0.0, deadline - time.monotonic()))
-        self._opened.close()
 
     def _mirror(self, settings: Settings, name: str) -> Mirror:
-        """Sync's own copy: a mirror is not shared between threads."""
+        """Return sync's own copy of an ops repo: a mirror is not shared between threads."""
         folder = settings.state_dir / "sync" / RepoPath(name).slug
         return Mirror(self._git, settings.github.repository_url(name), folder)

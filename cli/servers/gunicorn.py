@@ -29,7 +29,7 @@ class Receiver:
     """Runs from its making until `stop`."""
 
     def __init__(self, config: Path, settings: Settings, log: IO[str] | None = None) -> None:
-        """`log`: in place of stderr. Raises DppctlError when the address cannot be used."""
+        """Start it; `log`: in place of stderr. Raises DppctlError when the address cannot be used."""
         with _listen(settings.listen.host, settings.listen.port) as listening:
             port = listening.getsockname()[1]
             self.address = _url(settings.listen.host, port)
@@ -56,13 +56,13 @@ class Receiver:
             )
 
     def run(self) -> None:
-        """Returns when it has ended. Raises DppctlError when that was not our doing."""
+        """Wait for its end. Raises DppctlError when that was not our doing."""
         code = self._process.wait()
         if code not in (0, -signal.SIGKILL):
             raise DppctlError(f"the receiver ended with {code}")
 
     def stop(self) -> None:
-        """Ends it; what it is answering may take a second."""
+        """End it; what it is answering may take a second."""
         if self._process.poll() is None:
             self._process.terminate()
         try:

@@ -1,4 +1,4 @@
-"""What the commands that serve share: they read the settings, start their parts, and end when they are asked to."""
+"""What the commands that serve have in common: they read the settings, take a lock, and run until a signal."""
 
 import fcntl
 import signal
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 import click
 
@@ -16,34 +16,22 @@ from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from bot.settings import Settings, load_settings
 from bot.settings.load import read_variables
 from bot.settings.variables import misspelt
+from cli.servers.daemon import Daemon
 
 _log = get_logger("dppctl.up")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a server is made with."""
+    """The configuration that a server is made with."""
 
     config: Path
     settings: Settings
     targets: frozenset[Target]
 
 
-class Server(Protocol):
-    """Started once, stopped once."""
-
-    hello: str  # said when it runs
-
-    @property
-    def broken(self) -> bool: ...
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
 def set_up(config: Path, *, receives: bool = True) -> Setup:
-    """Read settings and registration, and log from here on. Raises DppctlError. `receives`: as load_settings."""
+    """Read settings and registration, and configure the log. Raises DppctlError. `receives`: as load_settings."""
     settings = load_settings(config, receives=receives)
     targets = read_registration(config / REGISTRATION_FILE)
     configure(settings.all_secrets)
@@ -60,7 +48,7 @@ def _warn_of_misspelt(config: Path) -> None:
 
 
 def lock(state: Path) -> IO[str]:
-    """Held as long as the file is open. Raises DppctlError when another one works in that folder."""
+    """Lock the folder as long as the returned file is open. Raises DppctlError when another process has the lock."""
     file = (state / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,52 +58,20 @@ def lock(state: Path) -> IO[str]:
     return file
 
 
-def serve(make: Callable[[threading.Event], Server]) -> None:
-    """Run a server until SIGTERM or Ctrl-C, or until it breaks: then exit code 1.
+def serve(make: Callable[[threading.Event], Daemon]) -> None:
+    """Run a server until SIGTERM or Ctrl-C, or until a part of it breaks: then exit code 1.
 
-    `make` gets what is set by whoever wants the end: the signals, or a part that broke.
+    `make` gets the event that ends the server: the signals set it, or a part that broke.
     """
-    stop = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)  # while it sets up
     try:
-        server = make(stop)
+        server = make(stopping)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        server.start()
-        click.echo(server.hello)
-        stop.wait()
-        server.stop()
+            signal.signal(number, lambda *_: stopping.set())
+        broke = server.run(click.echo)
     except KeyboardInterrupt:
         return
-    if server.broken:
+    if broke:
         raise SystemExit(1)
-
-
-class Parts:
-    """Threads of one server. One that breaks ends the whole: whoever supervises us starts it afresh."""
-
-    def __init__(self, stopping: threading.Event, works: dict[str, Callable[[], None]]) -> None:
-        self._stopping = stopping
-        self.broken = False
-        self.threads = {
-            name: threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
-            for name, work in works.items()
-        }
-
-    def start(self) -> None:
-        """All of them."""
-        for thread in self.threads.values():
-            thread.start()
-
-    def _guard(self, name: str, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException:
-            _log.exception("a part broke", part=name)
-            raise
-        finally:
-            if not self._stopping.is_set():
-                _log.error("a part ended by itself", part=name)
-                self.broken = True
-                self._stopping.set()

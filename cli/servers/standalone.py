@@ -1,8 +1,10 @@
-"""The receiver and the bot, each in a process of its own, as a cluster has them. They meet in the store."""
+"""The receiver and the bot, each in a process of its own, as a cluster has them. The store connects them."""
 
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from typing import ClassVar
 
 import click
 
@@ -12,54 +14,51 @@ from bot.logs import get_logger
 from bot.loop import Loop
 from bot.store.store import Store
 from bot.sync_waker import SyncWaker
+from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import Receiver
 from cli.servers.health import Health
-from cli.servers.lifecycle import Parts, Setup, lock
+from cli.servers.lifecycle import Setup, lock
 
-STOP_SECONDS = 3.0
 STORE_SECONDS = 60.0  # that a PostgreSQL is waited for, which may be starting with us
 
 _log = get_logger("dppctl.up")
 
 
-class ReceiverServer:
-    """`start` and `stop` once each."""
+class ReceiverServer(Daemon):
+    """`dppctl receive`: the receiver and its dashboard."""
 
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
-        """Raises DppctlError."""
+        """Start the receiver, whose end is noticed from `run` on. Raises DppctlError."""
         if not setup.settings.sync.has_shared_token:
             click.echo("DPPCTL_SYNC_TOKEN is not set, so no sync can report here", err=True)
         open_store(setup.settings.database_url).close()  # what is wrong with it is said here, in one line
-        self._stopping = stopping
         self._receiver = Receiver(setup.config, setup.settings)
+        super().__init__(stopping, ExitStack())
+
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Return the receiver."""
+        return {"receiver": self._receiver.run}
+
+    def hello(self) -> str:
+        """Name the dashboard and where webhooks go."""
         address = self._receiver.address
-        self.hello = f"dppctl receives: {address}/ (webhooks go to {address}/webhooks/github)"
-        self._parts = Parts(stopping, {"receiver": self._receiver.run})
-
-    @property
-    def broken(self) -> bool:
-        """It ended by itself."""
-        return self._parts.broken
-
-    def start(self) -> None:
-        """It is up already; from here on its end is noticed."""
-        self._parts.start()
+        return f"dppctl receives: {address}/ (webhooks go to {address}/webhooks/github)"
 
     def stop(self) -> None:
-        """What it is answering may take a second."""
-        self._stopping.set()
+        """End the receiver; what it is answering may take a second."""
         self._receiver.stop()
 
 
-class BotServer:
-    """`start` and `stop` once each."""
+class BotServer(Daemon):
+    """`dppctl bot`: the bot, and its /healthz."""
+
+    finishes: ClassVar[Mapping[str, float]] = {"bot": 3.0}
 
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
-        """Raises DppctlError."""
+        """Open all that is needed. Raises DppctlError."""
         settings = setup.settings
         if settings.sync.url and not settings.sync.has_shared_token:
             raise DppctlError("DPPCTL_SYNC_TOKEN: is not set; the sync at DPPCTL_SYNC_URL wants to see its own")
-        self._stopping = stopping
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))
             self._git = Git(settings)
@@ -70,32 +69,28 @@ class BotServer:
             if wake:
                 opened.callback(wake.stop)
             self._loop = Loop(settings, setup.targets, self._git, store, wake or (lambda: None))
-            health = Health(settings.listen.host, settings.listen.port, lambda: self._loop.rounds + self._git.calls)
-            opened.callback(health.stop)
-            self._opened = opened.pop_all()
-        self.hello = f"dppctl's bot works: {health.address}/healthz"
-        self._parts = Parts(stopping, {"bot": self._loop.run, "health": health.run})
+            self._health = Health(
+                settings.listen.host, settings.listen.port, lambda: self._loop.rounds + self._git.calls
+            )
+            opened.callback(self._health.stop)
+            super().__init__(stopping, opened.pop_all())
 
-    @property
-    def broken(self) -> bool:
-        """A part ended by itself."""
-        return self._parts.broken
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Return the bot and the server of /healthz."""
+        return {"bot": self._loop.run, "health": self._health.run}
 
-    def start(self) -> None:
-        """It works from here on."""
-        self._parts.start()
+    def hello(self) -> str:
+        """Name the address of /healthz."""
+        return f"dppctl's bot works: {self._health.address}/healthz"
 
     def stop(self) -> None:
-        """What it is at is done after the next start."""
-        self._stopping.set()
+        """End the bot; what it is at is done after the next start."""
         self._loop.stop()
         self._git.close()
-        self._parts.threads["bot"].join(STOP_SECONDS)
-        self._opened.close()
 
 
 def open_store(url: str, seconds: float = STORE_SECONDS) -> Store:
-    """Raises DppctlError when it cannot be opened; of PostgreSQL only after so many seconds."""
+    """Open the store. Raises DppctlError when that fails; for PostgreSQL only after so many seconds."""
     end = time.monotonic() + seconds
     while True:
         try:

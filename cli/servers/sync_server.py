@@ -2,11 +2,10 @@
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
 
 from bot.errors import DppctlError
 from bot.git.command import Git
@@ -16,6 +15,7 @@ from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
+from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import set_up
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
@@ -30,67 +30,73 @@ from cluster.sync.repositories import Repositories
 _log = get_logger("dppctl.sync")
 
 
-class SyncServer:
-    """A context: what it opened ends with it."""
+class SyncServer(Daemon):
+    """`dppctl sync`: HelmSync, and its HTTP. To be closed when it is not `run`."""
+
+    finishes: ClassVar[Mapping[str, float]] = {"sync": 20.0}
 
     def __init__(self, config: Path, stopping: threading.Event) -> None:
-        """Raises DppctlError or ClusterError."""
+        """Open all that is needed. Raises DppctlError."""
         setup = set_up(config, receives=False)
         self._settings = settings = setup.settings
         if not settings.sync.environments:
             raise DppctlError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
         state = settings.state_dir / "helm-sync"
         state.mkdir(parents=True, exist_ok=True)
-        git = Git(settings)
-        self._opened = ExitStack()
-        self._opened.callback(git.close)
-        self._helm = Helm("helm", state / "helm", settings.sync.helm_seconds, settings.all_secrets)
-        self._opened.callback(self._helm.close)
-        mine = {target for target in setup.targets if target.environment in settings.sync.environments}
-        names = {target.ops.repository for target in mine}
-        self._means = SyncContext(
-            api=_connect(),
-            helm=self._helm,
-            charts=Charts(Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="dppctl-charts-")))),
-            repositories=Repositories({name: _mirror(git, settings, state, name) for name in names}),
-            report=_reporter(settings, stopping),
-            slots=threading.Semaphore(settings.sync.concurrency),
-            limits=JobLimits(run=settings.sync.job_seconds),
-            repair=settings.sync.drift == "repair",
-        )
+        ops_repos = {
+            target.ops.repository for target in setup.targets if target.environment in settings.sync.environments
+        }
+        with ExitStack() as opened:  # what was opened is closed when a later step fails
+            git = Git(settings)
+            opened.callback(git.close)
+            self._helm = Helm("helm", state / "helm", settings.sync.helm_seconds, settings.all_secrets)
+            opened.callback(self._helm.close)
+            charts = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="dppctl-charts-")))
+            self._context = SyncContext(
+                api=_connect(),
+                helm=self._helm,
+                charts=Charts(charts),
+                repositories=Repositories({name: _mirror(git, settings, state, name) for name in ops_repos}),
+                report=_reporter(settings, stopping),
+                slots=threading.Semaphore(settings.sync.concurrency),
+                limits=JobLimits(run=settings.sync.job_seconds),
+                repair=settings.sync.drift == "repair",
+            )
+            super().__init__(stopping, opened.pop_all())
         rules = Rules(
             prune=settings.sync.prune,
             drift_seconds=None if settings.sync.drift == "off" else settings.sync.drift_seconds,
             helm_seconds=settings.sync.helm_seconds,
         )
-        self.sync = HelmSync(self._means, setup.targets, settings.sync.environments, rules, stopping)
+        self.sync = HelmSync(self._context, setup.targets, settings.sync.environments, rules, stopping)
+        self._address = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._opened.close()
-
-    def serve(self, say: Callable[[str], None]) -> bool:
-        """Until `sync.stop`. Whether it failed."""
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Return sync; its HTTP has a thread of its own."""
         settings = self._settings
         server = Server(
             settings.listen.host, settings.listen.port, settings.sync.token.get_secret_value(), self.sync, self._helm
         )
-        self._opened.callback(server.close)
-        say(f"dppctl sync is up: {server.address}/ ({len(self.sync.places)} environments belong to this cluster)")
-        self.sync.run()
-        return False
+        self.opened.callback(server.close)
+        self._address = server.address
+        return {"sync": self.sync.run}
+
+    def hello(self) -> str:
+        """Name the address of its HTTP, and how many environments it deploys."""
+        count = len(self.sync.places)
+        return f"dppctl sync is up: {self._address}/ ({count} environments belong to this cluster)"
+
+    def stop(self) -> None:
+        """End sync; what it is at is gone on with after the next start."""
+        self.sync.stop()
 
     def preview(self, say: Callable[[str], None]) -> bool:
-        """Print what would change. Whether something could not be told."""
+        """Print what would change; return whether something could not be found out."""
         failed = not self.sync.read()
         for place, wanted in self.sync.known():
             title = f"{place.target.app} in {place.target.environment} (release {place.release}, {place.namespace})"
             try:
-                text = preview(self._means, place, wanted, prune=self._settings.sync.prune)
+                text = preview(self._context, place, wanted, prune=self._settings.sync.prune)
             except DppctlError as error:
                 failed = True
                 text = f"cannot be deployed: {error}\n"
