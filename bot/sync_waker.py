@@ -1,4 +1,4 @@
-"""Tells a `dppctl sync` elsewhere to look at the ops repos now. It looks by itself too, so this may fail."""
+"""Tell a `dppctl sync` elsewhere to look at the ops repos now. It looks by itself too, so this may fail."""
 
 import threading
 
@@ -11,27 +11,27 @@ _log = get_logger("dppctl.bot")
 
 
 class SyncWaker:
-    """A thread that posts, so that a sync which does not answer holds up nobody. Many calls meanwhile are one."""
+    """Posts from a thread of its own, so that a sync which does not answer holds up nobody."""
 
     def __init__(self, url: str, token: str) -> None:
         """`url` of sync, without a path."""
         self._url = f"{url}/wake"
         self._headers = {"Authorization": f"Bearer {token}"}
         self._asked = threading.Event()
-        self._stopping = False
+        self._stop = threading.Event()
         threading.Thread(target=self._run, name="sync-wake", daemon=True).start()
 
-    def __call__(self) -> None:
-        """Returns at once."""
+    def wake(self) -> None:
+        """Ask for a post, and return at once; many calls while it posts become one post."""
         self._asked.set()
 
     def stop(self) -> None:
-        """What is being posted ends with the process."""
-        self._stopping = True
+        """Post no more; what is being posted ends with the process."""
+        self._stop.set()
         self._asked.set()
 
     def _run(self) -> None:
-        while self._asked.wait() and not self._stopping:
+        while self._asked.wait() and not self._stop.is_set():
             self._asked.clear()
             try:
                 with requests.Session() as session:

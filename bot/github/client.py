@@ -1,6 +1,6 @@
-"""Calls of GitHub's REST API, by PyGithub: all of the bot's go through here, are counted, and their errors explained.
+"""Calls of GitHub's REST API by PyGithub: all of the bot's go through here, are counted, and their errors explained.
 
-Nothing waits or tries again in here, so that the one thread that calls can be stopped: `teller` knows when. Only
+Nothing waits or tries again in here, so that the one thread that calls can be stopped: the notifier knows when. Only
 the second that GitHub asks for between two calls that create something is left to PyGithub.
 """
 
@@ -21,7 +21,7 @@ _EXPIRY = "github-authentication-token-expiration"
 
 
 class Client:
-    """For one thread."""
+    """Calls GitHub for one thread."""
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings
@@ -33,15 +33,15 @@ class Client:
         self.calls = self.errors = 0  # for /metrics
 
     def get(self, repository: str, path: str, **query: str) -> Any:
-        """What there is at a path of a repository. Raises GitHubError, as the others do."""
+        """Return what there is at a path of a repository, as JSON. Raises GitHubError."""
         return self._call("GET", repository, f"/repos/{self._name(repository)}/{path}", query, None)
 
     def post(self, repository: str, path: str, body: dict[str, Any]) -> Any:
-        """Create something there."""
+        """Create something at a path of a repository; return it as JSON. Raises GitHubError."""
         return self._call("POST", repository, f"/repos/{self._name(repository)}/{path}", {}, body)
 
     def _name(self, repository: str) -> str:
-        """What it is called now: looked up once, by a call that GitHub redirects when it was renamed."""
+        """Return what it is called now: looked up once, by a call that GitHub redirects when it was renamed."""
         if repository not in self._names:
             found = self._call("GET", repository, f"/repos/{repository}", {}, None)
             name = str(found["full_name"])
@@ -90,7 +90,7 @@ class Client:
         return self._githubs[owner][1]
 
     def _expired(self) -> str | None:
-        """When the token expired, if GitHub said before when it would."""
+        """Return when the token expired, if GitHub said before when it would."""
         try:
             end = datetime.strptime(self._expires or "", "%Y-%m-%d %H:%M:%S %Z").replace(tzinfo=UTC)
         except ValueError:

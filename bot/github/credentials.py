@@ -1,4 +1,4 @@
-"""In whose name the bot talks to GitHub: the machine user's token, or tokens that a GitHub App gets for an hour each.
+"""Credentials for GitHub: the machine user's token, or tokens that a GitHub App gets for an hour each.
 
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -17,7 +17,7 @@ _EARLY = timedelta(minutes=5)  # before a token's end another one is got
 
 
 class Credentials:
-    """Gives the token for a repository. Safe to use from several threads."""
+    """Give the token for a repository. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -27,22 +27,22 @@ class Credentials:
 
     @property
     def is_app(self) -> bool:
-        """Do tokens change from time to time?"""
+        """Tell whether tokens change from time to time."""
         return bool(self._settings.github.app_id)
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Return what messages call the token or the app."""
         app = self._settings.github.app_id
         return f"the GitHub App {app} (DPPCTL_GITHUB_APP_ID)" if app else "the token in DPPCTL_GITHUB_TOKEN"
 
     def forget(self, repository: str) -> None:
-        """GitHub did not accept the token: another one, if it is an app's."""
+        """Get another token next time, if it is an app's: GitHub did not accept this one."""
         with self._lock:
             self._tokens.pop(repository.split("/")[0].lower(), None)
 
     def token(self, repository: str) -> str:
-        """An empty one when none is set. Raises GitHubError when the app gets none."""
+        """Return the token for OWNER/REPO, "" when none is set. Raises GitHubError when the app gets none."""
         if not self.is_app:
             return self._settings.github.token.get_secret_value()
         owner = repository.split("/")[0].lower()
@@ -76,17 +76,17 @@ class Credentials:
 
 
 def explain_app(error: Exception, repository: str, who: str) -> DppctlError:
-    """Why an app gets nothing, or no token, for a repository; `who`: what messages call the app."""
+    """Explain why an app gets nothing, or no token, for a repository; `who`: what messages call the app."""
     from github import GithubException
     from jwt import InvalidKeyError
 
-    from bot.github.errors import GitHubError, explain
+    from bot.github.errors import GitHubRefusedError, explain
 
     status = error.status if isinstance(error, GithubException) else 0
     if status == 404:
-        return GitHubError(f"{repository}: {who} is not installed there", "repository", status=404)
+        return GitHubRefusedError(f"{repository}: {who} is not installed there", "repository", status=404)
     if status == 401 or isinstance(error, InvalidKeyError):
-        return GitHubError(
+        return GitHubRefusedError(
             f"GitHub does not accept {who}: its id and private key do not fit together", "all", status=status
         )
     return explain(error, repository, who)

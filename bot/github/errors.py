@@ -1,4 +1,4 @@
-"""What went wrong with GitHub, as one line that says what to do; decided from the answer alone."""
+"""Errors of GitHub's API, each as one line that says what to do; decided from the answer alone."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from typing import Literal
 import requests
 from github import GithubException
 
-from bot.errors import DppctlError
+from bot.errors import DppctlError, PermanentError, TransientError
 from bot.limits import GITHUB_LIMITED_SECONDS, GITHUB_SECONDS
 
 # PyGithub prints its own lines, past ours: https://github.com/PyGithub/PyGithub/blob/main/github/__init__.py
@@ -30,36 +30,47 @@ class GitHubError(DppctlError):
         self.status = status
 
 
+class GitHubAwayError(GitHubError, TransientError):
+    """GitHub cannot be reached, has a problem of its own, or takes no calls for a while."""
+
+
+class GitHubRefusedError(GitHubError, PermanentError):
+    """GitHub refuses the call, and will until a person changes something."""
+
+
 def explain(error: Exception, repository: str, who: str, expired: str | None = None) -> GitHubError:
-    """What an exception of PyGithub's means; `who` asked; `expired`: when the token did so, as far as is known."""
+    """Explain an exception of PyGithub's; `who` asked; `expired`: when the token did so, as far as is known."""
     if isinstance(error, GithubException):
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         said = error.data.get("message") if isinstance(error.data, dict) else None
         return _explain(error.status, headers, str(said or error.message or ""), repository, who, expired)
     if isinstance(error, requests.Timeout):
-        return GitHubError(f"GitHub did not answer within {GITHUB_SECONDS} seconds", "all")
+        return GitHubAwayError(f"GitHub did not answer within {GITHUB_SECONDS} seconds", "all")
     if isinstance(error, requests.RequestException):
         host = error.request.url.split("/")[2] if error.request and error.request.url else "GitHub"
-        return GitHubError(f"{host} cannot be reached ({type(error).__name__}); is there a network?", "all")
-    return GitHubError(f"{repository}: {str(error) or type(error).__name__}", "repository")
+        return GitHubAwayError(f"{host} cannot be reached ({type(error).__name__}); is there a network?", "all")
+    return GitHubRefusedError(f"{repository}: {str(error) or type(error).__name__}", "repository")
 
 
 def _explain(
     status: int, headers: Mapping[str, str], said: str, repository: str, who: str, expired: str | None
 ) -> GitHubError:
-    def failed(message: str, scope: Scope = "repository", wait: float = 0.0) -> GitHubError:
-        return GitHubError(message, scope, wait, status)
+    def refused(message: str, scope: Scope = "repository") -> GitHubError:
+        return GitHubRefusedError(message, scope, status=status)
+
+    def away(message: str, wait: float = 0.0) -> GitHubError:
+        return GitHubAwayError(message, "all", wait, status)
 
     if status == 401:
         how = f"expired on {expired}" if expired else "is wrong, expired or revoked"
-        return failed(f"GitHub does not accept {who} ({said}): it {how}; put a new one there", "all")
+        return refused(f"GitHub does not accept {who} ({said}): it {how}; put a new one there", "all")
     if status >= 500:
-        return failed(f"GitHub has a problem of its own ({status} {said}); see https://www.githubstatus.com", "all")
+        return away(f"GitHub has a problem of its own ({status} {said}); see https://www.githubstatus.com")
     if wait := _limited(status, headers, said):
-        return failed(f"GitHub takes no more calls for {wait:.0f} seconds ({said})", "all", wait)
+        return away(f"GitHub takes no more calls for {wait:.0f} seconds ({said})", wait)
     if status in (403, 404):
-        return failed(f"{repository}{_forbidden(status, headers, said, repository, who)}")
-    return failed(f"{repository}: GitHub refuses it ({status}): {said}", "call")
+        return refused(f"{repository}{_forbidden(status, headers, said, repository, who)}")
+    return refused(f"{repository}: GitHub refuses it ({status}): {said}", "call")
 
 
 def _forbidden(status: int, headers: Mapping[str, str], said: str, repository: str, who: str) -> str:
@@ -80,7 +91,7 @@ def _forbidden(status: int, headers: Mapping[str, str], said: str, repository: s
 
 
 def _limited(status: int, headers: Mapping[str, str], said: str) -> float:
-    """Seconds until GitHub takes calls again, when it says that there were too many; else 0."""
+    """Return the seconds until GitHub takes calls again, when it says that there were too many; else 0."""
     if status not in (403, 429):
         return 0.0
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")

@@ -1,4 +1,4 @@
-"""The bot's thread that talks to GitHub's API: it tells what became of deployments, and asks for lost deliveries.
+"""Notify GitHub of what became of deployments, and ask it for lost deliveries.
 
 A thread of its own, so that a GitHub that is slow or away never holds up a deployment. What cannot be told now is told
 later: it is in the store until it was.
@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Set
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +19,7 @@ from bot.backoff import Backoff
 from bot.github.client import Client
 from bot.github.credentials import Credentials
 from bot.github.errors import GitHubError
-from bot.github.pending import Notification, Status, context, environment_name, news
+from bot.github.pending import Notification, Status, context, environment_name, notifications
 from bot.github.redeliveries import Attempt, lost, to_ask_for
 from bot.logs import get_logger
 from bot.model.names import RepoPath
@@ -32,7 +33,7 @@ _HOOK_PATH = "/webhooks/github"
 
 
 class Notifier:
-    """One for each bot; `leads` tells whether this bot is the one that works, of several that share a store."""
+    """Talks to GitHub's API in a thread of its own."""
 
     def __init__(
         self,
@@ -42,32 +43,33 @@ class Notifier:
         credentials: Credentials,
         leads: Callable[[], bool],
     ) -> None:
+        """`leads` tells whether this bot is the one that works, of several that share a store."""
         self._settings = settings
         self._repositories = sorted({target.app.repository for target in targets})
         self._store = store
         self._leads = leads
         self._client = Client(settings, credentials)
-        self._retries = Backoff[str]()
+        self._backoff = Backoff[str]()
         self._writes: deque[float] = deque(maxlen=limits.GITHUB_WRITES_AN_HOUR)
-        self._said: dict[str, str] = {}  # by what failed, the last message: the same is said once
+        self._logged: dict[str, str] = {}  # by what failed, the last message: the same is logged once
         self._not_before = 0.0
-        self._seen = -1  # the store's change number when all was told
+        self._change = -1  # the store's change number when GitHub knew all
         self._next_look = 0.0
-        self._stopping = threading.Event()
+        self._stop = threading.Event()
 
     def start(self) -> threading.Thread:
-        """Runs in a thread that does not outlive the program."""
+        """Run in a thread that does not outlive the program; return it."""
         thread = threading.Thread(target=self.run, name="github", daemon=True)
         thread.start()
         return thread
 
     def stop(self) -> None:
-        """`run` returns after the call that it is at."""
-        self._stopping.set()
+        """Let `run` return after the call that it is at."""
+        self._stop.set()
 
     def run(self) -> None:
-        """Until `stop`."""
-        while not self._stopping.is_set():
+        """Work until `stop`."""
+        while not self._stop.is_set():
             try:
                 if self._leads():
                     self.work()
@@ -75,62 +77,62 @@ class Notifier:
                 _log.error("store does not answer", error=" ".join(str(error).split())[:300])
             except Exception:  # noqa: BLE001 (an answer that nobody expected; the next one may be better)
                 _log.exception("not told")
-                self._retries.failed("GitHub")
-            self._stopping.wait(limits.GITHUB_POLL_SECONDS)
+                self._backoff.failed("GitHub")
+            self._stop.wait(limits.GITHUB_POLL_SECONDS)
 
     def work(self) -> None:
-        """One round: what is to be told now, and lost deliveries when it is time for that."""
+        """Do one round: what GitHub is to be told now, and lost deliveries when it is time for that."""
         calls, errors = self._client.calls, self._client.errors
         change = self._store.totals.change_number()
-        has_news = change != self._seen or bool(self._retries.due())
-        if self._settings.github.shows_deployments and has_news and not self._must_wait():
-            self._seen = change if self._tell() else -1
+        is_due = change != self._change or bool(self._backoff.due())
+        if self._settings.github.shows_deployments and is_due and not self._must_wait():
+            self._change = change if self._notify() else -1
         if self._looks_for_lost() and time.monotonic() >= self._next_look and not self._must_wait():
             self._next_look = time.monotonic() + self._look_seconds()
             for repository in self._repositories:
-                self._attempt(f"deliveries of {repository}", repository, lambda: self._ask_again(repository))  # noqa: B023
+                self._attempt(f"deliveries of {repository}", repository, partial(self._ask_again, repository))
         if self._client.calls != calls:
             more = {"github_calls": self._client.calls - calls, "github_errors": self._client.errors - errors}
             self._store.totals.add(more)
 
     # --- deployments
 
-    def _tell(self) -> bool:
-        """False: there is more to tell, as soon as GitHub takes it."""
+    def _notify(self) -> bool:
+        """Tell GitHub what it does not know yet; return whether that is all, or more as soon as it takes it."""
         since = datetime.now(UTC) - timedelta(days=limits.TELL_DAYS)
         is_all = True
-        for one in news(self._store.notices.pending(since)):
-            if self._stopping.is_set() or self._must_wait():
+        for notification in notifications(self._store.notices.pending(since)):
+            if self._stop.is_set() or self._must_wait():
                 return False
-            repository = RepoPath.parse(one.deployment.app).repository
+            repository = RepoPath.parse(notification.deployment.app).repository
             if repository not in self._repositories:
-                continue  # it is not registered any more, so it is none of our business
-            key = f"deployment {one.deployment.id}"
-            told = not self._retries.waits(key) and self._attempt(key, repository, lambda: self._tell_one(one))  # noqa: B023
-            is_all &= told
+                continue  # it is not registered any more
+            key = f"deployment {notification.deployment.id}"
+            send = partial(self._send, notification)
+            is_all &= not self._backoff.waits(key) and self._attempt(key, repository, send)
         if is_all:
-            self._retries = Backoff[str]()  # with what was dropped
+            self._backoff = Backoff[str]()  # with what was dropped
         return is_all
 
-    def _tell_one(self, one: Notification) -> None:
-        deployment = one.deployment
-        if one.state:
-            github_id = one.github_id or self._github_deployment(deployment)
-            self._post(deployment, f"deployments/{github_id}/statuses", self._deployment_status(one))
-            self._store.notices.record(deployment.id, state=one.state)
-        if one.status:
-            self._post(deployment, f"statuses/{deployment.commit}", self._commit_status(deployment, one.status))
-            self._store.notices.record(deployment.id, status=str(one.status))
+    def _send(self, notification: Notification) -> None:
+        deployment = notification.deployment
+        if notification.state:
+            github_id = notification.github_id or self._github_deployment(deployment)
+            self._post(deployment, f"deployments/{github_id}/statuses", self._deployment_status(notification))
+            self._store.notices.record(deployment.id, state=notification.state)
+        if status := notification.status:
+            self._post(deployment, f"statuses/{deployment.commit}", self._commit_status(deployment, status))
+            self._store.notices.record(deployment.id, status=str(status))
         self._store.notices.record(deployment.id, changed=deployment.changed, seen=deployment.state)
 
     def _github_deployment(self, deployment: Deployment) -> int:
-        """GitHub's id for it. It may be there already, when we ended before that was noted."""
+        """Return GitHub's id for a deployment. It may exist already, when we ended before that was recorded."""
         environment = environment_name(deployment.app, deployment.environment)
         mark = {"dppctl": f"{deployment.id} {deployment.created.isoformat()}"}
         repository = RepoPath.parse(deployment.app).repository
         query = {"sha": deployment.commit, "environment": environment}
-        there = self._client.get(repository, "deployments", **query)
-        found = next((one["id"] for one in there if one["payload"] == mark), None)
+        known = self._client.get(repository, "deployments", **query)
+        found = next((deployment["id"] for deployment in known if deployment["payload"] == mark), None)
         if found is None:
             body = {
                 "ref": deployment.commit,
@@ -145,11 +147,12 @@ class Notifier:
         self._store.notices.record(deployment.id, github_id=found)
         return int(found)
 
-    def _deployment_status(self, one: Notification) -> dict[str, object]:
-        deployment = one.deployment
-        body: dict[str, object] = {"state": one.state, "auto_inactive": False}  # it would not know of several apps
-        if one.status:
-            body["description"] = one.status.description
+    def _deployment_status(self, notification: Notification) -> dict[str, object]:
+        deployment = notification.deployment
+        # GitHub would not know of several apps in one repository.
+        body: dict[str, object] = {"state": notification.state, "auto_inactive": False}
+        if notification.status:
+            body["description"] = notification.status.description
         if page := self._page(deployment):
             body["log_url"] = page
         if url := self._settings.github.environment_urls.get(deployment.environment):
@@ -177,39 +180,39 @@ class Notifier:
         return bool(self._settings.receiver.public_url and self._settings.github.redeliver_seconds)
 
     def _look_seconds(self) -> float:
-        """Less often for many repositories, as GitHub counts calls: two for each."""
+        """Return the seconds between two looks: more for many repositories, as each look takes two calls."""
         needed = 2 * len(self._repositories) * 3600 / limits.GITHUB_LOOKS_AN_HOUR
         return max(self._settings.github.redeliver_seconds, needed)
 
     def _ask_again(self, repository: str) -> None:
-        if self._stopping.is_set():
+        if self._stop.is_set():
             return
         url = self._settings.receiver.public_url + _HOOK_PATH
         for hook in self._client.get(repository, "hooks", per_page="100"):
             if hook["config"].get("url", "").rstrip("/") != url:
                 continue
             path = f"hooks/{hook['id']}/deliveries"
-            attempts = [Attempt.parse(one) for one in self._client.get(repository, path, per_page="100")]
+            attempts = [Attempt.parse(answer) for answer in self._client.get(repository, path, per_page="100")]
             now = datetime.now(UTC)
-            settled = self._store.deliveries.settled({one.guid for one in lost(attempts, now)})
-            for one in to_ask_for(attempts, settled, now):
+            settled = self._store.deliveries.settled({attempt.guid for attempt in lost(attempts, now)})
+            for attempt in to_ask_for(attempts, settled, now):
                 if self._must_wait():
                     return
                 self._writes.append(time.monotonic())
-                self._client.post(repository, f"{path}/{one.id}/attempts", {})
-                _log.info("asked again", repository=repository, delivery=one.guid, kind=one.event)
+                self._client.post(repository, f"{path}/{attempt.id}/attempts", {})
+                _log.info("asked again", repository=repository, delivery=attempt.guid, kind=attempt.event)
 
     # --- what fails
 
     def _must_wait(self) -> bool:
-        """Does GitHub take no calls now, or had it nearly as many this hour as it takes?"""
+        """Tell whether GitHub takes no calls now, or had nearly as many this hour as it takes."""
         now = time.monotonic()
         is_full = len(self._writes) == self._writes.maxlen and now - self._writes[0] < 3600
-        return now < self._not_before or is_full or self._retries.waits("GitHub")
+        return now < self._not_before or is_full or self._backoff.waits("GitHub")
 
     def _attempt(self, key: str, repository: str, work: Callable[[], None]) -> bool:
-        """Did it go well? If not it is due again later: it, all of its repository, or everything."""
-        if self._retries.waits(repository) or self._must_wait():
+        """Return whether it went well. If not it is due again later: it, all of its repository, or everything."""
+        if self._backoff.waits(repository) or self._must_wait():
             return False
         try:
             work()
@@ -217,21 +220,21 @@ class Notifier:
             is_for_hooks = key.startswith("deliveries") and error.scope != "all"
             failed = "GitHub" if error.scope == "all" else repository if error.scope == "repository" else key
             if is_for_hooks:
-                self._say(
+                self._log_once(
                     key, f"{error}; lost deliveries are not asked for, the look by the clock finds what they told"
                 )
                 return False
             self._not_before = time.monotonic() + error.wait
-            self._retries.failed(failed)
-            self._say(failed, str(error))
+            self._backoff.failed(failed)
+            self._log_once(failed, str(error))
             return False
         for name in (key, repository, "GitHub"):
-            self._retries.succeeded(name)
-            if self._said.pop(name, ""):
+            self._backoff.succeeded(name)
+            if self._logged.pop(name, ""):
                 _log.info("told again", what=name)
         return True
 
-    def _say(self, key: str, message: str) -> None:
-        if self._said.get(key) != message:
-            self._said[key] = message
+    def _log_once(self, key: str, message: str) -> None:
+        if self._logged.get(key) != message:
+            self._logged[key] = message
             _log.warning("not told", what=key, error=message)

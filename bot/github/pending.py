@@ -1,4 +1,4 @@
-"""What GitHub should show of deployments, and what of that it was not told yet: decided from plain data.
+"""Decide from plain data what GitHub should show of deployments, and what of that it does not show yet.
 
 Level-triggered like the rest: what a deployment is now counts, not what happened to it in between. So states that
 came and went while GitHub did not answer are never told.
@@ -27,7 +27,7 @@ _STATES: dict[str, State] = {
 
 @dataclass(frozen=True)
 class Status:
-    """Of a commit."""
+    """The status of a commit."""
 
     state: StatusState
     description: str
@@ -38,7 +38,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Notification:
-    """What is to be told of a deployment; None: nothing."""
+    """What GitHub is to be told of a deployment: a state, a commit status, or None of these."""
 
     deployment: Deployment
     github_id: int | None
@@ -46,33 +46,33 @@ class Notification:
     status: Status | None
 
 
-def news(untold: Iterable[PendingNotice]) -> list[Notification]:
-    """For each of them, in their order."""
-    return [_news(one) for one in untold]
+def notifications(pending: Iterable[PendingNotice]) -> list[Notification]:
+    """Return what GitHub is to be told of each deployment, in their order."""
+    return [_notification(notice) for notice in pending]
 
 
-def _news(one: PendingNotice) -> Notification:
-    state, status = _state(one), _status(one.deployment, one.notice.status is not None)
+def _notification(pending: PendingNotice) -> Notification:
+    state, status = _state(pending), _status(pending.deployment, pending.notice.status is not None)
     return Notification(
-        one.deployment,
-        one.notice.github_id,
-        state if state != one.notice.state else None,
-        status if status and str(status) != one.notice.status else None,
+        pending.deployment,
+        pending.notice.github_id,
+        state if state != pending.notice.state else None,
+        status if status and str(status) != pending.notice.status else None,
     )
 
 
-def _state(one: PendingNotice) -> State | None:
-    deployment = one.deployment
+def _state(pending: PendingNotice) -> State | None:
+    deployment = pending.deployment
     if deployment.state in ("refused", "skipped"):
         return None  # GitHub would show an environment where nothing ever was
     if deployment.state == "failed":
         return "failure" if deployment.ops_commit else "error"  # it never came so far as to run
-    if deployment.state == "superseded" or one.is_replaced:
-        return "inactive" if one.notice.github_id else None
+    if deployment.state == "superseded" or pending.is_replaced:
+        return "inactive" if pending.notice.github_id else None
     return _STATES[deployment.state]
 
 
-def _status(deployment: Deployment, was_told: bool) -> Status | None:
+def _status(deployment: Deployment, was_shown: bool) -> Status | None:
     error = first_line(deployment.error or "it failed")
     match deployment.state:
         case "succeeded":
@@ -84,33 +84,33 @@ def _status(deployment: Deployment, was_told: bool) -> Status | None:
         case "skipped":
             return Status("success", first_line(f"not deployed: {deployment.error}"))
         case "superseded":  # what never began is nobody's news
-            return Status("error", "a newer commit came before it was deployed") if was_told else None
+            return Status("error", "a newer commit came before it was deployed") if was_shown else None
     return Status("pending", "it is being deployed")
 
 
 def summary(receipt: dict[str, Any] | None) -> str:
-    """`90,088 rows in 41 s`, of a receipt as the store has it."""
+    """Summarize a receipt, as the store has it: `90,088 rows in 41 s`."""
     if not receipt:
         return "deployed"
-    rows = sum(one.get("rows") or 0 for one in receipt["pipelines"])
+    rows = sum(pipeline.get("rows") or 0 for pipeline in receipt["pipelines"])
     started, ended = (datetime.fromisoformat(receipt[name]) for name in ("started", "ended"))
     return f"{rows:,} row{'' if rows == 1 else 's'} in {_duration(round((ended - started).total_seconds()))}"
 
 
 def first_line(text: str) -> str:
-    """As much of it as a status holds."""
+    """Return as much of a text's first line as a status holds."""
     line = text.strip().partition("\n")[0].strip()
     return line if len(line) <= MAX_STATUS else f"{line[: MAX_STATUS - 1]}…"
 
 
 def environment_name(app: str, environment: str) -> str:
-    """What an environment is called on GitHub, where apps of one repository must not share one."""
+    """Return what an environment is called on GitHub, where apps of one repository must not share one."""
     path = RepoPath.parse(app).path
     return f"{environment} ({path})" if path else environment
 
 
 def context(app: str, environment: str) -> str:
-    """A status' name beside the commit."""
+    """Return a status' name beside the commit."""
     path = RepoPath.parse(app).path
     name = f"dppctl/{environment}" if environment else "dppctl"  # the whole .dppctl.yaml was refused
     return f"{name} ({path})" if path else name

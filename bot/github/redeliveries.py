@@ -14,7 +14,7 @@ from bot.limits import REDELIVER_HOURS, REDELIVER_TIMES
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of GitHub's to deliver. Those of one delivery have its guid in common."""
+    """A try of GitHub's to deliver. Those of one delivery have its guid in common."""
 
     id: int
     guid: str
@@ -25,7 +25,7 @@ class Attempt:
 
     @classmethod
     def parse(cls, answer: dict[str, Any]) -> "Attempt":
-        """As GitHub lists it."""
+        """Read an attempt as GitHub lists it."""
         return cls(
             answer["id"],
             answer["guid"],
@@ -37,18 +37,19 @@ class Attempt:
 
 
 def lost(attempts: Iterable[Attempt], now: datetime) -> list[Attempt]:
-    """The last attempt of each delivery that never arrived, is recent, and was not asked for often."""
+    """Return the last attempt of each delivery that never arrived, is recent, and was not asked for often."""
     found = []
-    ordered = sorted(attempts, key=lambda one: (one.guid, one.delivered, one.id))
-    for _, group in groupby(ordered, key=lambda one: one.guid):
+    ordered = sorted(attempts, key=lambda attempt: (attempt.guid, attempt.delivered, attempt.id))
+    for _, group in groupby(ordered, key=lambda attempt: attempt.guid):
         tries = list(group)
-        again = sum(one.is_again for one in tries)
+        again = sum(attempt.is_again for attempt in tries)
         is_recent = tries[0].delivered > now - timedelta(hours=REDELIVER_HOURS)
-        if tries[0].event != "ping" and is_recent and again < REDELIVER_TIMES and not any(one.is_ok for one in tries):
+        arrived = tries[0].event == "ping" or any(attempt.is_ok for attempt in tries)
+        if not arrived and is_recent and again < REDELIVER_TIMES:
             found.append(tries[-1])
-    return sorted(found, key=lambda one: one.id)
+    return sorted(found, key=lambda attempt: attempt.id)
 
 
 def to_ask_for(attempts: Iterable[Attempt], settled: Set[str], now: datetime) -> list[Attempt]:
-    """Of the lost ones those that the store does not have: it may have them though our answer was lost."""
-    return [one for one in lost(attempts, now) if one.guid not in settled]
+    """Return the lost ones that the store does not have: it may have them though our answer was lost."""
+    return [attempt for attempt in lost(attempts, now) if attempt.guid not in settled]

@@ -18,7 +18,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Choice:
-    """This ref is what the environment should run, with these of its pipelines."""
+    """A ref that an environment should run, and which of its pipelines."""
 
     target: Target
     ref: Ref

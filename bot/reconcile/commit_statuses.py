@@ -1,4 +1,4 @@
-"""Deployments that Argo CD or Flux make: what they say of a commit of the ops repo, by GitHub's commit statuses.
+"""Follow deployments that Argo CD or Flux make, by the commit statuses that they set on commits of the ops repo.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#status
 https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/services/github/
@@ -24,11 +24,11 @@ _NEWEST = 100  # deployments of an environment that a status may be about
 _log = get_logger("dppctl.bot")
 
 
-def meant(context: str, targets: Iterable[Target]) -> list[Target]:
-    """The targets that a status is about: one of the context's parts is the environment's name.
+def targets_of(context: str, targets: Iterable[Target]) -> list[Target]:
+    """Return the targets that a status is about: one of the context's parts is the environment's name.
 
     `argocd/staging`, `kustomization/staging/1f2e3d4c`. Where several apps have an environment of that name in one ops
-    repo, another part has to be the app's name (the last part of its path). `dppctl/…` is our own voice.
+    repo, another part has to be the app's name (the last part of its path). `dppctl/…` is dppctl's own.
     """
     first, *_ = parts = context.split("/")
     if first == "dppctl":
@@ -40,7 +40,7 @@ def meant(context: str, targets: Iterable[Target]) -> list[Target]:
 
 
 def report(status: Mapping[str, str], deployment: Deployment) -> SyncEvent | None:
-    """What the status says of the deployment, in sync's words. None: nothing, or nothing new."""
+    """Return what the status says of the deployment, in sync's words; None: nothing, or nothing new."""
     phase = _PHASES.get(status["state"])
     if phase is None or deployment.state in ("succeeded", phase) or (phase == "progress" and deployment.ended):
         return None
@@ -57,35 +57,35 @@ def report(status: Mapping[str, str], deployment: Deployment) -> SyncEvent | Non
 
 
 class CommitStatuses:
-    """Follows the statuses of the registered ops repos; all else that a payload says is not looked at."""
+    """Follows the statuses of the registered ops repos; nothing else of a payload counts."""
 
     def __init__(self, targets: frozenset[Target], ops: Mapping[str, OpsRepo], store: Store) -> None:
         self._targets = targets
         self._ops = ops
         self._store = store
-        self._retries = Backoff[str]()
+        self._backoff = Backoff[str]()
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Finish them, the oldest first. Those of an ops repo that cannot be reached wait for a later call."""
-        for name in sorted(set(self._ops) & {one.repository for one in deliveries}):
-            if self._retries.waits(name):
+        """Finish deliveries, the oldest first. Those of an ops repo that cannot be reached wait for a later call."""
+        for name in sorted(set(self._ops) & {delivery.repository for delivery in deliveries}):
+            if self._backoff.waits(name):
                 continue
             try:
-                for one in deliveries:
-                    if one.repository == name:
-                        said = self._follow(name, one)
-                        self._store.deliveries.finish([one.id], "ignored" if said else "processed", said)
-                self._retries.succeeded(name)
+                for delivery in deliveries:
+                    if delivery.repository == name:
+                        reason = self._follow(name, delivery)
+                        self._store.deliveries.finish([delivery.id], "ignored" if reason else "processed", reason)
+                self._backoff.succeeded(name)
             except DppctlError as error:
-                self._retries.failed(name)
+                self._backoff.failed(name)
                 _log.error("statuses are not followed", repository=name, error=error)
 
     def _follow(self, name: str, delivery: Delivery) -> str | None:
-        """Why there is nothing to do. Raises GitError."""
+        """Record what a status says; return why there is nothing to record. Raises GitError."""
         status, sha = delivery.status or {}, delivery.after or ""
         if status.get("state") not in _PHASES or not is_sha(sha):
             return "it is not a status of a commit"
-        targets = meant(status["context"], [one for one in self._targets if one.ops.repository == name])
+        targets = targets_of(status["context"], [target for target in self._targets if target.ops.repository == name])
         if not targets:
             return f"context {status['context']!r} does not name one environment of one app"
         if not self._ops[name].holds(sha):
@@ -107,10 +107,10 @@ class CommitStatuses:
         return None if deployments else f"no deployment is part of {sha[:12]}"
 
     def _deployment(self, target: Target, sha: str) -> Deployment | None:
-        """The newest that is in this commit: they name the branch's head, which may hold more than one deployment."""
-        for one in self._store.deployments.newest(_NEWEST, str(target.app), target.environment):
-            if one.ops_commit and self._ops[target.ops.repository].holds(one.ops_commit, sha):
-                return one
+        """Return the newest in a commit: statuses name the branch's head, which may hold more than one deployment."""
+        for deployment in self._store.deployments.newest(_NEWEST, str(target.app), target.environment):
+            if deployment.ops_commit and self._ops[target.ops.repository].holds(deployment.ops_commit, sha):
+                return deployment
         return None
 
 

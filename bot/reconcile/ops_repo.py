@@ -149,7 +149,10 @@ class OpsRepo:
         return changed, blocked
 
     def _commit(self, base: str | None, updates: Sequence[Update]) -> list[str]:
-        """Make a commit for each, one after the other: https://git-scm.com/docs/git-fast-import#_input_format"""
+        """Make a commit for each, one after the other.
+
+        https://git-scm.com/docs/git-fast-import#_input_format
+        """
         when = f"{int(time.time())} +0000"
         stream = bytearray()
         for mark, update in enumerate(updates, 1):
@@ -169,7 +172,10 @@ def _folders(file: str) -> list[str]:
 
 
 def _blob(content: bytes, id_length: int) -> str:
-    """Return the id that git gives to a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    """Return the id that git gives to a file's content.
+
+    https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    """
     hashed = sha1 if id_length == 40 else sha256
     return hashed(b"blob %d\0" % len(content) + content).hexdigest()
 

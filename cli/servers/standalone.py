@@ -65,10 +65,10 @@ class BotServer(Daemon):
             opened.callback(self._git.close)
             store = open_store(settings.database_url)
             opened.callback(store.close)
-            wake = SyncWaker(settings.sync.url, settings.sync.token.get_secret_value()) if settings.sync.url else None
-            if wake:
-                opened.callback(wake.stop)
-            self._loop = Loop(settings, setup.targets, self._git, store, wake or (lambda: None))
+            waker = SyncWaker(settings.sync.url, settings.sync.token.get_secret_value()) if settings.sync.url else None
+            if waker:
+                opened.callback(waker.stop)
+            self._loop = Loop(settings, setup.targets, self._git, store, waker.wake if waker else lambda: None)
             self._health = Health(
                 settings.listen.host, settings.listen.port, lambda: self._loop.rounds + self._git.calls
             )

@@ -49,36 +49,36 @@ def sync() -> Iterator[Sync]:
 
 
 def test_it_is_told_with_the_token_and_many_calls_while_it_is_busy_are_one(sync: Sync) -> None:
-    wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
-    wake()
+    waker = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
+    waker.wake()
     eventually(lambda: sync.asked == [("/wake", "Bearer t0ken")], "it is told")
     start = time.monotonic()
     for _ in range(100):
-        wake()
+        waker.wake()
     assert time.monotonic() - start < 1 * BUSY
     sync.answers.set()
     eventually(lambda: len(sync.asked) == 2, "it is told once more")
-    wake.stop()
+    waker.stop()
 
 
 def test_one_that_refuses_is_one_line_without_the_token(sync: Sync, warned: list[EventDict]) -> None:
     sync.code = 401
     sync.answers.set()
-    wake = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
-    wake()
+    waker = SyncWaker(f"http://127.0.0.1:{sync.server_port}", "t0ken")
+    waker.wake()
     eventually(lambda: warned, "it is said")
     assert warned[0]["event"] == "sync is not woken"
     assert "401" in warned[0]["error"]
     assert "t0ken" not in str(warned)
-    wake.stop()
+    waker.stop()
 
 
 def test_one_that_is_away_holds_up_nobody(warned: list[EventDict]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        wake = SyncWaker(f"http://127.0.0.1:{taken.getsockname()[1]}", "t0ken")
-        wake()
+        waker = SyncWaker(f"http://127.0.0.1:{taken.getsockname()[1]}", "t0ken")
+        waker.wake()
         eventually(lambda: len(warned) == 1, "it is said")
-        wake()
+        waker.wake()
         eventually(lambda: len(warned) == 2, "it goes on")
-    wake.stop()
+    waker.stop()

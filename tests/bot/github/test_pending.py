@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.github.pending import Status, context, environment_name, first_line, news, summary
+from bot.github.pending import Status, context, environment_name, first_line, notifications, summary
 from bot.store.github_notices import PendingNotice
 from bot.store.tables import ENDED, OPEN, Deployment, Notice
 
@@ -35,16 +35,16 @@ def untold(
     ],
 )
 def test_what_a_deployment_is_on_github(one: PendingNotice, state: str | None, status: Status | None) -> None:
-    (told,) = news([one])
+    (told,) = notifications([one])
     assert (told.state, told.status) == (state, status)
 
 
 @given(st.sampled_from(sorted(OPEN | ENDED)), st.booleans(), st.booleans(), st.none() | st.text())
 def test_what_was_told_is_not_told_again(state: str, ops: bool, replaced: bool, error: str | None) -> None:
-    (first,) = news([untold(state, ops=ops, replaced=replaced, error=error)])
+    (first,) = notifications([untold(state, ops=ops, replaced=replaced, error=error)])
     note = Notice(deployment_id=1, github_id=7 if first.state else None, state=first.state)
     note.status = str(first.status) if first.status else None
-    (second,) = news([untold(state, note=note, ops=ops, replaced=replaced, error=error)])
+    (second,) = notifications([untold(state, note=note, ops=ops, replaced=replaced, error=error)])
     assert second.status is None
     assert second.state in ((None, "inactive") if replaced else (None,))
 

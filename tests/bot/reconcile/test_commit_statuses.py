@@ -8,7 +8,7 @@ import pytest
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.webhook_events import Status
-from bot.reconcile.commit_statuses import meant
+from bot.reconcile.commit_statuses import targets_of
 from tests.support.forge import APP
 from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story
@@ -65,13 +65,13 @@ def events(story: Story) -> list[tuple[str, str]]:
     ],
 )
 def test_one_part_of_the_context_is_the_environment(context: str, targets: list[Target]) -> None:
-    assert meant(context, [STAGING, PRODUCTION]) == targets
+    assert targets_of(context, [STAGING, PRODUCTION]) == targets
 
 
 def test_with_two_apps_in_one_ops_repo_the_context_names_the_app_too() -> None:
-    assert meant("argocd/maps/staging", [STAGING, MAPS]) == [MAPS]
-    assert meant("argocd/staging", [STAGING, MAPS]) == []
-    assert meant("argocd/production", [STAGING, MAPS, PRODUCTION]) == [PRODUCTION]
+    assert targets_of("argocd/maps/staging", [STAGING, MAPS]) == [MAPS]
+    assert targets_of("argocd/staging", [STAGING, MAPS]) == []
+    assert targets_of("argocd/production", [STAGING, MAPS, PRODUCTION]) == [PRODUCTION]
 
 
 def test_a_deployment_is_followed_to_its_end(story: Story) -> None:
@@ -136,7 +136,7 @@ def test_an_ops_repo_that_is_away_is_asked_again(story: Story) -> None:
     story.loop.take()
     assert [one.id for one in story.store.deliveries.take()] == ["1"]
     away.rename(story.ops.bare)
-    story.loop._statuses._retries._next.clear()  # type: ignore[union-attr]
+    story.loop._statuses._backoff._next.clear()  # type: ignore[union-attr]
     story.loop.take()
     assert story.deployments() == [("staging", "succeeded")]
 
