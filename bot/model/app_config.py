@@ -37,7 +37,7 @@ class Action(Part):
         return self
 
     def triggered_by(self, ref: str) -> bool:
-        """Does a push of this ref (`refs/heads/…` or `refs/tags/…`) trigger the action?"""
+        """Return whether a push of this ref (`refs/heads/…` or `refs/tags/…`) triggers the action."""
         if self.branch is not None:
             return ref == f"refs/heads/{self.branch}"
         pattern = self.tags if isinstance(self.tags, str) else "*"
@@ -107,11 +107,11 @@ class AppConfig(Part):
 
     @property
     def provider_settings(self) -> dict[str, Any]:
-        """Settings such as `gcloudProjectId`, as they stand in the file."""
+        """Return settings such as `gcloudProjectId`, as they stand in the file."""
         return dict(self.model_extra or {})
 
     def actions(self, app: RepoPath) -> Iterator[tuple[RepoPath, Action]]:
-        """The actions of one app, each with the ops repo that it deploys to."""
+        """Return the actions of an app, each with the ops repo that it deploys to."""
         for deployment in self.continuous_deployment:
             if RepoPath.parse(deployment.app_repo_path) == app:
                 ops = RepoPath.parse(deployment.ops_repo_path)

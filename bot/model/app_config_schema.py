@@ -7,7 +7,7 @@ from bot.model.app_config import AppConfig, Provider
 
 
 def config_schema() -> dict[str, Any]:
-    """Made from the model. What only the model checks (such as names of repositories) is not in it."""
+    """Return the schema of the model. What only the model checks (such as names of repositories) is not in it."""
     schema = AppConfig.model_json_schema()
     providers = sorted({provider.partition("-")[0] for provider in get_args(Provider)})
     return {

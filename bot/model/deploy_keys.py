@@ -14,7 +14,7 @@ HostKey = Annotated[
 
 
 def parse_deploy_keys(text: str) -> dict[str, str]:
-    """Private keys by the repositories' lower-case names. Raises ValueError for another form."""
+    """Return private keys by the repositories' lower-case names, of `OWNER/REPO=KEY,…`. Raises ValueError otherwise."""
     keys = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, encoded = part.partition("=")

@@ -27,7 +27,10 @@ class Document:
     """A YAML file's content, with the lines that its parts stand on."""
 
     def __init__(self, text: str, where: str, limit: int = MAX_CONFIG_BYTES) -> None:
-        """`where` names the file in messages; limit: characters. Raises DppctlError unless it is a YAML mapping."""
+        """Parse a text. `where` names the file in messages; limit: characters.
+
+        Raises DppctlError unless it is a YAML mapping.
+        """
         self.where = where
         if len(text) > limit:
             raise DppctlError(f"{where}: larger than {limit // 1024} KB")
@@ -38,40 +41,40 @@ class Document:
         _refuse_doubles(self._node, where)
 
     def read(self, model: type[Model]) -> Model:
-        """The content as a model. Raises DppctlError for the first thing that does not fit."""
+        """Return the content as a model. Raises DppctlError for the first thing that does not fit."""
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
             # A misspelt key first: what then seems to be missing is what it was meant to be.
-            problems = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+            problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
             self._refuse(problems[0], model)
 
-    def error(self, place: Sequence[int | str], message: str) -> DppctlError:
-        """An error about the part at `place` (keys and indexes from the top)."""
-        return DppctlError(f"{self.where}:{self._find(place)[0]}: {message}")
+    def error(self, path: Sequence[int | str], message: str) -> DppctlError:
+        """Return an error about the part at `path` (keys and indexes from the top)."""
+        return DppctlError(f"{self.where}:{self._find(path)[0]}: {message}")
 
-    def unknown(self, place: Sequence[int | str], known: Iterable[str]) -> DppctlError:
-        """The error for a key that is none of the known ones, with what was probably meant."""
-        key = " ".join(str(place[-1]).split())[:80]
+    def unknown(self, path: Sequence[int | str], known: Iterable[str]) -> DppctlError:
+        """Return the error for a key that is none of the known ones, with what was probably meant."""
+        key = " ".join(str(path[-1]).split())[:80]
         meant = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {meant[0]}?" if meant else f"known here: {', '.join(sorted(known))}"
-        return self.error(place, f"unknown key {key}; {hint}")
+        return self.error(path, f"unknown key {key}; {hint}")
 
     def _refuse(self, problem: ErrorDetails, model: type[BaseModel]) -> Never:
-        place = problem["loc"]
+        path = problem["loc"]
         if problem["type"] == "extra_forbidden":
-            raise self.unknown(place, _keys_beside(place, model)) from None
-        there = place[: self._find(place)[1]]  # pydantic adds the kinds of value that it tried
-        name = ".".join(part for part in there if isinstance(part, str)) or "the file"
+            raise self.unknown(path, _keys_beside(path, model)) from None
+        known = path[: self._find(path)[1]]  # pydantic adds the kinds of value that it tried
+        name = ".".join(part for part in known if isinstance(part, str)) or "the file"
         if problem["type"] == "missing":
-            raise self.error(place, f"{place[-1]} is missing") from None
+            raise self.error(path, f"{path[-1]} is missing") from None
         message = problem["msg"].removeprefix("Value error, ")
-        raise self.error(place, f"{name}: {message[:1].lower()}{message[1:]}") from None
+        raise self.error(path, f"{name}: {message[:1].lower()}{message[1:]}") from None
 
-    def _find(self, place: Sequence[int | str]) -> tuple[int, int]:
-        """The deepest line on the way to a place, for what is missing has none, and how many parts lead there."""
+    def _find(self, path: Sequence[int | str]) -> tuple[int, int]:
+        """Return the deepest line on a path, as what is missing has none, and how many parts of the path lead to it."""
         line, node = 1, self._node
-        for depth, part in enumerate(place):
+        for depth, part in enumerate(path):
             if isinstance(node, yaml.MappingNode):
                 found = next(((key, value) for key, value in node.value if key.value == part), None)
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
@@ -81,14 +84,14 @@ class Document:
             if found is None:
                 return line, depth
             line, node = found[0].start_mark.line + 1, found[1]
-        return line, len(place)
+        return line, len(path)
 
 
-def _keys_beside(place: Sequence[int | str], model: type[BaseModel]) -> list[str]:
-    """The keys that the model allows where an unknown one stands."""
+def _keys_beside(path: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """Return the keys that the model allows beside an unknown one."""
     schema = model.model_json_schema()
     node = schema
-    for part in place[:-1]:
+    for part in path[:-1]:
         node = node["items"] if isinstance(part, int) else node["properties"][part]
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
@@ -96,7 +99,7 @@ def _keys_beside(place: Sequence[int | str], model: type[BaseModel]) -> list[str
 
 
 def _refuse_doubles(root: yaml.Node | None, where: str) -> None:
-    """A key that stands twice: YAML forbids it, the loader takes the last one and says nothing."""
+    """Refuse a key that stands twice: YAML forbids it, the loader takes the last one and says nothing."""
     seen: set[int] = set()  # aliases make the tree a graph, which may have circles
     waiting = [root]
     while waiting:

@@ -22,7 +22,7 @@ _MAX_NAME = 255
 
 @dataclass(frozen=True)
 class Reference:
-    """One image. With a digest it is that very one, whatever the tag says."""
+    """An image's name. With a digest it is that very image, whatever the tag says."""
 
     host: str  # HOST[:PORT] as people write it: docker.io, not the host that answers for it
     repository: str  # what the specification calls <name>: library/python
@@ -31,7 +31,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Short names are Docker Hub's, as everywhere: `python:3.12` is `docker.io/library/python:3.12`.
+        """Parse a name. Short ones are Docker Hub's, as everywhere: `python:3.12` is `docker.io/library/python:3.12`.
 
         Raises DppctlError when it is not the name of an image.
         """
@@ -64,21 +64,21 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Without tag and digest."""
+        """Return the name without tag and digest."""
         return f"{self.host}/{self.repository}"
 
     @property
     def api_host(self) -> str:
-        """The HOST[:PORT] that answers."""
+        """Return the HOST[:PORT] that answers for the registry."""
         return f"registry-1.{_DOCKER_HUB}" if self.host == _DOCKER_HUB else self.host
 
     @property
     def pinned(self) -> str:
-        """The digest, or else the tag: what the API is asked for."""
+        """Return the digest, or else the tag: what the API is asked for."""
         return self.digest or self.tag or "latest"
 
     def with_digest(self, digest: str) -> "Reference":
-        """The very image, without the tag: podman and skopeo refuse a name that has both.
+        """Return the name with this digest and no tag: podman and skopeo refuse a name that has both.
 
         Raises DppctlError when it is no `sha256:…`.
         """
@@ -88,12 +88,12 @@ class Reference:
 
 
 def is_digest(text: str) -> bool:
-    """Is this a `sha256:…`?"""
+    """Return whether this is a `sha256:…`."""
     return bool(_DIGEST.fullmatch(text))
 
 
 def is_host(text: str) -> bool:
-    """Is this a HOST[:PORT]?"""
+    """Return whether this is a HOST[:PORT]."""
     found = _HOST.fullmatch(text)
     if not found or int(found["port"] or 0) > 65535:
         return False

@@ -31,7 +31,7 @@ class RepoPath:
 
     @classmethod
     def parse(cls, text: str) -> "RepoPath":
-        """Raises DppctlError when the text has another form, or a part that could lead elsewhere (`..`)."""
+        """Parse `OWNER/REPO[/PATH/IN/REPO]`. Raises DppctlError for another form, or a part such as `..`."""
         owner, _, rest = text.partition("/")
         repo, _, path = rest.partition("/")
         repository = f"{owner}/{repo}"
@@ -43,35 +43,35 @@ class RepoPath:
         return f"{self.repository}/{self.path}" if self.path else self.repository
 
     def file(self, name: str) -> str:
-        """The path, within the repository, of a file below this folder."""
+        """Return the path, within the repository, of a file below this folder."""
         return f"{self.path}/{name}" if self.path else name
 
     @property
     def slug(self) -> str:
-        """One folder name for this path. No part may hold a `+`, so two paths never share one."""
+        """Return a folder's name for this path. No part may hold a `+`, so two paths never share one."""
         return str(self).replace("/", "+")
 
 
 def is_repository(text: str) -> bool:
-    """Is this an `OWNER/REPO`?"""
+    """Return whether this is an `OWNER/REPO`."""
     return bool(_OWNER_AND_REPO.fullmatch(text))
 
 
 def is_path(text: str) -> bool:
-    """Is this a path of plain folders, without `.`, `..`, `.git` or an empty part?"""
+    """Return whether this is a path of plain folders, without `.`, `..`, `.git` or an empty part."""
     return all(_FOLDER.fullmatch(part) for part in text.split("/"))
 
 
 def is_ref(text: str) -> bool:
-    """Is this the full name of a branch or a tag (`refs/heads/…`, `refs/tags/…`)?"""
+    """Return whether this is the full name of a branch or a tag (`refs/heads/…`, `refs/tags/…`)."""
     return bool(_REF.fullmatch(text))
 
 
 def is_sha(text: str) -> bool:
-    """Is this a full commit id, SHA-1 or SHA-256?"""
+    """Return whether this is a full commit id, SHA-1 or SHA-256."""
     return bool(_SHA.fullmatch(text))
 
 
 def short(ref: str) -> str:
-    """`master` for `refs/heads/master`, `v1.0.0` for `refs/tags/v1.0.0`."""
+    """Return `master` for `refs/heads/master`, `v1.0.0` for `refs/tags/v1.0.0`."""
     return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")

@@ -31,13 +31,13 @@ class Specs:
 
 
 def is_spec(path: str) -> bool:
-    """Is the file needed to know an app's pipelines?"""
+    """Return whether the file is needed to know an app's pipelines."""
     name = PurePosixPath(path).name
     return name in (SPEC_FILE, IGNORE_FILE) or name.endswith(_GENERATED)
 
 
 def parse_specs(files: Mapping[str, bytes]) -> Specs:
-    """The pipelines in the files for which `is_spec` holds; paths are relative to the app's folder.
+    """Return the pipelines in the files for which `is_spec` holds, by paths relative to the app's folder.
 
     Raises DppctlError (`file:line: what`) for a file that cannot be read as specs.
     """
@@ -79,7 +79,7 @@ def _crontab(path: str, name: str, schedule: object) -> str | None:
 
 
 def _is_ignored(path: str, patterns: list[str]) -> bool:
-    """A hidden folder or a pattern of `.dpp_spec_ignore` excludes all that is below."""
+    """Return whether a hidden folder or a pattern of `.dpp_spec_ignore` excludes a path, with all that is below."""
     parts = PurePosixPath(path).parts
     if any(part.startswith(".") for part in parts):
         return True

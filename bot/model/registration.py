@@ -21,7 +21,7 @@ REGISTRATION_FILE = "apps.yaml"
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """One thing that the bot may do: deploy this app to this environment of this ops repo."""
+    """What the bot may do: deploy this app to this environment of this ops repo."""
 
     app: RepoPath
     ops: RepoPath
@@ -29,7 +29,7 @@ class Target:
 
     @property
     def values_file(self) -> str:
-        """The file, within the ops repo, that the bot owns for this environment."""
+        """Return the path, within the ops repo, of the file that the bot owns for this environment."""
         return self.ops.file(f"environments/{self.environment}/values.auto-updated.yaml")
 
 
@@ -44,7 +44,7 @@ class _Registration(Part):
 
 
 def parse_registration(text: str, where: str) -> frozenset[Target]:
-    """All targets that the file registers. Raises DppctlError, with file and line, for what is wrong."""
+    """Return all targets that the text registers. Raises DppctlError, with file and line, for what is wrong."""
     document = Document(text, where, MAX_REGISTRATION_BYTES)
     owners: dict[tuple[RepoPath, str], Target] = {}
     for index, entry in enumerate(document.read(_Registration).apps):
@@ -62,7 +62,7 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
 
 
 def read_registration(file: Path) -> frozenset[Target]:
-    """As `parse_registration`, from a file."""
+    """Return all targets that the file registers, as `parse_registration` does."""
     try:
         return parse_registration(file.read_text(), str(file))
     except FileNotFoundError:

@@ -20,7 +20,7 @@ class _Message(BaseModel):
 
 
 class PipelineResult(_Message):
-    """One pipeline's part of a receipt (`worker` writes it)."""
+    """A pipeline's part of a receipt (`worker` writes it)."""
 
     id: _Text
     status: Literal["succeeded", "failed", "stopped"]
@@ -34,7 +34,7 @@ class PipelineResult(_Message):
 
 
 class Receipt(_Message):
-    """What a run leaves; DESIGN.md, data formats."""
+    """What a run leaves: its pipelines, what they made, and from what."""
 
     status: Literal["succeeded", "failed", "stopped"]
     pipelines: list[PipelineResult]
@@ -45,12 +45,12 @@ class Receipt(_Message):
 
     @property
     def rows(self) -> int:
-        """Of all pipelines together."""
+        """Return the rows of all pipelines together."""
         return sum(pipeline.rows or 0 for pipeline in self.pipelines)
 
 
 class SyncEvent(_Message):
-    """One report. The commit in the ops repo tells which deployment it is about."""
+    """A report about the deployment that the commit in the ops repo made."""
 
     ops_commit: _Commit
     app: _Text

@@ -16,7 +16,7 @@ _SCALAR_ERRORS = (ValueError, LookupError, TypeError, AttributeError, Arithmetic
 
 
 def read_yaml(text: str | bytes, where: str) -> tuple[Any, yaml.Node | None]:
-    """The value of a text and the node that tells its lines. Raises DppctlError (`where:line: what`)."""
+    """Return the value of a text, and the node that knows its lines. Raises DppctlError (`where:line: what`)."""
     try:
         _look_at_events(text, where)
         loader = yaml.CSafeLoader(text)

@@ -36,7 +36,7 @@ class Values(Part):
     request: int | None = None  # the number of the deployment by hand that it comes from: a new one runs it anew
 
     def to_yaml(self) -> str:
-        """The file's text; the same values always give the same bytes."""
+        """Return the file's text; the same values always give the same bytes."""
         text = StringIO()
         content = self.model_dump(mode="json", exclude=None if self.request else {"request"})
         yaml = YAML()
@@ -47,12 +47,12 @@ class Values(Part):
 
     @classmethod
     def from_yaml(cls, text: str, where: str) -> "Values":
-        """Raises DppctlError, with file and line, when the text is not such a file."""
+        """Parse the file's text. Raises DppctlError, with file and line, when it is not such a file."""
         return Document(text, where).read(cls)
 
 
 def _quoted(value: Any) -> Any:
-    """All strings in quotes: a commit such as 12e4567… is a number to some readers of YAML, Helm's among them."""
+    """Put all strings in quotes: a commit such as 12e4567… is a number to some readers of YAML, Helm's among them."""
     if isinstance(value, dict):
         return {key: _quoted(below) for key, below in value.items()}
     if isinstance(value, list):

@@ -11,7 +11,7 @@ VersionKey = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]
 
 
 def version_key(name: str) -> VersionKey:
-    """To sort by: `nightly` < `v1.9` < `v1.10-rc.1` < `v1.10`. What is no version comes before all that are."""
+    """Return a key to sort by: `nightly` < `v1.9` < `v1.10-rc.1` < `v1.10`. What is none comes before all."""
     found = _VERSION.fullmatch(name)
     if not found:
         return (), False, ()

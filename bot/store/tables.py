@@ -1,4 +1,7 @@
-"""The tables of the store. Each change to them is a migration in `bot/migrations/versions`; a test compares the two."""
+"""The tables of the store.
+
+Each change to them is a migration in `bot/store/migrations/versions`; a test compares the two.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, get_args
@@ -34,7 +37,7 @@ class Base(DeclarativeBase):
 
 
 class Delivery(Base):
-    """A webhook delivery and what became of it."""
+    """A webhook delivery, and what the bot did about it."""
 
     __tablename__ = "deliveries"
 
@@ -76,12 +79,12 @@ class Deployment(Base):
 
     @property
     def rows(self) -> int | None:
-        """Rows of all pipelines, when there is a receipt."""
-        return None if self.receipt is None else sum(one["rows"] or 0 for one in self.receipt["pipelines"])
+        """Return the rows of all pipelines, or None without a receipt."""
+        return None if self.receipt is None else sum(result["rows"] or 0 for result in self.receipt["pipelines"])
 
     @property
     def ended(self) -> bool:
-        """Nothing will happen to it any more."""
+        """Return whether it is over, so that nothing changes it any more."""
         return self.state in ENDED
 
 
@@ -150,7 +153,7 @@ class DeployRequest(Base):
 
 
 class Notice(Base):
-    """What GitHub was told of a deployment."""
+    """What GitHub was notified of about a deployment."""
 
     __tablename__ = "github_notes"
 
@@ -158,13 +161,13 @@ class Notice(Base):
     github_id: Mapped[int | None] = mapped_column(BigInteger)  # of GitHub's deployment, once there is one
     state: Mapped[str | None]  # of GitHub's deployment
     status: Mapped[str | None]  # of the commit, with its description
-    # The deployment's, when there was nothing left to tell. Both, as some clocks count in seconds.
+    # The deployment's, when GitHub knew all of it. Both, as some clocks count in seconds.
     changed: Mapped[datetime | None]
     seen: Mapped[str | None]
 
 
 class SeenTag(Base):
-    """When a tag appeared at its commit: git does not tell. Those seen at one look have the same time."""
+    """When a tag appeared at its commit. Tags that are seen at the same time have the same time."""
 
     __tablename__ = "tags_seen"
 
@@ -175,7 +178,7 @@ class SeenTag(Base):
 
 
 class SeenApp(Base):
-    """When an app was first looked at: the tags that were there are its baseline."""
+    """When an app was first seen: the tags that it had then are its baseline."""
 
     __tablename__ = "apps_seen"
 

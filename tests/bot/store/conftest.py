@@ -10,12 +10,10 @@ from sqlalchemy import text
 from bot.store.database import Database
 from bot.store.store import Store
 from cluster.local.databases import postgres
-from tests.support.environment import needs
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    needs("initdb", postgres.binaries())
     folder = postgres.scratch(tmp_path_factory.mktemp("postgres"))
     server = postgres.start(folder)
     yield f"postgresql+psycopg://{postgres.USER}:{server.password}@127.0.0.1:{server.port}"
@@ -23,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("PostgreSQL"))])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/bot.sqlite"

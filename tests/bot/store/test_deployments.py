@@ -65,7 +65,7 @@ def test_many_threads_telling_of_one_deployment_make_one(store: Store) -> None:
 
 
 def test_the_same_refusal_or_skip_is_remembered_once(store: Store) -> None:
-    ref = Ref("refs/heads/x", "c" * 40, 0)
+    ref = Ref("refs/heads/x", "c" * 40)
     for _ in range(2):
         store.deployments.refuse(Refusal(RepoPath("ann/app"), "", ref, "no"))
         store.deployments.skip(Skip(RepoPath("ann/app"), "staging", ref, "held"))
