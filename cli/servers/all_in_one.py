@@ -69,7 +69,7 @@ class AllInOne(Daemon):
             environments=environments,
             zipapp=zipapp,
             runtime=runtime,
-            report=Reporter(self._receiver.here, settings.sync.token.get_secret_value(), stopping),
+            report=Reporter(self._receiver.here, settings.sync.token.get_secret_value(), stopping).post,
             stopping=stopping,
             concurrency=settings.sync.concurrency,
             registry_auth_file=settings.images.registry_auth_file,

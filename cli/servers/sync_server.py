@@ -118,7 +118,7 @@ def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEv
         return _tell_nobody
     if not settings.sync.has_shared_token:
         raise DppctlError("DPPCTL_SYNC_TOKEN: is not set; the receiver at DPPCTL_RECEIVER_URL knows sync by it")
-    return Reporter(settings.sync.receiver_url, settings.sync.token.get_secret_value(), stopping)
+    return Reporter(settings.sync.receiver_url, settings.sync.token.get_secret_value(), stopping).post
 
 
 def _tell_nobody(_: SyncEvent) -> None:

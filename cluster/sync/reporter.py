@@ -1,4 +1,4 @@
-"""Tells the receiver how deployments go."""
+"""Reports to the receiver how deployments go."""
 
 import threading
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ import requests
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from tenacity.nap import sleep_using_event
 
+from bot.errors import TransientError
 from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
 from bot.model.values import Source
@@ -18,7 +19,7 @@ from cluster.sync.outcome import message_text, plain
 def sync_event(
     target: Target, ops_commit: str, source: Source, phase: Phase, message: str, log: str, receipt: Receipt | None
 ) -> SyncEvent:
-    """A report of what happens now."""
+    """Return a report of what happens now, shortened to what the receiver keeps."""
     return SyncEvent(
         ops_commit=ops_commit,
         app=str(target.app),
@@ -33,11 +34,15 @@ def sync_event(
     )
 
 
+class ReceiverAwayError(ClusterError, TransientError):
+    """The receiver does not take reports for now."""
+
+
 class Reporter:
     """Posts events to one receiver; several threads may."""
 
     def __init__(self, url: str, token: str, stopping: threading.Event) -> None:
-        """`url` of the receiver, without a path; `stopping` cuts the waiting between tries short."""
+        """Take the receiver's `url`, without a path; `stopping` cuts the waiting between tries short."""
         self._url = f"{url}/sync/events"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._retrying = Retrying(
@@ -47,14 +52,14 @@ class Reporter:
             sleep=sleep_using_event(stopping),
         )
 
-    def __call__(self, event: SyncEvent) -> None:
-        """Raises ClusterError when the receiver does not take it, also after some tries."""
+    def post(self, event: SyncEvent) -> None:
+        """Post an event. Raises ReceiverAwayError when the receiver does not take it after some tries."""
         try:
-            self._retrying(self._post, event)
+            self._retrying(self._try, event)
         except RetryError as error:
-            raise ClusterError(f"{self._url} does not take reports: {error.last_attempt.exception()}") from None
+            raise ReceiverAwayError(f"{self._url} does not take reports: {error.last_attempt.exception()}") from None
 
-    def _post(self, event: SyncEvent) -> None:
+    def _try(self, event: SyncEvent) -> None:
         with requests.Session() as session:  # each its own: they are not made for several threads
             session.trust_env = False  # no proxy between us; no .netrc instead of the token
             answer = session.post(

@@ -1,6 +1,5 @@
-"""One thing that is done to an environment: a deployment, or a run of its pipelines by their schedule."""
+"""A deployment to one environment of this machine, as a job: from the source to the switch and the report."""
 
-import shutil
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -8,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import DppctlError, TransientError
+from bot.errors import DppctlError
 from bot.logs import get_logger
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
-from bot.model.values import Pipeline, Values
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
-from cluster.sync.local.environment import LocalEnvironment, Release
+from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
+from cluster.sync.local.state import Deploy, DesiredValues, Report, Work
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 from cluster.sync.reporter import sync_event
 
@@ -29,154 +28,143 @@ _log = get_logger("dppctl.sync")
 class JobContext:
     """What all jobs work with."""
 
-    places: Sources
+    sources: Sources
+    environments: Path  # the folder of their folders
     zipapp: Path
-    report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
+    report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
     storage_url: Callable[[Target], str]
 
+    def environment(self, target: Target) -> LocalEnvironment:
+        """Return a target's environment."""
+        return LocalEnvironment(environment_folder(self.environments, target))
 
-class Job(ABC):
-    """`run` it in a thread of its own; `stop` it from another one."""
 
-    def __init__(
-        self, means: JobContext, target: Target, environment: LocalEnvironment, values: Values, ops_commit: str
-    ) -> None:
-        self.target = target
-        self.values = values
-        self.ops_commit = ops_commit
-        self._means = means
-        self._environment = environment
+class EnvironmentJob(ABC):
+    """A job of the scheduler, for one environment."""
+
+    def __init__(self, context: JobContext, work: Work, desired: DesiredValues) -> None:
+        """Take what is to be done, and the values and the ops commit that reports are about."""
+        self.work = work
+        self._context = context
+        self._target = work.target
+        self._values = desired.values
+        self._ops_commit = desired.ops_commit
+        self._environment = context.environment(work.target)
         self._pipelines: Pipelines | None = None
-        self._stopped = threading.Event()
-        self._log = _log.bind(app=target.app, environment=target.environment)
+        self._stop = threading.Event()
+        self._superseded = False
+        self._log = _log.bind(app=work.target.app, environment=work.target.environment)
 
     @abstractmethod
-    def run(self) -> bool:
-        """Do it. Whether that is all: if not, try again some time later."""
+    def run(self) -> None:
+        """Do it. Raises DppctlError and OSError when it is to be tried again some time later."""
 
-    def stop(self) -> None:
-        """`run` returns soon; nothing of what it did so far stays."""
-        self._stopped.set()
+    def stop(self, *, superseded: bool) -> None:
+        """Have `run` return soon; nothing of what it did so far stays. `superseded`: something newer is to run."""
+        self._superseded = superseded
+        self._stop.set()
         if pipelines := self._pipelines:
             pipelines.stop()
 
     def _begin(self) -> Release:
-        return self._environment.begin(self._goes_on)
-
-    def _goes_on(self) -> bool:
-        return not self._stopped.is_set()
+        return self._environment.begin(self._stop)
 
     def _follow(
         self, release: Release, ids: Sequence[str], tell: Callable[[str, str], object]
-    ) -> tuple[Receipt, Pipelines]:
-        place = self._means.places.place(release, self._environment, self.values, self._stopped)
-        running = Pipelines(release, self.values, ids, self._means.zipapp, place)
-        self._pipelines = running
+    ) -> tuple[Receipt, tuple[str, ...]]:
+        """Run pipelines, and return their receipt and the folders of their specs; `tell` gets messages and logs."""
+        host = self._context.sources.worker_host(release, self._environment, self._values, self._stop)
+        pipelines = Pipelines(release, self._values, ids, self._context.zipapp, host)
+        self._pipelines = pipelines
         try:
-            if self._stopped.is_set():  # the stop came before there was something to stop
-                running.stop()
-            for message, log in running.follow():
-                if not self._stopped.is_set():
+            if self._stop.is_set():  # the stop came before there was something to stop
+                pipelines.stop()
+            for message, log in pipelines.follow():
+                if not self._stop.is_set():
                     tell(message, log)
-            return running.receipt(), running
+            return pipelines.receipt(), pipelines.spec_folders
         finally:
             self._pipelines = None
 
     def _publish(self, release: Release, spec_folders: Sequence[str], since: float) -> str:
-        """What to tell about it."""
+        """Publish what was written since then, and return what to report about it."""
         folders = [release.source / folder for folder in spec_folders]
         found = publish(release.source, folders, since, release.storage)
-        return f"; published at {self._means.storage_url(self.target)}" if found else ""
+        return f"; published at {self._context.storage_url(self._target)}" if found else ""
 
-    def _tell(
-        self, phase: Phase, message: str, log: str = "", receipt: Receipt | None = None, of: Outcome | None = None
-    ) -> bool:
-        """Whether it was heard. A deployment goes on when it was not: its end is told until somebody hears.
+    def _report_end(self, outcome: Outcome) -> None:
+        """Record and report how the deployment ended; after a kill before the last record it is reported again.
 
-        `of`: another deployment than this one.
+        Raises ClusterError when the receiver does not take it.
         """
-        told = of or self
-        event = sync_event(self.target, told.ops_commit, told.values.source, phase, message, log, receipt)
-        try:
-            self._means.report(event)
-        except ClusterError as error:
-            self._log.warning("not reported", phase=phase, error=error)
-            return False
-        return True
-
-
-class DeploymentJob(Job):
-    """Brings the environment to these values, or leaves it as it is and says why."""
-
-    superseded = False
-
-    def supersede(self) -> None:
-        """Something newer is to run: stop."""
-        self.superseded = True
-        self.stop()
-
-    def run(self) -> bool:
-        last = self._environment.last()
-        if last and not last.reported:  # a kill, or a receiver that was away, came before it was told
-            if not self._told(last):
-                return False
-            last = self._environment.last()
-        if last and (last.ops_commit, last.values) == (self.ops_commit, self.values):
-            return True
-        outcome = self._ran_already() or self._deploy()
-        return self._told(outcome) if outcome else self.superseded
-
-    def _told(self, outcome: Outcome) -> bool:
-        """Tell how a deployment ended, until it was heard: after a kill before the record it is told again."""
         self._environment.record(outcome)
-        if not self._tell(outcome.phase, outcome.message, receipt=outcome.receipt, of=outcome):
-            return False
+        self._report(outcome.phase, outcome.message, receipt=outcome.receipt)
         self._environment.record(outcome.model_copy(update={"reported": True}))
         self._log.info("deployed", commit=outcome.values.source.commit, phase=outcome.phase)
-        return True
 
-    def _ran_already(self) -> Outcome | None:
-        """The outcome, when this is what is current: such as after going back from a commit that failed."""
-        current = self._environment.current()
-        ran = current.outcome if current else None
-        if ran is None or ran.values != self.values:
-            return None
-        message = f"{ran.message}; it ran already"
-        return ran.model_copy(update={"ops_commit": self.ops_commit, "message": message, "ended": time.time()})
+    def _tell(self, phase: Phase, message: str, log: str = "", receipt: Receipt | None = None) -> None:
+        """Report how far it is; the job goes on when the receiver does not take that."""
+        try:
+            self._report(phase, message, log, receipt)
+        except ClusterError as error:
+            self._log.warning("not reported", phase=phase, error=error)
+
+    def _report(self, phase: Phase, message: str, log: str = "", receipt: Receipt | None = None) -> None:
+        source = self._values.source
+        self._context.report(sync_event(self._target, self._ops_commit, source, phase, message, log, receipt))
+
+
+class ReportJob(EnvironmentJob):
+    """Reports a deployment that ended."""
+
+    def __init__(self, context: JobContext, work: Report) -> None:
+        super().__init__(context, work, DesiredValues(work.outcome.values, work.outcome.ops_commit))
+        self._outcome = work.outcome
+
+    def run(self) -> None:
+        """Report it. Raises ClusterError when the receiver does not take it."""
+        self._report_end(self._outcome)
+
+
+class DeploymentJob(EnvironmentJob):
+    """Brings the environment to these values, or leaves it as it is and says why."""
+
+    def __init__(self, context: JobContext, work: Deploy) -> None:
+        super().__init__(context, work, work.desired)
+
+    def run(self) -> None:
+        """Deploy, and report the end, unless it was stopped. Raises TransientError for a repository that is away."""
+        self._context.sources.refresh(self._values, self._stop)  # what is away for a while fails nothing
+        if outcome := self._deploy():
+            self._report_end(outcome)
 
     def _deploy(self) -> Outcome | None:
-        ids = [pipeline.id for pipeline in self.values.pipelines]
-        try:
-            self._means.places.refresh(self.values, self._stopped)
-        except TransientError as error:  # what is away for a while fails nothing
-            if self._goes_on():
-                self._log.error("not deployed yet", error=error)
-            return None
+        """Return how it ended; None: it was stopped."""
+        ids = [pipeline.id for pipeline in self._values.pipelines]
         self._tell("started", f"running {', '.join(ids)}")
         release = receipt = None
         began, folders = time.time(), tuple[str, ...]()
         phase: End
         try:
             release = self._begin()
-            self._means.places.fill(release, self._environment, self.values, self._stopped)
+            self._context.sources.fill(release, self._environment, self._values, self._stop)
             began = time.time()
-            receipt, pipelines = self._follow(release, ids, lambda message, log: self._tell("progress", message, log))
-            folders = pipelines.spec_folders
+            receipt, folders = self._follow(release, ids, lambda message, log: self._tell("progress", message, log))
             phase, message = verdict(receipt)
             if phase == "succeeded":
                 message += self._publish(release, folders, began)
         except (DppctlError, OSError) as error:
             phase, message = "failed", str(error)
-        if self._stopped.is_set() and phase == "failed":
-            if self.superseded:
+        if self._stop.is_set() and phase == "failed":
+            if self._superseded:
                 self._tell("superseded", "stopped: something newer is to run")
             return None
         if phase == "failed":
             reason, _, more = message.partition("\n")
             message = f"{reason}\n{self._what_stays()}\n{more}".rstrip()
         outcome = Outcome(
-            ops_commit=self.ops_commit,
-            values=self.values,
+            ops_commit=self._ops_commit,
+            values=self._values,
             phase=phase,
             message=message_text(message),
             receipt=receipt,
@@ -194,48 +182,6 @@ class DeploymentJob(Job):
         current = self._environment.current()
         outcome = current.outcome if current else None
         if outcome is None:
-            return f"{self.target.environment} has nothing yet that runs"
+            return f"{self._target.environment} has nothing yet that runs"
         source = outcome.values.source
-        return f"{self.target.environment} stays as it was, on {short(source.ref)} ({source.commit[:12]})"
-
-
-class ScheduledRun(Job):
-    """Runs some pipelines again, on what is current; what comes out is current then, if they succeed."""
-
-    def __init__(
-        self,
-        means: JobContext,
-        target: Target,
-        environment: LocalEnvironment,
-        deployed: Outcome,
-        due: Sequence[Pipeline],
-    ) -> None:
-        super().__init__(means, target, environment, deployed.values, deployed.ops_commit)
-        self._deployed = deployed
-        self._ids = [pipeline.id for pipeline in due]
-
-    def run(self) -> bool:
-        """Always True: the next time is the schedule's."""
-        log: list[str] = []
-        receipt = None
-        try:
-            current = self._environment.current()
-            if current is None:
-                raise ClusterError("what was deployed is gone")
-            release = self._begin()
-            shutil.copytree(current.source, release.source, symlinks=True)
-            receipt, _ = self._follow(release, self._ids, lambda _message, more: log.append(more))
-            phase, message = verdict(receipt)
-            if phase == "succeeded":
-                message += self._publish(release, self._deployed.spec_folders, self._deployed.began)
-                if current.storage.exists() and not release.storage.exists():
-                    shutil.copytree(current.storage, release.storage)
-                release.write(self._deployed)
-                self._environment.switch(release)
-        except (DppctlError, OSError) as error:
-            phase, message = "failed", str(error)
-        if not self._stopped.is_set() or phase == "succeeded":
-            self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)
-            self._log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)
-        self._environment.tidy()
-        return True
+        return f"{self._target.environment} stays as it was, on {short(source.ref)} ({source.commit[:12]})"

@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable
+import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,8 +108,8 @@ class LocalEnvironment:
         """The last deployment ended so."""
         _write(self._last, outcome)
 
-    def begin(self, go_on: Callable[[], bool]) -> Release:
-        """A new release with a copy of the current one's database. Raises ClusterError, also when `go_on` says no."""
+    def begin(self, stop: threading.Event) -> Release:
+        """Return a new release with a copy of the current one's database. Raises ClusterError, also at the stop."""
         self.tidy()
         # A name that was never there: a killed one's worker may still be writing to its release for a second or two.
         release = Release(self._releases / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
@@ -117,7 +117,7 @@ class LocalEnvironment:
         release.database.symlink_to(release.work_database.relative_to(release.folder))
         current = self.current()
         if current and current.database.exists():
-            _copy_database(current.database, release.database, go_on)
+            _copy_database(current.database, release.database, stop)
         return release
 
     def switch(self, release: Release) -> None:
@@ -154,11 +154,11 @@ def environment_folder(environments: Path, target: Target) -> Path:
     return environments / target.app.slug / target.environment
 
 
-def _copy_database(source: Path, target: Path, go_on: Callable[[], bool]) -> None:
-    """As it is at one moment, whoever reads or writes it: https://www.sqlite.org/backup.html"""
+def _copy_database(source: Path, target: Path, stop: threading.Event) -> None:
+    """Copy a database as it is at one moment, whoever uses it: https://www.sqlite.org/backup.html."""
 
     def look(_status: int, _remaining: int, _total: int) -> None:
-        if not go_on():
+        if stop.is_set():
             raise ClusterError("stopped while the database was copied")
 
     try:

@@ -1,4 +1,4 @@
-"""Runs pipelines of a release, and tells on the way how far they are."""
+"""Runs pipelines of a release, and says on the way how far they are."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,18 +23,18 @@ class Pipelines:
         values: Values,
         ids: Sequence[str],
         zipapp: Path,
-        place: WorkerHost,
+        host: WorkerHost,
     ) -> None:
-        """Start it in that place. The source is in the release."""
+        """Start the pipelines `ids` on that host. The source is in the release."""
         self._release = release
         origin = {"source": values.source.model_dump(mode="json"), "image": values.image}
         self._worker = WorkerProcess(
             zipapp,
-            place,
+            host,
             release.source,
             ids,
             environment={
-                "DPP_DB_ENGINE": f"sqlite:///{place.path(release.work_database)}",
+                "DPP_DB_ENGINE": f"sqlite:///{host.path(release.work_database)}",
                 "DPPCTL_ORIGIN": json.dumps(origin),
             },
             receipt=release.receipt,
@@ -43,15 +43,15 @@ class Pipelines:
         self._progress = Progress()
 
     def stop(self) -> None:
-        """End it soon; there will be no receipt to speak of."""
+        """End the run soon; its receipt then says nothing."""
         self._worker.stop()
 
     def follow(self) -> Iterator[tuple[str, str]]:
-        """What to tell, about once a second until it ends: how far the pipelines are, and new lines of the log."""
+        """Yield, about once a second until the end, how far the pipelines are and new lines of the log."""
         yield from self._progress.follow(self._worker.events())
 
     def receipt(self) -> Receipt:
-        """What came out, once `follow` is exhausted. Raises ClusterError when the pipelines could not be run."""
+        """Return what came out, once `follow` is exhausted. Raises ClusterError when the pipelines could not be run."""
         code = self._worker.wait()
         complaint = self._worker.complaint()
         self._release.check()
@@ -65,5 +65,5 @@ class Pipelines:
 
     @property
     def spec_folders(self) -> tuple[str, ...]:
-        """Where the specs of its pipelines are, within the source."""
+        """Return the folders of the specs of its pipelines, within the source."""
         return self._progress.spec_folders

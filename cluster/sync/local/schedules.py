@@ -20,27 +20,32 @@ class Schedules:
     """For each environment, the pipelines that have a schedule and when each is due."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Take a clock."""
         self._now = now
         self._due: dict[Target, dict[Pipeline, datetime | None]] = {}
 
     def set(self, target: Target, pipelines: Iterable[Pipeline]) -> None:
-        """These are what runs there; a schedule that was there already keeps its time."""
+        """Go by the schedules of these pipelines; one that was known already keeps its time."""
         before = self._due.get(target, {})
         scheduled = [pipeline for pipeline in pipelines if pipeline.schedule]
         self._due[target] = {
             pipeline: before[pipeline] if pipeline in before else self._next(target, pipeline) for pipeline in scheduled
         }
 
+    def due(self, target: Target) -> list[Pipeline]:
+        """Return the pipelines that are due now, each once for all the times that have passed."""
+        now = self._now()
+        return [pipeline for pipeline, time in self._due.get(target, {}).items() if time and time <= now]
+
     def take(self, target: Target) -> list[Pipeline]:
-        """The pipelines that are due now. Each is given once for all the times that have passed."""
-        now, due = self._now(), self._due.get(target, {})
-        taken = [pipeline for pipeline, time in due.items() if time and time <= now]
+        """Return the pipelines that are due now, and have each wait for its next time."""
+        taken = self.due(target)
         for pipeline in taken:
-            due[pipeline] = self._next(target, pipeline)
+            self._due[target][pipeline] = self._next(target, pipeline)
         return taken
 
     def seconds(self) -> float | None:
-        """Until the next one is due, of those that are not due already; None: there is none."""
+        """Return the seconds until the next is due, of those that are not due already; None: there are none."""
         now = self._now()
         times = [time for due in self._due.values() for time in due.values() if time and time > now]
         return (min(times) - now).total_seconds() if times else None

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.errors import TransientError
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.local.workers.container import Container, clear_leftovers, copy_workload
 from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.local.workers.podman import is_rootless
-from cluster.local.workers.podman_images import Image, RegistryAwayError, ensure_image, is_by_digest
+from cluster.local.workers.podman_images import Image, ensure_image, is_by_digest
 from cluster.local.workers.process import WorkerHost
 from cluster.sync.local.environment import LocalEnvironment, Release
 from cluster.sync.repositories import Repositories
@@ -20,7 +21,7 @@ _WORK = "/dppctl/work"  # where a container has a release's database and receipt
 
 @dataclass(frozen=True)
 class Sources:
-    """What jobs get sources and places from."""
+    """What jobs get sources and worker hosts from."""
 
     repositories: Repositories
     # Makes dpp's environment, for a requirements file or for none.
@@ -28,7 +29,7 @@ class Sources:
     auth_file: Path | None = None  # for registries that ask for a password
 
     def refresh(self, values: Values, stop: threading.Event) -> None:
-        """Have at hand what is to be deployed. Raises DppctlError or RegistryAwayError when it may work later.
+        """Have at hand what is to be deployed. Raises DppctlError, RegistryAwayError among them, for another try later.
 
         That it can never work is for `fill` to say.
         """
@@ -38,10 +39,9 @@ class Sources:
             return
         try:
             self._image(values.image, stop)
-        except RegistryAwayError:
-            raise
-        except ClusterError:
-            return
+        except ClusterError as error:
+            if isinstance(error, TransientError):
+                raise
 
     def fill(self, release: Release, environment: LocalEnvironment, values: Values, stop: threading.Event) -> None:
         """Put the app's files into the release. Raises DppctlError and ClusterError."""
@@ -51,10 +51,10 @@ class Sources:
         with self.repositories.use(values.source.repository) as app:
             app.export(values.source.commit, values.source.path, release.source)
 
-    def place(
+    def worker_host(
         self, release: Release, environment: LocalEnvironment, values: Values, stop: threading.Event
     ) -> WorkerHost:
-        """Where to run what the release holds. Raises ClusterError."""
+        """Return where to run what the release holds. Raises ClusterError."""
         if values.image:
             image = self._image(values.image, stop)
             clear_leftovers(_owner(environment))

@@ -7,8 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from bot.model.reports import SyncEvent
-from cluster.errors import ClusterError
-from cluster.sync.reporter import Reporter
+from cluster.sync.reporter import ReceiverAwayError, Reporter
 
 EVENT = SyncEvent(
     ops_commit="a" * 40, app="ann/app", environment="staging", ref="refs/heads/master",
@@ -51,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def test_a_report_is_tried_again_until_it_is_taken() -> None:
     with Receiver(503, 500, 202) as receiver:
-        Reporter(receiver.url, "t0ken", threading.Event())(EVENT)
+        Reporter(receiver.url, "t0ken", threading.Event()).post(EVENT)
         assert receiver.got == [("Bearer t0ken", EVENT)] * 3
 
 
@@ -60,6 +59,6 @@ def test_a_receiver_that_stays_away_is_an_error_in_one_line() -> None:
         url = receiver.url
     stopping = threading.Event()
     stopping.set()  # so that it does not wait between the tries
-    with pytest.raises(ClusterError, match="does not take reports") as refused:
-        Reporter(url, "t0ken", stopping)(EVENT)
+    with pytest.raises(ReceiverAwayError, match="does not take reports") as refused:
+        Reporter(url, "t0ken", stopping).post(EVENT)
     assert "t0ken" not in str(refused.value)

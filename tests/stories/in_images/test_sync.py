@@ -7,7 +7,6 @@ import pytest
 from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
-from cluster.sync.local import sync as local_sync
 from tests.support.forge import APP
 from tests.support.image_registry import Registry
 from tests.support.images import WORKDIR, Images
@@ -153,9 +152,9 @@ def test_an_image_that_is_named_by_a_tag_is_not_run(machine: Machine) -> None:
 
 
 def test_a_registry_that_is_away_fails_nothing_and_one_that_has_no_such_image_does(
-    machine: Machine, registry: Registry, monkeypatch: pytest.MonkeyPatch, warned: list[EventDict]
+    machine: Machine, registry: Registry, warned: list[EventDict]
 ) -> None:
-    monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.1)
+    machine.start(retry_seconds=0.1)
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'a' * 64}")
     machine.sync.sync()
     assert machine.phases() == ["started", "failed"]

@@ -6,8 +6,8 @@ import pytest
 
 from bot.model.reports import SyncEvent
 from cluster.errors import ClusterError
-from cluster.sync.local import sync as local_sync
-from cluster.sync.local.deployment import Job
+from cluster.scheduler import Scheduler
+from cluster.sync.local.deployment import EnvironmentJob
 from cluster.sync.local.environment import LocalEnvironment, Release
 from cluster.sync.local.sync import LocalSync
 from tests.support.stories.machine import APPENDING, Machine
@@ -32,14 +32,14 @@ def after(step: Callable[..., object]) -> Callable[..., None]:
 
 def on_report(phase: str) -> Callable[[pytest.MonkeyPatch, LocalSync], None]:
     def die(patch: pytest.MonkeyPatch, _sync: LocalSync) -> None:
-        tell = Job._tell
+        report = EnvironmentJob._report
 
-        def told(self: Job, told: str, *rest: object, **more: object) -> bool:
-            if told == phase:
+        def die_or_report(self: EnvironmentJob, reported: str, *rest: object, **more: object) -> None:
+            if reported == phase:
                 raise Killed
-            return tell(self, told, *rest, **more)  # type: ignore[arg-type]
+            report(self, reported, *rest, **more)  # type: ignore[arg-type]
 
-        patch.setattr(Job, "_tell", told)
+        patch.setattr(EnvironmentJob, "_report", die_or_report)
 
     return die
 
@@ -65,7 +65,7 @@ def test_what_was_begun_is_finished_exactly_once(
     machine.say(APPENDING)
     with monkeypatch.context() as patch:
         MOMENTS[moment](patch, machine.sync)
-        patch.setattr(LocalSync, "_start", lambda _self, job: job.run())  # in this thread, which dies
+        patch.setattr(Scheduler, "_spawn", lambda _self, work, _name: work())  # in this thread, which dies
         with pytest.raises(Killed):
             machine.start().sync()
     machine.start().sync()
@@ -81,7 +81,7 @@ def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(
     first = machine.say(APPENDING)
     with monkeypatch.context() as patch:
         MOMENTS["after the switch"](patch, machine.sync)
-        patch.setattr(LocalSync, "_start", lambda _self, job: job.run())
+        patch.setattr(Scheduler, "_spawn", lambda _self, work, _name: work())
         with pytest.raises(Killed):
             machine.sync.sync()
     second = machine.say({"README.md": "newer"})
@@ -91,8 +91,7 @@ def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(
     assert machine.numbers() == [0, 0, 1, 1, 2, 2]
 
 
-def test_an_end_that_nobody_heard_is_told_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.5)
+def test_an_end_that_nobody_heard_is_told_again(machine: Machine) -> None:
     is_away = True
 
     def report(event: SyncEvent) -> None:
@@ -101,7 +100,7 @@ def test_an_end_that_nobody_heard_is_told_again(machine: Machine, monkeypatch: p
         machine.events.append(event)
 
     machine.say(APPENDING)
-    sync = machine.start(report=report)
+    sync = machine.start(report=report, retry_seconds=0.5)
     sync.sync()
     is_away = False
     eventually(lambda: sync.sync() or machine.phases(), "it is told")

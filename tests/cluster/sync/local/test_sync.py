@@ -5,7 +5,6 @@ from textwrap import dedent
 import pytest
 from structlog.typing import EventDict
 
-from cluster.sync.local import sync as local_sync
 from tests.support.forge import APP, FLOW
 from tests.support.stories.machine import FAILING, PUBLISHING, Machine
 from tests.support.waiting import eventually
@@ -112,8 +111,8 @@ def test_a_commit_that_is_not_there_is_failed(machine: Machine) -> None:
     assert machine.phases() == ["started", "failed"]
 
 
-def test_a_repository_that_is_away_for_a_while_fails_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_sync, "SYNC_RETRY_SECONDS", 0.5)
+def test_a_repository_that_is_away_for_a_while_fails_nothing(machine: Machine) -> None:
+    machine.start(retry_seconds=0.5)
     machine.say(APP)
     away = machine.app.bare.rename(machine.folder / "away")
     machine.sync.sync()

@@ -1,0 +1,43 @@
+"""A run of pipelines by their schedule, as a job: it starts from what is current."""
+
+import shutil
+
+from bot.errors import DppctlError
+from cluster.errors import ClusterError
+from cluster.sync.local.deployment import EnvironmentJob, JobContext
+from cluster.sync.local.state import DesiredValues, RunScheduled
+from cluster.sync.outcome import verdict
+
+
+class ScheduledRun(EnvironmentJob):
+    """Runs some pipelines again, on what is current; what comes out is current then, if they succeed."""
+
+    def __init__(self, context: JobContext, work: RunScheduled) -> None:
+        super().__init__(context, work, DesiredValues(work.deployed.values, work.deployed.ops_commit))
+        self._deployed = work.deployed
+        self._ids = [pipeline.id for pipeline in work.pipelines]
+
+    def run(self) -> None:
+        """Run them, and report how it went. The next time is the schedule's, so what fails is not tried again."""
+        log: list[str] = []
+        receipt = None
+        try:
+            current = self._environment.current()
+            if current is None:
+                raise ClusterError("what was deployed is gone")
+            release = self._begin()
+            shutil.copytree(current.source, release.source, symlinks=True)
+            receipt, _ = self._follow(release, self._ids, lambda _message, lines: log.append(lines))
+            phase, message = verdict(receipt)
+            if phase == "succeeded":
+                message += self._publish(release, self._deployed.spec_folders, self._deployed.began)
+                if current.storage.exists() and not release.storage.exists():
+                    shutil.copytree(current.storage, release.storage)
+                release.write(self._deployed)
+                self._environment.switch(release)
+        except (DppctlError, OSError) as error:
+            phase, message = "failed", str(error)
+        if not self._stop.is_set() or phase == "succeeded":
+            self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)
+            self._log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)
+        self._environment.tidy()
