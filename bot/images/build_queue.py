@@ -1,6 +1,6 @@
-"""The builds that run: some at a time, one for each image, however many deployments wait for it.
+"""The builds that run: some at a time, never two of the same image, however many deployments wait for it.
 
-What there is to build is decided elsewhere, anew at each look; here is what is going on, and how the last try ended.
+What is to be built is decided elsewhere, each time anew; this module knows what runs, and how the last try ended.
 """
 
 import threading
@@ -23,7 +23,7 @@ Work = Callable[[Callable[[str], None], threading.Event], str]
 
 @dataclass(frozen=True)
 class Key:
-    """One image: an app's files, by the id that git gives to them."""
+    """What an image is made of: an app's files, by the id that git gives to them."""
 
     app: RepoPath
     tree: str
@@ -55,7 +55,7 @@ class BuildQueue:
         self._errors: dict[Key, BuildError | BuildPutOffError] = {}
 
     def join(self, key: Key, deployment: int) -> bool:
-        """Is this image being built or waiting for its turn? Then the deployment gets its log too."""
+        """Tell whether this image is built or waits for that; if so, the deployment gets its log too."""
         with self._lock:
             if build := self._running.get(key):
                 build.deployments.add(deployment)
@@ -69,12 +69,12 @@ class BuildQueue:
         self._threads.submit(self._run, key, build, work)
 
     def take_error(self, key: Key) -> BuildError | BuildPutOffError | None:
-        """Why the last try failed; told once."""
+        """Return why the last try failed, once; None when it did not."""
         with self._lock:
             return self._errors.pop(key, None)
 
     def keep(self, app: RepoPath, wanted: Set[Key]) -> None:
-        """Stop the app's other builds: nobody wants these images any more."""
+        """Stop those of the app's builds that are not wanted any more."""
         with self._lock:
             for key, build in self._running.items():
                 if key.app == app and key not in wanted:
@@ -92,7 +92,7 @@ class BuildQueue:
         self._threads.shutdown(cancel_futures=True)
 
     def _run(self, key: Key, build: _Build, work: Work) -> None:
-        lines = _Lines(lambda text: self._tell(build, text))
+        lines = _Lines(lambda text: self._append(build, text))
         error: BuildError | BuildPutOffError | None = None
         try:
             if build.stop.is_set():
@@ -102,11 +102,11 @@ class BuildQueue:
             _log.info("built", app=key.app, tree=key.tree, image=image)
         except StoppedError:
             _log.info("build stopped", app=key.app, tree=key.tree)
-        except (BuildError, BuildPutOffError) as said:
-            error = said
-        except (DppctlError, OSError) as said:  # what is around the build: files, git, the registry
-            error = BuildPutOffError(str(said))
-        except Exception as unexpected:  # noqa: BLE001 (it is told, and the thread's end would tell nobody)
+        except (BuildError, BuildPutOffError) as failure:
+            error = failure
+        except (DppctlError, OSError) as failure:  # around the build: files, git, the registry
+            error = BuildPutOffError(str(failure))
+        except Exception as unexpected:  # noqa: BLE001 (it is logged and recorded; a thread's end would not be)
             error = BuildPutOffError(f"the builder broke: {unexpected!r}")
             _log.exception("build broke", app=key.app, tree=key.tree)
         finally:
@@ -120,7 +120,7 @@ class BuildQueue:
             _log.warning("not built", app=key.app, tree=key.tree, error=str(error).partition("\n")[0])
         self._on_end(key.app)
 
-    def _tell(self, build: _Build, text: str) -> None:
+    def _append(self, build: _Build, text: str) -> None:
         with self._lock:
             deployments = set(build.deployments)
         for deployment in deployments:
@@ -128,10 +128,10 @@ class BuildQueue:
 
 
 class _Lines:
-    """Lines of a log, told a few times a second and not one by one."""
+    """Collects lines of a log, and passes them on a few times a second."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, append: Callable[[str], None]) -> None:
+        self._append = append
         self._lock = threading.Lock()
         self._waiting: list[str] = []
         self._timer: threading.Timer | None = None
@@ -152,4 +152,4 @@ class _Lines:
             text = "".join(self._waiting)
             self._waiting.clear()
         if text:
-            self._tell(text)
+            self._append(text)

@@ -7,7 +7,7 @@ branch or tag they come from; what is deployed is its digest.
 import re
 from dataclasses import dataclass
 
-from bot.errors import DppctlError
+from bot.errors import PermanentError
 from bot.model.app_config import AppConfig, Build
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
@@ -40,42 +40,42 @@ Kind = Ready | FromDockerfile | Default
 
 @dataclass(frozen=True)
 class ImagePolicy:
-    """What images are made with here. `why_not`: what is missing, as the end of a sentence; None: nothing is."""
+    """Where images go, and why none are built here: `why_not`, the end of a sentence; None when they are."""
 
     registry: str  # HOST[:PORT][/PREFIX]
     why_not: str | None = None
 
     def used_for(self, config: AppConfig) -> bool:
-        """Does an app with this configuration run in an image?"""
+        """Tell whether an app with this configuration runs in an image."""
         return config.image is not None or self.why_not is None
 
     def kind(self, app: RepoPath, config: AppConfig, has_dockerfile: bool) -> Kind | None:
-        """The app's image; None: it runs as it is. Raises DppctlError when it should have one and cannot."""
+        """Return the app's kind of image; None: it runs without. Raises PermanentError when it needs one in vain."""
         if config.image is not None:
             return Ready(Reference.parse(config.image))
         build = config.build or Build()
         if has_dockerfile:
             if self.why_not:
-                raise DppctlError(f"{app} has a {build.dockerfile}, and {self.why_not}")
+                raise PermanentError(f"{app} has a {build.dockerfile}, and {self.why_not}")
             return FromDockerfile(build)
         if config.build:
-            raise DppctlError(f"{app}: .dppctl.yaml says build:, and there is no {build.dockerfile}")
+            raise PermanentError(f"{app}: .dppctl.yaml says build:, and there is no {build.dockerfile}")
         return None if self.why_not else Default()
 
     def destination(self, app: RepoPath, tree: str) -> Reference:
-        """Where the image of these files is. Repositories of a registry are in lower case, and know few characters."""
+        """Return the name of these files' image. A registry's repositories are in lower case, of few characters."""
         parts = (_NOT_IN_NAMES.sub("-", part.lower()).strip("-") or "x" for part in str(app).split("/"))
         return Reference.parse(f"{self.registry}/{'/'.join(parts)}:{tree}")
 
 
 def labels(source: Source, web: str) -> dict[str, str]:
-    """What an image tells of where it came from; `web` is the address that repositories are below.
+    """Return the labels that say where an image came from; `web` is the address that repositories are below.
 
     https://github.com/opencontainers/image-spec/blob/main/annotations.md
     """
-    there = f"{web}/{source.repository}" if web.startswith(("https://", "http://")) else source.repository
+    url = f"{web}/{source.repository}" if web.startswith(("https://", "http://")) else source.repository
     return {
-        "org.opencontainers.image.source": there,
+        "org.opencontainers.image.source": url,
         "org.opencontainers.image.revision": source.commit,
         "org.opencontainers.image.ref.name": source.ref,
     }

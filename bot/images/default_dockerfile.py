@@ -15,7 +15,7 @@ _COPY = "COPY --chown=1000:1000 . ./\n"
 
 
 def default_dockerfile(runtime_image: str, requirements: str | None) -> str:
-    """Its text.
+    """Return its text.
 
     runtime_image: what images/runtime/Dockerfile builds, best by digest; requirements: the text of the app's
     requirements.txt, None when it has none.

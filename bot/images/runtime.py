@@ -16,17 +16,17 @@ from bot.settings import Settings
 
 
 class RuntimeImage:
-    """Safe to use from several threads."""
+    """Looks the runtime image up, or builds it. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, registry: Registry, builder: Builder) -> None:
         self._settings = settings
         self._registry = registry
         self._builder = builder
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def ensure(self, log: Callable[[str], None], stop: threading.Event) -> str:
-        """`HOST/NAME@sha256:…`; it is named by what it is made of. Raises as the builder and the registry do."""
-        with self._turn, tempfile.TemporaryDirectory() as folder, as_file(files("cluster") / "local" / "dpp") as lock:
+        """Return its name, `HOST/NAME@sha256:…`, built when it is missing. Raises as builder and registry do."""
+        with self._lock, tempfile.TemporaryDirectory() as folder, as_file(files("cluster") / "local" / "dpp") as lock:
             dockerfile = runtime_context(Path(folder) / "context", lock)
             made_of = sha256(self._settings.images.base_image.encode())
             for file in sorted(dockerfile.parent.iterdir()):
@@ -42,7 +42,7 @@ class RuntimeImage:
 
 
 def runtime_context(folder: Path, lock: Path) -> Path:
-    """Write the build's context into this folder, which is made; its Dockerfile.
+    """Write the build's context into this folder, which is made; return its Dockerfile.
 
     lock: the folder of dpp's lock and overrides, as they are installed with dppctl (`cluster/local/dpp`). The same
     release of dppctl always writes the same files. The build argument BASE names another image with Python and pip.

@@ -1,4 +1,4 @@
-"""What images are looked up and made with: the registry, the builder that works here, and the settings for both."""
+"""The images of apps: looked up in the registry, and built by the builder that works here."""
 
 import shutil
 import tempfile
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import DppctlError
+from bot.errors import PermanentError
 from bot.images.build_queue import Work
 from bot.images.builders.buildkit.job import Cluster
 from bot.images.builders.choose import NoBuilder, Options, choose
@@ -37,14 +37,14 @@ class ImageService:
     runtime: RuntimeImage
 
     def ready(self, reference: Reference) -> str:
-        """An image that somebody else made, by its digest. Raises DppctlError when it is not there, RegistryError."""
+        """Return an image that somebody else made, by its digest. Raises PermanentError without it, RegistryError."""
         digest = reference.digest or self.registry.digest(reference)
         if digest is None:
-            raise DppctlError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
+            raise PermanentError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
         return str(reference.with_digest(digest))
 
     def tagged(self, app: RepoPath, tree: str) -> str | None:
-        """The image that was built from these files, as the registry has it now. Raises RegistryError."""
+        """Return the image that was built from these files, as the registry has it now. Raises RegistryError."""
         reference = self.policy.destination(app, tree)
         digest = self.registry.digest(reference)
         return str(reference.with_digest(digest)) if digest else None
@@ -57,9 +57,10 @@ class ImageService:
         kind: FromDockerfile | Default,
         export: Callable[[Path], None],
     ) -> Work:
-        """What builds the app's image and pushes it. `export`, called at once, puts the app's files into a new folder.
+        """Return what builds the app's image, pushes it and returns its name with the digest.
 
-        Raises DppctlError when a secret is not there, or what the export raises.
+        `export`, called at once, puts the app's files into a new folder. Raises PermanentError when a secret is
+        missing, or what the export raises.
         """
         build = kind.build if isinstance(kind, FromDockerfile) else Build()
         secrets = {name: self._secret(app, name) for name in build.secrets}
@@ -97,16 +98,16 @@ class ImageService:
         return work
 
     def _secret(self, app: RepoPath, name: str) -> Path:
-        place = self.settings.images.build_secrets_dir
-        file = place / app.slug / name if place else None
+        folder = self.settings.images.build_secrets_dir
+        file = folder / app.slug / name if folder else None
         if file is None or not file.is_file():
             where = file or f"DPPCTL_BUILD_SECRETS_DIR (not set)/{app.slug}/{name}"
-            raise DppctlError(f"build: secrets: {name}: whoever runs dppctl has to put it into {where}")
+            raise PermanentError(f"build: secrets: {name}: whoever runs dppctl has to put it into {where}")
         return file.absolute()
 
 
 def make_image_service(settings: Settings) -> ImageService:
-    """With the builder that the settings name, or the first that works here; none is looked for without a registry.
+    """Return a service with the builder that the settings name, or the first that works; none without a registry.
 
     Raises DppctlError for a builder that does not work.
     """
@@ -123,7 +124,7 @@ def make_image_service(settings: Settings) -> ImageService:
 
 
 def builder_options(settings: Settings) -> Options:
-    """What builders are made with."""
+    """Return what builders are made with."""
     return Options(
         state=settings.state_dir / "builds",
         auth_file=settings.images.registry_auth_file,
@@ -143,9 +144,9 @@ def builder_options(settings: Settings) -> Options:
 
 
 def _ca(settings: Settings) -> tuple[str, Path] | None:
-    """Of DPPCTL_REGISTRY only: what else is asked has a certificate that everybody knows."""
+    """Return the authorities of DPPCTL_REGISTRY; other registries have certificates that everybody knows."""
     if settings.images.registry_ca is None:
         return None
     if not settings.images.registry_ca.is_file():
-        raise DppctlError(f"DPPCTL_REGISTRY_CA: there is no file {settings.images.registry_ca}")
+        raise PermanentError(f"DPPCTL_REGISTRY_CA: there is no file {settings.images.registry_ca}")
     return settings.images.registry.partition("/")[0], settings.images.registry_ca

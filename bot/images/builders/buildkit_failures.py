@@ -1,4 +1,4 @@
-"""What BuildKit's last words mean, whether docker or buildctl passes them on. Pure.
+"""What BuildKit's error text means, whether docker or buildctl passes them on. Pure.
 
 Its messages: https://github.com/moby/buildkit/tree/master/frontend/dockerfile, and solver/errdefs there for the lines
 of the Dockerfile that it quotes.
@@ -9,7 +9,7 @@ import re
 from bot.errors import DppctlError
 from bot.images.builders import failures
 from bot.images.builders.context import shown
-from bot.images.builders.failures import clipped, place
+from bot.images.builders.failures import clipped, location
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
 from bot.process import Ended
 
@@ -24,8 +24,8 @@ _DAEMON = re.compile(r"cannot connect to the docker daemon.*|error during connec
 
 
 def failure(ended: Ended, order: Order) -> DppctlError:
-    """Why a build or its push said no."""
-    file, words = shown(order), _last_words(ended)
+    """Return the error of a build or a push that failed."""
+    file, words = shown(order), _error_text(ended)
     if problem := failures.disk(words):
         return problem
     if _DAEMON.search(words):
@@ -34,7 +34,7 @@ def failure(ended: Ended, order: Order) -> DppctlError:
         return BuildError(f"{file}:{parse[1]}: {clipped(parse[2])}")
     if target := _TARGET.search(words):
         return BuildError(f"{file} has no stage {target[1]!r}; correct the target, or add `FROM … AS {target[1]}`")
-    where = place(file, "", _line(ended.lines))
+    where = location(file, "", _line(ended.lines))
     if run := _RUN.search(words):
         return failures.failed_run(where, run[1].removeprefix("/bin/sh -c "), run[2], _output(ended.lines))
     if "failed to push" in words or "exporting to image" in words:
@@ -51,13 +51,13 @@ def failure(ended: Ended, order: Order) -> DppctlError:
 
 
 def digest(metadata: str) -> str | None:
-    """The image's, of what `--metadata-file` holds: https://docs.docker.com/reference/cli/docker/buildx/build/."""
+    """Return the image's digest, of what `--metadata-file` holds: https://docs.docker.com/reference/cli/docker/buildx/build/."""
     found = re.search(r'"containerimage\.digest":\s*"(sha256:[0-9a-f]{64})"', metadata)
     return found[1] if found else None
 
 
-def _last_words(ended: Ended) -> str:
-    """What follows the last `ERROR: ` or `error: `; lines of the build itself begin with `#`."""
+def _error_text(ended: Ended) -> str:
+    """Return what follows the last `ERROR: ` or `error: `; lines of the build itself begin with `#`."""
     for number in range(len(ended.lines) - 1, -1, -1):
         if found := _ERROR.match("\n".join(ended.lines[number:])):
             return found[1].strip()
@@ -65,7 +65,7 @@ def _last_words(ended: Ended) -> str:
 
 
 def _line(lines: list[str]) -> int | None:
-    """That of the Dockerfile: BuildKit writes `Dockerfile:4`, and the lines around it between two rulers."""
+    """Return the line of the Dockerfile: BuildKit writes `Dockerfile:4`, and the lines around it between two rulers."""
     for number in range(len(lines) - 2, -1, -1):
         if (found := _QUOTED_LINE.match(lines[number])) and lines[number + 1].startswith("----------"):
             return int(found[1])
@@ -73,7 +73,7 @@ def _line(lines: list[str]) -> int | None:
 
 
 def _output(lines: list[str]) -> list[str]:
-    """The failed RUN's: BuildKit writes it once more, between two lines of `------`, its first line names the RUN."""
+    """Return the failed RUN's output, which BuildKit repeats between two lines of `------`, the RUN's name first."""
     rulers = [number for number, line in enumerate(lines) if line == "------"]
     for begin, end in zip(reversed(rulers[:-1]), reversed(rulers[1:]), strict=True):
         if lines[begin + 1].startswith(" > "):

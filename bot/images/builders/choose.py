@@ -72,15 +72,15 @@ class NoBuilder:
         self.why = why
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:  # noqa: ARG002
-        """Raises BuildError."""
+        """Raise BuildError."""
         raise BuildError(f"this app has a Dockerfile, and {self.why}")
 
     def prune(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is kept."""
 
 
 def choose(name: str, options: Options, log: Callable[[str], None]) -> Builder:
-    """The builder of that name (one of NAMES). `log` gets one line that says what was found.
+    """Return the builder of that name (one of NAMES). `log` gets one line that says what was found.
 
     `auto` without a builder that works is a NoBuilder, for apps without a Dockerfile need none. Raises DppctlError for
     an unknown name, and for a builder that is named and does not work here.
@@ -97,7 +97,7 @@ def choose(name: str, options: Options, log: Callable[[str], None]) -> Builder:
         if found.works:
             log("; ".join([f"builder: {candidate} {found.what}", *(f"not {other}" for other in tried)]))
             return builder
-        tried.append(_told(found))
+        tried.append(_described(found))
     if name != "auto":
         raise DppctlError(f"DPPCTL_BUILDER={name}: it does not work here: {found.what}. To get it: {found.get}")
     log(f"builder: none works, so apps with a Dockerfile are refused; {'; '.join(tried)}")
@@ -105,9 +105,9 @@ def choose(name: str, options: Options, log: Callable[[str], None]) -> Builder:
 
 
 def probe(options: Options) -> list[Probe]:
-    """Whether each builder works here, in the order of the table."""
+    """Tell whether each builder works here, in the order of the table."""
     return [make(options).probe() for make in BUILDERS.values()]
 
 
-def _told(found: Probe) -> str:
+def _described(found: Probe) -> str:
     return f"{found.name}: {found.what.removeprefix(f'{found.name}: ')}"

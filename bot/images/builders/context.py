@@ -10,7 +10,7 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 def check(order: Order) -> str:
-    """The Dockerfile's text. Raises BuildError, or BuildPutOffError for a secret that is not there."""
+    """Return the Dockerfile's text. Raises BuildError, or BuildPutOffError for a secret that is not there."""
     for name in (*order.arguments, *order.secrets):
         if not _NAME.fullmatch(name):
             raise BuildError(f"build argument or secret {name!r}: expected letters, digits and _")
@@ -33,16 +33,16 @@ def check(order: Order) -> str:
 
 
 def shown(order: Order) -> str:
-    """The Dockerfile's path as the app's author knows it."""
+    """Return the Dockerfile's path as the app's author knows it."""
     if order.dockerfile.is_relative_to(order.context):
         return str(order.dockerfile.relative_to(order.context))
     return order.dockerfile.name
 
 
 def links_out(context: Path) -> list[Path]:
-    """Symbolic links that end outside of the folder, as paths in it.
+    """Return the symbolic links that end outside of the folder, as paths in it.
 
-    A builder that follows one, such as for `COPY link /`, would put this machine's files into the image. Links that
+    A builder that follows such a link, as for `COPY link /`, would put this machine's files into the image. Links that
     are absolute lead out, too, although an image could hold them: a RUN can make those.
     """
     root = os.path.realpath(context)

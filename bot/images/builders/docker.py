@@ -64,13 +64,13 @@ class Docker:
         return found
 
     def prune(self) -> None:
-        """See `Builder.prune`. https://docs.docker.com/reference/cli/docker/buildx/prune/"""
+        """See `Builder.prune`. https://docs.docker.com/reference/cli/docker/buildx/prune/."""
         command = ["docker", "buildx", "prune", "--force", f"--keep-storage={self._cache_bytes}"]
         with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
             ask(command, self._environment(Path(folder)), BUILDER_SECONDS)
 
     def probe(self) -> Probe:
-        """Asks the daemon for its version, and docker for buildx."""
+        """Ask the daemon for its version, and docker for buildx."""
         with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
             environment = self._environment(Path(folder))
             asked = ask(["docker", "version", "--format={{.Server.Version}}"], environment, PROBE_SECONDS)
@@ -96,7 +96,7 @@ class Docker:
 
 
 def arguments(order: Order, metadata: Path) -> list[str | Path]:
-    """https://docs.docker.com/reference/cli/docker/buildx/build/"""
+    """Return the command of https://docs.docker.com/reference/cli/docker/buildx/build/."""
     options = ["--push", "--progress=plain", f"--metadata-file={metadata}"]
     options += [f"--file={order.dockerfile}", f"--tag={order.destination}"]
     options += [f"--target={order.target}"] if order.target else []
@@ -107,7 +107,7 @@ def arguments(order: Order, metadata: Path) -> list[str | Path]:
 
 
 def config(auth_file: Path, own: Path) -> Mapping[str, object]:
-    """A configuration of docker with these logins and the plugins of `own`, the user's. Raises BuildPutOffError.
+    """Return a configuration of docker with these logins and the plugins of `own`, the user's. Raises BuildPutOffError.
 
     https://docs.docker.com/reference/cli/docker/#docker-cli-configuration-file-configjson-properties
     """

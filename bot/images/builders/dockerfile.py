@@ -20,7 +20,7 @@ class Instruction:
 
 
 def instructions(text: str) -> list[Instruction]:
-    """The instructions of a Dockerfile; comments left out, continued lines put together. Never fails."""
+    """Return the instructions of a Dockerfile, without comments, continued lines put together. Never fails."""
     found: list[Instruction] = []
     begun, start = "", 0
     escape = "`" if re.match(r"(?i)\s*#\s*escape\s*=\s*`", text) else "\\"
@@ -40,22 +40,24 @@ def instructions(text: str) -> list[Instruction]:
 
 
 def line_of(text: str, step: str) -> int | None:
-    """The line of the instruction that a builder quotes as `step`, which it may have shortened or put differently."""
+    """Return the line of the instruction that a builder quotes as `step`, maybe shortened or put differently."""
     wanted = " ".join(step.split())
     name = wanted.split(" ", 1)[0].upper()
-    known = [one for one in instructions(text) if one.name == name]
-    for one in known:
-        if one.text == wanted or one.text.split(" ", 1)[1:] == wanted.split(" ", 1)[1:]:
-            return one.line
+    known = [found for found in instructions(text) if found.name == name]
+    for instruction in known:
+        if instruction.text == wanted or instruction.text.split(" ", 1)[1:] == wanted.split(" ", 1)[1:]:
+            return instruction.line
     return known[0].line if len(known) == 1 else None
 
 
 def lines_with(text: str, name: str) -> list[int]:
-    """The lines on which instructions of this name begin."""
-    return [one.line for one in instructions(text) if one.name == name.upper()]
+    """Return the lines on which instructions of this name begin."""
+    return [found.line for found in instructions(text) if found.name == name.upper()]
 
 
 def heredoc(text: str) -> int | None:
-    """The line of the first RUN, COPY or ADD that uses a here-document."""
-    wanted = (one for one in instructions(text) if one.name in ("RUN", "COPY", "ADD") and _HEREDOC.search(one.text))
-    return next((one.line for one in wanted), None)
+    """Return the line of the first RUN, COPY or ADD that uses a here-document."""
+    for found in instructions(text):
+        if found.name in ("RUN", "COPY", "ADD") and _HEREDOC.search(found.text):
+            return found.line
+    return None

@@ -1,4 +1,4 @@
-"""From a builder's last words to one of our errors. Pure.
+"""From a builder's error text to an error of ours. Pure.
 
 What a registry, the network or the disk did is put off; the rest is the source's. Builders tell both in text only, so
 this looks for the words of Go's network library and of the registries' own error codes
@@ -10,7 +10,7 @@ import re
 from bot.errors import DppctlError
 from bot.images.builders.dockerfile import lines_with
 from bot.images.builders.interface import BuildError, BuildPutOffError
-from bot.limits import MAX_PROGRAM_LINE, TOLD_LINES
+from bot.limits import FAILED_RUN_LINES, MAX_PROGRAM_LINE
 
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _LOGIN = re.compile(
@@ -33,14 +33,14 @@ _IMAGE = re.compile(r"docker://([^\s\"]+?)\"?(?:: |$)")
 
 
 def disk(words: str) -> DppctlError | None:
-    """When the machine that builds has no room."""
+    """Return an error when the machine that builds has no room on its disk."""
     if _DISK.search(words):
         return BuildPutOffError("no space left on the disk that holds the builder's files: free some")
     return None
 
 
 def registry(words: str, destination: str | None) -> DppctlError | None:
-    """When it is a registry's doing. `destination`: what was being pushed; None while base images are pulled."""
+    """Return an error when a registry caused the failure. `destination`: what was pushed; None for a pull."""
     pinged, image = _PINGED.search(words), _IMAGE.search(words)
     name = destination or (image[1] if image else "")
     host = next(filter(None, pinged.groups()), "") if pinged else ""
@@ -62,16 +62,16 @@ def registry(words: str, destination: str | None) -> DppctlError | None:
     return None
 
 
-def failed_run(place: str, command: str, code: str, output: list[str]) -> DppctlError:
-    """A RUN that says no: its command, its exit code and its last lines."""
-    told = "\n".join(output[-TOLD_LINES:])
-    return disk(told) or BuildError(
-        f"{place}: {clipped(command)}: exit code {code}" + (f"; its last lines:\n{told}" if told.strip() else "")
+def failed_run(location: str, command: str, code: str, output: list[str]) -> DppctlError:
+    """Return the error of a RUN that failed: its command, its exit code and its last lines."""
+    end = "\n".join(output[-FAILED_RUN_LINES:])
+    return disk(end) or BuildError(
+        f"{location}: {clipped(command)}: exit code {code}" + (f"; its last lines:\n{end}" if end.strip() else "")
     )
 
 
-def place(dockerfile: str, text: str, line: int | None, instruction: str = "") -> str:
-    """`Dockerfile:3`; all lines with the instruction when it is not known which one is meant."""
+def location(dockerfile: str, text: str, line: int | None, instruction: str = "") -> str:
+    """Return `Dockerfile:3`, or all lines with the instruction when it is not known which line is meant."""
     lines = [line] if line else lines_with(text, instruction) if instruction else []
     if not lines:
         return dockerfile
@@ -79,7 +79,7 @@ def place(dockerfile: str, text: str, line: int | None, instruction: str = "") -
 
 
 def clipped(words: str) -> str:
-    """On one line, which is not too long."""
+    """Return the text on one line, which is not too long."""
     line = " ".join(words.split())
     return line if len(line) <= MAX_PROGRAM_LINE // 4 else line[: MAX_PROGRAM_LINE // 4 - 1] + "…"
 

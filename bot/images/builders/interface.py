@@ -1,4 +1,4 @@
-"""What all builders have in common: what they are asked for, and how they say no."""
+"""What all builders have in common: their orders and their errors."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ class Builder(Protocol):
     """Safe to be used from several threads; one build a call."""
 
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
-        """Build and push; the digest (`sha256:…`) of what the registry holds then.
+        """Build and push; return the digest (`sha256:…`) of what the registry holds then.
 
         `log` gets each line of the build's output, as it comes. When `stop` is set the build ends within seconds, with
         all that it started. Raises BuildError, BuildPutOffError or StoppedError; the message is for the user.

@@ -1,4 +1,4 @@
-"""What a registry wants to be shown (its 401 says), and getting it.
+"""Authorization at a registry: what its 401 asks for, and how to get that.
 
 The headers: https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate. Tokens:
 https://github.com/distribution/distribution/blob/main/docs/content/spec/auth/token.md
@@ -27,22 +27,22 @@ class _Token(BaseModel):
 
 
 class Authenticator:
-    """Gets what opens repositories, and keeps it until it expires. Safe to use from several threads."""
+    """Gets Authorization headers, and keeps each until it expires. Safe to use from several threads."""
 
-    def __init__(self, auth_file: Path | None, ask: Transport) -> None:
+    def __init__(self, auth_file: Path | None, transport: Transport) -> None:
         self._auth_file = auth_file
-        self._ask = ask
-        self._kept: dict[str, tuple[str, float]] = {}
+        self._transport = transport
+        self._cached: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
-    def kept(self, reference: Reference) -> str | None:
-        """The Authorization header that worked before, if it still can."""
+    def cached(self, reference: Reference) -> str | None:
+        """Return the Authorization header that worked before, if it may still work."""
         with self._lock:
-            header, until = self._kept.get(reference.name, ("", 0.0))
+            header, until = self._cached.get(reference.name, ("", 0.0))
         return header if time.monotonic() < until else None
 
-    def unlock(self, reference: Reference, challenge: str) -> str:
-        """A new Authorization header, to be able to pull; `challenge` is the WWW-Authenticate of the 401.
+    def authorize(self, reference: Reference, challenge: str) -> str:
+        """Return a new Authorization header, for a pull; `challenge` is the WWW-Authenticate of the 401.
 
         The file of credentials is read each time: people rotate them while the bot runs.
         Raises RegistryError, mostly RegistryDeniedError.
@@ -56,31 +56,31 @@ class Authenticator:
         else:
             raise self.denied(reference, basic)
         with self._lock:
-            self._kept[reference.name] = header, time.monotonic() + seconds - _EARLIER
+            self._cached[reference.name] = header, time.monotonic() + seconds - _EARLIER
         return header
 
     def denied(self, reference: Reference, shown: str | None) -> RegistryDeniedError:
-        """The error, which says what to do; `shown` is the Authorization header that did not help, if any."""
+        """Return an error that says what to do; `shown` is the Authorization header that did not help, if any."""
         if shown and self._auth_file and read_basic(self._auth_file, reference):
             return RegistryDeniedError(
                 f"{reference.host} refuses {reference.repository} with the credentials in {self._auth_file}: "
                 "they are wrong, may not pull it, or there is no such repository"
             )
-        place = f"{self._auth_file} has none for it" if self._auth_file else "there are none"
+        missing = f"{self._auth_file} has none for it" if self._auth_file else "there are none"
         return RegistryDeniedError(
-            f"{reference.host} wants credentials for {reference.repository}, and {place}: log in "
+            f"{reference.host} wants credentials for {reference.repository}, and {missing}: log in "
             f"(`skopeo login --authfile FILE {reference.host}`) and name the file in DPPCTL_REGISTRY_AUTH_FILE"
         )
 
     def _token(self, reference: Reference, offer: dict[str, str], basic: str | None) -> tuple[str, float]:
-        """A token and its seconds to live, from the server that the registry names (its realm)."""
+        """Return a token and its seconds to live, from the server that the registry names (its realm)."""
         realm = offer.get("realm", "")
         if not realm.startswith(("https://", "http://")):
             raise RegistryError(f"{reference.host} wants a token, but names no server that gives one")
         query = {"scope": f"repository:{reference.repository}:pull"}
         if "service" in offer:
             query["service"] = offer["service"]
-        answer = self._ask("GET", realm, {"Authorization": basic} if basic else {}, query)
+        answer = self._transport.request("GET", realm, {"Authorization": basic} if basic else {}, query)
         if answer.status in (401, 403):
             raise self.denied(reference, basic)
         try:
@@ -93,7 +93,7 @@ class Authenticator:
 
 
 def challenges(header: str) -> dict[str, dict[str, str]]:
-    """A WWW-Authenticate header, which may hold several challenges: parameters by scheme, names in lower case."""
+    """Return the challenges of a WWW-Authenticate header: parameters by scheme, names in lower case."""
     found: dict[str, dict[str, str]] = {}
     parameters: dict[str, str] = {}
     for piece in _PIECE.finditer(header):

@@ -1,4 +1,4 @@
-"""Asks a registry what it holds.
+"""What a registry holds: digests and labels of images.
 
 The API: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -40,11 +40,11 @@ class Registry:
 
         `ca`: HOST[:PORT] and the file with the authorities that its certificate is of.
         """
-        self._ask = Transport(plain_http, seconds, ca)
-        self._door = Authenticator(auth_file, self._ask)
+        self._transport = Transport(plain_http, seconds, ca)
+        self._authenticator = Authenticator(auth_file, self._transport)
 
     def digest(self, reference: Reference) -> str | None:
-        """The digest (`sha256:…`) of the image or the index of images; None when there is none of this name.
+        """Return the digest (`sha256:…`) of an image or an index of images; None when no image has this name.
 
         Raises RegistryAwayError (try again), RegistryDeniedError (settings must change) or another RegistryError.
         Docker Hub denies, instead of saying None, when the whole repository is missing.
@@ -56,7 +56,7 @@ class Registry:
         return answer.headers["Docker-Content-Digest"] if answer else None
 
     def labels(self, reference: Reference) -> dict[str, str]:
-        """The image's labels; of an index, those of the image for Linux on this machine's kind of processor.
+        """Return the image's labels; of an index, those of the image for Linux on this machine's kind of processor.
 
         Raises RegistryError, also when there is no such image.
         """
@@ -82,15 +82,15 @@ class Registry:
             raise RegistryError(f"{reference}: its {kind} cannot be read: {where}") from None
 
     def _get(self, reference: Reference, kind: str, which: str, method: str = "GET") -> Answer | None:
-        url = self._ask.url(reference.api_host, f"/v2/{reference.repository}/{kind}/{which}")
+        url = self._transport.url(reference.api_host, f"/v2/{reference.repository}/{kind}/{which}")
         headers = {"Accept": ", ".join(_MANIFESTS)}
-        header = self._door.kept(reference)
-        answer = self._ask(method, url, headers | ({"Authorization": header} if header else {}), {})
+        header = self._authenticator.cached(reference)
+        answer = self._transport.request(method, url, headers | ({"Authorization": header} if header else {}), {})
         if answer.status == 401:
-            header = self._door.unlock(reference, answer.headers.get("WWW-Authenticate", ""))
-            answer = self._ask(method, url, headers | {"Authorization": header}, {})
+            header = self._authenticator.authorize(reference, answer.headers.get("WWW-Authenticate", ""))
+            answer = self._transport.request(method, url, headers | {"Authorization": header}, {})
         if answer.status in (401, 403):
-            raise self._door.denied(reference, header)
+            raise self._authenticator.denied(reference, header)
         if answer.status not in (200, 404):
             raise RegistryError(f"{reference.host} answers {answer.status} for {reference}; is it a registry?")
         return answer if answer.status == 200 else None

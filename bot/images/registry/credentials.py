@@ -22,7 +22,7 @@ class _Login(BaseModel):
     identitytoken: str = Field(default="", repr=False)
 
     def header(self) -> str | None:
-        """Raises ValueError when `auth` is no such thing."""
+        """Return the Authorization header, None when it is empty. Raises ValueError when `auth` is malformed."""
         basic = base64.b64decode(self.auth, validate=True) or f"{self.username}:{self.password}".encode()
         if b":" not in basic:
             raise ValueError
@@ -36,21 +36,21 @@ class _AuthFile(BaseModel):
 
 
 def read_basic(auth_file: Path, reference: Reference) -> str | None:
-    """The Authorization header (`Basic …`) that the file holds for an image; None when it has nothing for it.
+    """Return the Authorization header (`Basic …`) that the file holds for an image; None when it has none.
 
     Raises RegistryDeniedError naming the file and what is wrong with it.
     """
     held = _read(auth_file)
-    logins = {_place(key): (key, login) for key, login in held.auths.items()}
-    for place in _places(reference):
-        key, login = logins.get(place, ("", _Login()))
+    logins = {_scope(key): (key, login) for key, login in held.auths.items()}
+    for scope in _scopes(reference):
+        key, login = logins.get(scope, ("", _Login()))
         if login.identitytoken:
             raise RegistryDeniedError(
                 f"{auth_file}: {key}: identity tokens are not supported; log in with a user's name and an access token"
             )
         if header := login.header():
             return header
-    helper = next((name for key, name in held.credHelpers.items() if _place(key) in _places(reference)), "")
+    helper = next((name for key, name in held.credHelpers.items() if _scope(key) in _scopes(reference)), "")
     if helper := helper or held.credsStore:
         raise RegistryDeniedError(
             f"{auth_file}: the helper {helper!r} keeps the credentials for {reference.host}, and helpers are not run; "
@@ -76,15 +76,15 @@ def _read(auth_file: Path) -> _AuthFile:
     return held
 
 
-def _place(key: str) -> str:
-    """What a key of the file stands for: docker writes `https://index.docker.io/v1/`, podman `docker.io/user`."""
+def _scope(key: str) -> str:
+    """Return what a key of the file means: docker's is `https://index.docker.io/v1/`, podman's `docker.io/user`."""
     bare = key.partition("://")[2] or key
     host, _, path = bare.strip("/").partition("/")
     path = "" if path in ("v1", "v2") else path
     return f"{_DOCKER_HUB[0] if host in _DOCKER_HUB else host}/{path}".rstrip("/")
 
 
-def _places(reference: Reference) -> list[str]:
-    """Where credentials for an image may stand, the most specific first."""
+def _scopes(reference: Reference) -> list[str]:
+    """Return what credentials for an image may be listed under, the most specific first."""
     parts = reference.name.split("/")
     return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]

@@ -1,4 +1,4 @@
-"""The one function that asks a registry or its token server: with time limits, over TLS, through the right proxy."""
+"""Requests to a registry or its token server: with time limits, over TLS, through the right proxy."""
 
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -37,13 +37,14 @@ class Transport:
         self._seconds = seconds
 
     def url(self, host: str, path: str) -> str:
-        """Loopback is plain HTTP, as for docker; all else is TLS unless it was named as having none."""
+        """Return the URL of a path: plain HTTP on loopback, as for docker, and where it was allowed; else TLS."""
         return f"{'http' if self._may_be_plain(f'//{host}') else 'https'}://{host}{path}"
 
-    def __call__(self, method: str, url: str, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
-        """Redirects are followed: to other hosts without the Authorization header, to plain HTTP only as in `url`.
+    def request(self, method: str, url: str, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
+        """Send a request and return the answer, whatever its status says.
 
-        Any answer is fine except that the server is away (429, 5xx or none), which is a RegistryAwayError.
+        Redirects are followed: to other hosts without the Authorization header, to plain HTTP only as in `url`. Raises
+        RegistryAwayError when the server is away (429, 5xx or no answer), RegistryError for an answer that is unusable.
         """
         try:
             with requests.Session() as session:
@@ -60,8 +61,8 @@ class Transport:
                     raise RegistryAwayError(f"{_host(answer.url)} answers {answer.status_code}")
                 return Answer(answer.status_code, answer.headers, _body(answer) if answer.status_code == 200 else b"")
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            asked = error.request  # the last one, after redirects
-            host = _host(asked.url if asked else url)
+            last = error.request  # after redirects
+            host = _host(last.url if last else url)
             hint = " (is it a registry without TLS?)" if isinstance(error, requests.exceptions.SSLError) else ""
             raise RegistryAwayError(f"{host} is away: {_reason(error)}{hint}") from None
         except (requests.RequestException, ValueError) as error:
@@ -94,7 +95,7 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _host(url: str | None) -> str:
-    """For messages: without what else a URL may hold."""
+    """Return a URL's host for a message, without what else a URL may hold."""
     try:
         return urlsplit(url or "").netloc.rpartition("@")[2]
     except ValueError:
@@ -111,7 +112,7 @@ def _body(answer: requests.Response) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost reason: `[Errno 111] Connection refused`."""
+    """Return the innermost reason, such as `[Errno 111] Connection refused`."""
     for inner in (getattr(error, "reason", None), *error.args[-1:]):
         if isinstance(inner, Exception):
             return _reason(inner)

@@ -1,7 +1,7 @@
 """buildah: builds without a daemon, each one a process of its own.
 
 What it needs on a Linux machine: buildah 1.28 or newer, runc, util-linux. RUN's cache mounts begin empty with every
-build, so that no app can put something into another one's.
+build, so that no app can put something into another app's.
 """
 
 import re
@@ -90,7 +90,7 @@ class Buildah:
         self._storage.prune(self._cache_bytes)
 
     def probe(self) -> Probe:
-        """Tries a build with a RUN, once: a success is remembered."""
+        """Try a build with a RUN; a success is remembered."""
         with self._lock:
             if self._found:
                 return Probe("buildah", True, f"{self._version}, {self._found}", _GET)
@@ -116,7 +116,7 @@ class Buildah:
                 self._storage.clean(scratch)
 
     def _arguments(self, order: Order, isolated: isolation.Isolation, scratch: Path) -> list[str | Path]:
-        """https://github.com/containers/buildah/blob/main/docs/buildah-build.1.md"""
+        """Return the arguments of https://github.com/containers/buildah/blob/main/docs/buildah-build.1.md."""
         options = ["build", "--layers", "--format=docker", *isolated.options, *self._storage.mark(scratch)]
         options += [f"--authfile={self._storage.auth_file}", f"--iidfile={scratch / 'image'}"]
         options += [f"--file={order.dockerfile}", f"--tag={order.destination}"]

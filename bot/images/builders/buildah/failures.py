@@ -1,4 +1,4 @@
-"""What buildah's last words mean. Pure; the tests get those words from buildah itself."""
+"""What buildah's error text means. Pure; the tests get that text from buildah itself."""
 
 import re
 
@@ -6,7 +6,7 @@ from bot.errors import DppctlError
 from bot.images.builders import failures
 from bot.images.builders.context import shown
 from bot.images.builders.dockerfile import line_of, lines_with
-from bot.images.builders.failures import clipped, place
+from bot.images.builders.failures import clipped, location
 from bot.images.builders.interface import BuildError, Order
 from bot.process import Ended
 
@@ -21,13 +21,13 @@ NEWER = "use DPPCTL_BUILDER=docker, or a newer buildah"
 
 
 def failure(ended: Ended, order: Order, text: str, version: str) -> DppctlError:
-    """Why `buildah build` said no. `text`: the Dockerfile; `version`: buildah's."""
-    file, (words, before) = shown(order), _last_words(ended)
+    """Return the error of a `buildah build` that failed. `text`: the Dockerfile; `version`: buildah's."""
+    file, (words, before) = shown(order), _error_text(ended)
     if problem := failures.disk(words):
         return problem
     if unknown := _UNKNOWN.search(words):
         line = next(iter(lines_with(text, unknown[1])), None)
-        return BuildError(f"{place(file, text, line)}: {unknown[1]} is no instruction of a Dockerfile")
+        return BuildError(f"{location(file, text, line)}: {unknown[1]} is no instruction of a Dockerfile")
     if target := _TARGET.search(words):
         return BuildError(f"{file} has no stage {target[1]!r}; correct the target, or add `FROM … AS {target[1]}`")
     if step := _STEP.search(words):
@@ -35,21 +35,21 @@ def failure(ended: Ended, order: Order, text: str, version: str) -> DppctlError:
     if problem := failures.registry(words, None):
         return problem
     if wrong := _PARSING.fullmatch(words):
-        return BuildError(f"{place(file, text, None, wrong[2])}: {wrong[1]}")
+        return BuildError(f"{location(file, text, None, wrong[2])}: {wrong[1]}")
     if "no FROM statement" in words or "no contents in" in words:
         return BuildError(f"{file}: there is no FROM, or it names nothing; a Dockerfile begins with FROM IMAGE")
     return BuildError(f"{file}: {clipped(words) or f'buildah ended with {ended.code}'}")
 
 
 def not_got(ended: Ended) -> str | None:
-    """The image of a COPY --from that buildah could not get without saying why."""
-    found = _NOT_GOT.search(_last_words(ended)[0])
+    """Return the image of a COPY --from that buildah could not get without saying why."""
+    found = _NOT_GOT.search(_error_text(ended)[0])
     return found[1] if found else None
 
 
 def push_failure(ended: Ended, order: Order) -> DppctlError:
-    """Why `buildah push` said no."""
-    words, _ = _last_words(ended)
+    """Return the error of a `buildah push` that failed."""
+    words, _ = _error_text(ended)
     return (
         failures.disk(words)
         or failures.registry(words, order.destination)
@@ -58,8 +58,8 @@ def push_failure(ended: Ended, order: Order) -> DppctlError:
 
 
 def _step(step: str, words: str, before: list[str], file: str, text: str, version: str) -> DppctlError:
-    """One instruction's failure; `before`: the lines of output before buildah's own."""
-    where = place(file, text, line_of(text, step), step.split(" ", 1)[0])
+    """Return the error of an instruction that failed; `before`: the lines of output before buildah's own."""
+    where = location(file, text, line_of(text, step), step.split(" ", 1)[0])
     if missing := _NO_FILE.search(words):
         return BuildError(
             f"{where}: {clipped(step)}: there is no {missing[1]} in the app's folder, or .dockerignore leaves it out"
@@ -73,8 +73,8 @@ def _step(step: str, words: str, before: list[str], file: str, text: str, versio
     return failures.registry(words, None) or BuildError(f"{where}: {clipped(step)}: {clipped(words)}")
 
 
-def _last_words(ended: Ended) -> tuple[str, list[str]]:
-    """What follows the last `Error: `, and the lines before it."""
+def _error_text(ended: Ended) -> tuple[str, list[str]]:
+    """Return what follows the last `Error: `, and the lines before it."""
     for number in range(len(ended.lines) - 1, -1, -1):
         if ended.lines[number].startswith("Error: "):
             words = "\n".join(ended.lines[number:]).removeprefix("Error: ")

@@ -43,7 +43,7 @@ def wrapped(command: Sequence[str | Path]) -> list[str]:
 
 
 def find(kinds: Sequence[str], build: Callable[[list[str]], Ended]) -> tuple[Isolation | None, Ended]:
-    """The first that works, and how the last try ended. `build`: runs `buildah build` with these arguments.
+    """Return the first that works, and how the last try ended. `build`: runs `buildah build` with these arguments.
 
     Each try is a real build with a RUN: `true` of this machine, whose programs and libraries it is shown.
     """

@@ -35,14 +35,14 @@ class Storage:
         self._driver = driver
         self._plain_http = (*_LOOPBACK, *sorted(plain_http))
         self.auth_file = auth_file or folder / "auth.json"
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self._builds = 0
         self._made = False
 
     @contextmanager
     def build(self) -> Iterator[Path]:
-        """A new folder for one build's own files; nothing is pruned as long as it lasts."""
-        with self._gate:
+        """Make a folder for the files of a build; nothing is pruned as long as it lasts."""
+        with self._lock:
             self._make()
             self._builds += 1
         try:
@@ -51,11 +51,11 @@ class Storage:
                 (Path(scratch) / "mark").touch()
                 yield Path(scratch)
         finally:
-            with self._gate:
+            with self._lock:
                 self._builds -= 1
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """`buildah ARGUMENTS` on this storage, in namespaces of its own."""
+        """Return the command `buildah ARGUMENTS` on this storage, in namespaces of its own."""
         return wrapped(
             [
                 "buildah",
@@ -73,7 +73,7 @@ class Storage:
         }
 
     def mark(self, scratch: Path) -> list[str]:
-        """Options by which `clean` later knows what a build made: a secret that no RUN asks for, a folder for runc."""
+        """Return options marking what a build makes, for `clean`: a secret that no RUN asks for, a folder for runc."""
         return [f"--secret=id={scratch.name},src={scratch / 'mark'}", f"--runtime-flag=root={scratch / 'runc'}"]
 
     def clean(self, scratch: Path) -> None:
@@ -98,7 +98,7 @@ class Storage:
 
     def prune(self, most_bytes: int) -> None:
         """Remove images until no more than that is left. Nothing happens while a build runs."""
-        with self._gate:
+        with self._lock:
             if self._builds:
                 return
             self._make()
@@ -114,7 +114,7 @@ class Storage:
                 self._ask(scratch, "rmi", "--all", "--force")
 
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Return the bytes on the disk."""
         return sum(
             os.lstat(os.path.join(folder, name)).st_blocks * 512
             for folder, _, files in os.walk(self.folder / "root")
@@ -122,7 +122,7 @@ class Storage:
         )
 
     def _oldest(self, scratch: Path) -> str | None:
-        """The image whose last build is the longest ago; those that were never built, which are base images, last."""
+        """Return the image whose last build is the longest ago; base images, which were never built, come last."""
         listed = self._ask(scratch, "images", "--json")
         images = [image["id"] for image in json.loads(listed.text or "[]")] if listed.code == 0 else []
         return min(images, key=self._last_built, default=None)
@@ -148,5 +148,5 @@ class Storage:
         (self.folder / "registries.conf").write_text(short + insecure)
         (self.folder / "containers.conf").write_text(_CONTAINERS_CONF)
         if self.auth_file.parent == self.folder:
-            self.auth_file.write_text("{}\n")  # so that buildah does not look for this machine's own logins
+            self.auth_file.write_text("{}\n")  # so that buildah does not use this machine's own logins
         self._made = True

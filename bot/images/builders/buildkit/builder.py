@@ -77,10 +77,10 @@ class BuildKit:
                 build_job.delete()
 
     def prune(self) -> None:
-        """The cache is in the registry, whose own rules for old images keep it small."""
+        """Do nothing: the cache is in the registry, whose own rules for old images keep it small."""
 
     def probe(self) -> Probe:
-        """Asks the cluster whether this account may do what a build needs."""
+        """Ask the cluster whether this account may do what a build needs."""
         namespace = self._cluster.namespace
         try:
             client = self._client()
@@ -98,7 +98,7 @@ class BuildKit:
 
 
 def _wait(build_job: BuildJob, container: str, deadline: Deadline) -> None:
-    """Until that container runs, or has ended. Raises BuildPutOffError when it does not start."""
+    """Wait until that container runs, or has ended. Raises BuildPutOffError when it does not start."""
     until = time.monotonic() + BUILD_START_SECONDS
     while True:
         deadline.check()
@@ -117,7 +117,7 @@ def _wait(build_job: BuildJob, container: str, deadline: Deadline) -> None:
 
 
 def _follow(build_job: BuildJob, order: Order, deadline: Deadline, log: Callable[[str], None]) -> str:
-    """Pass on the log until the build has ended; the digest. Raises BuildError or BuildPutOffError."""
+    """Pass on the log until the build has ended; return the digest. Raises BuildError or BuildPutOffError."""
     _wait(build_job, "buildkit", deadline)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=build_job.log, args=[lines.put], name="log of a build", daemon=True).start()
@@ -143,16 +143,16 @@ def _follow(build_job: BuildJob, order: Order, deadline: Deadline, log: Callable
 
 
 def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
-    """`waiting`, `running` or `terminated`: a container's status as Kubernetes tells it."""
+    """Return a container's status as Kubernetes gives it: `waiting`, `running` or `terminated`."""
     status = pod.get("status") or {}
-    for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        if one["name"] == container:
-            return dict(one.get("state") or {})
+    for container_status in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        if container_status["name"] == container:
+            return dict(container_status.get("state") or {})
     return {}
 
 
 def pack(order: Order, plain_http: frozenset[str], archive: IO[bytes], ca: tuple[str, Path] | None = None) -> None:
-    """What the init container gets: files/ and secrets/, as they lie below its folder."""
+    """Write what the init container gets to the archive: files/ and secrets/, as they lie below its folder."""
     with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
         tar.add(order.context, "files/context")
         tar.add(order.dockerfile, "files/dockerfile/Dockerfile")

@@ -7,7 +7,7 @@ the pod, and what it got is gone with it.
 The options are those of https://github.com/moby/buildkit/blob/master/docs/rootless.md and of
 https://github.com/moby/buildkit/blob/master/examples/kubernetes/job.rootless.yaml. Without a process sandbox, which
 needs more rights than a pod should have, a RUN can read what BuildKit in the same pod can: so the login there should be
-one that may push to the apps' repositories and nothing else.
+allowed to push to the apps' repositories and nothing else.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ def job(
     *,
     configured: bool = False,
 ) -> dict[str, Any]:
-    """The manifest of the Job `name`. `seconds`: after so many, Kubernetes itself ends it.
+    """Return the manifest of the Job `name`. `seconds`: after so many, Kubernetes itself ends it.
 
     `configured`: `daemon_config` has something to say, besides `plain_http`.
     """
@@ -123,7 +123,7 @@ def job(
 
 
 def arguments(order: Order, plain_http: frozenset[str]) -> list[str]:
-    """https://github.com/moby/buildkit/blob/master/docs/reference/buildctl.md#build"""
+    """Return the arguments of `buildctl build`: https://github.com/moby/buildkit/blob/master/docs/reference/buildctl.md."""
     insecure = ",registry.insecure=true" if insecure_host(order.destination, plain_http) else ""
     cache = f"type=registry,ref={order.destination.rpartition(':')[0]}:buildcache{insecure}"
     options = ["build", "--progress=plain", "--frontend=dockerfile.v0"]
@@ -138,13 +138,13 @@ def arguments(order: Order, plain_http: frozenset[str]) -> list[str]:
 
 
 def insecure_host(name: str, plain_http: frozenset[str]) -> bool:
-    """Whether an image's registry is spoken to without TLS."""
+    """Tell whether an image's registry is spoken to without TLS."""
     host = name.partition("/")[0]
     return host in plain_http or host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK
 
 
 def daemon_config(plain_http: frozenset[str], with_ca: str | None = None) -> str:
-    """For base images: https://github.com/moby/buildkit/blob/master/docs/buildkitd.toml.md
+    """Return how base images are pulled, as https://github.com/moby/buildkit/blob/master/docs/buildkitd.toml.md says.
 
     `with_ca`: the registry that is known by the authorities in files/registry-ca.pem.
     """

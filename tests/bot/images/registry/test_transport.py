@@ -65,7 +65,7 @@ def test_an_answer_that_breaks_off_is_not_hashed() -> None:
 
 def test_a_registry_without_tls_that_is_asked_with_tls_is_away_with_a_hint() -> None:
     with serving(lambda _: HELD) as host, pytest.raises(RegistryAwayError, match=r"is away: \[SSL: .*without TLS"):
-        Transport(frozenset(), 10)("GET", f"https://{host}/v2/", {}, {})
+        Transport(frozenset(), 10).request("GET", f"https://{host}/v2/", {}, {})
 
 
 @pytest.mark.needs("openssl")
@@ -77,10 +77,10 @@ def test_a_registry_of_ones_own_authority_is_known_by_its_file_and_only_that_one
     both.write_text(key.read_text() + certificate.read_text())
     with serving(lambda _: HELD, both) as host:
         url = f"https://{host}/v2/"
-        assert Transport(frozenset(), 10, (host, certificate))("GET", url, {}, {}).status == 200
+        assert Transport(frozenset(), 10, (host, certificate)).request("GET", url, {}, {}).status == 200
         for ca in (None, ("registry.example.org", certificate)):
             with pytest.raises(RegistryAwayError, match="certificate verify failed"):
-                Transport(frozenset(), 10, ca)("GET", url, {}, {})
+                Transport(frozenset(), 10, ca).request("GET", url, {}, {})
 
 
 @pytest.mark.parametrize("status", [401, 403])
