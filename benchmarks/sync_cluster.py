@@ -32,10 +32,11 @@ from bot.settings import load_settings
 from cluster.sync.helm import records
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
-from cluster.sync.helm.decide import Record
+from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.desired import ReleaseTarget, release_name
 from cluster.sync.helm.helm import Helm
-from cluster.sync.helm.sync import HelmSync, Rules
+from cluster.sync.helm.state import Record
+from cluster.sync.helm.sync import HelmSync
 from cluster.sync.repositories import Repositories
 from tests.support.forge import Forge
 from tests.support.helm import helm

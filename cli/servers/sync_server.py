@@ -19,11 +19,12 @@ from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import set_up
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
+from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.helm.preview import preview
 from cluster.sync.helm.server import Server
-from cluster.sync.helm.sync import HelmSync, Rules
+from cluster.sync.helm.sync import HelmSync
 from cluster.sync.reporter import Reporter
 from cluster.sync.repositories import Repositories
 
@@ -83,7 +84,7 @@ class SyncServer(Daemon):
 
     def hello(self) -> str:
         """Name the address of its HTTP, and how many environments it deploys."""
-        count = len(self.sync.places)
+        count = len(self.sync.locations)
         return f"dppctl sync is up: {self._address}/ ({count} environments belong to this cluster)"
 
     def stop(self) -> None:
@@ -93,10 +94,11 @@ class SyncServer(Daemon):
     def preview(self, say: Callable[[str], None]) -> bool:
         """Print what would change; return whether something could not be found out."""
         failed = not self.sync.read()
-        for place, wanted in self.sync.known():
-            title = f"{place.target.app} in {place.target.environment} (release {place.release}, {place.namespace})"
+        for location, desired in self.sync.known():
+            target, release = location.target, location.release
+            title = f"{target.app} in {target.environment} (release {release}, {location.namespace})"
             try:
-                text = preview(self._context, place, wanted, prune=self._settings.sync.prune)
+                text = preview(self._context, location, desired, prune=self._settings.sync.prune)
             except DppctlError as error:
                 failed = True
                 text = f"cannot be deployed: {error}\n"

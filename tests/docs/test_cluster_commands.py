@@ -78,7 +78,7 @@ def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:
     folder = write_files(cluster.folder / "config", {"apps.yaml": apps, ".env": settings + "DPPCTL_SYNC_TOKEN=t0k3n\n"})
     shell.environment["KUBECONFIG"] = kubeconfig
     config = {"DIR": str(folder)}
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     release, there = {"RELEASE": place.release}, f"--namespace {place.namespace}"
 
     cluster.say(pipelines=(), people={"text": "first"})

@@ -19,36 +19,39 @@ from cluster.sync.repositories import Repositories
 
 @dataclass(frozen=True)
 class SyncContext:
-    """What all of them work with."""
+    """What all deployments work with."""
 
     api: KubernetesClient
     helm: Helm
     charts: Charts
     repositories: Repositories
-    report: Callable[[SyncEvent], None]  # a Reporter; raises ClusterError
+    report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
     slots: threading.Semaphore  # of helms at a time; Jobs run beside them
     limits: JobLimits = JobLimits()  # noqa: RUF009 (it is frozen)
     repair: bool = True  # drift
 
 
-def read_values_files(means: SyncContext, place: ReleaseTarget, wanted: Desired) -> dict[str, bytes]:
-    """What the values files hold, by path in the ops repo, in the order that helm takes them. Raises DppctlError."""
-    asked = [(wanted.ops_head, path) for path in wanted.value_files]
-    with means.repositories.use(place.target.ops.repository) as ops:
+def read_values_files(context: SyncContext, location: ReleaseTarget, desired: Desired) -> dict[str, bytes]:
+    """Return what the values files hold, by path in the ops repo, in helm's order. Raises DppctlError."""
+    asked = [(desired.ops_head, path) for path in desired.value_files]
+    with context.repositories.use(location.target.ops.repository) as ops:
         return {path: content or b"" for (_, path), content in ops.read(asked, MAX_PEOPLES_VALUES_BYTES).items()}
 
 
 @contextmanager
 def files_for_helm(
-    means: SyncContext, place: ReleaseTarget, wanted: Desired, contents: Mapping[str, bytes]
+    context: SyncContext, location: ReleaseTarget, desired: Desired, contents: Mapping[str, bytes]
 ) -> Iterator[tuple[Path, list[Path]]]:
-    """The chart's folder and the values files, as long as the block; `contents`: theirs. Raises DppctlError."""
+    """Give the chart's folder and the values files, as long as the block; `contents`: theirs. Raises DppctlError."""
 
     def export(folder: Path) -> None:
-        with means.repositories.use(place.target.ops.repository) as ops:
-            ops.export(wanted.ops_head, chart_path(place.target), folder)
+        with context.repositories.use(location.target.ops.repository) as ops:
+            ops.export(desired.ops_head, chart_path(location.target), folder)
 
-    with means.charts.use(wanted.chart, export) as chart, tempfile.TemporaryDirectory(prefix="dppctl-helm-") as folder:
+    with (
+        context.charts.use(desired.chart, export) as chart,
+        tempfile.TemporaryDirectory(prefix="dppctl-helm-") as folder,
+    ):
         files = []
         for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))

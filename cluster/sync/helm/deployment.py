@@ -1,10 +1,10 @@
-"""One thing that is done to one environment of the cluster, from the decision to the report; in a thread of its own.
+"""What is done to one environment of the cluster, as a job: from the decision to the report.
 
-What is written down and told of it is in `journal.py`, what helm does in `changes.py`, the Job's story in `job_run.py`.
+What is written down and reported of it is in `journal.py`, what helm does in `release_changes.py`, how its Job is
+followed in `job_run.py`.
 """
 
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -12,89 +12,95 @@ from bot.kubernetes import ApiError
 from bot.model.reports import Receipt
 from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.context import SyncContext
-from cluster.sync.helm.decide import BUSY, Action, Record, Release
-from cluster.sync.helm.desired import Desired, ReleaseTarget
+from cluster.sync.helm.desired import Desired
 from cluster.sync.helm.drift import find_drift
 from cluster.sync.helm.helm import HelmAwayError, HelmBusyError, HelmError, Revision
 from cluster.sync.helm.job_run import JobError, JobRun
 from cluster.sync.helm.journal import Journal
 from cluster.sync.helm.manifests import job_of
 from cluster.sync.helm.release_changes import Changes, StoppedError
+from cluster.sync.helm.state import BUSY, Action, Decision, Record
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 
 
 class DeploymentRun:
-    """`run` it; `stop` it from another thread."""
+    """A job of the scheduler: what was decided about one environment."""
 
-    def __init__(
-        self,
-        means: SyncContext,
-        place: ReleaseTarget,
-        action: Action,
-        wanted: Desired | None,
-        record: Record | None,
-        release: Release | None,
-        known: Sequence[str] = (),
-    ) -> None:
-        """`release`: the newest when `action` was decided; `known`: the drift that the last check found."""
-        self.place = place
-        self.action = action
-        self.superseded = False
-        self.drift: list[str] = []  # that a check found
-        self.wanted = wanted
-        self._means = means
-        self._is_new = record is None
-        self._release = release
-        self._known = list(known)
+    def __init__(self, context: SyncContext, decision: Decision) -> None:
+        """Take what was decided; `run` does it."""
+        state = decision.state
+        self.decision = decision
+        self._location = state.location
+        self._desired = state.desired
+        self._context = context
+        self._superseded = False
         self._stop = threading.Event()
-        self._journal = Journal(means, place, record or Record(wanted.fingerprint if wanted else "", "deploying"))
-        self._changes = Changes(means, place, self._stop)
+        before = state.record or Record(state.desired.fingerprint if state.desired else "", "deploying")
+        self._journal = Journal(context, state.location, before)
+        self._changes = Changes(context, state.location, self._stop)
         self._job: JobRun | None = None
 
-    def stop(self, *, superseded: bool = False) -> None:
-        """`run` returns soon."""
-        self.superseded = superseded
+    def stop(self, *, superseded: bool) -> None:
+        """Have `run` return soon; `superseded`: something newer is to run."""
+        self._superseded = superseded
         self._stop.set()
         if job := self._job:
             job.stop()
 
-    def tell_problem(self, message: str) -> None:
-        """To the bot: it cannot be deployed as things are. It is tried again."""
-        self._journal.tell("failed", message)
+    def run(self) -> tuple[str, ...]:
+        """Do it, and return what a check found changed by hand.
 
-    def run(self) -> None:
-        """Do it. Raises UnusableError; or DppctlError or ClusterError, when it is to be tried again later."""
-        work = {
-            Action.DEPLOY: self._deploy,
-            Action.FOLLOW: self._follow_again,
-            Action.ROLL_BACK: self._roll_back,
-            Action.REPORT: self._journal.tell_end_again,
-            Action.CHECK: self._check,
-            Action.PRUNE: self._prune,
-            Action.TELL_REMOVED: self._tell_removed,
-        }[self.action]
+        Raises UnusableError for values that can never work, another ApiError for what a person must change in the
+        cluster, and TransientError and other DppctlErrors for another try later.
+        """
         try:
-            work()
+            return self._work()
         except (StoppedError, HelmAwayError):
             if not self._stop.is_set():
                 raise
-            if self.superseded:
+            if self._superseded:
                 self._journal.tell("superseded", "stopped: something newer is to run")
+            return ()
+        except ApiError as error:
+            text = str(error)
+            if error.status == 403:
+                text += f"; is namespace {self._location.namespace} there, with sync's Role? See docs/sync.md"
+            if text != self.decision.state.problem:
+                self._journal.tell("failed", text)
+            raise ApiError(text, error.status) from error
+
+    def _work(self) -> tuple[str, ...]:
+        match self.decision.action:
+            case Action.DEPLOY:
+                self._deploy()
+            case Action.FOLLOW:
+                self._follow_again()
+            case Action.ROLL_BACK:
+                self._roll_back()
+            case Action.REPORT:
+                self._journal.tell_end_again()
+            case Action.CHECK:
+                return self._check()
+            case Action.PRUNE:
+                self._prune()
+            case Action.TELL_REMOVED:
+                self._tell_removed()
+        return ()
 
     def _deploy(self, why: str = "") -> None:
-        journal, wanted, before = self._journal, self._to_deploy, self._release
+        journal, desired, before = self._journal, self._to_deploy, self.decision.state.release
         revision, good = (before.revision, journal.record.good) if before else (0, 0)
-        if before and self._is_new and before.status == "deployed":
+        if before and self.decision.state.record is None and before.status == "deployed":
             good = revision  # deployed by hand before sync came: it is what to go back to
         try:
             with self._changes.turn():  # also for what is read: else all that wait for helm would read first
-                contents = journal.read(wanted)
-                journal.begin(Record(wanted.fingerprint, "deploying", revision, good, reported=False))
-                usual = f"helm upgrade of {self.place.release} in namespace {self.place.namespace}"
+                contents = journal.read(desired)
+                journal.begin(Record(desired.fingerprint, "deploying", revision, good, reported=False))
+                usual = f"helm upgrade of {self._location.release} in namespace {self._location.namespace}"
                 journal.tell("started", why or usual)
                 if before and before.status in BUSY:
                     journal.log.warning("release repaired", status=before.status, revision=revision)
-                deployed = self._changes.upgrade(wanted, contents, before)
+                deployed = self._changes.upgrade(desired, contents, before)
         except HelmError as error:
             self._helm_failed(str(error))
         except HelmBusyError:  # what is pending is not of a helm of ours that was killed
@@ -104,9 +110,9 @@ class DeploymentRun:
             self._follow(deployed)
 
     def _helm_failed(self, message: str) -> None:
-        """Helm has rolled back already. A Job that failed at once looks to helm like an object that is broken."""
+        """End a deployment that helm has rolled back; a Job that failed at once looks to helm like a broken object."""
         journal = self._journal
-        job = old_jobs.newest_job(self._means.api, self.place, since=journal.began)
+        job = old_jobs.newest_job(self._context.api, self._location, since=journal.began)
         receipt = None
         if job:
             with suppress(JobError, ApiError):
@@ -121,13 +127,13 @@ class DeploymentRun:
         self._end("failed", _with_second_line(message, stays), receipt)
 
     def _follow_again(self) -> None:
-        """After a restart."""
+        """Go on with a Job after a restart."""
         self._journal.read(self._to_deploy)
         revision = self._changes.newest_number()
         self._follow(Revision(revision, self._changes.manifest(revision)))
 
     def _follow(self, deployed: Revision) -> None:
-        """Helm is done; so is the deployment when its Job is."""
+        """Follow the release's Job, if it has one; the deployment is done when the Job is."""
         journal, revision = self._journal, deployed.number
         good, told = journal.record.good, journal.record.told
         running = Record(self._to_deploy.fingerprint, "running", revision, good, reported=False, told=told)
@@ -139,14 +145,14 @@ class DeploymentRun:
         end, message, receipt = self._follow_job(name)
         if end == "succeeded":
             journal.record = journal.record.with_("succeeded", good=revision)
-            old_jobs.remove_old_jobs(self._means.api, self.place, name)
+            old_jobs.remove_old_jobs(self._context.api, self._location, name)
             return self._end("succeeded", message, receipt)
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
-        text = _with_second_line(message, f"{self.place.target.environment}: {back}")
+        text = _with_second_line(message, f"{self._location.target.environment}: {back}")
         return self._roll_back(journal.write_end("failing", "failed", text, receipt))
 
     def _follow_job(self, name: str) -> tuple[End, str, Receipt | None]:
-        """How the Job ended, what to say of it, and its receipt."""
+        """Return how the Job ended, what to say of it, and its receipt."""
         job = self._job = self._job_run(name)
         try:
             if self._stop.is_set():
@@ -167,10 +173,10 @@ class DeploymentRun:
         return end, f"{message}; it ran already" if ended.was_there else message, receipt
 
     def _roll_back(self, outcome: Outcome | None = None) -> None:
-        """From `failing` to `failed`; `outcome`: as it was written down, None: it is read."""
+        """Go from `failing` to `failed`; `outcome`: as it was written down, None: it is read."""
         journal = self._journal
         revision, good, changed = journal.record.revision, journal.record.good, None
-        outcome = outcome or records.outcome(self._means.api, self.place)
+        outcome = outcome or records.outcome(self._context.api, self._location)
         if good:
             try:
                 with self._changes.turn():
@@ -185,22 +191,24 @@ class DeploymentRun:
         journal.write(journal.record.with_("failed", revision=revision, good=good), changed)
         journal.tell_end(outcome)
 
-    def _check(self) -> None:
-        """Look for drift, and repair it when that is asked for and may help."""
+    def _check(self) -> tuple[str, ...]:
+        """Return the drift, and repair it when that is asked for and may help."""
         manifest = self._changes.manifest(self._journal.record.revision)
-        self.drift = find_drift(self._means.api, self.place, manifest)
-        if self.drift == self._known:
-            return  # none; or that was told before, and mending did not help
-        for line in self.drift:
+        drift = tuple(find_drift(self._context.api, self._location, manifest))
+        last = self.decision.state.check
+        if drift == (last.drift if last else ()):
+            return drift  # none; or that was reported before, and mending did not help
+        for line in drift:
             self._journal.log.warning("changed by hand", change=line)
-        if self.drift and self._means.repair:
-            self._deploy("repairing what was changed by hand: " + "; ".join(self.drift))
+        if drift and self._context.repair:
+            self._deploy("repairing what was changed by hand: " + "; ".join(drift))
+        return drift
 
     def _prune(self) -> None:
         with self._changes.turn():
             self._changes.uninstall()
-        old_jobs.remove_jobs(self._means.api, self.place)
-        records.forget(self._means.api, self.place)
+        old_jobs.remove_jobs(self._context.api, self._location)
+        records.forget(self._context.api, self._location)
         self._journal.log.info("uninstalled: the ops repo no longer names it; its volumes stay")
 
     def _tell_removed(self) -> None:
@@ -212,20 +220,20 @@ class DeploymentRun:
 
     @property
     def _to_deploy(self) -> Desired:
-        assert self.wanted is not None  # noqa: S101 (for mypy)
-        return self.wanted
+        assert self._desired is not None  # noqa: S101 (for mypy)
+        return self._desired
 
     def _job_run(self, name: str) -> JobRun:
-        journal, means = self._journal, self._means
-        return JobRun(means.api, self.place.namespace, name, journal.values, means.limits, journal.record.told)
+        journal, context = self._journal, self._context
+        return JobRun(context.api, self._location.namespace, name, journal.values, context.limits, journal.record.told)
 
     @property
     def _since(self) -> datetime | None:
-        """A Job that is older ran for an earlier deployment. None: that cannot be told any more."""
-        return None if self.action is Action.FOLLOW else self._journal.began
+        """Return when an older Job ran for an earlier deployment; None: that is not known any more."""
+        return None if self.decision.action is Action.FOLLOW else self._journal.began
 
 
 def _with_second_line(message: str, line: str) -> str:
-    """The first line says what it is about; details come after the second."""
+    """Return the message with a second line: the first says what it is about, details come after the second."""
     first, _, rest = message.partition("\n")
     return f"{first}\n{line}\n{rest}".rstrip()

@@ -28,7 +28,7 @@ class ReleaseTarget:
 
 @dataclass(frozen=True)
 class Desired:
-    """What is to be deployed there."""
+    """What is to be deployed to an environment."""
 
     fingerprint: str
     ops_head: str  # the ops repo's commit that was read
@@ -37,7 +37,7 @@ class Desired:
 
 
 def release_name(target: Target) -> str:
-    """`app-1a2b3c`: the app's last name for people, and a hash, so that no two environments share a release."""
+    """Return `app-1a2b3c`: the app's last name for people, and a hash, so that no two environments share a release."""
     last = str(target.app).rsplit("/", 1)[-1].lower()
     readable = re.sub(r"[^a-z0-9-]+", "-", last).strip("-")[:_NAME_CHARACTERS].strip("-") or "app"
     if not readable[0].isalpha():
@@ -46,26 +46,29 @@ def release_name(target: Target) -> str:
 
 
 def chart_path(target: Target) -> str:
-    """Of the chart, in the ops repo."""
+    """Return the chart's path in the ops repo."""
     return target.ops.file("chart")
 
 
 def paths(target: Target) -> tuple[str, str, str]:
-    """What decides what is deployed: the chart, people's values, the bot's values."""
+    """Return the paths in the ops repo of what is deployed: the chart, people's values, the bot's values."""
     by_people = target.ops.file(f"environments/{target.environment}/values.yaml")
     return chart_path(target), by_people, target.values_file
 
 
-def wanted(place: ReleaseTarget, ops_head: str, entries: Mapping[str, Entry]) -> Desired | None:
-    """None: the ops repo says nothing of this environment. Raises DppctlError without a chart to deploy it with."""
-    found = [entries[path] for path in paths(place.target)]
+def desired_at(location: ReleaseTarget, ops_head: str, entries: Mapping[str, Entry]) -> Desired | None:
+    """Return what is to be deployed; None: the ops repo says nothing of this environment.
+
+    `entries`: kind and id of each of `paths` at the ops repo's commit `ops_head`. Raises DppctlError without a chart.
+    """
+    found = [entries[path] for path in paths(location.target)]
     chart, people, bot = found
     if bot is None:
         return None
     if chart is None or chart[0] != "tree":
-        path = f"{place.target.ops}:{chart_path(place.target)}"
+        path = f"{location.target.ops}:{chart_path(location.target)}"
         raise DppctlError(f"{path}: there is no chart; copy dppctl-pipelines there (see ops_repo_template)")
-    text = "\n".join([*(one[1] if one else "" for one in found), place.release, place.namespace])
+    text = "\n".join([*(entry[1] if entry else "" for entry in found), location.release, location.namespace])
     fingerprint = sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
-    _, by_people, by_bot = paths(place.target)
+    _, by_people, by_bot = paths(location.target)
     return Desired(fingerprint, ops_head, chart[1], (by_people, by_bot) if people else (by_bot,))

@@ -67,7 +67,7 @@ class JobRun:
     @property
     def told(self) -> str:
         """Up to where the log was told by `follow`."""
-        return str(self._progress.last.get("place", self._told))
+        return str(self._progress.last.get("location", self._told))
 
     def stop(self) -> None:
         """`follow` returns soon. The Job goes on."""
@@ -182,7 +182,7 @@ class JobRun:
                     continue  # the server counts in whole seconds
                 self._read = f"{name} {when}"
                 if event := _event(text):
-                    yield {**event, "place": self._read}
+                    yield {**event, "location": self._read}
 
     def _opened(self, answer: Any) -> None:
         self._open = answer

@@ -8,38 +8,38 @@ from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.helm.manifests import JOB_COMPONENT
 
 
-def newest_job(api: KubernetesClient, place: ReleaseTarget, since: datetime) -> str | None:
-    """The name of the newest one, if it was made since then."""
-    found = pod_status.newest(_jobs(api, place))
+def newest_job(api: KubernetesClient, location: ReleaseTarget, since: datetime) -> str | None:
+    """Return the name of the newest Job, if it was made since then."""
+    found = pod_status.newest(_jobs(api, location))
     if found is None or _made(found) < since.replace(microsecond=0):
         return None
     return str(found["metadata"]["name"])
 
 
-def remove_old_jobs(api: KubernetesClient, place: ReleaseTarget, current: str) -> None:
-    """All but the current one, and the one that succeeded before it: what one would go back to."""
-    others = [one for one in _jobs(api, place) if one["metadata"]["name"] != current]
-    before = pod_status.newest([one for one in others if (end := pod_status.end_of(one)) and end[0]])
-    for one in others:
-        if one is not before:
-            api.delete(_path(place, one["metadata"]["name"]))
+def remove_old_jobs(api: KubernetesClient, location: ReleaseTarget, current: str) -> None:
+    """Remove all Jobs but the current one, and the one that succeeded before it, for going back."""
+    others = [job for job in _jobs(api, location) if job["metadata"]["name"] != current]
+    before = pod_status.newest([job for job in others if (end := pod_status.end_of(job)) and end[0]])
+    for job in others:
+        if job is not before:
+            api.delete(_path(location, job["metadata"]["name"]))
 
 
-def remove_jobs(api: KubernetesClient, place: ReleaseTarget) -> None:
-    """All of them."""
-    for one in _jobs(api, place):
-        api.delete(_path(place, one["metadata"]["name"]))
+def remove_jobs(api: KubernetesClient, location: ReleaseTarget) -> None:
+    """Remove all Jobs of the release."""
+    for job in _jobs(api, location):
+        api.delete(_path(location, job["metadata"]["name"]))
 
 
-def _jobs(api: KubernetesClient, place: ReleaseTarget) -> list[Object]:
-    selector = f"app.kubernetes.io/instance={place.release},app.kubernetes.io/component={JOB_COMPONENT}"
+def _jobs(api: KubernetesClient, location: ReleaseTarget) -> list[Object]:
+    selector = f"app.kubernetes.io/instance={location.release},app.kubernetes.io/component={JOB_COMPONENT}"
     # A CronJob's are its own business.
-    return [one for one in api.list(_path(place), selector) if not one["metadata"].get("ownerReferences")]
+    return [job for job in api.list(_path(location), selector) if not job["metadata"].get("ownerReferences")]
 
 
 def _made(thing: Object) -> datetime:
     return datetime.fromisoformat(thing["metadata"]["creationTimestamp"])
 
 
-def _path(place: ReleaseTarget, name: str = "") -> str:
-    return f"/apis/batch/v1/namespaces/{place.namespace}/jobs" + (f"/{name}" if name else "")
+def _path(location: ReleaseTarget, name: str = "") -> str:
+    return f"/apis/batch/v1/namespaces/{location.namespace}/jobs" + (f"/{name}" if name else "")

@@ -6,14 +6,14 @@ from cluster.sync.helm.manifests import diff
 from cluster.sync.helm.releases import manifest, newest
 
 
-def preview(means: SyncContext, place: ReleaseTarget, wanted: Desired | None, *, prune: bool) -> str:
-    """A diff from what the release holds to what is wanted. Raises DppctlError and ClusterError."""
-    release = newest(means.api, place.namespace, place.release)
-    before = manifest(means.api, place.namespace, place.release, release.revision) if release else ""
-    if wanted is None:
+def preview(context: SyncContext, location: ReleaseTarget, desired: Desired | None, *, prune: bool) -> str:
+    """Return a diff from what the release holds to what is desired. Raises DppctlError and ClusterError."""
+    release = newest(context.api, location.namespace, location.release)
+    before = manifest(context.api, location.namespace, location.release, release.revision) if release else ""
+    if desired is None:
         return diff(before, "") if prune else ""
-    if release and (release.fingerprint, release.status) == (wanted.fingerprint, "deployed"):
+    if release and (release.fingerprint, release.status) == (desired.fingerprint, "deployed"):
         return ""
-    with files_for_helm(means, place, wanted, read_values_files(means, place, wanted)) as (chart, values):
-        after = means.helm.preview(place.release, place.namespace, chart, values)
+    with files_for_helm(context, location, desired, read_values_files(context, location, desired)) as (chart, values):
+        after = context.helm.preview(location.release, location.namespace, chart, values)
     return diff(before, after)

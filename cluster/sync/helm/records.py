@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from bot.kubernetes import ApiError, KubernetesClient, Object
 from cluster.limits import MAX_OUTCOME_BYTES
-from cluster.sync.helm.decide import Record, ReleasePhase
 from cluster.sync.helm.desired import ReleaseTarget
+from cluster.sync.helm.state import Record, ReleasePhase
 from cluster.sync.outcome import Outcome
 
 OWNER = "dppctl-sync"
@@ -27,54 +27,54 @@ class Kept:
 
 
 def records(api: KubernetesClient, namespace: str) -> dict[str, Kept]:
-    """All of a namespace, by release. Raises ApiError and ApiAwayError."""
+    """Return all records of a namespace, by release. Raises ApiError and ApiAwayError."""
     found = {}
-    for one in api.list(_path(namespace), _SELECTOR, metadata=True):
-        notes = one["metadata"].get("annotations") or {}
+    for entry in api.list(_path(namespace), _SELECTOR, metadata=True):
+        notes = entry["metadata"].get("annotations") or {}
         if kept := _read(notes):
-            found[one["metadata"]["name"].removeprefix("dppctl-")] = kept
+            found[entry["metadata"]["name"].removeprefix("dppctl-")] = kept
     return found
 
 
-def outcome(api: KubernetesClient, place: ReleaseTarget) -> Outcome | None:
-    """How the last deployment ended, as it was written down."""
-    found = api.get(_path(place.namespace, place.release))
+def outcome(api: KubernetesClient, location: ReleaseTarget) -> Outcome | None:
+    """Return how the last deployment ended, as it was written down; None: that is not known."""
+    found = api.get(_path(location.namespace, location.release))
     text = ((found or {}).get("data") or {}).get("outcome")
     with suppress(ValidationError):  # by hand, or by another version: then there is nothing to report
         return Outcome.model_validate_json(text) if text else None
     return None
 
 
-def write(api: KubernetesClient, place: ReleaseTarget, record: Record, outcome: Outcome | None = None) -> None:
-    """`outcome` None: it stays as it is. Raises ApiError and ApiAwayError."""
+def write(api: KubernetesClient, location: ReleaseTarget, record: Record, outcome: Outcome | None = None) -> None:
+    """Write the record; the outcome stays as it is without a new one. Raises ApiError and ApiAwayError."""
     body: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": f"dppctl-{place.release}",
-            "labels": {"app.kubernetes.io/managed-by": OWNER, "app.kubernetes.io/instance": place.release},
-            "annotations": {f"{_PREFIX}{name}": text for name, text in _texts(place, record).items()},
+            "name": f"dppctl-{location.release}",
+            "labels": {"app.kubernetes.io/managed-by": OWNER, "app.kubernetes.io/instance": location.release},
+            "annotations": {f"{_PREFIX}{name}": text for name, text in _texts(location, record).items()},
         },
     }
     if outcome:
         body["data"] = {"outcome": _text(outcome)}
     try:
-        api.patch(_path(place.namespace, place.release), body)
+        api.patch(_path(location.namespace, location.release), body)
     except ApiError as error:
         if error.status != 404:
             raise
-        api.create(_path(place.namespace), body)
+        api.create(_path(location.namespace), body)
 
 
-def forget(api: KubernetesClient, place: ReleaseTarget) -> None:
+def forget(api: KubernetesClient, location: ReleaseTarget) -> None:
     """Delete the record."""
-    api.delete(_path(place.namespace, place.release))
+    api.delete(_path(location.namespace, location.release))
 
 
-def _texts(place: ReleaseTarget, record: Record) -> dict[str, str]:
+def _texts(location: ReleaseTarget, record: Record) -> dict[str, str]:
     return {
-        "app": str(place.target.app),
-        "environment": place.target.environment,
+        "app": str(location.target.app),
+        "environment": location.target.environment,
         "fingerprint": record.fingerprint,
         "phase": record.phase,
         "revision": str(record.revision),
@@ -85,7 +85,7 @@ def _texts(place: ReleaseTarget, record: Record) -> dict[str, str]:
 
 
 def _read(notes: Object) -> Kept | None:
-    """None for what somebody broke by hand: then it counts as not there, and is written anew."""
+    """Return None for what somebody broke by hand: then there is no record, and it is written anew."""
     text = {name: str(notes.get(f"{_PREFIX}{name}", "")) for name in ("fingerprint", "phase", "revision", "good")}
     phase: Any = text["phase"]
     if phase not in get_args(ReleasePhase) or not text["revision"].isdecimal() or not text["good"].isdecimal():

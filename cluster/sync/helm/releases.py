@@ -11,32 +11,33 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.kubernetes import KubernetesClient, Object
-from cluster.sync.helm.decide import BUSY, Release
+from cluster.sync.helm.state import BUSY, HelmRelease
 
 FINGERPRINT = "dppctl.io/fingerprint"
 
 
-def releases(api: KubernetesClient, namespace: str) -> dict[str, Release]:
-    """The newest revision of each release, by name. Raises ApiError and ApiAwayError."""
-    newest: dict[str, Release] = {}
+def releases(api: KubernetesClient, namespace: str) -> dict[str, HelmRelease]:
+    """Return the newest revision of each release, by name. Raises ApiError and ApiAwayError."""
+    newest: dict[str, HelmRelease] = {}
     now = datetime.now(UTC)
     # The superseded ones are the most, and never the newest.
-    for one in api.list(_secrets(namespace), "owner=helm,status!=superseded", metadata=True):
-        labels = one["metadata"]["labels"]
-        release = _release(one, now)
+    for secret in api.list(_secrets(namespace), "owner=helm,status!=superseded", metadata=True):
+        labels = secret["metadata"]["labels"]
+        release = _release(secret, now)
         if release.revision > newest.get(labels["name"], _NONE).revision:
             newest[labels["name"]] = release
     return newest
 
 
-def newest(api: KubernetesClient, namespace: str, name: str) -> Release | None:
-    """The same of one release."""
+def newest(api: KubernetesClient, namespace: str, name: str) -> HelmRelease | None:
+    """Return the newest revision of one release; None: there is none."""
     found = api.list(_secrets(namespace), f"owner=helm,name={name}", metadata=True)
-    return max((_release(one, datetime.now(UTC)) for one in found), key=lambda one: one.revision, default=None)
+    releases = [_release(secret, datetime.now(UTC)) for secret in found]
+    return max(releases, key=lambda release: release.revision, default=None)
 
 
 def manifest(api: KubernetesClient, namespace: str, name: str, revision: int) -> str:
-    """What that revision consists of, as YAML; empty when helm has forgotten it."""
+    """Return what that revision consists of, as YAML; empty when helm has forgotten it."""
     secret = api.get(_secret(namespace, name, revision))
     return str(_unpacked(secret)["manifest"]) if secret else ""
 
@@ -64,12 +65,12 @@ def unlock(api: KubernetesClient, namespace: str, name: str, revision: int) -> N
     api.patch(_secret(namespace, name, revision), change)
 
 
-def _release(secret: Object, now: datetime) -> Release:
+def _release(secret: Object, now: datetime) -> HelmRelease:
     meta = secret["metadata"]
     labels = meta["labels"]
     made = datetime.fromisoformat(meta["creationTimestamp"])
     revision = int(labels["version"])
-    return Release(revision, labels["status"], labels.get(FINGERPRINT, ""), (now - made).total_seconds())
+    return HelmRelease(revision, labels["status"], labels.get(FINGERPRINT, ""), (now - made).total_seconds())
 
 
 def _unpacked(secret: Object) -> dict[str, Any]:
@@ -89,4 +90,4 @@ def _secret(namespace: str, name: str, revision: int) -> str:
     return f"{_secrets(namespace)}/sh.helm.release.v1.{name}.v{revision}"
 
 
-_NONE = Release(0, "", "", 0.0)
+_NONE = HelmRelease(0, "", "", 0.0)

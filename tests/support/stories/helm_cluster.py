@@ -24,11 +24,12 @@ from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
+from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import newest
-from cluster.sync.helm.sync import HelmSync, Rules
+from cluster.sync.helm.sync import HelmSync
 from cluster.sync.repositories import Repositories
 from tests.support.helm import helm
 from tests.support.waiting import eventually
@@ -185,11 +186,11 @@ class Cluster:
         self.ops.push({f"environments/{target.environment}/values.yaml": json.dumps(dict(values)) + "\n"})
 
     def release(self, target: Target = STAGING) -> Any:
-        place = self.sync.places[target]
+        place = self.sync.locations[target]
         return newest(self.api, place.namespace, place.release)
 
     def kept(self, target: Target = STAGING) -> Kept | None:
-        place = self.sync.places[target]
+        place = self.sync.locations[target]
         return records(self.api, place.namespace).get(place.release)
 
     def phase(self, target: Target = STAGING) -> str:
@@ -226,7 +227,7 @@ class Cluster:
 
     def path(self, kind: str, suffix: str, target: Target = STAGING) -> str:
         """Return the API's path of an object of the release."""
-        place = self.sync.places[target]
+        place = self.sync.locations[target]
         base = "/apis/apps/v1" if kind == "deployments" else "/api/v1"
         return f"{base}/namespaces/{place.namespace}/{kind}/{place.release}{suffix}"
 

@@ -12,7 +12,7 @@ from tests.support.world import STAGING
 
 def set_status(cluster: Cluster, status: str) -> None:
     """As a helm leaves its newest revision that was killed."""
-    place, revision = cluster.sync.places[STAGING], cluster.release().revision
+    place, revision = cluster.sync.locations[STAGING], cluster.release().revision
     path = f"/api/v1/namespaces/{place.namespace}/secrets/sh.helm.release.v1.{place.release}.v{revision}"
     secret = cluster.api.get(path)
     assert secret
@@ -34,7 +34,7 @@ def test_a_release_that_a_kill_left_pending_is_repaired(cluster: Cluster) -> Non
         assert new
         # Helm was started, and both were killed.
         record = records.Record(new.fingerprint, "deploying", cluster.release().revision - 1, 1, reported=False)
-        records.write(cluster.api, cluster.sync.places[STAGING], record)
+        records.write(cluster.api, cluster.sync.locations[STAGING], record)
         set_status(cluster, status)
         assert cluster.start().sync(), status
         assert cluster.release().status == "deployed"
@@ -76,7 +76,7 @@ def test_somebody_elses_helm_that_was_quicker_is_left_to_end(cluster: Cluster) -
 def test_a_helm_that_ended_meanwhile_is_not_marked_as_killed(cluster: Cluster) -> None:
     cluster.say(pipelines=())
     cluster.sync.sync()
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     releases.unlock(cluster.api, place.namespace, place.release, 1)
     assert cluster.release().status == "deployed"
 
@@ -84,7 +84,7 @@ def test_a_helm_that_ended_meanwhile_is_not_marked_as_killed(cluster: Cluster) -
 def test_what_somebody_upgraded_by_hand_is_deployed_again(cluster: Cluster) -> None:
     cluster.say(pipelines=(), people={"text": "wanted"})
     cluster.sync.sync()
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     chart = str(cluster.ops.work / "chart")
     by_hand = ["upgrade", place.release, chart, "-n", place.namespace, "--reuse-values", "--set", "text=mine"]
     cluster.helm._run(by_hand, 60)
@@ -151,7 +151,7 @@ def test_a_rollback_that_fails_is_told(cluster: Cluster) -> None:
         cluster.until("succeeded")
         cluster.say("two")
         cluster.until("running")
-        place, kept = cluster.sync.places[STAGING], cluster.kept()
+        place, kept = cluster.sync.locations[STAGING], cluster.kept()
         assert kept
         cluster.api.delete(f"/api/v1/namespaces/{place.namespace}/secrets/sh.helm.release.v1.{place.release}.v1")
         cluster.job_ends(receipt("failed", error="the reason"))
@@ -180,6 +180,6 @@ def test_a_removed_environment_stays_until_prune(cluster: Cluster) -> None:
 def test_a_manifest_is_read_from_helms_own_secret(cluster: Cluster) -> None:
     cluster.say(pipelines=())
     cluster.sync.sync()
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     assert "kind: ConfigMap" in releases.manifest(cluster.api, place.namespace, place.release, 1)
     assert releases.manifest(cluster.api, place.namespace, place.release, 99) == ""

@@ -1,13 +1,28 @@
 """What is decided about an environment, as a function of what is there."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.sync.helm.decide import BUSY, Action, Record, Release, ReleasePhase, decide
-from cluster.sync.helm.desired import Desired
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from cluster.limits import DRIFT_CHECKS
+from cluster.sync.helm.decide import Rules, decide, decide_action
+from cluster.sync.helm.desired import Desired, ReleaseTarget
+from cluster.sync.helm.state import (
+    BUSY,
+    Action,
+    ClusterState,
+    Decision,
+    DriftCheck,
+    HelmRelease,
+    Record,
+    ReleasePhase,
+    ReleaseState,
+)
 
 PATIENCE = 100.0
 WANTED = Desired("new", "c" * 40, "t" * 40, ("values.auto-updated.yaml",))
@@ -18,17 +33,17 @@ records = st.none() | st.builds(
     Record, fingerprints, st.sampled_from(get_args(ReleasePhase)), revisions, revisions, st.booleans()
 )
 statuses = st.sampled_from(["deployed", "failed", *sorted(BUSY)])
-releases = st.none() | st.builds(Release, st.integers(1, 5), statuses, fingerprints, st.floats(0, 1000))
+releases = st.none() | st.builds(HelmRelease, st.integers(1, 5), statuses, fingerprints, st.floats(0, 1000))
 
 
 def decided(
-    record: Record | None, release: Release | None, *, wanted: Desired | None = WANTED, prune: bool = False
+    record: Record | None, release: HelmRelease | None, *, wanted: Desired | None = WANTED, prune: bool = False
 ) -> Action:
-    return decide(wanted, record, release, prune=prune, patience=PATIENCE)
+    return decide_action(wanted, record, release, prune=prune, patience=PATIENCE)
 
 
-def deployed(revision: int = 3, fingerprint: str = "new") -> Release:
-    return Release(revision, "deployed", fingerprint, 1000)
+def deployed(revision: int = 3, fingerprint: str = "new") -> HelmRelease:
+    return HelmRelease(revision, "deployed", fingerprint, 1000)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +57,11 @@ def deployed(revision: int = 3, fingerprint: str = "new") -> Release:
         # the program was killed
         (Record("new", "deploying", 2, 2), deployed(), Action.FOLLOW),
         (Record("new", "deploying", 3, 3), deployed(fingerprint="old"), Action.DEPLOY),
-        (Record("new", "deploying", 2, 2), Release(3, "pending-upgrade", "new", 1), Action.DEPLOY),
-        (Record("new", "deploying"), Release(1, "pending-install", "new", 1), Action.DEPLOY),
+        (Record("new", "deploying", 2, 2), HelmRelease(3, "pending-upgrade", "new", 1), Action.DEPLOY),
+        (Record("new", "deploying"), HelmRelease(1, "pending-install", "new", 1), Action.DEPLOY),
         (Record("new", "running", 3, 2), deployed(), Action.FOLLOW),
         (Record("new", "failing", 3, 2), deployed(), Action.ROLL_BACK),
-        (Record("new", "failing", 3, 2), Release(4, "pending-rollback", "old", 1), Action.ROLL_BACK),
+        (Record("new", "failing", 3, 2), HelmRelease(4, "pending-rollback", "old", 1), Action.ROLL_BACK),
         # what failed is not tried again, whatever somebody does meanwhile
         (Record("new", "failed", 4, 4), deployed(4, "old"), Action.NOTHING),
         (Record("new", "failed", 4, 4), deployed(5, "old"), Action.NOTHING),
@@ -59,13 +74,13 @@ def deployed(revision: int = 3, fingerprint: str = "new") -> Release:
         (None, deployed(), Action.FOLLOW),
         (None, deployed(fingerprint=""), Action.DEPLOY),
         # somebody is doing something by hand
-        (Record("new", "succeeded", 3, 3), Release(4, "pending-upgrade", "new", 1), Action.WAIT),
-        (Record("new", "succeeded", 3, 3), Release(4, "pending-upgrade", "new", PATIENCE + 1), Action.DEPLOY),
+        (Record("new", "succeeded", 3, 3), HelmRelease(4, "pending-upgrade", "new", 1), Action.WAIT),
+        (Record("new", "succeeded", 3, 3), HelmRelease(4, "pending-upgrade", "new", PATIENCE + 1), Action.DEPLOY),
         # it is wanted again
         (Record("new", "removed", 3, 3), deployed(), Action.DEPLOY),
     ],
 )
-def test_what_is_done(record: Record | None, release: Release | None, action: Action) -> None:
+def test_what_is_done(record: Record | None, release: HelmRelease | None, action: Action) -> None:
     assert decided(record, release) is action
 
 
@@ -78,7 +93,7 @@ def test_what_is_no_longer_wanted_is_told_once_and_uninstalled_only_when_that_is
 
 @given(records, releases, st.booleans())
 def test_a_release_that_sync_did_not_make_is_never_uninstalled(
-    record: Record | None, release: Release | None, prune: bool
+    record: Record | None, release: HelmRelease | None, prune: bool
 ) -> None:
     assert decided(None, release, wanted=None, prune=prune) is Action.NOTHING
     assert decided(record, release, prune=prune) not in (Action.PRUNE, Action.TELL_REMOVED)
@@ -86,7 +101,7 @@ def test_a_release_that_sync_did_not_make_is_never_uninstalled(
 
 @given(records, releases)
 def test_nothing_is_left_to_do_only_where_the_end_is_known_and_told(
-    record: Record | None, release: Release | None
+    record: Record | None, release: HelmRelease | None
 ) -> None:
     if decided(record, release) is Action.NOTHING:
         assert record
@@ -97,15 +112,55 @@ def test_nothing_is_left_to_do_only_where_the_end_is_known_and_told(
 
 @given(records, releases)
 def test_another_fingerprint_is_deployed_unless_somebodys_helm_is_at_work(
-    record: Record | None, release: Release | None
+    record: Record | None, release: HelmRelease | None
 ) -> None:
     if record and record.fingerprint != "new":
         assert decided(record, release) in (Action.DEPLOY, Action.WAIT)
 
 
 @given(records, releases)
-def test_nobody_is_waited_for_longer_than_patience(record: Record | None, release: Release | None) -> None:
+def test_nobody_is_waited_for_longer_than_patience(record: Record | None, release: HelmRelease | None) -> None:
     if decided(record, release) is Action.WAIT:
         assert release
         assert release.status in BUSY
         assert release.age < PATIENCE
+
+
+STAGING = ReleaseTarget(Target(RepoPath("ann/app"), RepoPath("ann/ops"), "staging"), "namespace", "app-1a2b3c")
+NEWER = Desired("newer", "d" * 40, "t" * 40, ("values.auto-updated.yaml",))
+GOOD = ReleaseState(STAGING, True, WANTED, Record("new", "succeeded", 3, 3), deployed())
+STALE = replace(GOOD, desired=NEWER)
+
+
+def actions(*environments: ReleaseState, rules: Rules = Rules(), uptime: float = 0.0) -> list[Action]:  # noqa: B008
+    state = ClusterState(environments, (), 0, uptime, now=1000.0)
+    return [decision.action for decision in decide(state, rules)]
+
+
+def test_a_pass_starts_what_is_to_be_done_and_leaves_alone_what_is_not_known_or_waits() -> None:
+    assert actions(GOOD, STALE) == [Action.DEPLOY]
+    assert actions(replace(STALE, is_known=False), replace(STALE, waits=True)) == []
+
+
+def test_a_job_is_superseded_by_another_fingerprint_only() -> None:
+    running = Decision(Action.DEPLOY, replace(GOOD, record=None))
+    assert actions(replace(GOOD, running=running)) == []
+    assert actions(replace(GOOD, desired=replace(WANTED, ops_head="e" * 40), running=running)) == []
+    assert actions(replace(STALE, running=running)) == [Action.SUPERSEDE]
+    assert actions(replace(GOOD, desired=None, running=running)) == []  # removed: when it has ended
+
+
+def test_drift_is_looked_for_now_and_then_and_in_few_environments_at_a_time() -> None:
+    rules = Rules(drift_seconds=300.0)
+    assert actions(GOOD, rules=rules, uptime=299.0) == []
+    assert actions(GOOD, rules=rules, uptime=301.0) == [Action.CHECK]
+    checked = replace(GOOD, check=DriftCheck(800.0, ()))
+    assert actions(checked, rules=rules, uptime=900.0) == []
+    assert actions(replace(checked, check=DriftCheck(600.0, ())), rules=rules, uptime=900.0) == [Action.CHECK]
+    assert actions(GOOD, rules=Rules(drift_seconds=None), uptime=900.0) == []
+    failed = replace(GOOD, record=Record("new", "failed", 3, 3))
+    assert actions(failed, rules=rules, uptime=900.0) == []
+    many = [GOOD] * (DRIFT_CHECKS + 2)
+    assert actions(*many, rules=rules, uptime=900.0) == [Action.CHECK] * DRIFT_CHECKS
+    busy = replace(GOOD, running=Decision(Action.CHECK, GOOD))
+    assert actions(busy, *many, rules=rules, uptime=900.0) == [Action.CHECK] * (DRIFT_CHECKS - 1)

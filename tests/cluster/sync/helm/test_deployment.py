@@ -45,7 +45,7 @@ def test_a_release_costs_few_calls_beside_helms(cluster: Cluster, monkeypatch: p
     monkeypatch.setattr(cluster.api, "_request", counted)
     cluster.say(pipelines=())
     cluster.sync.sync()
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     record = f"/api/v1/namespaces/{place.namespace}/configmaps/dppctl-{place.release}"
     passes = [call for call in calls if call[0] == "GET"]
     assert len(passes) == 2 * 2 * len(cluster.namespaces)  # two passes, two lists in each namespace

@@ -70,7 +70,7 @@ def test_helm_says_what_it_deployed(tmp_path: Path, kubeconfig: str, major: int)
     hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n"
     cluster.ops.push({"chart/templates/hook.yaml": hook, "chart/templates/NOTES.txt": "{notes}\n"})
     cluster.ops.push({"chart/values.yaml": "source: {commit: c}\n"})
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     for number in (1, 2):
         there = (place.release, place.namespace, cluster.ops.work / "chart", (), "f", threading.Event())
         found = cluster.helm.upgrade(*there)
@@ -128,7 +128,7 @@ def test_helm_3_deploys_repairs_and_rolls_back_as_helm_4_does(tmp_path: Path, ku
     cluster.say("three", pipelines=())
     assert cluster.sync.sync()
     assert cluster.text() == "third"
-    place = cluster.sync.places[STAGING]
+    place = cluster.sync.locations[STAGING]
     found = newest(cluster.api, place.namespace, place.release)
     assert found
     assert len(found.fingerprint) == 40

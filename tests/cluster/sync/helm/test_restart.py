@@ -92,7 +92,7 @@ def test_a_kill_before_the_rollback_leaves_it_to_be_made(cluster: Cluster) -> No
         cluster.say("two")
         cluster.until("running")
         cluster.job()
-    place, kept = cluster.sync.places[STAGING], cluster.kept()
+    place, kept = cluster.sync.locations[STAGING], cluster.kept()
     assert kept
     failed = records.outcome(cluster.api, place)
     assert failed
