@@ -28,29 +28,29 @@ class Outcome(BaseModel):
 
 
 def verdict(receipt: Receipt) -> tuple[End, str]:
-    """The end that a receipt means, and what to say of it."""
+    """Return the end that a receipt means, and what to say of it."""
     if receipt.status == "succeeded":
         return "succeeded", f"{receipt.rows} rows"
-    failed = [one for one in receipt.pipelines if one.status != "succeeded"]
-    said = {one.id: (one.error or "no message").strip() for one in failed}
+    failed = [pipeline for pipeline in receipt.pipelines if pipeline.status != "succeeded"]
+    errors = {pipeline.id: (pipeline.error or "no message").strip() for pipeline in failed}
     # First what says it: of a traceback that is the last line.
-    reasons = [f"{one.id} {one.status}: {said[one.id].splitlines()[-1]}" for one in failed]
-    details = [f"{name}:\n{text}" for name, text in said.items() if "\n" in text]
+    reasons = [f"{pipeline.id} {pipeline.status}: {errors[pipeline.id].splitlines()[-1]}" for pipeline in failed]
+    details = [f"{name}:\n{text}" for name, text in errors.items() if "\n" in text]
     return "failed", "\n".join(["; ".join(reasons), *details])
 
 
 def message_text(text: str) -> str:
-    """As it is kept and told: without what PostgreSQL cannot store, and not too long."""
+    """Return the text as it is stored and reported: without what PostgreSQL cannot store, and not too long."""
     return _shortened(plain(text))
 
 
 def plain(text: str) -> str:
-    """Without what PostgreSQL cannot store."""
+    """Return the text without what PostgreSQL cannot store."""
     return text.replace("\0", "")
 
 
 def _shortened(message: str) -> str:
-    """Of a long one its first line, which says what it is about, and its end."""
+    """Return of a long message its first line, which says what it is about, and its end."""
     if len(message) <= MAX_REPORT_MESSAGE:
         return message
     first = message.partition("\n")[0][: MAX_REPORT_MESSAGE // 2]

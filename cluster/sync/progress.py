@@ -11,15 +11,15 @@ Event = dict[str, Any]
 
 
 class Progress:
-    """Of one run."""
+    """How far the pipelines of one run are."""
 
     def __init__(self) -> None:
-        self.invalid: list[str] = []  # what is wrong with the workload, with its places
-        self.last: Event = {}  # of the events that were told
+        self.invalid: list[str] = []  # what is wrong with the workload, and where
+        self.last: Event = {}  # of the events that were yielded
         self._folders: dict[str, None] = {}
 
     def follow(self, events: Iterable[Event]) -> Iterator[tuple[str, str]]:
-        """What to tell, until the events end: how far the pipelines are, and new lines of the log."""
+        """Yield, until the events end, how far the pipelines are and new lines of the log."""
         for batch in batches(events, PROGRESS_SECONDS):
             steps: dict[str, str] = {}
             log = []
@@ -44,12 +44,12 @@ class Progress:
 
     @property
     def spec_folders(self) -> tuple[str, ...]:
-        """Where the specs of its pipelines are, within the source."""
+        """Return the folders of the specs of its pipelines, within the source."""
         return tuple(self._folders)
 
 
 def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
-    """What came, in lists, at most one for each `seconds`. A slow reader of them holds up nothing.
+    """Yield what came, in lists, at most one for each `seconds`. A slow reader of them holds up nothing.
 
     What waits of the log is kept small: its oldest lines go, and an event says how many.
     """

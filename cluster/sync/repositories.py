@@ -25,7 +25,7 @@ class Repository(Protocol):
 
 
 class Repositories:
-    """By OWNER/REPO."""
+    """Copies of repositories, by OWNER/REPO."""
 
     def __init__(self, kept: Mapping[str, Repository]) -> None:
         self._kept = kept
@@ -33,13 +33,13 @@ class Repositories:
 
     @contextmanager
     def use(self, name: str) -> Iterator[Repository]:
-        """Nobody else uses it meanwhile."""
+        """Give the repository, which nobody else uses as long as the block."""
         with self._locks[name]:
             yield self._kept[name]
 
 
 def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[Target, Values | DppctlError | None]:
-    """What an ops repo says at a commit: an environment's values, why they cannot be used, or None: it says nothing.
+    """Return what an ops repo says at a commit: values, why they cannot be used, or None where it says nothing.
 
     Raises DppctlError when the ops repo cannot be read.
     """
@@ -49,7 +49,7 @@ def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[T
 
 
 def values_of(target: Target, content: bytes | None) -> Values | DppctlError | None:
-    """The same of one environment, from what its file holds."""
+    """Return the same of one environment, from what its file holds."""
     if content is None:
         return None
     try:

@@ -20,7 +20,7 @@ _REFUSED = re.compile(
 )
 
 
-class RegistryAwayError(ClusterError, TransientError):
+class ImageAwayError(ClusterError, TransientError):
     """The image cannot be pulled now, and the registry did not say why: the same may work later."""
 
 
@@ -43,7 +43,7 @@ def ensure_image(
     """Return the image of this name, pulled if it is not here.
 
     auth_file: for registries that ask for a password (https://man.archlinux.org/man/containers-auth.json.5); without
-    it podman's own is used. say gets a line when it takes time; stop ends a pull. Raises RegistryAwayError when it may
+    it podman's own is used. say gets a line when it takes time; stop ends a pull. Raises ImageAwayError when it may
     be pulled later, StoppedError, and ClusterError when it cannot be run on this machine at all.
     """
     if not _REFERENCE.fullmatch(reference):
@@ -74,7 +74,7 @@ def _pull(reference: str, auth_file: Path | None, stop: threading.Event | None) 
     try:
         podman("pull", *options, reference, stop=stop)
     except ClusterError as error:
-        kind = ClusterError if _REFUSED.search(str(error)) else RegistryAwayError
+        kind = ClusterError if _REFUSED.search(str(error)) else ImageAwayError
         raise kind(f"the image {reference} cannot be pulled: {error}") from error
 
 

@@ -11,30 +11,31 @@ from cluster.limits import CHARTS_KEPT
 
 
 class Charts:
-    """By the id of their git tree; several threads may use it."""
+    """Folders by the id of the chart's git tree; several threads may use it."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: an empty one, of this process alone."""
+        """Take an empty folder, of this process alone."""
         self._folder = folder
         self._users: Counter[str] = Counter()
-        self._there: dict[str, None] = {}  # the one that was used last comes last
+        self._last_used: dict[str, None] = {}  # in this order, the last one at the end
         self._lock = threading.Lock()
 
     @contextmanager
     def use(self, tree: str, export: Callable[[Path], None]) -> Iterator[Path]:
-        """The chart's folder, which stays as long as the block; `export` writes it into the folder that it is given."""
+        """Give the chart's folder, which stays as long as the block; `export` writes it to a folder's path."""
         path = self._folder / tree
         with self._lock:
-            if tree not in self._there:
+            if tree not in self._last_used:
                 export(path)
-            self._there.pop(tree, None)
-            self._there[tree] = None
+            self._last_used.pop(tree, None)
+            self._last_used[tree] = None
             self._users[tree] += 1
         try:
             yield path
         finally:
             with self._lock:
                 self._users[tree] -= 1
-                for old in [one for one in list(self._there)[:-CHARTS_KEPT] if not self._users[one]]:
-                    del self._there[old]
+                oldest = list(self._last_used)[:-CHARTS_KEPT]
+                for old in [unused for unused in oldest if not self._users[unused]]:
+                    del self._last_used[old]
                     shutil.rmtree(self._folder / old, ignore_errors=True)

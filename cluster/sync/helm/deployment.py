@@ -135,8 +135,8 @@ class DeploymentRun:
     def _follow(self, deployed: Revision) -> None:
         """Follow the release's Job, if it has one; the deployment is done when the Job is."""
         journal, revision = self._journal, deployed.number
-        good, told = journal.record.good, journal.record.told
-        running = Record(self._to_deploy.fingerprint, "running", revision, good, reported=False, told=told)
+        good, log = journal.record.good, journal.record.reported_log
+        running = Record(self._to_deploy.fingerprint, "running", revision, good, reported=False, reported_log=log)
         name = job_of(deployed.manifest)
         if name is None:
             journal.record = running.with_("succeeded", good=revision)
@@ -159,9 +159,9 @@ class DeploymentRun:
                 job.stop()
             for message, log in job.follow():
                 self._journal.tell("progress", message, log)
-                self._journal.write_told(job.told)
+                self._journal.write_reported_log(job.reported_log)
             if self._stop.is_set():
-                self._journal.write_told(job.told, now=True)
+                self._journal.write_reported_log(job.reported_log, now=True)
                 raise StoppedError
             ended = job.end(self._since)
         except JobError as error:
@@ -225,7 +225,9 @@ class DeploymentRun:
 
     def _job_run(self, name: str) -> JobRun:
         journal, context = self._journal, self._context
-        return JobRun(context.api, self._location.namespace, name, journal.values, context.limits, journal.record.told)
+        return JobRun(
+            context.api, self._location.namespace, name, journal.values, context.limits, journal.record.reported_log
+        )
 
     @property
     def _since(self) -> datetime | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import process
+from bot.errors import TransientError
 from cluster.errors import ClusterError
 from cluster.limits import HELM_ASK_SECONDS, HELM_END_SECONDS, HELM_STOP_SECONDS, MAX_HELM_LINES
 
@@ -35,7 +36,7 @@ class HelmError(ClusterError):
     """Helm said no; the message is what it said last."""
 
 
-class HelmAwayError(ClusterError):
+class HelmAwayError(ClusterError, TransientError):
     """Helm could not do its work for now: the cluster did not answer, or helm was stopped. Later it may."""
 
 
@@ -45,7 +46,7 @@ class HelmBusyError(HelmAwayError):
 
 @dataclass(frozen=True)
 class Revision:
-    """Of a release: what helm made of it."""
+    """A revision that helm made of a release."""
 
     number: int
     manifest: str  # YAML; without hooks
@@ -55,7 +56,7 @@ class Helm:
     """Several threads may use it."""
 
     def __init__(self, program: str, folder: Path, seconds: float, secrets: Sequence[str] = ()) -> None:
-        """`folder`: for helm's own files; `seconds`: that one change may take. Raises ClusterError without helm."""
+        """Take a folder for helm's own files, and the seconds that a change may take. Raises ClusterError."""
         self._program = program
         self._seconds = seconds
         self._secrets = secrets
@@ -88,7 +89,7 @@ class Helm:
             raise HelmAwayError("helm upgrade: what it says of the release cannot be read") from None
 
     def preview(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> str:
-        """The manifest as an upgrade would make it, `lookup` included. Raises HelmError or HelmAwayError."""
+        """Return the manifest as an upgrade would make it, `lookup` included. Raises HelmError or HelmAwayError."""
         arguments = [*self._upgrade(release, namespace, chart, values), "--dry-run=server", "--output=json"]
         found: dict[str, Any] = json.loads(self._run(arguments, self._change_seconds))
         return str(found["manifest"])
@@ -105,7 +106,7 @@ class Helm:
         self._run([*arguments, "--timeout", f"{self._seconds:g}s"], self._change_seconds, stop)
 
     def close(self) -> None:
-        """Ends what runs; later calls fail. For the end of the program."""
+        """End what runs; later calls fail. For the end of the program."""
         with self._lock:
             self._closed = True
             for stop in self._stops:
@@ -168,14 +169,14 @@ class Helm:
 
 
 def _last_words(err: str) -> str:
-    """What follows `Error:`; before it are warnings, and in helm 4 the same once more as a log line."""
+    """Return what follows `Error:`; before it are warnings, and in helm 4 the same once more as a log line."""
     error = err.rpartition("\nError: ")[2] if "\nError: " in err else err.removeprefix("Error: ")
     lines = [line.rstrip() for line in error.splitlines() if line.strip() and not line.startswith("level=")]
     return "\n".join(lines[:MAX_HELM_LINES])
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Helm's: https://helm.sh/docs/helm/helm/
+    """Return helm's environment variables: https://helm.sh/docs/helm/helm/.
 
     What it learns about the cluster's API goes into its own folder too: where HOME cannot be written, each helm would
     read all of it anew. A helm lives for about a second, so it need not collect garbage often: a sixth less CPU, for

@@ -22,12 +22,12 @@ from cluster.limits import JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_IDLE_SECONDS
 from cluster.sync.helm import pod_status
 from cluster.sync.progress import Event, Progress
 
-_PLACE = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
+_LOG_POSITION = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
 
 
 @dataclass(frozen=True)
 class JobLimits:
-    """In seconds; 0: none."""
+    """Limits of a Job, in seconds; 0: none."""
 
     start: float = JOB_START_SECONDS  # that an image may not be there, or a Secret, before the deployment fails
     run: float = 0.0  # of the whole Job, beside its own activeDeadlineSeconds
@@ -39,7 +39,7 @@ class JobError(ClusterError):
 
 @dataclass(frozen=True)
 class JobEnd:
-    """`receipt` None: the Job succeeded, but what it said is gone."""
+    """How a Job ended; `receipt` None: it succeeded, but its receipt is gone."""
 
     receipt: Receipt | None
     was_there: bool  # it had ended before this deployment began
@@ -49,9 +49,15 @@ class JobRun:
     """One Job; `follow` it, then ask for its `end`."""
 
     def __init__(
-        self, api: KubernetesClient, namespace: str, name: str, values: Values, limits: JobLimits, told: str = ""
+        self,
+        api: KubernetesClient,
+        namespace: str,
+        name: str,
+        values: Values,
+        limits: JobLimits,
+        reported_log: str = "",
     ) -> None:
-        """`values`: what is deployed, for the receipt; `told`: that of an earlier JobRun, to go on from there."""
+        """Take the values that are deployed, for the receipt, and `reported_log` of a JobRun to go on from."""
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -61,23 +67,24 @@ class JobRun:
         self._progress = Progress()
         self._stopped = threading.Event()
         self._open: Any = None
-        self._read = self._told = told if _PLACE.fullmatch(told) else ""  # the pod, and the time of its last line
+        is_position = _LOG_POSITION.fullmatch(reported_log)
+        self._read = self._reported_log = reported_log if is_position else ""  # the pod, and the time of its last line
         self._followed: str | None = None  # the pod whose log was read
 
     @property
-    def told(self) -> str:
-        """Up to where the log was told by `follow`."""
-        return str(self._progress.last.get("location", self._told))
+    def reported_log(self) -> str:
+        """Return up to where `follow` yielded the log: a pod and the time of a line."""
+        return str(self._progress.last.get("position", self._reported_log))
 
     def stop(self) -> None:
-        """`follow` returns soon. The Job goes on."""
+        """Have `follow` return soon. The Job goes on."""
         self._stopped.set()
         if answer := self._open:
             with suppress(Exception):  # whatever state it is in, its reader looks at `_stopped`
                 answer.shutdown()
 
     def follow(self) -> Iterator[tuple[str, str]]:
-        """What to tell, until the Job has ended. Raises JobError when it will not start, takes too long, or is gone."""
+        """Yield messages and log until the Job ends. Raises JobError: it does not start, takes too long, or is gone."""
         often, seldom = JOB_LOOK_SECONDS
         said, broken_since, pause = "", math.inf, often
         while not self._stopped.is_set():
@@ -104,8 +111,8 @@ class JobRun:
         return "running" in state or ("terminated" in state and self._followed != _name(pod))
 
     def _tell(self, pod: Object) -> Iterator[tuple[str, str]]:
-        for told in self._progress.follow(self._events(pod)):
-            yield told
+        for news in self._progress.follow(self._events(pod)):
+            yield news
             self._check_time()
 
     def _check_time(self) -> None:
@@ -117,7 +124,7 @@ class JobRun:
         raise JobError(why)
 
     def end(self, began: datetime | None) -> JobEnd:
-        """How it ended; `began`: when the deployment did.
+        """Return how it ended; `began`: when the deployment did.
 
         Raises JobError for one that failed without a receipt, ApiError and ApiAwayError.
         """
@@ -147,7 +154,7 @@ class JobRun:
         return self._api.list(f"/api/v1/namespaces/{self._namespace}/pods", f"job-name={self._name}")
 
     def _receipt(self, pod: Object) -> Receipt | None:
-        """The full one from the log's last lines, else the summary that the pod's status holds."""
+        """Return the full receipt from the log's last lines, else the summary that the pod's status holds."""
         summary = ((pod_status.state_of(pod).get("terminated") or {}).get("message") or "").encode()
         texts = [summary]
         with suppress(ApiError):  # the log is gone with its node
@@ -166,7 +173,7 @@ class JobRun:
         return None
 
     def _events(self, pod: Object) -> Iterator[Event]:
-        """What the worker tells, from where reading stopped last, until the container or the connection ends."""
+        """Yield the worker's events, from where reading stopped last, until the container or the connection ends."""
         name = self._followed = _name(pod)
         read_pod, _, since = self._read.partition(" ")
         query: dict[str, object] = {"container": pod_status.CONTAINER, "follow": "true", "timestamps": "true"}
@@ -182,7 +189,7 @@ class JobRun:
                     continue  # the server counts in whole seconds
                 self._read = f"{name} {when}"
                 if event := _event(text):
-                    yield {**event, "location": self._read}
+                    yield {**event, "position": self._read}
 
     def _opened(self, answer: Any) -> None:
         self._open = answer
@@ -202,13 +209,13 @@ def _name(pod: Object) -> str:
 
 
 def _order(time_text: str) -> tuple[str, str]:
-    """For comparing: some servers leave zeros at a fraction's end out."""
+    """Return a time for comparing: some servers leave zeros at a fraction's end out."""
     seconds, fraction = time_text[:19], time_text[20:]
     return seconds, "".join(takewhile(str.isdigit, fraction)).ljust(9, "0")
 
 
 def _event(line: bytes) -> Event:
-    """Empty for what is no event: an image may print what it likes before the worker starts."""
+    """Return a line's event; empty for another line: an image may print what it likes before the worker starts."""
     try:
         found = json.loads(line)
     except ValueError:

@@ -80,12 +80,12 @@ class Journal:
         records.write(self._context.api, self._location, record, outcome)
         self.record = record
 
-    def write_told(self, told: str, *, now: bool = False) -> None:
+    def write_reported_log(self, reported_log: str, *, now: bool = False) -> None:
         """Write, now and then, up to where the Job's log was reported: after a restart sync goes on from there."""
         is_due = now or time.monotonic() - self._log_place_written >= LOG_PLACE_SECONDS
-        if told != self.record.told and is_due:
-            with suppress(ApiAwayError):  # then lines may be told twice
-                self.write(self.record.with_("running", told=told))
+        if reported_log != self.record.reported_log and is_due:
+            with suppress(ApiAwayError):  # then lines may be reported twice
+                self.write(self.record.with_("running", reported_log=reported_log))
             self._log_place_written = time.monotonic()
 
     def write_end(self, phase: ReleasePhase, end: End, message: str, receipt: Receipt | None) -> Outcome:

@@ -20,7 +20,7 @@ _NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTime
 
 
 def objects(manifest: str) -> dict[Key, Object]:
-    """The objects of a manifest. Raises DppctlError when it is not YAML."""
+    """Return the objects of a manifest. Raises DppctlError when it is not YAML."""
     found: dict[Key, Object] = {}
     for text in _documents(manifest):
         thing, _ = read_yaml(text, "the manifest")
@@ -31,7 +31,7 @@ def objects(manifest: str) -> dict[Key, Object]:
 
 
 def job_of(manifest: str) -> str | None:
-    """The name of the Job that runs the pipelines; None: there are none to run."""
+    """Return the name of the Job that runs the pipelines; None: it has none."""
     with_job = "---\n".join(text for text in _documents(manifest) if "Job" in text)  # to parse a manifest takes long
     for (kind, _, name), thing in objects(with_job).items():
         labels = thing["metadata"].get("labels") or {}
@@ -41,24 +41,27 @@ def job_of(manifest: str) -> str | None:
 
 
 def diff(before: str, after: str) -> str:
-    """How two manifests differ, as a unified diff of each object that does; empty when none does."""
+    """Return how two manifests differ, as a unified diff of each object that does; empty when none does."""
     old, new = objects(before), objects(after)
     parts: list[str] = []
     for key in sorted(old.keys() | new.keys()):
-        one, other = old.get(key), new.get(key)
-        if one == other:
+        old_object, new_object = old.get(key), new.get(key)
+        if old_object == new_object:
             continue
         if key[0] == "Secret":
-            one, other = _masked(one, other, "before"), _masked(other, one, "after")
+            old_object, new_object = _masked(old_object, new_object, "before"), _masked(new_object, old_object, "after")
         title = "/".join(part for part in key if part)
         parts += difflib.unified_diff(
-            _lines(one), _lines(other), f"{title} (now)" if one else "(none)", f"{title} (then)" if other else "(none)"
+            _lines(old_object),
+            _lines(new_object),
+            f"{title} (now)" if old_object else "(none)",
+            f"{title} (then)" if new_object else "(none)",
         )
     return "".join(parts)
 
 
 def as_helm_applies(thing: Object, release: str, namespace: str) -> Object:
-    """With what helm adds to each object: https://helm.sh/docs/chart_best_practices/labels/"""
+    """Return an object with what helm adds to each: https://helm.sh/docs/chart_best_practices/labels/."""
     meta = thing["metadata"]
     annotations = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
     labels = {**(meta.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
@@ -69,7 +72,7 @@ def as_helm_applies(thing: Object, release: str, namespace: str) -> Object:
 
 
 def drift(live: Object | None, would_be: Object | None) -> list[str]:
-    """The fields that somebody changed, as paths; empty: none. `live` None: somebody deleted it."""
+    """Return the fields that somebody changed, as paths; empty: none. `live` None: somebody deleted it."""
     if live is None:
         return ["it is gone"]
     return sorted(_differences(_plain(live), _plain(would_be or {}), ""))
@@ -120,12 +123,12 @@ def _plain(thing: Object) -> Object:
     return {**{name: value for name, value in thing.items() if name != "status"}, "metadata": meta}
 
 
-def _differences(one: Any, other: Any, path: str) -> Iterator[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in one.keys() | other.keys():
-            yield from _differences(one.get(name), other.get(name), f"{path}.{name}" if path else str(name))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from _differences(left, right, f"{path}[{number}]")
-    elif one != other:
+def _differences(left: Any, right: Any, path: str) -> Iterator[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in left.keys() | right.keys():
+            yield from _differences(left.get(name), right.get(name), f"{path}.{name}" if path else str(name))
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for number, pair in enumerate(zip(left, right, strict=True)):
+            yield from _differences(*pair, f"{path}[{number}]")
+    elif left != right:
         yield path

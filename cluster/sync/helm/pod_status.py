@@ -24,7 +24,7 @@ _BROKEN = frozenset(
 
 
 def end_of(job: Object) -> tuple[bool, str] | None:
-    """Whether a Job succeeded, and what Kubernetes says of it. None: it has not ended."""
+    """Return whether a Job succeeded, and what Kubernetes says of it. None: it has not ended."""
     for condition in (job.get("status") or {}).get("conditions") or []:
         if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
             reason, message = condition.get("reason") or "", condition.get("message") or ""
@@ -36,14 +36,14 @@ def end_of(job: Object) -> tuple[bool, str] | None:
 
 
 def newest(pods: list[Object]) -> Object | None:
-    """The pod that tries now, or tried last."""
+    """Return the pod that tries now, or tried last."""
     return max(
         pods, key=lambda pod: (str(pod["metadata"]["creationTimestamp"]), str(pod["metadata"]["name"])), default=None
     )
 
 
 def state_of(pod: Object, container: str = CONTAINER) -> Object:
-    """`waiting`, `running` or `terminated`, as Kubernetes tells it of the container; empty before it does."""
+    """Return `waiting`, `running` or `terminated`, as Kubernetes says it of the container; empty before it does."""
     for status in _statuses(pod):
         if status["name"] == container:
             return dict(status.get("state") or {})
@@ -51,7 +51,7 @@ def state_of(pod: Object, container: str = CONTAINER) -> Object:
 
 
 def broken(pod: Object) -> str:
-    """Why a container of it cannot start; empty when it can, as far as is known."""
+    """Return why a container of it cannot start; empty when it can, as far as is known."""
     for status in _statuses(pod):
         waiting = (status.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in _BROKEN:
@@ -61,7 +61,7 @@ def broken(pod: Object) -> str:
 
 
 def waits_for(pod: Object) -> str:
-    """Why it has no node yet; empty when it has one."""
+    """Return why it has no node yet; empty when it has one."""
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] != "True":
             return f"waiting for a node: {condition.get('message') or condition.get('reason') or 'none yet'}"
@@ -69,19 +69,21 @@ def waits_for(pod: Object) -> str:
 
 
 def why_failed(pod: Object) -> str:
-    """The container that ended badly, and how; empty when none did."""
+    """Return which container ended badly, and how; empty when none did."""
     status = pod.get("status") or {}
-    for one in _statuses(pod):
-        ended = (one.get("state") or {}).get("terminated") or (one.get("lastState") or {}).get("terminated") or {}
+    for container in _statuses(pod):
+        state, last = container.get("state") or {}, container.get("lastState") or {}
+        ended = state.get("terminated") or last.get("terminated") or {}
         if ended.get("exitCode", 0) == 0:
             continue
         if ended.get("reason") == "OOMKilled":
-            limit = _memory(pod, one["name"])
-            return f"container {one['name']} needed more memory than {limit} and was killed (OOMKilled)"
+            limit = _memory(pod, container["name"])
+            return f"container {container['name']} needed more memory than {limit} and was killed (OOMKilled)"
         said = (ended.get("message") or "").strip()
-        # The worker's summary, which is told elsewhere; or the last of the log, when it wrote none.
+        # The worker's summary, which is reported elsewhere; or the last of the log, when it wrote none.
         words = "" if said.startswith("{") else said
-        return f"container {one['name']} ended with exit code {ended['exitCode']}" + (f": {words}" if words else "")
+        ending = f"container {container['name']} ended with exit code {ended['exitCode']}"
+        return f"{ending}: {words}" if words else ending
     reason, message = status.get("reason"), status.get("message")
     return f"{reason}: {message}".strip(": ") if status.get("phase") == "Failed" and (reason or message) else ""
 
@@ -94,8 +96,8 @@ def _statuses(pod: Object) -> Iterator[Object]:
 
 def _memory(pod: Object, container: str) -> str:
     spec = pod.get("spec") or {}
-    for one in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        limit = ((one.get("resources") or {}).get("limits") or {}).get("memory")
-        if one["name"] == container and limit:
+    for found in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        limit = ((found.get("resources") or {}).get("limits") or {}).get("memory")
+        if found["name"] == container and limit:
             return f"its limit of {limit}"
     return "there is"

@@ -80,7 +80,7 @@ def _texts(location: ReleaseTarget, record: Record) -> dict[str, str]:
         "revision": str(record.revision),
         "good": str(record.good),
         "reported": str(record.reported).lower(),
-        "told": record.told,
+        "told": record.reported_log,
     }
 
 
@@ -91,8 +91,8 @@ def _read(notes: Object) -> Kept | None:
     if phase not in get_args(ReleasePhase) or not text["revision"].isdecimal() or not text["good"].isdecimal():
         return None
     reported = notes.get(f"{_PREFIX}reported") == "true"
-    told = str(notes.get(f"{_PREFIX}told", ""))
-    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, told)
+    reported_log = str(notes.get(f"{_PREFIX}told", ""))
+    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, reported_log)
     return Kept(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
 
 

@@ -34,7 +34,7 @@ class Record:
     revision: int = 0  # helm's newest, after what sync did
     good: int = 0  # the last revision that succeeded, or a copy of it that a rollback made
     reported: bool = True  # the end, to the bot
-    told: str = ""  # up to where the Job's log was told, as JobRun says it
+    reported_log: str = ""  # up to where the Job's log was reported, as JobRun says it
 
     def with_(self, phase: ReleasePhase, **changes: int | bool | str) -> "Record":
         """Return the same, one step on."""

@@ -34,41 +34,41 @@ class Release:
 
     @property
     def source(self) -> Path:
-        """The app's files at the deployed commit, and what its pipelines wrote beside them."""
+        """Return the folder of the app's files at the deployed commit, and what its pipelines wrote beside them."""
         return self.folder / "source"
 
     @property
     def work(self) -> Path:
-        """What pipelines may write beside the source, and all that a container sees of the release."""
+        """Return what pipelines may write beside the source, and all that a container sees of the release."""
         return self.folder / "work"
 
     @property
     def database(self) -> Path:
-        """The environment's own SQLite database: a link to where pipelines have it."""
+        """Return the environment's own SQLite database: a link to where pipelines have it."""
         return self.folder / "data.sqlite"
 
     @property
     def work_database(self) -> Path:
-        """The same, where pipelines have it."""
+        """Return the same database, where pipelines have it."""
         return self.work / self.database.name
 
     @property
     def receipt(self) -> Path:
-        """What the worker leaves."""
+        """Return the file of the worker's receipt."""
         return self.work / "receipt.json"
 
     @property
     def storage(self) -> Path:
-        """What was published: data packages and a site."""
+        """Return the folder of what was published: data packages and a site."""
         return self.folder / "storage"
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the deployment that made it ended. None: it has not."""
+        """Return how the deployment that made it ended. None: it has not."""
         return _read(self.folder / "outcome.json")
 
     def check(self) -> None:
-        """Raises ClusterError when pipelines left anything but a file where we read one.
+        """Raise ClusterError when pipelines left anything but a file where we read one.
 
         A link would lead out of the container that they ran in.
         """
@@ -78,7 +78,7 @@ class Release:
                     raise ClusterError(f"the pipelines put something else in the place of their file {file.name}")
 
     def write(self, outcome: Outcome) -> None:
-        """The deployment ended."""
+        """Write how the deployment that made it ended."""
         _write(self.folder / "outcome.json", outcome)
 
 
@@ -89,23 +89,23 @@ class LocalEnvironment:
     folder: Path
 
     def current(self) -> Release | None:
-        """What runs; None: nothing yet."""
+        """Return what runs; None: nothing yet."""
         return Release(self._link.resolve()) if self._link.exists() else None
 
     @property
     def storage(self) -> Path:
-        """Where what is current has published; by way of the link, so this path stays right."""
+        """Return the folder that is published now; by way of the link, so this path stays right."""
         return self._link / "storage"
 
     def last(self) -> Outcome | None:
-        """How the last deployment ended; what is current may be of an older one."""
+        """Return how the last deployment ended; what is current may be of an older one."""
         recorded, current = _read(self._last), self.current()
         ran = current.outcome if current else None
         # A kill came between the switch and the record, when what is current ended after what was recorded.
         return ran if ran and (recorded is None or ran.ended > recorded.ended) else recorded
 
     def record(self, outcome: Outcome) -> None:
-        """The last deployment ended so."""
+        """Write how the last deployment ended."""
         _write(self._last, outcome)
 
     def begin(self, stop: threading.Event) -> Release:
@@ -121,7 +121,7 @@ class LocalEnvironment:
         return release
 
     def switch(self, release: Release) -> None:
-        """That release is what runs, from one moment to the next."""
+        """Make a release what runs, from one moment to the next."""
         new = self.folder / "current.new"
         new.unlink(missing_ok=True)
         new.symlink_to(release.folder.relative_to(self.folder))
@@ -131,10 +131,10 @@ class LocalEnvironment:
     def tidy(self) -> None:
         """Remove all releases but the current one. Nothing may be running in them."""
         kept = self.current()
-        for one in self._releases.glob("*"):
-            if kept is None or one.resolve() != kept.folder:
+        for folder in self._releases.glob("*"):
+            if kept is None or folder.resolve() != kept.folder:
                 # A worker of a process that was killed may still be ending there; then it goes next time.
-                shutil.rmtree(one, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def _link(self) -> Path:
@@ -150,7 +150,7 @@ class LocalEnvironment:
 
 
 def environment_folder(environments: Path, target: Target) -> Path:
-    """The folder of an environment: its database is `current/data.sqlite` there."""
+    """Return the folder of an environment: its database is `current/data.sqlite` in it."""
     return environments / target.app.slug / target.environment
 
 
@@ -169,7 +169,7 @@ def _copy_database(source: Path, target: Path, stop: threading.Event) -> None:
 
 
 def _read(file: Path) -> Outcome | None:
-    """A file that somebody else wrote counts as none: then the deployment runs once more."""
+    """Return None for a file that somebody else wrote: then the deployment runs once more."""
     with suppress(FileNotFoundError, ValidationError):
         return Outcome.model_validate_json(file.read_bytes())
     return None

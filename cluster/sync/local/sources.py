@@ -29,7 +29,7 @@ class Sources:
     auth_file: Path | None = None  # for registries that ask for a password
 
     def refresh(self, values: Values, stop: threading.Event) -> None:
-        """Have at hand what is to be deployed. Raises DppctlError, RegistryAwayError among them, for another try later.
+        """Have at hand what is to be deployed. Raises DppctlError, ImageAwayError among them, for another try later.
 
         That it can never work is for `fill` to say.
         """

@@ -17,7 +17,7 @@ class Storages:
     """Served until `close`; each by way of its environment's link to what is current."""
 
     def __init__(self, port: int, environments: Path, targets: Iterable[Target]) -> None:
-        """`port` 0: any free one. Raises ClusterError when it is taken."""
+        """Listen on `port`; 0: any free one. Raises ClusterError when it is taken."""
         try:
             self._listening = socket.create_server(("127.0.0.1", port))
         except OSError as error:
@@ -28,11 +28,11 @@ class Storages:
         self._stop = serve_in_thread(self._listening, folders)
 
     def url(self, target: Target) -> str:
-        """Where an environment's storage is, with a slash at the end."""
+        """Return the URL of an environment's storage, with a slash at the end."""
         return f"http://127.0.0.1:{self._listening.getsockname()[1]}{_path(target)}/"
 
     def close(self) -> None:
-        """Nothing is served any more."""
+        """Stop serving."""
         self._stop()
         self._listening.close()
 

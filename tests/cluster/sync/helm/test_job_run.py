@@ -104,7 +104,7 @@ def test_a_connection_that_breaks_is_opened_again_and_no_line_told_twice() -> No
 def test_after_a_restart_the_log_is_told_from_where_it_was_told() -> None:
     job = run(Hand(ROWS, LINE, {**LINE, "line": "again"}, ENDED))
     assert told(job)[1] == "./one: hello\n./one: again\n"
-    assert job.told == "j-1 2026-01-01T00:00:00.4Z"
+    assert job.reported_log == "j-1 2026-01-01T00:00:00.4Z"
     hand = Hand(ROWS, LINE, {**LINE, "line": "again"}, ENDED)
     job = run(hand, "j-1 2026-01-01T00:00:00.2Z")
     assert told(job)[1] == "./one: again\n"

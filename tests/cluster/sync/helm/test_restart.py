@@ -79,7 +79,9 @@ def test_how_much_of_the_log_was_told_is_written_down_for_a_kill(
         for number, line in enumerate(("first", "second")):
             log.write(line)
             place = f"{pod} 2026-01-01T00:00:0{number}.5Z"
-            eventually(lambda place=place: (kept := cluster.kept()) and kept.record.told == place, "it is written down")
+            eventually(
+                lambda place=place: (kept := cluster.kept()) and kept.record.reported_log == place, "it is written down"
+            )
 
 
 def test_a_kill_before_the_rollback_leaves_it_to_be_made(cluster: Cluster) -> None:
