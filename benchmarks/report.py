@@ -17,7 +17,7 @@ HOW = """\
 - Both sides run in the same environment (the one that `dppctl run` makes for dpp), with the same spec, in pairs:
   one run of each, and the next pair the other way round, so that what slows the machine down hits both.
 - CPU time is that of all processes. A small program starts the command and is made the one to which orphans fall,
-  so that the sum holds those that nobody waits for too. What dppctl leaves running on purpose (the keeper, which
+  so that the sum holds those that nobody waits for too. What dppctl leaves running on purpose (the supervisor, which
   serves the database's web pages and the storage) counts up to the moment the command ends. Not in the sum, on
   either side: the PostgreSQL server and the HTTP server that gives the job's files.
 - Every run of the big job is checked: all rows must be in the database.

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 def pods() -> None:
     """List the pods: name, status (assigned: it runs; available: it is kept for a while), age, pipeline."""
     from cluster.local.durations import short
-    from cluster.local.sessions.record import all_pods
+    from cluster.local.sessions.record import all_sessions
 
     lines = [
         json.dumps(
-            {"name": pod.name, "status": pod.status, "age": short(pod.age), "pipeline": pod.pipeline},
+            {"name": session.name, "status": session.status, "age": short(session.age), "pipeline": session.pipeline},
             ensure_ascii=False,
         )
-        for pod in all_pods()
+        for session in all_sessions()
     ]
     click.echo("[" + ",\n ".join(lines) + "]")
 
@@ -42,10 +42,10 @@ def stop(names: tuple[str, ...]) -> None:
     """
     from cluster.local.sessions import record
 
-    chosen = record.all_pods() if names == ("all",) else [record.load(name) for name in dict.fromkeys(names)]
-    for pod in chosen:
-        record.stop(pod)
-        click.echo(f"Stopped {pod.name}" + (f"; its data stays in {pod.file}" if pod.file else ""))
+    chosen = record.all_sessions() if names == ("all",) else [record.load(name) for name in dict.fromkeys(names)]
+    for session in chosen:
+        record.stop(session)
+        click.echo(f"Stopped {session.name}" + (f"; its data stays in {session.file}" if session.file else ""))
     if not chosen:
         click.echo("No pod runs")
 
@@ -56,43 +56,43 @@ def ssh(name: str) -> None:
     """Open a shell in a worker's folder, with dpp on PATH and DPP_DB_ENGINE set, or on a pod's database."""
     from cluster.local.sessions import record
 
-    pod = record.load(name)
-    if pod.kind == "db":
-        _become(*_database_shell(pod))
-    _become(*_worker_shell(pod), folder=pod.workload)
+    session = record.load(name)
+    if session.kind == "db":
+        _become(*_database_shell(session))
+    _become(*_worker_shell(session), folder=session.workload)
 
 
-def _worker_shell(pod: "Session") -> tuple[list[str], dict[str, str]]:
+def _worker_shell(session: "Session") -> tuple[list[str], dict[str, str]]:
     """The user's shell, and the environment that makes it the worker's."""
-    if not Path(pod.workload).is_dir():
-        raise InputError(f"the folder that {pod.name} worked in is gone: {pod.workload}")
-    path = os.pathsep.join([*filter(None, [pod.path]), os.environ.get("PATH", os.defpath)])
+    if not Path(session.workload).is_dir():
+        raise InputError(f"the folder that {session.name} worked in is gone: {session.workload}")
+    path = os.pathsep.join([*filter(None, [session.path]), os.environ.get("PATH", os.defpath)])
     shell = os.environ.get("SHELL") or "/bin/sh"
-    prompt = f"{pod.name}:~$ "
+    prompt = f"{session.name}:~$ "
     if Path(shell).name in ("sh", "dash", "bash", "ksh"):
         # They expand it each time: the workload shows as home, and what lies below it as below home.
-        prompt = f'{pod.name}:~${{PWD#"$DPPCTL_WORKLOAD"}}$ '
+        prompt = f'{session.name}:~${{PWD#"$DPPCTL_WORKLOAD"}}$ '
     arguments = [shell]
     if Path(shell).name == "bash" and sys.stdin.isatty():
         # Without it, the user's own settings would have the last word.
-        settings = pod.folder / "bashrc"
+        settings = session.folder / "bashrc"
         own = "[ ! -f ~/.bashrc ] || . ~/.bashrc"
         settings.write_text(f"{own}\nPATH={shlex.quote(path)}\nPS1={shlex.quote(prompt)}\n", encoding="utf-8")
         arguments += ["--rcfile", str(settings)]
-    own_variables = {"PATH": path, "PS1": prompt, "DPPCTL_WORKLOAD": str(Path(pod.workload).resolve())}
-    return arguments, {**os.environ, **pod.environment, **own_variables}
+    own_variables = {"PATH": path, "PS1": prompt, "DPPCTL_WORKLOAD": str(Path(session.workload).resolve())}
+    return arguments, {**os.environ, **session.environment, **own_variables}
 
 
-def _database_shell(pod: "Session") -> tuple[list[str], dict[str, str]]:
-    look = f"look at {pod.urls['web_ui']}" if "web_ui" in pod.urls else "install it"
-    if pod.file:
+def _database_shell(session: "Session") -> tuple[list[str], dict[str, str]]:
+    look = f"look at {session.urls['web_ui']}" if "web_ui" in session.urls else "install it"
+    if session.file:
         if client := shutil.which("sqlite3"):
-            return [client, pod.file], dict(os.environ)
-        raise InputError(f"sqlite3, which opens {pod.file}, is not installed; {look}")
+            return [client, session.file], dict(os.environ)
+        raise InputError(f"sqlite3, which opens {session.file}, is not installed; {look}")
     if client := shutil.which("psql"):
-        server = urlsplit(pod.engine)
+        server = urlsplit(session.engine)
         command = [client, "-h", str(server.hostname), "-p", str(server.port), "-U", str(server.username)]
-        return command, {**os.environ, "PGPASSFILE": str(pod.folder / "pgpass")}
+        return command, {**os.environ, "PGPASSFILE": str(session.folder / "pgpass")}
     raise InputError(f"psql, which opens a PostgreSQL database, is not installed; {look}")
 
 

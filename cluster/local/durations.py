@@ -21,9 +21,9 @@ def seconds(text: str) -> float:
 
 
 def short(length: float) -> str:
-    """The two largest units: `3m20s`, `1h05m`, `0s`."""
+    """Return the length with its two largest units: `3m20s`, `1h05m`, `0s`."""
     parts = _parts(length)[:2]
-    return "".join(f"{count:02}{unit}" if place else f"{count}{unit}" for place, (count, unit) in enumerate(parts))
+    return "".join(f"{count:02}{unit}" if index else f"{count}{unit}" for index, (count, unit) in enumerate(parts))
 
 
 def spoken(length: float) -> str:
@@ -33,7 +33,7 @@ def spoken(length: float) -> str:
 
 
 def _parts(length: float) -> list[tuple[int, str]]:
-    """From the first unit that counts down to seconds."""
+    """Return the counts of units, from the first that counts down to seconds."""
     rest = int(length)
     parts: list[tuple[int, str]] = []
     for unit, size in _UNITS.items():

@@ -1,6 +1,6 @@
 """Where dppctl keeps its files on this machine.
 
-The places are those of the XDG Base Directory Specification
+They are those of the XDG Base Directory Specification
 (https://specifications.freedesktop.org/basedir-spec/latest/); two settings move them.
 """
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def data_dir() -> Path:
-    """What should last: databases, storage, the records of pods. Setting: `DPPCTL_DATA_DIR`."""
+    """Return the folder of what should last: databases, storage, records of sessions. Setting: `DPPCTL_DATA_DIR`."""
     return _folder("DPPCTL_DATA_DIR", "XDG_DATA_HOME", ".local/share")
 
 
 def cache_dir() -> Path:
-    """What can be made again at any time: runtimes, downloads. Setting: `DPPCTL_CACHE_DIR`."""
+    """Return the folder of what can be made again at any time: runtimes, downloads. Setting: `DPPCTL_CACHE_DIR`."""
     return _folder("DPPCTL_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
 
 

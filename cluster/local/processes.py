@@ -19,7 +19,7 @@ Identity = str
 
 
 def identity(pid: int) -> Identity | None:
-    """None when no such process runs (any more)."""
+    """Return the identity of a process; None when it does not run (any more)."""
     started = _started(pid)
     return f"{pid} {started}" if started else None
 
@@ -33,14 +33,14 @@ def alive(process: Identity | None) -> bool:
 
 
 def send(process: Identity | None, number: signal.Signals) -> None:
-    """Nothing happens when the process is gone."""
+    """Send a signal to the process, unless it is gone."""
     if process is not None and alive(process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(_pid(process), number)
 
 
 def ended(process: Identity | None, within: float) -> bool:
-    """Whether the process ends within that many seconds. It need not be our child, so all we can do is look."""
+    """Wait and tell whether the process ends in time (seconds). It need not be our child, so this can only poll."""
     until = time.monotonic() + within
     while alive(process):
         if time.monotonic() > until:
@@ -62,7 +62,7 @@ def _pid(process: Identity) -> int:
 
 
 def _started(pid: int) -> str:
-    """Empty for a process that is gone, or dead and not yet collected by its parent."""
+    """Return when a process started; empty for a process that is gone, or dead and not yet collected by its parent."""
     if sys.platform == "linux":
         try:
             text = Path(f"/proc/{pid}/stat").read_bytes()

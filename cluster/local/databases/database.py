@@ -42,11 +42,11 @@ class Database:
 
     @property
     def system(self) -> str:
-        """As people call it."""
+        """Return its name as people say it."""
         return {"sqlite": "SQLite", "postgres": "PostgreSQL"}.get(self.kind) or urlsplit(self.engine).scheme
 
     def describe(self) -> list[str]:
-        """The lines that tell the user where the data is."""
+        """Return the lines that tell the user where the data is."""
         if self.kind == "url":
             return [f"DB: {masked(self.engine)}"]
         lines = [f"DB Web UI is available at {self.web_ui}"] if self.web_ui else []
@@ -58,7 +58,7 @@ class Database:
 
 
 def parse_database(text: str) -> str:
-    """What `--db` says: one of KINDS, or the URL itself.
+    """Return what `--db` says: one of KINDS, or the URL itself.
 
     Raises ClusterError for anything else, and when it says `postgres` and none is installed.
     """
@@ -98,33 +98,35 @@ def check_database(url: str, python: Path, folder: Path) -> None:
 
 
 def masked(url: str) -> str:
-    """The URL as it may be printed."""
+    """Return the URL as it may be printed."""
     return _SECRET_PARAMETERS.sub(r"\1***", re.sub(r"(?s)(://[^:/@]*:).*(@)", r"\1***\2", url))
 
 
-def database_of(pod: Session, password: str = "", port: int = 0) -> Database:
-    """The database of a db pod that was just set up; with PostgreSQL its port and the password of its user."""
-    if pod.file:
-        return Database("sqlite", sqlite_engine(Path(pod.file)), Path(pod.file), web_ui=pod.urls.get("web_ui"))
-    passfile = pod.folder / "pgpass"
+def database_of(session: Session, password: str = "", port: int = 0) -> Database:
+    """Return the database of a session that was just set up; with PostgreSQL its port and its user's password."""
+    if session.file:
+        return Database(
+            "sqlite", sqlite_engine(Path(session.file)), Path(session.file), web_ui=session.urls.get("web_ui")
+        )
+    passfile = session.folder / "pgpass"
     return Database(
         "postgres",
         f"postgresql://{postgres.USER}:{password}@127.0.0.1:{port}/postgres",
         server=f"127.0.0.1:{port}",
         username=postgres.USER,
         password=password,
-        web_ui=pod.urls.get("web_ui"),
+        web_ui=session.urls.get("web_ui"),
         client=f"PGPASSFILE={shlex.quote(str(passfile))} psql -h 127.0.0.1 -p {port} -U {postgres.USER}",
     )
 
 
 def sqlite_engine(file: Path) -> str:
-    """Several processors may write at once: wait for each other up to a minute."""
+    """Return the URL of a file. Several processors may write at once: they wait for each other up to a minute."""
     return f"sqlite:///{file}?timeout=60"
 
 
 def create_sqlite(name: str) -> Path:
-    """A new file in the folder of databases, in WAL mode so that one can read while another writes.
+    """Make a file in the folder of databases, in WAL mode so that one can read while another writes.
 
     https://sqlite.org/wal.html. Raises ClusterError when it cannot be written.
     """
@@ -148,6 +150,6 @@ def _without_password(text: str, url: str) -> str:
     except ValueError:
         password = None
     for secret in sorted({password or "", unquote(password or "")}, key=len, reverse=True):
-        # A shorter one is none, and would garble the reason.
+        # A shorter password would garble the reason.
         text = text.replace(secret, "***") if len(secret) > 3 else text
     return masked(text)

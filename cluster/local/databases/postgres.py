@@ -1,7 +1,7 @@
 """A private PostgreSQL server from the machine's own binaries.
 
 It serves one run: nobody else knows its password, it listens on this machine only, and its data folder goes away
-with it. PostgreSQL refuses to run as root; there it runs as an unprivileged user.
+with it. PostgreSQL refuses to run as root, and then runs as an unprivileged user.
 """
 
 import glob
@@ -28,7 +28,7 @@ from cluster.limits import DATABASE_ASK_SECONDS, POSTGRES_START_SECONDS, POSTGRE
 USER = "postgres"
 MISSING = "no PostgreSQL server is installed here (initdb): install it"
 
-_PLACES = (
+_FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/opt/homebrew/opt/postgresql@*/bin",
@@ -59,7 +59,7 @@ class Server:
     password: str
 
     def stop(self) -> None:
-        """End at once: there is nothing to save. https://www.postgresql.org/docs/current/server-shutdown.html"""
+        """End at once, for nothing is to be saved: https://www.postgresql.org/docs/current/server-shutdown.html ."""
         self.process.send_signal(signal.SIGQUIT)
         try:
             self.process.wait(1.5)
@@ -76,8 +76,8 @@ def binaries() -> Path | None:
         said = ask([found, "--bindir"], os.environ, DATABASE_ASK_SECONDS, separate=True).out.strip()
         if said and Path(said, "initdb").exists():
             return Path(said)
-    places = [Path(place) for pattern in _PLACES for place in glob.glob(pattern)]
-    return max((place for place in places if (place / "initdb").exists()), key=_version, default=None)
+    folders = [Path(name) for pattern in _FOLDERS for name in glob.glob(pattern)]
+    return max((folder for folder in folders if (folder / "initdb").exists()), key=_version, default=None)
 
 
 def unprivileged_user() -> str | None:

@@ -1,4 +1,4 @@
-"""The command's side of the keeper: it starts one for a run, and lets go of it when the run is over.
+"""The command's side of the supervisor: it starts one for a run, and lets go of it when the run is over.
 
 The command holds a pipe to it: closing that says that the run is over, so a command that was killed has nothing
 to say.
@@ -26,30 +26,30 @@ class Supervisor:
         self.storage_url = storage_url
 
     def release(self) -> None:
-        """The run is over: the pods are available and the keep time starts.
+        """Say that the run is over: the sessions are available and the keep time starts.
 
         Without a keep time, it returns when all has ended. Another call does nothing.
         """
         if self._process.stdin and self._process.stdout and not self._process.stdout.closed:
             self._process.stdin.close()
-            self._process.stdout.read()  # to its end: the keeper closes it when the records say so
+            self._process.stdout.read()  # to its end: the supervisor closes it when the records say so
             self._process.stdout.close()
 
 
 def start(worker: Session, database: str, db: Session | None, keep: float) -> Supervisor:
-    """Start a keeper for a run's pods and set up the database.
+    """Start a supervisor for a run's sessions, and set up the database.
 
     `database` is what `parse_database` gave; there is no `db` for a URL; `keep` counts seconds.
-    Returns when everything answers. Raises ClusterError with one reason; the pods are gone then.
+    Returns when everything answers. Raises ClusterError with one reason; the sessions are gone then.
     """
-    mine = [pod for pod in (worker, db) if pod]
+    sessions = [session for session in (worker, db) if session]
     process = None
     try:
         if db and database == "sqlite":
             db.update(file=str(create_sqlite(db.name)))
         elif db:
             db.update(scratch=str(postgres.scratch(db.folder)))
-        with open(worker.folder / "keeper.log", "ab") as log:
+        with open(worker.folder / "supervisor.log", "ab") as log:
             process = subprocess.Popen(
                 [
                     sys.executable,
@@ -66,27 +66,27 @@ def start(worker: Session, database: str, db: Session | None, keep: float) -> Su
                 cwd="/",
                 start_new_session=True,
             )
-        keeper = processes.identity(process.pid)
-        for pod in mine:
-            pod.update(owners=[processes.me(), keeper], keeper=keeper)
+        supervisor = processes.identity(process.pid)
+        for session in sessions:
+            session.update(owners=[processes.me(), supervisor], supervisor=supervisor)
         return _greet(process, worker, database, db)
     except BaseException as error:
         if process:
             processes.end(processes.identity(process.pid), within=SUPERVISOR_END_SECONDS)
             process.wait()
-        for pod in mine:
-            pod.remove()
+        for session in sessions:
+            session.remove()
         if isinstance(error, OSError):
             raise ClusterError(f"the pods cannot be set up: {error}") from error
         raise
 
 
 def _greet(process: subprocess.Popen[bytes], worker: Session, database: str, db: Session | None) -> Supervisor:
-    said = process.stdout.readline() if process.stdout else b""
-    if not said:
-        log = (worker.folder / "keeper.log").read_text(encoding="utf-8", errors="replace").strip()
-        raise ClusterError(f"the keeper of the pods ended at once: {log.rpartition(chr(10))[2]}")
-    facts = json.loads(said)
+    line = process.stdout.readline() if process.stdout else b""
+    if not line:
+        log = (worker.folder / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip()
+        raise ClusterError(f"the supervisor of the pods ended at once: {log.rpartition(chr(10))[2]}")
+    facts = json.loads(line)
     if "error" in facts:
         raise ClusterError(facts["error"])
     worker.update(urls={"storage": facts["storage"]})

@@ -1,10 +1,10 @@
-"""The keeper: one background process a run, which owns what outlives the run's command.
+"""The supervisor: one background process a run, which owns what outlives the run's command.
 
 That is the PostgreSQL server, the web UI and the HTTP server of the storage. It starts with the run, for their
-URLs are printed first; when the command is done, or has died, it makes the pods available, and ends them when the
+URLs are printed first; when the command is done, or has died, it makes the sessions available, and ends them when the
 keep time is over.
 
-Every run pays for the keeper, so it imports the standard library only, and starts a server when somebody first
+Every run pays for the supervisor, so it imports the standard library only, and starts a server when somebody first
 asks for it.
 """
 
@@ -30,8 +30,8 @@ from cluster.local.sessions.record import Session
 _LOG = sys.stderr.buffer
 
 
-class Keeping:
-    """The pods of one run; for each a stack of what ends with it."""
+class SessionServers:
+    """The sessions of one run; for each a stack of what ends with it."""
 
     def __init__(self, keep: float) -> None:
         self._keep = keep
@@ -41,7 +41,7 @@ class Keeping:
         self._until: float | None = None
 
     def serve_worker(self, worker: Session) -> str:
-        """The storage of this worker; the URL of its folder."""
+        """Serve the storage of this worker; return the URL of its folder."""
         from cluster.local.storage.publish import storage_folder
 
         stack = self._stacks[worker.name] = ExitStack()
@@ -56,7 +56,7 @@ class Keeping:
         return f"http://127.0.0.1:{listening.getsockname()[1]}/{worker.name}/"
 
     def serve_sqlite(self, db: Session) -> dict[str, Any]:
-        """Only its web UI: the file needs no server. Empty where Datasette is not installed."""
+        """Serve its web UI; the file needs no server."""
         stack = self._stacks[db.name] = ExitStack()
         file = Path(db.file)
         stack.callback(_tidy, file)
@@ -70,7 +70,7 @@ class Keeping:
         return {"urls": {"web_ui": f"http://127.0.0.1:{listening.getsockname()[1]}/{file.stem}"}}
 
     def serve_postgres(self, db: Session) -> dict[str, Any]:
-        """The server, and Adminer where it is installed. Raises ClusterError."""
+        """Start the server, and Adminer where it is installed; return how they are reached. Raises ClusterError."""
         from cluster.local.databases import postgres, web_ui
 
         stack = self._stacks[db.name] = ExitStack()
@@ -89,15 +89,15 @@ class Keeping:
         return {"urls": urls, "children": children, "port": server.port, "password": server.password}
 
     def until_over(self) -> None:
-        """Serve until the keep time is over, or every pod was stopped."""
+        """Serve until the keep time is over, or every session was stopped."""
         os.set_blocking(0, False)
         self._selector.register(0, selectors.EVENT_READ, self._release)
         woken, waker = socket.socketpair()
         for end in (woken, waker):
             end.setblocking(False)
-        self._selector.register(woken, selectors.EVENT_READ, lambda: self._look(woken.recv(4096)))
+        self._selector.register(woken, selectors.EVENT_READ, lambda: self._check(woken.recv(4096)))
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        self._look()
+        self._check()
         while self._stacks:
             left = None if self._until is None else self._until - time.monotonic()
             if left is not None and left <= 0:
@@ -110,7 +110,7 @@ class Keeping:
             self._end(name)
 
     def _listen(self, stack: ExitStack, first: Callable[[], None]) -> socket.socket:
-        """A port on this machine; `first` is called when somebody connects for the first time."""
+        """Listen on a port of this machine; `first` is called when somebody connects for the first time."""
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
 
         def forget() -> None:
@@ -126,20 +126,20 @@ class Keeping:
         return listening
 
     def _release(self) -> None:
-        """The command has closed its pipe, or died."""
+        """Make the sessions available: the command has closed its pipe, or died."""
         self._selector.unregister(0)
         self._until = time.monotonic() + self._keep
         if not self._keep:
             return
         me = processes.me()
         for name in self._stacks:
-            if pod := record.read(name):
-                pod.update(status="available", owners=[me], keeper=me, worker=None)
+            if session := record.read(name):
+                session.update(status="available", owners=[me], supervisor=me, worker=None)
         _close_stdout()
-        self._look()
+        self._check()
 
-    def _look(self, _signals: bytes = b"") -> None:
-        """Somebody may have asked to stop a pod, or a child may have ended."""
+    def _check(self, _signals: bytes = b"") -> None:
+        """End the sessions that somebody asked to stop, or whose server has ended."""
         for name in list(self._stacks):
             server = self._servers.get(name)
             gone = not record.wanted(name) or (server is not None and server.poll() is not None)
@@ -150,8 +150,8 @@ class Keeping:
         try:
             self._stacks.pop(name).close()
         finally:
-            if pod := record.read(name):
-                pod.remove()
+            if session := record.read(name):
+                session.remove()
 
 
 def main() -> None:
@@ -160,33 +160,33 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     for number in (signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)  # they only wake the selector
-    keeping = Keeping(float(keep))
+    servers = SessionServers(float(keep))
     try:
         facts: dict[str, Any] = {
-            "storage": keeping.serve_worker(_pod(worker)),
+            "storage": servers.serve_worker(_session(worker)),
             "urls": {},
             "children": [],
             "port": 0,
             "password": "",
         }
         if db:
-            pod = _pod(db)
-            facts |= keeping.serve_sqlite(pod) if pod.file else keeping.serve_postgres(pod)
+            session = _session(db)
+            facts |= servers.serve_sqlite(session) if session.file else servers.serve_postgres(session)
         print(json.dumps(facts), flush=True)
-        record.all_pods()  # clears away what killed commands left; here nobody waits for it
-        keeping.until_over()
+        record.all_sessions()  # clears away what killed commands left; here nobody waits for it
+        servers.until_over()
     except ClusterError as error:
         print(json.dumps({"error": str(error)}), flush=True)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        keeping.end()
+        servers.end()
 
 
-def _pod(name: str) -> Session:
-    pod = record.read(name)
-    if pod is None:
+def _session(name: str) -> Session:
+    session = record.read(name)
+    if session is None:
         raise ClusterError(f"the record of pod {name} is gone")
-    return pod
+    return session
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -213,7 +213,7 @@ def _tidy(file: Path) -> None:
 
 
 def _close_stdout() -> None:
-    """Tells the waiting command that the records are written."""
+    """Tell the waiting command that the records are written."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

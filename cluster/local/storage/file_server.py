@@ -61,7 +61,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
-        """Below one of the storages, whatever the URL says; outside of them there is nothing."""
+        """Return a path below one of the storages, whatever the URL says; outside of them nothing exists."""
         if self._below is None:
             return "\0"
         self.directory = str(self.storages[self._below])
@@ -76,7 +76,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """A site's own page for what is not there."""
+        """Send a site's own page for what does not exist."""
         page = self.storages[self._below] / "404.html" if code == HTTPStatus.NOT_FOUND and self._below else None
         if page is None or not page.is_file() or not self._ours(page):
             super().send_error(code, message, explain)
@@ -90,16 +90,16 @@ class _Handler(SimpleHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nobody reads it."""
+        """Drop it: nobody reads it."""
 
     def _ours(self, path: Path) -> bool:
-        """No link leads out of the storage."""
+        """Tell whether a path is in the storage: no link leads out of it."""
         if "\0" in str(path) or self._below is None:
             return False
         return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.storages[self._below]))
 
     @property
     def _below(self) -> str | None:
-        """The URL path of the storage that is asked for."""
+        """Return the URL path of the storage that is asked for."""
         asked = self.path.partition("?")[0].partition("#")[0] + "/"
         return next((path for path in self.storages if asked.startswith(path + "/")), None)

@@ -1,4 +1,4 @@
-"""The local storage: what runs published, a folder for each worker pod.
+"""The local storage: what runs published, a folder for each worker.
 
 A copy, so that it stays as it was when the next run writes the same files. Links and hidden files are left out:
 what is published is only what lies in the folder for everybody to see.
@@ -29,7 +29,7 @@ class Published:
 
 
 def storage_folder(worker: str) -> Path:
-    """Where that worker pod publishes to."""
+    """Return the folder that a worker publishes to."""
     return data_dir() / "storage" / worker
 
 
@@ -43,16 +43,16 @@ def publish(workload: Path, spec_folders: Sequence[Path], since: float, target: 
     workload = workload.resolve()
     found: list[Published] = []
     copies: list[tuple[Path, Path]] = []
-    for spec_folder in dict.fromkeys((workload / one).resolve() for one in spec_folders):
+    for spec_folder in dict.fromkeys((workload / folder).resolve() for folder in spec_folders):
         data = spec_folder / "data"
         if data.is_symlink() or not data.is_dir() or not data.is_relative_to(workload):
             continue
         below = spec_folder.relative_to(workload)
         for kind, source in _written(data, since):
-            place = source if kind == "data package" else source.parent
-            path = (below / place.relative_to(data)).as_posix().removeprefix(".")
+            folder = source if kind == "data package" else source.parent
+            path = (below / folder.relative_to(data)).as_posix().removeprefix(".")
             found.append(Published(kind, source.relative_to(workload).as_posix(), path + "/" if path else ""))
-            copies.append((place, below / place.relative_to(data)))
+            copies.append((folder, below / folder.relative_to(data)))
     if found:
         try:
             _copy_all(copies, target)
@@ -62,51 +62,54 @@ def publish(workload: Path, spec_folders: Sequence[Path], since: float, target: 
 
 
 def _written(data: Path, since: float) -> Iterator[tuple[Literal["data package", "site"], Path]]:
-    """The site first, which holds the packages below it."""
+    """Yield what was written: the site first, which holds the packages below it."""
     packages: list[Path] = []
     has_site = site_is_new = False
-    for place, files in _walk(data):
-        has_site = has_site or (place == data and _SITE in files)
-        if (is_package := _PACKAGE in files) and _is_new(place / _PACKAGE, since):
-            packages.append(place)
-        site_is_new = site_is_new or (not is_package and any(_is_new(place / name, since) for name in files))
+    for folder, files in _walk(data):
+        has_site = has_site or (folder == data and _SITE in files)
+        if (is_package := _PACKAGE in files) and _is_new(folder / _PACKAGE, since):
+            packages.append(folder)
+        site_is_new = site_is_new or (not is_package and any(_is_new(folder / name, since) for name in files))
     if has_site and (site_is_new or _is_new(data / _SITE, since)):
         yield "site", data / _SITE
-    for place in packages:
-        yield "data package", place
+    for package in packages:
+        yield "data package", package
 
 
 def _is_new(file: Path, since: float) -> bool:
-    """Some file systems keep whole or even seconds only; others take the time from a clock that ticks slowly."""
+    """Tell whether a file was written since then.
+
+    Some file systems keep whole or even seconds only; others take the time from a clock that ticks slowly.
+    """
     written = file.stat().st_mtime
     return written >= since - (2 if written == int(written) else 0.02)
 
 
 def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders with their plain files. Links, hidden files, pipes and the like do not count."""
-    for place, folders, files in os.walk(top):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        here = Path(place)
-        plain = [name for name in files if not name.startswith(".") and stat.S_ISREG((here / name).lstat().st_mode)]
-        yield here, sorted(plain)
+    """Yield folders with their plain files. Links, hidden files, pipes and the like do not count."""
+    for name, folders, files in os.walk(top):
+        folders[:] = sorted(below for below in folders if not below.startswith("."))
+        folder = Path(name)
+        plain = [file for file in files if not file.startswith(".") and stat.S_ISREG((folder / file).lstat().st_mode)]
+        yield folder, sorted(plain)
 
 
 def _copy_all(copies: list[tuple[Path, Path]], target: Path) -> None:
-    import tempfile  # costs more than it looks, and the keeper needs this file's `folder` only
+    import tempfile  # costs more than it looks, and the supervisor needs this file's `folder` only
 
     target.parent.mkdir(parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
     try:
         done: set[Path] = set()
-        for place, below in copies:
-            if any(place.is_relative_to(other) for other in done):
+        for folder, below in copies:
+            if any(folder.is_relative_to(other) for other in done):
                 continue
-            for source, files in _walk(place):
-                to = half / below / source.relative_to(place)
+            for source, files in _walk(folder):
+                to = half / below / source.relative_to(folder)
                 to.mkdir(parents=True, exist_ok=True)
                 for name in files:
                     shutil.copy2(source / name, to / name, follow_symlinks=False)
-            done.add(place)
+            done.add(folder)
         if target.exists():
             target.rename(half / ".before")
         half.rename(target)

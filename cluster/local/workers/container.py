@@ -34,7 +34,7 @@ def _new_name() -> str:
 
 @dataclass(frozen=True)
 class Container:
-    """Where one worker runs, once."""
+    """A container for a single run of a worker."""
 
     image: Image
     owner: str  # whose it is: of what one owner left, nothing may run any more when it starts the next
@@ -43,7 +43,7 @@ class Container:
     name: str = field(default_factory=_new_name)
 
     def command(self, zipapp: Path) -> list[str]:
-        """What starts a worker there, to be followed by the worker's own arguments."""
+        """Return the command that starts a worker in it, to be followed by the worker's own arguments."""
         theirs = self.as_its_user and not self.image.rootless
         # This user is root inside; without DAC_OVERRIDE it could not read what the image has for its own user only.
         user = [] if theirs else ["--user", "0:0", "--cap-add", "DAC_OVERRIDE"]
@@ -58,7 +58,7 @@ class Container:
         ]  # fmt: skip
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Of that command. Pipelines get the image's, and what is given.
+        """Return the environment of that command. Pipelines get the image's, and what is given.
 
         It comes in one variable, because names like PATH or HOME would have a meaning for podman itself.
         """
@@ -66,14 +66,14 @@ class Container:
         return {**ours, "DPPCTL_ENVIRONMENT": json.dumps(dict(given))}
 
     def path(self, file: Path) -> Path:
-        """Where a file of a mounted folder is inside."""
+        """Return where a file of a mounted folder is inside."""
         for folder, inside in self.folders.items():
             if file.is_relative_to(folder):
                 return Path(inside) / file.relative_to(folder)
         raise ValueError(f"{file} is not mounted")
 
     def complaint(self, code: int, stderr: str) -> str:
-        """Why the worker could not do its work: https://docs.podman.io/en/latest/markdown/podman-run.1.html#exit-status"""
+        """Return why the worker failed, by https://docs.podman.io/en/latest/markdown/podman-run.1.html#exit-status ."""
         reference = self.image.reference
         if code == 127 and "executable file" in stderr:
             return f"the image {reference} has no python3 on its PATH; install it in its Dockerfile"
@@ -82,12 +82,12 @@ class Container:
         return without_notes(stderr)
 
     def clear(self) -> None:
-        """Have it gone, also when podman was ended before it could do that itself. Raises ClusterError."""
+        """Remove it, also when podman was ended before it could do that itself. Raises ClusterError."""
         _remove(self.name)
 
 
 def clear_leftovers(owner: str) -> None:
-    """Have all gone that this owner left, such as by a loss of power. Raises ClusterError."""
+    """Remove all that this owner left, such as by a loss of power. Raises ClusterError."""
     if found := podman("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={owner}").split():
         _remove(*found)
 
@@ -112,7 +112,7 @@ def _remove(*names: str) -> None:
 
 
 def _mount(source: Path, inside: str, option: str) -> str:
-    """What `--mount` takes: a line of CSV, so a path may hold a comma."""
+    """Return what `--mount` takes: a line of CSV, so a path may hold a comma."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(["type=bind", f"source={source}", f"destination={inside}", option])
     return line.getvalue()

@@ -43,29 +43,29 @@ class DppEnvironment:
 
     @property
     def bin(self) -> Path:
-        """The folder of `dpp` and `python`, to be first on PATH."""
+        """Return the folder of `dpp` and `python`, to be first on PATH."""
         return self.folder / "bin"
 
     def command(self, zipapp: Path) -> list[str]:
-        """What starts a worker there (cluster/local/workers/process.py: Place)."""
+        """Return the command that starts a worker in it (`WorkerHost` in process.py)."""
         return [str(self.bin / "python"), str(zipapp)]
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """For a worker, or for a shell like its: this process's and what is given, with the runtime first on PATH."""
+        """Return the variables of a worker, or of a shell like its: ours and what is given, this one first on PATH."""
         path = os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
         return {**inherited, **given, "PATH": path, "VIRTUAL_ENV": str(self.folder)}
 
     def path(self, file: Path) -> Path:
-        """The same: it is on this machine."""
+        """Return the file itself: it is on this machine."""
         return file
 
     def complaint(self, _code: int, stderr: str) -> str:
-        """What the worker says itself."""
+        """Return what the worker says itself."""
         return stderr
 
     def clear(self) -> None:
-        """Nothing is left: the worker ends all that it started."""
+        """Do nothing: the worker ends all that it started."""
 
 
 def ensure_dpp_environment(

@@ -1,4 +1,4 @@
-"""podman, which runs images on this machine: https://podman.io
+"""podman, which runs images on this machine: https://podman.io/ .
 
 Values in arguments are our own or were checked; what is secret goes by way of podman's own environment or of files.
 """

@@ -13,22 +13,22 @@ Event = dict[str, Any]
 
 
 class WorkerHost(Protocol):
-    """Where a worker runs: dpp's environment on this machine (a Runtime), or a Container."""
+    """Where a worker runs: dpp's environment on this machine (a DppEnvironment), or a Container."""
 
     def command(self, zipapp: Path) -> list[str]:
-        """What starts a worker there, to be followed by the worker's own arguments."""
+        """Return the command that starts a worker, to be followed by the worker's own arguments."""
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Of that command; the pipelines get what is given, and what belongs to the place."""
+        """Return the environment of that command; pipelines get what is given, and what the host itself has."""
 
     def path(self, file: Path) -> Path:
-        """Where the worker finds a file of this machine."""
+        """Return where the worker finds a file of this machine."""
 
     def complaint(self, code: int, stderr: str) -> str:
-        """What to say about a worker that ended so: nothing, or why it could not do its work."""
+        """Return what to say about a worker that ended so: nothing, or why it could not do its work."""
 
     def clear(self) -> None:
-        """Have nothing left of a worker whose command was ended from outside."""
+        """Remove what is left of a worker whose command was ended from outside."""
 
 
 class WorkerProcess:
@@ -37,7 +37,7 @@ class WorkerProcess:
     def __init__(
         self,
         zipapp: Path,
-        place: WorkerHost,
+        host: WorkerHost,
         workload: Path,
         pipelines: Sequence[str],
         *,
@@ -52,12 +52,12 @@ class WorkerProcess:
         pipelines; receipt: a file for the worker to write at the end; verbose: dpp's log comes as events too.
         """
         options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
-        options += ["--receipt", str(place.path(receipt))] if receipt else []
-        self._place = place
+        options += ["--receipt", str(host.path(receipt))] if receipt else []
+        self._host = host
         self._asked: int | None = None
         self._process = subprocess.Popen(
-            [*place.command(zipapp), "run", *options, "--workload", str(place.path(workload)), "--", *pipelines],
-            env=place.environment(environment),
+            [*host.command(zipapp), "run", *options, "--workload", str(host.path(workload)), "--", *pipelines],
+            env=host.environment(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -66,11 +66,11 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Its process number."""
+        """Return its process number."""
         return self._process.pid
 
     def events(self) -> Iterator[Event]:
-        """What it tells, until it ends (worker/events.py lists the kinds)."""
+        """Yield its events until it ends (worker/events.py lists the kinds)."""
         for line in self._process.stdout or ():
             yield json.loads(line)
 
@@ -85,19 +85,22 @@ class WorkerProcess:
                     self._process.stdin.close()
 
     def wait(self) -> int:
-        """Its exit code: 0 all succeeded, 1 a pipeline failed, 2 bad input, 128 + N stopped by signal N."""
+        """Wait for its end and return its exit code.
+
+        0: all succeeded, 1: a pipeline failed, 2: bad input, 128 + N: stopped by signal N.
+        """
         code = self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 stream.close()
         if self._asked or code < 0:
-            self._place.clear()
+            self._host.clear()
         if self._asked:
             return 128 + self._asked
         return code if code >= 0 else 128 - code
 
     def complaint(self) -> str:
-        """Once it has ended: nothing, or why it could not do its work."""
+        """Return, once it has ended, nothing or why it could not do its work."""
         with self._process.stderr or open(os.devnull, "rb") as stream:
             stderr = stream.read().decode("utf8", "replace").strip()
-        return self._place.complaint(self._process.wait(), stderr)
+        return self._host.complaint(self._process.wait(), stderr)

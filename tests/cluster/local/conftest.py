@@ -14,13 +14,13 @@ from tests.support.sessions import StartRun
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder; pods that a test leaves are ended."""
+    """The data folder; sessions that a test leaves are ended."""
     folder = tmp_path / "data"
     monkeypatch.setenv("DPPCTL_DATA_DIR", str(folder))
     yield folder
-    for pod in record.all_pods():
-        processes.end(pod.keeper)
-        pod.remove()
+    for session in record.all_sessions():
+        processes.end(session.supervisor)
+        session.remove()
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_a_private_server_refuses_another_password(start_run: StartRun, tmp_path
 
 def test_postgres_without_its_binaries_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(postgres, "_PLACES", ())
+    monkeypatch.setattr(postgres, "_FOLDERS", ())
     with pytest.raises(ClusterError, match=r"no PostgreSQL server is installed here \(initdb\): install it, or use"):
         database.parse_database("postgres")
 
@@ -147,5 +147,5 @@ def test_the_newest_of_several_servers_is_taken(tmp_path: Path, monkeypatch: pyt
         (tmp_path / version / "bin" / "initdb").touch()
     (tmp_path / "16" / "bin" / "initdb").unlink()
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(postgres, "_PLACES", (f"{tmp_path}/*/bin",))
+    monkeypatch.setattr(postgres, "_FOLDERS", (f"{tmp_path}/*/bin",))
     assert postgres.binaries() == tmp_path / "15" / "bin"

@@ -36,7 +36,7 @@ def test_a_new_pod_has_a_name_like_in_the_examples_and_is_assigned() -> None:
     pod = record.create("worker", pipeline="./dump-to-db")
     assert re.fullmatch(r"dppctl-worker-[a-z0-9]{12}", pod.name)
     assert pod.status == "assigned"
-    assert [(known.name, known.pipeline) for known in record.all_pods()] == [(pod.name, "./dump-to-db")]
+    assert [(known.name, known.pipeline) for known in record.all_sessions()] == [(pod.name, "./dump-to-db")]
 
 
 def test_only_its_user_can_read_a_record() -> None:
@@ -53,10 +53,10 @@ def test_the_pod_of_a_dead_command_goes_away_with_what_it_left(tmp_path: Path) -
         pod = record.create("db")
         identities = [processes.identity(process.pid) for process in (owner, child)]
         pod.update(owners=identities[:1], children=identities[1:], scratch=str(scratch))
-        assert record.all_pods()
+        assert record.all_sessions()
         owner.kill()
         owner.wait()
-        assert record.all_pods() == []
+        assert record.all_sessions() == []
         assert child.wait(60) == -signal.SIGINT
     assert not scratch.exists()
     assert not pod.folder.exists()
@@ -107,10 +107,10 @@ def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypat
 def test_a_folder_without_a_record_is_left_for_a_minute_and_then_removed(data: Path) -> None:
     folder = data / "pods" / "dppctl-worker-halfmade"
     folder.mkdir(parents=True)
-    assert record.all_pods() == []
+    assert record.all_sessions() == []
     assert folder.exists()
     os.utime(folder, (1, 1))
-    assert record.all_pods() == []
+    assert record.all_sessions() == []
     assert not folder.exists()
 
 
@@ -118,4 +118,4 @@ def test_a_record_of_another_version_can_be_read() -> None:
     pod = record.create("worker")
     file = pod.folder / "pod.json"
     file.write_text(file.read_text().replace("{", '{"of_tomorrow": 1,', 1))
-    assert [known.name for known in record.all_pods()] == [pod.name]
+    assert [known.name for known in record.all_sessions()] == [pod.name]

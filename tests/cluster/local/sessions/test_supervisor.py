@@ -41,7 +41,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def names() -> list[str]:
-    return [pod.name for pod in record.all_pods()]
+    return [pod.name for pod in record.all_sessions()]
 
 
 def kept_pod(pod: Session) -> Session:
@@ -63,7 +63,7 @@ def test_datasette_shows_what_a_run_wrote(start_run: StartRun) -> None:
     assert "zones" in get(kept.database.web_ui)[1]
 
 
-def test_a_keeper_imports_nothing_that_takes_time() -> None:
+def test_a_supervisor_imports_nothing_that_takes_time() -> None:
     slow = ("click", "ctypes", "datasette", "http.server", "pydantic", "sqlalchemy", "sqlite3", "urllib.request")
     module = "cluster.local.sessions.supervisor_process"
     program = f"import sys, {module}; print([name for name in {slow} if name in sys.modules])"
@@ -73,9 +73,9 @@ def test_a_keeper_imports_nothing_that_takes_time() -> None:
 
 def test_pods_are_available_after_the_run_and_gone_after_the_keep_time(start_run: StartRun) -> None:
     worker, db, kept = start_run(keep=1)
-    assert [pod.status for pod in record.all_pods()] == ["assigned", "assigned"]
+    assert [pod.status for pod in record.all_sessions()] == ["assigned", "assigned"]
     kept.release()
-    assert [pod.status for pod in record.all_pods()] == ["available", "available"]
+    assert [pod.status for pod in record.all_sessions()] == ["available", "available"]
     eventually(lambda: not worker.folder.exists() and not db.folder.exists(), "the pods are gone")
     assert names() == []
     assert kept.database.file
@@ -106,16 +106,16 @@ def test_the_pods_of_a_killed_command_are_kept_and_then_go_away(data: Path) -> N
         mine = json.loads(command.stdout.readline())
         assert set(names()) == set(mine)
         command.kill()
-    eventually(lambda: all(pod.status == "available" for pod in record.all_pods()), "the keeper takes over")
+    eventually(lambda: all(pod.status == "available" for pod in record.all_sessions()), "the supervisor takes over")
     eventually(lambda: not names(), "the pods are gone")
 
 
 @pytest.mark.needs("PostgreSQL")
-def test_the_keeper_ends_on_a_signal_with_all_it_started(start_run: StartRun) -> None:
+def test_the_supervisor_ends_on_a_signal_with_all_it_started(start_run: StartRun) -> None:
     _, db, _ = start_run("postgres")
     began = time.monotonic()
-    processes.send(db.keeper, signal.SIGTERM)
-    assert processes.ended(db.keeper, 2 * BUSY)
+    processes.send(db.supervisor, signal.SIGTERM)
+    assert processes.ended(db.supervisor, 2 * BUSY)
     assert time.monotonic() - began < 2 * BUSY
     assert not any(processes.alive(child) for child in db.children)
     assert not Path(db.scratch).exists()
@@ -124,13 +124,13 @@ def test_the_keeper_ends_on_a_signal_with_all_it_started(start_run: StartRun) ->
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a child learns of its parent's death on Linux only")
 @pytest.mark.needs("PostgreSQL")
-def test_a_keeper_that_is_killed_leaves_no_server_and_no_data_behind(start_run: StartRun) -> None:
+def test_a_supervisor_that_is_killed_leaves_no_server_and_no_data_behind(start_run: StartRun) -> None:
     _, db, kept = start_run("postgres")
     kept.release()
     assert db.children
-    processes.send(db.keeper, signal.SIGKILL)
+    processes.send(db.supervisor, signal.SIGKILL)
     for child in db.children:
-        assert processes.ended(child, 5)
+        assert processes.ended(child, 5 * BUSY)
     assert names() == []
     assert not Path(db.scratch).exists()
 
@@ -144,7 +144,7 @@ def test_stopping_the_worker_leaves_the_database(start_run: StartRun) -> None:
     assert get(kept.database.web_ui)[0] == 200
     record.stop(kept_pod(db))
     assert names() == []
-    assert processes.ended(db.keeper, 2 * BUSY)
+    assert processes.ended(db.supervisor, 2 * BUSY)
 
 
 def test_stopping_a_running_pod_stops_its_pipelines(start_run: StartRun) -> None:
@@ -156,14 +156,14 @@ def test_stopping_a_running_pod_stops_its_pipelines(start_run: StartRun) -> None
     assert worker.name not in names()
 
 
-def test_stopping_works_when_the_keeper_does_not_answer(start_run: StartRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_works_when_the_supervisor_hangs(start_run: StartRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "SESSION_END_SECONDS", 0.3)
     worker, db, kept = start_run()
     kept.release()
-    processes.send(db.keeper, signal.SIGSTOP)
+    processes.send(db.supervisor, signal.SIGSTOP)
     record.stop(kept_pod(db))
     assert db.name not in names()
-    assert not processes.alive(db.keeper)
+    assert not processes.alive(db.supervisor)
     assert worker.name not in names()
 
 
@@ -226,7 +226,7 @@ def test_a_pod_whose_server_dies_goes_away(start_run: StartRun) -> None:
     worker, db, kept = start_run("postgres")
     kept.release()
     processes.send(db.children[0], signal.SIGQUIT)
-    eventually(lambda: names() == [worker.name], "the keeper sees that the server has ended")
+    eventually(lambda: names() == [worker.name], "the supervisor sees that the server has ended")
 
 
 def test_a_database_that_cannot_be_made_leaves_no_pod(data: Path) -> None:

@@ -160,7 +160,7 @@ Ask = Callable[..., tuple[int, Mapping[str, str], str]]
 
 @pytest.fixture
 def ask(start_run: StartRun, workload: Path, tmp_path: Path) -> Iterator[Ask]:
-    """Asks the keeper of a run for a path below the worker's folder, exactly as it is written."""
+    """Asks the supervisor of a run for a path below the worker's folder, exactly as it is written."""
     worker, _, kept = start_run()
     write_files(workload, {**PACKAGE, "data/index.html": "<h1>שלום</h1>", "data/404.html": "<h1>Not here</h1>"})
     publish(workload, [workload], time.time() - 10, storage_folder(worker.name))
