@@ -44,6 +44,16 @@ class Images:
         self.made.append(name)
         return f"{name}@{self.digest(name)}"
 
+    def move(self, image: str, host: str) -> str:
+        """Push an image to a registry and remove it here; HOST/NAME@DIGEST, which whoever wants it has to pull."""
+        name = f"{host}/{image.partition('/')[2].partition('@')[0]}"
+        digest = self.folder / "digest"
+        options = ["--quiet", "--tls-verify=false", "--disable-compression", "--digestfile", str(digest)]
+        self.run("buildah", "push", *options, image.partition("@")[0], name)
+        self.run("podman", "rmi", "--force", image.partition("@")[0])
+        self.made.append(f"{name}@{digest.read_text()}")
+        return self.made[-1]
+
     def digest(self, name: str) -> str:
         """Of an image that is in the storage."""
         return self.run("podman", "image", "inspect", "--format", "{{.Digest}}", name)

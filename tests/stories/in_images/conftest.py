@@ -9,9 +9,9 @@ import pytest
 
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.command import Dppctl
-from tests.support.image_registry import Registry
 from tests.support.images import Images, ensure_images
 from tests.support.needs import needs
+from tests.support.registry import LocalRegistry, running_registry
 from tests.support.stories.machine import Machine
 
 
@@ -33,10 +33,9 @@ def images(made_images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 @needs("docker-registry")
-def registry(images: Images, tmp_path: Path) -> Iterator[Registry]:
-    registry = Registry(tmp_path, images)
-    yield registry
-    registry.close()
+def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
+    with running_registry(tmp_path / "registry") as registry:
+        yield registry
 
 
 @pytest.fixture

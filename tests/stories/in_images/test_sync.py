@@ -8,8 +8,8 @@ from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
 from tests.support.forge import APP
-from tests.support.image_registry import Registry
 from tests.support.images import WORKDIR, Images
+from tests.support.registry import LocalRegistry
 from tests.support.stories.machine import APPENDING, FAILING, Machine, waiting_for
 from tests.support.waiting import eventually
 
@@ -38,11 +38,13 @@ def app(images: Images, tmp_path: Path) -> str:
 
 
 def test_an_image_runs_as_its_user_and_leaves_rows_a_site_and_its_name(
-    machine: Machine, images: Images, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, images: Images, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_SECRET_OF_THE_SERVER", "hush")
     entrypoint = 'ENTRYPOINT ["/bin/false"]\nVOLUME /pipelines/data\nCOPY only-here /only-here'
-    image = registry.push(images.app(machine.folder / "app", {**APPENDING, **IN_THE_IMAGE}, extra=entrypoint))
+    image = images.move(
+        images.app(machine.folder / "app", {**APPENDING, **IN_THE_IMAGE}, extra=entrypoint), registry.host
+    )
     machine.say(NOT_IN_THE_IMAGE, Pipeline(id="./one", schedule="0 * * * *"), image=image)
     machine.sync.sync()
     assert machine.phases() == ["started", "succeeded"], machine.events[-1].message
@@ -56,7 +58,7 @@ def test_an_image_runs_as_its_user_and_leaves_rows_a_site_and_its_name(
     assert current
     assert (current.storage / "index.html").read_text() == "the site"
     assert "the site" in (current.source / "rows.py").read_text()
-    registry.close()  # it was pulled once
+    registry.stop()  # it was pulled once
     machine.now += timedelta(hours=1)
     machine.sync.sync()
     assert machine.phases() == ["started", "succeeded", "scheduled"]
@@ -152,14 +154,14 @@ def test_an_image_that_is_named_by_a_tag_is_not_run(machine: Machine) -> None:
 
 
 def test_a_registry_that_is_away_fails_nothing_and_one_that_has_no_such_image_does(
-    machine: Machine, registry: Registry, warned: list[EventDict]
+    machine: Machine, registry: LocalRegistry, warned: list[EventDict]
 ) -> None:
     machine.start(retry_seconds=0.1)
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'a' * 64}")
     machine.sync.sync()
     assert machine.phases() == ["started", "failed"]
     assert "cannot be pulled" in machine.events[-1].message
-    registry.close()
+    registry.stop()
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'b' * 64}")
     machine.sync.sync()
     assert machine.phases() == ["started", "failed"]
