@@ -12,9 +12,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from bot.errors import DppctlError
-from bot.store.database import REVISION
+from bot.store.database import REVISION, upsert
 from bot.store.store import Store
-from bot.store.tables import Base
+from bot.store.tables import Base, Total
 from tests.support.environment import REPOSITORY
 from tests.support.reports import event
 
@@ -86,3 +86,13 @@ def test_a_database_of_commit_a304d9f_keeps_its_rows(tmp_path: Path) -> None:
     store.deployments.append_log(building.id, "more\n")
     assert store.totals.change_number() == change + 1
     store.close()
+
+
+def test_an_upsert_inserts_changes_or_leaves_a_row(store: Store) -> None:
+    keys = {"name": "calls"}
+    with store.database.write() as session:
+        assert upsert(session, Total, keys, {"value": 1.0})
+        assert upsert(session, Total, keys, {"value": 2.0})
+        assert not upsert(session, Total, keys, {"value": 3.0}, update={})
+        assert upsert(session, Total, keys, {"value": 4.0}, update={"value": Total.value + 5})
+    assert store.totals.read() == {"calls": 7.0}
