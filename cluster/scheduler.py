@@ -147,7 +147,7 @@ class Scheduler(Generic[TargetT, JobT]):
         except BaseException as raised:
             error = raised
             if not isinstance(raised, (DppctlError, OSError)):  # a mistake of ours
-                _log.exception("job broke", target=target)
+                _log.exception("job broke", target=str(target))
             if not isinstance(raised, Exception):
                 raise
         finally:

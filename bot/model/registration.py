@@ -27,6 +27,10 @@ class Target:
     ops: RepoPath
     environment: str
 
+    def __str__(self) -> str:
+        """Return `OWNER/REPO/PATH in ENVIRONMENT`, as logs and threads name it."""
+        return f"{self.app} in {self.environment}"
+
     @property
     def values_file(self) -> str:
         """Return the path, within the ops repo, of the file that the bot owns for this environment."""

@@ -231,7 +231,7 @@ class DeploymentRun:
 
     @property
     def _since(self) -> datetime | None:
-        """Return when an older Job ran for an earlier deployment; None: that is not known any more."""
+        """Return the time before which a Job was made for an earlier deployment; None: not known any more."""
         return None if self.decision.action is Action.FOLLOW else self._journal.began
 
 

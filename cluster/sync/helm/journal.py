@@ -14,7 +14,7 @@ from bot.logs import get_logger
 from bot.model.reports import Phase, Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
-from cluster.limits import LOG_PLACE_SECONDS
+from cluster.limits import LOG_POSITION_SECONDS
 from cluster.sync.helm import records
 from cluster.sync.helm.context import SyncContext, read_values_files
 from cluster.sync.helm.desired import Desired, ReleaseTarget
@@ -42,7 +42,7 @@ class Journal:
         self._location = location
         self._values: Values | None = None
         self._ops_commit = ""
-        self._log_place_written = time.monotonic()
+        self._position_written = time.monotonic()
 
     def read(self, desired: Desired) -> Mapping[str, bytes]:
         """Return the values files of what is to be deployed, by path; what is reported from here on is about that.
@@ -82,11 +82,11 @@ class Journal:
 
     def write_reported_log(self, reported_log: str, *, now: bool = False) -> None:
         """Write, now and then, up to where the Job's log was reported: after a restart sync goes on from there."""
-        is_due = now or time.monotonic() - self._log_place_written >= LOG_PLACE_SECONDS
+        is_due = now or time.monotonic() - self._position_written >= LOG_POSITION_SECONDS
         if reported_log != self.record.reported_log and is_due:
             with suppress(ApiAwayError):  # then lines may be reported twice
                 self.write(self.record.with_("running", reported_log=reported_log))
-            self._log_place_written = time.monotonic()
+            self._position_written = time.monotonic()
 
     def write_end(self, phase: ReleasePhase, end: End, message: str, receipt: Receipt | None) -> Outcome:
         """Write and return how it ended, with the phase that comes next."""

@@ -116,7 +116,7 @@ class Cluster:
         charts = self.folder / "charts" / secrets.token_hex(4)
         charts.mkdir(parents=True)
         mirror = Mirror(self.world.git, self.world.settings.github.repository_url("ann/ops"), self.folder / "mirror")
-        means = SyncContext(
+        self.context = SyncContext(
             api=self.api,
             helm=self.helm,
             charts=Charts(charts),
@@ -126,10 +126,9 @@ class Cluster:
             limits=limits,
             repair=repair,
         )
-        self.means = means
         given = Rules(**{"helm_seconds": 20, "drift_seconds": None, **rules})
         targets = frozenset({STAGING, PRODUCTION})
-        self.sync = HelmSync(means, targets, self.namespaces, given, threading.Event())
+        self.sync = HelmSync(self.context, targets, self.namespaces, given, threading.Event())
         return self.sync
 
     def close(self) -> None:

@@ -59,11 +59,11 @@ def test_somebody_elses_helm_that_was_quicker_is_left_to_end(cluster: Cluster) -
     cluster.people_say({"text": "new"})
     sync = cluster.start()
     for _ in range(2):
-        cluster.means.slots.acquire()
+        cluster.context.slots.acquire()
     sync.look()  # it decides to deploy, and waits
     set_status(cluster, "pending-upgrade")
     for _ in range(2):
-        cluster.means.slots.release()
+        cluster.context.slots.release()
     assert not sync.sync()
     for again in (cluster.sync, cluster.start()):  # also after a restart it is no killed one of sync's
         again.sync()

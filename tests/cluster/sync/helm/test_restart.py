@@ -70,7 +70,7 @@ def test_how_much_of_the_log_was_told_is_written_down_for_a_kill(
 ) -> None:
     log = Log()
     monkeypatch.setattr(cluster.api, "lines", log.lines)
-    monkeypatch.setattr("cluster.sync.helm.journal.LOG_PLACE_SECONDS", 0.0)
+    monkeypatch.setattr("cluster.sync.helm.journal.LOG_POSITION_SECONDS", 0.0)
     cluster.say("one")
     with cluster.running():
         cluster.until("running")
