@@ -1,4 +1,4 @@
-"""`--config`: the folder of dppctl's servers."""
+"""The option `--config`: the folder of dppctl's servers."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from bot.model.registration import REGISTRATION_FILE
 
 
 def home_folder() -> Path:
-    """Where `dppctl init` makes it: https://click.palletsprojects.com/en/stable/api/#click.get_app_dir"""
+    """Return where `dppctl init` makes it (https://click.palletsprojects.com/en/stable/api/#click.get_app_dir)."""
     return Path(click.get_app_dir("dppctl"))
 
 
 def servers_folder() -> Path:
-    """This folder, if it is one; else the one that `dppctl init` made; else this folder."""
+    """Return the current folder if it has apps.yaml, else the one that `dppctl init` made, else the current one."""
     here, made = Path(), home_folder()
     return made if not (here / REGISTRATION_FILE).exists() and (made / REGISTRATION_FILE).exists() else here
 

@@ -7,26 +7,26 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Knows of each command where it is and what the group's help says of it; imports it on use."""
+    """Knows of each command its module and what the group's help says of it; imports it on use."""
 
-    def __init__(self, *arguments: Any, places: dict[str, tuple[str, str]], **options: Any) -> None:
-        """places: by name, `module:attribute` and the help text, in the order to list them."""
+    def __init__(self, *arguments: Any, commands_by_name: dict[str, tuple[str, str]], **options: Any) -> None:
+        """Take `module:attribute` and the help text of each command by its name, in the order to list them."""
         super().__init__(*arguments, **options)
-        self._places = places
+        self._commands = commands_by_name
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Their names."""
-        return list(self._places)
+        """Return their names."""
+        return list(self._commands)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        """The command of this name, imported now."""
-        if name not in self._places:
+        """Return the command of this name, imported now; None: there is none."""
+        if name not in self._commands:
             return None
-        module, _, attribute = self._places[name][0].partition(":")
+        module, _, attribute = self._commands[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Their names and texts, with nothing imported."""
+        """Write their names and texts, with nothing imported."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self._places.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self._commands.items()])

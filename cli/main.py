@@ -8,7 +8,7 @@ import click
 from bot.errors import DppctlError
 from cli.lazy import LazyGroup
 
-# name: (where it is, what `dppctl --help` says of it)
+# name: (its module and attribute, what `dppctl --help` says of it)
 COMMANDS = {
     "run": ("cli.commands.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "init": ("cli.init.command:init", "Set up continuous deployment of an app, from GitHub to a cluster."),
@@ -26,7 +26,7 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands_by_name=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dppctl")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context

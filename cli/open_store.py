@@ -17,7 +17,7 @@ POLL_SECONDS = 0.25
 
 @contextmanager
 def open_store(config: Path) -> Iterator[Store]:
-    """Raises DppctlError or InputError when there is none."""
+    """Open the store of the servers that use this folder. Raises DppctlError or InputError when there is none."""
     settings = load_settings(config)
     if not settings.given_database_url.get_secret_value() and not settings.state_dir.is_dir():
         raise InputError(f"{settings.state_dir}: not there; has `dppctl up` run with this --config?")
@@ -32,7 +32,7 @@ def open_store(config: Path) -> Iterator[Store]:
 
 
 def find(store: Store, identity: int) -> Deployment:
-    """Raises InputError when there is no such deployment."""
+    """Return the deployment of this id. Raises InputError when there is no such deployment."""
     found = store.deployments.get(identity)
     if found is None:
         raise InputError(f"there is no deployment {identity}; `dppctl list deployments` lists them")
@@ -40,7 +40,7 @@ def find(store: Store, identity: int) -> Deployment:
 
 
 def watch(store: Store, identity: int) -> Iterator[Deployment]:
-    """The deployment whenever something about it may have changed, the last time when it has ended."""
+    """Yield the deployment whenever something about it may have changed, the last time when it has ended."""
     seen = -1
     while True:
         now = store.totals.change_number()
@@ -54,7 +54,7 @@ def watch(store: Store, identity: int) -> Iterator[Deployment]:
 
 
 def unseen(seen: str, now: str) -> str:
-    """What a log says beyond what was seen of it. Its oldest part may be gone meanwhile."""
+    """Return what a log says beyond what was seen of it. Its oldest part may be gone meanwhile."""
     if now.startswith(seen):
         return now[len(seen) :]
     tail = seen[-1000:]

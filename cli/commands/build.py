@@ -50,25 +50,25 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) 
     from cli.commands.head_commit import HeadCommit
 
     settings = load_settings(config, receives=False)
-    committed = HeadCommit(Git(settings), folder)
-    text = committed.read(CONFIG_FILE)
+    head = HeadCommit(Git(settings), folder)
+    text = head.read(CONFIG_FILE)
     app_config = parse_app_config(text, str(folder / CONFIG_FILE)) if text is not None else AppConfig()
     app = _app(name, app_config)
-    shop = make_image_service(settings)
+    images = make_image_service(settings)
     dockerfile = (app_config.build or Build()).dockerfile
-    kind = shop.policy.kind(app, app_config, committed.read(dockerfile) is not None)
+    kind = images.policy.kind(app, app_config, head.read(dockerfile) is not None)
     if kind is None:
         from cli.errors import InputError
 
-        raise InputError(f"{app} runs without an image: {shop.policy.why_not}")
-    if committed.is_dirty():
+        raise InputError(f"{app} runs without an image: {images.policy.why_not}")
+    if head.is_dirty():
         click.echo(f"dppctl: what is not committed below {folder} is left out", err=True)
     if isinstance(kind, Ready):
-        return shop.ready(kind.reference)
-    if image := shop.tagged(app, committed.tree):
+        return images.ready(kind.reference)
+    if image := images.tagged(app, head.tree):
         return image
-    source = Source(repository=app.repository, path=app.path, ref=committed.ref, commit=committed.commit)
-    work = shop.work(app, committed.tree, source, kind, committed.export)
+    source = Source(repository=app.repository, path=app.path, ref=head.ref, commit=head.commit)
+    work = images.work(app, head.tree, source, kind, head.export)
     return work(lambda line: click.echo(line, err=True), stop)
 
 
@@ -78,7 +78,7 @@ def _app(name: str | None, config: "AppConfig") -> "RepoPath":
 
     if name is not None:
         return RepoPath.parse(name)
-    named = sorted({one.app_repo_path for one in config.continuous_deployment})
+    named = sorted({entry.app_repo_path for entry in config.continuous_deployment})
     if len(named) != 1:
         known = f".dppctl.yaml names {', '.join(named)}" if named else "no .dppctl.yaml names one"
         raise InputError(f"which app is it? {known}; say --app OWNER/REPO/PATH")

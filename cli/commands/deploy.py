@@ -36,14 +36,14 @@ def deploy(app: str, environment: str, ref: str | None, config: Path) -> None:
         if request.deployment_id is None:
             click.echo(f"dppctl: not deployed: {request.message}", err=True)
             raise SystemExit(1)
-        told = 0
+        shown = 0
         for deployment in watch(store, request.deployment_id):
-            if not told:
+            if not shown:
                 what = f"{deployment.app} {short(deployment.ref)} {deployment.commit[:10]}"
                 click.echo(f"Deployment {deployment.id}: {what} to {deployment.environment}")
-            for event in deployment.events[told:]:
+            for event in deployment.events[shown:]:
                 click.echo(f"{event.phase}: {event.message}" if event.message else event.phase)
-            told = len(deployment.events)
+            shown = len(deployment.events)
     if deployment.state != "succeeded":
         click.echo(f"{deployment.state}; `dppctl logs {deployment.id}` shows the log", err=True)
         raise SystemExit(1)

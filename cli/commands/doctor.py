@@ -49,7 +49,7 @@ def doctor(output: str) -> None:
 
 
 def examine() -> Iterator[Part]:
-    """Every part, the required ones first."""
+    """Yield every part, the required ones first."""
     yield Part("Python", True, f"{sys.version.split()[0]}, {sys.executable}", "", "", required=True)
     yield _command("git", ["--version"], "no deployments, no ops repo", "install git", required=True)
     yield _uv()
@@ -65,8 +65,10 @@ def examine() -> Iterator[Part]:
 
 
 def _command(name: str, ask: list[str], without: str, get: str, *, required: bool = False) -> Part:
-    place = shutil.which(name)
-    return Part(name, bool(place), f"{_version([place, *ask])}, {place}" if place else "", without, get, required)
+    program = shutil.which(name)
+    return Part(
+        name, bool(program), f"{_version([program, *ask])}, {program}" if program else "", without, get, required
+    )
 
 
 def _uv() -> Part:
@@ -74,10 +76,10 @@ def _uv() -> Part:
     try:
         import uv
 
-        place = uv.find_uv_bin()
+        program = uv.find_uv_bin()
     except (ImportError, FileNotFoundError):
         return Part("uv", False, "", without, get, required=True)
-    return Part("uv", True, f"{_version([place, '--version'])}, {place}", without, get, required=True)
+    return Part("uv", True, f"{_version([program, '--version'])}, {program}", without, get, required=True)
 
 
 def _runtime() -> Part:
@@ -135,7 +137,7 @@ def _datasette() -> Part:
 
 
 def _builders() -> Iterator[Part]:
-    """Each is tried, in a folder that is gone afterwards."""
+    """Try each builder, in a folder that is gone afterwards."""
     from bot.images.builders.choose import Options, probe
 
     without = "no images with it; apps with a Dockerfile need one of the builders"
@@ -152,8 +154,8 @@ def _disks() -> Iterator[Part]:
         ("cache", cache_dir(), "DPPCTL_CACHE_DIR"),
         ("data", data_dir(), "DPPCTL_DATA_DIR"),
     ):
-        there = next(above for above in (folder, *folder.parents) if above.is_dir())
-        free = shutil.disk_usage(there).free
+        existing = next(above for above in (folder, *folder.parents) if above.is_dir())
+        free = shutil.disk_usage(existing).free
         yield Part(
             f"free disk for {name}",
             free > _LOW_DISK,

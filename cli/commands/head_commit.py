@@ -1,4 +1,4 @@
-"""A folder of somebody's clone, as it is committed: what a push of it would bring."""
+"""A folder of a clone, as it is committed at HEAD: what a push of it would bring."""
 
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ class HeadCommit:
     """The folder at HEAD."""
 
     def __init__(self, git: Git, folder: Path) -> None:
-        """Raises DppctlError when it is in no clone, or nothing is committed there."""
+        """Read the commit. Raises DppctlError when the folder is in no clone, or nothing of it is committed."""
         self._git = git
         self._folder = folder
         try:
@@ -23,21 +23,21 @@ class HeadCommit:
 
     @cached_property
     def ref(self) -> str:
-        """The branch, or the commit when there is none."""
+        """Return the branch, or the commit when none is checked out."""
         try:
             return self._ask("symbolic-ref", "--quiet", "HEAD")
         except GitError:
             return self.commit
 
     def read(self, name: str) -> str | None:
-        """A file below the folder; None without one."""
+        """Return the text of a file below the folder; None: it is not committed."""
         try:
             return self._git(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
         except GitError:
             return None
 
     def is_dirty(self) -> bool:
-        """Is something below the folder not committed?"""
+        """Return whether something below the folder is not committed."""
         return bool(self._ask("status", "--porcelain", "--", "."))
 
     def export(self, target: Path) -> None:

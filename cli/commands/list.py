@@ -10,6 +10,6 @@ KINDS = {
 }
 
 
-@click.group("list", cls=LazyGroup, places=KINDS)
+@click.group("list", cls=LazyGroup, commands_by_name=KINDS)
 def list_() -> None:
     """List what there is."""

@@ -63,7 +63,7 @@ def ssh(name: str) -> None:
 
 
 def _worker_shell(session: "Session") -> tuple[list[str], dict[str, str]]:
-    """The user's shell, and the environment that makes it the worker's."""
+    """Return the user's shell, and the environment that makes it the worker's."""
     if not Path(session.workload).is_dir():
         raise InputError(f"the folder that {session.name} worked in is gone: {session.workload}")
     path = os.pathsep.join([*filter(None, [session.path]), os.environ.get("PATH", os.defpath)])

@@ -33,7 +33,7 @@ IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 def unpack(archive: Path, folder: Path, limits: Limits) -> int:
-    """Unpacks into `folder`, which is empty, and gives the number of files.
+    """Unpack into `folder`, which is empty, and return the number of files.
 
     Raises InputError with what is wrong with the archive; the folder is half full then, the caller's to remove.
     """
@@ -116,7 +116,7 @@ class _Unpacking:
                 file.write(chunk)
 
     def _link_to_file(self, entry: Entry, path: Path) -> None:
-        """A hard link names an earlier file of the archive; its bytes are there once."""
+        """Make a hard link, which names an earlier file of the archive, whose bytes are stored once."""
         target = self.folder.joinpath(*_parts(entry.link))
         if target not in self.files:
             raise InputError(f"{_shown(entry.name)} links to {_shown(entry.link)}, no earlier file of the archive")
@@ -124,7 +124,7 @@ class _Unpacking:
         self.files.add(path)
 
     def make_links(self) -> None:
-        """Makes all symbolic links, then looks where each one leads: they can lead through each other."""
+        """Make all symbolic links, then look where each leads: they can lead through each other."""
         for name, path, link in self.links:
             try:
                 path.symlink_to(link)
@@ -137,8 +137,10 @@ class _Unpacking:
 
 
 def _parts(name: str) -> list[str]:
-    """The parts of an entry's name; [] is the folder itself. What only Windows takes for a path is refused
-    everywhere, so that an archive means the same on every machine."""
+    """Return the parts of an entry's name; [] is the folder itself.
+
+    What only Windows takes for a path is refused everywhere, so that an archive means the same on every machine.
+    """
     if "\0" in name or "\\" in name or name.startswith("/") or re.match("[A-Za-z]:", name):
         raise InputError(f"{_shown(name)} is no relative path of plain names")
     parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -148,5 +150,5 @@ def _parts(name: str) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    """Quoted, without control characters, and short: the name was chosen by somebody else."""
+    """Quote a name, without control characters, and short: it was chosen by somebody else."""
     return ascii(name if len(name) <= 100 else name[:97] + "...")

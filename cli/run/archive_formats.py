@@ -29,7 +29,7 @@ class Entry:
 
 
 def read_entries(archive: IO[bytes], most_bytes: int) -> Iterator[Entry]:
-    """The entries in the archive's order; open each one before asking for the next.
+    """Yield the entries in the archive's order; open each before asking for the next.
 
     `most_bytes`: how much of a tar is decompressed at most. Raises InputError when it is no archive, is encrypted,
     truncated or larger; and what the standard library raises for damaged ones (`DAMAGED` in archive.py).
@@ -62,7 +62,7 @@ def _zip_entries(archive: IO[bytes]) -> Iterator[Entry]:
 
 
 def _kind_of_mode(mode: int) -> str:
-    """The upper half of a zip's external attributes is the Unix mode, 0 when made elsewhere."""
+    """Return the kind by the Unix mode, the upper half of a zip's external attributes; 0 when made elsewhere."""
     return {0: "file", stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "symlink"}.get(
         stat.S_IFMT(mode), "device or pipe"
     )

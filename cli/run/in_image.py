@@ -6,6 +6,7 @@ of what the image has in its WORKDIR.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import ClusterError
@@ -13,31 +14,38 @@ from cluster.local.databases.database import Database
 from cluster.local.sessions.record import Session
 from cluster.local.workers.container import Container
 from cluster.local.workers.podman import is_rootless
-from cluster.local.workers.podman_images import ensure_image
+from cluster.local.workers.podman_images import Image, ensure_image
 
 _SQLITE_FILE = re.compile(r"sqlite(\+\w+)?:///(?P<file>/[^?]+)")  # with four slashes: the path is absolute
 
 
-def in_image(
-    reference: str, worker: Session, workload: Path, say: Callable[[str], None]
-) -> Callable[[Database], Container]:
-    """Have the image here; what gives the place to run in, once the database is there.
+@dataclass(frozen=True)
+class ImageHost:
+    """The worker runs in a container of an image, with the workload in the place of its WORKDIR."""
 
-    worker: its pod. Raises ClusterError when the image cannot be run on this machine.
+    image: Image
+    folder: Path  # the session's, for files about the container
+    workload: Path
+
+    def host(self, database: Database) -> Container:
+        """Return the container to run in; it sees the folder of a SQLite database."""
+        folders = {self.workload: self.image.workdir}
+        file = _SQLITE_FILE.match(database.engine)
+        if file and not Path(file["file"]).is_relative_to(self.image.workdir):
+            # The folder, because SQLite writes beside the file too; its path inside is what the URL names.
+            parent = Path(file["file"]).parent
+            folders[parent] = str(parent)
+        return Container(self.image, str(self.folder), folders, as_its_user=False)
+
+
+def prepare_image(reference: str, worker: Session, workload: Path, say: Callable[[str], None]) -> ImageHost:
+    """Pull the image, if need be, and return where to run in it.
+
+    `worker`: the run's session; `say` gets a line for what takes long. Raises ClusterError when the image cannot be
+    run on this machine.
     """
     try:
         is_rootless()
     except ClusterError as error:
         raise ClusterError(f"--image {reference}: {error}") from error
-    image = ensure_image(reference, say=say)
-
-    def place(database: Database) -> Container:
-        folders = {workload: image.workdir}
-        file = _SQLITE_FILE.match(database.engine)
-        if file and not Path(file["file"]).is_relative_to(image.workdir):
-            # The folder, because SQLite writes beside the file too; its path inside is the one that the URL names.
-            folder = Path(file["file"]).parent
-            folders[folder] = str(folder)
-        return Container(image, str(worker.folder), folders, as_its_user=False)
-
-    return place
+    return ImageHost(ensure_image(reference, say=say), worker.folder, workload)

@@ -17,7 +17,7 @@ class Limits:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Raises InputError for a setting that is no such number."""
+        """Read the settings. Raises InputError for a setting that is no such number."""
         return cls(**{limit.name: _whole_number(limit.name, getattr(cls, limit.name)) for limit in fields(cls)})
 
 

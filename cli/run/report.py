@@ -1,6 +1,6 @@
-"""What `dppctl run` tells while it runs: plain lines in the words of dpp, or JSON lines for programs.
+"""The output of `dppctl run`: plain lines in the words of dpp, or JSON lines for programs.
 
-cli/run/terminal_report.py has what it shows on a terminal.
+What it shows on a terminal is in cli/run/terminal_report.py.
 """
 
 import json
@@ -35,11 +35,11 @@ class Report:
         return None
 
     def note(self, line: str) -> None:
-        """Something that takes time; it goes to stderr."""
+        """Print a line about what takes time, to stderr."""
         click.echo(line, err=True)
 
     def assigned(self, worker: str, db: str | None, database: "Database") -> None:
-        """The pods of the run: the worker's name, the name of the database's (None: it is the user's own)."""
+        """Print the pods of the run: the worker's name, and the database's (None: it is the user's own)."""
         self.line("Using the local cluster")
         self.line(f"Assigned Worker Pod: {worker}")
         if db:
@@ -48,7 +48,7 @@ class Report:
             self.line(line)
 
     def event(self, event: Event) -> None:
-        """An event of the worker's (worker/events.py); `ended` is told by `ended`."""
+        """Print an event of the worker (worker/events.py), other than the last: that is for `ended`."""
         kind = event["event"]
         if kind == "started":
             self.started(event["pipeline"])
@@ -64,44 +64,44 @@ class Report:
             self.line(f"({event['lines']} lines of the log left out)")
 
     def invalid(self, errors: list[dict[str, str]]) -> None:
-        """Nothing ran, because of these."""
+        """Print why nothing ran."""
         for error in errors:
             click.echo(f"dppctl: {error['where']}: {error['message']}", err=True)
 
     def started(self, pipeline: str) -> None:
-        """A pipeline has started."""
+        """Print that a pipeline has started."""
         self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
         self.line(f"{pipeline}: WAITING FOR OUTPUT")
 
     def progress(self, pipeline: str, rows: int) -> None:
-        """So many rows went through a pipeline so far."""
+        """Print now and then how many rows went through a pipeline."""
         if rows and time.monotonic() >= self._next_line[pipeline]:
             self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
             self.line(f"{pipeline}: RUNNING, processed {rows} rows")
 
     def finished(self, result: dict[str, Any]) -> None:
-        """A pipeline has ended."""
+        """Print how a pipeline has ended."""
         self.line(outcome(result))
 
     def ended(self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None) -> None:
-        """All pipelines have ended; published: kind, path in the workload, URL; keep: how long the pods stay."""
+        """Print all results. `published`: kind, path in the workload, URL; `keep`: how long the pods stay."""
         self.line("INFO    :RESULTS:")
         for result in receipt["pipelines"]:
             self.line(f"INFO    :{WORDS[result['status']]}: {result['id']} {result['stats']!r}")
             if result["error"]:
                 self.line("\n| ".join(["+--------", *result["error"].splitlines()]) + "\n+--------")
         for kind, title in (("data package", "Data Packages"), ("site", "Static Website")):
-            places = [place for place in published if place[0] == kind]
-            if places:
+            urls = [(source, url) for published_kind, source, url in published if published_kind == kind]
+            if urls:
                 self.line(f"Syncing {title} to Local Storage")
-            for _, source, url in places:
+            for source, url in urls:
                 self.line(f"{source} > {url}")
         self.line("Unassigned Worker Pod")
         if keep:
             self.line(f"Keeping the DB and Web UI running for {keep}")
 
     def line(self, line: str) -> None:
-        """Print it."""
+        """Print a line of the results."""
         print(line, flush=True)  # a log may have a million lines: click.echo takes twice as long
 
 
@@ -124,5 +124,5 @@ class JsonReport(Report):
 
 
 def outcome(result: dict[str, Any]) -> str:
-    """`./dump-to-db: SUCCESS, processed 90088 rows`."""
+    """Return a line such as `./dump-to-db: SUCCESS, processed 90088 rows`."""
     return f"{result['id']}: {WORDS[result['status']]}, processed {result['rows']} rows"

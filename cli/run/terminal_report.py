@@ -1,4 +1,4 @@
-"""What `dppctl run` shows on a terminal: the plain lines, and below them what runs, with rows and their rate."""
+"""The output of `dppctl run` on a terminal: the plain lines, and below them what runs, with rows and their rate."""
 
 from types import TracebackType
 from typing import Any
@@ -39,7 +39,7 @@ class LiveReport(Report):
         if not rows:
             return
         task = self._tasks[pipeline]
-        speed = next(one.speed for one in self._display.tasks if one.id == task)
+        speed = next(shown.speed for shown in self._display.tasks if shown.id == task)
         state = f"RUNNING, processed {rows} rows"
         self._display.update(task, completed=rows, state=state, rate=f"{speed:,.0f} rows/s" if speed else "")
 

@@ -1,4 +1,4 @@
-"""Where the pipelines to run come from: a folder, used in place, or the URL of an archive."""
+"""The workload, with the pipelines to run: a folder, used in place, or the URL of an archive."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ CHUNK = 2**18  # bytes
 
 
 def open_workload(where: str, pod: Path, limits: Limits, say: Callable[[str], None]) -> Path:
-    """The folder with the specs.
+    """Return the folder with the specs.
 
     where: a folder, or the http(s) URL of a zip or tar archive, with `#path/inside` if the specs aren't at its top.
     When it holds one folder only, as GitHub's do, that folder is the top. An archive is unpacked in the folder
@@ -45,7 +45,7 @@ def _folder(where: str) -> Path:
 
 
 def _label(url: str) -> str:
-    """The URL without what may be secret in it: user, password and query."""
+    """Return the URL without what may be secret in it: user, password and query."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -60,7 +60,7 @@ def _label(url: str) -> str:
 
 
 def _fetch(url: str, folder: Path, limits: Limits, say: Callable[[str], None]) -> Path:
-    """Downloads and unpacks below `folder`; gives the archive's top."""
+    """Download and unpack below `folder`; return the archive's top."""
     from cli.run.archive import unpack
 
     archive, top = folder / "archive", folder / "workload"
@@ -77,7 +77,7 @@ def _fetch(url: str, folder: Path, limits: Limits, say: Callable[[str], None]) -
 
 
 def _download(url: str, file: BinaryIO, most_bytes: int, say: Callable[[str], None]) -> int:
-    """Gives the number of bytes. Redirects lead to http and https only: requests knows nothing else."""
+    """Return the number of bytes. Redirects lead to http and https only: requests knows nothing else."""
     import requests
 
     say(f"Downloading {_label(url)}")
@@ -102,7 +102,7 @@ def _download(url: str, file: BinaryIO, most_bytes: int, say: Callable[[str], No
 
 
 def _reason(error: "RequestException") -> str:
-    """Short, and without the URL, which may hold a secret: requests' own messages quote it."""
+    """Return a short reason, without the URL, which may hold a secret: requests' own messages quote it."""
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
@@ -123,8 +123,11 @@ def _reason(error: "RequestException") -> str:
 
 
 def _inside(top: Path, path: str) -> Path:
-    """The folder that `#path` means: from the archive's top, or from its only folder (GitHub's has one, named for
-    the commit). The archive's links all stay inside it (archive.py), so what `path` must not have is `..`."""
+    """Return the folder that `#path` means: from the archive's top, or from its only folder.
+
+    GitHub's archives have one, named for the commit. The archive's links all stay inside it (archive.py), so what
+    `path` must not have is `..`.
+    """
     entries = list(top.iterdir())
     only = entries[0] if len(entries) == 1 and entries[0].is_dir() else top
     if ".." in path.split("/") or "\0" in path:

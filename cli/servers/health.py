@@ -18,7 +18,7 @@ class Health:
     """Answers `GET /healthz`: 200 as long as the number that `progress` gives changes now and then, then 503."""
 
     def __init__(self, host: str, port: int, progress: Callable[[], int], stuck: float = STUCK_SECONDS) -> None:
-        """Raises DppctlError when the address cannot be used."""
+        """Listen on the address. Raises DppctlError when it cannot be used."""
         self._progress = progress
         self._stuck = stuck
         self._seen = progress()
@@ -50,7 +50,7 @@ class Health:
         self.address = f"http://{host}:{self._server.server_port}"
 
     def answer(self) -> tuple[int, str]:
-        """The code and the status."""
+        """Return the code and the status."""
         with self._turn:
             now, seen = time.monotonic(), self._progress()
             if seen != self._seen:
@@ -59,12 +59,12 @@ class Health:
         return (200, "ok") if still < self._stuck else (503, f"nothing has happened for {still:.0f} seconds")
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Answer until `stop`."""
         self._runs = True
         self._server.serve_forever(0.2)
 
     def stop(self) -> None:
-        """Also when it never ran."""
+        """End it, also when it never ran."""
         if self._runs:
             self._server.shutdown()
         self._server.server_close()

@@ -124,7 +124,7 @@ def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEv
 
 
 def _tell_nobody(_: SyncEvent) -> None:
-    """Who wants to know looks at the log, or at /metrics."""
+    """Report nothing: whoever wants to know looks at the log, or at /metrics."""
 
 
 def _mirror(git: Git, settings: Settings, state: Path, name: str) -> Mirror:
