@@ -14,7 +14,8 @@ from benchmarks.load import BODY_BYTES, SECRET, Load, load
 from benchmarks.report import Result, Row, spread, table
 from bot.settings import load_settings
 from bot.store.store import Store
-from cli.servers.gunicorn import THREADS, WORKERS, Receiver
+from cli.limits import RECEIVER_THREADS, RECEIVER_WORKERS
+from cli.servers.gunicorn import Receiver
 
 CONNECTIONS = 32
 OURS, AFTER, BEFORE = "dppctl", "`webhook` that waits for /bin/true", "`webhook` that does not wait"
@@ -56,7 +57,8 @@ def receiver(bench: Bench) -> Result:
     )
     details = (
         f"Push payloads of {BODY_BYTES / 1000} KB, signed, over {CONNECTIONS} kept connections, from a process on the "
-        f"same machine. {OURS}: gunicorn, {WORKERS} processes with {THREADS} threads; a delivery is in SQLite before "
+        f"same machine. {OURS}: gunicorn, {RECEIVER_WORKERS} processes with {RECEIVER_THREADS} threads; "
+        f"a delivery is in SQLite before "
         f"it is answered. `webhook` is Debian's; it checks the HMAC and starts /bin/true, and records nothing. As it "
         f"comes it answers before the command has run; told to return the command's output it answers after.\n\n"
         f"What limits ours is CPU: 1.5 to 2 ms for each delivery, some 0.7 ms of them gunicorn's (profiled apart from "

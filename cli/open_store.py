@@ -11,8 +11,7 @@ from bot.settings import load_settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
 from cli.errors import InputError
-
-POLL_SECONDS = 0.25
+from cli.limits import STORE_POLL_SECONDS
 
 
 @contextmanager
@@ -50,7 +49,7 @@ def watch(store: Store, identity: int) -> Iterator[Deployment]:
             yield found
             if found.ended:
                 return
-        time.sleep(POLL_SECONDS)
+        time.sleep(STORE_POLL_SECONDS)
 
 
 def unseen(seen: str, now: str) -> str:

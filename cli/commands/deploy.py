@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.limits import REQUEST_SECONDS, STORE_POLL_SECONDS
 
 if TYPE_CHECKING:
     from bot.store.store import Store
     from bot.store.tables import DeployRequest
-
-_PATIENCE_SECONDS = 5.0
 
 
 @click.command()
@@ -50,9 +49,7 @@ def deploy(app: str, environment: str, ref: str | None, config: Path) -> None:
 
 
 def _answered(store: "Store", identity: int) -> "DeployRequest":
-    from cli.open_store import POLL_SECONDS
-
-    complain_at = time.monotonic() + _PATIENCE_SECONDS
+    complain_at = time.monotonic() + REQUEST_SECONDS
     while True:
         request = store.requests.get(identity)
         assert request, "it was made a moment ago"  # noqa: S101
@@ -63,4 +60,4 @@ def _answered(store: "Store", identity: int) -> "DeployRequest":
                 "Nobody has taken the request yet: does `dppctl up` run? Waiting for it (Ctrl-C: leave it).", err=True
             )
             complain_at = float("inf")
-        time.sleep(POLL_SECONDS)
+        time.sleep(STORE_POLL_SECONDS)

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import click
 
-_VERSION_SECONDS = 20.0  # for a program to say its version
-_LOW_DISK = 2 * 10**9
-"""Bytes: dpp's environment takes 0.2 GB, PostgreSQL and the data of a middling job the rest."""
+from cli.limits import LOW_DISK_BYTES, VERSION_SECONDS
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def _disks() -> Iterator[Part]:
         free = shutil.disk_usage(existing).free
         yield Part(
             f"free disk for {name}",
-            free > _LOW_DISK,
+            free > LOW_DISK_BYTES,
             f"{free / 10**9:.1f} GB free, {folder}",
             "runs may end with a full disk",
             f"free some, or let {setting} name another folder",
@@ -168,7 +166,7 @@ def _disks() -> Iterator[Part]:
 def _version(command: list[str]) -> str:
     from bot.process import ask
 
-    ended = ask(command, os.environ, _VERSION_SECONDS, separate=True)
+    ended = ask(command, os.environ, VERSION_SECONDS, separate=True)
     found = re.search(r"\d+(\.\w+)+", ended.out)
     return found[0] if found else (ended.out or ended.text).strip().partition("\n")[0]
 

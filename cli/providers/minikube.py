@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from bot import process
 from cli.errors import InputError
+from cli.limits import MINIKUBE_START_SECONDS, MINIKUBE_STATUS_SECONDS
 from cli.providers.kubeconfig import Kubeconfig
 
-_START_SECONDS = 900
-_STATUS_SECONDS = 30
 _PROFILE, _NAMESPACE = "minikubeProfile", "minikubeNamespace"
 
 
@@ -39,13 +38,15 @@ class Minikube(Kubeconfig):
         if self._status() == "Running":
             return super().start(dry_run=dry_run)
         if not dry_run:
-            self._run("start", "--profile", self._profile, seconds=_START_SECONDS)
+            self._run("start", "--profile", self._profile, seconds=MINIKUBE_START_SECONDS)
             super().start(dry_run=False)
         return f"start minikube's cluster {self._profile}, with the namespace {self.namespace}"
 
     def _status(self) -> str:
         """Return `Running`, `Stopped`, … or `Missing`."""
-        done = self._run("status", "--profile", self._profile, "--output", "json", seconds=_STATUS_SECONDS, check=False)
+        done = self._run(
+            "status", "--profile", self._profile, "--output", "json", seconds=MINIKUBE_STATUS_SECONDS, check=False
+        )
         try:
             return str(json.loads(done)["APIServer"])
         except (ValueError, KeyError, TypeError):

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.errors import InputError
+from cli.limits import CHUNK_BYTES
 from cli.run.archive_formats import Entry, read_entries
 from cli.run.limits import Limits
 
-CHUNK = 2**18  # bytes
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError),
     *(ValueError, OverflowError),  # a size or a date out of range
@@ -108,7 +108,7 @@ class _Unpacking:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with entry.open() as content, open(os.open(path, flags, mode), "wb") as file:
             self.files.add(path)
-            while chunk := content.read(CHUNK):
+            while chunk := content.read(CHUNK_BYTES):
                 self.bytes += len(chunk)
                 if self.bytes > self.limits.max_unpacked_bytes:
                     most = self.limits.max_unpacked_bytes

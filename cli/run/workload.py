@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from cli.errors import InputError
+from cli.limits import CHUNK_BYTES, CONNECT_SECONDS, PROGRESS_SECONDS, SILENCE_SECONDS
 from cli.run.limits import Limits
 
 if TYPE_CHECKING:
     from requests import RequestException
-
-CONNECT_SECONDS = 10
-SILENCE_SECONDS = 30  # between two bytes
-SAY_EVERY_SECONDS = 5
-CHUNK = 2**18  # bytes
 
 
 def open_workload(where: str, pod: Path, limits: Limits, say: Callable[[str], None]) -> Path:
@@ -88,12 +84,12 @@ def _download(url: str, file: BinaryIO, most_bytes: int, say: Callable[[str], No
         with requests.get(url, headers=as_it_is, stream=True, timeout=time_outs) as answer:
             if answer.status_code != 200:
                 raise InputError(f"the server answers {answer.status_code} {answer.reason}")
-            for chunk in answer.iter_content(CHUNK):
+            for chunk in answer.iter_content(CHUNK_BYTES):
                 size += len(chunk)
                 if size > most_bytes:
                     raise InputError(f"larger than {most_bytes} bytes (DPPCTL_MAX_DOWNLOAD_BYTES)")
                 file.write(chunk)
-                if time.monotonic() - said > SAY_EVERY_SECONDS:
+                if time.monotonic() - said > PROGRESS_SECONDS:
                     said = time.monotonic()
                     say(f"  {_megabytes(size)} so far")
     except requests.RequestException as error:

@@ -17,6 +17,7 @@ from bot.loop import Loop
 from bot.model.names import RepoPath
 from bot.settings import Settings
 from bot.store.store import Store
+from cli.limits import UP_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import Receiver
 from cli.servers.lifecycle import lock, set_up
@@ -31,8 +32,7 @@ from worker.zipapp_builder import build
 class AllInOne(Daemon):
     """Receiver, bot and local sync."""
 
-    # For bot and sync together; then the receiver has its turn, and what is left ends with this process.
-    finishes: ClassVar[Mapping[str, float]] = {"bot": 2.5, "sync": 2.5}
+    finishes: ClassVar[Mapping[str, float]] = {"bot": UP_STOP_SECONDS, "sync": UP_STOP_SECONDS}
 
     def __init__(self, config: Path, say: Callable[[str], None], stopping: threading.Event) -> None:
         """Open all that is needed; `say` gets a line for what takes long. Raises DppctlError."""

@@ -17,11 +17,8 @@ from typing import IO
 from bot.errors import DppctlError
 from bot.parent_death import bound_to_parent
 from bot.settings import Settings
+from cli.limits import BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
 
-WORKERS = 2
-THREADS = 16  # of each worker; pages that are live hold some of them (webhooks/change_stream.py)
-STOP_SECONDS = 2.0
-_BIND_SECONDS = 5.0  # what was killed a moment ago may still hold the port
 _ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
 
 
@@ -37,7 +34,14 @@ class Receiver:
             self.here = _url("127.0.0.1", port) if settings.listen.host in _ANY_HOST else self.address
             command = [
                 *(sys.executable, "-P", "-m", "gunicorn", "webhooks.wsgi:application()"),
-                *("--bind", f"fd://{listening.fileno()}", "--workers", str(WORKERS), "--threads", str(THREADS)),
+                *(
+                    "--bind",
+                    f"fd://{listening.fileno()}",
+                    "--workers",
+                    str(RECEIVER_WORKERS),
+                    "--threads",
+                    str(RECEIVER_THREADS),
+                ),
                 *("--worker-class", "gthread", "--graceful-timeout", "1", "--keep-alive", "5"),
                 *("--no-control-socket", "--log-level", "warning"),
             ]
@@ -66,7 +70,7 @@ class Receiver:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(RECEIVER_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -74,7 +78,7 @@ class Receiver:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    end = time.monotonic() + _BIND_SECONDS
+    end = time.monotonic() + BIND_SECONDS
     while True:
         try:
             return socket.create_server((host, port), family=family, backlog=2048)

@@ -14,12 +14,11 @@ from bot.logs import get_logger
 from bot.loop import Loop
 from bot.store.store import Store
 from bot.sync_waker import SyncWaker
+from cli.limits import BOT_STOP_SECONDS, STORE_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import Receiver
 from cli.servers.health import Health
 from cli.servers.lifecycle import Setup, lock
-
-STORE_SECONDS = 60.0  # that a PostgreSQL is waited for, which may be starting with us
 
 _log = get_logger("dppctl.up")
 
@@ -52,7 +51,7 @@ class ReceiverServer(Daemon):
 class BotServer(Daemon):
     """`dppctl bot`: the bot, and its /healthz."""
 
-    finishes: ClassVar[Mapping[str, float]] = {"bot": 3.0}
+    finishes: ClassVar[Mapping[str, float]] = {"bot": BOT_STOP_SECONDS}
 
     def __init__(self, setup: Setup, stopping: threading.Event) -> None:
         """Open all that is needed. Raises DppctlError."""

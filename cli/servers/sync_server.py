@@ -15,6 +15,7 @@ from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
+from cli.limits import SYNC_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import set_up
 from cluster.sync.helm.charts import Charts
@@ -34,7 +35,7 @@ _log = get_logger("dppctl.sync")
 class SyncServer(Daemon):
     """`dppctl sync`: HelmSync, and its HTTP. To be closed when it is not `run`."""
 
-    finishes: ClassVar[Mapping[str, float]] = {"sync": 20.0}
+    finishes: ClassVar[Mapping[str, float]] = {"sync": SYNC_STOP_SECONDS}
 
     def __init__(self, config: Path, stopping: threading.Event) -> None:
         """Open all that is needed. Raises DppctlError."""

@@ -20,11 +20,10 @@ from cli.init.secret_stores import SecretStore
 from cli.init.steps.repository import find_repository
 from cli.init.steps.step import Change
 from cli.init.steps.webhook_secret import VARIABLE, kept_secrets
+from cli.limits import PING_POLL_SECONDS, PING_SECONDS
 
 EVENTS = ("create", "delete", "push", "release")  # and ping, which is not asked for
 PATH = "/webhooks/github"
-_PING_SECONDS = 8.0
-_POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -114,12 +113,12 @@ class WebhookStep:
         repository = self._repository()
         before = {delivery.id for delivery in repository.get_hook_deliveries(hook.id)}
         hook.ping()
-        end = time.monotonic() + _PING_SECONDS
+        end = time.monotonic() + PING_SECONDS
         while time.monotonic() < end:
             for delivery in repository.get_hook_deliveries(hook.id):
                 if delivery.event == "ping" and delivery.id not in before:
                     return _result(self.url, delivery.status_code or 0, delivery.status or "")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(PING_POLL_SECONDS)
         return f"GitHub has not sent its ping to {self.url} yet; see the webhook's page at {self.repository}, Settings"
 
 
@@ -133,7 +132,7 @@ def _send_ping(url: str, secret: str) -> int | str:
         "X-Hub-Signature-256": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}",
     }
     try:
-        return requests.post(url, data=body, headers=headers, timeout=_PING_SECONDS).status_code
+        return requests.post(url, data=body, headers=headers, timeout=PING_SECONDS).status_code
     except requests.RequestException as error:
         return f"it does not answer: {type(error).__name__}"
 

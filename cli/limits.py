@@ -1,0 +1,35 @@
+"""The limits and intervals of the commands, together, each with its reason.
+
+What a workload may cost is a person's to set: cli/run/limits.py.
+"""
+
+# Commands that look into the store of running servers.
+STORE_POLL_SECONDS = 0.25  # between two looks for a change; as often as the bot looks
+REQUEST_SECONDS = 5.0  # that a deployment is asked for in vain, before the person hears that no server may run
+
+# dppctl doctor
+VERSION_SECONDS = 20.0  # for a program to say its version
+LOW_DISK_BYTES = 2 * 10**9  # dpp's environment takes 0.2 GB, PostgreSQL and the data of a middling job the rest
+
+# dppctl init
+PING_SECONDS = 8.0  # until GitHub has sent its ping and has an answer, which most often takes one
+PING_POLL_SECONDS = 0.3  # between two looks for it at GitHub's API
+MINIKUBE_START_SECONDS = 900.0  # the first start downloads an image of a gigabyte
+MINIKUBE_STATUS_SECONDS = 30.0
+
+# dppctl run, of an archive
+CONNECT_SECONDS = 10
+SILENCE_SECONDS = 30  # between two bytes
+PROGRESS_SECONDS = 5  # between two lines that say how much is there
+CHUNK_BYTES = 2**18  # of a download, and of a file that is unpacked
+
+# Servers
+RECEIVER_WORKERS = 2
+RECEIVER_THREADS = 16  # of each worker; pages that are live hold some of them (webhooks/change_stream.py)
+RECEIVER_STOP_SECONDS = 2.0  # for what it is answering, before it is killed
+BIND_SECONDS = 5.0  # that a port is tried: what was killed a moment ago may still hold it
+STORE_SECONDS = 60.0  # that a PostgreSQL is waited for, which may be starting with the server
+# What bot and sync do is done after the next start; who supervises dppctl often kills it after 5 or 10 seconds.
+UP_STOP_SECONDS = 2.5  # for bot and sync of `dppctl up` together; then the receiver has its turn
+BOT_STOP_SECONDS = 3.0
+SYNC_STOP_SECONDS = 20.0  # Kubernetes gives 30
