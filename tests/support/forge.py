@@ -13,16 +13,21 @@ ENVIRONMENT = {
     **{f"GIT_{who}_{what}": "ann@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
 
+# A step is a process, and most of the time of a small run is its start. So rows and their table are one step here;
+# `run: dump_to_sql`, as people write it, has tests of its own and is in the examples.
 SPEC = """
     one:
       pipeline:
-      - flow: rows
-      - run: dump_to_sql
-        parameters:
-          engine: env://DPP_DB_ENGINE
-          tables:
-            numbers:
-              resource-name: numbers
+      - flow: table
+"""
+
+TABLE = """
+    from dataflows import Flow, dump_to_sql
+    from rows import flow as rows
+
+    def flow(*arguments):
+        table = {"resource-name": "numbers", "mode": "rewrite"}
+        return Flow(rows(*arguments), dump_to_sql({"numbers": table}, engine="env://DPP_DB_ENGINE"))
 """
 
 FLOW = """
@@ -44,7 +49,9 @@ CONFIG = """
         environment: production
 """
 
-APP = {"pipeline-spec.yaml": SPEC, "rows.py": FLOW, ".dppctl.yaml": CONFIG}
+APP = {"pipeline-spec.yaml": SPEC, "table.py": TABLE, "rows.py": FLOW, ".dppctl.yaml": CONFIG}
+# Each run adds its rows to those before: so a run too many, or too few, is seen.
+APPENDING = {**APP, "table.py": TABLE.replace("rewrite", "append")}
 
 
 @dataclass

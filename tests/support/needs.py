@@ -3,11 +3,12 @@
 A test, a module (`pytestmark`) or a parameter says `pytest.mark.needs("openssl")`. pytest knows no marks of fixtures:
 they say `@needs("openssl")`, below `@pytest.fixture`, and every test that uses them has the mark too. A component's
 group is a marker (`-m buildah`), and all that need anything have the marker `program`, which `make check` leaves out.
-Those without it run with a PATH of git and BASICS, which every system has: so a mark that was forgotten is noticed.
+Those without it run with a PATH of git, Python and BASICS: so a mark that was forgotten is noticed.
 """
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -92,7 +93,7 @@ def mark(item: pytest.Item) -> None:
 def begin(item: pytest.Item) -> None:
     """Skip the test when something that it needs is missing; when it needs nothing, take the other programs away.
 
-    A test without needs gets a PATH with git and BASICS only, and no cache, until `end`.
+    A test without needs gets a PATH with git, Python and BASICS only, and no cache, until `end`.
     """
     _declared.clear()
     _declared.update(item.stash[_components])
@@ -115,6 +116,7 @@ def _bare() -> TemporaryDirectory[str]:
     for name in ("git", *BASICS):
         if found := shutil.which(name):
             Path(folder.name, name).symlink_to(found)
+    Path(folder.name, "python3").symlink_to(sys.executable)
     return folder
 
 

@@ -7,10 +7,9 @@ import pytest
 from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
-from tests.support.forge import APP
+from tests.support.forge import APP, APPENDING
 from tests.support.images import WORKDIR, Images
-from tests.support.registry import LocalRegistry
-from tests.support.stories.machine import APPENDING, FAILING, Machine, waiting_for
+from tests.support.stories.machine import FAILING, Machine, waiting_for
 from tests.support.waiting import eventually
 
 # It tells what only the image has, and who runs it; and leaves a site.

@@ -34,9 +34,11 @@ NOT_RUN = {
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
     "make bench": "takes hours",
     "make format": "changes the sources that are being tested",
+    "make check": "it runs tests",
     "make lint": "`make test` begins with it",
     "make lock": "asks for newer versions, and changes files",
     "make test": "it runs the tests",
+    "make test TESTS='-m postgres'": "it runs tests",
     "pipx install .": "takes pip a minute; `uv tool install .` installs the same, and is run",
 }
 

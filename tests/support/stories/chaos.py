@@ -23,7 +23,7 @@ from typing import Any
 import requests
 
 from tests.support.environment import processes_with
-from tests.support.forge import APP, FLOW, SPEC, git
+from tests.support.forge import APPENDING, FLOW, git
 from tests.support.up import Up
 from tests.support.world import World
 
@@ -43,7 +43,7 @@ class Story:
         self.counts: Counter[str] = Counter()
         world = World(folder)
         self.app, self.ops = world.app, world.ops
-        self.app.push({**APP, "pipeline-spec.yaml": SPEC + "              mode: append\n"})
+        self.app.push(APPENDING)
         self.config = world.write_config(RESYNC_SECONDS="10")
         self.state = self.config / "state"
         self.late: list[tuple[str, bytes]] = []  # deliveries that are held back

@@ -19,13 +19,11 @@ from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sync import LocalSync
 from tests.support.environment import processes_with
-from tests.support.forge import APP, FLOW, SPEC
+from tests.support.forge import FLOW
 from tests.support.waiting import eventually
 from tests.support.world import PRODUCTION, STAGING, World
 from worker.zipapp_builder import build
 
-# Each run adds its rows to those that are there: so a run too many, or one too few, is seen.
-APPENDING = {**APP, "pipeline-spec.yaml": SPEC + "              mode: append\n"}
 FAILING = {"rows.py": 'def flow(*_):\n    raise ValueError("the reason")\n'}
 PUBLISHING = {
     "rows.py": """

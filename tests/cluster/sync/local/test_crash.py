@@ -10,7 +10,8 @@ from cluster.scheduler import Scheduler
 from cluster.sync.local.deployment import EnvironmentJob
 from cluster.sync.local.environment import LocalEnvironment, Release
 from cluster.sync.local.sync import LocalSync
-from tests.support.stories.machine import APPENDING, Machine
+from tests.support.forge import APPENDING
+from tests.support.stories.machine import Machine
 from tests.support.waiting import eventually
 
 

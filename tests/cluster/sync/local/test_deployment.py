@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forge import APP
-from tests.support.stories.machine import APPENDING, Machine, waiting_for
+from tests.support.forge import APP, APPENDING
+from tests.support.stories.machine import Machine, waiting_for
 from tests.support.waiting import eventually
 from tests.support.world import PRODUCTION, STAGING
 

@@ -8,8 +8,8 @@ from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
 from cluster.sync.local.schedules import Schedules
-from tests.support.forge import APP, FLOW
-from tests.support.stories.machine import APPENDING, FAILING, PUBLISHING, Machine, waiting_for
+from tests.support.forge import APP, APPENDING, FLOW
+from tests.support.stories.machine import FAILING, PUBLISHING, Machine, waiting_for
 from tests.support.waiting import eventually
 from tests.support.world import STAGING
 
