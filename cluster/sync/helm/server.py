@@ -37,7 +37,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Nothing is answered any more."""
+        """End the server, so that nothing is answered any more."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

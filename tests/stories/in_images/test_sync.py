@@ -9,6 +9,7 @@ from structlog.typing import EventDict
 from bot.model.values import Pipeline
 from tests.support.forge import APP, APPENDING
 from tests.support.images import WORKDIR, Images
+from tests.support.registry import LocalRegistry
 from tests.support.stories.machine import FAILING, Machine, waiting_for
 from tests.support.waiting import eventually
 
