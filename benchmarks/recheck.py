@@ -74,9 +74,9 @@ def recheck(bench: Bench) -> Result:
 class CountingGit(Git):
     """Counts by command."""
 
-    def __call__(self, folder: Path, *arguments: str, **options: Any) -> bytes:
+    def run(self, folder: Path, *arguments: str, **options: Any) -> bytes:
         self.counted[arguments[0]] += 1
-        return super().__call__(folder, *arguments, **options)
+        return super().run(folder, *arguments, **options)
 
     counted: ClassVar[Counter[str]] = Counter()
 

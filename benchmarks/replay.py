@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.ops_repo import update
 from benchmarks.report import Result, Row
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.limits import PUSH_TRIES
 from bot.model.decisions import Update
 from bot.model.registration import Target

@@ -11,7 +11,10 @@ MAX_YAML_DEPTH = 100
 MAX_YAML_NODES = 500_000  # with aliases written out; the largest real spec found has some 10,000
 MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
 
-GIT_SECONDS = 120.0  # one git command
+GIT_SECONDS = 120.0  # one git command, or one answer of a git that reads objects
+GIT_END_SECONDS = 1.0  # between asking a git to end and killing it
+MAX_GIT_OBJECT_BYTES = 64 * 2**20  # one commit, tag or folder's listing; GitHub's own limit for a file is 100 MB
+MAX_FOLDERS = 100_000  # below an app's folder, in one look for pipelines: some ten seconds
 REGISTRY_SECONDS = 10.0  # for a connection, and for each part of an answer
 PUSH_TRIES = 10  # when others push to the ops repo at the same time
 MAX_WRITTEN = 5_000  # commits of ours that are looked at for those that a crash kept from being noted

@@ -1,52 +1,50 @@
-"""The one function that runs git.
+"""How the bot runs git: commands that end, and repositories that are open for a while.
 
-A daemon runs the program itself instead of a library's objects: each call has an end, a time limit and nothing
-left open. Values in arguments are our own or were checked by `bot.model.names`; the environment lets no prompt, no
-other protocol and none of the machine's git configuration in.
+Each command has a time limit, and what a program starts (ssh, git-remote-https) ends with it. Values in arguments are
+our own or were checked by `bot.model.names`; `bot.git.environment` has what git may know of this machine.
 """
 
-import base64
 import os
 import re
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from bot.errors import DppctlError, TransientError
+from bot.errors import DppctlError, PermanentError
+from bot.git.environment import make_environment
+from bot.git.errors import GitError, PermanentGitError, TransientGitError
 from bot.git.failures import explain
+from bot.git.gitpython import InvalidGitRepositoryError, NoSuchPathError, Process, Repository, Runner
 from bot.git.ssh import SshCommand
 from bot.github.credentials import Credentials
-from bot.limits import GIT_SECONDS
+from bot.limits import GIT_END_SECONDS, GIT_SECONDS
 from bot.logs import mask
 from bot.settings import Settings
 
 
-class GitError(TransientError):
-    """git said no; the message is its last words, without secrets."""
-
-
 class Git:
-    """Runs git commands, as the settings' user. Safe to use from several threads."""
+    """Runs git as the settings' user. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
+        """Take whose git it is, and which URLs are the forge's."""
         self._settings = settings
         self.credentials = Credentials(settings)
         self._ssh = SshCommand(settings)
-        self._environment = _environment(settings, settings.github.token.get_secret_value())
+        self._environment = make_environment(settings, settings.github.token.get_secret_value())
         bases = "|".join(map(re.escape, (settings.github.url, settings.github.ssh_url)))
         self._url = re.compile(rf"(?:{bases})/([^/]+/[^/]+)\.git")
         self.user = f"{settings.github.user} <{settings.github.email}>"  # who commits
         self._secrets = settings.all_secrets
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: set[Process] = set()
         self._lock = threading.Lock()
         self._closed = False
         self.calls = self.errors = 0  # for /metrics
 
-    def __call__(
+    def run(
         self,
         folder: Path,
         *arguments: str,
@@ -54,17 +52,69 @@ class Git:
         seconds: float = GIT_SECONDS,
         config: Mapping[str, str] | None = None,
     ) -> bytes:
-        """What `git ARGUMENTS`, run in `folder`, writes to stdout; `config`: settings of git for this call.
+        """Return what `git ARGUMENTS`, run in `folder`, writes to stdout; `config`: settings of git for this command.
 
-        Raises GitError, also for taking too long.
+        Raises GitError, also for taking longer than `seconds`.
         """
         options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
-        environment = self._environment_for(options, arguments)
+        name, about = arguments[0], self._repository([*options, *arguments])
+        start = partial(self._start, folder, self._environment_for(name, about))
+        # Kept until the end: what GitPython returns ends the process when it is dropped.
+        running = Runner(folder, start, self._end, seconds).execute(["git", *options, *arguments], as_process=True)
+        process: Process = running.proc
+        with process:
+            try:
+                out, err = process.communicate(stdin, seconds)
+            except subprocess.TimeoutExpired:
+                raise self.failure(name, f"no answer within {seconds:g} seconds") from None
+            finally:
+                self._end(process)
+        if process.returncode:
+            lines = err.decode(errors="replace").splitlines()
+            if about and (reason := explain("\n".join(lines), self._who(about))):
+                self.credentials.forget(about)
+                raise self.failure(name, *reason)
+            words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
+            raise self.failure(name, " / ".join(words[-4:]) or str(process.returncode))
+        return out
+
+    @contextmanager
+    def open(self, folder: Path) -> Iterator[Repository]:
+        """Open the repository in a folder for this context; its processes start when they are asked, and end with it.
+
+        Raises GitError when there is none.
+        """
+        runner = Runner(folder, partial(self._start, folder, self._environment), self._end, GIT_SECONDS)
+        try:
+            repository = Repository(folder, runner)
+        except (NoSuchPathError, InvalidGitRepositoryError):
+            raise self.failure("open", f"there is no repository in {folder}") from None
+        with repository:
+            yield repository
+
+    def failure(self, command: str, message: str, kind: type[GitError] = TransientGitError) -> GitError:
+        """Count a failed command, and return its error, which names no secret."""
+        with self._lock:
+            self.errors += 1
+        return kind(f"git {command}: {mask(message, self._secrets)}")
+
+    def close(self) -> None:
+        """End what runs; later calls fail. For the end of the program."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for process in running:
+            _signal(process, signal.SIGTERM)
+        for process in running:
+            _kill(process)
+        self._ssh.close()
+
+    def _start(self, folder: Path, environment: Mapping[str, str], command: Sequence[str]) -> Process:
         with self._lock:
             if self._closed:
-                raise GitError(f"git {arguments[0]}: stopped")
+                raise TransientGitError(f"git {command[1]}: stopped")
             process = subprocess.Popen(
-                ["git", *options, *arguments],
+                command,
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -74,92 +124,48 @@ class Git:
             )
             self._running.add(process)
             self.calls += 1
-        with process:
-            try:
-                out, err = process.communicate(stdin, seconds)
-            except subprocess.TimeoutExpired:
-                raise GitError(f"git {arguments[0]}: no answer within {seconds:g} seconds") from None
-            finally:
-                _kill(process)
-                with self._lock:
-                    self._running.discard(process)
-        if process.returncode:
-            with self._lock:
-                self.errors += 1
-            lines = err.decode(errors="replace").splitlines()
-            if (about := self._repository(options, arguments)) and (why := explain("\n".join(lines), self._who(about))):
-                self.credentials.forget(about)
-                raise GitError(f"git {arguments[0]}: {self._masked(why)}")
-            words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
-            raise GitError(f"git {arguments[0]}: {self._masked(' / '.join(words[-4:])) or process.returncode}")
-        return out
+            return process
 
-    def close(self) -> None:
-        """Ends what runs; later calls fail. For the end of the program."""
+    def _end(self, process: Process) -> None:
+        _kill(process)
         with self._lock:
-            self._closed = True
-            for process in self._running:
-                _kill(process)
-        self._ssh.close()
+            self._running.discard(process)
 
-    def _masked(self, text: str) -> str:
-        return mask(text, self._secrets)
-
-    def _repository(self, options: list[str], arguments: tuple[str, ...]) -> str | None:
-        """The one that a command goes out to."""
-        found = self._url.search(" ".join([*options, *arguments]))
+    def _repository(self, arguments: Sequence[str]) -> str | None:
+        """Return the repository that a command goes out to."""
+        found = self._url.search(" ".join(arguments))
         return found[1] if found else None
 
     def _who(self, repository: str) -> str:
-        """In whose name git goes there, for messages."""
+        """Return in whose name git goes to a repository, for messages."""
         if self._settings.github.deploy_key(repository):
             return f"the deploy key of {repository} in DPPCTL_DEPLOY_KEYS"
         return self.credentials.name
 
-    def _environment_for(self, options: list[str], arguments: tuple[str, ...]) -> dict[str, str]:
-        """With what the repository that a command is about asks for: a deploy key, or an app's token of this hour."""
-        about = self._repository(options, arguments)
+    def _environment_for(self, command: str, about: str | None) -> dict[str, str]:
+        """Return git's environment with what a repository asks for: a deploy key, or an app's token of this hour."""
         if about is None:
             return self._environment
         if ssh := self._ssh.command(about):
-            return _environment(self._settings, "") | {"GIT_ALLOW_PROTOCOL": "ssh", "GIT_SSH_COMMAND": ssh}
+            return make_environment(self._settings, "") | {"GIT_ALLOW_PROTOCOL": "ssh", "GIT_SSH_COMMAND": ssh}
         if not self.credentials.is_app:
             return self._environment
         try:
-            return _environment(self._settings, self.credentials.token(about))
+            return make_environment(self._settings, self.credentials.token(about))
         except DppctlError as error:
-            raise GitError(f"git {arguments[0]}: {error}") from None
+            kind = PermanentGitError if isinstance(error, PermanentError) else TransientGitError
+            raise self.failure(command, str(error), kind) from None
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: Process) -> None:
+    """End a process that was not waited for, with all that it started; given a moment, git takes its locks away."""
     if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _signal(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GIT_END_SECONDS)
+        _signal(process, signal.SIGKILL)
 
 
-def _environment(settings: Settings, token: str) -> dict[str, str]:
-    """git's environment: https://git-scm.com/docs/git#_environment_variables"""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DPPCTL_"))}
-    config = {
-        "core.hooksPath": os.devnull,
-        "gc.autoDetach": "false",  # no git that outlives its call
-        "maintenance.autoDetach": "false",
-        "http.followRedirects": "false",  # a redirect could carry the token elsewhere
-    }
-    if token:
-        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        config[f"http.{settings.github.url}/.extraHeader"] = f"Authorization: Basic {basic}"
-    for number, (key, value) in enumerate(config.items()):
-        ours |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return ours | {
-        "GIT_CONFIG_COUNT": str(len(config)),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_ALLOW_PROTOCOL": urlsplit(settings.github.url).scheme,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_AUTHOR_NAME": settings.github.user,
-        "GIT_AUTHOR_EMAIL": settings.github.email,
-        "GIT_COMMITTER_NAME": settings.github.user,
-        "GIT_COMMITTER_EMAIL": settings.github.email,
-        "LC_ALL": "C.UTF-8",
-    }
+def _signal(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""Puts files out of git into a folder."""
+"""Put files out of git into a folder."""
 
 import shutil
 import tarfile
@@ -10,12 +10,12 @@ from bot.git.command import Git
 
 
 def export(git: Git, repository: Path, tree: str, target: Path) -> None:
-    """The files of a tree (any name that git has for it), below the new folder `target`.
+    """Put the files of a tree (any name that git has for it) below the new folder `target`.
 
     Raises GitError, and DppctlError for a file that would lie elsewhere.
     """
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
-        git(repository, "archive", "--format=tar", f"--output={archive.name}", tree)
+        git.run(repository, "archive", "--format=tar", f"--output={archive.name}", tree)
         shutil.rmtree(target, ignore_errors=True)
         try:
             with tarfile.open(archive.name) as tar:

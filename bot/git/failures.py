@@ -1,9 +1,11 @@
-"""What git says when GitHub refuses, as one line that says what to do."""
+"""What git says when GitHub refuses, as one line that says what to do, and whether another try may help."""
 
 import re
 
-# The first that is found in git's words counts.
-_SIGNS = [
+from bot.git.errors import GitError, PermanentGitError, TransientGitError
+
+# The first that is found in git's words counts. These wait for a person:
+_PERMANENT = [
     (
         r"GH0(?:06|13)(?s:.*?)refs/heads/(?P<branch>[^\s:]*[^\s:.])",
         "GitHub protects {branch}: let the bot's user bypass that (the repository's Settings, Branches or Rules)",
@@ -37,6 +39,9 @@ _SIGNS = [
         "there is no such repository, or {who} does not reach it",
     ),
     (r"returned error: 403", "GitHub forbids it; {who} needs contents: write (scope repo) there"),
+]
+# And these pass by themselves.
+_TRANSIENT = [
     (r"returned error: 429", "GitHub takes no more calls for a while"),
     (
         r"returned error: (?P<status>5\d\d)",
@@ -52,9 +57,13 @@ _SIGNS = [
 ]
 
 
-def explain(words: str, who: str) -> str | None:
-    """What to do about it, of all that git wrote to stderr when `who` ran it; None when that is nothing known."""
-    for sign, text in _SIGNS:
-        if found := re.search(sign, words):
-            return text.format(who=who, **found.groupdict())
+def explain(words: str, who: str) -> tuple[str, type[GitError]] | None:
+    """Return what to do about it, of all that git wrote to stderr when `who` ran it, and what kind of error it is.
+
+    None: that is nothing known.
+    """
+    for signs, kind in ((_PERMANENT, PermanentGitError), (_TRANSIENT, TransientGitError)):
+        for sign, text in signs:
+            if found := re.search(sign, words):
+                return text.format(who=who, **found.groupdict()), kind
     return None

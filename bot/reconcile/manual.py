@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from bot.errors import DppctlError
-from bot.git.command import GitError
+from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import RETRY_BY_HAND_SECONDS
 from bot.logs import get_logger
@@ -95,7 +95,8 @@ class ManualDeploys:
         mirror.refresh()
         ops.refresh()
         text = ops.texts([target])[target]
-        state, named = observe_manual(target, mirror, self._targets, text, self._store, request.ref)
+        with mirror.open() as repository:
+            state, named = observe_manual(target, repository, self._targets, text, self._store, request.ref)
         choice = choose_named(target, named) if named else _automatic(state, target, with_baseline=True)
         if choice is None:
             triggers = "no branch or tag triggers it"

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.errors import DppctlError
-from bot.git.command import GitError
-from bot.git.mirror import Mirror
+from bot.git.errors import GitError
+from bot.git.reader import GitReader
 from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
 from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
 from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
@@ -23,42 +23,42 @@ Config = AppConfig | str | None  # `.dppctl.yaml` at a commit, why it is refused
 
 def observe(
     app: RepoPath,
-    mirror: Mirror,
+    repository: GitReader,
     allowed: frozenset[Target],
     texts: Mapping[Target, str | None],
     store: Store,
 ) -> AppState:
-    """Read the state of an app whose mirror is refreshed.
+    """Read the state of an app whose repository is refreshed, and open.
 
     `texts` holds the values files of its environments, as far as their ops repos could be read. Raises GitError when
     git fails: then nothing is known.
     """
-    refs, baseline = _refs(app, mirror, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, mirror, texts, store))
+    refs, baseline = _refs(app, repository, store)
+    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, store))
     chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
-    return replace(state, commits=_commits(app, mirror, refs, chosen))
+    return replace(state, commits=_commits(app, repository, refs, chosen))
 
 
 def observe_manual(
-    target: Target, mirror: Mirror, allowed: frozenset[Target], text: str | None, store: Store, name: str | None
+    target: Target, repository: GitReader, allowed: frozenset[Target], text: str | None, store: Store, name: str | None
 ) -> tuple[AppState, RefState | None]:
     """Read the same for a deployment by hand, and with it the ref that a person calls `name` (None: no name).
 
     Raises DppctlError when there is no such branch, tag or commit, or two; GitError when git fails.
     """
     app = target.app
-    refs, baseline = _refs(app, mirror, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, mirror, {target: text}, store))
+    refs, baseline = _refs(app, repository, store)
+    state = AppState(app, allowed, refs, baseline, _targets(app, repository, {target: text}, store))
     named = None
     if name:
-        ref = mirror.resolve(name)
-        named = RefState(ref, 0, _configs(app, mirror, {ref.commit})[ref.commit])
+        ref = repository.resolve(name)
+        named = RefState(ref, 0, _configs(app, repository, {ref.commit})[ref.commit])
     choices = [*choose(state), *choose(state, with_baseline=True)]
     wanted = [one.ref for one in choices if isinstance(one, Choice) and one.target == target]
     if named and not isinstance(named.config, str):
         wanted.append(named.ref)
     known = (*refs, named) if named else refs
-    return replace(state, commits=_commits(app, mirror, known, wanted)), named
+    return replace(state, commits=_commits(app, repository, known, wanted)), named
 
 
 def read_values(target: Target, text: str | None) -> Values | None:
@@ -69,23 +69,23 @@ def read_values(target: Target, text: str | None) -> Values | None:
         return None
 
 
-def _refs(app: RepoPath, mirror: Mirror, store: Store) -> tuple[tuple[RefState, ...], datetime]:
+def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[RefState, ...], datetime]:
     """Return the branches and tags with the app's configuration at each, and the app's baseline."""
-    created = mirror.refs()
+    created = repository.refs()
     tags = {ref.name: ref.commit for ref in created if ref.name.startswith("refs/tags/")}
     appeared = store.tags.see(app.repository, tags)
     baseline = store.tags.baseline(str(app), appeared)
-    configs = _configs(app, mirror, {ref.commit for ref in created})
+    configs = _configs(app, repository, {ref.commit for ref in created})
     states = (RefState(ref, time, configs[ref.commit], appeared.get(ref.name)) for ref, time in created.items())
     return tuple(states), baseline
 
 
 def _targets(
-    app: RepoPath, mirror: Mirror, texts: Mapping[Target, str | None], store: Store
+    app: RepoPath, repository: GitReader, texts: Mapping[Target, str | None], store: Store
 ) -> dict[Target, TargetState]:
     values = {target: read_values(target, text) for target, text in texts.items()}
     commits = {held.source.commit for held in values.values() if held}
-    trees = mirror.trees(commits, app.path) if commits else {}
+    trees = repository.trees(commits, app.path) if commits else {}
     holds = {
         (hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree)
         for hold in store.holds.all()
@@ -98,44 +98,46 @@ def _targets(
     }
 
 
-def _commits(app: RepoPath, mirror: Mirror, refs: Iterable[RefState], chosen: Iterable[Ref]) -> dict[str, CommitState]:
+def _commits(
+    app: RepoPath, repository: GitReader, refs: Iterable[RefState], chosen: Iterable[Ref]
+) -> dict[str, CommitState]:
     """Return the app at the commits of the chosen refs, whose `.dppctl.yaml` is not refused."""
     configs = {state.ref.commit: state.config for state in refs}
     commits = {ref.commit for ref in chosen}
-    trees = mirror.trees(commits, app.path) if commits else {}
+    trees = repository.trees(commits, app.path) if commits else {}
     found = {}
     for commit in sorted(commits):
         config = configs[commit]
         assert not isinstance(config, str)  # noqa: S101 (only what is not refused is chosen)
         config = config or AppConfig()
         dockerfile = app.file((config.build or Build()).dockerfile)
-        entry = mirror.entries(commit, [dockerfile])[dockerfile]
+        entry = repository.entries(commit, [dockerfile])[dockerfile]
         has_dockerfile = entry is not None and entry[0] == "blob"
-        specs = _specs(app, mirror, commit)
-        found[commit] = CommitState(config, specs, trees[commit] or "", mirror.message(commit), has_dockerfile)
+        specs = _specs(app, repository, commit)
+        found[commit] = CommitState(config, specs, trees[commit] or "", repository.message(commit), has_dockerfile)
     return found
 
 
-def _specs(app: RepoPath, mirror: Mirror, commit: str) -> Specs | str:
+def _specs(app: RepoPath, repository: GitReader, commit: str) -> Specs | str:
     try:
-        return parse_specs(mirror.read_below(commit, app.path, is_spec, MAX_SPEC_BYTES))
+        return parse_specs(repository.read_below(commit, app.path, is_spec, MAX_SPEC_BYTES))
     except GitError:
         raise
     except DppctlError as error:
         return str(error)
 
 
-def _configs(app: RepoPath, mirror: Mirror, commits: Set[str]) -> dict[str, Config]:
+def _configs(app: RepoPath, repository: GitReader, commits: Set[str]) -> dict[str, Config]:
     """Return each commit's `.dppctl.yaml`, parsed once for commits with the same content."""
     file = app.file(CONFIG_FILE)
     try:
-        contents = mirror.read({(commit, file) for commit in commits}, MAX_CONFIG_BYTES)
+        contents = repository.read({(commit, file) for commit in commits}, MAX_CONFIG_BYTES)
     except GitError:
         raise
     except DppctlError as error:  # too large, at one of them
         if len(commits) == 1:
             return dict.fromkeys(commits, str(error))
-        return {commit: _configs(app, mirror, {commit})[commit] for commit in commits}
+        return {commit: _configs(app, repository, {commit})[commit] for commit in commits}
     parsed = {content: _parse(content, file) for content in set(contents.values())}
     return {commit: parsed[contents[commit, file]] for commit in commits}
 

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from bot.errors import DppctlError
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_CONFIG_BYTES, MAX_WRITTEN, PUSH_TRIES
 from bot.model.decisions import Update
@@ -64,7 +65,8 @@ class OpsRepo:
         if head is None:
             return dict.fromkeys(targets)
         keys = {target: (head, target.values_file) for target in targets}
-        found = self._mirror.read(keys.values(), MAX_CONFIG_BYTES)
+        with self._mirror.open() as repository:
+            found = repository.read(keys.values(), MAX_CONFIG_BYTES)
         contents = {target: found[key] for target, key in keys.items()}
         return {
             target: content if content is None else content.decode(errors="replace")
@@ -79,7 +81,10 @@ class OpsRepo:
     def holds(self, commit: str, at: str | None = None) -> bool:
         """Tell whether a commit is part of the branch, or of the history of the commit `at`, as far as we know."""
         end = at or self._mirror.head()
-        return end is not None and self._mirror.holds(commit, end)
+        if end is None:
+            return False
+        with self._mirror.open() as repository:
+            return repository.holds(commit, end)
 
     def written(self) -> list[Written]:
         """Return the bot's own commits of the branch, the newest first, MAX_WRITTEN at most."""
@@ -87,12 +92,14 @@ class OpsRepo:
             return []
         keys = ("App", "Environment", "Source-Ref", "Source-Commit")
         form = "%x1f".join(["%H", *(f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)" for key in keys)])
-        lines = [line.split("\x1f") for line in self._mirror.log("^Dppctl-App: ", form, MAX_WRITTEN)]
+        with self._mirror.open() as repository:
+            lines = [line.split("\x1f") for line in repository.log("^Dppctl-App: ", form, MAX_WRITTEN)]
         return [Written(*line) for line in lines if len(line) == len(keys) + 1]
 
     def last_change(self, target: Target) -> str:
         """Return the commit that brought the values that the environment has."""
-        return self._mirror.last_change(target.values_file)
+        with self._mirror.open() as repository:
+            return repository.last_change(target.values_file)
 
     def write(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
         """Commit and push; return for each target that changed its commit, or why it cannot have one.
@@ -134,7 +141,8 @@ class OpsRepo:
             return list(updates), {}
         folders = {update: _folders(update.target.values_file) for update in updates}
         files = {update.target.values_file for update in updates}
-        present = self._mirror.entries(base, files.union(*folders.values()))
+        with self._mirror.open() as repository:
+            present = repository.entries(base, files.union(*folders.values()))
         changed: list[Update] = []
         blocked: dict[Target, str | DppctlError] = {}
         for update in updates:
@@ -163,7 +171,7 @@ class OpsRepo:
             stream += f"get-mark :{mark}\n".encode()
         if not base:  # the ref of an earlier try is no parent
             stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
-        done = self._git(self._mirror.folder, "fast-import", "--quiet", "--force", stdin=bytes(stream))
+        done = self._git.run(self._mirror.folder, "fast-import", "--quiet", "--force", stdin=bytes(stream))
         return done.decode().split()
 
 

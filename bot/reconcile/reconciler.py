@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bot.errors import DppctlError
-from bot.git.command import GitError
+from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import REFRESHES
 from bot.logs import get_logger
@@ -155,7 +155,8 @@ class Reconciler:
         fingerprint = (mirror.seen, held, holds)
         if self._settled.get(app) == fingerprint:
             return []
-        state = observe(app, mirror, self._targets, held, self._store)
+        with mirror.open() as repository:
+            state = observe(app, repository, self._targets, held, self._store)
         due = []
         for decision in decide(state, self._images.policy):
             if isinstance(decision, Update):

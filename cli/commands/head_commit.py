@@ -4,7 +4,8 @@ from functools import cached_property
 from pathlib import Path
 
 from bot.errors import DppctlError
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.git.export import export
 
 
@@ -32,7 +33,7 @@ class HeadCommit:
     def read(self, name: str) -> str | None:
         """Return the text of a file below the folder; None: it is not committed."""
         try:
-            return self._git(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
+            return self._git.run(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
         except GitError:
             return None
 
@@ -45,4 +46,4 @@ class HeadCommit:
         export(self._git, self._folder, self.tree, target)
 
     def _ask(self, *arguments: str) -> str:
-        return self._git(self._folder, *arguments).decode(errors="replace").strip()
+        return self._git.run(self._folder, *arguments).decode(errors="replace").strip()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import DppctlError
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.model.app_config import CONFIG_FILE, Build
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import is_spec
@@ -86,4 +87,4 @@ def _branch(git: Git, folder: Path) -> str:
 
 
 def _ask(git: Git, folder: Path, *arguments: str) -> str:
-    return git(folder, *arguments).decode(errors="replace").strip()
+    return git.run(folder, *arguments).decode(errors="replace").strip()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -18,10 +18,16 @@ class Repository(Protocol):
 
     def refresh(self) -> object: ...
     def head(self) -> str | None: ...
+    def open(self) -> AbstractContextManager["Reader"]: ...
+    def export(self, commit: str, path: str, target: Path) -> None: ...
+
+
+class Reader(Protocol):
+    """The same, open for one look."""
+
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]: ...
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]: ...
     def last_change(self, path: str) -> str: ...
-    def export(self, commit: str, path: str, target: Path) -> None: ...
 
 
 class Repositories:
@@ -37,8 +43,14 @@ class Repositories:
         with self._locks[name]:
             yield self._kept[name]
 
+    @contextmanager
+    def open(self, name: str) -> Iterator[Reader]:
+        """Open it for a look; nobody else uses it meanwhile."""
+        with self.use(name) as repository, repository.open() as reader:
+            yield reader
 
-def values_at(ops: Repository, commit: str, targets: Iterable[Target]) -> dict[Target, Values | DppctlError | None]:
+
+def values_at(ops: Reader, commit: str, targets: Iterable[Target]) -> dict[Target, Values | DppctlError | None]:
     """Return what an ops repo says at a commit: values, why they cannot be used, or None where it says nothing.
 
     Raises DppctlError when the ops repo cannot be read.

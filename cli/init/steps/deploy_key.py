@@ -23,7 +23,8 @@ from github.Repository import Repository
 from github.RepositoryKey import RepositoryKey
 from pydantic import SecretStr
 
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.model.deploy_keys import parse_deploy_keys
 from bot.settings import Settings
 from cli.errors import InputError
@@ -143,7 +144,7 @@ class DeployKeyStep:
         git = Git(settings := self.settings.replace("github", deploy_keys=keys))
         try:
             with tempfile.TemporaryDirectory(prefix="dppctl-init-") as folder:
-                git(Path(folder), "ls-remote", "--quiet", "--", settings.github.repository_url(self.repository))
+                git.run(Path(folder), "ls-remote", "--quiet", "--", settings.github.repository_url(self.repository))
         except GitError as error:
             advice = "; where ssh does not get out, try DPPCTL_GITHUB_SSH_URL=ssh://git@ssh.github.com:443"
             blocked = "cannot be reached" in str(error) and not self.settings.github.given_ssh_url

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.model.names import RepoPath
 from cli.errors import InputError
 from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
@@ -37,9 +38,9 @@ class TemplateStep:
         with self._checkout() as folder:
             self._add_missing(folder)
             names = ", ".join(environment.name for environment in self.environments)
-            self.git(folder, "add", "--all", "--", ".")
-            self.git(folder, "commit", "--quiet", "--message", f"What dppctl deploys from: {names}")
-            self.git(folder, "push", "--quiet", "--", self.url, "HEAD")
+            self.git.run(folder, "add", "--all", "--", ".")
+            self.git.run(folder, "commit", "--quiet", "--message", f"What dppctl deploys from: {names}")
+            self.git.run(folder, "push", "--quiet", "--", self.url, "HEAD")
 
     def _add_missing(self, folder: Path) -> list[Path]:
         """Write what is missing in the checkout; return the files that were written."""
@@ -76,7 +77,7 @@ class TemplateStep:
             clone = Path(name).resolve()
             if self.exists:
                 try:
-                    self.git(clone, "clone", "--quiet", "--depth", "1", "--", self.url, ".")
+                    self.git.run(clone, "clone", "--quiet", "--depth", "1", "--", self.url, ".")
                 except GitError as error:
                     raise InputError(f"the ops repo {self.ops} cannot be read: {error}") from None
             folder = clone / self.ops.path
@@ -88,4 +89,4 @@ class TemplateStep:
     def _branch(self, folder: Path) -> str:
         if not self.exists:
             return "main"
-        return self.git(folder, "symbolic-ref", "--short", "HEAD").decode().strip()
+        return self.git.run(folder, "symbolic-ref", "--short", "HEAD").decode().strip()

@@ -34,7 +34,7 @@ class SyncContext:
 def read_values_files(context: SyncContext, location: ReleaseTarget, desired: Desired) -> dict[str, bytes]:
     """Return what the values files hold, by path in the ops repo, in helm's order. Raises DppctlError."""
     asked = [(desired.ops_head, path) for path in desired.value_files]
-    with context.repositories.use(location.target.ops.repository) as ops:
+    with context.repositories.open(location.target.ops.repository) as ops:
         return {path: content or b"" for (_, path), content in ops.read(asked, MAX_PEOPLES_VALUES_BYTES).items()}
 
 

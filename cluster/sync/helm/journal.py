@@ -52,7 +52,7 @@ class Journal:
         target = self._location.target
         contents = read_values_files(self._context, self._location, desired)
         values = values_of(target, contents[target.values_file])
-        with self._context.repositories.use(target.ops.repository) as ops:
+        with self._context.repositories.open(target.ops.repository) as ops:
             self._ops_commit = ops.last_change(target.values_file)
         if not isinstance(values, Values):
             raise UnusableError(str(values or f"{target.values_file} is gone"))

@@ -56,7 +56,8 @@ class DesiredReleasesReader:
             head = ops.head()
             if head is None or head == self._heads.get(name):
                 return
-            entries = ops.entries(head, sorted({path for found in locations for path in paths(found.target)}))
+            with ops.open() as reader:
+                entries = reader.entries(head, sorted({path for found in locations for path in paths(found.target)}))
         for location in locations:
             self._desired.pop(location.target, None)
             self._problems.pop(location.target, None)

@@ -45,12 +45,13 @@ class DesiredValuesReader:
         if head is None or head == self._heads.get(name):
             return
         targets = [target for target in self._targets if target.ops.repository == name]
-        for target, values in values_at(ops, head, targets).items():
-            self._desired.pop(target, None)
-            if isinstance(values, DppctlError):
-                _log.error("not deployed", app=target.app, environment=target.environment, error=values)
-            elif values:
-                self._desired[target] = DesiredValues(values, ops.last_change(target.values_file))
+        with ops.open() as reader:
+            for target, values in values_at(reader, head, targets).items():
+                self._desired.pop(target, None)
+                if isinstance(values, DppctlError):
+                    _log.error("not deployed", app=target.app, environment=target.environment, error=values)
+                elif values:
+                    self._desired[target] = DesiredValues(values, reader.last_change(target.values_file))
         self._heads[name] = head
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.settings import Settings, load_settings
 from tests.support.environment import processes_with
 from tests.support.forge import Forge
@@ -12,22 +13,22 @@ from tests.support.waiting import eventually
 
 def test_the_last_words_of_git_are_the_message_without_secrets(bot_git: Git, tmp_path: Path) -> None:
     with pytest.raises(GitError, match=r"git ls-remote: .*\*\*\*") as failed:
-        bot_git(tmp_path, "ls-remote", "t0ken")
+        bot_git.run(tmp_path, "ls-remote", "t0ken")
     assert "t0ken" not in str(failed.value)
 
 
 def test_only_the_configured_protocol_is_allowed(bot_git: Git, tmp_path: Path) -> None:
     with pytest.raises(GitError, match="transport 'https' not allowed"):
-        bot_git(tmp_path, "ls-remote", "https://127.0.0.1:1/a/b.git")
+        bot_git.run(tmp_path, "ls-remote", "https://127.0.0.1:1/a/b.git")
     with pytest.raises(GitError, match="transport 'ext' not allowed"):
-        bot_git(tmp_path, "ls-remote", f"ext::touch {tmp_path}/owned")
+        bot_git.run(tmp_path, "ls-remote", f"ext::touch {tmp_path}/owned")
     assert not (tmp_path / "owned").exists()
 
 
 def test_the_token_is_in_no_argument_and_no_file(bot_git: Git, forge: Forge, tmp_path: Path) -> None:
     repository = forge.repository("ann/app")
     repository.push({"a": "b"})
-    bot_git(tmp_path, "clone", "--quiet", str(repository.bare), "copy")
+    bot_git.run(tmp_path, "clone", "--quiet", str(repository.bare), "copy")
     assert "t0ken" not in (tmp_path / "copy" / ".git" / "config").read_text()
     assert "extraHeader" not in (tmp_path / "copy" / ".git" / "config").read_text()
 
@@ -38,7 +39,7 @@ def wait_for_end(git: Git, folder: Path, marker: str) -> list[str]:
 
     def run() -> None:
         try:
-            git(folder, "-c", f"alias.wait=!sleep 300 && echo {marker}", "wait")
+            git.run(folder, "-c", f"alias.wait=!sleep 300 && echo {marker}", "wait")
         except GitError as error:
             messages.append(str(error))
 
@@ -56,13 +57,13 @@ def test_closing_ends_what_runs_with_all_its_processes(bot_git: Git, tmp_path: P
     assert wait_for_end(bot_git, tmp_path, marker)
     eventually(lambda: not processes_with(marker), "its processes end")
     with pytest.raises(GitError, match="stopped"):
-        bot_git(tmp_path, "version")
+        bot_git.run(tmp_path, "version")
 
 
 def test_a_git_that_hangs_is_ended_in_time(bot_git: Git, tmp_path: Path) -> None:
     marker = f"marker-{tmp_path.name}"
     with pytest.raises(GitError, match=r"no answer within 0.2 seconds"):
-        bot_git(tmp_path, "-c", f"alias.wait=!sleep 300 && echo {marker}", "wait", seconds=0.2)
+        bot_git.run(tmp_path, "-c", f"alias.wait=!sleep 300 && echo {marker}", "wait", seconds=0.2)
     eventually(lambda: not processes_with(marker), "its processes end")
 
 
@@ -73,5 +74,5 @@ def test_the_machines_git_configuration_is_left_out(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".gitconfig").write_text("[user]\nname = somebody\n")
     git = Git(load_settings(tmp_path, {"DPPCTL_WEBHOOK_SECRETS": "x", "DPPCTL_GITHUB_USER": "bot"}))
-    assert git(tmp_path, "var", "GIT_AUTHOR_IDENT").startswith(b"bot <")
-    assert Git(settings)(tmp_path, "config", "--list").count(b"user.name") == 0
+    assert git.run(tmp_path, "var", "GIT_AUTHOR_IDENT").startswith(b"bot <")
+    assert Git(settings).run(tmp_path, "config", "--list").count(b"user.name") == 0

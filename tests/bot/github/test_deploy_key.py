@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.git.command import Git, GitError
+from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.settings import load_settings
 from tests.support.forge import APP, git
 from tests.support.github.fake import FakeGitHub
@@ -51,7 +52,7 @@ def test_no_key_stays_behind(key_story: GitHubStory, tmp_path: Path, monkeypatch
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     bot_git = Git(key_story.settings)
-    bot_git(tmp_path, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
+    bot_git.run(tmp_path, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
     (folder,) = (tmp_path / "tmp").iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "ann+ops").stat().st_mode & 0o777 == 0o600
@@ -80,7 +81,7 @@ def test_a_machine_without_ssh_is_told(key_story: GitHubStory, tmp_path: Path, m
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     bot_git = Git(key_story.settings)
     with pytest.raises(GitError, match="the deploy key of ann/ops in DPPCTL_DEPLOY_KEYS needs the program ssh"):
-        bot_git(tmp_path, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
+        bot_git.run(tmp_path, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
     bot_git.close()
 
 
@@ -96,5 +97,5 @@ def test_a_wrong_setting_is_told_without_the_key(value: str, tmp_path: Path) -> 
 
 def refusal(story: GitHubStory) -> str:
     with pytest.raises(GitError) as error:
-        story.git(story.settings.state_dir, "ls-remote", "--", story.settings.github.repository_url("ann/ops"))
+        story.git.run(story.settings.state_dir, "ls-remote", "--", story.settings.github.repository_url("ann/ops"))
     return str(error.value)

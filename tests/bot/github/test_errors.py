@@ -186,7 +186,9 @@ def test_rules_that_protect_are_known_too() -> None:
         "remote: error: GH013: Repository rule violations found for refs/heads/main.\n"
         "remote: - Changes must be made through a pull request."
     )
-    assert str(explain(words, TOKEN)).startswith("GitHub protects main: ")
+    found = explain(words, TOKEN)
+    assert found
+    assert found[0].startswith("GitHub protects main: ")
     assert explain("fatal: not a git repository", TOKEN) is None
 
 

@@ -76,10 +76,10 @@ def test_a_push_between_fetch_and_push_survives(settings: Settings, repository: 
     repository.push({"README.md": "first"}, message="start")
 
     class OvertakenGit(Git):
-        def __call__(self, folder: Path, *arguments: str, **options: Any) -> bytes:
+        def run(self, folder: Path, *arguments: str, **options: Any) -> bytes:
             if arguments[0] == "push" and len(repository.log()) < 3:
                 repository.push({"README.md": str(repository.log())}, message="theirs")
-            return super().__call__(folder, *arguments, **options)
+            return super().run(folder, *arguments, **options)
 
     ops = OpsRepo(OvertakenGit(settings), settings.github.repository_url(repository.name), tmp_path / "ops")
     ops.write([update()])

@@ -62,7 +62,9 @@ def test_the_bot_reads_and_writes_the_ops_repo_with_the_key(ann: Person, github:
     mirror.refresh()
     files = git(mirror.folder, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
     assert "environments/staging/values.yaml" in files
-    bot_git(mirror.folder, "push", "--quiet", "--", settings.github.repository_url("ann/ops"), "HEAD:refs/heads/other")
+    bot_git.run(
+        mirror.folder, "push", "--quiet", "--", settings.github.repository_url("ann/ops"), "HEAD:refs/heads/other"
+    )
     bot_git.close()
 
     github.calls.clear()

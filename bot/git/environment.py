@@ -1,0 +1,41 @@
+"""The environment that each git gets: https://git-scm.com/docs/git#_environment_variables
+
+It lets no prompt, no other protocol and none of the machine's git configuration in, and none of dppctl's secrets out.
+"""
+
+import base64
+import os
+from urllib.parse import urlsplit
+
+from bot.settings import Settings
+
+
+def make_environment(settings: Settings, token: str) -> dict[str, str]:
+    """Return the variables of a git that may use this token for the forge; "" for none.
+
+    The token is in no argument and no file, but in a setting of git that the environment holds.
+    """
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DPPCTL_"))}
+    config = {
+        "core.hooksPath": os.devnull,
+        "gc.autoDetach": "false",  # no git that outlives its call
+        "maintenance.autoDetach": "false",
+        "http.followRedirects": "false",  # a redirect could carry the token elsewhere
+    }
+    if token:
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        config[f"http.{settings.github.url}/.extraHeader"] = f"Authorization: Basic {basic}"
+    for number, (key, value) in enumerate(config.items()):
+        ours |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return ours | {
+        "GIT_CONFIG_COUNT": str(len(config)),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ALLOW_PROTOCOL": urlsplit(settings.github.url).scheme,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_AUTHOR_NAME": settings.github.user,
+        "GIT_AUTHOR_EMAIL": settings.github.email,
+        "GIT_COMMITTER_NAME": settings.github.user,
+        "GIT_COMMITTER_EMAIL": settings.github.email,
+        "LC_ALL": "C.UTF-8",
+    }

@@ -1,0 +1,15 @@
+"""What goes wrong with git. Nobody raises GitError itself: each failure is one of its two kinds."""
+
+from bot.errors import DppctlError, PermanentError, TransientError
+
+
+class GitError(DppctlError):
+    """git failed; the message is its last words, or what to do about them, without secrets."""
+
+
+class TransientGitError(GitError, TransientError):
+    """Another try may help: the network, the forge, a lock, the time limit, or a cause that is not known."""
+
+
+class PermanentGitError(GitError, PermanentError):
+    """A person must change something first: a right, a key, a repository's name."""

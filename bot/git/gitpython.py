@@ -1,0 +1,126 @@
+"""GitPython as the bot needs it: a repository whose git programs we start, and whose answers have a time limit.
+
+GitPython hands its own environment on to each git, with `GIT_*` variables that point git elsewhere and with secrets of
+dppctl. So its command runner gets another way to start a program, and the rest of GitPython goes through that runner.
+"""
+
+import io
+import os
+import select
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+# GitPython takes these as its own settings, also where we give it a path; so they go before it is loaded. `quiet`: that
+# there is no git is for the first command to say, not for this import.
+for _name in [name for name in os.environ if name.startswith("GIT_")]:
+    del os.environ[_name]
+os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+
+import git  # noqa: E402
+
+InvalidGitRepositoryError, NoSuchPathError = git.InvalidGitRepositoryError, git.NoSuchPathError
+__all__ = ["InvalidGitRepositoryError", "NoSuchPathError", "Process", "Repository", "Runner", "text_of"]
+
+Process = subprocess.Popen[bytes]
+
+
+class Content:
+    """The content of one object. GitPython's own, when it is dropped, reads all that nobody asked for."""
+
+    def __init__(self, size: int, stream: IO[bytes]) -> None:
+        """Take what git says the size is, and what git says next."""
+        self._size = size
+        self._stream = stream
+
+    def read(self, _: int = -1) -> bytes:
+        """Return it all; once."""
+        content = self._stream.read(self._size)
+        self._stream.read(1)  # the line's end after it
+        return content
+
+
+class Runner(git.Git):
+    """GitPython's command runner for one folder; its programs are started by ours."""
+
+    GIT_PYTHON_GIT_EXECUTABLE = "git"
+    GIT_PYTHON_TRACE = False
+    CatFileContentStream = Content  # type: ignore[assignment]
+
+    def __init__(
+        self, folder: Path, start: Callable[[Sequence[str]], Process], end: Callable[[Process], None], seconds: float
+    ) -> None:
+        """Take how a program is started in the folder, with pipes to its three streams, and how it is ended.
+
+        `seconds`: how long it may be silent while an answer is read.
+        """
+        super().__init__(folder)
+        self._start = start
+        self._end = end
+        self._seconds = seconds
+
+    def execute(self, command: Sequence[str], *_: object, as_process: bool, **__: object) -> Any:  # type: ignore[override]
+        """Start the command and return its process, as GitPython does for `as_process`; that is all we use.
+
+        Raises GitError.
+        """
+        if not as_process:
+            raise TypeError("only as_process=True: a command that ends is for bot.git.command.Git.run")
+        process = self._start(command)
+        assert process.stdout is not None  # noqa: S101 (for mypy)
+        process.stdout = io.BufferedReader(Answers(process.stdout, self._seconds))
+        return self.AutoInterrupt(process, command)
+
+    def clear_cache(self) -> "Runner":
+        """End the programs that read objects; what is asked next starts others."""
+        if self.cat_file_all:
+            self._end(self.cat_file_all.proc)
+        super().clear_cache()
+        return self
+
+
+def text_of(word: object) -> str:
+    """Return a word of an answer as text: GitPython gives bytes, whatever its types say."""
+    return word.decode() if isinstance(word, bytes) else str(word)
+
+
+class Repository(git.Repo):
+    """GitPython's repository with a runner of ours."""
+
+    def __init__(self, folder: Path, runner: Runner) -> None:
+        """Open the folder. Raises git.exc.InvalidGitRepositoryError and git.exc.NoSuchPathError."""
+        self.GitCommandWrapperType = lambda _: runner  # type: ignore[assignment,misc]
+        super().__init__(folder, expand_vars=False)
+
+
+class Answers(io.RawIOBase):
+    """What a program answers, as long as it is not silent for too long, and does not end."""
+
+    def __init__(self, stream: IO[bytes], seconds: float) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._poll = select.poll()
+        self._poll.register(stream, select.POLLIN)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the pipe's number."""
+        return self._stream.fileno()
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there. Raises TimeoutError, and EOFError when the program ended."""
+        if not self._poll.poll(self._seconds * 1000):
+            raise TimeoutError(f"no answer within {self._seconds:g} seconds")
+        if not (length := os.readv(self.fileno(), [buffer])):
+            raise EOFError("ended")
+        return length
+
+    def close(self) -> None:
+        """Close the pipe."""
+        if not self.closed:
+            self._stream.close()
+        super().close()

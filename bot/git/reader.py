@@ -1,0 +1,175 @@
+"""Reading an open repository: what is true at a commit.
+
+A look asks for some ten objects. One git that stays (GitPython's object database: `git cat-file --batch`) answers
+them all, where a git for each question would take three times as long.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bot.errors import DppctlError
+from bot.git.command import Git
+from bot.git.gitpython import Repository, text_of
+from bot.limits import MAX_CONFIG_BYTES, MAX_FOLDERS, MAX_GIT_OBJECT_BYTES
+from bot.model.decisions import Ref
+from bot.model.names import is_ref
+
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
+_CREATED = re.compile(rb"^(?:committer|tagger) .*> (\d+) [+-]\d+$", re.MULTILINE)
+# In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
+
+
+class Object(NamedTuple):
+    """An object of git: `blob`, `tree`, `commit` or `tag`, its id, and its content, None when that was too large."""
+
+    kind: str
+    identity: str
+    content: bytes | None
+
+
+class GitReader:
+    """What a kept copy of a repository holds. Made by `Mirror.open`; for one thread.
+
+    All methods raise GitError when git fails, and DppctlError for what is larger than a limit.
+    """
+
+    def __init__(self, git: Git, repository: Repository, folder: Path, listing: str) -> None:
+        """Take the open repository, and the branches and tags as `git ls-remote` listed them."""
+        self._git = git
+        self._repository = repository
+        self._folder = folder
+        self._listing = listing
+
+    def refs(self) -> dict[Ref, int]:
+        """Return the branches and tags that name a commit, and when each was made (unix time).
+
+        Names that `bot.model.names` does not accept are left out.
+        """
+        lines = (line.partition("\t") for line in self._listing.split("\n"))
+        named = {name: identity for identity, _, name in lines if name.startswith(("refs/heads/", "refs/tags/"))}
+        found = {}
+        for name, identity in named.items():
+            if is_ref(name):
+                kind, content = self._existing(identity)
+                commit = named.get(f"{name}^{{}}", identity)  # of a tag that is an object: what it tags
+                if "commit" in (kind, kind == "tag" and self._existing(commit)[0]):
+                    created = _CREATED.search(content.partition(b"\n\n")[0])
+                    found[Ref(name, commit)] = int(created[1]) if created else 0
+        return found
+
+    def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
+        """Return files by (commit, path): their content, or None where there is none; `limit`: bytes of one file."""
+        return {key: self._file(":".join(key), limit, ":".join(key)) for key in paths}
+
+    def read_below(self, commit: str, path: str, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes]:
+        """Return the wanted regular files below a folder, by their path relative to it; `limit`: bytes of one file."""
+        top = self._object(f"{commit}:{path}", MAX_GIT_OBJECT_BYTES)
+        if top is None or top.kind != "tree":
+            raise DppctlError(f"there is no folder {path} at {commit[:12]}")
+        files = self._files_below(_within(top.content, MAX_GIT_OBJECT_BYTES, path))
+        asked = sorted((name, identity) for name, identity in files if wanted(name))
+        contents = {name: self._file(identity, limit, name) for name, identity in asked}
+        return {name: content for name, content in contents.items() if content is not None}
+
+    def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]:
+        """Return what is at each path of a commit: its kind (`blob`, also for a link, or `tree`) and id, or None."""
+        found = {path: self._object(f"{commit}:{path}", MAX_CONFIG_BYTES) for path in paths}
+        return {path: (entry.kind, entry.identity) if entry else None for path, entry in found.items()}
+
+    def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
+        """Return the id of a folder's content at each commit; None without the folder, or without the commit."""
+        found = {commit: self._object(f"{commit}:{path}", MAX_CONFIG_BYTES) for commit in set(commits)}
+        return {commit: tree.identity if tree and tree.kind == "tree" else None for commit, tree in found.items()}
+
+    def message(self, commit: str) -> str:
+        """Return a commit's message."""
+        return self._existing(commit)[1].partition(b"\n\n")[2].decode(errors="replace")
+
+    def resolve(self, name: str) -> Ref:
+        """Return what a person calls a branch, a tag or a commit.
+
+        Raises DppctlError when there is no such thing, or two.
+        """
+        refs = {ref.name: ref for ref in self.refs()}
+        meant = [refs[full] for full in (name, f"refs/heads/{name}", f"refs/tags/{name}") if full in refs]
+        if len(meant) > 1:
+            raise DppctlError(f"{name} is a branch and a tag; say refs/heads/{name} or refs/tags/{name}")
+        if meant:
+            return meant[0]
+        commit = self._commit(f"{name}^{{commit}}") if _ABBREVIATED.fullmatch(name) else None
+        if commit and self._git.run(self._folder, "for-each-ref", "--count=1", f"--contains={commit}"):
+            return Ref(commit, commit)
+        raise DppctlError(f"there is no branch, tag or commit {name[:200]!r}")
+
+    def holds(self, commit: str, end: str) -> bool:
+        """Is the commit `end`, or one before it? Not when one of the two is not here."""
+        if not (self._commit(commit) and self._commit(end)):
+            return False
+        return not self._git.run(self._folder, "rev-list", "--max-count=1", f"{end}..{commit}")
+
+    def last_change(self, path: str) -> str:
+        """Return the newest commit of the default branch that changed a file."""
+        return self._git.run(self._folder, "log", "-1", "--format=%H", "HEAD", "--", path).decode().strip()
+
+    def log(self, pattern: str, form: str, most: int) -> list[str]:
+        """Return the default branch's newest commits whose message matches, one line each, in git's format."""
+        found = self._git.run(self._folder, "log", f"-{most}", f"--grep={pattern}", f"--format={form}", "HEAD")
+        return found.decode(errors="replace").splitlines()
+
+    def _files_below(self, tree: bytes) -> Iterator[tuple[str, str]]:
+        """Yield the path and the id of each regular file below a folder's listing."""
+        folders, left = [("", tree)], MAX_FOLDERS
+        while folders:
+            above, listing = folders.pop()
+            for mode, name, identity in _ENTRY.findall(listing):
+                path = above + name.decode(errors="replace")
+                if mode.startswith(b"100"):
+                    yield path, identity.hex()
+                elif mode == b"40000":
+                    if not (left := left - 1):
+                        raise DppctlError(f"there are more than {MAX_FOLDERS} folders")
+                    folders.append((f"{path}/", self._existing(identity.hex())[1]))
+
+    def _file(self, name: str, limit: int, shown: str) -> bytes | None:
+        """Return a file's content, None for what is no file; in messages it is called `shown`."""
+        found = self._object(name, limit)
+        return _within(found.content, limit, shown) if found and found.kind == "blob" else None
+
+    def _commit(self, name: str) -> str | None:
+        """Return the id of the commit that has this name, or None."""
+        found = self._object(name, MAX_GIT_OBJECT_BYTES)
+        return found.identity if found and found.kind == "commit" else None
+
+    def _existing(self, identity: str) -> tuple[str, bytes]:
+        """Return the kind and the content of an object that something else names."""
+        found = self._object(identity, MAX_GIT_OBJECT_BYTES)
+        if found is None:
+            raise self._git.failure("cat-file", f"{identity} is missing")
+        return found.kind, _within(found.content, MAX_GIT_OBJECT_BYTES, identity)
+
+    def _object(self, name: str, limit: int) -> Object | None:
+        """Return an object, its content None when that is larger than `limit` bytes; None: nothing has this name.
+
+        Raises GitError.
+        """
+        runner = self._repository.git
+        try:
+            identity, kind, size, stream = runner.stream_object_data(name)
+            content = stream.read() if size <= limit else None
+        except ValueError:
+            return None
+        except (OSError, EOFError) as error:
+            runner.clear_cache()  # what it was asked last may still come
+            raise self._git.failure("cat-file", str(error)) from None
+        if content is None:
+            runner.clear_cache()  # it is on its way; the next question is for another git
+        return Object(text_of(kind), text_of(identity), content)
+
+
+def _within(content: bytes | None, limit: int, shown: str) -> bytes:
+    if content is None:
+        raise DppctlError(f"{shown}: larger than {limit // 1024} KB")
+    return content
