@@ -9,9 +9,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def use_kubeconfig(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    """For this test KUBECONFIG names that file, also for Kubernetes' client, which looks at the variable only once."""
+    """For this test KUBECONFIG names that file."""
     monkeypatch.setenv("KUBECONFIG", file)
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", file)
 
 
 def processes_with(text: str) -> list[int]:
