@@ -53,7 +53,7 @@ class LocalSync:
         registries that ask for a password; `retry_seconds` pass after a first failure.
         """
         self.schedules = schedules or Schedules()
-        self._targets = targets
+        self.targets = targets
         self._stopping = stopping
         self._wake = threading.Event()
         shared = Repositories(repositories)
@@ -77,7 +77,7 @@ class LocalSync:
 
     def run(self) -> None:
         """Work until `stop`. What fails for one repository or environment is logged and holds up no other."""
-        for target in self._targets:
+        for target in self.targets:
             self._context.environment(target).tidy()
             follow_schedules(target, self.schedules, self._context)
         while not self._stopping.is_set():
@@ -102,7 +102,7 @@ class LocalSync:
             if desired != before.get(target):
                 self._scheduler.forget_failures(target)
         state = observe(
-            self._targets,
+            self.targets,
             self._desired,
             self._settled,
             self._scheduler,

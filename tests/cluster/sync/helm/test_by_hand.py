@@ -5,6 +5,7 @@ import gzip
 import json
 
 from cluster.sync.helm import records, releases
+from cluster.sync.helm.state import Record
 from tests.support.stories.helm_cluster import Cluster, receipt, wait_a_moment
 from tests.support.waiting import eventually
 from tests.support.world import STAGING
@@ -33,7 +34,7 @@ def test_a_release_that_a_kill_left_pending_is_repaired(cluster: Cluster) -> Non
         new = cluster.sync.known()[1][1]
         assert new
         # Helm was started, and both were killed.
-        record = records.Record(new.fingerprint, "deploying", cluster.release().revision - 1, 1, reported=False)
+        record = Record(new.fingerprint, "deploying", cluster.release().revision - 1, 1, reported=False)
         records.write(cluster.api, cluster.sync.locations[STAGING], record)
         set_status(cluster, status)
         assert cluster.start().sync(), status
