@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.errors import DppctlError
 from bot.model.names import RepoPath
 from bot.model.registration import Target
-from cluster.sync.helm.desired import Entry, ReleaseTarget, paths, release_name, wanted
+from cluster.sync.helm.desired import Entry, ReleaseTarget, desired_at, paths, release_name
 
 OPS = RepoPath("ann/ops", "budget")
 TARGET = Target(RepoPath("ann/apps", "Big_Data.2"), OPS, "staging")
@@ -37,7 +37,7 @@ def test_every_name_is_one_that_kubernetes_takes(last: str, environment: str) ->
 def test_all_that_decides_what_is_deployed_changes_the_fingerprint() -> None:
     def fingerprint(place: ReleaseTarget = PLACE, **other: Entry) -> str:
         named = {"chart": CHART, "people": BY_PEOPLE, "bot": BY_BOT}
-        found = wanted(place, "c" * 40, {**ENTRIES, **{named[name]: entry for name, entry in other.items()}})
+        found = desired_at(place, "c" * 40, {**ENTRIES, **{named[name]: entry for name, entry in other.items()}})
         assert found
         return found.fingerprint
 
@@ -54,12 +54,12 @@ def test_all_that_decides_what_is_deployed_changes_the_fingerprint() -> None:
 
 
 def test_without_the_bots_file_nothing_is_wanted_and_peoples_file_may_be_missing() -> None:
-    assert wanted(PLACE, "c" * 40, {**ENTRIES, BY_BOT: None}) is None
-    found = wanted(PLACE, "c" * 40, {**ENTRIES, BY_PEOPLE: None})
+    assert desired_at(PLACE, "c" * 40, {**ENTRIES, BY_BOT: None}) is None
+    found = desired_at(PLACE, "c" * 40, {**ENTRIES, BY_PEOPLE: None})
     assert found
     assert found.value_files == ("budget/environments/staging/values.auto-updated.yaml",)
 
 
 def test_without_a_chart_it_says_where_one_is_missing() -> None:
     with pytest.raises(DppctlError, match=r"^ann/ops/budget:budget/chart: there is no chart"):
-        wanted(PLACE, "c" * 40, {**ENTRIES, CHART: None})
+        desired_at(PLACE, "c" * 40, {**ENTRIES, CHART: None})
