@@ -27,6 +27,7 @@ SYNC_WAKE_SECONDS = 5.0  # for a connection with sync, and for its answer
 STUCK_SECONDS = 600.0  # without a round or a git command; then the bot says that it is to be started again
 POLL_SECONDS = 0.25  # between two looks for what the receiver wrote down
 MAX_LOG_BYTES = 2**20  # kept of each deployment's log
+MAX_NAMED_DELIVERIES = 20  # in one ops commit and one line of the log: the newest, where a burst became one deployment
 DELIVERY_DAYS = 30  # that a delivery's record is kept; GitHub sends one again for 3 days at most
 
 PROGRAM_END_SECONDS = 2.0  # between asking a program to end and killing it

@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import structlog
 from structlog.stdlib import ProcessorFormatter, add_logger_name
@@ -39,6 +39,12 @@ def configure(secrets: Sequence[str]) -> None:
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if not isinstance(other, _LibrariesHandler)]
     root.addHandler(handler)
+
+
+def bind_push(deliveries: Sequence[str], **fields: object) -> AbstractContextManager[None]:
+    """Have every line of a `with` block name these webhook deliveries, and the fields: `app`, `environment`."""
+    delivery = {"delivery": ",".join(deliveries)} if deliveries else {}
+    return structlog.contextvars.bound_contextvars(**delivery, **fields)
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.mirror import Mirror
-from bot.limits import DELIVERY_DAYS, POLL_SECONDS
+from bot.limits import DELIVERY_DAYS, MAX_NAMED_DELIVERIES, POLL_SECONDS
 from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.registration import Target
@@ -68,6 +68,7 @@ class Loop:
         self._backoff = Backoff[str]()
         self._waiting: set[str] = set()  # repositories to look at
         self._wake = threading.Condition()
+        self._deliveries: dict[str, list[str]] = {}  # by repository, the ids of those that are not done with
         self.rounds = 0  # they grow as long as the thread goes on
 
     def wake(self, repository: str) -> None:
@@ -127,6 +128,7 @@ class Loop:
         with self._wake:
             repositories, self._waiting = self._waiting, set()
         repositories |= {delivery.repository for delivery in deliveries if delivery.repository} | self._backoff.due()
+        self._remember(deliveries)
         results = self.reconcile(repositories)
         if not self._stop.is_set():
             self._finish(deliveries, results)
@@ -141,8 +143,10 @@ class Loop:
             return {}
         start, calls, errors = time.monotonic(), self._git.calls, self._git.errors
         before = self._written()
-        results = self._reconciler.reconcile(repositories)
+        results = self._reconciler.reconcile(repositories, self._deliveries)
         for name, result in results.items():
+            if not result.failure and not result.waiting:
+                self._deliveries.pop(name, None)
             if result.failure:
                 self._backoff.failed(name)
             elif self._backoff.succeeded(name) and not self._stop.is_set():
@@ -169,6 +173,13 @@ class Loop:
             ids = [delivery.id for delivery in pushes if delivery not in of_apps_too]
             self._store.deliveries.finish(ids, "processed", "sync looks at it")
         return [delivery for delivery in deliveries if delivery not in of_ops or delivery in of_apps_too]
+
+    def _remember(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep the ids until their repositories are done with, also while an image is built, for log and ops commit."""
+        for delivery in deliveries:
+            if delivery.repository and delivery.repository in self._apps:
+                ids = self._deliveries.setdefault(delivery.repository, [])
+                ids[:] = [*(known for known in ids if known != delivery.id), delivery.id][-MAX_NAMED_DELIVERIES:]
 
     def _finish(self, deliveries: Sequence[Delivery], results: Results) -> None:
         by_repository: dict[str, list[str]] = {}

@@ -6,6 +6,7 @@ What is to be built is decided elsewhere, each time anew; this module knows what
 import threading
 from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from bot.errors import DppctlError
@@ -66,7 +67,7 @@ class BuildQueue:
         build = _Build(deployments={deployment})
         with self._lock:
             self._running[key] = build
-        self._threads.submit(self._run, key, build, work)
+        self._threads.submit(copy_context().run, self._run, key, build, work)  # its lines name the push
 
     def take_error(self, key: Key) -> BuildError | BuildPutOffError | None:
         """Return why the last try failed, once; None when it did not."""

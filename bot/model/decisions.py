@@ -1,6 +1,6 @@
 """What the bot decides, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.model.app_config import Selection
 from bot.model.names import RepoPath
@@ -63,10 +63,11 @@ class EndHold:
 
 @dataclass(frozen=True)
 class Update:
-    """The ops repo should hold these values and does not yet."""
+    """The ops repo should hold these values and does not yet. `deliveries`: ids of those that it is done for."""
 
     target: Target
     values: Values
+    deliveries: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def ref(self) -> Ref:

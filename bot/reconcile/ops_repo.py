@@ -20,6 +20,7 @@ from bot.limits import MAX_CONFIG_BYTES, MAX_WRITTEN, PUSH_TRIES
 from bot.model.decisions import Update
 from bot.model.names import short
 from bot.model.registration import Target
+from bot.model.trailers import write_trailers
 
 # The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
@@ -197,14 +198,8 @@ def _message(update: Update, links: Sequence[str]) -> str:
     """Write the commit's message; trailers say what it is for, so that tools need not read the file."""
     target, source = update.target, update.values.source
     looks = "\n".join(links) + "\n\n" if links else ""
-    return (
-        f"Deploy {target.app} {short(source.ref)} ({source.commit[:12]}) to {target.environment}\n\n{looks}"
-        f"Dppctl-App: {target.app}\n"
-        f"Dppctl-Environment: {target.environment}\n"
-        f"Dppctl-Source-Ref: {source.ref}\n"
-        f"Dppctl-Source-Commit: {source.commit}\n"
-        f"Dppctl-Image: {update.values.image or 'none'}\n"
-    )
+    subject = f"Deploy {target.app} {short(source.ref)} ({source.commit[:12]}) to {target.environment}"
+    return f"{subject}\n\n{looks}{write_trailers(update)}"
 
 
 def _is_overtaken(error: BaseException) -> bool:

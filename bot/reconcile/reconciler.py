@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bot.errors import DppctlError
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import REFRESHES
-from bot.logs import get_logger
+from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
 from bot.model.decisions import Decision, EndHold, Refusal, Same, Skip, Update
 from bot.model.names import RepoPath, short
@@ -29,10 +29,11 @@ class Result:
     """How it went with one repository.
 
     failure: git, the network or a registry; to be tried again. notes: why nothing was deployed, and other things to
-    tell the person who pushed, a line each.
+    tell the person who pushed, a line each. waiting: an image is being built; then the app is looked at again.
     """
 
     failure: str | None = None
+    waiting: bool = False
     notes: list[str] = field(default_factory=list)
 
     def fail(self, message: str) -> None:
@@ -68,18 +69,25 @@ class Reconciler:
         self._settled: dict[RepoPath, object] = {}  # what an app looked like when there was nothing to do
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
 
-    def reconcile(self, repositories: Set[str]) -> Results:
-        """Bring the ops repos to what the apps in these repositories say now; return how it went with each."""
+    def reconcile(self, repositories: Set[str], deliveries: Mapping[str, Sequence[str]]) -> Results:
+        """Bring the ops repos to what the apps in these repositories say now; return how it went with each.
+
+        `deliveries`: by repository, the ids of the webhook deliveries that this is done for.
+        """
         results = {name: Result() for name in repositories}
         apps = sorted({target.app for target in self._targets if target.app.repository in repositories})
         readable, texts = self._refresh(apps, results)
         updates: list[Update] = []
         for app in readable:
             if not self._stop.is_set():
-                try:
-                    updates += self._updates(app, texts, results[app.repository])
-                except DppctlError as error:
-                    self._fail(results, app.repository, str(error))
+                ids = tuple(deliveries.get(app.repository, ()))
+                with bind_push(ids, app=app):
+                    try:
+                        found = self._updates(app, texts, results[app.repository])
+                    except DppctlError as error:
+                        self._fail(results, app.repository, str(error))
+                    else:
+                        updates += [replace(update, deliveries=ids) for update in found]
         for name in sorted({update.target.ops.repository for update in updates}):
             if not self._stop.is_set():
                 self._apply(name, [update for update in updates if update.target.ops.repository == name], results)
@@ -96,13 +104,8 @@ class Reconciler:
             ops_commit = results.get(update.target)
             if isinstance(ops_commit, str):
                 self._store.deployments.record(update, ops_commit)
-                _log.info(
-                    "deploying",
-                    app=update.target.app,
-                    environment=update.target.environment,
-                    commit=update.values.source.commit,
-                    ops_commit=ops_commit,
-                )
+                with bind_push(update.deliveries, app=update.target.app, environment=update.target.environment):
+                    _log.info("deploying", commit=update.values.source.commit, ops_commit=ops_commit)
         self._recorded[name] = self._ops[name].head
         if results:
             self._on_change()
@@ -174,13 +177,15 @@ class Reconciler:
         """Return the update with its image, or what it waits for; None when it is refused."""
         export = partial(mirror.export, update.ref.commit, state.app.path)
         try:
-            resolved = self._images.resolve(state, update, export)
+            with bind_push((), environment=update.target.environment):
+                resolved = self._images.resolve(state, update, export)
         except GitError:
             raise
         except DppctlError as error:
             self._note(Refusal(state.app, update.target.environment, update.ref, str(error)), result)
             return None
         if isinstance(resolved, Waiting):
+            result.waiting = True
             result.notes.append(f"{update.target.environment}: {resolved.message}")
             if resolved.retry:
                 self._fail({state.app.repository: result}, state.app.repository, resolved.message)

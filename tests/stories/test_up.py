@@ -22,6 +22,8 @@ from tests.support.workloads import write_files
 from tests.support.world import World
 from webhooks.signature import sign
 
+DELIVERY = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -129,7 +131,7 @@ def test_a_push_that_a_webhook_tells_of_is_deployed_and_so_is_what_a_person_asks
         headers = {
             "Content-Type": "application/json",
             "X-GitHub-Event": "push",
-            "X-GitHub-Delivery": "1",
+            "X-GitHub-Delivery": DELIVERY,
             "X-Hub-Signature-256": sign(body, "hush"),
         }
         assert requests.post(f"{url}/webhooks/github", data=body, headers=headers, timeout=60).status_code == 202
@@ -154,7 +156,15 @@ def test_a_push_that_a_webhook_tells_of_is_deployed_and_so_is_what_a_person_asks
     finally:
         up.terminate()
         assert up.wait(60) == 0
-        up.communicate()
+        _, log = up.communicate()
+    # From the delivery to the receipt with a single grep, as docs/operations.md says.
+    found = [line for line in log.splitlines() if f"delivery={DELIVERY}" in line]
+    events = [re.search(r" event=(\S+)", line) for line in found]
+    assert [event[1] for event in events if event] == ["received", "deploying", "started", "succeeded"]
+    assert all("app=ann/app environment=staging" in line for line in found[1:])
+    assert "outcome=accepted kind=push repository=ann/app" in found[0]
+    assert all(f"commit={commit}" in line for line in found[1:])
+    assert "rows=3" in found[-1]
 
 
 def test_two_do_not_share_a_state(up: subprocess.Popen[str], config: Path, dppctl: Dppctl) -> None:

@@ -12,6 +12,7 @@ from bot.errors import PermanentError
 from bot.kubernetes import ApiAwayError, ApiError
 from bot.logs import get_logger
 from bot.model.reports import Phase, Receipt
+from bot.model.trailers import read_deliveries
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.limits import LOG_POSITION_SECONDS
@@ -54,6 +55,9 @@ class Journal:
         values = values_of(target, contents[target.values_file])
         with self._context.repositories.open(target.ops.repository) as ops:
             self._ops_commit = ops.last_change(target.values_file)
+            deliveries = read_deliveries(ops.message(self._ops_commit))
+        if deliveries:
+            self.log = self.log.bind(delivery=",".join(deliveries))
         if not isinstance(values, Values):
             raise UnusableError(str(values or f"{target.values_file} is gone"))
         self._values = values
@@ -110,7 +114,8 @@ class Journal:
             ops_commit, receipt = outcome.ops_commit, outcome.receipt
             self._context.report(sync_event(self._location.target, ops_commit, source, phase, text, "", receipt))
             error = {"error": text.partition("\n")[0]} if phase == "failed" else {}
-            self.log.info("deployed", commit=source.commit, phase=phase, revision=self.record.revision, **error)
+            rows = receipt.rows if receipt else None
+            self.log.info(phase, commit=source.commit, revision=self.record.revision, rows=rows, **error)
         self.write(self.record.with_(self.record.phase, reported=True))
 
     def tell_end_again(self) -> None:
@@ -121,6 +126,8 @@ class Journal:
         """Report how far it is; the deployment goes on when the receiver does not take that."""
         if self._values is None:
             return
+        if phase == "started":
+            self.log.info("started", commit=self._values.source.commit)
         event = sync_event(self._location.target, self._ops_commit, self._values.source, phase, message, log, None)
         try:
             self._context.report(event)

@@ -4,14 +4,16 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import DppctlError
-from bot.logs import get_logger
+from bot.logs import bind_push, get_logger
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
+from bot.model.trailers import read_deliveries
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
@@ -53,11 +55,21 @@ class EnvironmentJob(ABC):
         self._pipelines: Pipelines | None = None
         self._stop = threading.Event()
         self._superseded = False
-        self._log = _log.bind(app=work.target.app, environment=work.target.environment)
 
-    @abstractmethod
     def run(self) -> None:
         """Do it. Raises DppctlError and OSError when it is to be tried again some time later."""
+        with bind_push(self._deliveries(), app=self._target.app, environment=self._target.environment):
+            self._run()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Do what `run` says."""
+
+    def _deliveries(self) -> Sequence[str]:
+        """Return the ids of the webhook deliveries that the ops commit was made for; none where that cannot be read."""
+        with suppress(DppctlError), self._context.sources.repositories.open(self._target.ops.repository) as ops:
+            return read_deliveries(ops.message(self._ops_commit))
+        return ()
 
     def stop(self, *, superseded: bool) -> None:
         """Have `run` return soon; nothing of what it did so far stays. `superseded`: something newer is to run."""
@@ -100,14 +112,15 @@ class EnvironmentJob(ABC):
         self._environment.record(outcome)
         self._report(outcome.phase, outcome.message, receipt=outcome.receipt)
         self._environment.record(outcome.model_copy(update={"reported": True}))
-        self._log.info("deployed", commit=outcome.values.source.commit, phase=outcome.phase)
+        rows = outcome.receipt.rows if outcome.receipt else None
+        _log.info(outcome.phase, commit=outcome.values.source.commit, rows=rows)
 
     def _tell(self, phase: Phase, message: str, log: str = "", receipt: Receipt | None = None) -> None:
         """Report how far it is; the job goes on when the receiver does not take that."""
         try:
             self._report(phase, message, log, receipt)
         except ClusterError as error:
-            self._log.warning("not reported", phase=phase, error=error)
+            _log.warning("not reported", phase=phase, error=error)
 
     def _report(self, phase: Phase, message: str, log: str = "", receipt: Receipt | None = None) -> None:
         source = self._values.source
@@ -121,7 +134,7 @@ class ReportJob(EnvironmentJob):
         super().__init__(context, work, DesiredValues(work.outcome.values, work.outcome.ops_commit))
         self._outcome = work.outcome
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Report it. Raises ClusterError when the receiver does not take it."""
         self._report_end(self._outcome)
 
@@ -132,7 +145,7 @@ class DeploymentJob(EnvironmentJob):
     def __init__(self, context: JobContext, work: Deploy) -> None:
         super().__init__(context, work, work.desired)
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Deploy, and report the end, unless it was stopped. Raises TransientError for a repository that is away."""
         self._context.sources.refresh(self._values, self._stop)  # what is away for a while fails nothing
         if outcome := self._deploy():
@@ -141,6 +154,7 @@ class DeploymentJob(EnvironmentJob):
     def _deploy(self) -> Outcome | None:
         """Return how it ended; None: it was stopped."""
         ids = [pipeline.id for pipeline in self._values.pipelines]
+        _log.info("started", commit=self._values.source.commit, pipelines=",".join(ids))
         self._tell("started", f"running {', '.join(ids)}")
         release = receipt = None
         began, folders = time.time(), tuple[str, ...]()

@@ -3,10 +3,13 @@
 import shutil
 
 from bot.errors import DppctlError
+from bot.logs import get_logger
 from cluster.errors import ClusterError
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
 from cluster.sync.local.state import DesiredValues, RunScheduled
 from cluster.sync.outcome import verdict
+
+_log = get_logger("dppctl.sync")
 
 
 class ScheduledRun(EnvironmentJob):
@@ -17,7 +20,7 @@ class ScheduledRun(EnvironmentJob):
         self._deployed = work.deployed
         self._ids = [pipeline.id for pipeline in work.pipelines]
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Run them, and report how it went. The next time is the schedule's, so what fails is not tried again."""
         log: list[str] = []
         receipt = None
@@ -39,5 +42,5 @@ class ScheduledRun(EnvironmentJob):
             phase, message = "failed", str(error)
         if not self._stop.is_set() or phase == "succeeded":
             self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)
-            self._log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)
+            _log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)
         self._environment.tidy()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from bot.git.command import Git
 from bot.model.decisions import Update
 from bot.model.names import RepoPath
 from bot.model.registration import Target
+from bot.model.trailers import read_deliveries, write_trailers
 from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import Settings
@@ -50,6 +52,20 @@ def test_an_update_is_one_commit_with_trailers(ops: OpsRepo, repository: Reposit
     ops.refresh()
     assert ops.texts([target]) == {target: update().values.to_yaml()}
     assert ops.last_change(target) == commit
+
+
+def test_a_commit_names_the_deliveries_that_it_was_made_for(ops: OpsRepo, repository: Repository) -> None:
+    ops.write([replace(update(), deliveries=("d-1", "d-2"))])
+    message = git(repository.bare, "show", "--no-patch", "--format=%B", "master")
+    assert "Dppctl-Image: none\nDppctl-Delivery: d-1\nDppctl-Delivery: d-2" in message
+    assert read_deliveries(message) == ["d-1", "d-2"]
+    assert [written.environment for written in ops.written()] == ["staging"]
+
+
+def test_of_a_burst_the_newest_deliveries_are_named_and_no_other_text_is_one() -> None:
+    trailers = write_trailers(replace(update(), deliveries=tuple(f"d-{number}" for number in range(100))))
+    assert read_deliveries(trailers) == [f"d-{number}" for number in range(80, 100)]
+    assert read_deliveries("Dppctl-Delivery: a b\nabout Dppctl-Delivery: c\nDppctl-Delivery: \x1b[2J") == []
 
 
 def test_no_change_is_no_commit(ops: OpsRepo, repository: Repository) -> None:
