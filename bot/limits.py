@@ -24,6 +24,7 @@ RETRY_BY_HAND_SECONDS = 5.0  # somebody waits
 REFRESHES = 4  # repositories that are asked at the same time
 RESYNC_SECONDS = 180.0  # between two re-checks of everything
 SYNC_WAKE_SECONDS = 5.0  # for a connection with sync, and for its answer
+HTTP_SECONDS = 10.0  # that a probe, or a bot that wakes sync, may take to send its request
 STUCK_SECONDS = 600.0  # without a round or a git command; then the bot says that it is to be started again
 POLL_SECONDS = 0.25  # between two looks for what the receiver wrote down
 MAX_LOG_BYTES = 2**20  # kept of each deployment's log

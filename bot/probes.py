@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from werkzeug.wrappers import Response
 
 from bot.errors import DppctlError
-from bot.limits import PROBE_SECONDS
+from bot.limits import HTTP_SECONDS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,9 +27,9 @@ Check = Callable[[], str | None]  # returns what is wrong; None: nothing is
 class Probes:
     """A WSGI application, `respond`, made of what a server says of itself."""
 
-    def __init__(self, healthy: Check, ready: Check, metrics: Collector | None = None) -> None:
-        """Answer `/healthz` and `/readyz` by these checks, and `/metrics` if there is something that collects them."""
-        self._checks = {"/healthz": healthy, "/readyz": ready}
+    def __init__(self, healthy: Check, ready: Check | None = None, metrics: Collector | None = None) -> None:
+        """Answer `/healthz`, and `/readyz` and `/metrics` where they are given, by these checks and this collector."""
+        self._checks = {"/healthz": healthy, **({"/readyz": ready} if ready else {})}
         self._metrics: WSGIApplication | None = None
         if metrics:
             registry = CollectorRegistry()
@@ -41,7 +41,7 @@ class Probes:
         path = environ["PATH_INFO"]
         if path == "/metrics" and self._metrics:
             return self._metrics(environ, start_response)
-        if path not in self._checks:
+        if path not in self._checks or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return json_response(404, error="not found")(environ, start_response)
         problem = self._checks[path]()
         response = json_response(503, error=problem) if problem else json_response(200, status="ok")
@@ -95,7 +95,7 @@ class HttpServer:
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = PROBE_SECONDS
+    timeout = HTTP_SECONDS
 
     def log_message(self, *_: object) -> None:
         """Log nothing: probes come every few seconds."""

@@ -10,14 +10,15 @@ import click
 
 from bot.errors import DppctlError
 from bot.git.command import Git
+from bot.limits import STUCK_SECONDS
 from bot.logs import get_logger
 from bot.loop import Loop
+from bot.probes import HttpServer, Probes, ProgressCheck
 from bot.store.store import Store
 from bot.sync_waker import SyncWaker
 from cli.limits import BOT_STOP_SECONDS, STORE_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import Receiver
-from cli.servers.health import Health
 from cli.servers.lifecycle import Setup, lock
 
 _log = get_logger("dppctl.up")
@@ -68,19 +69,19 @@ class BotServer(Daemon):
             if waker:
                 opened.callback(waker.stop)
             self._loop = Loop(settings, setup.targets, self._git, store, waker.wake if waker else lambda: None)
-            self._health = Health(
-                settings.listen.host, settings.listen.port, lambda: self._loop.rounds + self._git.calls
-            )
-            opened.callback(self._health.stop)
+            progress = ProgressCheck(lambda: self._loop.rounds + self._git.calls, STUCK_SECONDS)
+            probes = Probes(healthy=progress.problem)
+            self._server = HttpServer(settings.listen.host, settings.listen.port, probes.respond)
+            opened.callback(self._server.close)
             super().__init__(stopping, opened.pop_all())
 
     def parts(self) -> dict[str, Callable[[], None]]:
-        """Return the bot and the server of /healthz."""
-        return {"bot": self._loop.run, "health": self._health.run}
+        """Return the bot; /healthz has a thread of its own."""
+        return {"bot": self._loop.run}
 
     def hello(self) -> str:
         """Name the address of /healthz."""
-        return f"dppctl's bot works: {self._health.address}/healthz"
+        return f"dppctl's bot works: {self._server.address}/healthz"
 
     def stop(self) -> None:
         """End the bot; what it is at is done after the next start."""

@@ -14,6 +14,7 @@ from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
+from bot.probes import HttpServer
 from bot.settings import Settings
 from cli.limits import SYNC_STOP_SECONDS
 from cli.servers.daemon import Daemon
@@ -24,7 +25,7 @@ from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.helm.preview import preview
-from cluster.sync.helm.server import Server
+from cluster.sync.helm.server import SyncApplication
 from cluster.sync.helm.sync import HelmSync
 from cluster.sync.reporter import Reporter
 from cluster.sync.repositories import Repositories
@@ -76,9 +77,8 @@ class SyncServer(Daemon):
     def parts(self) -> dict[str, Callable[[], None]]:
         """Return sync; its HTTP has a thread of its own."""
         settings = self._settings
-        server = Server(
-            settings.listen.host, settings.listen.port, settings.sync.token.get_secret_value(), self.sync, self._helm
-        )
+        application = SyncApplication(settings.sync.token.get_secret_value(), self.sync, self._helm)
+        server = HttpServer(settings.listen.host, settings.listen.port, application.respond)
         self.opened.callback(server.close)
         self._address = server.address
         return {"sync": self.sync.run}

@@ -15,7 +15,6 @@ import requests
 from sqlalchemy import create_engine, text
 
 from bot.errors import DppctlError
-from cli.servers.health import Health
 from cli.servers.standalone import open_store
 from cluster.local.databases import postgres
 from tests.support.command import Dppctl
@@ -151,13 +150,3 @@ def test_a_postgresql_that_is_not_ready_is_waited_for(tmp_path: Path) -> None:
     finally:
         server.stop()
         shutil.rmtree(folder)
-
-
-def test_a_bot_that_does_nothing_any_more_says_so() -> None:
-    done = 0
-    health = Health("127.0.0.1", 0, lambda: done, stuck=0.05)
-    eventually(lambda: health.answer()[0] == 503, "it is stuck")
-    done = 1
-    assert health.answer() == (200, "ok")
-    eventually(lambda: health.answer()[0] == 503, "it is stuck again")
-    health.stop()

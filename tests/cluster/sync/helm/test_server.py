@@ -5,7 +5,8 @@ from pathlib import Path
 
 import requests
 
-from cluster.sync.helm.server import Server
+from bot.probes import HttpServer
+from cluster.sync.helm.server import SyncApplication
 from tests.support.command import Dppctl
 from tests.support.environment import REPOSITORY
 from tests.support.helm import helm
@@ -15,7 +16,7 @@ from tests.support.workloads import write_files
 
 def test_the_bot_wakes_it_and_probes_and_metrics_answer(cluster: Cluster) -> None:
     cluster.say(pipelines=())
-    server = Server("127.0.0.1", 0, "s3cret", cluster.sync, cluster.helm)
+    server = HttpServer("127.0.0.1", 0, SyncApplication("s3cret", cluster.sync, cluster.helm).respond)
     try:
         url = server.address
         assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
