@@ -15,9 +15,10 @@ from benchmarks.report import Result, Row, spread, table
 from bot.settings import load_settings
 from bot.store.store import Store
 from cli.limits import RECEIVER_THREADS, RECEIVER_WORKERS
-from cli.servers.gunicorn import Receiver
+from cli.servers.gunicorn import APPLICATION, Receiver
 
 CONNECTIONS = 32
+SHORTCUT = "dppctl, with a WSGI function in front of Flask"
 OURS, AFTER, BEFORE = "dppctl", "`webhook` that waits for /bin/true", "`webhook` that does not wait"
 APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
 PER_SECOND, P99_MS = 1000.0, 50.0
@@ -26,15 +27,21 @@ PER_SECOND, P99_MS = 1000.0, 50.0
 def receiver(bench: Bench) -> Result:
     """Measure ours and the other in turns, then ours alone at 100 a second."""
     seconds, times = (1.0, 1) if bench.quick else (10.0, 5)
-    loads: dict[str, list[Load]] = {OURS: [], AFTER: [], BEFORE: []}
-    with _ours(bench) as ours, _other(bench, waits=True) as after, _other(bench, waits=False) as before:
-        urls = {name: url for name, url in ((OURS, ours), (AFTER, after), (BEFORE, before)) if url}
+    loads: dict[str, list[Load]] = {OURS: [], SHORTCUT: [], AFTER: [], BEFORE: []}
+    with (
+        _ours(bench) as ours,
+        _ours(bench, "benchmarks.wsgi_shortcut:application()") as shortcut,
+        _other(bench, waits=True) as after,
+        _other(bench, waits=False) as before,
+    ):
+        named = ((OURS, ours), (SHORTCUT, shortcut), (AFTER, after), (BEFORE, before))
+        urls = {name: url for name, url in named if url}
         for url in urls.values():
             load(url, 1, CONNECTIONS)  # warm
         for number in numbered(times, "round"):
             for name in urls if number % 2 else reversed(urls):
                 loads[name].append(load(urls[name], seconds, CONNECTIONS))
-        paced = load(ours, 2 if bench.quick else 30, CONNECTIONS, rate=100)
+        paced, paced_shortcut = (load(url, 2 if bench.quick else 30, CONNECTIONS, rate=100) for url in (ours, shortcut))
     rates = {name: statistics.median(one.per_second for one in found) for name, found in loads.items() if found}
     rate, bad = rates[OURS], sum(one.bad for one in [*loads[OURS], paced])
     rows = [
@@ -42,8 +49,10 @@ def receiver(bench: Bench) -> Result:
         Row("p99 of the answers at 100 a second", f"<= {P99_MS:.0f} ms", f"{paced.p99:.1f} ms", paced.p99 <= P99_MS),
         Row("answers other than 2xx", "0", str(bad), bad == 0),
     ]
-    for name in (AFTER, BEFORE):
-        if name in rates:
+    for name in (SHORTCUT, AFTER, BEFORE):
+        if name == SHORTCUT:
+            rows.append(Row(f"beside {name}", "none", f"{rate / rates[name]:.2f} times", None))
+        elif name in rates:
             rows.append(Row(f"beside {name}", "> 1.00", f"{rate / rates[name]:.2f} times", rate > rates[name]))
         else:
             rows.append(Row(f"beside {name}", "> 1.00", "not measured: `webhook` is not installed", None))
@@ -52,9 +61,10 @@ def receiver(bench: Bench) -> Result:
         for name, found in loads.items()
         if found
     ]
-    lines.append(
-        (f"{OURS}, at 100/s", f"{paced.per_second:.0f}/s", f"{paced.p99:.1f} ms (median {paced.median:.1f} ms)")
-    )
+    lines += [
+        (f"{name}, at 100/s", f"{found.per_second:.0f}/s", f"{found.p99:.1f} ms (median {found.median:.1f} ms)")
+        for name, found in ((OURS, paced), (SHORTCUT, paced_shortcut))
+    ]
     details = (
         f"Push payloads of {BODY_BYTES / 1000} KB, signed, over {CONNECTIONS} kept connections, from a process on the "
         f"same machine. {OURS}: gunicorn, {RECEIVER_WORKERS} processes with {RECEIVER_THREADS} threads; "
@@ -69,7 +79,7 @@ def receiver(bench: Bench) -> Result:
 
 
 @contextmanager
-def _ours(bench: Bench) -> Iterator[str]:
+def _ours(bench: Bench, application: str = APPLICATION) -> Iterator[str]:
     config = bench.new_folder()
     (config / "apps.yaml").write_text(APPS)
     (config / ".env").write_text(f"DPPCTL_WEBHOOK_SECRETS={SECRET}\nDPPCTL_PORT=0\n")
@@ -77,7 +87,7 @@ def _ours(bench: Bench) -> Iterator[str]:
     settings = load_settings(config, {})
     Store(settings.database_url).close()
     with (config / "log").open("w") as log:
-        running = Receiver(config, settings, log)
+        running = Receiver(config, settings, log, application)
         try:
             yield f"{running.address}/webhooks/github"
         finally:

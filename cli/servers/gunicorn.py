@@ -19,13 +19,16 @@ from bot.parent_death import bound_to_parent
 from bot.settings import Settings
 from cli.limits import BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
 
+APPLICATION = "webhooks.wsgi:application()"
 _ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
 
 
 class Receiver:
     """Runs from its making until `stop`."""
 
-    def __init__(self, config: Path, settings: Settings, log: IO[str] | None = None) -> None:
+    def __init__(
+        self, config: Path, settings: Settings, log: IO[str] | None = None, application: str = APPLICATION
+    ) -> None:
         """Start it; `log`: in place of stderr. Raises DppctlError when the address cannot be used."""
         with _listen(settings.listen.host, settings.listen.port) as listening:
             port = listening.getsockname()[1]
@@ -33,7 +36,7 @@ class Receiver:
             # Where this machine reaches it.
             self.here = _url("127.0.0.1", port) if settings.listen.host in _ANY_HOST else self.address
             command = [
-                *(sys.executable, "-P", "-m", "gunicorn", "webhooks.wsgi:application()"),
+                *(sys.executable, "-P", "-m", "gunicorn", application),
                 *(
                     "--bind",
                     f"fd://{listening.fileno()}",
@@ -44,6 +47,7 @@ class Receiver:
                 ),
                 *("--worker-class", "gthread", "--graceful-timeout", "1", "--keep-alive", "5"),
                 *("--no-control-socket", "--log-level", "warning"),
+                *("--logger-class", "webhooks.gunicorn_logger.GunicornLogger"),
             ]
             self._process = subprocess.Popen(
                 # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
