@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from click.testing import CliRunner, Result
 
 from bot.settings import load_settings
@@ -48,6 +49,7 @@ class Person:
         running = Receiver(self.config, load_settings(self.config, {}))
         self.address = running.address
         try:
+            requests.get(f"{running.address}/healthz", timeout=60)  # its start may take longer than GitHub waits
             yield
         finally:
             running.stop()
