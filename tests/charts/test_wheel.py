@@ -5,9 +5,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.support.environment import REPOSITORY
 
 
+@pytest.mark.slow  # pip makes an environment for the build
 def test_the_wheel_has_the_chart_and_the_template(tmp_path: Path) -> None:
     # From a copy, as the build leaves files beside the sources.
     source = tmp_path / "source"
