@@ -18,7 +18,7 @@ from cli.limits import RECEIVER_THREADS, RECEIVER_WORKERS
 from cli.servers.gunicorn import APPLICATION, Receiver
 
 CONNECTIONS = 32
-SHORTCUT = "dppctl, with a WSGI function in front of Flask"
+FLASK = "dppctl, with deliveries through Flask (`create_app(…, shortcut=False)`)"
 OURS, AFTER, BEFORE = "dppctl", "`webhook` that waits for /bin/true", "`webhook` that does not wait"
 APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
 PER_SECOND, P99_MS = 1000.0, 50.0
@@ -27,21 +27,21 @@ PER_SECOND, P99_MS = 1000.0, 50.0
 def receiver(bench: Bench) -> Result:
     """Measure ours and the other in turns, then ours alone at 100 a second."""
     seconds, times = (1.0, 1) if bench.quick else (10.0, 5)
-    loads: dict[str, list[Load]] = {OURS: [], SHORTCUT: [], AFTER: [], BEFORE: []}
+    loads: dict[str, list[Load]] = {OURS: [], FLASK: [], AFTER: [], BEFORE: []}
     with (
         _ours(bench) as ours,
-        _ours(bench, "benchmarks.wsgi_shortcut:application()") as shortcut,
+        _ours(bench, "webhooks.wsgi:application(shortcut=False)") as flask,
         _other(bench, waits=True) as after,
         _other(bench, waits=False) as before,
     ):
-        named = ((OURS, ours), (SHORTCUT, shortcut), (AFTER, after), (BEFORE, before))
+        named = ((OURS, ours), (FLASK, flask), (AFTER, after), (BEFORE, before))
         urls = {name: url for name, url in named if url}
         for url in urls.values():
             load(url, 1, CONNECTIONS)  # warm
         for number in numbered(times, "round"):
             for name in urls if number % 2 else reversed(urls):
                 loads[name].append(load(urls[name], seconds, CONNECTIONS))
-        paced, paced_shortcut = (load(url, 2 if bench.quick else 30, CONNECTIONS, rate=100) for url in (ours, shortcut))
+        paced, paced_flask = (load(url, 2 if bench.quick else 30, CONNECTIONS, rate=100) for url in (ours, flask))
     rates = {name: statistics.median(one.per_second for one in found) for name, found in loads.items() if found}
     rate, bad = rates[OURS], sum(one.bad for one in [*loads[OURS], paced])
     rows = [
@@ -49,8 +49,8 @@ def receiver(bench: Bench) -> Result:
         Row("p99 of the answers at 100 a second", f"<= {P99_MS:.0f} ms", f"{paced.p99:.1f} ms", paced.p99 <= P99_MS),
         Row("answers other than 2xx", "0", str(bad), bad == 0),
     ]
-    for name in (SHORTCUT, AFTER, BEFORE):
-        if name == SHORTCUT:
+    for name in (FLASK, AFTER, BEFORE):
+        if name == FLASK:
             rows.append(Row(f"beside {name}", "none", f"{rate / rates[name]:.2f} times", None))
         elif name in rates:
             rows.append(Row(f"beside {name}", "> 1.00", f"{rate / rates[name]:.2f} times", rate > rates[name]))
@@ -63,7 +63,7 @@ def receiver(bench: Bench) -> Result:
     ]
     lines += [
         (f"{name}, at 100/s", f"{found.per_second:.0f}/s", f"{found.p99:.1f} ms (median {found.median:.1f} ms)")
-        for name, found in ((OURS, paced), (SHORTCUT, paced_shortcut))
+        for name, found in ((OURS, paced), (FLASK, paced_flask))
     ]
     details = (
         f"Push payloads of {BODY_BYTES / 1000} KB, signed, over {CONNECTIONS} kept connections, from a process on the "

@@ -17,6 +17,7 @@ from webhooks.change_stream import ChangeStream
 from webhooks.dashboard import Pages
 from webhooks.metrics import StoreMetrics
 from webhooks.receive import STORE_IS_AWAY, DeliveryReceiver
+from webhooks.shortcut import Shortcut
 from webhooks.sync_reports import SyncReports
 
 _log = get_logger("dppctl.webhooks")
@@ -31,8 +32,11 @@ _HEADERS = {
 }
 
 
-def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
-    """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there."""
+def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortcut: bool = True) -> Flask:
+    """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there.
+
+    `shortcut`: deliveries do not pass through Flask (`webhooks.shortcut`).
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.receiver.max_delivery_bytes
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
@@ -42,8 +46,9 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
     probes = Probes(healthy=lambda: None, ready=lambda: _reach(store), metrics=StoreMetrics(store))
+    receiver = DeliveryReceiver(settings, targets, store)
     views: list[tuple[str, str, Callable[..., object], str]] = [
-        (receive.PATH, "receive", DeliveryReceiver(settings, targets, store).view, "POST"),
+        (receive.PATH, "receive", receiver.view, "POST"),
         ("/sync/events", "report", SyncReports(settings, store).view, "POST"),
         ("/healthz", "healthz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/readyz", "readyz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
@@ -58,6 +63,8 @@ def create_app(settings: Settings, targets: Set[Target], store: Store) -> Flask:
     for path, name, view, method in views:
         # Without OPTIONS, which nobody needs here.
         app.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)  # type: ignore[arg-type]
+    if shortcut:  # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
+        app.wsgi_app = Shortcut(receiver, app.wsgi_app).respond  # type: ignore[method-assign]
     return app
 
 

@@ -1,8 +1,8 @@
 """Receive GitHub's deliveries: each is recorded before it is answered; the bot reads the store."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import request
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +13,7 @@ from werkzeug.exceptions import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from bot.logs import get_logger
 from bot.model.registration import Target
@@ -24,6 +25,9 @@ from webhooks.batching import Batcher
 from webhooks.limits import MAX_BATCH
 from webhooks.payload import FORM_TYPE, JSON_TYPE, DeliveryError, media_type, read_delivery
 from webhooks.signature import is_signed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 PATH = "/webhooks/github"
 STORE_IS_AWAY = "the store does not answer; try again later"
@@ -45,20 +49,21 @@ class DeliveryReceiver:
 
     def view(self) -> tuple[dict[str, str], int]:
         """Answer `POST /webhooks/github` with 202: recorded, or 200: it was, before. Raises HTTPException."""
-        content_type = request.headers.get("Content-Type", "")
+        return self.receive(request.environ)
+
+    def receive(self, environ: "WSGIEnvironment") -> tuple[dict[str, str], int]:
+        """Record a delivery. Return the answer and its code. Raises HTTPException for what is refused."""
+        content_type = environ.get("CONTENT_TYPE", "")
         if media_type(content_type) not in (JSON_TYPE, FORM_TYPE):
             raise UnsupportedMediaType(f"expected {JSON_TYPE} or {FORM_TYPE}")
-        body = request.get_data(cache=False)
-        if request.content_length is None and len(body) >= self._max_bytes:
-            raise RequestEntityTooLarge  # sent in chunks; it was read up to the limit
-        names = ("X-GitHub-Delivery", "X-GitHub-Event", "X-Hub-Signature-256")
-        headers = {name: request.headers.get(name, "") for name in names}
-        return self.receive({**headers, "Content-Type": content_type}, body)
-
-    def receive(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], int]:
-        """Record a delivery. Return the answer and its code. Raises HTTPException for what is refused."""
-        if not is_signed(body, headers["X-Hub-Signature-256"], self._secrets):
+        body = self._body(environ)
+        if not is_signed(body, environ.get("HTTP_X_HUB_SIGNATURE_256"), self._secrets):
             raise Unauthorized("X-Hub-Signature-256 does not fit the body and the secret")
+        headers = {
+            "X-GitHub-Delivery": environ.get("HTTP_X_GITHUB_DELIVERY", ""),
+            "X-GitHub-Event": environ.get("HTTP_X_GITHUB_EVENT", ""),
+            "Content-Type": content_type,
+        }
         try:
             identity, event = read_delivery(headers, body)
         except DeliveryError as error:
@@ -75,6 +80,13 @@ class DeliveryReceiver:
         outcome = "seen before" if arrival == "seen" else f"ignored: {ignored}" if ignored else "accepted"
         _log.info("received", delivery=identity, outcome=outcome, **_fields(event))
         return {"delivery": identity, "outcome": outcome}, 200 if arrival == "seen" else 202
+
+    def _body(self, environ: "WSGIEnvironment") -> bytes:
+        """Return the raw bytes. Raises RequestEntityTooLarge before a body that is too large is read."""
+        body = get_input_stream(environ, max_content_length=self._max_bytes).read()
+        if get_content_length(environ) is None and len(body) >= self._max_bytes:
+            raise RequestEntityTooLarge  # sent in chunks; it was read up to the limit
+        return body
 
 
 def reason_to_ignore(event: Event, registered: str | None) -> str | None:

@@ -15,10 +15,13 @@ from bot.store.store import Store
 from webhooks.app import create_app
 
 
-def application() -> Flask:
-    """Return a receiver; each process has its own, and they share the store. Raises DppctlError for wrong settings."""
+def application(*, shortcut: bool = True) -> Flask:
+    """Return a receiver; each process has its own, and they share the store.
+
+    `shortcut`: as create_app. Raises DppctlError for wrong settings.
+    """
     config = Path(os.environ["DPPCTL_CONFIG"])
     settings = load_settings(config)
     configure(settings.all_secrets)
     targets = read_registration(config / REGISTRATION_FILE)
-    return create_app(settings, targets, Store(settings.database_url))
+    return create_app(settings, targets, Store(settings.database_url), shortcut=shortcut)

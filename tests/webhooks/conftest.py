@@ -25,12 +25,12 @@ def make_receiver(tmp_path: Path) -> Iterator[MakeReceiver]:
     """`make_receiver("ann/app", MAX_DELIVERY_BYTES="2000")`: of one app, with staging and production."""
     with ExitStack() as ends:
 
-        def make(app: str, **settings: str) -> Receiver:
+        def make(app: str, *, shortcut: bool = True, **settings: str) -> Receiver:
             given = {"WEBHOOK_SECRETS": "old,new", "SYNC_TOKEN": "sync-token", **settings}
             store = Store(f"sqlite:///{tmp_path}/bot.sqlite")
             targets = {Target(RepoPath.parse(app), RepoPath("ann/ops"), name) for name in ("staging", "production")}
             loaded = load_settings(tmp_path, {f"DPPCTL_{name}": value for name, value in given.items()})
-            server = make_server("127.0.0.1", 0, create_app(loaded, targets, store), threaded=True)
+            server = make_server("127.0.0.1", 0, create_app(loaded, targets, store, shortcut=shortcut), threaded=True)
             server.daemon_threads = True  # a page that is live does not hold up the end
             thread = threading.Thread(target=server.serve_forever, args=[0.02])
             thread.start()

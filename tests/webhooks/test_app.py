@@ -3,7 +3,13 @@
 import pytest
 import requests
 
-from tests.support.receiver import PUSH, Headers, Receiver
+from tests.support.receiver import PUSH, Headers, MakeReceiver, Receiver
+
+
+@pytest.fixture(params=[True, False], ids=["shortcut", "flask"])
+def receiver(make_receiver: MakeReceiver, request: pytest.FixtureRequest) -> Receiver:
+    """Deliveries are answered alike in front of Flask and by its view."""
+    return make_receiver("ann/app", shortcut=request.param, MAX_DELIVERY_BYTES="2000")
 
 
 def test_a_signed_push_is_recorded_for_the_bot(receiver: Receiver) -> None:
