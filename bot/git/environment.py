@@ -1,5 +1,6 @@
-"""The environment that each git gets: https://git-scm.com/docs/git#_environment_variables
+"""The environment that each git gets.
 
+https://git-scm.com/docs/git#_environment_variables
 It lets no prompt, no other protocol and none of the machine's git configuration in, and none of dppctl's secrets out.
 """
 

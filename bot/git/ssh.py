@@ -18,7 +18,7 @@ _SILENT_SECONDS = 15  # without an answer of the server's; after four of them ss
 
 
 class SshCommand:
-    """Says how git is to run ssh. Keys are in a folder of this user's alone, until `close`."""
+    """Says how git is to run ssh. Keys are in a folder that only this user can read, until `close`."""
 
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
@@ -26,7 +26,7 @@ class SshCommand:
         self._lock = threading.Lock()
 
     def command(self, repository: str) -> str | None:
-        """For GIT_SSH_COMMAND; None for a repository without a deploy key.
+        """Return the value of GIT_SSH_COMMAND for a repository; None for one without a deploy key.
 
         ssh's own configuration, agent and known hosts play no part: https://man.openbsd.org/ssh_config
         """
@@ -54,7 +54,7 @@ class SshCommand:
         return shlex.join(["ssh", "-F", "none", *(f"-o{name}={value}" for name, value in options.items())])
 
     def close(self) -> None:
-        """No key is left behind."""
+        """Remove the keys."""
         with self._lock:
             if self._folder:
                 self._folder.cleanup()
@@ -69,7 +69,10 @@ class SshCommand:
 
 
 def known_hosts(url: str, keys: tuple[str, ...]) -> str:
-    """The file of that name for the host of an ssh URL: https://man.openbsd.org/sshd#SSH_KNOWN_HOSTS_FILE_FORMAT"""
+    """Return the file of that name for the host of an ssh URL.
+
+    https://man.openbsd.org/sshd#SSH_KNOWN_HOSTS_FILE_FORMAT
+    """
     parts = urlsplit(url)
     host = f"[{parts.hostname}]:{parts.port}" if parts.port and parts.port != 22 else parts.hostname
     return "".join(f"{host} {key}\n" for key in keys)
