@@ -16,6 +16,7 @@ from bot.limits import MAX_CONFIG_BYTES, MAX_FOLDERS, MAX_GIT_OBJECT_BYTES
 from bot.model.decisions import Ref
 from bot.model.names import is_ref
 
+_MOST_KNOWN = 100
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 _CREATED = re.compile(rb"^(?:committer|tagger) .*> (\d+) [+-]\d+$", re.MULTILINE)
 # In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
@@ -42,6 +43,7 @@ class GitReader:
         self._repository = repository
         self._folder = folder
         self._listing = listing
+        self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
 
     def refs(self) -> dict[Ref, int]:
         """Return the branches and tags that name a commit, and when each was made (unix time).
@@ -155,6 +157,8 @@ class GitReader:
 
         Raises GitError.
         """
+        if (known := self._known.get(name)) and known.content is not None and len(known.content) <= limit:
+            return known
         runner = self._repository.git
         try:
             identity, kind, size, stream = runner.stream_object_data(name)
@@ -166,7 +170,10 @@ class GitReader:
             raise self._git.failure("cat-file", str(error)) from None
         if content is None:
             runner.clear_cache()  # it is on its way; the next question is for another git
-        return Object(text_of(kind), text_of(identity), content)
+        found = Object(text_of(kind), text_of(identity), content)
+        if content is not None and size <= MAX_CONFIG_BYTES and len(self._known) < _MOST_KNOWN:
+            self._known[name] = found
+        return found
 
 
 def _within(content: bytes | None, limit: int, shown: str) -> bytes:

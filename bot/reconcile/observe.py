@@ -17,6 +17,7 @@ from bot.model.registration import Target
 from bot.model.values import Values
 from bot.reconcile.decide import choose
 from bot.store.store import Store
+from bot.store.tables import Hold
 
 Config = AppConfig | str | None  # `.dppctl.yaml` at a commit, why it is refused, or None without one
 
@@ -26,15 +27,16 @@ def observe(
     repository: GitReader,
     allowed: frozenset[Target],
     texts: Mapping[Target, str | None],
+    holds: Iterable[Hold],
     store: Store,
 ) -> AppState:
     """Read the state of an app whose repository is refreshed, and open.
 
-    `texts` holds the values files of its environments, as far as their ops repos could be read. Raises GitError when
-    git fails: then nothing is known.
+    `texts` has the values files of its environments, as far as their ops repos could be read; `holds`: its own.
+    Raises GitError when git fails: then nothing is known.
     """
     refs, baseline = _refs(app, repository, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, store))
+    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds))
     chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
     return replace(state, commits=_commits(app, repository, refs, chosen))
 
@@ -48,7 +50,7 @@ def observe_manual(
     """
     app = target.app
     refs, baseline = _refs(app, repository, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, repository, {target: text}, store))
+    state = AppState(app, allowed, refs, baseline, _targets(app, repository, {target: text}, store.holds.all()))
     named = None
     if name:
         ref = repository.resolve(name)
@@ -81,18 +83,15 @@ def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[Ref
 
 
 def _targets(
-    app: RepoPath, repository: GitReader, texts: Mapping[Target, str | None], store: Store
+    app: RepoPath, repository: GitReader, texts: Mapping[Target, str | None], holds: Iterable[Hold]
 ) -> dict[Target, TargetState]:
     values = {target: read_values(target, text) for target, text in texts.items()}
     commits = {held.source.commit for held in values.values() if held}
     trees = repository.trees(commits, app.path) if commits else {}
-    holds = {
-        (hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree)
-        for hold in store.holds.all()
-    }
+    held_by = {(hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree) for hold in holds}
     return {
         target: TargetState(
-            held, (trees[held.source.commit] or "") if held else "", holds.get((str(app), target.environment))
+            held, (trees[held.source.commit] or "") if held else "", held_by.get((str(app), target.environment))
         )
         for target, held in values.items()
     }

@@ -20,6 +20,7 @@ from bot.reconcile.images import ImageResolver, Waiting
 from bot.reconcile.observe import observe
 from bot.reconcile.ops_repo import OpsRepo
 from bot.store.store import Store
+from bot.store.tables import Hold
 
 _log = get_logger("dppctl.bot")
 
@@ -60,6 +61,9 @@ class Reconciler:
     ) -> None:
         """`on_change` is called after each push to an ops repo; after `stop` nothing more is begun or recorded."""
         self._targets = targets
+        self._targets_of: dict[RepoPath, list[Target]] = {app: [] for app in sorted({target.app for target in targets})}
+        for target in sorted(targets):
+            self._targets_of[target.app].append(target)
         self._apps = apps
         self._ops = ops
         self._store = store
@@ -75,7 +79,8 @@ class Reconciler:
         `deliveries`: by repository, the ids of the webhook deliveries that this is done for.
         """
         results = {name: Result() for name in repositories}
-        apps = sorted({target.app for target in self._targets if target.app.repository in repositories})
+        apps = [app for app in self._targets_of if app.repository in repositories]
+        holds = self._store.holds.all()
         readable, texts = self._refresh(apps, results)
         updates: list[Update] = []
         for app in readable:
@@ -83,7 +88,7 @@ class Reconciler:
                 ids = tuple(deliveries.get(app.repository, ()))
                 with bind_push(ids, app=app):
                     try:
-                        found = self._updates(app, texts, results[app.repository])
+                        found = self._updates(app, texts, holds, results[app.repository])
                     except DppctlError as error:
                         self._fail(results, app.repository, str(error))
                     else:
@@ -114,7 +119,7 @@ class Reconciler:
     def _refresh(self, apps: Sequence[RepoPath], results: Results) -> tuple[list[RepoPath], Texts]:
         """Ask each repository once; return the apps that could be read, and what the ops repos hold for them."""
         names = {app.repository for app in apps}
-        targets = [target for target in self._targets if target.app in set(apps)]
+        targets = [target for app in apps for target in self._targets_of[app]]
         ops = {target.ops.repository for target in targets}
         refreshes = {("app", name): self._apps[name].refresh for name in names}
         refreshes |= {("ops", name): self._ops[name].refresh for name in ops}
@@ -146,20 +151,16 @@ class Reconciler:
             self._recorded[name] = ops.head
         texts |= ops.texts(targets)
 
-    def _updates(self, app: RepoPath, texts: Texts, result: Result) -> list[Update]:
+    def _updates(self, app: RepoPath, texts: Texts, holds: Sequence[Hold], result: Result) -> list[Update]:
         """Return what is to be written for an app, with its images; what else was decided is done."""
         mirror = self._apps[app.repository]
-        held = {target: text for target, text in texts.items() if target.app == app}
-        holds = [
-            (hold.environment, hold.until_ref, hold.until_tree)
-            for hold in self._store.holds.all()
-            if hold.app == str(app)
-        ]
-        fingerprint = (mirror.seen, held, holds)
+        held = {target: texts[target] for target in self._targets_of[app] if target in texts}
+        of_app = [hold for hold in holds if hold.app == str(app)]
+        fingerprint = (mirror.seen, held, [(hold.environment, hold.until_ref, hold.until_tree) for hold in of_app])
         if self._settled.get(app) == fingerprint:
             return []
         with mirror.open() as repository:
-            state = observe(app, repository, self._targets, held, self._store)
+            state = observe(app, repository, self._targets, held, of_app, self._store)
         due = []
         for decision in decide(state, self._images.policy):
             if isinstance(decision, Update):
@@ -168,8 +169,7 @@ class Reconciler:
                 self._note(decision, result)
         resolved = [self._resolve(state, update, mirror, result) for update in due]
         self._images.keep(state, due)
-        is_complete = all(target in texts for target in self._targets if target.app == app)
-        if not any(resolved) and is_complete and not self._stop.is_set():
+        if not any(resolved) and len(held) == len(self._targets_of[app]) and not self._stop.is_set():
             self._settled[app] = fingerprint
         return [update for update in resolved if isinstance(update, Update)]
 

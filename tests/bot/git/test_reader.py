@@ -202,7 +202,7 @@ def test_a_git_that_hangs_while_it_is_read_is_ended_in_time(
         (child,) = _children()
         os.kill(child, signal.SIGSTOP)
         with pytest.raises(TransientGitError, match=r"git cat-file: no answer within 0.2 seconds"):
-            reader.message(commit)
+            reader.read([(commit, "a")], 9)
     assert not any(_children())
 
 
@@ -213,9 +213,9 @@ def test_closing_ends_what_reads(mirror: Mirror, repository: Repository, bot_git
         reader.message(commit)
         bot_git.close()
         with pytest.raises(TransientGitError):
-            reader.message(commit)
+            reader.read([(commit, "a")], 9)
         with pytest.raises(TransientGitError, match="stopped"):
-            reader.message(commit)
+            reader.read([(commit, "a")], 9)
     assert not any(_children())
 
 
