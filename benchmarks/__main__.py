@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from benchmarks import (
     builds,
     chaos,
+    git_reads,
     images,
     init,
     ops_repo,
@@ -32,6 +34,7 @@ BENCHMARKS = {
     "push": push.push,
     "ops-repo": ops_repo.ops_repo,
     "recheck": recheck.recheck,
+    "git-reads": git_reads.git_reads,
     "replay": replay.replay,
     "chaos": chaos.chaos,
     "builds": builds.builds,
@@ -50,12 +53,15 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="small data, few runs, nothing written: only to see that it works"
     )
+    parser.add_argument(
+        "--against", type=Path, metavar="FOLDER", help="another checkout, with its .venv, that recheck is paired with"
+    )
     arguments = parser.parse_args()
     if sys.platform != "linux":
         parser.error("the benchmarks read /proc, so they need Linux")
     names = arguments.only or list(BENCHMARKS)
     results: dict[str, Result] = {}
-    with open_bench(arguments.quick) as bench:
+    with open_bench(arguments.quick, arguments.against) as bench:
         for name in names:
             print(f"== {name}", flush=True)
             before = load()

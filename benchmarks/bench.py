@@ -20,11 +20,16 @@ SLOWING = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(frozen=True)
 class Bench:
-    """`quick`: small data and few runs, to see that the script works; its numbers mean nothing."""
+    """Paths and settings of a run.
+
+    `quick`: small data and few runs, to see that the script works; its numbers mean nothing. `against`: another
+    checkout, for measures that are paired with one.
+    """
 
     folder: Path
     runtime: DppEnvironment
     quick: bool
+    against: Path | None = None
 
     def new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self.folder))
@@ -55,11 +60,11 @@ class Bench:
 
 
 @contextmanager
-def open_bench(quick: bool) -> Iterator[Bench]:
+def open_bench(quick: bool, against: Path | None = None) -> Iterator[Bench]:
     """Make a bench in a temporary folder, which is removed afterwards."""
     runtime = ensure_dpp_environment(cache_dir(), None, print)
     with tempfile.TemporaryDirectory(prefix="dppctl-bench-") as folder:
-        yield Bench(Path(folder), runtime, quick)
+        yield Bench(Path(folder), runtime, quick, against)
 
 
 def numbered(times: int, what: str) -> Iterator[int]:
