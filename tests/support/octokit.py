@@ -11,6 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+
 from cluster.local.folders import cache_dir
 from tests.support.needs import declared
 
@@ -30,6 +33,13 @@ def schema(event: str) -> dict[str, Any]:
     """What a payload of the event must look like."""
     whole: dict[str, Any] = json.loads((package("webhooks-schemas") / "schema.json").read_text())
     return {"$schema": whole["$schema"], "definitions": whole["definitions"], "$ref": f"#/definitions/{event}$event"}
+
+
+@cache
+def validator(event: str) -> Validator:
+    """Return what checks payloads of the event. The schema itself, megabytes of GitHub's, is not checked each time."""
+    found = schema(event)
+    return validator_for(found)(found)
 
 
 def package(name: str, version: str = VERSION, only: str = "") -> Path:
