@@ -16,8 +16,8 @@ from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.limits import DELIVERY_DAYS, MAX_NAMED_DELIVERIES, POLL_SECONDS
-from bot.logs import get_logger
-from bot.model.names import RepoPath
+from bot.logs import bind_push, get_logger
+from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.reconcile.commit_links import CommitLinks
 from bot.reconcile.commit_statuses import CommitStatuses
@@ -28,7 +28,7 @@ from bot.reconcile.reconciler import Reconciler, Result, Results
 from bot.settings import Settings
 from bot.store.leader import Leader
 from bot.store.store import Store
-from bot.store.tables import Delivery
+from bot.store.tables import Delivery, DeliveryState
 
 if TYPE_CHECKING:
     from bot.github.notifier import Notifier
@@ -150,7 +150,7 @@ class Loop:
             if result.failure:
                 self._backoff.failed(name)
             elif self._backoff.succeeded(name) and not self._stop.is_set():
-                self._store.deliveries.recover(name)
+                self._store.deliveries.recover(name, result.reason)
         if not self._stop.is_set():
             totals = {name: value - before[name] for name, value in self._written().items()}
             totals |= {"git_calls": self._git.calls - calls, "git_errors": self._git.errors - errors}
@@ -182,17 +182,25 @@ class Loop:
                 ids[:] = [*(known for known in ids if known != delivery.id), delivery.id][-MAX_NAMED_DELIVERIES:]
 
     def _finish(self, deliveries: Sequence[Delivery], results: Results) -> None:
-        by_repository: dict[str, list[str]] = {}
+        """Record what became of deliveries, those with the same words together."""
+        outcomes: dict[tuple[DeliveryState, str | None], list[str]] = {}
+        reasons: dict[tuple[str, str | None], str | None] = {}
         for delivery in deliveries:
-            by_repository.setdefault(delivery.repository or "", []).append(delivery.id)
-        for name, ids in by_repository.items():
+            name, ref = delivery.repository or "", delivery.ref
             result = results.get(name, Result())
             if name not in self._apps:
-                self._store.deliveries.finish(ids, "ignored", "the repository is not registered any more")
+                outcome: tuple[DeliveryState, str | None] = "ignored", "the repository is not registered any more"
             elif result.failure:
-                self._store.deliveries.finish(ids, "failed", f"{result.failure}; it will be tried again")
+                outcome = "failed", f"{result.failure}; it will be tried again"
             else:
-                self._store.deliveries.finish(ids, "processed", "\n".join(result.notes) or None)
+                if (name, ref) not in reasons:
+                    reasons[name, ref] = result.reason(ref)
+                outcome = "processed", reasons[name, ref]
+                with bind_push((delivery.id,)):
+                    _log.info("processed", repository=name, ref=short(ref or ""), reason=reasons[name, ref])
+            outcomes.setdefault(outcome, []).append(delivery.id)
+        for (state, reason), ids in outcomes.items():
+            self._store.deliveries.finish(ids, state, reason)
 
     def _written(self) -> dict[str, float]:
         return {

@@ -6,6 +6,7 @@ them all, where a git for each question would take three times as long.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from bot.git.command import Git
 from bot.git.gitpython import Repository, text_of
 from bot.limits import MAX_CONFIG_BYTES, MAX_FOLDERS, MAX_GIT_OBJECT_BYTES
 from bot.model.decisions import Ref
-from bot.model.names import is_ref
+from bot.model.names import kind_and_name, ref_problem, short
 
 _MOST_KNOWN = 100
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
@@ -46,21 +47,34 @@ class GitReader:
         self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
 
     def refs(self) -> dict[Ref, int]:
-        """Return the branches and tags that name a commit, and when each was made (unix time).
+        """Return the branches and tags that can be deployed, and when each was made (unix time)."""
+        return self._refs[0]
 
-        Names that `bot.model.names` does not accept are left out.
-        """
+    def left_out(self) -> dict[str, str]:
+        """Return the other branches and tags, by their full names: why they cannot be deployed."""
+        return self._refs[1]
+
+    @cached_property
+    def _refs(self) -> tuple[dict[Ref, int], dict[str, str]]:
+        """Tell what can be deployed from what names no commit, or has a name that `bot.model.names` does not accept."""
         lines = (line.partition("\t") for line in self._listing.split("\n"))
         named = {name: identity for identity, _, name in lines if name.startswith(("refs/heads/", "refs/tags/"))}
-        found = {}
+        found, left_out = {}, {}
         for name, identity in named.items():
-            if is_ref(name):
-                kind, content = self._existing(identity)
-                commit = named.get(f"{name}^{{}}", identity)  # of a tag that is an object: what it tags
-                if "commit" in (kind, kind == "tag" and self._existing(commit)[0]):
-                    created = _CREATED.search(content.partition(b"\n\n")[0])
-                    found[Ref(name, commit)] = int(created[1]) if created else 0
-        return found
+            if name.endswith("^{}"):
+                continue
+            if problem := ref_problem(name):
+                left_out[name] = problem
+                continue
+            kind, content = self._existing(identity)
+            commit = named.get(f"{name}^{{}}", identity)  # of a tag that is an object: what it tags in the end
+            named_kind = self._existing(commit)[0] if kind == "tag" else kind
+            if named_kind == "commit":
+                created = _CREATED.search(content.partition(b"\n\n")[0])
+                found[Ref(name, commit)] = int(created[1]) if created else 0
+            else:
+                left_out[name] = f"it names a {named_kind}, and only a commit can be deployed"
+        return found, left_out
 
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
         """Return files by (commit, path): their content, or None where there is none; `limit`: bytes of one file."""
@@ -104,6 +118,9 @@ class GitReader:
         commit = self._commit(f"{name}^{{commit}}") if _ABBREVIATED.fullmatch(name) else None
         if commit and self._git.run(self._folder, "for-each-ref", "--count=1", f"--contains={commit}"):
             return Ref(commit, commit)
+        for ref, problem in self.left_out().items():
+            if name in (ref, short(ref)):
+                raise DppctlError(f"{kind_and_name(ref)} cannot be deployed: {problem}")
         raise DppctlError(f"there is no branch, tag or commit {name[:200]!r}")
 
     def holds(self, commit: str, end: str) -> bool:

@@ -63,7 +63,7 @@ def _notification(pending: PendingNotice) -> Notification:
 
 def _state(pending: PendingNotice) -> State | None:
     deployment = pending.deployment
-    if deployment.state in ("refused", "skipped"):
+    if deployment.state in ("refused", "skipped", "resolved"):
         return None  # GitHub would show an environment where nothing ever was
     if deployment.state == "failed":
         return "failure" if deployment.ops_commit else "error"  # it never came so far as to run
@@ -83,6 +83,8 @@ def _status(deployment: Deployment, was_shown: bool) -> Status | None:
             return Status("error", first_line(f"not deployed: {deployment.error}"))
         case "skipped":
             return Status("success", first_line(f"not deployed: {deployment.error}"))
+        case "resolved":  # its commit was not deployed all the same
+            return None
         case "superseded":  # what never began is nobody's news
             return Status("error", "a newer commit came before it was deployed") if was_shown else None
     return Status("pending", "it is being deployed")

@@ -10,11 +10,12 @@ from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Document, Part
 from bot.model.image_reference import Reference
-from bot.model.names import Environment, RepoPath, is_path
+from bot.model.names import Environment, RepoPath, is_path, may_match, ref_problem, short
 
 CONFIG_FILE = ".dppctl.yaml"
 
 Provider = Literal["local", "minikube", "minikube-public", "gcloud", "kamatera", "kubeconfig", "public"]
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off")  # of YAML, which are words once they are in quotes
 _Text = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 _Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Value = Annotated[StrictStr, Field(max_length=1000, pattern=r"^[^\x00-\x1f]*$")]
@@ -29,6 +30,34 @@ class Action(Part):
     tags: StrictBool | _Text | None = None  # true: any tag; or a glob
     environment: Environment
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)] = "all"
+
+    @field_validator("branch")
+    @classmethod
+    def _is_a_branch(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if value.startswith("refs/"):
+            raise ValueError(f"{value} is no branch's name; write {short(value)}")
+        if set(value) & set("*?["):
+            raise ValueError(f"{value} is a pattern, and an environment is for one branch; write its name")
+        if value == "HEAD" or (problem := ref_problem(f"refs/heads/{value}")):
+            raise ValueError(f"{value!r} can never be pushed: {'HEAD is no branch' if value == 'HEAD' else problem}")
+        return value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _is_a_pattern(cls, value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f'{value} is a number; for a tag of that name write "{value}" in quotes')
+        if not isinstance(value, str):
+            return value
+        if value.casefold() in _BOOLEANS:
+            raise ValueError(f'"{value}" in quotes is the name of a tag; for any tag write true, without quotes')
+        if value.startswith("refs/"):
+            raise ValueError(f"{value} is no tag's name; write {short(value)}")
+        if not may_match(value):
+            raise ValueError(f"{value!r} can match no tag; write a tag's name, with * ? and [a-z] for what varies")
+        return value
 
     @model_validator(mode="after")
     def _is_one_trigger(self) -> "Action":
@@ -125,6 +154,7 @@ def parse_app_config(text: str, where: str) -> AppConfig:
     """
     document = Document(text, where)
     config = document.read(AppConfig)
+    _refuse_double_claims(config, document)
     prefix = config.cluster_provider.partition("-")[0]
     for key in config.provider_settings:
         if not (key.startswith(prefix) and key[len(prefix) :][:1].isupper()):
@@ -133,3 +163,17 @@ def parse_app_config(text: str, where: str) -> AppConfig:
                 raise document.error([key], f"{key} is for {others[0]}, but clusterProvider is {prefix}")
             raise document.unknown([key], ["clusterProvider", "image", "build", "continuousDeployment"])
     return config
+
+
+def _refuse_double_claims(config: AppConfig, document: Document) -> None:
+    """Raise for an environment that two entries for the same app and ops repo deploy to."""
+    seen: set[tuple[str, str, str]] = set()
+    for index, entry in enumerate(config.continuous_deployment):
+        for number, action in enumerate(entry.actions):
+            key = (entry.app_repo_path, entry.ops_repo_path, action.environment)
+            if key in seen:
+                path: list[int | str] = ["continuousDeployment", index, "actions", number, "environment"]
+                raise document.error(
+                    path, f"two actions deploy to {action.environment}; one environment has one trigger"
+                )
+            seen.add(key)

@@ -48,10 +48,18 @@ class Skip:
 
 @dataclass(frozen=True)
 class Same:
-    """The environment runs these very files already, from another commit."""
+    """The environment runs these very files already, as another ref or commit."""
 
     target: Target
+    ref: Ref
     message: str
+
+
+@dataclass(frozen=True)
+class UpToDate:
+    """The environment runs what it should: what was refused or skipped for it before is nobody's concern any more."""
+
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -75,4 +83,4 @@ class Update:
         return Ref(self.values.source.ref, self.values.source.commit)
 
 
-Decision = Refusal | Skip | Same | EndHold | Update
+Decision = Refusal | Skip | Same | UpToDate | EndHold | Update

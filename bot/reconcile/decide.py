@@ -6,13 +6,13 @@ appeared. The store remembers it.)
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.images.decide import ImagePolicy
-from bot.model.app_config import Selection
+from bot.model.app_config import CONFIG_FILE, AppConfig
 from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
-from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update
+from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import short
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
@@ -28,11 +28,18 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
 
     Environments whose ops repo could not be read (they are not in `state.targets`) are left alone.
     """
-    for choice in choose(state):
-        if isinstance(choice, Refusal):
-            yield choice
-        elif choice.target in state.targets:
-            yield from _decide_target(choice, state.targets[choice.target], state.commits[choice.ref.commit], policy)
+    outcomes = choose(state)
+    refused = {outcome.environment for outcome in outcomes if isinstance(outcome, Refusal)}
+    for outcome in outcomes:
+        if isinstance(outcome, Refusal):
+            yield outcome
+        elif outcome.target in state.targets:
+            present, commit = state.targets[outcome.target], state.commits[outcome.ref.commit]
+            decisions = list(_decide_target(outcome, present, commit, policy))
+            yield from decisions
+            is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
+            if is_as_it_should_be and outcome.target.environment not in refused:
+                yield UpToDate(outcome.target)
 
 
 def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Update | Refusal:
@@ -44,28 +51,37 @@ def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Up
 
 
 def choose(state: AppState, *, with_baseline: bool = False) -> list[Choice | Refusal]:
-    """Choose for each environment of an app the ref that it should run: the newest that one of its actions names.
+    """Choose for each environment of an app the ref that it should run; refuse what cannot be or may not be.
 
     Each ref speaks through the `.dppctl.yaml` of its own commit, and only about itself. An action outside the
-    registration is refused. Tags that appeared up to the baseline, when the app was registered, say nothing, as nobody
-    asked for them to be deployed; `with_baseline` counts them too.
+    registration is refused. A branch, which says what holds now, counts before tags, which say what held once; two
+    branches for one environment are refused, as only a person knows which is meant. Of tags the newest counts. Those
+    that appeared up to the baseline, when the app was registered, say nothing, as nobody asked for them to be deployed;
+    `with_baseline` counts them too.
     """
     limit = None if with_baseline else state.baseline
-    ordered = sorted(_after(state.refs, limit), key=_age)  # the newest last, so that it stays
-    tags = [ref_state for ref_state in ordered if ref_state.ref.name.startswith("refs/tags/")]
-    outcome: dict[object, Choice | Refusal] = {}
+    ordered = sorted(_after(state.refs, limit), key=_age)  # the newest tag last, so that it stays
+    tags = [ref_state for ref_state in ordered if _is_tag(ref_state.ref)]
+    app, claims = state.app, dict[Target, list[Choice]]()
+    refusals: dict[object, Refusal] = {}
     for ref_state in ordered:
         ref, config = ref_state.ref, ref_state.config
         if isinstance(config, str):
             # An old tag's broken file is nobody's concern any more; a branch or the newest tag is.
             if ref_state not in tags[:-1]:
-                outcome[ref.name] = Refusal(state.app, "", ref, config)
+                for environment in _run_by(state, ref) or [""]:
+                    refusals[ref.name, environment] = Refusal(app, environment, ref, config)
         elif config:
-            for ops, action in config.actions(state.app):
+            for ops, action in config.actions(app):
                 if action.triggered_by(ref.name):
-                    target = Target(state.app, ops, action.environment)
-                    outcome[ops, action.environment] = _check(state, target, ref, action.pipeline)
-    return list(outcome.values())
+                    target = Target(app, ops, action.environment)
+                    if target in state.allowed:
+                        claims.setdefault(target, []).append(Choice(target, ref, action.pipeline))
+                    else:  # of tags the newest one's stays
+                        message = not_registered(state, target)
+                        refusals[target, _is_tag(ref) or ref.name] = Refusal(app, action.environment, ref, message)
+    outcomes = [outcome for claimed in claims.values() for outcome in _choose_claim(claimed)]
+    return [*outcomes, *refusals.values()]
 
 
 def choose_named(target: Target, named: RefState) -> Choice | Refusal:
@@ -98,16 +114,23 @@ def plan(
         if values == held.model_copy(update={"request": None, "image": None}):
             return None  # the image of a commit stays the one that it was deployed with
         same_files = bool(commit.tree) and present.tree == commit.tree and held.source.path == app.path
-        if same_files and pipelines == held.pipelines and held.source.commit != choice.ref.commit:
+        if same_files and pipelines == held.pipelines and held.source.repository == app.repository:
             where = f"below {app.path}" if app.path else "in the files"
             message = f"nothing changed {where} since {short(held.source.ref)} ({held.source.commit[:12]})"
-            return Same(choice.target, message)
+            return Same(choice.target, choice.ref, message)
     return Update(choice.target, values)
 
 
 def is_over(hold: HoldState, ref: Ref, tree: str) -> bool:
     """Tell whether a hold has ended by itself: `ref`, with the files `tree`, is what would be deployed now."""
     return hold.until_ref is not None and (hold.until_ref, hold.until_tree) != (ref.name, tree)
+
+
+def not_registered(state: AppState, target: Target) -> str:
+    """Return the message about a target that the registration does not allow."""
+    allowed = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in state.allowed if t.app == state.app))
+    wanted = f"{target.environment} of {target.ops}"
+    return f"{state.app} is not registered for {wanted}; it may deploy to {allowed or 'nothing'}"
 
 
 def asks_to_skip(message: str) -> str | None:
@@ -140,13 +163,36 @@ def _skip(choice: Choice, message: str, hold: HoldState | None) -> Skip | None:
     return None
 
 
-def _check(state: AppState, target: Target, ref: Ref, pipelines: Selection) -> Choice | Refusal:
-    if target in state.allowed:
-        return Choice(target, ref, pipelines)
-    allowed = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in state.allowed if t.app == state.app))
-    wanted = f"{target.environment} of {target.ops}"
-    message = f"{state.app} is not registered for {wanted}; it may deploy to {allowed or 'nothing'}"
-    return Refusal(state.app, target.environment, ref, message)
+def _choose_claim(claims: Sequence[Choice]) -> list[Choice] | list[Refusal]:
+    """Return the choice among those for one environment, the newest last; or a refusal for each of several branches."""
+    branches = [claim for claim in claims if not _is_tag(claim.ref)]
+    if len(branches) < 2:
+        return branches or [claims[-1]]
+    target, names = claims[0].target, ", ".join(sorted(short(claim.ref.name) for claim in branches))
+    says = f"each by its own {target.app.file(CONFIG_FILE)}"
+    message = f"{len(branches)} branches are for {target.environment}, {says}: {names}; leave it to one of them"
+    return [Refusal(target.app, target.environment, claim.ref, message) for claim in branches]
+
+
+def _run_by(state: AppState, ref: Ref) -> list[str]:
+    """Return the environments that run a ref, or would run this tag by what the tag says that they run now."""
+    found = []
+    known = {ref_state.ref.name: ref_state.config for ref_state in state.refs}
+    for target, present in sorted(state.targets.items()):
+        held = present.values.source.ref if present.values else ""
+        if held == ref.name:
+            found.append(target.environment)
+        elif _is_tag(ref) and held.startswith("refs/tags/"):
+            config = known.get(held)
+            actions = config.actions(state.app) if isinstance(config, AppConfig) else ()
+            environments = {action.environment for _, action in actions if action.triggered_by(ref.name)}
+            if target.environment in environments:
+                found.append(target.environment)
+    return found
+
+
+def _is_tag(ref: Ref) -> bool:
+    return ref.name.startswith("refs/tags/")
 
 
 def _chosen_pipelines(choice: Choice, specs: Specs | str) -> tuple[Pipeline, ...] | Refusal:
@@ -182,5 +228,4 @@ def _age(state: RefState) -> tuple[datetime, VersionKey, int, str]:
     """Order refs by when they appeared; tags that appeared at once by their version, then by git's date."""
     ref = state.ref
     time = state.appeared or datetime.fromtimestamp(max(0, min(state.created, 2**36)), UTC)
-    is_tag = ref.name.startswith("refs/tags/")
-    return time, version_key(short(ref.name) if is_tag else ""), state.created, ref.name
+    return time, version_key(short(ref.name) if _is_tag(ref) else ""), state.created, ref.name

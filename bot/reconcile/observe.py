@@ -38,7 +38,7 @@ def observe(
     refs, baseline = _refs(app, repository, store)
     state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds))
     chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
-    return replace(state, commits=_commits(app, repository, refs, chosen))
+    return replace(state, commits=_commits(app, repository, refs, chosen), left_out=repository.left_out())
 
 
 def observe_manual(

@@ -5,17 +5,19 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 
 from bot.errors import DppctlError
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
-from bot.limits import REFRESHES
+from bot.limits import MAX_REASON_LINES, REFRESHES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Decision, EndHold, Refusal, Same, Skip, Update
+from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
-from bot.reconcile.decide import decide
+from bot.reconcile.decide import choose, decide
+from bot.reconcile.explain import describe, explain
 from bot.reconcile.images import ImageResolver, Waiting
 from bot.reconcile.observe import observe
 from bot.reconcile.ops_repo import OpsRepo
@@ -25,21 +27,46 @@ from bot.store.tables import Hold
 _log = get_logger("dppctl.bot")
 
 
+@dataclass(frozen=True)
+class Note:
+    """A line for the person who pushed a ref."""
+
+    ref: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """An app when there was nothing to do: what it looked like, and what was said of it."""
+
+    fingerprint: object
+    look: tuple[AppState, Sequence[Choice | Refusal]]
+    notes: Sequence[Note]
+
+
 @dataclass
 class Result:
     """How it went with one repository.
 
-    failure: git, the network or a registry; to be tried again. notes: why nothing was deployed, and other things to
-    tell the person who pushed, a line each. waiting: an image is being built; then the app is looked at again.
+    failure: git, the network or a registry; to be tried again. notes: why chosen refs were not deployed, and other
+    things to tell the person who pushed. looks: what its apps were, for all other refs. waiting: an image is being
+    built; then the app is looked at again.
     """
 
     failure: str | None = None
     waiting: bool = False
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    looks: list[tuple[AppState, Sequence[Choice | Refusal]]] = field(default_factory=list)
 
     def fail(self, message: str) -> None:
         """Note a failure; the first one stays."""
         self.failure = self.failure or message
+
+    def reason(self, ref: str | None) -> str | None:
+        """Return why a push of the ref of this full name (None: of any) deployed nothing; None: it deployed."""
+        lines = [note.text for note in self.notes if ref in (None, note.ref)]
+        lines += [line for state, outcomes in self.looks for line in (explain(state, ref, outcomes) if ref else ())]
+        return "\n".join(list(dict.fromkeys(lines))[:MAX_REASON_LINES]) or None
 
 
 Results = dict[str, Result]
@@ -70,7 +97,8 @@ class Reconciler:
         self._images = images
         self._on_change = on_change
         self._stop = stop
-        self._settled: dict[RepoPath, object] = {}  # what an app looked like when there was nothing to do
+        self._settled: dict[RepoPath, _Settled] = {}
+        self._refs: dict[RepoPath, Set[Ref]] = {}  # as they were at the last look
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
 
     def reconcile(self, repositories: Set[str], deliveries: Mapping[str, Sequence[str]]) -> Results:
@@ -157,11 +185,16 @@ class Reconciler:
         held = {target: texts[target] for target in self._targets_of[app] if target in texts}
         of_app = [hold for hold in holds if hold.app == str(app)]
         fingerprint = (mirror.seen, held, [(hold.environment, hold.until_ref, hold.until_tree) for hold in of_app])
-        if self._settled.get(app) == fingerprint:
+        settled = self._settled.get(app)
+        if settled and settled.fingerprint == fingerprint:
+            result.notes += settled.notes
+            result.looks.append(settled.look)
             return []
         with mirror.open() as repository:
             state = observe(app, repository, self._targets, held, of_app, self._store)
-        due = []
+        look = (replace(state, commits={}), choose(state))  # without what only decisions need
+        result.looks.append(look)
+        due, told = [], len(result.notes)
         for decision in decide(state, self._images.policy):
             if isinstance(decision, Update):
                 due.append(decision)
@@ -170,7 +203,8 @@ class Reconciler:
         resolved = [self._resolve(state, update, mirror, result) for update in due]
         self._images.keep(state, due)
         if not any(resolved) and len(held) == len(self._targets_of[app]) and not self._stop.is_set():
-            self._settled[app] = fingerprint
+            self._settled[app] = _Settled(fingerprint, look, result.notes[told:])
+        self._log_new(state, result)
         return [update for update in resolved if isinstance(update, Update)]
 
     def _resolve(self, state: AppState, update: Update, mirror: Mirror, result: Result) -> Update | Waiting | None:
@@ -186,26 +220,37 @@ class Reconciler:
             return None
         if isinstance(resolved, Waiting):
             result.waiting = True
-            result.notes.append(f"{update.target.environment}: {resolved.message}")
+            result.notes.append(Note(update.ref.name, f"{update.target.environment}: {resolved.message}"))
             if resolved.retry:
                 self._fail({state.app.repository: result}, state.app.repository, resolved.message)
         return resolved
 
     def _note(self, decision: Decision, result: Result) -> None:
         """Tell and record a decision by which nothing is deployed."""
+        if (text := describe(decision)) and isinstance(decision, Same | Skip | Refusal):
+            result.notes.append(Note(decision.ref.name, text))
+        if self._stop.is_set():
+            return
         match decision:
-            case Same(target, message):
-                result.notes.append(f"{target.environment}: {message}")
+            case UpToDate(target):
+                self._store.deployments.resolve(str(target.app), target.environment)
             case EndHold(target):
                 self._store.holds.release(str(target.app), target.environment)
             case Skip(app, environment, ref, message):
-                result.notes.append(f"{environment}: not deployed, {message}")
-                if decision.is_news and not self._stop.is_set() and self._store.deployments.skip(decision):
+                if decision.is_news and self._store.deployments.skip(decision):
                     _log.info("skipped", app=app, environment=environment, ref=short(ref.name), reason=message)
             case Refusal(app, environment, ref, message):
-                result.notes.append(f"{environment}: refused, {message}" if environment else f"refused, {message}")
-                if not self._stop.is_set() and self._store.deployments.refuse(decision):
+                if self._store.deployments.refuse(decision):
                     _log.warning("refused", app=app, environment=environment, ref=short(ref.name), reason=message)
+
+    def _log_new(self, state: AppState, result: Result) -> None:
+        """Log why refs that are new since the last look deploy nothing: also what no webhook told of."""
+        refs = {ref_state.ref for ref_state in state.refs} | {Ref(name, "") for name in state.left_out}
+        new = refs - self._refs.get(state.app, refs)
+        self._refs[state.app] = refs
+        for ref in sorted(new, key=attrgetter("name"))[:MAX_REASON_LINES]:
+            if reason := result.reason(ref.name):
+                _log.info("not deployed", app=state.app, ref=short(ref.name), reason=reason)
 
     def _apply(self, name: str, updates: Sequence[Update], results: Results) -> None:
         """Write updates to an ops repo; what cannot be written is refused."""

@@ -1,6 +1,6 @@
 """Webhook deliveries: each is recorded before it is answered, and taken once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -82,12 +82,14 @@ class Deliveries:
         with self._database.read() as session:
             return set(session.scalars(select(Delivery.id).where(known)))
 
-    def recover(self, repository: str) -> None:
-        """Record that what failed for a repository has been done after all."""
+    def recover(self, repository: str, reason: Callable[[str | None], str | None]) -> None:
+        """Record that what failed for a repository has been done after all; `reason`: what to say, by the ref."""
         failed = (Delivery.repository == repository) & (Delivery.state == "failed")
-        values = {"state": "processed", "reason": "at a later try", "finished": datetime.now(UTC)}
         with self._database.write() as session:
-            session.execute(update(Delivery).where(failed).values(values))
+            for delivery in session.scalars(select(Delivery).where(failed).with_for_update()):
+                text = reason(delivery.ref)
+                delivery.state, delivery.finished = "processed", datetime.now(UTC)
+                delivery.reason = f"at a later try: {text}" if text else "at a later try"
 
     def forget(self, before: datetime) -> None:
         """Remove the records of deliveries that arrived before this time, unless they wait."""

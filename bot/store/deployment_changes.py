@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from bot.limits import MAX_LOG_BYTES
 from bot.store.database import upsert
-from bot.store.tables import OPEN, Deployment, DeploymentEvent, LogChunk
+from bot.store.tables import OPEN, Deployment, DeploymentEvent, DeployRequest, LogChunk
 
 
 def ensure(
@@ -53,6 +53,20 @@ def add_event(
     """Append an event to a deployment, which has changed at that time."""
     deployment.changed = time
     session.add(DeploymentEvent(deployment_id=deployment.id, time=time, phase=phase, message=message, receipt=receipt))
+
+
+def note_request(session: Session, deployment: Deployment, request_id: int) -> None:
+    """Record, once, that a person asked for a deployment, at the time when they did."""
+    request = session.get(DeployRequest, request_id)
+    requested = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "requested")
+    if request and not session.scalar(select(DeploymentEvent.id).where(requested).limit(1)):
+        ref = f" --ref {request.ref}" if request.ref else ""
+        message = f"by hand: dppctl deploy {request.app} {request.environment}{ref}"
+        event = DeploymentEvent(
+            deployment_id=deployment.id, time=request.created, phase="requested", message=message, receipt=None
+        )
+        session.add(event)
+        session.flush()  # before what comes of it
 
 
 def supersede_older(session: Session, deployment: Deployment) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from bot.model.decisions import Refusal, Skip, Update
 from bot.model.reports import SyncEvent
 from bot.store.database import Database
-from bot.store.deployment_changes import add_event, append_log, ensure
+from bot.store.deployment_changes import add_event, append_log, ensure, note_request
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk, State
 from bot.store.totals import count_change
 
@@ -39,15 +39,19 @@ class Deployments:
 
         An older deployment for the environment that is open is superseded.
         """
-        source = update.values.source
+        source, target, request = update.values.source, update.target, update.values.request
         return self.record_commit(
-            ops_commit, str(update.target.app), update.target.environment, source.ref, source.commit
+            ops_commit, str(target.app), target.environment, source.ref, source.commit, request=request
         )
 
-    def record_commit(self, ops_commit: str, app: str, environment: str, ref: str, commit: str) -> int:
-        """Record an ops commit as `record` does, from what the commit itself says."""
+    def record_commit(
+        self, ops_commit: str, app: str, environment: str, ref: str, commit: str, *, request: int | None = None
+    ) -> int:
+        """Record an ops commit as `record` does, from what the commit itself says. `request`: of whom by hand."""
         with self._database.write() as session:
             deployment = ensure(session, ops_commit, ops_commit, app, environment, ref, commit)
+            if request is not None:
+                note_request(session, deployment, request)
             committed = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "committed")
             if not session.scalar(select(DeploymentEvent.id).where(committed).limit(1)):
                 add_event(session, deployment, datetime.now(UTC), "committed", f"ops repo commit {ops_commit[:12]}")
@@ -66,12 +70,31 @@ class Deployments:
         return []
 
     def refuse(self, refusal: Refusal) -> bool:
-        """Record what may not be deployed. Return False when the same was refused before."""
+        """Record what may not be deployed. Return False when the same was refused before, and still is."""
         return self._record_end("refused", refusal)
 
     def skip(self, skip: Skip) -> bool:
-        """Record what is not deployed on purpose. Return False when the same was skipped before."""
+        """Record what is not deployed on purpose. Return False when the same was skipped before, and still is."""
         return self._record_end("skipped", skip)
+
+    def resolve(self, app: str, environment: str) -> None:
+        """Record that an environment runs what it should, so that what was refused or skipped for it is over.
+
+        What came before its newest ops commit stays as it is: it is history already.
+        """
+        of_environment = (Deployment.app == app) & (Deployment.environment == environment)
+        newest = select(func.coalesce(func.max(Deployment.id), 0))
+        newest = newest.where(of_environment, Deployment.ops_commit.is_not(None))
+        over = of_environment & Deployment.state.in_(("refused", "skipped"))
+        over &= Deployment.id > newest.scalar_subquery()
+        with self._database.read() as session:  # nearly always there is none, so it takes no turn at writing
+            if not session.scalar(select(Deployment.id).where(over).limit(1)):
+                return
+        with self._database.write() as session:
+            for deployment in session.scalars(select(Deployment).where(over).with_for_update()):
+                deployment.state = "resolved"
+                add_event(session, deployment, datetime.now(UTC), "resolved", f"{environment} runs what it should")
+            count_change(session)
 
     def report(self, report: SyncEvent) -> None:
         """Record what sync reports. An end stays the end, whatever arrives late or twice."""
@@ -127,7 +150,7 @@ class Deployments:
 
     def environments(self) -> list[EnvironmentState]:
         """Return every environment that ever had a deployment or is held, sorted by app and name."""
-        newest = select(func.max(Deployment.id)).where(Deployment.environment != "")
+        newest = select(func.max(Deployment.id)).where(Deployment.environment != "", Deployment.state != "resolved")
         newest = newest.group_by(Deployment.app, Deployment.environment)
         succeeded = newest.where(Deployment.state == "succeeded")
         with self._database.read() as session:
@@ -145,21 +168,41 @@ class Deployments:
         ]
 
     def _record_end(self, state: State, decision: Refusal | Skip) -> bool:
-        """Record a deployment that begins and ends in one state; False when the same was recorded before."""
+        """Record a deployment that begins and ends in one state; False when the same was recorded before.
+
+        It is recorded anew when the environment has had something else meanwhile.
+        """
         app, ref = str(decision.app), decision.ref
         text = "\n".join([app, decision.environment, ref.name, ref.commit, decision.message])
         key = hashlib.sha256(text.encode()).hexdigest()
+        before = select(Deployment).where(Deployment.key == key)
         with self._database.read() as session:  # nearly always, so it takes no turn at writing
-            if session.scalar(select(Deployment.id).where(Deployment.key == key)):
+            if (found := session.scalar(before)) and _is_still_so(session, found):
                 return False
         with self._database.write() as session:
+            if found := session.scalar(before.with_for_update()):
+                if _is_still_so(session, found):
+                    return False
+                found.key = f"{key} {found.id}"  # the key is for the one that holds now
+                session.flush()
             deployment = ensure(session, key, None, app, decision.environment, ref.name, ref.commit)
-            if deployment.state == state:
-                return False
             deployment.state, deployment.error = state, decision.message
             add_event(session, deployment, datetime.now(UTC), state, decision.message)
             count_change(session)
         return True
+
+
+def _is_still_so(session: Session, ended: Deployment) -> bool:
+    """Tell whether what was refused or skipped is the newest that happened, apart from deployments by hand."""
+    by_hand = exists().where(DeploymentEvent.deployment_id == Deployment.id, DeploymentEvent.phase == "requested")
+    newer = select(Deployment.id).where(
+        Deployment.app == ended.app,
+        Deployment.environment == ended.environment,
+        Deployment.id > ended.id,
+        Deployment.ops_commit.is_not(None),
+        ~by_hand,
+    )
+    return ended.state != "resolved" and session.scalar(newer.limit(1)) is None
 
 
 def _follow(session: Session, deployment: Deployment, report: SyncEvent) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.store.database import Database
-from bot.store.deployment_changes import add_event, ensure, supersede_older
+from bot.store.deployment_changes import add_event, ensure, note_request, supersede_older
 from bot.store.tables import Deployment, DeploymentEvent
 from bot.store.totals import count_change
 
@@ -43,6 +43,8 @@ class PendingBuilds:
         with self._database.write() as session:
             deployment = ensure(session, build.key, None, build.app, build.environment, build.ref, build.commit)
             deployment.state, deployment.error = "building", None
+            if build.request is not None:
+                note_request(session, deployment, build.request)
             if _last_event(session, deployment) != ("building", message):
                 add_event(session, deployment, datetime.now(UTC), "building", message)
                 supersede_older(session, deployment)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
-State = Literal["building", "waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped"]
+State = Literal["building", "waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped", "resolved"]
 RequestState = Literal["waiting", "done", "refused", "failed"]
 OPEN = frozenset({"building", "waiting", "running"})
 ENDED = frozenset(get_args(State)) - OPEN

@@ -59,6 +59,28 @@ def test_what_names_no_commit_is_no_ref(look: Look, repository: Repository) -> N
     assert [ref.name for ref in look().refs()] == ["refs/heads/master"]
 
 
+def test_a_tag_of_a_tag_names_the_commit_in_the_end(look: Look, repository: Repository) -> None:
+    commit = repository.push({"a": "1"})
+    repository.tag("v1", "--annotate", "--message", "one")
+    repository.git("tag", "--annotate", "--message", "two", "v2", "v1")
+    repository.git("tag", "--annotate", "--message", "three", "v3", "v2")
+    repository.git("push", "--quiet", "origin", "v2", "v3")
+    assert {ref.name: ref.commit for ref in look().refs()}["refs/tags/v3"] == commit
+    assert look().resolve("v3").commit == commit
+
+
+def test_what_is_left_out_is_told(look: Look, repository: Repository) -> None:
+    repository.push({"a": "1"})
+    repository.git("push", "--quiet", "origin", "HEAD:refs/tags/release(1)", "HEAD:refs/tags/v1.0!")
+    repository.git("push", "--quiet", "origin", f"{repository.git('rev-parse', 'HEAD^{tree}')}:refs/tags/tree")
+    left_out = look().left_out()
+    assert left_out["refs/tags/tree"] == "it names a tree, and only a commit can be deployed"
+    assert left_out["refs/tags/release(1)"].startswith("'(' is in its name; names that are deployed have")
+    assert sorted(left_out) == ["refs/tags/release(1)", "refs/tags/tree", "refs/tags/v1.0!"]
+    with pytest.raises(DppctlError, match=r"tag v1.0! cannot be deployed: '!' is in its name"):
+        look().resolve("v1.0!")
+
+
 def test_names_that_we_do_not_accept_are_left_out(look: Look, repository: Repository) -> None:
     repository.push({"a": "1"})
     repository.git("push", "--quiet", "origin", "HEAD:refs/heads/$(touch)", "HEAD:refs/tags/a;b")

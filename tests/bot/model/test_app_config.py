@@ -72,6 +72,54 @@ def test_what_is_wrong_is_said_with_its_line(old: str, new: str, said: str) -> N
     assert message(FROM_THE_DESIGN.replace(old, new, 1)).startswith(f".dppctl.yaml{said}")
 
 
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ("branch: feat*", "branch: feat* is a pattern, and an environment is for one branch; write its name"),
+        ("branch: '*'", "branch: * is a pattern"),
+        ("branch: feat?", "branch: feat? is a pattern"),
+        ("branch: refs/heads/master", "branch: refs/heads/master is no branch's name; write master"),
+        ("branch: HEAD", "branch: 'HEAD' can never be pushed: HEAD is no branch"),
+        ("branch: ' master'", "branch: ' master' can never be pushed: ' ' is in its name"),
+        ("branch: my branch", "branch: 'my branch' can never be pushed: ' ' is in its name"),
+        ("branch: feature(1)", "branch: 'feature(1)' can never be pushed: '(' is in its name"),
+        ("branch: a..b", "branch: 'a..b' can never be pushed: its name begins or ends with a mark, or has .. // @{"),
+        ("branch: x/", "branch: 'x/' can never be pushed: its name begins or ends with a mark"),
+        ("tags: 'true'", 'tags: "true" in quotes is the name of a tag; for any tag write true, without quotes'),
+        ("tags: 'False'", 'tags: "False" in quotes is the name of a tag'),
+        ("tags: 1.0", 'tags: 1.0 is a number; for a tag of that name write "1.0" in quotes'),
+        ("tags: refs/tags/v*", "tags: refs/tags/v* is no tag's name; write v*"),
+        ("tags: ''", "tags: '' can match no tag"),
+        ("tags: v1.0!", "tags: 'v1.0!' can match no tag; write a tag's name, with * ? and [a-z] for what varies"),
+        (r"tags: '^v\d+$'", "tags: "),
+        ("tags: 'v{1,2}.*'", "tags: 'v{1,2}.*' can match no tag"),
+        ("tags: 'v[0-9'", "tags: 'v[0-9' can match no tag"),
+        ("tags: '-*'", "tags: '-*' can match no tag"),
+        ("tags: 'v*.lock'", "tags: 'v*.lock' can match no tag"),
+        ("tags: 'v* '", "tags: 'v* ' can match no tag"),
+    ],
+)
+def test_what_can_never_be_triggered_is_refused_with_its_line(trigger: str, said: str) -> None:
+    text = FROM_THE_DESIGN.replace("branch: master", trigger)
+    assert message(text).startswith(f".dppctl.yaml:8: continuousDeployment.actions.{said}")
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    ["branch: feature/x#1", "branch: gh-pages", "branch: übung", "tags: '*'", "tags: 'v[0-9]*'", "tags: 'v[!x]?'",
+     "tags: v1.0.0", "tags: '**/x'", "tags: '*.*'", "tags: 'release-*'", "tags: '[vr]*'"],
+)  # fmt: skip
+def test_what_can_be_triggered_is_accepted(trigger: str) -> None:
+    parse(FROM_THE_DESIGN.replace("branch: master", trigger))
+
+
+def test_two_entries_cannot_deploy_to_one_environment() -> None:
+    second = "".join(FROM_THE_DESIGN.partition("- appRepoPath")[1:]).replace("branch: master", "branch: other")
+    assert message(FROM_THE_DESIGN + second) == (
+        ".dppctl.yaml:17: two actions deploy to staging; one environment has one trigger"
+    )
+
+
 def test_a_list_a_huge_file_and_endless_nesting_are_refused() -> None:
     assert "expected keys and values" in message("- a")
     assert "larger than 64 KB" in message("#" * (MAX_CONFIG_BYTES + 1))

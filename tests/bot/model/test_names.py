@@ -1,11 +1,12 @@
 import subprocess
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import DppctlError
-from bot.model.names import RepoPath, is_ref, is_sha
+from bot.model.names import RepoPath, is_ref, is_sha, may_match, ref_problem
 
 
 def test_a_repository_with_a_path_is_taken_apart() -> None:
@@ -49,6 +50,19 @@ def test_refs_that_git_or_we_do_not_want_are_refused(ref: str) -> None:
 @given(st.from_regex(r"\Arefs/(heads|tags)/[\w./+@#=%,{}~^:-]{1,12}\Z").filter(is_ref))
 def test_git_agrees_with_every_accepted_ref(ref: str) -> None:
     assert subprocess.run(["git", "check-ref-format", ref], check=False).returncode == 0
+
+
+@given(st.text("abv0.-/!", max_size=6), st.text("abv0.-/*?!", max_size=5))
+def test_a_pattern_that_matches_the_name_of_a_tag_is_never_called_hopeless(name: str, pattern: str) -> None:
+    if is_ref(f"refs/tags/{name}") and fnmatchcase(name, pattern):
+        assert may_match(pattern)
+
+
+@given(st.text(max_size=8) | st.text("av./(!~", max_size=8))
+def test_a_name_that_is_not_accepted_has_a_reason_of_one_line(name: str) -> None:
+    problem = ref_problem(f"refs/tags/{name}")
+    assert (problem is None) is is_ref(f"refs/tags/{name}")
+    assert problem is None or "\n" not in problem
 
 
 def test_only_full_commit_ids_are_shas() -> None:

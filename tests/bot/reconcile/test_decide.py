@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from bot.images.decide import ImagePolicy
 from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
-from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update
+from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
-from bot.model.values import Pipeline, Values
+from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.decide import asks_to_skip, choose_named, decide, decide_manual
 from bot.reconcile.decide import choose as choose_of
 from bot.reconcile.decide import plan as plan_of
@@ -93,6 +93,61 @@ def test_tags_of_the_baseline_deploy_nothing() -> None:
         assert {o.target.environment for o in outcomes if isinstance(o, Choice)} == environments
 
 
+def test_two_branches_for_one_environment_are_refused_and_dates_decide_nothing() -> None:
+    other = config({"branch": "feature", "environment": "staging"})
+    late = 1_900_000_000  # a laptop's clock of 2030
+    states = at("heads/master", "a"), at("heads/feature", "b", created=late, says=other)
+    assert chosen(*states) == {}
+    said = "2 branches are for staging, each by its own .dppctl.yaml: feature, master; leave it to one of them"
+    assert refused(*states) == [said, said]
+    assert chosen(at("heads/master", created=late), at("heads/x", "b")) == {"staging": "refs/heads/master"}
+
+
+def test_a_branch_counts_before_tags_whatever_their_dates() -> None:
+    tags = config({"tags": True, "environment": "staging"})
+    for created in (0, 1_900_000_000):
+        states = at("heads/master", created=1_800_000_000), at("tags/v1", "b", created=created, says=tags)
+        assert chosen(*states) == {"staging": "refs/heads/master"}
+
+
+def test_a_second_tag_on_the_commit_that_runs_deploys_nothing() -> None:
+    (first,) = choose([at("tags/v1")])
+    (second,) = choose([at("tags/v2")])
+    assert isinstance(first, Choice)
+    assert isinstance(second, Choice)
+    update = plan(first, SPECS)
+    assert isinstance(update, Update)
+    same = plan(second, SPECS, update.values, same_files=True)
+    assert same == Same(PRODUCTION, second.ref, f"nothing changed in the files since v1 ({'a' * 12})")
+
+
+def test_what_a_repository_of_another_name_brought_is_deployed_anew() -> None:
+    (choice,) = choose([at("heads/master")])
+    assert isinstance(choice, Choice)
+    first = plan(choice, SPECS)
+    assert isinstance(first, Update)
+    renamed = first.values.source.model_copy(update={"repository": "ann/old"})
+    held = first.values.model_copy(update={"source": renamed})
+    assert plan(choice, SPECS, held, same_files=True) == first
+
+
+def environment_refused(*refs: RefState, runs: str) -> list[str]:
+    """Return the environments that refusals are for, where production runs a ref."""
+    source = Source(repository="ann/app", path="", ref=runs, commit="c" * 40)
+    present = TargetState(Values(image=None, source=source, pipelines=()))
+    state = AppState(APP, ALLOWED, refs, targets={PRODUCTION: present})
+    return [outcome.environment for outcome in choose_of(state) if isinstance(outcome, Refusal)]
+
+
+def test_a_broken_file_is_refused_for_the_environments_that_the_ref_is_for() -> None:
+    assert environment_refused(at("heads/live", says="bad"), runs="refs/heads/live") == ["production"]
+    assert environment_refused(at("heads/x", says="bad"), runs="refs/heads/live") == [""]
+    versions = config({"tags": "v*", "environment": "production"})
+    old = at("tags/v1", created=1, says=versions)
+    assert environment_refused(old, at("tags/v2", created=2, says="bad"), runs="refs/tags/v1") == ["production"]
+    assert environment_refused(old, at("tags/nightly", created=2, says="bad"), runs="refs/tags/v1") == [""]
+
+
 def test_the_same_files_are_not_deployed_again_unless_the_pipelines_are_others() -> None:
     (choice,) = choose([at("heads/master")])
     (later,) = choose([at("heads/master", "b")])
@@ -102,7 +157,7 @@ def test_the_same_files_are_not_deployed_again_unless_the_pipelines_are_others()
     assert isinstance(first, Update)
     same = plan(later, SPECS, first.values, same_files=True)
     assert isinstance(same, Same)
-    assert same.message == f"nothing changed in the files since master ({'a' * 12})"
+    assert same == Same(STAGING, later.ref, f"nothing changed in the files since master ({'a' * 12})")
     assert isinstance(plan(later, SPECS, first.values), Update)
     assert isinstance(plan(later, Specs(SPECS.pipelines[:1]), first.values, same_files=True), Update)
 
@@ -145,7 +200,7 @@ def test_what_runs_without_an_image_is_deployed_anew_once_there_are_images() -> 
     (first,) = decided(state_of(at("heads/master")))
     assert isinstance(first, Update)
     state = state_of(at("heads/master"), present=first.values)
-    assert decided(state) == []
+    assert decided(state) == [UpToDate(STAGING)]
     assert decided(state, why_not=None) == [first]
 
 
@@ -160,7 +215,7 @@ def test_a_hold_keeps_an_update_back_and_ends_when_something_else_would_be_deplo
         assert ended == EndHold(STAGING)
         assert isinstance(update, Update)
         # Also when the environment runs already what it should.
-        assert decided(state_of(ref, hold=over, present=update.values)) == [EndHold(STAGING)]
+        assert decided(state_of(ref, hold=over, present=update.values)) == [EndHold(STAGING), UpToDate(STAGING)]
 
 
 def test_a_message_that_asks_for_it_keeps_an_update_back_but_nothing_that_runs() -> None:
@@ -169,7 +224,7 @@ def test_a_message_that_asks_for_it_keeps_an_update_back_but_nothing_that_runs()
     assert decided(state_of(ref, message=message)) == [skip]
     (update,) = decided(state_of(ref))
     assert isinstance(update, Update)
-    assert decided(state_of(ref, present=update.values, message=message)) == []
+    assert decided(state_of(ref, present=update.values, message=message)) == [UpToDate(STAGING)]
 
 
 def test_a_named_ref_runs_what_its_file_says_for_the_environment_or_all() -> None:

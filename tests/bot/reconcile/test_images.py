@@ -144,7 +144,7 @@ def test_by_hand_an_image_is_built_too_and_a_look_meanwhile_does_not_stop_it(ima
         return found if found and found.state == "done" else None
 
     assert eventually(done, "it is deployed", SECONDS).deployment_id == images.last().id
-    assert images.phases(images.last().id) == ["building", "committed"]
+    assert images.phases(images.last().id) == ["requested", "building", "committed"]
     assert images.values("staging").source.ref == "refs/heads/trial"
 
 

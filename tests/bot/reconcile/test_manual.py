@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from tests.support.forge import APP
+from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story
 
 
@@ -43,6 +44,22 @@ def test_a_ref_that_is_deployed_by_hand_stays_until_something_new_is_pushed(stor
     assert by_hand(story, "staging")[0] == "done"
     assert story.runs("staging") == ("refs/heads/master", newer)
     assert list(story.store.holds.all()) == []
+
+
+def test_a_deployment_by_hand_begins_with_who_asked_for_it_and_when(story: Story) -> None:
+    story.app.push(APP)
+    story.reconcile()
+    story.store.deliveries.record("1", PUSHED)
+    assert by_hand(story, "staging", "master")[0] == "done"
+    (request,) = (story.store.requests.get(1),)
+    found = story.store.deployments.get(2)
+    assert request
+    assert found
+    assert [(event.phase, event.message) for event in found.events][:1] == [
+        ("requested", "by hand: dppctl deploy ann/app staging --ref master")
+    ]
+    assert found.events[0].time == request.created <= found.events[1].time
+    assert [event.phase for event in found.events] == ["requested", "committed"]
 
 
 def test_what_runs_already_can_be_run_again_by_hand_also_when_held(story: Story) -> None:
