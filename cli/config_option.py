@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bot.model.registration import REGISTRATION_FILE
+from cli.errors import InputError
 
 
 def home_folder() -> Path:
@@ -16,6 +17,15 @@ def servers_folder() -> Path:
     """Return the current folder if it has apps.yaml, else the one that `dppctl init` made, else the current one."""
     here, made = Path(), home_folder()
     return made if not (here / REGISTRATION_FILE).exists() and (made / REGISTRATION_FILE).exists() else here
+
+
+def check_servers_folder(config: Path) -> None:
+    """Raise InputError unless this is the folder of dppctl's servers."""
+    if not (config / REGISTRATION_FILE).exists():
+        raise InputError(
+            f"{config.absolute()} is no folder of dppctl's servers: it has no {REGISTRATION_FILE}, which says which "
+            "apps to deploy. `dppctl init` makes one; --config names another"
+        )
 
 
 CONFIG_OPTION = click.option(

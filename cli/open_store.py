@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.settings import load_settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
+from cli.config_option import check_servers_folder
 from cli.errors import InputError
 from cli.limits import STORE_POLL_SECONDS
 
@@ -17,8 +18,9 @@ from cli.limits import STORE_POLL_SECONDS
 @contextmanager
 def open_store(config: Path) -> Iterator[Store]:
     """Open the store of the servers that use this folder. Raises DppctlError or InputError when there is none."""
-    settings = load_settings(config)
+    settings = load_settings(config, receives=False)
     if not settings.given_database_url.get_secret_value() and not settings.state_dir.is_dir():
+        check_servers_folder(config)
         raise InputError(f"{settings.state_dir}: not there; has `dppctl up` run with this --config?")
     try:
         store = Store(settings.database_url)

@@ -117,8 +117,11 @@ def _in_order(names: Iterable[str]) -> list[str]:
 def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step]:
     """Return the push that brought the deployment, when a webhook told of it and it is not long ago.
 
-    A tag's push names the tag's own object instead of the commit, so there the name has to do.
+    A tag's push names the tag's own object instead of the commit, so there the name has to do. A deployment by hand
+    has none: it begins with the request.
     """
+    if any(event.phase == "requested" for event in deployment.events):
+        return []
     repository = RepoPath.parse(deployment.app).repository
     is_tag = deployment.ref.startswith("refs/tags/")
     for delivery in deliveries:

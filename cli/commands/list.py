@@ -6,6 +6,7 @@ from cli.lazy import LazyGroup
 
 KINDS = {
     "pods": ("cli.commands.pods:pods", "Pods of this machine: name, status, age, pipeline (JSON)."),
+    "deliveries": ("cli.commands.list_deliveries:deliveries", "Webhook deliveries, and why one deployed nothing."),
     "deployments": ("cli.commands.list_deployments:deployments", "What was deployed where, and how it ended."),
 }
 

@@ -81,8 +81,10 @@ def init(
 
     from bot.git.command import Git
     from bot.github.errors import explain
-    from bot.model.app_config import AppConfig, parse_app_config
+    from bot.model.app_config import CONFIG_FILE, AppConfig, parse_app_config
+    from bot.model.registration import REGISTRATION_FILE
     from bot.settings import load_settings
+    from bot.settings.types import is_web
     from cli.errors import InputError
     from cli.init.app import find_app
     from cli.init.context import Answers, InitContext
@@ -96,6 +98,12 @@ def init(
     if provider:
         make_provider(provider, {})  # an unknown one is said first
     settings = load_settings(config, receives=False)
+    if not is_web(settings.github.url):
+        raise InputError(
+            f"DPPCTL_GITHUB_URL is {settings.github.url}: there is nobody to sign up and no webhook to set. `dppctl "
+            f"init` needs a GitHub; without one, write {REGISTRATION_FILE} and {CONFIG_FILE} yourself (see "
+            f"{CONFIG_FILE}.example)"
+        )
     app = find_app(Git(settings), folder, repo)
     if branch:
         app = replace(app, branch=branch)

@@ -16,6 +16,7 @@ from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from bot.settings import Settings, load_settings
 from bot.settings.load import read_variables
 from bot.settings.variables import misspelt
+from cli.config_option import check_servers_folder
 from cli.servers.daemon import Daemon
 
 _log = get_logger("dppctl.up")
@@ -32,6 +33,7 @@ class Setup:
 
 def set_up(config: Path, *, receives: bool = True) -> Setup:
     """Read settings and registration, and configure the log. Raises DppctlError. `receives`: as load_settings."""
+    check_servers_folder(config)
     settings = load_settings(config, receives=receives)
     targets = read_registration(config / REGISTRATION_FILE)
     configure(settings.all_secrets)

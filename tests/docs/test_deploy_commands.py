@@ -53,6 +53,8 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     deployed = eventually(lambda: json.loads(shell.types("dppctl list deployments")), "the push is deployed")
     assert [(one["environment"], one["commit"]) for one in deployed] == [("staging", commit)]
     number = str(deployed[0]["id"])
+    (delivery, *_) = json.loads(shell.types("dppctl list deliveries"))
+    assert (delivery["ref"], delivery["state"], delivery["reason"]) == ("refs/heads/master", "processed", None)
     assert "'count_of_rows': 3" in shell.types("dppctl logs 12 --follow", {"12": number})
     assert "'count_of_rows': 3" in shell.types("dppctl logs ID", {"ID": number})
 

@@ -176,9 +176,12 @@ def test_two_do_not_share_a_state(up: subprocess.Popen[str], config: Path, dppct
 
 def test_what_is_missing_is_said_in_one_line(dppctl: Dppctl, tmp_path: Path) -> None:
     for files, said in (
-        ({}, "DPPCTL_WEBHOOK_SECRETS: is not set"),
-        ({".env": "DPPCTL_WEBHOOK_SECRETS=x"}, "apps.yaml: not found"),
-        ({"apps.yaml": "apps: []\napp: 1"}, "apps.yaml:2: unknown key app; did you mean apps?"),
+        ({}, "empty is no folder of dppctl's servers: it has no apps.yaml"),
+        ({"apps.yaml": "apps: []"}, "DPPCTL_WEBHOOK_SECRETS: is not set"),
+        (
+            {".env": "DPPCTL_WEBHOOK_SECRETS=x", "apps.yaml": "apps: []\napp: 1"},
+            "apps.yaml:2: unknown key app; did you mean apps?",
+        ),
     ):
         config = write_files(tmp_path / "empty", files)
         config.mkdir(exist_ok=True)

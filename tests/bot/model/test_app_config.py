@@ -116,7 +116,7 @@ def test_what_can_be_triggered_is_accepted(trigger: str) -> None:
 def test_two_entries_cannot_deploy_to_one_environment() -> None:
     second = "".join(FROM_THE_DESIGN.partition("- appRepoPath")[1:]).replace("branch: master", "branch: other")
     assert message(FROM_THE_DESIGN + second) == (
-        ".dppctl.yaml:17: two actions deploy to staging; one environment has one trigger"
+        ".dppctl.yaml:18: two actions deploy to staging; one environment has one trigger"
     )
 
 

@@ -55,4 +55,5 @@ NO_COMMANDS = (
     "helm upgrade: …",
     "image:",
     '{"status": ',
+    "no action of .dppctl.yaml fits ",
 )
