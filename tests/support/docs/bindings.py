@@ -10,6 +10,7 @@ here no page needs.
 _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
+_PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed_and_so_is_what_a_person_asks_for"
 RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
     "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
@@ -18,6 +19,8 @@ RUN_BY = {
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
     "dppctl receive": _RECEIVER_AND_BOT,
+    "dppctl up --config . 2>> dppctl.log": _PUSH,
+    "grep delivery=72d3162e-cc78-11e3-81ab-4c9367dc0958 dppctl.log": _PUSH,
     "dppctl run --output json": "tests/cli/commands/test_run.py::test_json_is_events_and_then_the_receipt",
     "dppctl run ./parks": "tests/examples/test_examples.py::test_source_spec_makes_the_pipeline_that_is_asked_for",
     "git fast-import": "tests/bot/reconcile/test_ops_repo.py::test_an_update_is_one_commit_with_trailers",
@@ -31,6 +34,7 @@ NOT_RUN = {
     "docker buildx build --push": (
         "needs docker's daemon; tests/bot/images/builders/test_docker.py checks the command line"
     ),
+    "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "its selector is checked with the chart's labels",
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
     "make bench": "takes hours",
     "make format": "changes the sources that are being tested",
@@ -54,6 +58,7 @@ NO_COMMANDS = (
     "git push / tag       app repository: ",
     "helm upgrade: …",
     "image:",
+    "timestamp=",
     '{"status": ',
     "no action of .dppctl.yaml fits ",
 )
