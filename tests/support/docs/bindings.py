@@ -34,7 +34,7 @@ NOT_RUN = {
     "docker buildx build --push": (
         "needs docker's daemon; tests/bot/images/builders/test_docker.py checks the command line"
     ),
-    "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "its selector is checked with the chart's labels",
+    "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "needs the pods of a cluster",
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
     "make bench": "takes hours",
     "make format": "changes the sources that are being tested",
