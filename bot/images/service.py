@@ -78,9 +78,7 @@ class ImageService:
                 dockerfile = context / build.dockerfile
                 if isinstance(kind, Default):
                     dockerfile = folder / "Dockerfile"
-                    requirements = context / "requirements.txt"
-                    text = requirements.read_text(errors="replace") if requirements.is_file() else None
-                    dockerfile.write_text(default_dockerfile(self.runtime.ensure(log, stop), text))
+                    dockerfile.write_text(default_dockerfile(self.runtime.ensure(log, stop), context))
                 order = Order(
                     context=context,
                     dockerfile=dockerfile,

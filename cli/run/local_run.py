@@ -81,8 +81,7 @@ def _prepare(worker: record.Session, settings: RunSettings, report: Report) -> H
         image_host = prepare_image(settings.image, worker, workload, report.note)
         worker.update(workload=str(workload))
         return image_host
-    requirements = workload / "requirements.txt"
-    environment = ensure_dpp_environment(cache_dir(), requirements if requirements.is_file() else None, report.note)
+    environment = ensure_dpp_environment(cache_dir(), workload, report.note)
     if settings.database not in KINDS:
         check_database(settings.database, environment.bin / "python", workload)
     worker.update(workload=str(workload), path=str(environment.bin))

@@ -45,8 +45,8 @@ class AllInOne(Daemon):
         environments = settings.state_dir / "environments"
         zipapp = settings.state_dir / "worker.pyz"
 
-        def runtime(requirements: Path | None, stop: threading.Event) -> DppEnvironment:
-            return ensure_dpp_environment(cache_dir(), requirements, say, stop)
+        def runtime(workload: Path | None, stop: threading.Event) -> DppEnvironment:
+            return ensure_dpp_environment(cache_dir(), workload, say, stop)
 
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))

@@ -2,8 +2,8 @@
 
 dpp's pins clash with everybody's, so it is installed from a lock that was resolved with overrides (`make lock`).
 One environment for each lock and Python, made by uv and kept in the cache; a workload with a `requirements.txt`
-gets an environment of its own: the same lock and then its packages. uv links files from its own cache, so another
-environment costs seconds and little disk.
+gets an environment of its own: the same lock and then its packages, and the contents of all files that it refers to
+are in the environment's name. uv links files from its own cache, so another environment costs seconds and little disk.
 
 An environment is made under a name of its own and then published by renaming a symbolic link to it: whoever looks
 finds all of it or nothing, and removing the cache at any time only means that it is made again.
@@ -26,8 +26,11 @@ from pathlib import Path
 from typing import IO
 
 from bot import process
+from bot.model.requirements import REQUIREMENTS
 from cluster.errors import ClusterError
 from cluster.limits import DPP_INSTALL_SILENCE_SECONDS, DPP_LOCK_POLL_SECONDS
+from cluster.local.workers.kept_environments import lock_file, mark_used, remove_left_behind, write_workload
+from cluster.local.workers.requirement_contents import Contents, requirement_contents, without_build_folders
 
 LOCK = "requirements.txt"
 OVERRIDES = "overrides.txt"
@@ -69,22 +72,26 @@ class DppEnvironment:
 
 
 def ensure_dpp_environment(
-    cache: Path, requirements: Path | None, say: Callable[[str], None], stop: threading.Event | None = None
+    cache: Path, workload: Path | None, say: Callable[[str], None], stop: threading.Event | None = None
 ) -> DppEnvironment:
-    """Return the environment for a workload with this requirements file (None: it has none), made if it is missing.
+    """Return the environment for a workload, with its requirements.txt if it has one, made if it is missing.
 
-    say gets a line for each thing that takes time; stop ends that. Raises ClusterError with uv's reason when it cannot
-    be made, and StoppedError; then nothing half-made stays.
+    None: for workloads without. say gets a line for each thing that takes time; stop ends that. Raises ClusterError
+    with uv's reason when it cannot be made, PermanentError with file and line for requirements that lead nowhere or
+    out of the workload, and StoppedError; then nothing half-made stays.
     """
     stop = stop or threading.Event()
+    contents = requirement_contents(workload) if workload else None
     with as_file(files("cluster.local") / "dpp") as lock:
-        published = cache / "runtimes" / _key(lock, requirements)
+        published = cache / "runtimes" / _key(lock, contents)
+        mark_used(published)
         if not _is_whole(published):
             try:
                 published.parent.mkdir(parents=True, exist_ok=True)
-                with _one_at_a_time(published.with_suffix(".lock"), say, stop):
+                with _one_at_a_time(lock_file(published), say, stop):
                     if not _is_whole(published):
-                        _make(published, lock, requirements, say, stop)
+                        _make(published, lock, workload if contents else None, contents, say, stop)
+                remove_left_behind(cache)
             except OSError as error:
                 raise ClusterError(f"the runtime cannot be kept in {cache}: {error.strerror or error}") from error
     return DppEnvironment(published.resolve())
@@ -97,10 +104,10 @@ def find_runtime(cache: Path) -> DppEnvironment | None:
     return DppEnvironment(published.resolve()) if _is_whole(published) else None
 
 
-def _key(lock: Path, requirements: Path | None) -> str:
+def _key(lock: Path, contents: Contents | None) -> str:
     digest = hashlib.sha256(f"{sys.version} {sys.base_prefix} {platform.machine()}".encode())
-    for file in (lock / LOCK, lock / OVERRIDES, requirements):
-        digest.update(b"\0" + (file.read_bytes() if file else b""))
+    for part in ((lock / LOCK).read_bytes(), (lock / OVERRIDES).read_bytes(), contents.key if contents else b""):
+        digest.update(b"\0" + part)
     return digest.hexdigest()[:20]
 
 
@@ -109,19 +116,29 @@ def _is_whole(published: Path) -> bool:
 
 
 def _make(
-    published: Path, lock: Path, requirements: Path | None, say: Callable[[str], None], stop: threading.Event
+    published: Path,
+    lock: Path,
+    workload: Path | None,
+    contents: Contents | None,
+    say: Callable[[str], None],
+    stop: threading.Event,
 ) -> None:
     for leftover in published.parent.glob(f"{published.name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # of a run that was killed
     folder = published.with_name(f"{published.name}-{secrets.token_hex(4)}")
     started = time.monotonic()
-    say(f"Setting up dpp's environment{' with ' + requirements.name if requirements else ''} (once)")
+    say(f"Setting up dpp's environment{f' with {REQUIREMENTS}' if workload else ''} (once)")
     try:
         _uv(["venv", "--quiet", "--python", sys.executable, str(folder)], say, stop)
         into = ["pip", "install", "--python", str(folder / "bin" / "python"), "--compile-bytecode"]
         _uv([*into, "--no-deps", "-r", str(lock / LOCK)], say, stop)
-        if requirements:
-            _uv([*into, "--override", str(lock / OVERRIDES), "-r", str(requirements)], say, stop)
+        if workload and contents:
+            # Projects are looked at again: uv's own cache goes by the time of their pyproject.toml alone.
+            again = ["--refresh"] if contents.builds else []
+            with without_build_folders(workload):
+                _uv([*into, *again, "--override", str(lock / OVERRIDES), "-r", REQUIREMENTS], say, stop, workload)
+            if contents.builds:
+                write_workload(folder, workload, in_place=contents.in_place)
         fresh_link = folder.with_suffix(".link")
         fresh_link.symlink_to(folder.name)
         fresh_link.replace(published)
@@ -131,7 +148,7 @@ def _make(
     say(f"Set up in {time.monotonic() - started:.1f} s, kept in {folder}")
 
 
-def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event) -> None:
+def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event, folder: Path | None = None) -> None:
     import uv
 
     def show(line: str) -> None:
@@ -144,7 +161,12 @@ def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event)
     command = [uv.find_uv_bin(), "--color", "never", *arguments]
     try:
         ended = process.run(
-            command, environment=environment, silence=DPP_INSTALL_SILENCE_SECONDS, stop=stop, on_line=show
+            command,
+            environment=environment,
+            folder=folder,
+            silence=DPP_INSTALL_SILENCE_SECONDS,
+            stop=stop,
+            on_line=show,
         )
     except process.TimeLimitError:
         raise ClusterError(

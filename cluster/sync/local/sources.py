@@ -24,7 +24,7 @@ class Sources:
     """What jobs get sources and worker hosts from."""
 
     repositories: Repositories
-    # Makes dpp's environment, for a requirements file or for none.
+    # Makes dpp's environment, with the requirements of a workload or without any.
     runtime: Callable[[Path | None, threading.Event], DppEnvironment]
     auth_file: Path | None = None  # for registries that ask for a password
 
@@ -60,8 +60,7 @@ class Sources:
             clear_leftovers(_owner(environment))
             folders = {release.source: image.workdir, release.work: _WORK}
             return Container(image, _owner(environment), folders, as_its_user=True)
-        requirements = release.source / "requirements.txt"
-        return self.runtime(requirements if requirements.is_file() else None, stop)
+        return self.runtime(release.source, stop)
 
     def _image(self, reference: str, stop: threading.Event) -> Image:
         if not is_by_digest(reference):

@@ -36,10 +36,9 @@ def test_an_app_without_a_dockerfile_is_built_and_runs(
     )
     caches = ("find", "/root", "/var/cache", "-type", "f")
     assert images.run("podman", "run", "--rm", "--user", "0", runtime, *caches) == ""
-    files = {**HELLO, "requirements.txt": REQUIREMENTS, "Dockerfile": default_dockerfile(runtime, REQUIREMENTS)}
-    image = images.build(
-        f"127.0.0.1:1/on-runtime-{os.getpid()}", write_files(tmp_path / "app", files), "--network", "host"
-    )
+    app = write_files(tmp_path / "app", {**HELLO, "requirements.txt": REQUIREMENTS})
+    write_files(app, {"Dockerfile": default_dockerfile(runtime, app)})
+    image = images.build(f"127.0.0.1:1/on-runtime-{os.getpid()}", app, "--network", "host")
     run = ("podman", "--log-level", "error", "run", "--rm", "--network", "none")
     assert images.run(*run, image, "python3", "-c", CHECK) == "/app"
     imported = ("python3", "-v", "/opt/dpp/bin/dpp", "--help")

@@ -55,6 +55,7 @@ NO_COMMANDS = (
     "continuousDeployment:",
     "dppctl run           enters in the middle",
     "dppctl: pipeline-spec.yaml:14: ",
+    "dppctl: requirements.txt:3: ",
     "git push / tag       app repository: ",
     "helm upgrade: …",
     "image:",

@@ -73,7 +73,7 @@ def test_a_requirement_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("dppctl-has-no-such-package==1.2.3\n")
     with pytest.raises(ClusterError, match=r"cannot be made: .*dppctl-has-no-such-package") as caught:
-        ensure_dpp_environment(tmp_path / "cache", requirements, lambda _: None)
+        ensure_dpp_environment(tmp_path / "cache", tmp_path, lambda _: None)
     assert "\n" not in str(caught.value)
     assert remains(tmp_path / "cache") == []
 
