@@ -22,6 +22,7 @@ COMMANDS = {
     "list": ("cli.commands.list:list_", "List what there is: pods, deployments."),
     "ssh": ("cli.commands.pods:ssh", "Open a shell in a worker's folder, or on a database."),
     "stop": ("cli.commands.pods:stop", "End pods: their pipelines, their database, their web pages."),
+    "clean": ("cli.commands.clean:clean", "Remove what runs left on this machine long ago."),
     "doctor": ("cli.commands.doctor:doctor", "Say what of this machine is there and what is missing."),
 }
 

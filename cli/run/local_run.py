@@ -3,9 +3,11 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from cli.run.report import Report
 from cli.run.signals import STOP_SIGNALS, StopSignals
@@ -14,7 +16,7 @@ from cluster.local import durations, processes
 from cluster.local.databases.database import KINDS, Database, check_database
 from cluster.local.folders import cache_dir
 from cluster.local.sessions import record, supervisor
-from cluster.local.storage.publish import publish, storage_folder
+from cluster.local.storage.publish import Ran, publish, storage_folder
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from cluster.local.workers.process import WorkerHost, WorkerProcess
 
@@ -65,6 +67,9 @@ def run_locally(settings: RunSettings, report: Report, signals: StopSignals) -> 
     try:
         report.assigned(worker.name, db.name if db else None, services.database)
         return _run_assigned(settings, report, hosts.host(services.database), worker, services, signals)
+    except (ClusterError, SystemExit):  # refused, or stopped before it began: there is nothing to look at
+        services.discard()
+        raise
     finally:
         services.release()
 
@@ -111,30 +116,82 @@ def _run_assigned(
     )
     signals.pass_to(process)
     worker.update(worker=processes.identity(process.pid), environment=environment | _shell_environment(workload))
-    folders, receipt = _follow(process, report)
+    followed = _follow(process, report)
     code = process.wait()
-    if receipt is None:
+    if followed.receipt is None:
         complaint = process.complaint()
         if complaint or code not in (2, *(128 + number for number in STOP_SIGNALS)):
             raise ClusterError(complaint or f"the worker ended with exit code {code}; run it again with --verbose")
+        services.discard()
         return code
-    spec_folders = [workload / folder for folder in folders]
-    published = publish(workload, spec_folders, since, storage_folder(worker.name))
-    urls = [(each.kind, each.source, services.storage_url + each.path) for each in published]
-    report.ended(receipt, urls, durations.spoken(settings.keep) if settings.keep else None)
-    return code
+    complaint, published = _publish(followed, workload, since, worker, services, report)
+    report.ended(followed.receipt, published, durations.spoken(settings.keep) if settings.keep else None)
+    if complaint:
+        report.note(f"dppctl: {complaint}")
+    return code or int(bool(complaint))
 
 
-def _follow(process: WorkerProcess, report: Report) -> tuple[list[str], dict[str, Any] | None]:
-    """Report the worker's events to its end; return the folders of the specs, and the receipt if it left one."""
-    folders: dict[str, None] = {}
+@dataclass
+class Followed:
+    """What the worker told until it ended."""
+
+    receipt: dict[str, Any] | None = None  # if it left one
+    folders: dict[str, None] = field(default_factory=dict)  # of the specs
+    started: dict[str, float] = field(default_factory=dict)  # when, by pipeline, in seconds of the epoch
+    ended: dict[str, float] = field(default_factory=dict)
+
+    def ran(self) -> list[Ran]:
+        """Return when the pipelines ran, and how they ended."""
+        results = {result["id"]: result for result in self.receipt["pipelines"]} if self.receipt else {}
+        return [
+            Ran(
+                began,
+                self.ended.get(name, time.time()),
+                succeeded=name in results and results[name]["status"] == "succeeded",
+                hash=str(results[name]["stats"].get("hash")) if name in results else "",
+            )
+            for name, began in self.started.items()
+        ]
+
+
+def _follow(process: WorkerProcess, report: Report) -> Followed:
+    """Report the worker's events to its end."""
+    followed = Followed()
     for event in process.events():
         if event["event"] == "ended":
-            return list(folders), event["receipt"]
+            followed.receipt = event["receipt"]
+            return followed
         if event["event"] == "queued":
-            folders[event["folder"]] = None
+            followed.folders[event["folder"]] = None
+        elif event["event"] == "started":
+            followed.started[event["pipeline"]] = _seconds(event)
+        elif event["event"] == "finished":
+            followed.ended[event["result"]["id"]] = _seconds(event)
         report.event(event)
-    return list(folders), None
+    return followed
+
+
+def _seconds(event: dict[str, Any]) -> float:
+    return datetime.fromisoformat(event["time"]).timestamp()
+
+
+def _publish(
+    followed: Followed,
+    workload: Path,
+    since: float,
+    worker: record.Session,
+    services: supervisor.Supervisor,
+    report: Report,
+) -> tuple[str, list[tuple[str, str, str]]]:
+    """Publish what the pipelines that succeeded wrote; return what is wrong, and kind, path and URL of each."""
+    folders = [workload / folder for folder in followed.folders]
+    try:
+        published, left_out = publish(workload, folders, since, storage_folder(worker.name), followed.ran())
+    except ClusterError as error:  # the run was none the less what its receipt says
+        return str(error), []
+    for source in left_out:
+        report.note(f"{source} is not published: a pipeline that did not succeed wrote it")
+    return "", [(each.kind, each.source, services.storage_url + quote(each.path)) for each in published]
 
 
 def _shell_environment(workload: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import string
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -82,10 +83,14 @@ class Session:
         return any(processes.alive(owner) for owner in self.owners)
 
     def remove(self) -> None:
-        """End what is left of it and remove its files; a SQLite file and the storage stay, they are the user's."""
+        """End what is left of it and remove its files; a SQLite file with tables and the storage stay, for the user."""
         for child in self.children:
             processes.end(child, signal.SIGINT)
         # Not an error when gone: another command may be clearing away the same session.
+        if self.file:
+            from cluster.local.databases.sqlite_file import tidy  # sqlite3 costs what no run has to spare
+
+            tidy(Path(self.file))
         if self.scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -162,7 +167,7 @@ def stop(session: Session) -> None:
     """End the session alone: its pipelines, its servers, its record. Returns when all that is gone."""
     processes.end(session.worker, within=SESSION_END_SECONDS)
     if processes.alive(session.supervisor) and session.folder.exists():
-        (session.folder / _STOP).touch()
+        ask_to_end(session)
         processes.send(session.supervisor, signal.SIGHUP)
         until = time.monotonic() + SESSION_END_SECONDS
         while session.folder.exists() and time.monotonic() < until:
@@ -170,6 +175,12 @@ def stop(session: Session) -> None:
     if session.folder.exists():
         processes.end(session.supervisor)
         session.remove()
+
+
+def ask_to_end(session: Session) -> None:
+    """Have the supervisor end the session when it next looks: as soon as the run is over, or a signal comes."""
+    with suppress(FileNotFoundError):
+        (session.folder / _STOP).touch()
 
 
 def wanted(name: str) -> bool:

@@ -7,9 +7,10 @@ to say.
 import json
 import subprocess
 import sys
+from contextlib import suppress
 
 from cluster.errors import ClusterError
-from cluster.limits import SUPERVISOR_END_SECONDS
+from cluster.limits import SESSION_END_SECONDS, SUPERVISOR_END_SECONDS
 from cluster.local import processes
 from cluster.local.databases import postgres
 from cluster.local.databases.database import Database, create_sqlite, database_of
@@ -20,8 +21,11 @@ from cluster.local.sessions.record import Session
 class Supervisor:
     """The command's end of the pipe."""
 
-    def __init__(self, process: subprocess.Popen[bytes], database: Database, storage_url: str) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], database: Database, storage_url: str, sessions: list[Session]
+    ) -> None:
         self._process = process
+        self._sessions = sessions
         self.database = database
         self.storage_url = storage_url
 
@@ -34,6 +38,14 @@ class Supervisor:
             self._process.stdin.close()
             self._process.stdout.read()  # to its end: the supervisor closes it when the records say so
             self._process.stdout.close()
+
+    def discard(self) -> None:
+        """Say that there was no run: the sessions end at once. Returns when they have."""
+        for session in self._sessions:
+            record.ask_to_end(session)
+        self.release()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(SESSION_END_SECONDS)
 
 
 def start(worker: Session, database: str, db: Session | None, keep: float) -> Supervisor:
@@ -69,7 +81,7 @@ def start(worker: Session, database: str, db: Session | None, keep: float) -> Su
         supervisor = processes.identity(process.pid)
         for session in sessions:
             session.update(owners=[processes.me(), supervisor], supervisor=supervisor)
-        return _greet(process, worker, database, db)
+        return _greet(process, sessions, database, db)
     except BaseException as error:
         if process:
             processes.end(processes.identity(process.pid), within=SUPERVISOR_END_SECONDS)
@@ -81,7 +93,8 @@ def start(worker: Session, database: str, db: Session | None, keep: float) -> Su
         raise
 
 
-def _greet(process: subprocess.Popen[bytes], worker: Session, database: str, db: Session | None) -> Supervisor:
+def _greet(process: subprocess.Popen[bytes], sessions: list[Session], database: str, db: Session | None) -> Supervisor:
+    worker = sessions[0]
     line = process.stdout.readline() if process.stdout else b""
     if not line:
         log = (worker.folder / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip()
@@ -91,10 +104,10 @@ def _greet(process: subprocess.Popen[bytes], worker: Session, database: str, db:
         raise ClusterError(facts["error"])
     worker.update(urls={"storage": facts["storage"]})
     if db is None:
-        return Supervisor(process, Database("url", database), facts["storage"])
+        return Supervisor(process, Database("url", database), facts["storage"], sessions)
     db.update(urls=facts["urls"], children=facts["children"])
     found = database_of(db, facts["password"], facts["port"])
     if found.password:
         record.write_secret(db.folder / "pgpass", f"{found.server}:*:{found.username}:{found.password}\n")
     db.update(engine=found.engine)
-    return Supervisor(process, found, facts["storage"])
+    return Supervisor(process, found, facts["storage"], sessions)

@@ -59,7 +59,6 @@ class SessionServers:
         """Serve its web UI; the file needs no server."""
         stack = self._stacks[db.name] = ExitStack()
         file = Path(db.file)
-        stack.callback(_tidy, file)
         listening = self._listen(stack, lambda: browse())
 
         def browse() -> None:
@@ -135,8 +134,8 @@ class SessionServers:
         for name in self._stacks:
             if session := record.read(name):
                 session.update(status="available", owners=[me], supervisor=me, worker=None)
-        _close_stdout()
         self._check()
+        _close_stdout()
 
     def _check(self, _signals: bytes = b"") -> None:
         """End the sessions that somebody asked to stop, or whose server has ended."""
@@ -192,24 +191,6 @@ def _session(name: str) -> Session:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
-
-
-def _tidy(file: Path) -> None:
-    """Leave the user one file: the last writer that closes it takes SQLite's write-ahead log in.
-
-    It is the user's: it may be gone, or in use, and then the last of them does it.
-    """
-    import sqlite3
-
-    if not file.exists():
-        return
-    connection = sqlite3.connect(file, timeout=0.5)
-    try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.Error as error:
-        print(f"{file} keeps its write-ahead log: {error}", file=sys.stderr)
-    finally:
-        connection.close()
 
 
 def _close_stdout() -> None:

@@ -101,7 +101,7 @@ class EnvironmentJob(ABC):
     def _publish(self, release: Release, spec_folders: Sequence[str], since: float) -> str:
         """Publish what was written since then, and return what to report about it."""
         folders = [release.source / folder for folder in spec_folders]
-        found = publish(release.source, folders, since, release.storage)
+        found, _ = publish(release.source, folders, since, release.storage)
         return f"; published at {self._context.storage_url(self._target)}" if found else ""
 
     def _report_end(self, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ A port of its own, so that a published site's scripts are strangers to the dashb
 import socket
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 from bot.model.registration import Target
 from cluster.errors import ClusterError
@@ -38,4 +39,4 @@ class Storages:
 
 
 def _path(target: Target) -> str:
-    return f"/{target.app.slug}/{target.environment}"
+    return quote(f"/{target.app.slug}/{target.environment}", safe="/+")

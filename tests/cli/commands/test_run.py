@@ -110,13 +110,79 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     assert "Traceback" not in done.stderr
     assert "hush" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if not line.startswith(("Usage", "Try", "\n"))]) <= 2
+    nothing_is_kept(dppctl)
+
+
+def nothing_is_kept(dppctl: Dppctl) -> None:
     assert not list((dppctl.data / "pods").glob("*"))
+    assert not list((dppctl.data / "databases").glob("*"))
+
+
+def test_a_run_that_is_refused_keeps_no_pods_and_no_database(dppctl: Dppctl, workload: Files) -> None:
+    assert dppctl("run", "./member", "--keep", "1h", cwd=workload(MEMBERS)).returncode == 2
+    nothing_is_kept(dppctl)
+
+
+def test_a_database_that_nothing_was_put_into_goes_with_its_pod(dppctl: Dppctl, workload: Files) -> None:
+    assert dppctl("run", "./failing", cwd=workload(MEMBERS)).returncode == 1
+    nothing_is_kept(dppctl)
 
 
 def test_a_mistake_in_a_spec_is_told_with_its_line(dppctl: Dppctl, workload: Files) -> None:
     done = dppctl("run", cwd=workload({"pipeline-spec.yaml": "render:\n  pipline: []\n"}))
     assert done.returncode == 2
     assert done.stderr == "dppctl: pipeline-spec.yaml:2: unknown key `pipline:`; did you mean `pipeline:`?\n"
+
+
+PACKAGES = {
+    "pipeline-spec.yaml": """
+        good:
+          pipeline:
+          - run: load
+            parameters: {from: in.csv, name: good}
+          - run: dump_to_path
+            parameters: {out-path: "data/100% good, é"}
+        after-dump:
+          pipeline:
+          - run: load
+            parameters: {from: in.csv, name: t}
+          - run: dump_to_path
+            parameters: {out-path: data/u}
+          - run: check_rows
+    """,
+    "check_rows.py": """
+        from datapackage_pipelines.wrapper import ingest, spew
+
+        _, datapackage, resources = ingest()
+
+        def checked(rows):
+            yield from rows
+            raise ValueError("not enough")
+
+        spew(datapackage, (checked(rows) for rows in resources))
+    """,
+    "in.csv": "x\n1\n",
+}
+
+
+@pytest.mark.parametrize("concurrency", ["1", "2"])
+def test_what_a_failed_pipeline_wrote_is_not_published(dppctl: Dppctl, workload: Files, concurrency: str) -> None:
+    done = dppctl("run", "--concurrency", concurrency, cwd=workload(PACKAGES))
+    assert done.returncode == 1
+    synced = done.stdout.partition("Syncing Data Packages to Local Storage\n")[2].partition("\nUnassigned")[0]
+    assert re.fullmatch(r"data/100% good, é > http://127\.0\.0\.1:\d+/[\w-]+/100%25%20good%2C%20%C3%A9/", synced), done
+    assert "data/u is not published: a pipeline that did not succeed wrote it\n" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_no_room_for_what_is_published_does_not_lose_the_receipt(dppctl: Dppctl, workload: Files, output: str) -> None:
+    (dppctl.data / "storage").touch()  # a file stands in the way
+    done = dppctl("run", "./good", "--output", output, cwd=workload(PACKAGES))
+    assert done.returncode == 1
+    assert re.fullmatch(r"dppctl: cannot publish to \S+/storage/\S+: .*\n", done.stderr)
+    last = done.stdout.splitlines()[-1]
+    assert json.loads(last)["status"] == "succeeded" if output == "json" else last == "Unassigned Worker Pod"
+    assert "./good: SUCCESS, processed 1 rows" in done.stdout or output == "json"
 
 
 def test_ctrl_c_ends_everything(dppctl: Dppctl, workload: Files) -> None:

@@ -17,6 +17,7 @@ RUN_BY = {
     "buildah build --tag registry.example.org/dppctl:0.1.0 .": _OWN_IMAGE,
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
     "dppctl bot": _RECEIVER_AND_BOT,
+    "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
     "dppctl receive": _RECEIVER_AND_BOT,
     "dppctl up --config . 2>> dppctl.log": _PUSH,

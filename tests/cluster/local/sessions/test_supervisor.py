@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -73,12 +74,14 @@ def test_a_supervisor_imports_nothing_that_takes_time() -> None:
 
 def test_pods_are_available_after_the_run_and_gone_after_the_keep_time(start_run: StartRun) -> None:
     worker, db, kept = start_run(keep=1)
+    assert kept.database.file
+    with closing(sqlite3.connect(kept.database.file)) as connection:
+        connection.execute("CREATE TABLE zones (name TEXT)")
     assert [pod.status for pod in record.all_sessions()] == ["assigned", "assigned"]
     kept.release()
     assert [pod.status for pod in record.all_sessions()] == ["available", "available"]
     eventually(lambda: not worker.folder.exists() and not db.folder.exists(), "the pods are gone")
     assert names() == []
-    assert kept.database.file
     assert kept.database.file.exists()
     assert not list(kept.database.file.parent.glob("*-wal")), "one file is left to the user"
 
@@ -87,6 +90,23 @@ def test_without_a_keep_time_all_has_ended_when_the_run_returns(start_run: Start
     _, _, kept = start_run(keep=0)
     kept.release()
     assert names() == []
+
+
+def test_what_is_discarded_is_gone_at_once(start_run: StartRun) -> None:
+    _, _, kept = start_run(keep=3600)
+    kept.discard()
+    assert names() == []
+    assert kept.database.file
+    assert not kept.database.file.exists()
+
+
+def test_a_database_that_was_touched_stays_also_when_it_is_empty_again(start_run: StartRun) -> None:
+    _, _, kept = start_run(keep=0)
+    assert kept.database.file
+    with closing(sqlite3.connect(kept.database.file)) as connection:
+        connection.executescript("CREATE TABLE zones (name TEXT); DROP TABLE zones;")
+    kept.release()
+    assert kept.database.file.exists()
 
 
 def test_releasing_twice_is_releasing_once(start_run: StartRun) -> None:

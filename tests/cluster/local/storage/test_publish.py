@@ -3,14 +3,15 @@
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from cluster.errors import ClusterError
 from cluster.local.sessions import record
-from cluster.local.storage.publish import Published, publish, storage_folder
+from cluster.local.storage.publish import Published, Ran, storage_folder
+from cluster.local.storage.publish import publish as publish_unless_failed
 from tests.support.sessions import StartRun
 from tests.support.workloads import write_files
 
@@ -33,6 +34,10 @@ def workload(tmp_path: Path) -> Path:
 @pytest.fixture
 def target(data: Path) -> Path:
     return data / "storage" / "dppctl-worker-x"
+
+
+def publish(workload: Path, spec_folders: Sequence[Path], since: float, target: Path) -> list[Published]:
+    return publish_unless_failed(workload, spec_folders, since, target)[0]
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -153,6 +158,29 @@ def test_a_storage_that_cannot_be_written_is_one_line_and_leaves_nothing(
     (data / "storage").touch()
     with pytest.raises(ClusterError, match=r"cannot publish to .*/storage/dppctl-worker-x: "):
         publish(workload, [workload], began, storage_folder("dppctl-worker-x"))
+
+
+def test_what_a_failed_pipeline_wrote_is_left_out_also_of_a_site(workload: Path, began: float, target: Path) -> None:
+    write_files(workload, {**PACKAGE, "data/index.html": "page", "data/bad/datapackage.json": '{"hash": "1"}'})
+    for name, when in (("committees/datapackage.json", 10), ("index.html", 11), ("bad/datapackage.json", 20)):
+        os.utime(workload / "data" / name, (began + when + 0.5, began + when + 0.5))
+    ran = [Ran(began, began + 14, True, "1"), Ran(began + 15, began + 25, False)]
+    found, left_out = publish_unless_failed(workload, [workload], began, target, ran)
+    assert [each.source for each in found] == ["data/index.html", "data/committees"]
+    assert left_out == ["data/bad"]
+    assert set(files(target)) == {"index.html", "committees/datapackage.json", "committees/all.csv"}
+
+
+def test_a_package_of_a_pipeline_that_succeeded_meanwhile_is_known_by_its_hash(
+    workload: Path, began: float, target: Path
+) -> None:
+    write_files(workload, {"data/a/datapackage.json": '{"hash": "1"}', "data/b/datapackage.json": '{"hash": "2"}'})
+    write_files(workload, {"data/c/datapackage.json": "[", "data/index.html": "whose?"})
+    ran = [Ran(began - 1, began + 60, False), Ran(began - 1, began + 60, True, "1")]
+    found, left_out = publish_unless_failed(workload, [workload], began, target, ran)
+    assert [each.source for each in found] == ["data/a"]
+    assert left_out == ["data/index.html", "data/b", "data/c"]
+    assert set(files(target)) == {"a/datapackage.json"}
 
 
 Ask = Callable[..., tuple[int, Mapping[str, str], str]]
