@@ -45,7 +45,8 @@ def stop(names: tuple[str, ...]) -> None:
     chosen = record.all_sessions() if names == ("all",) else [record.load(name) for name in dict.fromkeys(names)]
     for session in chosen:
         record.stop(session)
-        click.echo(f"Stopped {session.name}" + (f"; its data stays in {session.file}" if session.file else ""))
+        has_data = session.file and Path(session.file).exists()  # one without tables goes with its pod
+        click.echo(f"Stopped {session.name}" + (f"; its data stays in {session.file}" if has_data else ""))
     if not chosen:
         click.echo("No pod runs")
 

@@ -105,7 +105,7 @@ def test_kept_pods_are_listed_as_available_and_can_be_stopped_one_by_one(
     assert listed(dppctl) == []
 
 
-def test_a_run_can_be_stopped_by_its_workers_name_and_its_database_stays(
+def test_a_run_can_be_stopped_by_its_workers_name_and_its_database_is_kept(
     dppctl: Dppctl, workload: Callable[[Mapping[str, str]], Path]
 ) -> None:
     folder = workload({**PIPELINES, "zones.py": "import time; time.sleep(600)"})
@@ -118,6 +118,7 @@ def test_a_run_can_be_stopped_by_its_workers_name_and_its_database_stays(
         assert "./zones: STOPPED" in run.communicate(timeout=60)[0]
         assert run.returncode == 143
         assert [(pod["name"], pod["status"]) for pod in listed(dppctl)] == [(db, "available")]
+        assert dppctl("stop", db).stdout == f"Stopped {db}\n", "nothing was put into it, so there is nothing to stay"
     finally:
         run.kill()
         run.communicate()
