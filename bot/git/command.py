@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from bot.errors import DppctlError, PermanentError
 from bot.git.environment import make_environment
@@ -23,7 +25,13 @@ from bot.git.ssh import SshCommand
 from bot.github.credentials import Credentials
 from bot.limits import GIT_END_SECONDS, GIT_SECONDS
 from bot.logs import mask
+from bot.model.names import is_repository
 from bot.settings import Settings
+
+# https://git-scm.com/docs/git-clone#_git_urls, of those that go over a network; the last form is scp's.
+_ANY_URL = re.compile(
+    r"(?:(?:https?|ssh|git)://(?:[^@/]*@)?(?P<host>[\w.-]+)(?::\d+)?/|(?:[^@/:]*@)?(?P<scp>[\w.-]+):)(?P<path>[^:]*)"
+)
 
 
 class Git:
@@ -92,6 +100,30 @@ class Git:
         with repository:
             yield repository
 
+    @contextmanager
+    def objects(self, folder: Path) -> Iterator["Objects"]:
+        """Read objects, by their ids, of the repository that a folder is in, for this context."""
+        runner = Runner(folder, partial(self._start, folder, self._environment), self._end, GIT_SECONDS)
+        try:
+            yield Objects(self, runner)
+        finally:
+            runner.clear_cache()
+
+    def repository_at(self, url: str) -> str | None:
+        """Return the forge's repository (OWNER/REPO) that a URL of any form names, or None."""
+        github = self._settings.github
+        bases = [f"{base}/" for base in (github.url, github.ssh_url) if url.startswith(f"{base}/")]
+        path = url.removeprefix(bases[0]) if bases else ""
+        if not bases and (host := urlsplit(github.url).hostname):
+            found = _ANY_URL.fullmatch(url)
+            path = found["path"] if found and (found["host"] or found["scp"]).lower() == host else ""
+        name = path.strip("/").removesuffix(".git")
+        return name if is_repository(name) else None
+
+    def url_of(self, repository: str) -> str:
+        """Return the URL that we reach a repository of the forge at."""
+        return self._settings.github.repository_url(repository)
+
     def failure(self, command: str, message: str, kind: type[GitError] = TransientGitError) -> GitError:
         """Count a failed command, and return its error, which names no secret."""
         with self._lock:
@@ -155,6 +187,23 @@ class Git:
         except DppctlError as error:
             kind = PermanentGitError if isinstance(error, PermanentError) else TransientGitError
             raise self.failure(command, str(error), kind) from None
+
+
+class Objects:
+    """Reads the content of objects, one after the other, by one git that stays. For one thread."""
+
+    def __init__(self, git: Git, runner: Runner) -> None:
+        """Take what `Git.objects` made."""
+        self._git = git
+        self._runner = runner
+
+    def read(self, identity: str) -> Iterator[bytes]:
+        """Yield an object's content in pieces; it is to be read to its end. Raises GitError."""
+        try:
+            content: Any = self._runner.stream_object_data(identity)[-1]
+            yield from content.pieces()
+        except (ValueError, EOFError, OSError) as error:
+            raise self._git.failure("cat-file", f"{identity} cannot be read: {error}") from None
 
 
 def _kill(process: Process) -> None:

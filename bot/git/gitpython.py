@@ -8,7 +8,7 @@ import io
 import os
 import select
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +39,15 @@ class Content:
         content = self._stream.read(self._size)
         self._stream.read(1)  # the line's end after it
         return content
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield it all, piece by piece, to the end; once."""
+        left = self._size
+        while left:
+            piece = self._stream.read(min(left, 2**20))
+            left -= len(piece)
+            yield piece
+        self._stream.read(1)
 
 
 class Runner(git.Git):

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.git.command import Git
-from bot.git.export import export
+from bot.git.export import Files
+from bot.git.origin import Origin
 from bot.git.reader import GitReader
 
 _BRANCH = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
@@ -77,9 +78,9 @@ class Mirror:
         with self._git.open(self.folder) as repository:
             yield GitReader(self._git, repository, self.folder, self._listing)
 
-    def export(self, commit: str, path: str, target: Path) -> None:
-        """Put the files below a folder, as they are at a commit, into the new folder `target`."""
-        export(self._git, self.folder, f"{commit}:{path}", target)
+    def files(self, commit: str, path: str) -> Files:
+        """Return the files below a folder, as they are at a commit."""
+        return Files(self._git, Origin(self.folder, self.folder, self._url), commit, path)
 
     def _branch(self) -> str:
         """Return the default branch; that of the copy, where the repository names none."""

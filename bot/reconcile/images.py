@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from bot.git.export import Files
 from bot.images.build_queue import BuildQueue, Key
 from bot.images.builders.interface import BuildError, BuildPutOffError
 from bot.images.decide import Default, FromDockerfile, ImagePolicy, Ready
@@ -21,8 +21,6 @@ from bot.store.pending_builds import PendingBuild
 from bot.store.store import Store
 
 _log = get_logger("dppctl.bot")
-
-Export = Callable[[Path], None]  # puts the app's files, as they are at the update's commit, into a new folder
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,17 @@ class ImageResolver:
         """Return which apps run in an image here."""
         return self.service.policy
 
-    def resolve(self, state: AppState, update: Update, export: Export) -> Update | Waiting:
+    def resolve(self, state: AppState, update: Update, files: Files) -> Update | Waiting:
         """Return the update with its image's digest, or what it waits for.
 
-        `export` is called at once when the image is to be built. Raises DppctlError when the app cannot have the image
-        that it should have, GitError when git fails.
+        `files`, the app's at the update's commit, are exported at once when the image is to be built. Without an image
+        they are what runs, so they are to be had. Raises DppctlError when the app cannot have the image that it should
+        have, or not all its files; GitError when git fails.
         """
         commit = state.commits[update.ref.commit]
         kind = self.policy.kind(state.app, commit.config, commit.has_dockerfile)
         if kind is None:
+            files.fetch()
             return update
         source, key = update.values.source, Key(state.app, commit.tree)
         wanted = PendingBuild(
@@ -72,11 +72,11 @@ class ImageResolver:
                 return _pinned(update, image)
         except RegistryAwayError as error:
             return self._put_off(wanted, str(error))
-        return self._build(update, kind, wanted, key, export)
+        return self._build(update, kind, wanted, key, files)
 
-    def resolve_manual(self, state: AppState, update: Update, export: Export, request: int) -> Update | Waiting:
+    def resolve_manual(self, state: AppState, update: Update, files: Files, request: int) -> Update | Waiting:
         """Do as `resolve`, for a deployment by hand: its build goes on, whatever is due meanwhile."""
-        resolved = self.resolve(state, update, export)
+        resolved = self.resolve(state, update, files)
         if isinstance(resolved, Waiting) and resolved.deployment:
             key = Key(state.app, state.commits[update.ref.commit].tree)
             self._requests[request] = (resolved.deployment, key)
@@ -118,7 +118,7 @@ class ImageResolver:
         return None
 
     def _build(
-        self, update: Update, kind: FromDockerfile | Default, wanted: PendingBuild, key: Key, export: Export
+        self, update: Update, kind: FromDockerfile | Default, wanted: PendingBuild, key: Key, files: Files
     ) -> Waiting:
         error = self.builds.take_error(key)
         if isinstance(error, BuildPutOffError):
@@ -130,7 +130,7 @@ class ImageResolver:
             return Waiting(deployment, f"it has no image: {_first_line(str(error))}")
         if not self.builds.join(key, deployment):
             # All that it needs is taken from git now: the mirror belongs to this thread.
-            work = self.service.work(key.app, key.tree, update.values.source, kind, export)
+            work = self.service.work(key.app, key.tree, update.values.source, kind, files.export)
             self.builds.start(key, work, deployment)
         return Waiting(deployment, f"building its image {destination}")
 

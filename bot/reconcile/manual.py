@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 from bot.errors import DppctlError
 from bot.git.errors import GitError
@@ -108,8 +107,8 @@ class ManualDeploys:
         if present and present.request == request.id:  # the bot ended between its push and recording it
             ops_commit = ops.last_change(target)
             return self._store.deployments.record(update, ops_commit), f"ops repo commit {ops_commit[:12]}"
-        export = partial(mirror.export, update.ref.commit, target.app.path)
-        resolved = self._images.resolve_manual(state, update, export, request.id)
+        files = mirror.files(update.ref.commit, target.app.path)
+        resolved = self._images.resolve_manual(state, update, files, request.id)
         if isinstance(resolved, Waiting):
             return resolved
         message = self._hold(state, target, update.ref.name)

@@ -209,10 +209,10 @@ class Reconciler:
 
     def _resolve(self, state: AppState, update: Update, mirror: Mirror, result: Result) -> Update | Waiting | None:
         """Return the update with its image, or what it waits for; None when it is refused."""
-        export = partial(mirror.export, update.ref.commit, state.app.path)
+        files = mirror.files(update.ref.commit, state.app.path)
         try:
             with bind_push((), environment=update.target.environment):
-                resolved = self._images.resolve(state, update, export)
+                resolved = self._images.resolve(state, update, files)
         except GitError:
             raise
         except DppctlError as error:

@@ -6,7 +6,8 @@ from pathlib import Path
 from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.errors import GitError
-from bot.git.export import export
+from bot.git.export import Files
+from bot.git.origin import Origin
 
 
 class HeadCommit:
@@ -42,8 +43,10 @@ class HeadCommit:
         return bool(self._ask("status", "--porcelain", "--", "."))
 
     def export(self, target: Path) -> None:
-        """Put the committed files into the new folder. Raises DppctlError for names that lead out of it."""
-        export(self._git, self._folder, self.tree, target)
+        """Put the committed files into the new folder. Raises DppctlError for what is not on this disk."""
+        data = self._folder / self._ask("rev-parse", "--git-common-dir")
+        path = self._ask("rev-parse", "--show-prefix").rstrip("/")
+        Files(self._git, Origin(self._folder, data, None), self.commit, path).export(target)
 
     def _ask(self, *arguments: str) -> str:
         return self._git.run(self._folder, *arguments).decode(errors="replace").strip()

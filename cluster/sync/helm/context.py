@@ -46,7 +46,7 @@ def files_for_helm(
 
     def export(folder: Path) -> None:
         with context.repositories.use(location.target.ops.repository) as ops:
-            ops.export(desired.ops_head, chart_path(location.target), folder)
+            ops.files(desired.ops_head, chart_path(location.target)).export(folder)
 
     with (
         context.charts.use(desired.chart, export) as chart,

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import TransientError
+from bot.errors import PermanentError, TransientError
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.local.workers.container import Container, clear_leftovers, copy_workload
@@ -36,6 +37,8 @@ class Sources:
         if values.image is None:
             with self.repositories.use(values.source.repository) as app:
                 app.refresh()
+                with suppress(PermanentError):
+                    app.files(values.source.commit, values.source.path).fetch()
             return
         try:
             self._image(values.image, stop)
@@ -49,7 +52,7 @@ class Sources:
             copy_workload(self._image(values.image, stop), _owner(environment), release.source, stop)
             return
         with self.repositories.use(values.source.repository) as app:
-            app.export(values.source.commit, values.source.path, release.source)
+            app.files(values.source.commit, values.source.path).export(release.source)
 
     def worker_host(
         self, release: Release, environment: LocalEnvironment, values: Values, stop: threading.Event

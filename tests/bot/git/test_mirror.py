@@ -91,7 +91,7 @@ def test_an_export_is_the_folder_at_that_commit_and_nothing_else(
     target = tmp_path / "target"
     (target / "left").mkdir(parents=True)
     mirror.refresh()
-    mirror.export(commit, "app", target)
+    mirror.files(commit, "app").export(target)
     assert [(file.name, file.read_text()) for file in target.iterdir()] == [("run.py", "old")]
 
 
@@ -100,4 +100,4 @@ def test_a_link_out_of_the_source_is_not_exported(mirror: Mirror, repository: Re
     commit = repository.push({"a": "1"})
     mirror.refresh()
     with pytest.raises(DppctlError, match="link"):
-        mirror.export(commit, "", tmp_path / "target")
+        mirror.files(commit, "").export(tmp_path / "target")

@@ -1,0 +1,59 @@
+"""What a folder of a commit consists of, as git lists it."""
+
+from typing import NamedTuple
+
+from bot.errors import PermanentError
+from bot.git.command import Git
+from bot.git.origin import Origin
+
+
+class Entry(NamedTuple):
+    """A file, link, folder or submodule: git's mode, its id, its size in bytes (files only) and its path."""
+
+    mode: str
+    identity: str
+    size: int
+    path: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Return whether it is a folder."""
+        return self.mode == "040000"
+
+    @property
+    def is_link(self) -> bool:
+        """Return whether it is a symbolic link."""
+        return self.mode == "120000"
+
+    @property
+    def is_submodule(self) -> bool:
+        """Return whether it is a commit of another repository."""
+        return self.mode == "160000"
+
+    @property
+    def is_program(self) -> bool:
+        """Return whether it is a file that can be executed."""
+        return self.mode == "100755"
+
+
+def list_tree(git: Git, origin: Origin, tree: str) -> list[Entry]:
+    """Return all that lies below a tree, each folder before what is in it, in git's order.
+
+    Raises GitError, and PermanentError for a name that no file here can have.
+    """
+    listing = git.run(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree)
+    return [_entry(line) for line in listing.split(b"\0") if line]
+
+
+def _entry(line: bytes) -> Entry:
+    """Read `MODE TYPE ID SIZE<tab>PATH`, the form of https://git-scm.com/docs/git-ls-tree#_output_format."""
+    about, _, name = line.partition(b"\t")
+    mode, _, identity, size = about.decode().split()
+    shown = name.decode(errors="backslashreplace")
+    try:
+        path = name.decode()
+    except UnicodeDecodeError:
+        raise PermanentError(f"{shown}: the name of this file is not UTF-8; rename it (git mv)") from None
+    if any(part in ("", ".", "..") or part.lower() == ".git" for part in path.split("/")):
+        raise PermanentError(f"{shown}: no file can have this name; it leads out of its folder, or into git's own")
+    return Entry(mode, identity, 0 if size == "-" else int(size), path)
