@@ -39,7 +39,7 @@ def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
         if len(text) <= limit:
             return text
     for pipeline in short["pipelines"]:
-        pipeline["error"] = (pipeline["error"] or "")[-200:] or None
+        pipeline["error"] = (pipeline["error"] or "")[:200] or None
     while len(json.dumps(short)) > limit and short["pipelines"]:
         fine = [one for one in short["pipelines"] if one["status"] == "succeeded"]
         short["pipelines"].remove((fine or short["pipelines"])[-1])

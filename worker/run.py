@@ -42,8 +42,8 @@ class Run:
     def execute(self) -> Receipt:
         """Run them all; the receipt is also the stream's last event.
 
-        Raises WorkloadError before anything runs (the stream then ends with an `invalid` event), and OSError
-        when there is no room for the run's own files.
+        Pipelines that are invalid are told of first, in an `invalid` event; the others run. Raises WorkloadError when
+        nothing can run (the stream then ends with that event), and OSError when there is no room for its own files.
         """
         started = utc_now()
         scratch = Path(tempfile.mkdtemp(prefix="dppctl-run-"))
@@ -89,7 +89,8 @@ class Run:
             self._dpp = dpp
             if self._stopped:
                 dpp.stop()
-        pipelines = choose(dpp.inspect(scratch), self._asked)
+        found, unread = dpp.inspect(scratch)
+        pipelines = choose(found, self._asked, unread)
         for pipeline in pipelines:
             self._events.emit(
                 "queued",
@@ -97,8 +98,8 @@ class Run:
                 folder=pipeline["folder"],
                 dependencies=pipeline["dependencies"],
             )
-        results: Dict[str, Result] = {}
-        waiting = list(pipelines)
+        results = self._refuse([pipeline for pipeline in pipelines if pipeline["errors"]])
+        waiting = [pipeline for pipeline in pipelines if pipeline["id"] not in results]
         running: Dict[Future[Result], str] = {}
         with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
             while waiting or running:
@@ -111,6 +112,17 @@ class Run:
                     results[running.pop(job)] = job.result()
         return [results[pipeline["id"]] for pipeline in pipelines]
 
+    def _refuse(self, invalid: List[Pipeline]) -> Dict[str, Result]:
+        """Tell of the pipelines that cannot run, before the others do; return their results."""
+        results: Dict[str, Result] = {}
+        if invalid:
+            self._events.emit("invalid", errors=[error for pipeline in invalid for error in pipeline["errors"]])
+        for pipeline in invalid:
+            reason = "\n".join("{where}: {message}".format(**error) for error in pipeline["errors"])
+            results[pipeline["id"]] = _not_run(pipeline["id"], "failed", reason)
+            self._events.emit("finished", pipeline=pipeline["id"], result=results[pipeline["id"]])
+        return results
+
     def _run_one(self, dpp: Dpp, pipeline: Pipeline, scratch: Path, results: Mapping[str, Result]) -> Result:
         name = pipeline["id"]
         unmet = [one for one in pipeline["dependencies"] if results[one]["status"] != "succeeded"]
@@ -121,7 +133,7 @@ class Run:
         else:
             try:
                 scratch.mkdir()
-                process = PipelineRun(name, scratch, dpp.start(pipeline, scratch))
+                process = PipelineRun(name, self._workload, scratch, dpp.start(pipeline, scratch))
             except OSError as error:
                 result = _not_run(name, "failed", f"dpp cannot be started: {error}")
             else:

@@ -64,7 +64,7 @@ class Report:
             self.line(f"({event['lines']} lines of the log left out)")
 
     def invalid(self, errors: list[dict[str, str]]) -> None:
-        """Print why nothing ran."""
+        """Print what is wrong with pipelines that cannot run, or why nothing ran."""
         for error in errors:
             click.echo(f"dppctl: {error['where']}: {error['message']}", err=True)
 

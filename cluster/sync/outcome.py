@@ -33,8 +33,8 @@ def verdict(receipt: Receipt) -> tuple[End, str]:
         return "succeeded", f"{receipt.rows} rows"
     failed = [pipeline for pipeline in receipt.pipelines if pipeline.status != "succeeded"]
     errors = {pipeline.id: (pipeline.error or "no message").strip() for pipeline in failed}
-    # First what says it: of a traceback that is the last line.
-    reasons = [f"{pipeline.id} {pipeline.status}: {errors[pipeline.id].splitlines()[-1]}" for pipeline in failed]
+    # The first line of an error says it.
+    reasons = [f"{pipeline.id} {pipeline.status}: {errors[pipeline.id].splitlines()[0]}" for pipeline in failed]
     details = [f"{name}:\n{text}" for name, text in errors.items() if "\n" in text]
     return "failed", "\n".join(["; ".join(reasons), *details])
 

@@ -12,6 +12,7 @@ from tests.support.worker import Worker
 Files = Callable[[Mapping[str, str]], Path]
 
 GOOD = "good: {pipeline: [{run: update_package, parameters: {name: good}}]}\n"
+NO_TEXT = "must be text, and YAML reads it as something else: put it in quotes"
 NO_MAPPING = "`tables:` must be a mapping of table names to `resource-name:`"
 
 
@@ -55,6 +56,18 @@ NO_MAPPING = "`tables:` must be a mapping of table names to `resource-name:`"
         (
             "a:\n  pipeline:\n  - run: dump.to_sql\n    parameters:\n      tables:\n        one: two\n",
             "pipeline-spec.yaml:6: table one needs `resource-name:`",
+        ),
+        *(
+            (
+                f"{key}:\n  pipeline: [{{run: update_package}}]\n",
+                f"pipeline-spec.yaml:1: pipeline id {key} {NO_TEXT}, '{key}':",
+            )
+            for key in ("2018", "1.5", "yes", "2018-01-01", "null")
+        ),
+        ("? [a]\n: {}\n", "pipeline-spec.yaml:1: a pipeline id must be text, and not empty"),
+        (
+            "a: {}\n<<: 7\n",
+            "pipeline-spec.yaml:2: not YAML: expected a mapping or list of mappings for merging, but found scalar",
         ),
         (
             "a:\n  pipeline:\n  - flow: nowhere\n",
@@ -146,3 +159,22 @@ def test_a_full_disk_is_one_line_where_the_run_needs_room_and_a_failed_pipeline_
         assert "No space left on device" in outcome.results["./big"]["error"]
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_pipelines_of_an_anchor_can_be_replaced(worker: Worker, workload: Files) -> None:
+    folder = workload({"pipeline-spec.yaml": GOOD})
+    (folder / "pipeline-spec.yaml").write_text(
+        "first: &all {pipeline: [{run: update_package, parameters: {name: first}}]}\n"
+        "<<: {first: *all, second: *all}\n"
+        "third: *all\n"
+    )
+    assert sorted(worker.run(folder).results) == ["./first", "./second", "./third"]
+
+
+@pytest.mark.parametrize(
+    "name", ["pipeline-spec.yml", "Pipeline-Spec.yaml", "pipelines-spec.yaml", "pipeline_spec.yaml"]
+)
+def test_a_spec_whose_name_is_nearly_right_is_named(worker: Worker, workload: Files, name: str) -> None:
+    outcome = worker.run(workload({f"sub/{name}": GOOD}))
+    [told] = outcome.errors
+    assert told.endswith(f"no pipeline-spec.yaml in it; sub/{name} is not read: dpp wants pipeline-spec.yaml")

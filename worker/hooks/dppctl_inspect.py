@@ -3,6 +3,7 @@
 Run in the workload's folder by `dpp` itself with DPPCTL_INSPECT_FILE=FILE (see sitecustomize.py); writes to FILE
 
     {"errors": [{"where", "message"}],
+     "unread": [path: its name looks like a spec's, and dpp does not read it],
      "pipelines": [{"id", "folder", "dependencies": [id], "schedule": crontab | null, "errors": [...]}]}
 
 dpp finds specs, expands generators and resolves processors; `dppctl_spec_check` comes before it, because dpp
@@ -13,11 +14,14 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import traceback
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import dppctl_spec_check as check
+
+NEARLY_A_SPEC = re.compile(r"^pipelines?[-_. ]?specs?\.ya?ml$|.[-_.]source[-_. ]?specs?\.ya?ml$", re.IGNORECASE)
 
 
 def main(target: str) -> None:
@@ -37,16 +41,17 @@ def main(target: str) -> None:
 
 def inspect() -> Dict[str, Any]:
     """Return the report on the specs below the current folder."""
-    files = [check.SpecFile(path) for path in spec_paths()]
+    paths, unread = spec_paths()
+    files = [check.SpecFile(path) for path in paths]
     errors = [error for spec_file in files for error in spec_file.errors]
     if errors:
-        return {"errors": errors, "pipelines": []}
+        return {"errors": errors, "unread": unread, "pipelines": []}
     sys.path.insert(0, "")  # as in a script run in this folder: generators and flows may be here
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             pipelines = dpp_pipelines()
     except Exception as error:  # noqa: BLE001 - generators and flows are the user's code: anything can come
-        return {"errors": [explain(error, files)], "pipelines": []}
+        return {"errors": [explain(error, files)], "unread": unread, "pipelines": []}
     entries = {name: entry for spec_file in files for name, entry in spec_file.entries.items()}
     report = [describe(spec, entries.get(spec.pipeline_id)) for spec in pipelines]
     known = [pipeline["id"] for pipeline in report]
@@ -56,22 +61,25 @@ def inspect() -> Dict[str, Any]:
                 entry = entries.get(pipeline["id"])
                 message = f"depends on {dependency}, which does not exist{check.meant(dependency, known)}"
                 pipeline["errors"].append({"where": entry.where if entry else pipeline["id"], "message": message})
-    return {"errors": [], "pipelines": report}
+    return {"errors": [], "unread": unread, "pipelines": report}
 
 
-def spec_paths() -> List[str]:
-    """Return the spec files that dpp would read (datapackage_pipelines/specs/specs.py: find_specs)."""
+def spec_paths() -> Tuple[List[str], List[str]]:
+    """Return the spec files that dpp would read (specs/specs.py: find_specs), and those nearly so named."""
     from datapackage_pipelines.specs.specs import SPEC_PARSERS
     from datapackage_pipelines.utilities import dirtools
 
     found: List[str] = []
+    unread: List[str] = []
     for folder, _, names in dirtools.Dir(".", exclude_file=".dpp_spec_ignore", excludes=[".*"]).walk():
         relative = os.path.relpath(folder, ".")
         if relative.startswith(".") and relative != ".":
             continue
-        specs = [name for name in sorted(names) if any(parser.check_filename(name) for parser in SPEC_PARSERS)]
-        found.extend(os.path.normpath(os.path.join(relative, name)) for name in specs)
-    return found
+        for name in sorted(names):
+            is_spec = any(parser.check_filename(name) for parser in SPEC_PARSERS)
+            if is_spec or NEARLY_A_SPEC.search(name):
+                (found if is_spec else unread).append(os.path.normpath(os.path.join(relative, name)))
+    return found, unread
 
 
 def dpp_pipelines() -> List[Any]:

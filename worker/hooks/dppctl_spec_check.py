@@ -13,6 +13,7 @@ import yaml
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PIPELINE_KEYS = ["pipeline", "title", "description", "environment", "schedule", "dependencies", "hooks"]
 STEP_KEYS = ["run", "flow", "code", "parameters", "cache", "validate", "runner"]
+TEXT = "tag:yaml.org,2002:str"
 SQL_DUMPERS = ("dump.to_sql", "dump_to_sql")
 
 
@@ -31,13 +32,24 @@ class SpecFile:
             self._error(root, "must be a mapping of pipeline ids to pipelines")
             return
         folder = os.path.dirname(path)
+        own = [key for key, _ in root.value]
+        try:
+            yaml.constructor.SafeConstructor().flatten_mapping(
+                root
+            )  # `<<: *anchor` brings pipelines, which own ones replace
+        except yaml.MarkedYAMLError as error:
+            self._add(error.problem_mark.line + 1, f"not YAML: {error.problem}")
+            return
         for key, value in root.value:
-            name = os.path.join(".", folder, str(key.value))
-            if name in self.entries:
-                first = self.entries[name].line
-                self._error(key, f"pipeline id {key.value} is there twice (first in line {first})")
+            if key.tag != TEXT or not key.value:
+                self._error(key, id_hint(key))
                 continue
-            self.entries[name] = Entry(path, folder or ".", key, value)
+            name = os.path.join(".", folder, key.value)
+            first = self.entries.get(name)
+            if first is not None and first.is_own:
+                self._error(key, f"pipeline id {key.value} is there twice (first in line {first.line})")
+                continue
+            self.entries[name] = Entry(path, folder or ".", key, value, key in own)
 
     def _compose(self) -> Any:
         try:
@@ -69,8 +81,10 @@ class SpecFile:
 class Entry:
     """One pipeline of a file: where it is, and its errors."""
 
-    def __init__(self, path: str, folder: str, key: Any, value: Any) -> None:
+    def __init__(self, path: str, folder: str, key: Any, value: Any, is_own: bool) -> None:
+        """is_own: it is written there itself, not brought by a merge key."""
         self.path = path
+        self.is_own = is_own
         self.folder = folder
         self.line = key.start_mark.line + 1
         self.where = f"{path}:{self.line}"
@@ -157,6 +171,14 @@ class Entry:
 def wrong_and_right(key: Any) -> List[str]:
     """Return what was meant by a misspelt key of a step, and the key."""
     return [difflib.get_close_matches(str(key.value), ["run", "flow"], n=1, cutoff=0.5)[0], str(key.value)]
+
+
+def id_hint(key: Any) -> str:
+    """Return what is wrong with a pipeline's id that is no text: for YAML `2018` and `yes` are something else."""
+    if isinstance(key, yaml.ScalarNode) and key.value:
+        quoted = f"'{key.value}':"
+        return f"pipeline id {key.value} must be text, and YAML reads it as something else: put it in quotes, {quoted}"
+    return "a pipeline id must be text, and not empty"
 
 
 def meant(name: str, known: List[str]) -> str:

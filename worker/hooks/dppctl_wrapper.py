@@ -1,27 +1,78 @@
-"""Extends `datapackage_pipelines.wrapper` (dpp 2.2) in a processor.
+"""Extends dpp's processors (dpp 2.2): `datapackage_pipelines.wrapper`, and what dpp's own processors call.
 
-- Specs of dpp 1.x say `parameters, datapackage, resources, stats = ingest() + ({},)`: there `ingest` gave a tuple,
-  in 2.x it gives a ProcessorContext, which now can be added to as well.
+- Specs of dpp 1.x say `parameters, datapackage, resources, stats = ingest() + ({},)`, or `ingest()[1]`: there `ingest`
+  gave a tuple, in 2.x it gives a ProcessorContext, which now can be used as that tuple.
 - The sink, the last processor of every pipeline, counts what comes out for the receipt: the resources with their
   fields, and each one's rows, their bytes as JSON lines, and one MD5 over all of them.
+- An exception that ends a processor is printed as Python prints it, within limits: dpp logs it piece by piece, and
+  discards lines of more than 64 KiB.
+- A line before a processor's output that is none of dpp's, such as a `print`, ends the next processor with that reason.
+- `sort` without `reverse:` sorts upwards: dpp passes None, with which kvfile fails while it has all rows in memory.
 """
 
 import hashlib
 import json
 import os
 import sys
+import traceback
 from typing import Any, Dict, Iterator, List, Tuple
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+# dpp keeps the last 1,000 lines of a processor, and of those below 64 KiB.
+TRACEBACK_LINES = 400
+TRACEBACK_LINE_CHARACTERS = 4000
 
-def extend(wrapper: Any) -> None:
+
+def extend(wrapper: Any, _target: str) -> None:
     """Change the module `datapackage_pipelines.wrapper.wrapper` that was just imported."""
+    sys.excepthook = _print_exception
     context = getattr(wrapper, "ProcessorContext", None)
     if context is not None:
+        context.__len__ = lambda self: sum(1 for _ in self)
+        context.__getitem__ = lambda self, index: tuple(self)[index]
         context.__add__ = lambda self, more: tuple(self) + tuple(more)
+        context.__radd__ = lambda self, before: tuple(before) + tuple(self)
     target = os.environ.get("DPPCTL_RESOURCES_FILE")
     if target and sys.argv[0].replace(os.sep, "/").endswith("lib/internal/sink.py"):
         ingest = wrapper.ingest
         wrapper.ingest = lambda *args, **kwargs: _counting(ingest(*args, **kwargs), target)
+
+
+def extend_input(input_processor: Any, _target: str) -> None:
+    """Change the module `datapackage_pipelines.wrapper.input_processor`: dpp goes on with None for what is not JSON."""
+    read_json = input_processor.read_json
+
+    def read(*args: Any, **kwargs: Any) -> Any:
+        value = read_json(*args, **kwargs)
+        if value is None:
+            sys.exit(1)  # the reason is logged, with the line
+        return value
+
+    input_processor.read_json = read
+
+
+def extend_sort(sort_rows: Any, _target: str) -> None:
+    """Change the module `dataflows.processors.sort_rows`."""
+    sorter = sort_rows._sorter
+    sort_rows._sorter = lambda rows, key_calc, reverse, batch_size: sorter(rows, key_calc, bool(reverse), batch_size)
+
+
+def _print_exception(kind: Any, error: Any, trace: Any) -> None:
+    """Print the exception with its causes, without frames of ours; `sys.stderr` may be dpp's, which takes it apart."""
+    described = traceback.TracebackException(kind, error, trace)
+    waiting = [described]
+    while waiting:
+        each = waiting.pop()
+        each.stack[:] = [frame for frame in each.stack if not frame.filename.startswith(HERE)]
+        waiting.extend(cause for cause in (each.__cause__, each.__context__) if cause is not None)
+    lines = "".join(described.format()).splitlines()
+    left_out = len(lines) - TRACEBACK_LINES
+    if left_out > 0:
+        half = TRACEBACK_LINES // 2
+        lines[half:-half] = [f"  ... ({left_out} lines left out)"]
+    stream = sys.__stderr__ or sys.stderr
+    stream.write("".join(line[:TRACEBACK_LINE_CHARACTERS] + "\n" for line in lines))
+    stream.flush()
 
 
 def _counting(ingested: Any, target: str) -> Tuple[Any, Any, Any]:

@@ -5,6 +5,7 @@ It costs a few microseconds where it has nothing to do, and any Python from 3.6 
 
 import os
 import sys
+from importlib import import_module
 from importlib.machinery import PathFinder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,24 +27,39 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-class _WrapperFinder:
-    """Lets `dppctl_wrapper` extend dpp's `wrapper` module when a processor imports it."""
+EXTENDED = {
+    "datapackage_pipelines.wrapper.wrapper": ("dppctl_wrapper", "extend"),
+    "datapackage_pipelines.wrapper.input_processor": ("dppctl_wrapper", "extend_input"),
+    "dataflows.processors.sort_rows": ("dppctl_wrapper", "extend_sort"),
+    "datapackage_pipelines.generators.generator_base": ("dppctl_runner", "extend_generators"),
+}
+EXTENDED_IN_A_RUN = {
+    "datapackage_pipelines.manager.runner": ("dppctl_runner", "extend_runner"),
+    "datapackage_pipelines.status.backend_filesystem": ("dppctl_runner", "extend_state"),
+    "datapackage_pipelines.status.hook_sender": ("dppctl_runner", "extend_hooks"),
+}
 
-    MODULE = "datapackage_pipelines.wrapper.wrapper"
+
+class _Extender:
+    """Has a module of dpp changed by one of ours when it is imported."""
+
+    def __init__(self, result_file: str) -> None:
+        """result_file: where `dpp run` of the worker writes its result; "" in all other processes."""
+        self._result_file = result_file
+        self._waiting = dict(EXTENDED, **(EXTENDED_IN_A_RUN if result_file else {}))
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
-        if name != self.MODULE:
+        ours = self._waiting.pop(name, None)
+        if ours is None:
             return None
-        sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def execute_and_extend(module):  # type: ignore[no-untyped-def]
                 execute(module)
-                import dppctl_wrapper
-
-                dppctl_wrapper.extend(module)
+                extend = getattr(import_module(ours[0]), ours[1])
+                extend(module, self._result_file)
 
             spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
         return spec
@@ -60,7 +76,7 @@ def _import_the_hidden_one() -> None:
 
 
 _end_with_parent()
-sys.meta_path.insert(0, _WrapperFinder())
+sys.meta_path.insert(0, _Extender(os.environ.pop("DPPCTL_RESULT_FILE", "")))
 _import_the_hidden_one()
 INSPECT_FILE = os.environ.pop("DPPCTL_INSPECT_FILE", "")
 if INSPECT_FILE:

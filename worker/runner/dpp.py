@@ -8,14 +8,15 @@ import os
 import pkgutil
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, cast
+from typing import Any, Dict, List, Mapping, Optional, Tuple, cast
 
 from worker.plan import Pipeline, WorkloadError
 from worker.runner.output import signal_name
 from worker.runner.processes import OwnedProcess
 
-HOOKS = ("sitecustomize.py", "dppctl_wrapper.py", "dppctl_inspect.py", "dppctl_spec_check.py")
+HOOKS = ("sitecustomize.py", "dppctl_wrapper.py", "dppctl_runner.py", "dppctl_inspect.py", "dppctl_spec_check.py")
 RESOURCES_FILE = "resources.json"
+RESULT_FILE = "result.json"
 
 
 class Dpp:
@@ -42,8 +43,8 @@ class Dpp:
             source = pkgutil.get_data("worker", "hooks/" + name)  # the worker may be a zipapp
             (hooks / name).write_bytes(cast(bytes, source))
 
-    def inspect(self, scratch: Path) -> List[Pipeline]:
-        """Return the workload's pipelines, as hooks/dppctl_inspect.py describes them.
+    def inspect(self, scratch: Path) -> Tuple[List[Pipeline], List[str]]:
+        """Return the workload's pipelines, and files that look like specs and are none (hooks/dppctl_inspect.py).
 
         Raises WorkloadError when the specs cannot be read.
         """
@@ -61,8 +62,7 @@ class Dpp:
         report: Dict[str, Any] = json.loads(target.read_text())
         if report["errors"]:
             raise WorkloadError(report["errors"])
-        pipelines: List[Pipeline] = report["pipelines"]
-        return pipelines
+        return report["pipelines"], report["unread"]
 
     def stop(self) -> None:
         """End the inspection, if it is under way: generators are the user's code and may hang."""
@@ -71,13 +71,14 @@ class Dpp:
             self._inspecting.stop()
 
     def start(self, pipeline: Pipeline, scratch: Path) -> OwnedProcess:
-        """Start `dpp run --slave` for this pipeline; its sink writes RESOURCES_FILE in the scratch folder.
+        """Start `dpp run --slave` for this pipeline; RESULT_FILE and RESOURCES_FILE come into the scratch folder.
 
         Raises OSError when it cannot be started.
         """
         environment = self._environment(self._workload / pipeline["folder"])
         environment["DPPCTL_RESOURCES_FILE"] = str(scratch / RESOURCES_FILE)
-        return OwnedProcess([self._command, "run", "--slave", pipeline["id"]], self._workload, environment)
+        environment["DPPCTL_RESULT_FILE"] = str(scratch / RESULT_FILE)
+        return OwnedProcess([self._command, "run", "--slave", "--", pipeline["id"]], self._workload, environment)
 
     def _environment(self, folder: Path) -> Dict[str, str]:
         # Inline `code:` runs from a folder of dpp's, so modules beside the spec are found only through PYTHONPATH.

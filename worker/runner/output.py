@@ -1,17 +1,15 @@
 """What `dpp run --slave` prints, understood (datapackage-pipelines 2.2: manager/runner.py, manager/tasks.py).
 
 All of it comes on stderr: log lines; among them the sink's count of rows, every hundred rows; at the end, without
-a line break, one JSON list with the result. Processors' lines carry the processor's name, so they cannot be
-mistaken for the sink's.
+a line break, one JSON list with the result, which is read from a file instead (hooks/dppctl_runner.py). Processors'
+lines carry the processor's name, so they cannot be mistaken for the sink's.
 """
 
-import json
 import re
 import signal
-from typing import Any, Dict, List, Optional
+from typing import Optional
 
 PROGRESS = re.compile(rb"INFO    :\(sink\): >>> PROCESSED ROWS: (\d+)\s*$")
-LEVEL = re.compile(r"^(ERROR|WARNING|INFO|DEBUG)\s*:")
 RESULT = b'[{"success"'
 PROCESSOR_ENDED = re.compile(r"ERROR\s+:[0-9a-f]{8} FAILED (?P<processor>.+): (?P<code>-?\d+)$")
 
@@ -24,30 +22,18 @@ def rows_of(line: bytes) -> Optional[int]:
     return int(match.group(1)) if match else None
 
 
-def result_of(line: bytes) -> Optional[Dict[str, Any]]:
-    """Return the result of the pipeline, `{"success", "pipeline_id", "stats", "errors"}`, if this line is it."""
-    if not line.startswith(RESULT):
-        return None
-    try:
-        results = json.loads(line.decode("utf8", "replace"))
-    except ValueError:
-        return None
-    return dict(results[0])
-
-
 def death_of(line: str) -> Optional[str]:
-    """Return a sentence about it when this line says that a processor was ended by a signal from outside."""
+    """Return a sentence about it when this line says that a processor has failed.
+
+    Only the first such line of a pipeline tells its cause: dpp then kills all the other processors.
+    """
     match = PROCESSOR_ENDED.match(line)
-    if not match or int(match.group("code")) >= 0:
+    if not match:
         return None
-    name = match.group("processor").rsplit("/", 1)[-1]
-    return "processor {} was ended by {}".format(name, signal_name(-int(match.group("code"))))
-
-
-def readable(errors: List[str]) -> List[str]:
-    """Return a traceback as people know it: dpp logs each piece of it as a line with a level, and each `^` too."""
-    lines = [LEVEL.sub("", line) for line in errors]
-    return [line for line in lines if line.strip("^~ ")]
+    name, code = match.group("processor").rsplit("/", 1)[-1], int(match.group("code"))
+    if code < 0:
+        return f"processor {name} was ended by {signal_name(-code)}"
+    return f"processor {name} ended with exit code {code}"
 
 
 def signal_name(number: int) -> str:

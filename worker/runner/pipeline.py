@@ -4,15 +4,14 @@ import json
 from collections import deque
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO, Deque, Dict, Optional
+from typing import Any, BinaryIO, Deque, Dict, List, Optional
 
 from worker.events import EventStream
+from worker.limits import ERROR_LINE_CHARACTERS, ERROR_LINES, LOG_LINE_BYTES
 from worker.runner import output
-from worker.runner.dpp import RESOURCES_FILE
+from worker.runner.dpp import RESOURCES_FILE, RESULT_FILE
+from worker.runner.errors import explain
 from worker.runner.processes import OwnedProcess
-
-ERROR_LINES = 20
-LINE_BYTES = 1 << 20
 
 Result = Dict[str, Any]
 
@@ -20,16 +19,17 @@ Result = Dict[str, Any]
 class PipelineRun:
     """Runs one pipeline and tells the event stream; `stop` may come from another thread at any time."""
 
-    def __init__(self, pipeline_id: str, scratch: Path, process: OwnedProcess) -> None:
-        """process: `dpp run --slave` of this pipeline, just started with this scratch folder."""
+    def __init__(self, pipeline_id: str, workload: Path, scratch: Path, process: OwnedProcess) -> None:
+        """process: `dpp run --slave` of this pipeline of the workload, just started with this scratch folder."""
         self.pipeline_id = pipeline_id
+        self._workload = workload
         self._process = process
+        self._result = scratch / RESULT_FILE
         self._resources = scratch / RESOURCES_FILE
         self._started = monotonic()
         self._rows = 0
         self._last_lines: Deque[str] = deque(maxlen=ERROR_LINES)
         self._death: Optional[str] = None
-        self._answer: Dict[str, Any] = {}
         self._stopped = False
 
     def stop(self) -> None:
@@ -41,9 +41,11 @@ class PipelineRun:
         """Read what dpp prints until it ends, and give the result as the receipt has it (DESIGN: Receipt)."""
         self._read(self._process.stderr, events)
         code = self._process.wait()
-        succeeded = code == 0 and bool(self._answer.get("success"))
-        facts = self._facts()
-        stats = _user_facing(self._answer.get("stats"))
+        answer = (_json(self._result) or [{}])[0]
+        succeeded = code == 0 and bool(answer.get("success"))
+        # Without facts the rows did not all reach the sink.
+        facts = _json(self._resources) or {"resources": [], "bytes": None, "hash": None}
+        stats = _user_facing(answer.get("stats"))
         if stats.get("bytes", 0) is None:
             stats["bytes"] = facts["bytes"]  # dump.to_sql does not count them
         status = "stopped" if self._stopped else "succeeded" if succeeded else "failed"
@@ -56,44 +58,44 @@ class PipelineRun:
             "seconds": round(monotonic() - self._started, 3),
             "stats": stats,
             "resources": facts["resources"],
-            "error": None if status != "failed" else self._error(code),
+            "error": None if status != "failed" else self._error(code, answer.get("errors") or []),
         }
 
     def _read(self, stream: BinaryIO, events: EventStream) -> None:
+        continued = False
         while True:
-            line = stream.readline(LINE_BYTES)
+            line = stream.readline(LOG_LINE_BYTES)
             if not line:
                 return
+            within, continued = continued, not line.endswith(b"\n")
+            if within or line.startswith(output.RESULT):
+                continue  # the rest of a line that is cut, or what is read from the file
             rows = output.rows_of(line)
             if rows is not None:
                 self._rows = rows
                 events.progress(self.pipeline_id, rows)
                 continue
-            answer = output.result_of(line)
-            if answer is not None:
-                self._answer = answer
-                continue
             text = line.decode("utf8", "replace").rstrip()
             self._death = self._death or output.death_of(text)
-            self._last_lines.append(text)
+            self._last_lines.append(text[:ERROR_LINE_CHARACTERS].replace("\0", ""))
             events.log(self.pipeline_id, text)
 
-    def _error(self, code: int) -> str:
-        errors = [str(line) for line in self._answer.get("errors") or []]
+    def _error(self, code: int, errors: List[str]) -> str:
         if len(errors) > 1:
-            return "\n".join([f"{errors[0]}:", *output.readable(errors[1:])[-ERROR_LINES:]])
+            return explain(errors[0], errors[1:], self._workload)
         if code < 0:
             reason = "dpp was ended by " + output.signal_name(-code)
         else:
             reason = self._death or f"dpp ended with exit code {code} and told no error"
         return "\n".join([reason, *self._last_lines])
 
-    def _facts(self) -> Dict[str, Any]:
-        try:
-            facts: Dict[str, Any] = json.loads(self._resources.read_text())
-        except FileNotFoundError:  # the rows did not all reach the sink
-            return {"resources": [], "bytes": None, "hash": None}
-        return facts
+
+def _json(file: Path) -> Any:
+    """Return what a file of dpp's holds, None when it was not written."""
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
 
 
 def _user_facing(stats: Any) -> Dict[str, Any]:

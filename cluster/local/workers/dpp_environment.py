@@ -29,6 +29,7 @@ from bot import process
 from bot.model.requirements import REQUIREMENTS
 from cluster.errors import ClusterError
 from cluster.limits import DPP_INSTALL_SILENCE_SECONDS, DPP_LOCK_POLL_SECONDS
+from cluster.local.workers import uv_failures
 from cluster.local.workers.kept_environments import lock_file, mark_used, remove_left_behind, write_workload
 from cluster.local.workers.requirement_contents import Contents, requirement_contents, without_build_folders
 
@@ -174,10 +175,7 @@ def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event,
             "look at this machine's network, then try again"
         ) from None
     if ended.code:
-        wrong = [line.strip() for line in ended.lines if line.strip()] or [f"exit code {ended.code}"]
-        reason = next((line for line in wrong if line.startswith(("error:", "\u00d7", "Failed"))), wrong[-1])
-        detail = next((line for line in wrong[wrong.index(reason) + 1 :]), "")
-        raise ClusterError(f"dpp's environment cannot be made: {reason} {detail}".strip())
+        raise ClusterError(f"dpp's environment cannot be made: {uv_failures.reason(ended.lines, ended.code)}")
 
 
 @contextmanager

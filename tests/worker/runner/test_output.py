@@ -14,11 +14,6 @@ def test_a_processor_cannot_pretend_to_be_the_sink() -> None:
     assert output.rows_of(b"INFO    :mine: INFO    :(sink): >>> PROCESSED ROWS: 1\n") is None
 
 
-def test_the_result_is_the_json_at_the_end() -> None:
-    line = b'[{"success": true, "pipeline_id": "./a", "stats": {}, "errors": null}]'
-    assert output.result_of(line) == {"success": True, "pipeline_id": "./a", "stats": {}, "errors": None}
-
-
 def test_a_processor_that_was_killed_is_told_with_the_signal() -> None:
     line = "ERROR   :da85c282 FAILED /app/slow rows.py: -9"
     assert output.death_of(line) == (
@@ -26,12 +21,11 @@ def test_a_processor_that_was_killed_is_told_with_the_signal() -> None:
     )
 
 
-def test_a_processor_that_failed_by_itself_was_not_killed() -> None:
-    assert output.death_of("ERROR   :da85c282 FAILED /app/slow.py: 1") is None
+def test_a_processor_that_failed_by_itself_is_told_with_its_exit_code() -> None:
+    assert output.death_of("ERROR   :da85c282 FAILED /app/slow.py: 1") == "processor slow.py ended with exit code 1"
 
 
 @given(st.binary())
 def test_no_line_breaks_the_parser(line: bytes) -> None:
     output.rows_of(line)
-    output.result_of(b'[{"success"' + line)
     output.death_of(line.decode("utf8", "replace"))

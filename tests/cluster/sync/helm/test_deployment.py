@@ -79,7 +79,7 @@ def test_a_failed_job_is_rolled_back_and_not_tried_again(cluster: Cluster) -> No
         cluster.say("two")
         cluster.until("running")
         eventually(lambda: cluster.text() == "second", "the second is there")
-        cluster.job_ends(receipt("failed", error="Traceback\nValueError: the reason"))
+        cluster.job_ends(receipt("failed", error="rows.py:2: ValueError: the reason\nflow:\nTraceback"))
         cluster.until("failed")
         assert cluster.text() == "first"
         revision = cluster.release().revision
@@ -87,7 +87,7 @@ def test_a_failed_job_is_rolled_back_and_not_tried_again(cluster: Cluster) -> No
         assert cluster.release().revision == revision
     assert cluster.last().phase == "failed"
     lines = cluster.last().message.splitlines()
-    assert lines[0] == "./one failed: ValueError: the reason"
+    assert lines[0] == "./one failed: rows.py:2: ValueError: the reason"
     assert lines[1].startswith("staging: rolled back to revision ")
     assert cluster.last().receipt
 

@@ -1,0 +1,28 @@
+"""Why uv could not install something, in one line: of its output that is what it tried, and what stopped it. Pure."""
+
+from collections.abc import Sequence
+
+_TRIED = ("error:", "\u00d7", "Failed")
+_CAUSES = ("cause: ", "\u251c\u2500\u25b6 ", "\u2570\u2500\u25b6 ")
+_OUTPUT_OF_PROGRAM = ("--- stderr", "[stderr]")  # of git, or of a package's own build
+_PROGRAMS_REASON = ("fatal:", "error:", "ERROR:", "remote:")
+
+
+def reason(lines: Sequence[str], code: int) -> str:
+    """Return what uv says in its last lines: the package or URL, and the innermost cause. code: how it ended."""
+    said = [line.strip() for line in lines if line.strip()] or [f"exit code {code}"]
+    start = next((number for number, line in enumerate(said) if line.startswith(_TRIED)), len(said) - 1)
+    tried, rest = said[start].rstrip(":"), [line for line in said[start + 1 :] if not line.startswith("hint:")]
+    detail = _of_program(rest) or next((line for line in reversed(rest) if line.startswith(_CAUSES)), "")
+    for mark in _CAUSES:
+        detail = detail.removeprefix(mark)
+    return ": ".join(filter(None, [tried, detail or next(iter(rest), "")]))
+
+
+def _of_program(lines: Sequence[str]) -> str | None:
+    """Return what a program that uv ran says of its failure, when uv quotes one."""
+    begin = next((number for number, line in enumerate(lines) if line in _OUTPUT_OF_PROGRAM), None)
+    if begin is None:
+        return None
+    output = lines[begin + 1 :]
+    return next((line for line in output if line.startswith(_PROGRAMS_REASON)), output[-1] if output else None)
