@@ -2,8 +2,9 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,25 @@ def waiting_for(file: Path, run: str = FLOW) -> dict[str, str]:
     """Return a flow that goes on once that file exists."""
     wait = f"import os, time\n        while not os.path.exists({str(file)!r}):\n            time.sleep(0.02)"
     return {"rows.py": run.replace("def flow(*_):", f"def flow(*_):\n        {wait}")}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a machine had at a moment of a story that is told once and that several tests look at."""
+
+    events: tuple[SyncEvent, ...]
+    numbers: list[int]  # in staging's database; none: nothing is deployed
+    site: str  # that staging publishes; empty: none
+
+    @property
+    def phases(self) -> list[str]:
+        """Return the phases of staging, without progress."""
+        return _phases(self.events, STAGING)
+
+    @property
+    def end(self) -> SyncEvent:
+        """Return the last event."""
+        return self.events[-1]
 
 
 class Machine:
@@ -131,8 +151,13 @@ class Machine:
 
     def phases(self, target: Target = STAGING) -> list[str]:
         """Return the reported phases, without progress, of which the clock decides how often."""
-        phases = [event.phase for event in self.events if event.environment == target.environment]
-        return [phase for phase in phases if phase != "progress"]
+        return _phases(self.events, target)
+
+    def snapshot(self) -> Snapshot:
+        """Return what it has now."""
+        site = self.environment().storage / "index.html"
+        numbers = self.numbers() if self.environment().current() else []
+        return Snapshot(tuple(self.events), numbers, site.read_text() if site.exists() else "")
 
     def close(self) -> None:
         """Close what it opened."""
@@ -141,3 +166,8 @@ class Machine:
     def processes(self) -> list[int]:
         """Return the processes that work in its environments."""
         return processes_with(str(self.folder / "environments"))
+
+
+def _phases(events: Iterable[SyncEvent], target: Target) -> list[str]:
+    phases = [event.phase for event in events if event.environment == target.environment]
+    return [phase for phase in phases if phase != "progress"]

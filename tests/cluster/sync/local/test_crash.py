@@ -9,7 +9,6 @@ from cluster.errors import ClusterError
 from cluster.scheduler import Scheduler
 from cluster.sync.local.deployment import EnvironmentJob
 from cluster.sync.local.environment import LocalEnvironment, Release
-from cluster.sync.local.sync import LocalSync
 from tests.support.forge import APPENDING
 from tests.support.stories.machine import Machine
 from tests.support.waiting import eventually
@@ -31,8 +30,8 @@ def after(step: Callable[..., object]) -> Callable[..., None]:
     return both
 
 
-def on_report(phase: str) -> Callable[[pytest.MonkeyPatch, LocalSync], None]:
-    def die(patch: pytest.MonkeyPatch, _sync: LocalSync) -> None:
+def on_report(phase: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def die(patch: pytest.MonkeyPatch) -> None:
         report = EnvironmentJob._report
 
         def die_or_report(self: EnvironmentJob, reported: str, *rest: object, **more: object) -> None:
@@ -45,30 +44,44 @@ def on_report(phase: str) -> Callable[[pytest.MonkeyPatch, LocalSync], None]:
     return die
 
 
-MOMENTS = {
+# In the order in which a deployment has them.
+BEFORE_THE_SWITCH = {
     "before it is told that it started": on_report("started"),
-    "before the database is copied": lambda patch, _: patch.setattr(LocalEnvironment, "begin", killed),
-    "before it runs": lambda patch, _: patch.setattr(LocalEnvironment, "begin", after(LocalEnvironment.begin)),
+    "before the database is copied": lambda patch: patch.setattr(LocalEnvironment, "begin", killed),
+    "before it runs": lambda patch: patch.setattr(LocalEnvironment, "begin", after(LocalEnvironment.begin)),
     "while it runs": on_report("progress"),
-    "before the switch": lambda patch, _: patch.setattr(LocalEnvironment, "switch", killed),
-    "after the outcome is written": lambda patch, _: patch.setattr(Release, "write", after(Release.write)),
-    "after the switch": lambda patch, _: patch.setattr(LocalEnvironment, "switch", after(LocalEnvironment.switch)),
-    "before it is recorded": lambda patch, _: patch.setattr(LocalEnvironment, "record", killed),
-    "before the end is told": on_report("succeeded"),
-    "after it is recorded": lambda patch, _: patch.setattr(LocalEnvironment, "record", after(LocalEnvironment.record)),
+    "before the switch": lambda patch: patch.setattr(LocalEnvironment, "switch", killed),
+    "after the outcome is written": lambda patch: patch.setattr(Release, "write", after(Release.write)),
 }
+AFTER_IT = {
+    "after the switch": lambda patch: patch.setattr(LocalEnvironment, "switch", after(LocalEnvironment.switch)),
+    "before it is recorded": lambda patch: patch.setattr(LocalEnvironment, "record", killed),
+    "before the end is told": on_report("succeeded"),
+    "after it is recorded": lambda patch: patch.setattr(LocalEnvironment, "record", after(LocalEnvironment.record)),
+}
+MOMENTS = {**BEFORE_THE_SWITCH, **AFTER_IT}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_what_was_begun_is_finished_exactly_once(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    machine.say(APPENDING)
-    with monkeypatch.context() as patch:
-        MOMENTS[moment](patch, machine.sync)
+def kill(machine: Machine, moment: str) -> None:
+    """Start sync, and have it die at that moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        MOMENTS[moment](patch)
         patch.setattr(Scheduler, "_spawn", lambda _self, work, _name: work())  # in this thread, which dies
         with pytest.raises(Killed):
             machine.start().sync()
+
+
+def test_what_was_begun_is_finished_exactly_once_wherever_it_is_killed(machine: Machine) -> None:
+    """Let each start go on from the files that a kill left, and kill it later than the one before."""
+    machine.say(APPENDING)
+    for moment in BEFORE_THE_SWITCH:
+        kill(machine, moment)
+        assert machine.environment().current() is None, moment
+        assert "succeeded" not in machine.phases(), moment
+    for moment in AFTER_IT:
+        kill(machine, moment)
+        assert machine.numbers() == [0, 1, 2], moment
+        assert "succeeded" not in machine.phases(), moment
     machine.start().sync()
     machine.start().sync()
     assert machine.numbers() == [0, 1, 2]
@@ -76,15 +89,9 @@ def test_what_was_begun_is_finished_exactly_once(
     assert machine.phases()[-1] == "succeeded"
 
 
-def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_ended_unheard_is_told_also_when_something_newer_is_to_run(machine: Machine) -> None:
     first = machine.say(APPENDING)
-    with monkeypatch.context() as patch:
-        MOMENTS["after the switch"](patch, machine.sync)
-        patch.setattr(Scheduler, "_spawn", lambda _self, work, _name: work())
-        with pytest.raises(Killed):
-            machine.sync.sync()
+    kill(machine, "after the switch")
     second = machine.say({"README.md": "newer"})
     machine.start().sync()
     ends = [event.commit for event in machine.events if event.phase == "succeeded"]

@@ -1,15 +1,17 @@
 """Pipelines by the clock: when they are due, and what a run leaves."""
 
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
+from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.sync.local.schedules import Schedules
-from tests.support.forge import APP, APPENDING, FLOW
-from tests.support.stories.machine import FAILING, PUBLISHING, Machine, waiting_for
+from tests.support.forge import APPENDING
+from tests.support.stories.machine import FAILING, PUBLISHING, Machine, Snapshot, waiting_for
 from tests.support.waiting import eventually
 from tests.support.world import STAGING
 
@@ -65,67 +67,66 @@ def test_a_line_that_is_none_of_crons_is_said_and_never_due(warned: list[EventDi
     assert str(event["error"]).startswith("Bad minute")
 
 
-def test_a_due_pipeline_runs_on_what_is_deployed(machine: Machine) -> None:
-    commit = machine.say({**APPENDING, **PUBLISHING}, HOURLY)
+@dataclass(frozen=True)
+class Story:
+    """What the tests below look at; a fixture tells it once."""
+
+    commit: str  # of the app, that is deployed until the last step
+    deployed: Snapshot
+    due: Snapshot
+    run_failed: Snapshot
+    started_again: Snapshot
+    deployment_failed: Snapshot
+    went_on: Snapshot
+    instead: Snapshot
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, runtime: DppEnvironment) -> Story:
+    """Tell it, with seven runs of a pipeline that appends a row: of deployments and by schedule."""
+    with closing(Machine(tmp_path_factory.mktemp("story"), runtime)) as machine:
+        return tell(machine)
+
+
+def tell(machine: Machine) -> Story:
+    """Deploy, let time pass, fail and start again; return what was there after each step."""
+    trap, hold, gate = (machine.folder / name for name in ("trap", "hold", "gate"))
+    check = f"""
+            import time
+            assert not pathlib.Path({str(trap)!r}).exists()
+            while pathlib.Path({str(hold)!r}).exists():
+                time.sleep(0.02)"""
+    rows = PUBLISHING["rows.py"].replace("def flow(*_):", f"def flow(*_):{check}")
+    commit = machine.say({**APPENDING, "rows.py": rows}, HOURLY)
     machine.sync.sync()
     machine.sync.sync()
-    assert machine.phases() == ["started", "succeeded"]
+    deployed = machine.snapshot()
+
     machine.now += timedelta(hours=1)
     machine.sync.sync()
     machine.sync.sync()
-    assert machine.phases() == ["started", "succeeded", "scheduled"]
-    event = machine.events[-1]
-    assert event.message.startswith("./one succeeded by schedule: 1 rows")
-    assert (event.commit, event.ops_commit) == (commit, machine.events[0].ops_commit)
-    assert event.receipt
-    assert event.receipt.rows == 1
-    assert machine.numbers() == [1, 1]
-    assert (machine.environment().storage / "index.html").read_text() == "the site"
+    due = machine.snapshot()
 
-
-def test_a_run_by_schedule_that_fails_changes_nothing(machine: Machine, tmp_path: Path) -> None:
-    trap = tmp_path / "trap"
-    flow = FLOW.replace(
-        "def flow(*_):", f"def flow(*_):\n        import os\n        assert not os.path.exists({str(trap)!r})"
-    )
-    machine.say({**APPENDING, "rows.py": flow}, HOURLY)
-    machine.sync.sync()
     trap.touch()
     machine.now += timedelta(hours=1)
     machine.sync.sync()
-    assert machine.phases() == ["started", "succeeded", "scheduled"]
-    assert machine.events[-1].message.startswith("./one failed by schedule: ./one failed: ")
-    assert machine.numbers() == [0, 1, 2]
+    run_failed = machine.snapshot()
+    trap.unlink()
     machine.start().sync()
-    assert len(machine.phases()) == 3
+    started_again = machine.snapshot()
 
-
-def test_after_a_failed_deployment_the_schedules_of_what_still_runs_go_on(machine: Machine) -> None:
-    machine.say(APPENDING, HOURLY)
-    machine.sync.sync()
     machine.say(FAILING, Pipeline(id="./one", schedule="30 * * * *"))
     machine.sync.sync()
     machine.now += timedelta(minutes=45)
     machine.sync.sync()
-    assert machine.phases()[-1] == "failed"
+    deployment_failed = machine.snapshot()
     machine.now += timedelta(minutes=30)
     machine.sync.sync()
     machine.start().sync()
-    assert machine.phases()[-2:] == ["failed", "scheduled"]
-    assert machine.numbers() == [0, 0, 1, 1, 2, 2]
+    went_on = machine.snapshot()
 
-
-def test_a_deployment_goes_before_a_run_by_schedule(machine: Machine, tmp_path: Path) -> None:
-    first, gate = tmp_path / "first", tmp_path / "gate"
-    first.touch()
-    wait = FLOW.replace(
-        "def flow(*_):",
-        f"def flow(*_):\n        import os, time\n        while not (os.path.exists({str(first)!r}) or "
-        f"os.path.exists({str(gate)!r})):\n            time.sleep(0.02)",
-    )
-    machine.say({**APP, "rows.py": wait}, HOURLY)
-    machine.sync.sync()
-    first.unlink()
+    hold.touch()
+    before = len(went_on.phases)
     with machine.running() as sync:
         eventually(lambda: sync.schedules.seconds(), "the schedule is known")
         machine.now += timedelta(hours=1)
@@ -133,7 +134,37 @@ def test_a_deployment_goes_before_a_run_by_schedule(machine: Machine, tmp_path: 
         eventually(lambda: len(machine.processes()) > 2, "it runs by schedule")
         machine.say(waiting_for(gate))
         sync.wake()
-        eventually(lambda: machine.phases() == ["started", "succeeded", "started"], "the deployment runs instead")
+        eventually(lambda: machine.phases()[before:] == ["started"], "the deployment runs instead")
         gate.touch()
-        eventually(lambda: machine.phases()[-1] == "succeeded", "it ends")
-    assert "scheduled" not in machine.phases()
+        eventually(lambda: machine.phases()[before + 1 :], "it ends")
+    return Story(commit, deployed, due, run_failed, started_again, deployment_failed, went_on, machine.snapshot())
+
+
+def test_a_due_pipeline_runs_on_what_is_deployed(story: Story) -> None:
+    assert story.deployed.phases == ["started", "succeeded"]
+    assert story.due.phases == ["started", "succeeded", "scheduled"]
+    event = story.due.end
+    assert event.message.startswith("./one succeeded by schedule: 1 rows")
+    assert (event.commit, event.ops_commit) == (story.commit, story.deployed.events[0].ops_commit)
+    assert event.receipt
+    assert event.receipt.rows == 1
+    assert (story.due.numbers, story.due.site) == ([1, 1], "the site")
+
+
+def test_a_run_by_schedule_that_fails_changes_nothing(story: Story) -> None:
+    assert story.run_failed.phases == [*story.due.phases, "scheduled"]
+    assert story.run_failed.end.message.startswith("./one failed by schedule: ./one failed: ")
+    assert (story.run_failed.numbers, story.run_failed.site) == ([1, 1], "the site")
+    assert story.started_again.phases == story.run_failed.phases
+
+
+def test_after_a_failed_deployment_the_schedules_of_what_still_runs_go_on(story: Story) -> None:
+    assert story.deployment_failed.phases[-2:] == ["started", "failed"]
+    assert story.went_on.phases == [*story.deployment_failed.phases, "scheduled"]
+    assert story.went_on.end.message.startswith("./one succeeded by schedule")
+    assert story.went_on.numbers == [1, 1, 1]
+
+
+def test_a_deployment_goes_before_a_run_by_schedule(story: Story) -> None:
+    assert story.instead.phases == [*story.went_on.phases, "started", "succeeded"]
+    assert story.instead.numbers == [0, 1, 1, 1, 1, 2]

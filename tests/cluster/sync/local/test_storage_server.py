@@ -1,47 +1,52 @@
-"""What environments publish, over HTTP."""
+"""What environments publish, over HTTP. That deployments publish it is in test_sync.py."""
 
 import socket
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
 from cluster.errors import ClusterError
+from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.storage_server import Storages
-from tests.support.forge import APP
-from tests.support.stories.machine import FAILING, PUBLISHING, Machine
 from tests.support.world import PRODUCTION, STAGING
 
 
 @pytest.fixture
-def storages(machine: Machine) -> Iterator[Storages]:
-    storages = Storages(0, machine.folder / "environments", machine.sync.targets)
+def environment(tmp_path: Path) -> LocalEnvironment:
+    return LocalEnvironment(environment_folder(tmp_path, STAGING))
+
+
+@pytest.fixture
+def storages(tmp_path: Path) -> Iterator[Storages]:
+    storages = Storages(0, tmp_path, [STAGING, PRODUCTION])
     yield storages
     storages.close()
 
 
-def test_what_a_deployment_publishes_is_served_until_another_one_replaces_it(
-    machine: Machine, storages: Storages
-) -> None:
-    machine.start(storage_url=storages.url)
+def publish(environment: LocalEnvironment, site: str) -> None:
+    """Make a release current that has a site, as a deployment does."""
+    release = environment.begin(threading.Event())
+    release.work_database.touch()
+    release.storage.mkdir()
+    (release.storage / "index.html").write_text(site)
+    environment.switch(release)
+
+
+def test_what_is_current_is_served(environment: LocalEnvironment, storages: Storages) -> None:
     url = storages.url(STAGING)
     assert requests.get(url, timeout=60).status_code == 404
-    machine.say({**APP, **PUBLISHING})
-    machine.sync.sync()
-    assert machine.events[-1].message == f"1 rows; published at {url}"
-    assert requests.get(url, timeout=60).text == "the site"
-    machine.say(FAILING)
-    machine.sync.sync()
-    assert requests.get(url, timeout=60).text == "the site"
+    for site in ("the site", "another site"):
+        publish(environment, site)
+        assert requests.get(url, timeout=60).text == site
     assert requests.get(storages.url(PRODUCTION), timeout=60).status_code == 404
-    machine.say({"rows.py": PUBLISHING["rows.py"].replace("the site", "another site")})
-    machine.sync.sync()
-    assert requests.get(url, timeout=60).text == "another site"
 
 
-def test_nothing_beside_the_storage_is_served(machine: Machine, storages: Storages) -> None:
-    machine.say({**APP, **PUBLISHING})
-    machine.sync.sync()
+def test_nothing_beside_the_storage_is_served(environment: LocalEnvironment, storages: Storages) -> None:
+    publish(environment, "the site")
+    (environment.folder / "last.json").write_text("{}")
     url = storages.url(STAGING)
     for path in ("../data.sqlite", "%2e%2e/data.sqlite", "..%2fdata.sqlite", "../../last.json", "/", "/ann+app/"):
         session = requests.Session()
@@ -50,6 +55,6 @@ def test_nothing_beside_the_storage_is_served(machine: Machine, storages: Storag
         assert session.send(asked, timeout=60).status_code == 404, path
 
 
-def test_a_taken_port_is_said_in_one_line(machine: Machine) -> None:
+def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ClusterError, match="DPPCTL_STORAGE_PORT"):
-        Storages(taken.getsockname()[1], machine.folder, [STAGING])
+        Storages(taken.getsockname()[1], tmp_path, [STAGING])
