@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.environment import processes_with
 from tests.support.waiting import BUSY, eventually
-from tests.support.worker import Worker
-from tests.support.workloads import SLEEPER
+from tests.support.worker import Outcome, Worker
+from tests.support.workloads import SLEEPER, write_files
 
 Files = Callable[[Mapping[str, str]], Path]
 
@@ -25,96 +28,40 @@ ROWS = """
 """
 
 
-def test_a_spec_of_dpp_1_runs_as_it_is(worker: Worker, workload: Files) -> None:
-    folder = workload(
-        {
-            "sub/pipeline-spec.yaml": """
-                members:
-                  pipeline:
-                  - run: list_members
-                    code: |
-                        from datapackage_pipelines.wrapper import ingest, spew
-                        from names import NAMES
-                        parameters, datapackage, resources, stats = ingest() + ({},)
-                        datapackage["resources"].append({
-                            "name": "members", "path": "members.csv", "dpp:streaming": True,
-                            "schema": {"fields": [
-                                {"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]}})
-                        rows = [{"id": number, "name": name} for number, name in enumerate(NAMES)]
-                        spew(datapackage, [rows], stats)
-                  - run: shout
-                  - run: dump.to_sql
-                    parameters:
-                      engine: env://DPP_DB_ENGINE
-                      tables:
-                        members: {resource-name: members}
-            """,
-            "sub/names.py": 'NAMES = ["Ada", "Grace", "Zoë"]',
-            "sub/shout.py": """
-                from datapackage_pipelines.wrapper import process
+SUCCEEDING = {
+    "sub/pipeline-spec.yaml": """
+        members:
+          pipeline:
+          - run: list_members
+            code: |
+                from datapackage_pipelines.wrapper import ingest, spew
+                from names import NAMES
+                parameters, datapackage, resources, stats = ingest() + ({},)
+                datapackage["resources"].append({
+                    "name": "members", "path": "members.csv", "dpp:streaming": True,
+                    "schema": {"fields": [
+                        {"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]}})
+                rows = [{"id": number, "name": name} for number, name in enumerate(NAMES)]
+                spew(datapackage, [rows], stats)
+          - run: shout
+          - run: dump.to_sql
+            parameters:
+              engine: env://DPP_DB_ENGINE
+              tables:
+                members: {resource-name: members}
+    """,
+    "sub/names.py": 'NAMES = ["Ada", "Grace", "Zoë"]',
+    "sub/shout.py": """
+        from datapackage_pipelines.wrapper import process
 
-                def modify(row, *_):
-                    row["name"] = row["name"].upper()
-                    return row
+        def modify(row, *_):
+            row["name"] = row["name"].upper()
+            return row
 
-                process(process_row=modify)
-            """,
-        }
-    )
-    database = folder / "members.sqlite"
-    outcome = worker.run(folder, DPP_DB_ENGINE=f"sqlite:///{database}")
-    assert outcome.code == 0, outcome
-    result = outcome.results["./sub/members"]
-    fields = [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]
-    assert result["resources"] == [{"name": "members", "rows": 3, "fields": fields}]
-    assert (result["status"], result["rows"], result["error"]) == ("succeeded", 3, None)
-    assert result["stats"]["count_of_rows"] == 3
-    assert result["stats"]["bytes"] == result["bytes"] > 0
-    with sqlite3.connect(database) as connection:
-        assert connection.execute("select name from members order by id").fetchall() == [
-            ("ADA",), ("GRACE",), ("ZOË",)]  # fmt: skip
-
-
-def test_flows_and_generators_run(worker: Worker, workload: Files) -> None:
-    folder = workload(
-        {
-            "pipeline-spec.yaml": "flow: {pipeline: [{flow: rows, parameters: {rows: 7}}]}",
-            "rows.py": ROWS,
-            "counting.source-spec.yaml": "upto: [1, 2]",
-            "datapackage_pipelines_counting/__init__.py": """
-                from datapackage_pipelines.generators import GeneratorBase
-
-                class Generator(GeneratorBase):
-                    @classmethod
-                    def get_schema(cls):
-                        return {"type": "object"}
-
-                    @classmethod
-                    def generate_pipeline(cls, source, base):
-                        for number in source["upto"]:
-                            yield f"{base}/upto-{number}", {
-                                "pipeline": [{"flow": "rows", "parameters": {"rows": number}}]}
-            """,
-        }
-    )
-    outcome = worker.run(folder)
-    assert outcome.code == 0, outcome
-    assert {name: result["rows"] for name, result in outcome.results.items()} == {
-        "./flow": 7, "./upto-1": 1, "./upto-2": 2}  # fmt: skip
-
-
-def test_the_same_rows_have_the_same_hash_and_others_another(worker: Worker, workload: Files) -> None:
-    spec = """
-        first: {pipeline: [{flow: rows, parameters: {rows: 5}}]}
-        second: {pipeline: [{flow: rows, parameters: {rows: 5}}]}
-        third: {pipeline: [{flow: rows, parameters: {rows: 6}}]}
-    """
-    results = worker.run(workload({"pipeline-spec.yaml": spec, "rows.py": ROWS})).results
-    assert results["./first"]["hash"] == results["./second"]["hash"] != results["./third"]["hash"]
-
-
-DEPENDING = {
+        process(process_row=modify)
+    """,
     "pipeline-spec.yaml": """
+        flow: {pipeline: [{flow: rows, parameters: {rows: 7}}]}
         last:
           dependencies: [{pipeline: ./first}]
           pipeline:
@@ -127,50 +74,33 @@ DEPENDING = {
             parameters: {out-path: data/first}
     """,
     "rows.py": ROWS,
+    "counting.source-spec.yaml": "upto: [1, 7]",
+    "datapackage_pipelines_counting/__init__.py": """
+        from datapackage_pipelines.generators import GeneratorBase
+
+        class Generator(GeneratorBase):
+            @classmethod
+            def get_schema(cls):
+                return {"type": "object"}
+
+            @classmethod
+            def generate_pipeline(cls, source, base):
+                for number in source["upto"]:
+                    yield f"{base}/upto-{number}", {
+                        "pipeline": [{"flow": "rows", "parameters": {"rows": number}}]}
+    """,
 }
-
-
-def test_a_pipeline_gets_what_the_one_it_depends_on_made(worker: Worker, workload: Files) -> None:
-    outcome = worker.run(workload(DEPENDING), ["./last"])
-    assert outcome.code == 0, outcome
-    assert {name: result["rows"] for name, result in outcome.results.items()} == {"./first": 3, "./last": 3}
-    order = [
-        (event["event"], event["pipeline"]) for event in outcome.events if event["event"] in ("started", "finished")
-    ]
-    assert order == [("started", "./first"), ("finished", "./first"), ("started", "./last"), ("finished", "./last")]
-
-
-def test_a_failure_comes_with_its_traceback_and_holds_up_only_what_depends_on_it(
-    worker: Worker, workload: Files
-) -> None:
-    files = {**DEPENDING, "rows.py": "def flow(*_):\n    raise RuntimeError('the source is gone')"}
-    files["other/pipeline-spec.yaml"] = "other: {pipeline: [{run: update_package, parameters: {name: other}}]}"
-    outcome = worker.run(workload(files))
-    assert outcome.code == 1
-    assert outcome.results["./first"]["status"] == "failed"
-    assert outcome.results["./first"]["error"].endswith("RuntimeError: the source is gone")
-    assert outcome.results["./last"]["error"] == "not run: ./first did not succeed"
-    assert outcome.results["./other/other"]["status"] == "succeeded"
-
-
-def test_a_database_that_refuses_is_a_failed_pipeline_with_the_reason(worker: Worker, workload: Files) -> None:
-    spec = """
+FAILING = {
+    "pipeline-spec.yaml": """
+        last:
+          dependencies: [{pipeline: ./first}]
+          pipeline: [{run: load_resource, parameters: {url: "dependency://./first", resource: members}}]
+        first: {pipeline: [{flow: failing}]}
         to-sql:
           pipeline:
           - flow: rows
           - run: dump.to_sql
             parameters: {engine: env://DPP_DB_ENGINE, tables: {members: {resource-name: members}}}
-    """
-    folder = workload({"pipeline-spec.yaml": spec, "rows.py": ROWS})
-    outcome = worker.run(folder, DPP_DB_ENGINE="sqlite:////nowhere/at/all.sqlite")
-    assert outcome.code == 1
-    assert "unable to open database file" in outcome.results["./to-sql"]["error"]
-
-
-def test_a_processor_killed_from_outside_is_a_failed_pipeline_with_its_last_log_lines(
-    worker: Worker, workload: Files
-) -> None:
-    spec = """
         suicide:
           pipeline:
           - run: dies
@@ -180,10 +110,98 @@ def test_a_processor_killed_from_outside_is_a_failed_pipeline_with_its_last_log_
                 ingest()
                 logging.info("about to be killed")
                 os.kill(os.getpid(), signal.SIGKILL)
-    """
-    outcome = worker.run(workload({"pipeline-spec.yaml": spec}))
-    error = outcome.results["./suicide"]["error"]
+    """,
+    "rows.py": ROWS,
+    "failing.py": "def flow(*_):\n    raise RuntimeError('the source is gone')",
+    "other/pipeline-spec.yaml": "other: {pipeline: [{run: update_package, parameters: {name: other}}]}",
+}
+ORIGIN = {"source": {"repository": "o/r", "path": "", "ref": "v1", "commit": "0" * 40}, "image": "i@sha256:0"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def succeeded(folder: Path, zipapp: Path, runtime: DppEnvironment) -> Outcome:
+    """Run pipelines that succeed. `./first` is not asked for."""
+    asked = ["./sub/members", "./flow", "./upto-1", "./upto-7", "./last"]
+    environment = {"DPP_DB_ENGINE": f"sqlite:///{folder / 'members.sqlite'}", "DPPCTL_ORIGIN": json.dumps(ORIGIN)}
+    outcome = _run(folder / "succeeding", SUCCEEDING, zipapp, runtime, *asked, **environment)
+    assert outcome.code == 0, outcome
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def failed(folder: Path, zipapp: Path, runtime: DppEnvironment) -> Outcome:
+    """Run pipelines that fail, each in its own way."""
+    engine = "sqlite:////nowhere/at/all.sqlite"
+    outcome = _run(folder / "failing", FAILING, zipapp, runtime, DPP_DB_ENGINE=engine)
     assert outcome.code == 1
+    return outcome
+
+
+def _run(
+    folder: Path, files: Mapping[str, str], zipapp: Path, runtime: DppEnvironment, *asked: str, **environment: str
+) -> Outcome:
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True)
+    return Worker(zipapp, runtime, scratch).run(write_files(folder / "workload", files), asked, **environment)
+
+
+def test_a_spec_of_dpp_1_runs_as_it_is(succeeded: Outcome, folder: Path) -> None:
+    result = succeeded.results["./sub/members"]
+    fields = [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]
+    assert result["resources"] == [{"name": "members", "rows": 3, "fields": fields}]
+    assert (result["status"], result["rows"], result["error"]) == ("succeeded", 3, None)
+    assert result["stats"]["count_of_rows"] == 3
+    assert result["stats"]["bytes"] == result["bytes"] > 0
+    with sqlite3.connect(folder / "members.sqlite") as connection:
+        assert connection.execute("select name from members order by id").fetchall() == [
+            ("ADA",), ("GRACE",), ("ZOË",)]  # fmt: skip
+
+
+def test_flows_and_generators_run(succeeded: Outcome) -> None:
+    rows = {name: succeeded.results[name]["rows"] for name in ("./flow", "./upto-1", "./upto-7")}
+    assert rows == {"./flow": 7, "./upto-1": 1, "./upto-7": 7}
+
+
+def test_the_same_rows_have_the_same_hash_and_others_another(succeeded: Outcome) -> None:
+    hashes = {name: result["hash"] for name, result in succeeded.results.items()}
+    assert hashes["./flow"] == hashes["./upto-7"] != hashes["./upto-1"]
+
+
+def test_a_pipeline_gets_what_the_one_it_depends_on_made(succeeded: Outcome) -> None:
+    assert {name: succeeded.results[name]["rows"] for name in ("./first", "./last")} == {"./first": 3, "./last": 3}
+    order = [
+        (event["event"], event["pipeline"])
+        for event in succeeded.events
+        if event["event"] in ("started", "finished") and event["pipeline"] in ("./first", "./last")
+    ]
+    assert order == [("started", "./first"), ("finished", "./first"), ("started", "./last"), ("finished", "./last")]
+
+
+def test_the_receipt_tells_where_the_source_came_from(succeeded: Outcome) -> None:
+    receipt = succeeded.events[-1]["receipt"]
+    assert receipt["source"] == ORIGIN["source"]
+    assert receipt["image"] == ORIGIN["image"]
+    assert receipt["started"] < receipt["ended"]
+
+
+def test_a_failure_comes_with_its_traceback_and_holds_up_only_what_depends_on_it(failed: Outcome) -> None:
+    assert failed.results["./first"]["status"] == "failed"
+    assert failed.results["./first"]["error"].endswith("RuntimeError: the source is gone")
+    assert failed.results["./last"]["error"] == "not run: ./first did not succeed"
+    assert failed.results["./other/other"]["status"] == "succeeded"
+
+
+def test_a_database_that_refuses_is_a_failed_pipeline_with_the_reason(failed: Outcome) -> None:
+    assert "unable to open database file" in failed.results["./to-sql"]["error"]
+
+
+def test_a_processor_killed_from_outside_is_a_failed_pipeline_with_its_last_log_lines(failed: Outcome) -> None:
+    error = failed.results["./suicide"]["error"]
     assert "was ended by SIGKILL (killed from outside; out of memory?)" in error.splitlines()[0]
     assert "about to be killed" in error
 
@@ -277,15 +295,6 @@ def test_a_reader_that_does_not_read_holds_up_nothing(worker: Worker, workload: 
 def test_the_text_for_a_pods_log_reads_like_dpps(worker: Worker, workload: Files) -> None:
     folder = workload({"pipeline-spec.yaml": "members: {pipeline: [{flow: rows}]}", "rows.py": ROWS})
     process = worker.start("run", "all", cwd=folder)
-    stdout, _ = process.communicate(timeout=60)
+    stdout, _ = process.communicate(timeout=120)
     assert stdout.splitlines()[0] == "./members: started"
     assert stdout.splitlines()[-1] == "./members: SUCCESS, processed 3 rows"
-
-
-def test_the_receipt_tells_where_the_source_came_from(worker: Worker, workload: Files) -> None:
-    folder = workload({"pipeline-spec.yaml": "members: {pipeline: [{flow: rows}]}", "rows.py": ROWS})
-    origin = {"source": {"repository": "o/r", "path": "", "ref": "v1", "commit": "0" * 40}, "image": "i@sha256:0"}
-    receipt = worker.run(folder, DPPCTL_ORIGIN=json.dumps(origin)).events[-1]["receipt"]
-    assert receipt["source"] == origin["source"]
-    assert receipt["image"] == origin["image"]
-    assert receipt["started"] < receipt["ended"]
