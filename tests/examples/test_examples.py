@@ -109,20 +109,18 @@ def test_static_site_leaves_pages_whose_links_all_lead_somewhere(run_example: Ru
     assert "720 members from 27 states" in (site / "states/index.html").read_text()
 
 
-def test_failing_fails_with_the_traceback_of_the_processor(run_example: RunExample) -> None:
+def test_failing_fails_with_the_traceback_of_the_processor_and_succeeds_when_mended_as_its_readme_says(
+    run_example: RunExample, dppctl: Dppctl
+) -> None:
     run = run_example("failing")
     assert run.code == 1
     result = run.results["./check-budget"]
     assert result["status"] == "failed"
     assert "Traceback" in result["error"]
     assert result["error"].splitlines()[-1] == "ValueError: the amounts add up to 900, not to 1000"
-
-
-def test_failing_succeeds_when_mended_as_its_readme_says(run_example: RunExample, dppctl: Dppctl) -> None:
-    folder = run_example("failing").folder
-    spec = folder / "pipeline-spec.yaml"
+    spec = run.folder / "pipeline-spec.yaml"
     spec.write_text(spec.read_text().replace("total: 1000", "total: 900"))
-    assert dppctl("run", cwd=folder).returncode == 0
+    assert dppctl("run", cwd=run.folder).returncode == 0
 
 
 def test_dependencies_run_in_their_order_and_feed_each_other(run_example: RunExample) -> None:
