@@ -5,8 +5,6 @@ It is rendered here and readable without JavaScript; `static/dppctl.js` keeps an
 
 import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
-from datetime import datetime
 
 from flask import Flask, Response, jsonify, redirect, render_template, url_for
 from markupsafe import Markup, escape
@@ -17,19 +15,11 @@ from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.deployments import EnvironmentState
 from bot.store.store import Store
-from bot.store.tables import Delivery, Deployment
-from webhooks.limits import DASHBOARD_DELIVERIES, RECENT_DELIVERIES
+from bot.store.tables import Deployment
+from webhooks.limits import DASHBOARD_DELIVERIES, RECENT_DELIVERIES, RECENT_REFUSALS
+from webhooks.timeline import timeline
 
 _URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
-
-
-@dataclass(frozen=True)
-class Step:
-    """A line of a deployment's timeline."""
-
-    time: datetime
-    phase: str
-    message: str
 
 
 class Pages:
@@ -60,6 +50,7 @@ class Pages:
             "deployments.html",
             change=change,
             apps=cells,
+            refusals=_refusals(self._store.deployments.newest(RECENT_REFUSALS, environment=""), states.values()),
             environments=_in_order(target.environment for target in self._targets),
             deployments=self._store.deployments.newest(),
             deliveries=self._store.deliveries.newest(DASHBOARD_DELIVERIES),
@@ -74,7 +65,7 @@ class Pages:
             change=change,
             deployment=found,
             receipt=found.receipt,
-            timeline=[*_pushes(found, self._store.deliveries.newest(RECENT_DELIVERIES)), *found.events],
+            timeline=timeline(found, self._store.deliveries.newest(RECENT_DELIVERIES)),
             log=self._store.deployments.log(identity),
         )
 
@@ -114,22 +105,16 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (name.startswith("prod"), name))
 
 
-def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step]:
-    """Return the push that brought the deployment, when a webhook told of it and it is not long ago.
+def _refusals(refused: Sequence[Deployment], states: Iterable[EnvironmentState]) -> dict[str, Deployment]:
+    """Return by app the whole `.dppctl.yaml` that was refused last, the newest of them first in `refused`.
 
-    A tag's push names the tag's own object instead of the commit, so there the name has to do. A deployment by hand
-    has none: it begins with the request.
+    What had a deployment afterwards is in order again.
     """
-    if any(event.phase == "requested" for event in deployment.events):
-        return []
-    repository = RepoPath.parse(deployment.app).repository
-    is_tag = deployment.ref.startswith("refs/tags/")
-    for delivery in deliveries:
-        if (delivery.event, delivery.repository, delivery.ref) != ("push", repository, deployment.ref):
-            continue
-        if delivery.received <= deployment.created and (is_tag or delivery.after == deployment.commit):
-            return [Step(delivery.received, "pushed", f"webhook delivery {delivery.id}")]
-    return []
+    deployed: dict[str, int] = {}
+    for state in states:
+        deployed[state.app] = max(deployed.get(state.app, 0), state.newest.id if state.newest else 0)
+    found = {refusal.app: refusal for refusal in reversed(refused)}
+    return {app: refusal for app, refusal in found.items() if refusal.id > deployed.get(app, 0)}
 
 
 def links(text: str) -> Markup:

@@ -207,7 +207,10 @@ def _is_still_so(session: Session, ended: Deployment) -> bool:
 
 def _follow(session: Session, deployment: Deployment, report: SyncEvent) -> None:
     """Add the event and move the deployment's state to what the report says."""
-    add_event(session, deployment, report.time, report.phase, report.message)
+    if report.message or report.phase != "progress":
+        add_event(session, deployment, report.time, report.phase, report.message)
+    else:  # it only brought lines of the log
+        deployment.changed = report.time
     is_open = not deployment.ended
     if report.phase in ("succeeded", "failed") or (report.phase == "superseded" and is_open):
         deployment.state = report.phase  # also of one that was taken for superseded: it ran after all

@@ -79,8 +79,10 @@ class Deployment(Base):
 
     @property
     def rows(self) -> int | None:
-        """Return the rows of all pipelines, or None without a receipt."""
-        return None if self.receipt is None else sum(result["rows"] or 0 for result in self.receipt["pipelines"])
+        """Return the rows that were delivered, of all pipelines; None: nothing was, though some may be counted."""
+        if self.receipt is None or self.state != "succeeded":
+            return None
+        return sum(result["rows"] or 0 for result in self.receipt["pipelines"])
 
     @property
     def ended(self) -> bool:

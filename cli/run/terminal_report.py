@@ -48,7 +48,8 @@ class LiveReport(Report):
             self._display.remove_task(self._tasks.pop(result["id"]))
         if not self._tasks:
             self._display.stop()
-        self.line(click.style(outcome(result), fg=COLORS[result["status"]]))
+        # By rich, which knows NO_COLOR (https://no-color.org) and terminals without colors.
+        self._display.console.print(Text(outcome(result), style=COLORS[result["status"]]), soft_wrap=True)
 
     def note(self, line: str) -> None:
         if self._display.live.is_started:

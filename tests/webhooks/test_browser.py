@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bot.model.decisions import Ref, Refusal
+from bot.model.names import RepoPath
 from bot.settings import Settings
 from bot.store.store import Store
 from cli.servers.gunicorn import Receiver as RealReceiver
 from tests.support.needs import needs
-from tests.support.receiver import Receiver
+from tests.support.receiver import MakeReceiver, Receiver
 
 RECEIPT = {
     "status": "succeeded",
@@ -30,6 +32,7 @@ RECEIPT = {
     "ended": "2026-01-01T00:00:03Z",
 }
 WAIT = 60_000  # ms; what it waits for comes after seconds, or on a busy machine later
+expect.set_options(timeout=WAIT)
 HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title = 'hacked'\">"
 
 
@@ -68,7 +71,7 @@ def test_an_open_page_shows_a_deployment_from_its_start_to_its_rows(receiver: Re
     page.locator("#deployments a", has_text="master").click()
     page.evaluate("window.sameDocument = true")
     expect(page.locator("#live")).to_have_text("live")
-    receiver.report(phase="progress", log="one line\n")
+    receiver.report(phase="progress", message="./one: 100 rows", log="one line\n")
     expect(page.locator("#log")).to_have_text("one line\n")
     receiver.report(phase="succeeded", message="1234 rows", receipt=RECEIPT, log="another\n")
     expect(page.locator("#timeline li")).to_have_count(3)
@@ -98,7 +101,7 @@ def test_a_change_is_shown_when_the_network_was_away_as_it_was_told(receiver: Re
     with page.expect_event("requestfailed"):
         receiver.report(phase="started")
     page.context.set_offline(False)
-    expect(page.locator("#deployments")).to_contain_text("running", timeout=WAIT)
+    expect(page.locator("#deployments")).to_contain_text("running")
     page.close()
 
 
@@ -110,13 +113,13 @@ def test_a_page_is_live_again_after_the_server_was_away(
     page.goto(first.address)
     expect(page.locator("#live")).to_have_text("live")
     first.stop()
-    expect(page.locator("#live")).to_have_text("not live", timeout=WAIT)
+    expect(page.locator("#live")).to_have_text("not live")
     port = int(first.address.rpartition(":")[2])
     second = RealReceiver(config, settings.replace("listen", port=port))
     try:
         Receiver(second.address, store).report(settings.sync.token.get_secret_value(), phase="started")
-        expect(page.locator("#live")).to_have_text("live", timeout=WAIT)
-        expect(page.locator("#deployments")).to_contain_text("running", timeout=WAIT)
+        expect(page.locator("#live")).to_have_text("live")
+        expect(page.locator("#deployments")).to_contain_text("running")
     finally:
         page.close()
         second.stop()
@@ -134,10 +137,88 @@ def test_without_javascript_it_says_the_same(receiver: Receiver, browser: Browse
     context.close()
 
 
-def test_it_fits_a_telephone(receiver: Receiver, browser: Browser) -> None:
-    receiver.report(phase="failed", message="x" * 500, log="y" * 5000)
+def test_what_failed_shows_no_rows_as_delivered(receiver: Receiver, page: Page) -> None:
+    receiver.report(phase="failed", message="./two: it broke", receipt=RECEIPT | {"status": "failed"})
+    page.goto(receiver.url)
+    expect(page.locator("#deployments tbody td.number")).to_have_text("")
+    expect(page.locator("#environments")).not_to_contain_text("1,234")
+    page.goto(f"{receiver.url}/deployments/1")
+    expect(page.locator("main")).not_to_contain_text("1,234 rows")
+    expect(page.locator("main")).to_contain_text("Not delivered: these rows were counted before it failed.")
+
+
+def test_a_refused_configuration_is_shown_in_the_matrix_until_something_is_deployed(
+    receiver: Receiver, page: Page
+) -> None:
+    receiver.report(phase="succeeded", receipt=RECEIPT)
+    message = ".dppctl.yaml:3: colour is unknown"
+    receiver.store.deployments.refuse(
+        Refusal(RepoPath.parse("ann/app"), "", Ref("refs/heads/master", "e" * 40), message)
+    )
+    page.goto(receiver.url)
+    row = page.locator("#environments tbody th")
+    expect(row.locator(".refused")).to_have_text("refused")
+    expect(row).to_contain_text(message)
+    receiver.report(phase="succeeded", ops_commit="c" * 40, commit="f" * 40, receipt=RECEIPT)
+    expect(page.locator("#environments .refused")).to_have_count(0)
+
+
+def test_focus_selection_and_scroll_stay_when_something_changes(make_receiver: MakeReceiver, browser: Browser) -> None:
+    receiver = make_receiver("ann/app")
+    for number in range(3):
+        receiver.report(ops_commit=f"{number}" * 40, phase="failed", message="why", log=f"{'y' * 200}\n" * 100)
+    page = browser.new_page(viewport={"width": 700, "height": 740})
+    page.goto(receiver.url)
+    expect(page.locator("#live")).to_have_text("live")
+    page.locator("#deliveries summary").click()
+    page.locator("#deployment-2 a", has_text="master").focus()
+    page.evaluate("document.getSelection().selectAllChildren(document.querySelector('#deployment-2 .why'))")
+    scrolled = "document.querySelector('#deployments').parentElement.scrollLeft"
+    page.evaluate(f"{scrolled} = 120")
+    receiver.report(ops_commit="d" * 40, phase="started")  # a row above it
+    expect(page.locator("#deployments tbody tr")).to_have_count(4)
+    assert page.evaluate("document.activeElement.closest('tr')?.id") == "deployment-2"
+    assert page.evaluate("document.getSelection().toString()") == "why"
+    assert page.evaluate(scrolled) == 120
+    expect(page.locator("#deliveries")).to_have_attribute("open", "")
+
+    page.goto(f"{receiver.url}/deployments/3")
+    expect(page.locator("#live")).to_have_text("live")
+    log = page.locator("#log")
+    log.focus()
+    log.evaluate("element => { element.scrollTop = 50 }")
+    receiver.report(ops_commit="2" * 40, phase="scheduled", message="./one: 5 rows", log="z\n")
+    expect(page.locator("#timeline")).to_contain_text("./one: 5 rows")
+    assert page.evaluate("document.activeElement.id") == "log"
+    assert log.evaluate("element => element.scrollTop") == 50
+    page.close()
+
+
+def test_more_pages_than_the_server_has_threads_are_live(receiver: Receiver, browser: Browser) -> None:
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(20)]
+    for page in pages:
+        page.goto(receiver.url)
+    receiver.report(phase="started")
+    for page in pages:
+        expect(page.locator("#live")).to_have_text("live")
+        expect(page.locator("#deployments")).to_contain_text("running")
+    context.close()
+
+
+def test_it_fits_a_telephone(make_receiver: MakeReceiver, browser: Browser) -> None:
+    name = "OriHoch/dppctl/examples/customDockerImageAndContinuousDeployment"
+    receiver = make_receiver(name)
+    receiver.report(app=name, phase="succeeded", receipt=RECEIPT)
+    receiver.report(app=name, phase="failed", ops_commit="c" * 40, message="x" * 500, log="y" * 5000, receipt=RECEIPT)
+    receiver.deliver(headers={"X-GitHub-Delivery": "12345678-1234-1234-1234-123456789012"})
     page = browser.new_page(viewport={"width": 360, "height": 740})
-    for path in ("/", "/deployments/1"):
+    for path in ("/", "/deployments/1", "/deployments/2"):
         page.goto(receiver.url + path)
+        if path == "/":
+            page.locator("#deliveries summary").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        texts = page.locator("main :is(h1, p, td, th, li, .why):visible")
+        ends = texts.evaluate_all("found => found.map(element => element.getBoundingClientRect().right)")
+        assert max(ends) <= 360
     page.close()

@@ -1,12 +1,13 @@
 "use strict";
-// Keeps a page as new as the server's: when something changed, the page is asked for again and its <main> is put in
-// place of the old one. Without JavaScript the page asks again by itself every few seconds.
+// Keeps a page as new as the server's: when something changed, the page is asked for again and what differs in its <main>
+// is changed in place (https://github.com/bigskysoftware/idiomorph), so that focus, selection and scroll stay.
+// Without JavaScript the page asks again by itself every few seconds.
 
 const PAUSE = 500; // ms between two looks, so that a burst of changes is one
-const POLL = 5000; // ms, while the server has no room for another live page, or is away
+const POLL = 5000; // ms between two tries, while the server is away
 
 const sign = document.getElementById("live");
-let asked = false, looking = false;
+let asked = false, looking = false, source, away;
 
 async function look() {
   asked = true;
@@ -17,7 +18,7 @@ async function look() {
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
       if (!answer.ok) throw new Error(answer.statusText);
-      replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      change(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
       asked = false;
       setTimeout(look, POLL); // the server is away; what changed is not told of again
@@ -27,28 +28,41 @@ async function look() {
   looking = false;
 }
 
-function replace(page) {
-  const old = document.querySelector("main"), fresh = page.querySelector("main");
-  if (old.innerHTML === fresh.innerHTML) return;
-  for (const open of old.querySelectorAll("details[open]")) fresh.querySelector("#" + open.id)?.setAttribute("open", "");
-  const log = old.querySelector("#log");
-  const place = log && log.scrollTop + log.clientHeight < log.scrollHeight - 20 ? log.scrollTop : Infinity;
-  old.replaceWith(fresh);
-  const next = fresh.querySelector("#log");
-  if (next) next.scrollTop = Math.min(place, next.scrollHeight);
+function change(page) {
+  const log = document.getElementById("log");
+  const follows = !log || log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
+  Idiomorph.morph(document.querySelector("main"), page.querySelector("main"), {
+    callbacks: { beforeAttributeUpdated: (name) => name !== "open" }, // of <details>: the reader's
+  });
+  if (follows) showEndOfLog();
   document.title = page.title;
 }
 
+function showEndOfLog() {
+  const log = document.getElementById("log");
+  if (log) log.scrollTop = log.scrollHeight;
+}
+
 function listen() {
-  const source = new EventSource("/events?since=" + document.body.dataset.change);
-  source.onopen = () => { sign.textContent = "live"; };
-  source.addEventListener("change", look);
-  source.onerror = () => {
-    sign.textContent = "not live";
+  source?.close();
+  clearTimeout(away);
+  if (document.hidden) return; // nobody looks
+  source = new EventSource("/events?since=" + document.body.dataset.change);
+  source.onopen = () => {
+    clearTimeout(away);
+    away = undefined;
+    sign.textContent = "live";
+  };
+  source.addEventListener("change", (event) => {
+    document.body.dataset.change = event.lastEventId;
+    look();
+  });
+  source.onerror = () => { // at each answer's end too: then it asks again by itself
+    away ??= setTimeout(() => { sign.textContent = "not live"; }, POLL);
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { look(); listen(); }, POLL);
   };
 }
 
-const log = document.getElementById("log");
-if (log) log.scrollTop = log.scrollHeight;
+document.addEventListener("visibilitychange", listen);
+showEndOfLog();
 listen();

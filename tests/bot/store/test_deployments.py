@@ -24,6 +24,24 @@ def test_a_deployments_life_is_kept_with_its_receipt(store: Store) -> None:
     assert [one.phase for one in deployment.events] == ["committed", "started", "succeeded"]
 
 
+def test_what_failed_has_no_rows_that_were_delivered(store: Store) -> None:
+    store.deployments.report(event("failed", message="why", receipt=receipt(3)))
+    (deployment,) = store.deployments.newest()
+    assert deployment.rows is None
+    assert deployment.receipt
+    assert deployment.receipt["pipelines"][0]["rows"] == 3
+
+
+def test_progress_that_only_brings_lines_of_the_log_is_no_event(store: Store) -> None:
+    for message in ("", "./one: 100 rows", ""):
+        store.deployments.report(event("progress", message=message, log="line\n"))
+    (deployment,) = store.deployments.newest()
+    full = store.deployments.get(deployment.id)
+    assert full
+    assert [one.message for one in full.events] == ["./one: 100 rows"]
+    assert (full.state, store.deployments.log(full.id)) == ("running", "line\n" * 3)
+
+
 def test_an_end_stays_the_end_whatever_arrives_late_or_twice(store: Store) -> None:
     for phase in ("started", "failed", "failed", "progress", "superseded"):
         store.deployments.report(event(phase, message=phase))
@@ -57,7 +75,7 @@ def test_a_scheduled_run_is_an_event_that_changes_no_state(store: Store) -> None
 
 def test_many_threads_telling_of_one_deployment_make_one(store: Store) -> None:
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(store.deployments.report, [event("progress", "b") for _ in range(24)]))
+        list(threads.map(store.deployments.report, [event("progress", "b", "1 row") for _ in range(24)]))
     (deployment,) = store.deployments.newest()
     full = store.deployments.get(deployment.id)
     assert full

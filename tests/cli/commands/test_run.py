@@ -223,20 +223,32 @@ def test_several_pipelines_write_into_one_sqlite_file_at_once(dppctl: Dppctl, wo
     assert done.stdout.count("SUCCESS, processed 1234 rows") == 4
 
 
-def test_on_a_terminal_the_display_is_live(dppctl: Dppctl, workload: Files) -> None:
+def test_on_a_terminal_it_shows_rows_as_they_come_and_colors(dppctl: Dppctl, workload: Files) -> None:
+    text = _on_a_terminal(dppctl, workload(MEMBERS))
+    assert "\x1b[2K" in text, "lines are drawn anew"
+    assert "./members: WAITING FOR OUTPUT" in text
+    assert "\x1b[32m./members: SUCCESS, processed 1234 rows" in text
+
+
+def test_no_color_leaves_the_colors_out(dppctl: Dppctl, workload: Files) -> None:
+    text = _on_a_terminal(dppctl, workload(MEMBERS), NO_COLOR="1")
+    assert "./members: SUCCESS, processed 1234 rows" in text
+    assert not re.search(r"\x1b\[(?:[0-9;]*;)?(?:3|4|9|10)[0-7](?:;[0-9;]*)?m", text), "a color of text or ground"
+
+
+def _on_a_terminal(dppctl: Dppctl, folder: Path, **variables: str) -> str:
+    """Return what a run of ./members writes to a terminal."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "cli.main", "run", "./members"]
-    environment = {**dppctl.environment, "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(command, cwd=workload(MEMBERS), env=environment, stdout=theirs, stderr=theirs)
+    environment = {**dppctl.environment, "TERM": "xterm", "COLUMNS": "100", **variables}
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     while chunk := _read(ours):
         shown += chunk
+    os.close(ours)
     assert process.wait(60) == 0
-    text = shown.decode()
-    assert "\x1b[2K" in text, "lines are drawn anew"
-    assert "./members: WAITING FOR OUTPUT" in text
-    assert "\x1b[32m./members: SUCCESS, processed 1234 rows" in text
+    return shown.decode()
 
 
 def _read(terminal: int) -> bytes:
