@@ -175,19 +175,21 @@ def _choose_claim(claims: Sequence[Choice]) -> list[Choice] | list[Refusal]:
 
 
 def _run_by(state: AppState, ref: Ref) -> list[str]:
-    """Return the environments that run a ref, or would run this tag by what the tag says that they run now."""
+    """Return the environments that run a ref, or would run this tag by what the tag says that they run now.
+
+    Where something else was deployed by hand, what it stands in for counts.
+    """
     found = []
     known = {ref_state.ref.name: ref_state.config for ref_state in state.refs}
     for target, present in sorted(state.targets.items()):
         held = present.values.source.ref if present.values else ""
-        if held == ref.name:
+        if present.hold and present.hold.until_ref:
+            held = present.hold.until_ref
+        config = known.get(held) if _is_tag(ref) and held.startswith("refs/tags/") else None
+        actions = config.actions(state.app) if isinstance(config, AppConfig) else ()
+        by_its_tag = {action.environment for _, action in actions if action.triggered_by(ref.name)}
+        if held == ref.name or target.environment in by_its_tag:
             found.append(target.environment)
-        elif _is_tag(ref) and held.startswith("refs/tags/"):
-            config = known.get(held)
-            actions = config.actions(state.app) if isinstance(config, AppConfig) else ()
-            environments = {action.environment for _, action in actions if action.triggered_by(ref.name)}
-            if target.environment in environments:
-                found.append(target.environment)
     return found
 
 

@@ -32,6 +32,8 @@ def explain(state: AppState, name: str, outcomes: Sequence[Choice | Refusal]) ->
 
     `outcomes`: what `choose` returned for the state.
     """
+    if not name.startswith(("refs/heads/", "refs/tags/")):
+        return [f"{name} is neither a branch nor a tag"]
     what = kind_and_name(name)
     if problem := state.left_out.get(name) or ref_problem(name):
         return [f"{what} cannot be deployed: {problem}"]

@@ -131,10 +131,10 @@ def test_what_a_repository_of_another_name_brought_is_deployed_anew() -> None:
     assert plan(choice, SPECS, held, same_files=True) == first
 
 
-def environment_refused(*refs: RefState, runs: str) -> list[str]:
+def environment_refused(*refs: RefState, runs: str, hold: HoldState | None = None) -> list[str]:
     """Return the environments that refusals are for, where production runs a ref."""
     source = Source(repository="ann/app", path="", ref=runs, commit="c" * 40)
-    present = TargetState(Values(image=None, source=source, pipelines=()))
+    present = TargetState(Values(image=None, source=source, pipelines=()), hold=hold)
     state = AppState(APP, ALLOWED, refs, targets={PRODUCTION: present})
     return [outcome.environment for outcome in choose_of(state) if isinstance(outcome, Refusal)]
 
@@ -142,6 +142,8 @@ def environment_refused(*refs: RefState, runs: str) -> list[str]:
 def test_a_broken_file_is_refused_for_the_environments_that_the_ref_is_for() -> None:
     assert environment_refused(at("heads/live", says="bad"), runs="refs/heads/live") == ["production"]
     assert environment_refused(at("heads/x", says="bad"), runs="refs/heads/live") == [""]
+    by_hand = HoldState("a commit was deployed by hand instead of live", "refs/heads/live", "tree")
+    assert environment_refused(at("heads/live", says="bad"), runs="d" * 40, hold=by_hand) == ["production"]
     versions = config({"tags": "v*", "environment": "production"})
     old = at("tags/v1", created=1, says=versions)
     assert environment_refused(old, at("tags/v2", created=2, says="bad"), runs="refs/tags/v1") == ["production"]

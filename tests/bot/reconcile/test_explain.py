@@ -100,6 +100,10 @@ def test_a_name_that_cannot_be_deployed_is_told_why(name: str, said: str) -> Non
     assert why(name).startswith(said)
 
 
+def test_what_is_neither_a_branch_nor_a_tag_is_told_so() -> None:
+    assert why("notes/commits") == "refs/notes/commits is neither a branch nor a tag"
+
+
 def test_a_tag_of_something_else_than_a_commit_says_so() -> None:
     left_out = {"refs/tags/v1": "it names a tree, and only a commit can be deployed"}
     assert why("tags/v1", left_out=left_out) == (

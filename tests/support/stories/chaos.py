@@ -30,7 +30,7 @@ from tests.support.world import World
 ROWS = 3  # of one deployment
 BAD = FLOW.replace("def flow(*_):", 'def flow(*_):\n        raise ValueError("by mistake")')
 SECONDS_TO_SETTLE = 120.0
-ENDED = ("succeeded", "failed", "superseded", "refused", "skipped")
+ENDED = ("succeeded", "failed", "superseded", "refused", "skipped", "resolved")
 
 
 class Story:
