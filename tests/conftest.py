@@ -16,7 +16,7 @@ from tests.support.command import Dppctl
 from tests.support.environment import REPOSITORY, use_kubeconfig
 from tests.support.forge import Forge
 from tests.support.github.fake import FakeGitHub, fake_github
-from tests.support.needs import GROUPS, begin, end, mark, needs
+from tests.support.needs import GROUPS, begin, mark, needs, take_away_programs
 from tests.support.stories.helm_cluster import Cluster
 from tests.support.workloads import write_files
 
@@ -39,9 +39,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     begin(item)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown() -> None:
-    end()
+@pytest.fixture(autouse=True)
+def _declared_programs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_away_programs(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,6 @@ _FOUND: dict[str, Callable[[], object]] = {
 }
 BASICS = ("sh", "cat", "env", "setpriv", "sleep", "touch")
 _declared: set[str] = set()  # by the test that runs
-_patch = pytest.MonkeyPatch()
 _components = pytest.StashKey[set[str]]()
 
 
@@ -91,23 +90,22 @@ def mark(item: pytest.Item) -> None:
 
 
 def begin(item: pytest.Item) -> None:
-    """Skip the test when something that it needs is missing; when it needs nothing, take the other programs away.
-
-    A test without needs gets a PATH with git, Python and BASICS only, and no cache, until `end`.
-    """
+    """Skip the test when something that it needs is missing."""
     _declared.clear()
     _declared.update(item.stash[_components])
-    if not _declared:
-        _patch.setenv("PATH", _bare().name)
-        _patch.setenv("DPPCTL_CACHE_DIR", os.devnull)
     for component in sorted(_declared):
         found = _FOUND[component]() if component in _FOUND else shutil.which(component)
         require(found, _WANTED.get(component, component))
 
 
-def end() -> None:
-    """Give the programs back, before anything is torn down that other tests shared."""
-    _patch.undo()
+def take_away_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a test that needs nothing a PATH with git, Python and BASICS only, and no cache.
+
+    By the test's own `monkeypatch`, so that what the test changes itself is undone before this is.
+    """
+    if not _declared:
+        monkeypatch.setenv("PATH", _bare().name)
+        monkeypatch.setenv("DPPCTL_CACHE_DIR", os.devnull)
 
 
 @cache
