@@ -18,6 +18,7 @@ from bot.model.decisions import Ref
 from bot.model.names import kind_and_name, ref_problem, short
 
 _MOST_KNOWN = 100
+_PASSING_BYTES = 2**20  # of an object that is more than we need; git is ended sooner than that we read a larger one
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 _CREATED = re.compile(rb"^(?:committer|tagger) .*> (\d+) [+-]\d+$", re.MULTILINE)
 # In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
@@ -66,11 +67,11 @@ class GitReader:
             if problem := ref_problem(name):
                 left_out[name] = problem
                 continue
-            kind, content = self._existing(identity)
+            entry = self._existing(identity)
             commit = named.get(f"{name}^{{}}", identity)  # of a tag that is an object: what it tags in the end
-            named_kind = self._existing(commit)[0] if kind == "tag" else kind
+            named_kind = self._existing(commit).kind if entry.kind == "tag" else entry.kind
             if named_kind == "commit":
-                created = _CREATED.search(content.partition(b"\n\n")[0])
+                created = _CREATED.search((entry.content or b"").partition(b"\n\n")[0])
                 found[Ref(name, commit)] = int(created[1]) if created else 0
             else:
                 left_out[name] = f"it names a {named_kind}, and only a commit can be deployed"
@@ -92,17 +93,18 @@ class GitReader:
 
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]:
         """Return what is at each path of a commit: its kind (`blob`, also for a link, or `tree`) and id, or None."""
-        found = {path: self._object(f"{commit}:{path}", MAX_CONFIG_BYTES) for path in paths}
+        found = {path: self._object(f"{commit}:{path}", _PASSING_BYTES) for path in paths}
         return {path: (entry.kind, entry.identity) if entry else None for path, entry in found.items()}
 
     def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
         """Return the id of a folder's content at each commit; None without the folder, or without the commit."""
-        found = {commit: self._object(f"{commit}:{path}", MAX_CONFIG_BYTES) for commit in set(commits)}
+        found = {commit: self._object(f"{commit}:{path}", _PASSING_BYTES) for commit in set(commits)}
         return {commit: tree.identity if tree and tree.kind == "tree" else None for commit, tree in found.items()}
 
     def message(self, commit: str) -> str:
         """Return a commit's message."""
-        return self._existing(commit)[1].partition(b"\n\n")[2].decode(errors="replace")
+        entry = self._existing(commit, _PASSING_BYTES)
+        return _within(entry.content, _PASSING_BYTES, commit).partition(b"\n\n")[2].decode(errors="replace")
 
     def resolve(self, name: str) -> Ref:
         """Return what a person calls a branch, a tag or a commit.
@@ -124,7 +126,7 @@ class GitReader:
         raise DppctlError(f"there is no branch, tag or commit {name[:200]!r}")
 
     def holds(self, commit: str, end: str) -> bool:
-        """Is the commit `end`, or one before it? Not when one of the two is not here."""
+        """Tell whether a commit is `end`, or one before it; it is not when one of the two is not here."""
         if not (self._commit(commit) and self._commit(end)):
             return False
         return not self._git.run(self._folder, "rev-list", "--max-count=1", f"{end}..{commit}")
@@ -148,9 +150,10 @@ class GitReader:
                 if mode.startswith(b"100"):
                     yield path, identity.hex()
                 elif mode == b"40000":
-                    if not (left := left - 1):
+                    if (left := left - 1) < 0:
                         raise DppctlError(f"there are more than {MAX_FOLDERS} folders")
-                    folders.append((f"{path}/", self._existing(identity.hex())[1]))
+                    below = self._existing(identity.hex(), MAX_GIT_OBJECT_BYTES)
+                    folders.append((f"{path}/", _within(below.content, MAX_GIT_OBJECT_BYTES, path)))
 
     def _file(self, name: str, limit: int, shown: str) -> bytes | None:
         """Return a file's content, None for what is no file; in messages it is called `shown`."""
@@ -159,15 +162,15 @@ class GitReader:
 
     def _commit(self, name: str) -> str | None:
         """Return the id of the commit that has this name, or None."""
-        found = self._object(name, MAX_GIT_OBJECT_BYTES)
+        found = self._object(name, _PASSING_BYTES)
         return found.identity if found and found.kind == "commit" else None
 
-    def _existing(self, identity: str) -> tuple[str, bytes]:
-        """Return the kind and the content of an object that something else names."""
-        found = self._object(identity, MAX_GIT_OBJECT_BYTES)
+    def _existing(self, identity: str, limit: int = _PASSING_BYTES) -> Object:
+        """Return an object that something else names, as `_object` does. Raises GitError when it is missing."""
+        found = self._object(identity, limit)
         if found is None:
             raise self._git.failure("cat-file", f"{identity} is missing")
-        return found.kind, _within(found.content, MAX_GIT_OBJECT_BYTES, identity)
+        return found
 
     def _object(self, name: str, limit: int) -> Object | None:
         """Return an object, its content None when that is larger than `limit` bytes; None: nothing has this name.

@@ -123,9 +123,12 @@ def test_an_app_of_too_many_folders_is_refused(
     look: Look, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.git.reader.MAX_FOLDERS", 3)
-    commit = repository.push({f"{number}/pipeline-spec.yaml": "" for number in range(3)})
+    allowed = repository.push({f"{number}/pipeline-spec.yaml": "" for number in range(3)})
+    refused = repository.push({"3/pipeline-spec.yaml": ""})
+    reader = look()
+    assert len(reader.read_below(allowed, "", is_spec, 9)) == 3
     with pytest.raises(DppctlError, match="there are more than 3 folders"):
-        look().read_below(commit, "", is_spec, 9)
+        reader.read_below(refused, "", is_spec, 9)
 
 
 def test_a_person_names_a_branch_a_tag_or_a_commit_that_one_of_them_holds(look: Look, repository: Repository) -> None:
@@ -258,12 +261,18 @@ def test_what_reads_knows_nothing_of_this_process_and_of_the_machines_git(
     assert not any(line.startswith((b"GIT_DIR=", b"GIT_INDEX", b"GIT_PYTHON", b"DPPCTL_")) for line in variables)
 
 
-def test_an_object_that_is_no_file_has_a_limit_too(
-    look: Look, repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tag_of_a_large_file_is_not_in_the_way(look: Look, repository: Repository) -> None:
+    commit = repository.push({"large": "1" * (2**20 + 1)})
+    repository.git("push", "--quiet", "origin", f"{repository.git('rev-parse', 'HEAD:large')}:refs/tags/large")
+    reader = look()
+    assert reader.left_out() == {"refs/tags/large": "it names a blob, and only a commit can be deployed"}
+    assert reader.entries(commit, ["large"])["large"] == ("blob", repository.git("rev-parse", "HEAD:large"))
+
+
+def test_a_message_has_a_limit_too(look: Look, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = repository.push({"a": "1"}, message="long" * 99)
     reader = look()
-    monkeypatch.setattr("bot.git.reader.MAX_GIT_OBJECT_BYTES", 100)
+    monkeypatch.setattr("bot.git.reader._PASSING_BYTES", 100)
     with pytest.raises(DppctlError, match="larger than"):
         reader.message(commit)
 
