@@ -13,7 +13,9 @@ _OF_OTHERS = {
     *("DPPCTL_DATA_DIR", "DPPCTL_CACHE_DIR", "DPPCTL_KEEP", "DPPCTL_OWNER_TOKEN"),  # of commands on one's own machine
     *("DPPCTL_MAX_DOWNLOAD_BYTES", "DPPCTL_MAX_UNPACKED_BYTES", "DPPCTL_MAX_ENTRIES"),  # of `dppctl run URL`
     *("DPPCTL_CONFIG", "DPPCTL_DATABASE_PASSWORD"),  # of the receiver's processes, of the chart
-    *("DPPCTL_WORKLOAD", "DPPCTL_ENVIRONMENT", "DPPCTL_ORIGIN", "DPPCTL_OWNER", "DPPCTL_PROCESS_MARK"),  # of a worker
+    # Of a worker.
+    *("DPPCTL_WORKLOAD", "DPPCTL_ENVIRONMENT", "DPPCTL_ORIGIN", "DPPCTL_OWNER", "DPPCTL_PROCESS_MARK"),
+    "DPPCTL_RESULT_FILE",
     *("DPPCTL_INSPECT_FILE", "DPPCTL_RESOURCES_FILE"),  # of dpp's processes
     *("DPPCTL_FOLDER", "DPPCTL_IMAGE", "DPPCTL_WAIT_FOR", "DPPCTL_WAIT_SECONDS"),  # of pipelines' pods
     "DPPCTL_REQUIRE_ALL",  # of the tests
