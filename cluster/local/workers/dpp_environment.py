@@ -159,6 +159,7 @@ def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event,
     # Other settings of the user (index, certificates, proxies, time limits) hold; what is about another project's
     # environment does not.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_UV)}
+    environment |= uv_failures.ENVIRONMENT
     command = [uv.find_uv_bin(), "--color", "never", *arguments]
     try:
         ended = process.run(

@@ -1,7 +1,10 @@
-"""Why uv could not install something, in one line: of its output that is what it tried, and what stopped it. Pure."""
+"""Why uv could not install something, in one line: of its output that is what it tried, and what stopped it."""
 
 from collections.abc import Sequence
 
+ENVIRONMENT = {
+    "UV_NO_WRAP": "1"
+}  # of uv: else it breaks a line that is wider than the terminal, in the middle of a URL
 _TRIED = ("error:", "\u00d7", "Failed")
 _CAUSES = ("cause: ", "\u251c\u2500\u25b6 ", "\u2570\u2500\u25b6 ")
 _OUTPUT_OF_PROGRAM = ("--- stderr", "[stderr]")  # of git, or of a package's own build

@@ -1,5 +1,6 @@
 """uv's failures in one line, from uv itself."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from cluster.local.workers.uv_failures import reason
+from cluster.local.workers.uv_failures import ENVIRONMENT, reason
 
 
 def failure_of(requirement: str, folder: Path) -> str:
@@ -16,7 +17,13 @@ def failure_of(requirement: str, folder: Path) -> str:
     command = [uv.find_uv_bin(), "--color", "never", "pip", "install", "--dry-run", "--python", sys.executable]
     command += ["--no-build-isolation", "-r", "requirements.txt"]
     ended = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "40", **ENVIRONMENT},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert ended.returncode
     return reason(ended.stdout.splitlines(), ended.returncode)
