@@ -12,8 +12,8 @@ from structlog.typing import EventDict
 
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
-from tests.support.command import Dppctl
-from tests.support.environment import REPOSITORY, use_kubeconfig
+from tests.support.command import Dppctl, dppctl_in
+from tests.support.environment import use_kubeconfig
 from tests.support.forge import Forge
 from tests.support.github.fake import FakeGitHub, fake_github
 from tests.support.needs import GROUPS, begin, mark, needs, take_away_programs
@@ -61,11 +61,7 @@ def workload(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
 def dppctl(tmp_path: Path, runtime: DppEnvironment) -> Dppctl:
     """`dppctl("run", "all", cwd=folder)`; pods end with the command (DPPCTL_KEEP=0) unless a test says otherwise."""
     assert runtime.bin.is_dir()  # so that no command of a test prints how it is set up
-    data = tmp_path / "data"
-    data.mkdir()
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
-    settings = {"DPPCTL_DATA_DIR": str(data), "DPPCTL_CACHE_DIR": str(cache_dir()), "DPPCTL_KEEP": "0"}
-    return Dppctl(data, {**inherited, **settings, "PYTHONPATH": str(REPOSITORY)})
+    return dppctl_in(tmp_path / "data")
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """The command line as a user has it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from cluster.local.folders import cache_dir
+from tests.support.environment import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,11 @@ class Dppctl:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def dppctl_in(data: Path) -> Dppctl:
+    """Return a command line with this folder, which is made; pods end with the command (DPPCTL_KEEP=0)."""
+    data.mkdir()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
+    settings = {"DPPCTL_DATA_DIR": str(data), "DPPCTL_CACHE_DIR": str(cache_dir()), "DPPCTL_KEEP": "0"}
+    return Dppctl(data, {**inherited, **settings, "PYTHONPATH": str(REPOSITORY)})

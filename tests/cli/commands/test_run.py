@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-from tests.support.command import Dppctl
+from cluster.local.workers.dpp_environment import DppEnvironment
+from tests.support.command import Dppctl, dppctl_in
 from tests.support.environment import processes_with
 from tests.support.waiting import BUSY, eventually
-from tests.support.workloads import SLEEPER
+from tests.support.workloads import SLEEPER, write_files
 
 Files = Callable[[Mapping[str, str]], Path]
 
@@ -45,9 +47,27 @@ MEMBERS = {
 }
 
 
-def test_it_reads_like_the_usage_example_and_the_rows_are_in_the_database(dppctl: Dppctl, workload: Files) -> None:
-    done = dppctl("run", "./members", "--env", "NAME=Ada", cwd=workload(MEMBERS))
-    assert done.returncode == 0, done
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory: pytest.TempPathFactory, runtime: DppEnvironment) -> list[CompletedProcess[str]]:
+    """Run a workload twice at once: a person looks at the first run, a program at the second."""
+    assert runtime.bin.is_dir()
+    folder = tmp_path_factory.mktemp("at-once")
+    dppctl = dppctl_in(folder / "data")
+    workload = write_files(folder / "workload", MEMBERS)
+    commands = (["run", "./members", "--env", "NAME=Ada"], ["run", "members", "--output", "json"])
+    runs = [dppctl.start(*command, cwd=workload) for command in commands]
+    outputs = [run.communicate(timeout=180) for run in runs]
+    return [CompletedProcess(run.args, run.returncode, *output) for run, output in zip(runs, outputs, strict=True)]
+
+
+def test_two_runs_of_one_workload_at_once_do_not_disturb_each_other(at_once: list[CompletedProcess[str]]) -> None:
+    assert [done.returncode for done in at_once] == [0, 0], at_once
+
+
+def test_it_reads_like_the_usage_example_and_the_rows_are_in_the_database(
+    at_once: list[CompletedProcess[str]],
+) -> None:
+    done = at_once[0]
     name = r"[a-z0-9]{12}"
     expected = rf"""Using the local cluster
 Assigned Worker Pod: dppctl-worker-{name}
@@ -67,9 +87,8 @@ Unassigned Worker Pod
         assert connection.execute("select count(*), min(name) from members").fetchall() == [(1234, "Ada")]
 
 
-def test_json_is_events_and_then_the_receipt(dppctl: Dppctl, workload: Files) -> None:
-    done = dppctl("run", "members", "--output", "json", cwd=workload(MEMBERS))
-    *events, receipt = [json.loads(line) for line in done.stdout.splitlines()]
+def test_json_is_events_and_then_the_receipt(at_once: list[CompletedProcess[str]]) -> None:
+    *events, receipt = [json.loads(line) for line in at_once[1].stdout.splitlines()]
     assert [event["event"] for event in events if event["event"] != "progress"] == [
         "assigned", "queued", "started", "finished"]  # fmt: skip
     assert receipt["status"] == "succeeded"
@@ -81,11 +100,6 @@ def test_a_failed_pipeline_is_exit_code_1_and_its_last_lines(dppctl: Dppctl, wor
     assert done.returncode == 1
     assert "./failing: FAILURE, processed 0 rows" in done.stdout
     assert "| RuntimeError: the source is gone\n+--------" in done.stdout
-
-
-def test_verbose_shows_dpps_log(dppctl: Dppctl, workload: Files) -> None:
-    done = dppctl("run", "./members", "--verbose", cwd=workload(MEMBERS))
-    assert re.search(r"^\[\./members\] >>> INFO    :[0-9a-f]{8} RUNNING \./members$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -208,19 +222,17 @@ def test_nothing_survives_a_command_that_is_killed(dppctl: Dppctl, workload: Fil
     assert dppctl("list", "pods").stdout.strip() == "[]"
 
 
-def test_two_runs_of_one_workload_at_once_do_not_disturb_each_other(dppctl: Dppctl, workload: Files) -> None:
-    folder = workload(MEMBERS)
-    runs = [dppctl.start("run", "./members", cwd=folder) for _ in range(2)]
-    assert [run.communicate(timeout=120) and run.returncode for run in runs] == [0, 0]
-
-
-def test_several_pipelines_write_into_one_sqlite_file_at_once(dppctl: Dppctl, workload: Files) -> None:
+def test_several_pipelines_write_into_one_sqlite_file_at_once_and_verbose_shows_dpps_log(
+    dppctl: Dppctl, workload: Files
+) -> None:
     tables = "{%s: {resource-name: members}}"
     steps = "[{flow: rows}, {run: dump.to_sql, parameters: {engine: 'env://DPP_DB_ENGINE', tables: %s}}]"
     spec = "".join(f"members-{n}: {{pipeline: {steps % (tables % f'members_{n}')}}}\n" for n in range(4))
-    done = dppctl("run", "--concurrency", "4", cwd=workload({**MEMBERS, "pipeline-spec.yaml": spec}))
+    done = dppctl("run", "--concurrency", "4", "--verbose", cwd=workload({**MEMBERS, "pipeline-spec.yaml": spec}))
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("SUCCESS, processed 1234 rows") == 4
+    assert done.stdout.count(": SUCCESS, processed 1234 rows\n") == 4
+    started = r"^\[\./members-0\] >>> INFO    :[0-9a-f]{8} RUNNING \./members-0$"
+    assert re.search(started, done.stdout, re.MULTILINE)
 
 
 def test_on_a_terminal_it_shows_rows_as_they_come_and_colors(dppctl: Dppctl, workload: Files) -> None:
