@@ -1,10 +1,12 @@
 """From `dppctl init` to a tag on production, as the README tells it; and the commands of docs/operations.md."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.support.docs.pages import said_after
 from tests.support.docs.shell import Shell, is_like
@@ -25,6 +27,7 @@ ADDRESS = "https://dppctl.example.org"
 @pytest.mark.needs("sqlite3")
 def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Path) -> None:
     port = free_port()
+    github.user("robot", "robots-token")
     ann, config = person(shell, github, f"DPPCTL_PORT={port}\nDPPCTL_STORAGE_PORT=0\n")
     address = f"http://127.0.0.1:{port}"
     mine, folder = {"FILE": str(tmp_path / "mine")}, {"FOLDER": str(config)}
@@ -32,7 +35,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     answers = [
         ("-ops]: ", ""),
         ("[Y/n]: ", ""),
-        ("Token: ", "its"),
+        ("Token: ", "robots-token"),
         ("name [robot]: ", ""),
         ("]: ", ""),
         (": ", address),
@@ -43,6 +46,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
         said.replace(address, ADDRESS).replace(str(config), "FOLDER"),
     )
     shell.starts("dppctl up --config FOLDER", folder, until=UP)
+    requests.get(f"{address}/healthz", timeout=60)  # its start may take longer than GitHub waits
     assert "GitHub's ping reached it: 202" in shell.types("dppctl init --owner-token-file FILE", mine)
     shell.environment["DPPCTL_OWNER_TOKEN"] = "hers"
     assert "done" not in shell.types("dppctl init")
@@ -58,6 +62,16 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     assert "'count_of_rows': 3" in shell.types("dppctl logs 12 --follow", {"12": number})
     assert "'count_of_rows': 3" in shell.types("dppctl logs ID", {"ID": number})
 
+    # What GitHub shows of it.
+    data = github.repo("ann/data")
+    eventually(lambda: "success" in str(data.statuses(commit)), "GitHub shows the rows")
+    ((state, description),) = data.statuses(commit).values()
+    assert re.fullmatch(r"success 3 rows in (\d+ min )?\d+ s", f"{state} {description}")
+    eventually(lambda: data.shown()[0][2][-1] == "success", "GitHub shows the deployment")
+    taken = [one["status_code"] for every in data.deliveries.values() for one in every if one["event"] == "push"]
+    assert taken == [202]
+    assert "robots-token" not in (shell.home / "stderr").read_text()
+
     # By hand.
     ann.repo.git.git("tag", "v1.2.0")
     push(ann, "v1.2.0", told=False)
@@ -65,7 +79,8 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     assert "ann/data v1.2.0" in shell.types("dppctl deploy APP production", app)
     shell.types("dppctl deploy OWNER/REPO production --ref v1.2.0", {"OWNER/REPO": "ann/data"})
     branch = {"ENVIRONMENT": "staging", "[--ref BRANCH|TAG|COMMIT]": "--ref master"}
-    shell.types("dppctl deploy APP ENVIRONMENT [--ref BRANCH|TAG|COMMIT]", app | branch)
+    said = shell.types("dppctl deploy APP ENVIRONMENT [--ref BRANCH|TAG|COMMIT]", app | branch)
+    assert re.match(rf"Deployment \d+: ann/data \S+ {commit[:10]} to staging\n", said)
 
     # Backups, while it runs.
     shell.types('sqlite3 state/dppctl.sqlite ".backup dppctl-backup.sqlite"')
@@ -83,6 +98,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     assert "does not take the new secret yet (401)" in shell.complaints
     shell.end()
     shell.starts("dppctl up --config FOLDER", folder, until=UP)
+    requests.get(f"{address}/healthz", timeout=60)
     assert "forget the old one" in shell.types("dppctl init")
     assert list(github.repo("ann/data").secrets.values()) != [before]
     github.user("robot", "new")

@@ -10,7 +10,7 @@ here no page needs.
 _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
-_PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed_and_so_is_what_a_person_asks_for"
+_PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
 RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
     "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
