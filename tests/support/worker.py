@@ -51,7 +51,7 @@ class Worker:
     def run(self, workload: Path, asked: Sequence[str] = (), **environment: str) -> "Outcome":
         """Run pipelines to their end."""
         process = self.start("run", "--events", "--verbose", "--concurrency=4", *asked, cwd=workload, **environment)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=300)  # several pipelines, beside other tests
         assert not list(self.scratch.iterdir()), "a run leaves nothing in the temporary folder"
         return Outcome(process.returncode, [json.loads(line) for line in stdout.splitlines()], stderr)
 

@@ -56,7 +56,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory, runtime: DppEnvironment) -
     workload = write_files(folder / "workload", MEMBERS)
     commands = (["run", "./members", "--env", "NAME=Ada"], ["run", "members", "--output", "json"])
     runs = [dppctl.start(*command, cwd=workload) for command in commands]
-    outputs = [run.communicate(timeout=180) for run in runs]
+    outputs = [run.communicate(timeout=300) for run in runs]
     return [CompletedProcess(run.args, run.returncode, *output) for run, output in zip(runs, outputs, strict=True)]
 
 
