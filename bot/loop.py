@@ -196,8 +196,9 @@ class Loop:
                 if (name, ref) not in reasons:
                     reasons[name, ref] = result.reason(ref)
                 outcome = "processed", reasons[name, ref]
-                with bind_push((delivery.id,)):
-                    _log.info("processed", repository=name, ref=short(ref or ""), reason=reasons[name, ref])
+                if reasons[name, ref]:  # nothing is deployed; what is has lines of its own
+                    with bind_push((delivery.id,)):
+                        _log.info("processed", repository=name, ref=short(ref or ""), reason=reasons[name, ref])
             outcomes.setdefault(outcome, []).append(delivery.id)
         for (state, reason), ids in outcomes.items():
             self._store.deliveries.finish(ids, state, reason)

@@ -35,6 +35,8 @@ NOT_RUN = {
     "docker buildx build --push": (
         "needs docker's daemon; tests/bot/images/builders/test_docker.py checks the command line"
     ),
+    "git lfs pull": "is git-lfs's own, in a clone of the user's",
+    "git submodule update --init --recursive": "is git's own, in a clone of the user's",
     "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "needs the pods of a cluster",
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
     "make bench": "takes hours",
