@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from bot.errors import PermanentError
 from bot.git.command import Git
+from bot.git.errors import PermanentGitError, TransientGitError
 from bot.git.origin import Origin
 
 
@@ -39,9 +40,15 @@ class Entry(NamedTuple):
 def list_tree(git: Git, origin: Origin, tree: str) -> list[Entry]:
     """Return all that lies below a tree, each folder before what is in it, in git's order.
 
-    Raises GitError, and PermanentError for a name that no file here can have.
+    Raises GitError, PermanentGitError when there is no such tree, and PermanentError for a name that no file here can
+    have.
     """
-    listing = git.run(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree)
+    try:
+        listing = git.run(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree)
+    except TransientGitError as error:
+        if "Not a valid object name" in str(error):
+            raise PermanentGitError(str(error)) from None
+        raise
     return [_entry(line) for line in listing.split(b"\0") if line]
 
 
