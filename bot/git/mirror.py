@@ -104,4 +104,8 @@ class Mirror:
         return self.folder / "dppctl-seen"
 
     def _kept(self) -> str | None:
-        return self._seen_file.read_text() if self._seen_file.exists() else None
+        """Return what lies beside the copy; None without it, or when it cannot be read: then all is asked anew."""
+        try:
+            return self._seen_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.errors import DppctlError
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
@@ -119,6 +121,11 @@ class Reconciler:
                         found = self._updates(app, texts, holds, results[app.repository])
                     except DppctlError as error:
                         self._fail(results, app.repository, str(error))
+                    except SQLAlchemyError:
+                        raise
+                    except Exception as error:  # noqa: BLE001 (whatever it is, the other apps have nothing to do with it)
+                        _log.exception("look broke")
+                        self._fail(results, app.repository, f"the look at it broke: {error!r}")
                     else:
                         updates += [replace(update, deliveries=ids) for update in found]
         for name in sorted({update.target.ops.repository for update in updates}):
@@ -273,8 +280,14 @@ class Reconciler:
 
 
 def _error(work: Callable[[], None]) -> DppctlError | None:
+    """Return what went wrong with one repository, whatever that is; None: nothing."""
     try:
         work()
     except DppctlError as error:
         return error
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever it is, the other repositories have nothing to do with it)
+        _log.exception("look broke")
+        return DppctlError(f"the look at it broke: {error!r}")
     return None
