@@ -54,6 +54,11 @@ class Images:
         self.made.append(f"{name}@{digest.read_text()}")
         return self.made[-1]
 
+    def has(self, name: str) -> bool:
+        """Whether the storage has the image."""
+        command = ["podman", "image", "exists", name]
+        return subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True).returncode == 0
+
     def digest(self, name: str) -> str:
         """Of an image that is in the storage."""
         return self.run("podman", "image", "inspect", "--format", "{{.Digest}}", name)
@@ -106,13 +111,13 @@ def ensure_images(runtime: DppEnvironment) -> Images:
     run = Path(tempfile.gettempdir(), f"dppctl-{storage.name}")
     images = Images(storage, configure_storage(storage, run), "localhost/test-python", "localhost/test-dpp")
     with one_at_a_time(storage / "lock"):
-        if not (storage / "made").exists():
-            for name, fill in ((images.python, base_images.fill_python), (images.dpp, base_images.fill_dpp)):
+        for name, fill in ((images.python, base_images.fill_python), (images.dpp, base_images.fill_dpp)):
+            if not images.has(name):
                 with tempfile.TemporaryDirectory(prefix="dppctl-test-image-") as scratch:
                     dockerfile = fill(Path(scratch, "root"), runtime)
                     Path(scratch, "Dockerfile").write_text(dockerfile)
                     images.build(name, Path(scratch))
-            (storage / "made").touch()
+    images.made.clear()  # these are no test's: they stay
     return images
 
 
