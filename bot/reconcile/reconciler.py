@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from operator import attrgetter
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,7 +14,7 @@ from bot.git.mirror import Mirror
 from bot.limits import MAX_REASON_LINES, REFRESHES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
+from bot.model.decisions import Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.reconcile.decide import choose, decide
@@ -23,27 +22,11 @@ from bot.reconcile.explain import describe, explain
 from bot.reconcile.images import ImageResolver, Waiting
 from bot.reconcile.observe import observe
 from bot.reconcile.ops_repo import OpsRepo
+from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
 from bot.store.store import Store
 from bot.store.tables import Hold
 
 _log = get_logger("dppctl.bot")
-
-
-@dataclass(frozen=True)
-class Note:
-    """A line for the person who pushed a ref."""
-
-    ref: str
-    text: str
-
-
-@dataclass(frozen=True)
-class _Settled:
-    """An app when there was nothing to do: what it looked like, and what was said of it."""
-
-    fingerprint: object
-    look: tuple[AppState, Sequence[Choice | Refusal]]
-    notes: Sequence[Note]
 
 
 @dataclass
@@ -63,6 +46,11 @@ class Result:
     def fail(self, message: str) -> None:
         """Note a failure; the first one stays."""
         self.failure = self.failure or message
+
+    def add(self, look: Look) -> None:
+        """Add what was said of an app before."""
+        self.notes += look.notes
+        self.looks += [look.state] if look.state else []
 
     def reason(self, ref: str | None) -> str | None:
         """Return why a push of the ref of this full name (None: of any) deployed nothing; None: it deployed."""
@@ -99,8 +87,8 @@ class Reconciler:
         self._images = images
         self._on_change = on_change
         self._stop = stop
-        self._settled: dict[RepoPath, _Settled] = {}
-        self._refs: dict[RepoPath, Set[Ref]] = {}  # as they were at the last look
+        self._settled = Settled(store.settled)
+        self._listings: dict[RepoPath, Set[str]] = {}  # the branches and tags at the last look
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
 
     def reconcile(self, repositories: Set[str], deliveries: Mapping[str, Sequence[str]]) -> Results:
@@ -118,7 +106,7 @@ class Reconciler:
                 ids = tuple(deliveries.get(app.repository, ()))
                 with bind_push(ids, app=app):
                     try:
-                        found = self._updates(app, texts, holds, results[app.repository])
+                        found = self._updates(app, texts, holds, results[app.repository], asked=bool(ids))
                     except DppctlError as error:
                         self._fail(results, app.repository, str(error))
                     except SQLAlchemyError:
@@ -128,6 +116,7 @@ class Reconciler:
                         self._fail(results, app.repository, f"the look at it broke: {error!r}")
                     else:
                         updates += [replace(update, deliveries=ids) for update in found]
+        self._settled.keep()
         for name in sorted({update.target.ops.repository for update in updates}):
             if not self._stop.is_set():
                 self._apply(name, [update for update in updates if update.target.ops.repository == name], results)
@@ -186,22 +175,27 @@ class Reconciler:
             self._recorded[name] = ops.head
         texts |= ops.texts(targets)
 
-    def _updates(self, app: RepoPath, texts: Texts, holds: Sequence[Hold], result: Result) -> list[Update]:
-        """Return what is to be written for an app, with its images; what else was decided is done."""
-        mirror = self._apps[app.repository]
-        held = {target: texts[target] for target in self._targets_of[app] if target in texts}
+    def _updates(
+        self, app: RepoPath, texts: Texts, holds: Sequence[Hold], result: Result, *, asked: bool
+    ) -> list[Update]:
+        """Return what is to be written for an app, with its images; what else was decided is done.
+
+        `asked`: somebody wants to know what is said of it.
+        """
+        mirror, targets = self._apps[app.repository], self._targets_of[app]
+        held = {target: texts[target] for target in targets if target in texts}
         of_app = [hold for hold in holds if hold.app == str(app)]
-        fingerprint = (mirror.seen, held, [(hold.environment, hold.until_ref, hold.until_tree) for hold in of_app])
-        settled = self._settled.get(app)
-        if settled and settled.fingerprint == fingerprint:
-            result.notes += settled.notes
-            result.looks.append(settled.look)
+        new = self._new_refs(app, mirror.seen)
+        fingerprint = fingerprint_of(mirror.seen, held, of_app, targets, self._images.policy)
+        if look := self._settled.find(app, fingerprint, asked=asked):
+            result.add(look)
             return []
+        self._settled.forget(app)
         with mirror.open() as repository:
             state = observe(app, repository, self._targets, held, of_app, self._store)
-        look = (replace(state, commits={}), choose(state))  # without what only decisions need
-        result.looks.append(look)
-        due, told = [], len(result.notes)
+        seen = (replace(state, commits={}), choose(state))  # without what only decisions need
+        result.looks.append(seen)
+        due, before = [], len(result.notes)
         for decision in decide(state, self._images.policy):
             if isinstance(decision, Update):
                 due.append(decision)
@@ -209,9 +203,11 @@ class Reconciler:
                 self._note(decision, result)
         resolved = [self._resolve(state, update, mirror, result) for update in due]
         self._images.keep(state, due)
-        if not any(resolved) and len(held) == len(self._targets_of[app]) and not self._stop.is_set():
-            self._settled[app] = _Settled(fingerprint, look, result.notes[told:])
-        self._log_new(state, result)
+        if not any(resolved) and len(held) == len(targets) and not self._stop.is_set():
+            self._settled.add(app, fingerprint, Look(seen, result.notes[before:]))
+        for name in new[:MAX_REASON_LINES]:  # also what no webhook said
+            if reason := result.reason(name):
+                _log.info("not deployed", app=app, ref=short(name), reason=reason)
         return [update for update in resolved if isinstance(update, Update)]
 
     def _resolve(self, state: AppState, update: Update, mirror: Mirror, result: Result) -> Update | Waiting | None:
@@ -250,14 +246,12 @@ class Reconciler:
                 if self._store.deployments.refuse(decision):
                     _log.warning("refused", app=app, environment=environment, ref=short(ref.name), reason=message)
 
-    def _log_new(self, state: AppState, result: Result) -> None:
-        """Log why refs that are new since the last look deploy nothing: also what no webhook told of."""
-        refs = {ref_state.ref for ref_state in state.refs} | {Ref(name, "") for name in state.left_out}
-        new = refs - self._refs.get(state.app, refs)
-        self._refs[state.app] = refs
-        for ref in sorted(new, key=attrgetter("name"))[:MAX_REASON_LINES]:
-            if reason := result.reason(ref.name):
-                _log.info("not deployed", app=state.app, ref=short(ref.name), reason=reason)
+    def _new_refs(self, app: RepoPath, listing: str) -> list[str]:
+        """Return the full names of the branches and tags that are new since the last look, or were moved."""
+        lines = {line for line in listing.split("\n") if "\trefs/" in line}
+        new = lines - self._listings.get(app, lines)
+        self._listings[app] = lines
+        return sorted({line.partition("\t")[2].removesuffix("^{}") for line in new})
 
     def _apply(self, name: str, updates: Sequence[Update], results: Results) -> None:
         """Write updates to an ops repo; what cannot be written is refused."""

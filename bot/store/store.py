@@ -16,6 +16,7 @@ from bot.store.holds import Holds
 from bot.store.images import Images
 from bot.store.pending_builds import PendingBuilds
 from bot.store.requests import Requests
+from bot.store.settled_apps import SettledApps
 from bot.store.tables import Delivery, Deployment, DeployRequest
 from bot.store.tags import Tags
 from bot.store.totals import Totals
@@ -44,6 +45,7 @@ class Store:
         self.requests = Requests(self.database)
         self.holds = Holds(self.database)
         self.tags = Tags(self.database)
+        self.settled = SettledApps(self.database)
         self.notices = Notices(self.database)
         self.totals = Totals(self.database)
 

@@ -188,6 +188,15 @@ class SeenApp(Base):
     baseline: Mapped[datetime]
 
 
+class SettledApp(Base):
+    """An app for which there was nothing to do, and a fingerprint (hex) of all that was looked at then."""
+
+    __tablename__ = "apps_settled"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+
+
 class Total(Base):
     """A number that only grows, such as how often git was called."""
 

@@ -119,6 +119,22 @@ def test_a_newer_push_stops_the_build_of_the_older_one(images: ImageStory) -> No
     assert images.deployments() == [("staging", "superseded"), ("staging", "waiting")]
 
 
+def test_a_push_that_is_taken_back_stops_its_build(images: ImageStory) -> None:
+    images.push_app()
+    images.settle()
+    settled = images.app.git("rev-parse", "HEAD")
+    images.reconcile()
+    images.push_app(DOCKERFILE.replace("echo built > /built", "sleep 600"))
+    with running(images.loop):
+        eventually(
+            lambda: "sleep 600" in images.store.deployments.log(images.last().id),
+            "RUN",
+        )
+        images.app.git("push", "--quiet", "--force", "origin", f"{settled}:master")
+        images.loop.wake("ann/app")
+        eventually(lambda: images.deployments()[-1] == ("staging", "superseded"), "nobody waits for it", SECONDS)
+
+
 def test_two_environments_that_want_the_same_files_wait_for_one_build(images: ImageStory) -> None:
     images.reconcile()
     images.push_app()

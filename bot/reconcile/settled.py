@@ -1,0 +1,98 @@
+"""Which apps need no look, as nothing has changed since there was nothing to do for them.
+
+A look at an app costs some ten times what asking its repository for news does. What an app looked like when it was
+settled is kept over a restart as a fingerprint; what was said of it is not, and is found again by a look when somebody
+asks.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from operator import attrgetter
+
+from bot.images.decide import ImagePolicy
+from bot.model.app_state import AppState
+from bot.model.decisions import Choice, Refusal
+from bot.model.names import RepoPath
+from bot.model.registration import Target
+from bot.store.settled_apps import SettledApps
+from bot.store.tables import Hold
+
+_VERSION = version("dppctl")  # another one may decide otherwise
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line for the person who pushed a ref."""
+
+    ref: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an app looked like, without what only decisions need, and what was said of it; None after a restart."""
+
+    state: tuple[AppState, Sequence[Choice | Refusal]] | None = None
+    notes: Sequence[Note] = ()
+
+
+class Settled:
+    """The apps that need no look. Used by the bot's one thread."""
+
+    def __init__(self, store: SettledApps) -> None:
+        """Keep fingerprints in `store`."""
+        self._store = store
+        self._kept: dict[str, str] | None = None  # what the store holds, read when it is first asked for
+        self._looks: dict[RepoPath, Look] = {}
+        self._new: dict[str, str] = {}  # not in the store yet
+
+    def find(self, app: RepoPath, fingerprint: str, *, asked: bool) -> Look | None:
+        """Return what was said of an app that still has this fingerprint; None: it is to be looked at.
+
+        `asked`: somebody wants to know what is said of it.
+        """
+        if self._kept is None:
+            self._kept = self._store.all()
+        look = self._looks.get(app)
+        if (self._new.get(str(app)) or self._kept.get(str(app))) != fingerprint or (asked and look is None):
+            return None
+        return look or Look()
+
+    def forget(self, app: RepoPath) -> None:
+        """Have an app looked at, until it is settled again."""
+        self._looks.pop(app, None)
+        self._new.pop(str(app), None)
+        if self._kept and self._kept.pop(str(app), None):
+            self._store.forget(str(app))
+
+    def add(self, app: RepoPath, fingerprint: str, look: Look) -> None:
+        """Note that there is nothing to do for an app."""
+        self._looks[app] = look
+        self._new[str(app)] = fingerprint
+
+    def keep(self) -> None:
+        """Record those that were added: all of a round in one transaction."""
+        if self._new:
+            self._store.keep(self._new)
+            self._kept = {**(self._kept or {}), **self._new}
+            self._new = {}
+
+
+def fingerprint_of(
+    listing: str,
+    texts: Mapping[Target, str | None],
+    holds: Iterable[Hold],
+    targets: Collection[Target],
+    policy: ImagePolicy,
+) -> str:
+    """Return a fingerprint (hex) of all that a look at an app goes by, and of who looks.
+
+    `listing`: its repository's branches and tags; `texts`: its environments' values files; `targets`: its registration.
+    """
+    held = [
+        (hold.environment, hold.until_ref, hold.until_tree) for hold in sorted(holds, key=attrgetter("environment"))
+    ]
+    known = (_VERSION, listing, sorted(texts.items()), held, sorted(targets), policy)
+    return hashlib.sha256(repr(known).encode(errors="surrogateescape")).hexdigest()
