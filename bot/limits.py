@@ -22,6 +22,7 @@ MAX_SUBMODULES = 100  # of one app, those of its submodules included
 MAX_GIT_OBJECT_BYTES = 64 * 2**20  # one folder's listing: a million files; GitHub's own limit for a file is 100 MB
 MAX_FOLDERS = 100_000  # below an app's folder, in one look for pipelines: some ten seconds
 REGISTRY_SECONDS = 10.0  # for a connection, and for each part of an answer
+REGISTRY_LOOKUPS = 8  # parts of an image that are looked for at the same time; an image has up to 127 layers
 PUSH_TRIES = 10  # when others push to the ops repo at the same time
 MAX_WRITTEN = 5_000  # commits of ours that are looked at for those that a crash kept from being noted
 RETRY_SECONDS = 1.0  # after a failure of git or the network; twice as long each time, give or take half

@@ -15,6 +15,7 @@ from bot.images.builders.interface import Builder, Order
 from bot.images.decide import Default, FromDockerfile, ImagePolicy, labels
 from bot.images.default_dockerfile import default_dockerfile
 from bot.images.registry.client import Registry
+from bot.images.registry.errors import BrokenImageError
 from bot.images.runtime import RuntimeImage
 from bot.logs import get_logger
 from bot.model.app_config import Build
@@ -37,16 +38,29 @@ class ImageService:
     runtime: RuntimeImage
 
     def ready(self, reference: Reference) -> str:
-        """Return an image that somebody else made, by its digest. Raises PermanentError without it, RegistryError."""
-        digest = reference.digest or self.registry.digest(reference)
+        """Return an image that somebody else made, by its digest. Raises PermanentError without it, RegistryError.
+
+        One that is named by its digest is looked up too: what cannot be pulled is told before anything is deployed.
+        """
+        digest = self.registry.check(reference)
         if digest is None:
             raise PermanentError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
         return str(reference.with_digest(digest))
 
     def tagged(self, app: RepoPath, tree: str) -> str | None:
         """Return the image that was built from these files, as the registry has it now. Raises RegistryError."""
-        reference = self.policy.destination(app, tree)
-        digest = self.registry.digest(reference)
+        return self.whole(self.policy.destination(app, tree))
+
+    def whole(self, reference: Reference) -> str | None:
+        """Return an image of ours by its digest; None when the registry does not have all of it: it is built anew.
+
+        Raises RegistryError.
+        """
+        try:
+            digest = self.registry.check(reference)
+        except BrokenImageError as error:
+            _log.warning("registry", answer=error)
+            return None
         return str(reference.with_digest(digest)) if digest else None
 
     def work(

@@ -108,7 +108,7 @@ class ImageResolver:
         """Return the image of these files: first the one that was deployed before, whatever its tag names now."""
         known = self._store.images.find(str(key.app), key.tree)
         try:
-            if known and self.service.registry.digest(Reference.parse(known)):
+            if known and self.service.whole(Reference.parse(known)):
                 return known
             if image := self.service.tagged(key.app, key.tree):
                 self._store.images.record(str(key.app), key.tree, image)

@@ -73,15 +73,49 @@ class LocalRegistry:
         path.write_text(json.dumps({"auths": {self.host: {"auth": auth}}}))
         return path
 
-    def push(self, image: str, labels: Mapping[str, str] | None = None, architecture: str = "amd64") -> str:
-        """Push an image without files as `NAME:TAG`; its digest."""
+    def push(
+        self,
+        image: str,
+        labels: Mapping[str, str] | None = None,
+        architecture: str = "amd64",
+        *,
+        layers: int = 0,
+        config_type: str = "application/vnd.oci.image.config.v1+json",
+    ) -> str:
+        """Push an image without files, of so many empty layers, as `NAME:TAG`; its digest."""
         name, tag = image.split(":")
         held = {"architecture": architecture, "os": "linux", "config": {"Labels": labels}}
         config = self._push_blob(name, {**held, "rootfs": {"type": "layers", "diff_ids": []}})
-        config_type = "application/vnd.oci.image.config.v1+json"
-        return self._push_manifest(
-            name, tag, OCI_MANIFEST, {"config": {"mediaType": config_type, **config}, "layers": []}
-        )
+        layer = "application/vnd.oci.image.layer.v1.tar"
+        parts = [{"mediaType": layer, **self._push_blob(name, f"layer {number}")} for number in range(layers)]
+        content = {"config": {"mediaType": config_type, **config}, "layers": parts}
+        return self._push_manifest(name, tag, OCI_MANIFEST, content)
+
+    def blobs(self, image: str) -> list[str]:
+        """The digests of an image's layers and then of its configuration, of `NAME:TAG`."""
+        return self.blobs_of(*image.split(":"))
+
+    def blobs_of(self, name: str, which: str) -> list[str]:
+        """The same of an image by its tag or digest."""
+        accept = {"Accept": f"{OCI_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"}
+        manifest = self._ask("GET", f"{name}/manifests/{which}", accept).json()
+        return [part["digest"] for part in (*manifest["layers"], manifest["config"])]
+
+    def has(self, name: str, digest: str) -> bool:
+        """Whether it has this part of an image."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.head(f"http://{self.host}/v2/{name}/blobs/{digest}", timeout=60).ok
+
+    def digest_of(self, image: str) -> str:
+        """What it says itself that `NAME:TAG` is."""
+        name, tag = image.split(":")
+        found = self._ask("HEAD", f"{name}/manifests/{tag}", {"Accept": OCI_MANIFEST})
+        return found.headers["Docker-Content-Digest"]
+
+    def lose(self, name: str, digest: str) -> None:
+        """Delete a part of an image, whose manifest stays; a registry that cleans up wrongly does that."""
+        self._ask("DELETE", f"{name}/blobs/{digest}")
 
     def push_index(self, image: str, labels: Mapping[str, Mapping[str, str]]) -> str:
         """Push one image an architecture, with these labels, and `NAME:TAG` as the index of them; its digest."""

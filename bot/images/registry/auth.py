@@ -9,8 +9,9 @@ import threading
 import time
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from bot.images.registry.answers import Lenient
 from bot.images.registry.credentials import read_basic
 from bot.images.registry.errors import RegistryDeniedError, RegistryError
 from bot.images.registry.transport import Transport
@@ -20,10 +21,10 @@ _PIECE = re.compile(r'(?P<key>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P
 _EARLIER = 10  # seconds that a token is given up before it ends: clocks differ
 
 
-class _Token(BaseModel):
+class _Token(Lenient):
     token: str = Field(default="", repr=False)
     access_token: str = Field(default="", repr=False)  # the same by OAuth's name
-    expires_in: float = 60
+    expires_in: float = Field(default=60, allow_inf_nan=False)
 
 
 class Authenticator:
@@ -41,6 +42,12 @@ class Authenticator:
             header, until = self._cached.get(reference.name, ("", 0.0))
         return header if time.monotonic() < until else None
 
+    def forget(self, reference: Reference, header: str) -> None:
+        """Keep an Authorization header no longer, which the registry has refused."""
+        with self._lock:
+            if self._cached.get(reference.name, ("", 0.0))[0] == header:
+                del self._cached[reference.name]
+
     def authorize(self, reference: Reference, challenge: str) -> str:
         """Return a new Authorization header, for a pull; `challenge` is the WWW-Authenticate of the 401.
 
@@ -53,18 +60,36 @@ class Authenticator:
             header, seconds = self._token(reference, offered["bearer"], basic)
         elif basic and "basic" in offered:
             header, seconds = basic, float("inf")
+        elif offered and "basic" not in offered:
+            raise RegistryDeniedError(
+                f"{reference.host} lets nobody see {reference.repository} but by {', '.join(offered)}, and dppctl "
+                "knows Basic and Bearer: use a registry, or an account, with one of those"
+            )
+        elif not offered:
+            raise RegistryDeniedError(
+                f"{reference.host} answers 401 for {reference.repository} without saying how to log in: "
+                "is it a registry?"
+            )
         else:
             raise self.denied(reference, basic)
         with self._lock:
             self._cached[reference.name] = header, time.monotonic() + seconds - _EARLIER
         return header
 
-    def denied(self, reference: Reference, shown: str | None) -> RegistryDeniedError:
-        """Return an error that says what to do; `shown` is the Authorization header that did not help, if any."""
+    def denied(self, reference: Reference, shown: str | None, *, asked: bool = True) -> RegistryDeniedError:
+        """Return an error that says what to do.
+
+        `shown`: the Authorization header that did not help, if any; `asked`: the registry wanted one.
+        """
         if shown and self._auth_file and read_basic(self._auth_file, reference):
             return RegistryDeniedError(
                 f"{reference.host} refuses {reference.repository} with the credentials in {self._auth_file}: "
                 "they are wrong, may not pull it, or there is no such repository"
+            )
+        if shown is None and not asked:
+            return RegistryDeniedError(
+                f"{reference.host} forbids {reference.repository} without asking for a login: this machine's address "
+                "is not let in, or there is no such repository"
             )
         missing = f"{self._auth_file} has none for it" if self._auth_file else "there are none"
         return RegistryDeniedError(

@@ -7,15 +7,16 @@ The format: https://github.com/containers/image/blob/main/docs/containers-auth.j
 import base64
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from bot.images.registry.answers import Lenient
 from bot.images.registry.errors import RegistryDeniedError
 from bot.model.image_reference import Reference
 
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
-class _Login(BaseModel):
+class _Login(Lenient):
     auth: str = Field(default="", repr=False)  # base64 of USER:PASSWORD
     username: str = ""
     password: str = Field(default="", repr=False)
@@ -29,9 +30,9 @@ class _Login(BaseModel):
         return None if basic == b":" else f"Basic {base64.b64encode(basic).decode()}"
 
 
-class _AuthFile(BaseModel):
-    auths: dict[str, _Login] = {}
-    credHelpers: dict[str, str] = {}  # noqa: N815 (the file's own name)
+class _AuthFile(Lenient):
+    auths: dict[str, _Login] = Field(default_factory=dict)
+    credHelpers: dict[str, str] = Field(default_factory=dict)  # noqa: N815 (the file's own name)
     credsStore: str = ""  # noqa: N815
 
 

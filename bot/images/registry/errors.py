@@ -13,3 +13,7 @@ class RegistryAwayError(RegistryError, TransientError):
 
 class RegistryDeniedError(RegistryError, PermanentError):
     """Without credentials, or with those we have, the registry says no: until they or the settings change."""
+
+
+class BrokenImageError(RegistryError, PermanentError):
+    """The name is there, and the image is not, or not all of it: until somebody pushes it again."""

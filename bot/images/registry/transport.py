@@ -17,7 +17,7 @@ _MAX_BYTES = 4 * 2**20  # of a manifest: https://github.com/opencontainers/distr
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; the body only of a 200."""
+    """What came back; the body only of a 200 that is to be read."""
 
     status: int
     headers: Mapping[str, str]  # by name, in any case
@@ -40,11 +40,14 @@ class Transport:
         """Return the URL of a path: plain HTTP on loopback, as for docker, and where it was allowed; else TLS."""
         return f"{'http' if self._may_be_plain(f'//{host}') else 'https'}://{host}{path}"
 
-    def request(self, method: str, url: str, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], query: Mapping[str, str], *, read: bool = True
+    ) -> Answer:
         """Send a request and return the answer, whatever its status says.
 
-        Redirects are followed: to other hosts without the Authorization header, to plain HTTP only as in `url`. Raises
-        RegistryAwayError when the server is away (429, 5xx or no answer), RegistryError for an answer that is unusable.
+        Redirects are followed: to other hosts without the Authorization header, to plain HTTP only as in `url`. Without
+        `read` they are not, and no body is read. Raises RegistryAwayError when the server is away (429, 5xx or no
+        answer), RegistryError for an answer that is unusable.
         """
         try:
             with requests.Session() as session:
@@ -56,10 +59,13 @@ class Transport:
                 if self._ca and urlsplit(url).netloc == self._ca[0]:
                     route["verify"] = str(self._ca[1])
                 session.trust_env = False
-                answer = session.request(method, url, headers=headers, params=query, timeout=self._seconds, **route)
-                if answer.status_code == 429 or answer.status_code >= 500:
-                    raise RegistryAwayError(f"{_host(answer.url)} answers {answer.status_code}")
-                return Answer(answer.status_code, answer.headers, _body(answer) if answer.status_code == 200 else b"")
+                answer = session.request(
+                    method, url, headers=headers, params=query, timeout=self._seconds, allow_redirects=read, **route
+                )
+                status = answer.status_code
+                if status == 429 or (status >= 500 and status != 501):  # 501: it does not know this method
+                    raise RegistryAwayError(f"{_host(answer.url)} answers {status}")
+                return Answer(status, answer.headers, _body(answer) if status == 200 and read else b"")
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             last = error.request  # after redirects
             host = _host(last.url if last else url)

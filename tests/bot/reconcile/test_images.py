@@ -12,6 +12,7 @@ from tests.support.environment import processes_with
 from tests.support.forge import APP, CONFIG
 from tests.support.needs import needs
 from tests.support.registry import LocalRegistry
+from tests.support.serving import Reply, serving
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
 from tests.support.world import World
@@ -170,6 +171,52 @@ def test_a_ready_image_is_pinned_by_its_digest(images: ImageStory, registry: Loc
     images.app.push({**APP, ".dppctl.yaml": config.replace("\n    ", "\n")})
     images.reconcile()
     assert images.image("staging") == f"{registry.host}/tools/dpp@{digest}"
+
+
+def ready(images: ImageStory, image: str) -> None:
+    config = f"image: {image}\n" + CONFIG.replace("    continuous", "continuous")
+    images.app.push({**APP, ".dppctl.yaml": config.replace("\n    ", "\n")})
+    images.reconcile()
+
+
+def test_a_ready_image_that_is_not_all_there_is_told_before_anything_is_committed(
+    images: ImageStory, registry: LocalRegistry
+) -> None:
+    digest = registry.push("tools/dpp:2", layers=1)
+    ready(images, f"{registry.host}/tools/dpp@sha256:{'0' * 64}")
+    assert images.last().error == (
+        f"image: {registry.host}/tools/dpp@sha256:{'0' * 64} is not there; push it first, or correct .dppctl.yaml"
+    )
+    registry.lose("tools/dpp", registry.blobs("tools/dpp:2")[0])
+    for name in ("tools/dpp:2", f"tools/dpp@{digest}"):
+        ready(images, f"{registry.host}/{name}")
+        assert images.last().state == "refused"
+        assert "has lost the layer" in (images.last().error or "")
+    assert len(images.ops.log()) == 1
+
+
+def test_a_login_page_is_no_image_and_is_waited_for(images: ImageStory) -> None:
+    page = Reply(200, {"Content-Type": "text/html"}, b"<html>log in</html>")
+    with serving(lambda _: page) as host:
+        ready(images, f"{host}/tools/dpp:2")
+    assert images.deployments() == [("staging", "building")]
+    assert len(images.ops.log()) == 1
+    found = images.store.deployments.get(images.last().id)
+    assert found
+    assert "login page" in found.events[-1].message
+
+
+def test_an_image_whose_layers_the_registry_has_lost_is_built_anew(images: ImageStory, registry: LocalRegistry) -> None:
+    images.push_app()
+    images.settle()
+    first = images.image("staging").partition("@")[2]
+    for blob in registry.blobs_of("apps/ann/app", first):
+        registry.lose("apps/ann/app", blob)
+    images.app.tag("v1")
+    images.settle()
+    assert images.phases(images.last().id) == ["building", "committed"]
+    anew = images.image("production").partition("@")[2]
+    assert all(registry.has("apps/ann/app", blob) for blob in registry.blobs_of("apps/ann/app", anew))
 
 
 def test_without_a_registry_an_app_with_a_dockerfile_is_refused(story: Story) -> None:

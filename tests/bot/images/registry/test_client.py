@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bot.images.registry.client import Registry
-from bot.images.registry.errors import RegistryAwayError, RegistryDeniedError, RegistryError
+from bot.images.registry.errors import BrokenImageError, RegistryAwayError, RegistryDeniedError
 from bot.model.image_reference import Reference
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.token_server import BASIC, PASSWORD, token_server
@@ -51,20 +51,42 @@ def test_a_registry_that_is_down_is_not_taken_for_one_without_the_image(registry
     assert client.digest(image(registry)) == digest
 
 
-def test_labels_are_those_of_the_image_for_this_machine(registry: LocalRegistry) -> None:
-    registry.push("ann/app:1", {"commit": "abc"})
-    registry.push("ann/app:2")
-    here, other = ("arm64", "amd64") if platform.machine() == "aarch64" else ("amd64", "arm64")
-    registry.push_index("ann/app:3", {other: {"for": "others"}, here: {"for": "us"}})
-    registry.push_index("ann/app:4", {"s390x": {}})
+def test_an_image_is_whole_with_its_configuration_and_all_its_layers(registry: LocalRegistry) -> None:
     client = Registry()
-    assert client.labels(image(registry)) == {"commit": "abc"}
-    assert client.labels(image(registry, "ann/app:2")) == {}
-    assert client.labels(image(registry, "ann/app:3")) == {"for": "us"}
-    with pytest.raises(RegistryError, match=f"has no image for linux/{here}"):
-        client.labels(image(registry, "ann/app:4"))
-    with pytest.raises(RegistryError, match=r"has no .*ann/app:5"):
-        client.labels(image(registry, "ann/app:5"))
+    digest = registry.push("ann/app:1", layers=2)
+    assert client.check(image(registry)) == client.check(image(registry).with_digest(digest)) == digest
+    for missing in (image(registry, "ann/app:2"), image(registry).with_digest("sha256:" + "0" * 64)):
+        assert client.check(missing) is None
+    *layers, config = registry.blobs("ann/app:1")
+    registry.lose("ann/app", layers[0])
+    assert client.digest(image(registry)) == digest
+    with pytest.raises(BrokenImageError, match=f"{registry.host} has lost the layer {layers[0]} of .*: push it again"):
+        client.check(image(registry))
+    registry.lose("ann/app", config)
+    with pytest.raises(BrokenImageError, match=f"lost the configuration {config} of"):
+        client.check(image(registry).with_digest(digest))
+
+
+def test_of_an_index_the_image_for_this_machine_is_whole_and_the_others_are_there(registry: LocalRegistry) -> None:
+    here, other = ("arm64", "amd64") if platform.machine() == "aarch64" else ("amd64", "arm64")
+    client = Registry()
+    index = registry.push_index("ann/app:3", {other: {}, here: {}})
+    assert client.check(image(registry, "ann/app:3")) == index
+    registry.delete("ann/app", registry.digest_of("ann/app:3-" + other))
+    with pytest.raises(BrokenImageError, match=f"lost .*, the image for {other} in"):
+        client.check(image(registry, "ann/app:3"))
+    registry.push_index("ann/other:4", {other: {"a": "b"}})
+    assert client.check(image(registry, "ann/other:4"))  # a cluster may have other processors
+    (config,) = registry.blobs(f"ann/other:4-{other}")
+    registry.lose("ann/other", config)
+    with pytest.raises(BrokenImageError, match="lost the configuration"):
+        client.check(image(registry, "ann/other:4"))
+
+
+def test_an_artifact_that_is_no_image_is_told(registry: LocalRegistry) -> None:
+    registry.push("ann/chart:1", config_type="application/vnd.cncf.helm.config.v1+json")
+    with pytest.raises(BrokenImageError, match=r"ann/chart:1 is no image of a container: .*helm"):
+        Registry().check(image(registry, "ann/chart:1"))
 
 
 @pytest.mark.needs("docker-registry")
@@ -100,12 +122,12 @@ def test_a_password_that_is_changed_while_the_client_lives_is_used(tmp_path: Pat
 @pytest.mark.needs("docker-registry", "openssl")
 def test_a_token_is_got_once_and_used_by_all_threads_until_it_expires(tmp_path: Path) -> None:
     with token_server(tmp_path) as tokens, running_registry(tmp_path / "registry", tokens=tokens) as registry:
-        digest = registry.push("ann/app:1", {"commit": "abc"})
+        digest = registry.push("ann/app:1")
         client = Registry(registry.auth_file)
         assert client.digest(image(registry)) == digest
         with ThreadPoolExecutor(8) as threads:
             assert set(threads.map(client.digest, [image(registry)] * 40)) == {digest}
-        assert client.labels(image(registry)) == {"commit": "abc"}
+        assert client.check(image(registry)) == digest
         assert [request.authorization for request in tokens.asked] == [BASIC]
 
         tokens.expires_in = 0
