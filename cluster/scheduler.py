@@ -104,7 +104,10 @@ class Scheduler(Generic[TargetT, JobT]):
             return False
         entry = self._running[target] = _Running(job)
         self._started[target] = time.monotonic()
-        self._spawn(lambda: self._work(target, entry), str(target))
+        try:
+            self._spawn(lambda: self._work(target, entry), str(target))
+        except RuntimeError as error:  # the system gives no more threads
+            self._end(Ended(target, job, None, error, superseded=False))
         return True
 
     def supersede(self, target: TargetT) -> None:
@@ -151,9 +154,11 @@ class Scheduler(Generic[TargetT, JobT]):
             if not isinstance(raised, Exception):
                 raise
         finally:
-            ended = Ended(target, entry.job, result, error, entry.superseded)
-            self._ended.put(ended)
-            self._on_end(ended)
+            self._end(Ended(target, entry.job, result, error, entry.superseded))
+
+    def _end(self, ended: Ended[TargetT, JobT]) -> None:
+        self._ended.put(ended)
+        self._on_end(ended)
 
     def _note(self, ended: Ended[TargetT, JobT]) -> None:
         if ended.error is None or ended.superseded:

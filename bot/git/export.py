@@ -133,7 +133,7 @@ def _named(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         kind = PermanentError if error.errno in _BAD_NAME else TransientError
-        raise kind(f"{path}: cannot be written: {error.strerror}") from None
+        raise kind(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _check_links(parts: Iterable[_Part], target: Path) -> None:

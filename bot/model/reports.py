@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bot.model.names import Environment
 from bot.model.values import Source
 
+# `queued`: it does not run now, the message says why; it is tried again by itself.
 # `scheduled`: a pipeline ran by the clock, on what is deployed; the deployment's own state stays.
 Phase = Literal["queued", "started", "progress", "succeeded", "failed", "superseded", "scheduled"]
 

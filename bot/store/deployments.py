@@ -214,5 +214,5 @@ def _follow(session: Session, deployment: Deployment, report: SyncEvent) -> None
     is_open = not deployment.ended
     if report.phase in ("succeeded", "failed") or (report.phase == "superseded" and is_open):
         deployment.state = report.phase  # also of one that was taken for superseded: it ran after all
-    elif is_open and report.phase != "queued":
-        deployment.state = "running"
+    elif is_open:
+        deployment.state = "waiting" if report.phase == "queued" else "running"

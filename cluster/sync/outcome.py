@@ -45,8 +45,8 @@ def message_text(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return the text without what PostgreSQL cannot store."""
-    return text.replace("\0", "")
+    """Return the text without what PostgreSQL cannot store, such as half a character of a file's name."""
+    return text.replace("\0", "").encode(errors="backslashreplace").decode()
 
 
 def _shortened(message: str) -> str:

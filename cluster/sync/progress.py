@@ -51,14 +51,17 @@ class Progress:
 def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
     """Yield what came, in lists, at most one for each `seconds`. A slow reader of them holds up nothing.
 
+    What `events` raises is raised at the end.
+
     What waits of the log is kept small: its oldest lines go, and an event says how many.
     """
     changed = threading.Condition()
     waiting: list[Event] = []
     ended = False
+    broke: Exception | None = None
 
     def collect() -> None:
-        nonlocal ended
+        nonlocal ended, broke
         try:
             for event in events:
                 with changed:
@@ -66,6 +69,8 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
                     if len(waiting) >= 2 * MAX_PROGRESS_LINES:
                         waiting[:] = _shortened(waiting)
                     changed.notify()
+        except Exception as error:  # noqa: BLE001 (it is raised where the events are read)
+            broke = error
         finally:
             with changed:
                 ended = True
@@ -82,6 +87,8 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
         if batch:
             yield _shortened(batch)
         if last:
+            if broke:
+                raise broke
             return
 
 

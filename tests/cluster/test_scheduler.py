@@ -172,3 +172,17 @@ def test_a_job_that_does_not_end_is_left_behind_after_a_while(jobs: Pass) -> Non
     jobs.scheduler.start("a", stubborn)
     assert jobs.scheduler.close(0.01) == []
     stubborn.gate.set()
+
+
+def test_a_job_that_gets_no_thread_ends_and_is_tried_again(jobs: Pass, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        assert jobs.scheduler.start("a", GatedJob())
+    (ended,) = jobs.scheduler.collect()
+    assert str(ended.error) == "can't start new thread"
+    assert jobs.told == ["a"]
+    eventually(lambda: not jobs.scheduler.waits("a"), "it may be tried again")
+    assert jobs.run("a", "done").result == "done"

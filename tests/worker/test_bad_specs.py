@@ -1,12 +1,11 @@
 """What is wrong with a workload is told in one line with its place, before anything runs."""
 
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.needs import require
+from tests.support.small_disk import small_disk
 from tests.support.worker import Worker
 
 Files = Callable[[Mapping[str, str]], Path]
@@ -135,13 +134,7 @@ def test_a_machine_without_dpp_is_told_so(worker: Worker, workload: Files) -> No
 def test_a_full_disk_is_one_line_where_the_run_needs_room_and_a_failed_pipeline_where_it_writes(
     worker: Worker, workload: Files, tmp_path: Path
 ) -> None:
-    disk = tmp_path / "small"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    require(mounted.returncode == 0, "the right to mount a small disk")
-    try:
+    with small_disk(tmp_path / "small", 64) as disk:
         (disk / "filler").write_bytes(b"x" * 4096 * 15)
         process = worker.start("run", cwd=workload({"pipeline-spec.yaml": GOOD}), TMPDIR=str(disk))
         _, stderr = process.communicate(timeout=60)
@@ -160,8 +153,6 @@ def test_a_full_disk_is_one_line_where_the_run_needs_room_and_a_failed_pipeline_
         outcome = worker.run(workload({"pipeline-spec.yaml": spec}))
         assert outcome.code == 1
         assert "No space left on device" in outcome.results["./big"]["error"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_pipelines_of_an_anchor_can_be_replaced(worker: Worker, workload: Files) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from bot import process
+from bot.errors import TransientError
 from bot.model.requirements import REQUIREMENTS
 from cluster.errors import ClusterError
 from cluster.limits import DPP_INSTALL_SILENCE_SECONDS, DPP_LOCK_POLL_SECONDS
@@ -37,6 +38,10 @@ LOCK = "requirements.txt"
 OVERRIDES = "overrides.txt"
 SHOWN = ("Resolved", "Downloading", "   Building", "Prepared", "Installed", "Bytecode")  # lines of uv's
 _NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "DPPCTL_")  # our secrets least of all: it runs packages' own code
+
+
+class InstallAwayError(ClusterError, TransientError):
+    """What is to be installed cannot be had for now: the network, the index, or the room for it."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,8 @@ def ensure_dpp_environment(
     """Return the environment for a workload, with its requirements.txt if it has one, made if it is missing.
 
     None: for workloads without. say gets a line for each thing that takes time; stop ends that. Raises ClusterError
-    with uv's reason when it cannot be made, PermanentError with file and line for requirements that lead nowhere or
-    out of the workload, and StoppedError; then nothing half-made stays.
+    with uv's reason when it cannot be made (InstallAwayError when it may be later), PermanentError with file and line
+    for requirements that lead nowhere or out of the workload, and StoppedError; then nothing half-made stays.
     """
     stop = stop or threading.Event()
     contents = requirement_contents(workload) if workload else None
@@ -171,12 +176,13 @@ def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event,
             on_line=show,
         )
     except process.TimeLimitError:
-        raise ClusterError(
+        raise InstallAwayError(
             f"dpp's environment cannot be made: uv wrote nothing for {DPP_INSTALL_SILENCE_SECONDS:g} seconds; "
             "look at this machine's network, then try again"
         ) from None
     if ended.code:
-        raise ClusterError(f"dpp's environment cannot be made: {uv_failures.reason(ended.lines, ended.code)}")
+        kind = InstallAwayError if uv_failures.may_pass(ended.lines) else ClusterError
+        raise kind(f"dpp's environment cannot be made: {uv_failures.reason(ended.lines, ended.code)}")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Why uv could not install something, in one line: of its output that is what it tried, and what stopped it."""
 
+import re
 from collections.abc import Sequence
 
 ENVIRONMENT = {
@@ -8,6 +9,12 @@ ENVIRONMENT = {
 _TRIED = ("error:", "\u00d7", "Failed")
 _CAUSES = ("cause: ", "\u251c\u2500\u25b6 ", "\u2570\u2500\u25b6 ")
 _OUTPUT_OF_PROGRAM = ("--- stderr", "[stderr]")  # of git, or of a package's own build
+# What an index or the network that is away says through uv, and a full disk.
+_MAY_PASS = re.compile(
+    r"error sending request|dns error|timed out|HTTP status server error|No space left on device"
+    r"|Could not resolve host|Failed to connect|Couldn't connect",
+    re.IGNORECASE,
+)
 _PROGRAMS_REASON = ("fatal:", "error:", "ERROR:", "remote:")
 
 
@@ -20,6 +27,11 @@ def reason(lines: Sequence[str], code: int) -> str:
     for mark in _CAUSES:
         detail = detail.removeprefix(mark)
     return ": ".join(filter(None, [tried, detail or next(iter(rest), "")]))
+
+
+def may_pass(lines: Sequence[str]) -> bool:
+    """Return whether the same may work some time later, by what uv says in its last lines."""
+    return bool(_MAY_PASS.search("\n".join(lines)))
 
 
 def _of_program(lines: Sequence[str]) -> str | None:

@@ -5,10 +5,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.errors import DppctlError
+from bot.errors import DppctlError, may_pass, reason_of
 from bot.logs import bind_push, get_logger
 from bot.model.names import short
 from bot.model.registration import Target
@@ -16,6 +16,7 @@ from bot.model.reports import Phase, Receipt, SyncEvent
 from bot.model.trailers import read_deliveries
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
+from cluster.local.workers.process import WorkerHost
 from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
@@ -35,6 +36,8 @@ class JobContext:
     zipapp: Path
     report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
     storage_url: Callable[[Target], str]
+    waits: dict[Target, tuple[str, str]] = field(default_factory=dict)  # ops commit and reason: why each waits
+    ends: dict[Target, Outcome] = field(default_factory=dict)  # of deployments whose end could not be written down
 
     def environment(self, target: Target) -> LocalEnvironment:
         """Return a target's environment."""
@@ -57,7 +60,7 @@ class EnvironmentJob(ABC):
         self._superseded = False
 
     def run(self) -> None:
-        """Do it. Raises DppctlError and OSError when it is to be tried again some time later."""
+        """Do it. What it raises is to be tried again some time later."""
         with bind_push(self._deliveries(), app=self._target.app, environment=self._target.environment):
             self._run()
 
@@ -81,11 +84,13 @@ class EnvironmentJob(ABC):
     def _begin(self) -> Release:
         return self._environment.begin(self._stop)
 
+    def _host(self, release: Release) -> WorkerHost:
+        return self._context.sources.worker_host(release, self._environment, self._values, self._stop)
+
     def _follow(
-        self, release: Release, ids: Sequence[str], tell: Callable[[str, str], object]
+        self, release: Release, host: WorkerHost, ids: Sequence[str], tell: Callable[[str, str], object]
     ) -> tuple[Receipt, tuple[str, ...]]:
         """Run pipelines, and return their receipt and the folders of their specs; `tell` gets messages and logs."""
-        host = self._context.sources.worker_host(release, self._environment, self._values, self._stop)
         pipelines = Pipelines(release, self._values, ids, self._context.zipapp, host)
         self._pipelines = pipelines
         try:
@@ -95,6 +100,9 @@ class EnvironmentJob(ABC):
                 if not self._stop.is_set():
                     tell(message, log)
             return pipelines.receipt(), pipelines.spec_folders
+        except BaseException:
+            pipelines.stop()  # nobody hears them any more
+            raise
         finally:
             self._pipelines = None
 
@@ -107,11 +115,18 @@ class EnvironmentJob(ABC):
     def _report_end(self, outcome: Outcome) -> None:
         """Record and report how the deployment ended; after a kill before the last record it is reported again.
 
-        Raises ClusterError when the receiver does not take it.
+        Raises ClusterError when the receiver does not take it, and OSError when it cannot be written down. Then it is
+        known here until the next start, so that on a full disk pipelines do not run again and again.
         """
-        self._environment.record(outcome)
+        self._context.ends[self._target] = outcome
+        try:
+            self._environment.record(outcome)
+        except OSError:
+            self._report(outcome.phase, outcome.message, receipt=outcome.receipt)
+            raise
         self._report(outcome.phase, outcome.message, receipt=outcome.receipt)
         self._environment.record(outcome.model_copy(update={"reported": True}))
+        del self._context.ends[self._target]
         rows = outcome.receipt.rows if outcome.receipt else None
         _log.info(outcome.phase, commit=outcome.values.source.commit, rows=rows)
 
@@ -144,53 +159,94 @@ class DeploymentJob(EnvironmentJob):
 
     def __init__(self, context: JobContext, work: Deploy) -> None:
         super().__init__(context, work, work.desired)
+        self._began = time.time()
+        self._receipt: Receipt | None = None
+        self._is_fetched = self._is_told = self._has_run = False
 
     def _run(self) -> None:
-        """Deploy, and report the end, unless it was stopped. Raises TransientError for a repository that is away."""
-        self._context.sources.refresh(self._values, self._stop)  # what is away for a while fails nothing
-        if outcome := self._deploy():
+        """Deploy, and report the end, unless it was stopped.
+
+        Raises what may pass by itself, once the deployment says why it waits. That is so only until its pipelines
+        start: a second run might do once more what they did elsewhere.
+        """
+        try:
+            outcome = self._deploy()
+        except Exception as error:
+            outcome = None
+            if not self._stop.is_set():
+                if self._is_tried_again(error):
+                    self._environment.tidy()
+                    self._tell_wait(error)
+                    raise
+                if not isinstance(error, (DppctlError, OSError)):
+                    _log.exception("deployment broke")
+                outcome = self._outcome("failed", reason_of(error))
+        if self._stop.is_set() and not (outcome and outcome.phase == "succeeded"):
+            if self._superseded and self._is_told:
+                self._tell("superseded", "stopped: something newer is to run")
+        elif outcome:
+            self._environment.tidy()
             self._report_end(outcome)
 
-    def _deploy(self) -> Outcome | None:
-        """Return how it ended; None: it was stopped."""
+    def _deploy(self) -> Outcome:
+        """Return how it ended. Raises what keeps it from having an end."""
+        sources, values = self._context.sources, self._values
+        sources.refresh(values, self._stop)
+        self._is_fetched = True
+        has_waited = self._context.waits.get(self._target, ("", ""))[0] == self._ops_commit
+        if not has_waited:
+            self._tell_start()
+        release = self._begin()
+        sources.fill(release, self._environment, values, self._stop)
+        host = self._host(release)
+        if has_waited:
+            self._tell_start()
+        self._context.waits.pop(self._target, None)
+        self._began, self._has_run = time.time(), True
+        ids = [pipeline.id for pipeline in values.pipelines]
+        self._receipt, folders = self._follow(
+            release, host, ids, lambda message, log: self._tell("progress", message, log)
+        )
+        phase, message = verdict(self._receipt)
+        if phase == "failed":
+            return self._outcome(phase, message, folders)
+        message += self._publish(release, folders, self._began)
+        outcome = self._outcome(phase, message, folders)
+        release.write(outcome)
+        self._environment.switch(release)
+        return outcome
+
+    def _is_tried_again(self, error: Exception) -> bool:
+        """Return whether another try is to be made. What cannot be fetched now may be there later, whatever is said."""
+        return not self._has_run and (may_pass(error) or (isinstance(error, DppctlError) and not self._is_fetched))
+
+    def _tell_start(self) -> None:
         ids = [pipeline.id for pipeline in self._values.pipelines]
         _log.info("started", commit=self._values.source.commit, pipelines=",".join(ids))
         self._tell("started", f"running {', '.join(ids)}")
-        release = receipt = None
-        began, folders = time.time(), tuple[str, ...]()
-        phase: End
-        try:
-            release = self._begin()
-            self._context.sources.fill(release, self._environment, self._values, self._stop)
-            began = time.time()
-            receipt, folders = self._follow(release, ids, lambda message, log: self._tell("progress", message, log))
-            phase, message = verdict(receipt)
-            if phase == "succeeded":
-                message += self._publish(release, folders, began)
-        except (DppctlError, OSError) as error:
-            phase, message = "failed", str(error)
-        if self._stop.is_set() and phase == "failed":
-            if self._superseded:
-                self._tell("superseded", "stopped: something newer is to run")
-            return None
+        self._is_told = True
+
+    def _tell_wait(self, error: Exception) -> None:
+        """Report why it is not done yet; once for each reason, as it may be tried again for days."""
+        entry = (self._ops_commit, (isinstance(error, OSError) and error.strerror) or str(error))
+        if self._context.waits.get(self._target) != entry:
+            self._context.waits[self._target] = entry
+            self._tell("queued", f"waits, and is tried again: {reason_of(error)}")
+
+    def _outcome(self, phase: End, message: str, folders: tuple[str, ...] = ()) -> Outcome:
         if phase == "failed":
             reason, _, more = message.partition("\n")
             message = f"{reason}\n{self._what_stays()}\n{more}".rstrip()
-        outcome = Outcome(
+        return Outcome(
             ops_commit=self._ops_commit,
             values=self._values,
             phase=phase,
             message=message_text(message),
-            receipt=receipt,
-            began=began,
+            receipt=self._receipt,
+            began=self._began,
             ended=time.time(),
             spec_folders=folders,
         )
-        if phase == "succeeded" and release:
-            release.write(outcome)
-            self._environment.switch(release)
-        self._environment.tidy()
-        return outcome
 
     def _what_stays(self) -> str:
         current = self._environment.current()

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from bot.errors import DppctlError
 from bot.logs import get_logger
 from bot.model.registration import Target
 from cluster.scheduler import Scheduler
-from cluster.sync.local.deployment import EnvironmentJob
-from cluster.sync.local.environment import LocalEnvironment, environment_folder
+from cluster.sync.local.deployment import EnvironmentJob, JobContext
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.state import DesiredValues, EnvironmentState, MachineState
 from cluster.sync.repositories import Repositories, Repository, values_at
@@ -61,15 +59,18 @@ def observe(
     settled: Mapping[Target, DesiredValues],
     scheduler: Scheduler[Target, EnvironmentJob],
     schedules: Schedules,
-    environments: Path,
+    context: JobContext,
 ) -> MachineState:
-    """Return the environments as they are now; `settled`: what needs nothing more."""
+    """Return the environments as they are now; `settled`: what needs nothing more.
+
+    One whose files cannot be read is logged, and holds up no other.
+    """
 
     def state_of(target: Target) -> EnvironmentState:
         job, wish = scheduler.running(target), desired.get(target)
         is_settled = wish is None or wish == settled.get(target)
         due = tuple(schedules.due(target))
-        environment = LocalEnvironment(environment_folder(environments, target))
+        environment = context.environment(target)
         is_read = job is None and (due or not is_settled)
         current = environment.current() if is_read else None
         return EnvironmentState(
@@ -79,9 +80,15 @@ def observe(
             running=job.work if job else None,
             waits=scheduler.waits(target),
             last_start=scheduler.last_start(target),
-            last=environment.last() if is_read else None,
+            last=(context.ends.get(target) or environment.last()) if is_read else None,
             current=current.outcome if current else None,
             due=due,
         )
 
-    return MachineState(tuple(map(state_of, targets)), scheduler.free(), time.time())
+    found: list[EnvironmentState] = []
+    for target in targets:
+        try:
+            found.append(state_of(target))
+        except OSError as error:
+            _log.error("environment not read", app=target.app, environment=target.environment, error=error)
+    return MachineState(tuple(found), scheduler.free(), time.time())

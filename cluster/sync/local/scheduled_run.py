@@ -2,7 +2,7 @@
 
 import shutil
 
-from bot.errors import DppctlError
+from bot.errors import DppctlError, reason_of
 from bot.logs import get_logger
 from cluster.errors import ClusterError
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
@@ -30,7 +30,8 @@ class ScheduledRun(EnvironmentJob):
                 raise ClusterError("what was deployed is gone")
             release = self._begin()
             shutil.copytree(current.source, release.source, symlinks=True)
-            receipt, _ = self._follow(release, self._ids, lambda _message, lines: log.append(lines))
+            host = self._host(release)
+            receipt, _ = self._follow(release, host, self._ids, lambda _message, lines: log.append(lines))
             phase, message = verdict(receipt)
             if phase == "succeeded":
                 message += self._publish(release, self._deployed.spec_folders, self._deployed.began)
@@ -38,8 +39,10 @@ class ScheduledRun(EnvironmentJob):
                     shutil.copytree(current.storage, release.storage)
                 release.write(self._deployed)
                 self._environment.switch(release)
-        except (DppctlError, OSError) as error:
-            phase, message = "failed", str(error)
+        except Exception as error:  # noqa: BLE001 (it is reported, and what is a mistake of ours is logged)
+            if not isinstance(error, (DppctlError, OSError)):
+                _log.exception("scheduled run broke")
+            phase, message = "failed", reason_of(error)
         if not self._stop.is_set() or phase == "succeeded":
             self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)
             _log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)

@@ -78,8 +78,11 @@ class LocalSync:
     def run(self) -> None:
         """Work until `stop`. What fails for one repository or environment is logged and holds up no other."""
         for target in self.targets:
-            self._context.environment(target).tidy()
-            follow_schedules(target, self.schedules, self._context)
+            try:
+                self._context.environment(target).tidy()
+                follow_schedules(target, self.schedules, self._context)
+            except OSError as error:
+                _log.error("environment not read", app=target.app, environment=target.environment, error=error)
         while not self._stopping.is_set():
             self._wake.clear()
             self.look()
@@ -95,7 +98,13 @@ class LocalSync:
             self.look()
 
     def look(self) -> None:
-        """Start and stop jobs so that this machine comes to run what the ops repos say."""
+        """Start and stop jobs so that this machine comes to run what the ops repos say. Raises nothing."""
+        try:
+            self._pass()
+        except Exception:  # noqa: BLE001 (a mistake of ours; the next pass may find something else)
+            _log.exception("pass broke")
+
+    def _pass(self) -> None:
         self._collect()
         before, self._desired = self._desired, self._reader.read()
         for target, desired in self._desired.items():
@@ -107,7 +116,7 @@ class LocalSync:
             self._settled,
             self._scheduler,
             self.schedules,
-            self._context.environments,
+            self._context,
         )
         apply(decide(state), self._scheduler, self.schedules, self._settled, self._context)
 

@@ -1,6 +1,10 @@
 """An app whose requirements are its own folder: each deployment runs what its commit holds."""
 
+import socket
 import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from tests.support.forge import APP
 from tests.support.stories.machine import Machine
+from tests.support.waiting import eventually
 
 PROJECT = """
     [build-system]
@@ -51,3 +56,39 @@ def test_requirements_that_lead_out_of_the_app_fail_the_deployment_with_their_li
     machine.sync.sync()
     assert machine.events[-1].phase == "failed"
     assert machine.events[-1].message.startswith("requirements.txt:1: /etc/passwd leads out of the workload's folder")
+
+
+def test_requirements_that_are_away_are_waited_for(machine: Machine, tmp_path: Path) -> None:
+    def runtime(workload: Path | None, stop: threading.Event) -> DppEnvironment:
+        return ensure_dpp_environment(tmp_path / "cache", workload, print, stop)
+
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    wheel = write_wheel(tmp_path / "index")
+    machine.start(runtime=runtime, retry_seconds=0.01)
+    machine.say({**APP, "rows.py": FLOW, "requirements.txt": f"lib @ http://127.0.0.1:{port}/{wheel.name}\n"})
+    machine.sync.sync()
+    assert machine.phases() == ["started", "queued"]
+    assert f"http://127.0.0.1:{port}/{wheel.name}" in machine.events[-1].message
+    handler = partial(SimpleHTTPRequestHandler, directory=str(wheel.parent))
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        eventually(lambda: machine.sync.sync() or machine.phases()[-1] == "succeeded", "it is deployed")
+        server.shutdown()
+    assert machine.numbers() == [33]
+
+
+def write_wheel(folder: Path) -> Path:
+    """Write the smallest wheel of `lib`."""
+    folder.mkdir()
+    wheel = folder / "lib-1-py3-none-any.whl"
+    information = {
+        "METADATA": "Metadata-Version: 2.1\nName: lib\nVersion: 1\n",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("lib.py", "VALUE = 33\n")
+        for name, text in information.items():
+            archive.writestr(f"lib-1.dist-info/{name}", text)
+    return wheel

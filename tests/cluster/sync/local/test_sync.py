@@ -76,6 +76,7 @@ def tell(machine: Machine, storages: Storages) -> Story:
     elsewhere = machine.app.bare.rename(machine.folder / "away")
     machine.sync.sync()
     away = machine.snapshot()
+    machine.events.clear()
     elsewhere.rename(machine.app.bare)
     eventually(lambda: machine.sync.sync() or machine.phases()[1:], "it is tried again")
     at_url.append(served())
@@ -141,7 +142,7 @@ def test_pipelines_do_not_see_our_settings(story: Story) -> None:
 
 
 def test_a_repository_that_is_away_for_a_while_fails_nothing(story: Story) -> None:
-    assert story.away.events == ()
+    assert story.away.phases == ["queued"]
     assert story.deployed.phases == ["started", "succeeded"]
 
 
