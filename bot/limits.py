@@ -28,6 +28,7 @@ MAX_WRITTEN = 5_000  # commits of ours that are looked at for those that a crash
 RETRY_SECONDS = 1.0  # after a failure of git or the network; twice as long each time, give or take half
 MAX_RETRY_SECONDS = 180.0
 RETRY_BY_HAND_SECONDS = 5.0  # somebody waits
+RETRY_BROKEN_SECONDS = 5.0  # after what nobody foresaw; the log has a traceback each time
 REFRESHES = 4  # repositories that are asked at the same time
 RESYNC_SECONDS = 180.0  # between two re-checks of everything
 SYNC_WAKE_SECONDS = 5.0  # for a connection with sync, and for its answer

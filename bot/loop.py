@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.mirror import Mirror
-from bot.limits import DELIVERY_DAYS, MAX_NAMED_DELIVERIES, POLL_SECONDS
+from bot.limits import DELIVERY_DAYS, MAX_NAMED_DELIVERIES, POLL_SECONDS, RETRY_BROKEN_SECONDS
 from bot.logs import bind_push, get_logger
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
@@ -108,6 +108,9 @@ class Loop:
                 except SQLAlchemyError as error:
                     _log.error("store does not answer", error=" ".join(str(error).split())[:300])
                     self._pause(1.0)
+                except Exception:  # noqa: BLE001 (a mistake of ours; the next round may find something else)
+                    _log.exception("round broke")
+                    self._pause(RETRY_BROKEN_SECONDS)
                 self._pause(POLL_SECONDS)
         finally:
             self.close()

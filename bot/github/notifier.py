@@ -228,6 +228,14 @@ class Notifier:
             self._backoff.failed(failed)
             self._log_once(failed, str(error))
             return False
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, other deployments have nothing to do with it)
+            self._backoff.failed(key)
+            if self._logged.get(key) != repr(error):
+                self._logged[key] = repr(error)
+                _log.exception("not told", what=key)
+            return False
         for name in (key, repository, "GitHub"):
             self._backoff.succeeded(name)
             if self._logged.pop(name, ""):

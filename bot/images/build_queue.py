@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
-from bot.errors import DppctlError
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.errors import DppctlError, reason_of
 from bot.images.builders.interface import BuildError, BuildPutOffError
 from bot.limits import BUILD_LOG_SECONDS
 from bot.logs import get_logger
@@ -67,7 +69,12 @@ class BuildQueue:
         build = _Build(deployments={deployment})
         with self._lock:
             self._running[key] = build
-        self._threads.submit(copy_context().run, self._run, key, build, work)  # its lines name the push
+        try:
+            self._threads.submit(copy_context().run, self._run, key, build, work)  # its lines name the push
+        except RuntimeError as error:  # the system gives no more threads, or all is being closed
+            with self._lock:
+                del self._running[key]
+                self._errors[key] = BuildPutOffError(str(error))
 
     def take_error(self, key: Key) -> BuildError | BuildPutOffError | None:
         """Return why the last try failed, once; None when it did not."""
@@ -107,8 +114,10 @@ class BuildQueue:
             error = failure
         except (DppctlError, OSError) as failure:  # around the build: files, git, the registry
             error = BuildPutOffError(str(failure))
+        except SQLAlchemyError as failure:  # it is built; the next try finds it in the registry
+            error = BuildPutOffError(f"the store does not answer: {' '.join(str(failure).split())[:300]}")
         except Exception as unexpected:  # noqa: BLE001 (it is logged and recorded; a thread's end would not be)
-            error = BuildPutOffError(f"the builder broke: {unexpected!r}")
+            error = BuildError(reason_of(unexpected))
             _log.exception("build broke", app=key.app, tree=key.tree)
         finally:
             lines.flush()
@@ -125,7 +134,10 @@ class BuildQueue:
         with self._lock:
             deployments = set(build.deployments)
         for deployment in deployments:
-            self._append_log(deployment, text)
+            try:
+                self._append_log(deployment, text)
+            except SQLAlchemyError as failure:  # lines are lost, and nothing else
+                _log.warning("log not kept", deployment=deployment, error=" ".join(str(failure).split())[:300])
 
 
 class _Lines:

@@ -8,15 +8,17 @@ https://fluxcd.io/flux/components/notification/providers/#git-commit-status-upda
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.backoff import Backoff
-from bot.errors import DppctlError
+from bot.errors import DppctlError, reason_of
 from bot.logs import get_logger
 from bot.model.names import RepoPath, is_sha
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
 from bot.reconcile.ops_repo import OpsRepo
 from bot.store.store import Store
-from bot.store.tables import Delivery, Deployment
+from bot.store.tables import Delivery, DeliveryState, Deployment
 
 _PHASES: dict[str, Phase] = {"success": "succeeded", "failure": "failed", "error": "failed", "pending": "progress"}
 _NEWEST = 100  # deployments of an environment that a status may be about
@@ -73,12 +75,22 @@ class CommitStatuses:
             try:
                 for delivery in deliveries:
                     if delivery.repository == name:
-                        reason = self._follow(name, delivery)
-                        self._store.deliveries.finish([delivery.id], "ignored" if reason else "processed", reason)
+                        self._store.deliveries.finish([delivery.id], *self._outcome(name, delivery))
                 self._backoff.succeeded(name)
             except DppctlError as error:
                 self._backoff.failed(name)
                 _log.error("statuses are not followed", repository=name, error=error)
+
+    def _outcome(self, name: str, delivery: Delivery) -> tuple[DeliveryState, str | None]:
+        """Record what a status says; return what became of the delivery. Raises GitError."""
+        try:
+            reason = self._follow(name, delivery)
+        except (DppctlError, SQLAlchemyError):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, other statuses have nothing to do with it)
+            _log.exception("status broke", repository=name, delivery=delivery.id)
+            return "failed", reason_of(error)
+        return ("ignored" if reason else "processed"), reason
 
     def _follow(self, name: str, delivery: Delivery) -> str | None:
         """Record what a status says; return why there is nothing to record. Raises GitError."""

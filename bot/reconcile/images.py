@@ -93,6 +93,21 @@ class ImageResolver:
         """Let the build of a request end, as nobody waits for it any more."""
         self._requests.pop(request, None)
 
+    def put_off(self, update: Update, why: str) -> Waiting:
+        """Have a deployment wait for what may pass by itself, such as a full disk; not forever."""
+        return self._put_off(_pending(update), why)
+
+    def give_up(self, update: Update, why: str) -> None:
+        """End what waits for the image of an update that is refused: nothing will come of it as things are."""
+        wanted = _pending(update)
+        for deployment in self._store.builds.of_app(wanted.app):
+            if (deployment.environment, deployment.ref, deployment.commit) == (
+                wanted.environment,
+                wanted.ref,
+                wanted.commit,
+            ):
+                self._store.builds.end(deployment.id, "superseded", why)
+
     def keep(self, state: AppState, due: Sequence[Update]) -> None:
         """End the app's builds for something else than what is due, or was asked for by hand."""
         wanted = {(update.target.environment, update.ref) for update in due}
@@ -156,6 +171,13 @@ def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[Repo
         on_end,
     )
     return ImageResolver(make_image_service(settings), store, builds)
+
+
+def _pending(update: Update) -> PendingBuild:
+    source = update.values.source
+    return PendingBuild(
+        str(update.target.app), update.target.environment, source.ref, source.commit, update.values.request
+    )
 
 
 def _pinned(update: Update, image: str) -> Update:

@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
-from bot.errors import DppctlError
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.errors import DppctlError, may_pass, reason_of
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import RETRY_BY_HAND_SECONDS
@@ -61,7 +63,12 @@ class ManualDeploys:
             deployment, message = result
             self._finish(request, "done", message, deployment)
         except DppctlError as error:
-            self._finish(request, "failed" if isinstance(error, GitError) else "refused", str(error))
+            self._finish(request, "failed" if isinstance(error, GitError) or may_pass(error) else "refused", str(error))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, other requests have nothing to do with it)
+            _log.exception("deployment by hand broke", request=request.id)
+            self._finish(request, "failed", reason_of(error))
 
     def _wait(self, request: DeployRequest, waiting: Waiting) -> None:
         found = self._store.deployments.get(waiting.deployment) if waiting.deployment else None

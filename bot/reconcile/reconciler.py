@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.errors import DppctlError
+from bot.errors import DppctlError, may_pass, reason_of
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_REASON_LINES, REFRESHES
@@ -113,7 +113,7 @@ class Reconciler:
                         raise
                     except Exception as error:  # noqa: BLE001 (whatever it is, the other apps have nothing to do with it)
                         _log.exception("look broke")
-                        self._fail(results, app.repository, f"the look at it broke: {error!r}")
+                        self._fail(results, app.repository, reason_of(error))
                     else:
                         updates += [replace(update, deliveries=ids) for update in found]
         self._settled.keep()
@@ -216,11 +216,17 @@ class Reconciler:
         try:
             with bind_push((), environment=update.target.environment):
                 resolved = self._images.resolve(state, update, files)
-        except GitError:
+        except (GitError, SQLAlchemyError):
             raise
-        except DppctlError as error:
-            self._note(Refusal(state.app, update.target.environment, update.ref, str(error)), result)
-            return None
+        except Exception as error:  # noqa: BLE001 (it is recorded, and what is a mistake of ours is logged)
+            if may_pass(error):
+                resolved = self._images.put_off(update, reason_of(error))
+            else:
+                if not isinstance(error, (DppctlError, OSError)):
+                    _log.exception("look broke")
+                self._images.give_up(update, reason_of(error))
+                self._note(Refusal(state.app, update.target.environment, update.ref, reason_of(error)), result)
+                return None
         if isinstance(resolved, Waiting):
             result.waiting = True
             result.notes.append(Note(update.ref.name, f"{update.target.environment}: {resolved.message}"))
@@ -257,9 +263,13 @@ class Reconciler:
         """Write updates to an ops repo; what cannot be written is refused."""
         try:
             written = self.write(name, updates)
-        except GitError as error:
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, other ops repos have nothing to do with it)
+            if not isinstance(error, GitError):
+                _log.exception("write broke", repository=name)
             for update in updates:
-                self._fail(results, update.target.app.repository, f"{name}: {error}")
+                self._fail(results, update.target.app.repository, f"{name}: {reason_of(error)}")
             return
         for update in updates:
             app, error_or_commit = update.target.app, written.get(update.target)
@@ -283,5 +293,5 @@ def _error(work: Callable[[], None]) -> DppctlError | None:
         raise
     except Exception as error:  # noqa: BLE001 (whatever it is, the other repositories have nothing to do with it)
         _log.exception("look broke")
-        return DppctlError(f"the look at it broke: {error!r}")
+        return DppctlError(reason_of(error))
     return None

@@ -117,6 +117,22 @@ def test_a_crash_between_call_and_note_makes_no_second_deployment(story: GitHubS
     assert story.app.shown() == [("staging", commit, ["queued"])]
 
 
+def test_an_answer_that_nobody_foresaw_holds_up_no_other_deployment(
+    story: GitHubStory, warned: list[EventDict]
+) -> None:
+    commit = story.push()
+    story.app.git.tag("v1")
+    story.reconcile()
+    story.github.fail(Fault(201, "odd"), "POST .*/deployments$", times=1)
+    story.tell()
+    ((environment, told, _),) = story.app.shown()
+    assert told == commit
+    assert [event["what"] for event in warned if "exc_info" in event] == ["deployment 1"]
+    story.restart()
+    story.tell()
+    assert {shown[0] for shown in story.app.shown()} == {environment, "staging", "production"}
+
+
 @pytest.mark.parametrize("limit", [faults.SECONDARY, faults.TOO_MANY])
 def test_retry_after_is_respected(story: GitHubStory, limit: Fault) -> None:
     commit = story.push()

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.support.forge import APP, CONFIG
 from tests.support.needs import needs
 from tests.support.registry import LocalRegistry
 from tests.support.serving import Reply, serving
+from tests.support.small_disk import fill, small_disk
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
 from tests.support.world import World
@@ -105,6 +108,35 @@ def test_a_registry_that_is_away_is_waited_for(images: ImageStory, registry: Loc
     found = images.store.deployments.get(images.last().id)
     assert found
     assert [event.message.partition(" ")[0] for event in found.events] == ["waiting:", "building", "ops"]
+
+
+def test_a_full_disk_is_told_on_the_deployment_and_waited_for(
+    images: ImageStory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.push_app()
+    with small_disk(tmp_path / "small", 8192) as disk, monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(disk))
+        filler = fill(disk)
+        assert "No space left on device" in (images.reconcile().failure or "")
+        assert images.deployments() == [("staging", "building")]
+        found = images.store.deployments.get(images.last().id)
+        assert found
+        assert found.events[-1].message.startswith("waiting: ")
+        assert found.events[-1].message.endswith("No space left on device; make room on that disk")
+        filler.unlink()
+        images.settle()
+    assert images.deployments() == [("staging", "waiting")]
+
+
+def test_what_waits_for_an_image_ends_when_it_is_refused(images: ImageStory, registry: LocalRegistry) -> None:
+    config = f"image: {registry.host}/tools/dpp:2\n" + CONFIG.replace("    continuous", "continuous")
+    images.app.push({**APP, ".dppctl.yaml": config.replace("\n    ", "\n")})
+    registry.stop()
+    images.reconcile()
+    assert images.deployments() == [("staging", "building")]
+    registry.start()
+    images.reconcile()
+    assert images.deployments() == [("staging", "superseded"), ("staging", "refused")]
 
 
 def test_a_newer_push_stops_the_build_of_the_older_one(images: ImageStory) -> None:

@@ -69,7 +69,7 @@ def test_what_nobody_foresaw_fails_the_repository_where_it_happens_only(
     with monkeypatch.context() as patch:
         patch.setattr(reconciler, "observe", break_for_ann)
         results = loop.reconcile({"ann/app", "bob/app"})
-    assert results["ann/app"].failure == "the look at it broke: ZeroDivisionError('odd')"
+    assert results["ann/app"].failure == "dppctl itself failed: ZeroDivisionError('odd'); its log has more"
     assert results["bob/app"].failure is None
     assert deployed(world) == {"bob/app"}
     assert any("exc_info" in event or "exception" in event for event in warned)
