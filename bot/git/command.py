@@ -21,6 +21,7 @@ from bot.git.environment import make_environment
 from bot.git.errors import GitError, PermanentGitError, TransientGitError
 from bot.git.failures import explain
 from bot.git.gitpython import InvalidGitRepositoryError, NoSuchPathError, Process, Repository, Runner
+from bot.git.smart_http import NO_SERVER, TRACING, split_trace
 from bot.git.ssh import SshCommand
 from bot.github.credentials import Credentials
 from bot.limits import GIT_END_SECONDS, GIT_SECONDS
@@ -32,6 +33,7 @@ from bot.settings import Settings
 _ANY_URL = re.compile(
     r"(?:(?:https?|ssh|git)://(?:[^@/]*@)?(?P<host>[\w.-]+)(?::\d+)?/|(?:[^@/:]*@)?(?P<scp>[\w.-]+):)(?P<path>[^:]*)"
 )
+_ASKING = ("ls-remote", "fetch", "clone")  # commands that believe an answer which is no git server's
 
 
 class Git:
@@ -66,7 +68,11 @@ class Git:
         """
         options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
         name, about = arguments[0], self._repository([*options, *arguments])
-        start = partial(self._start, folder, self._environment_for(name, about))
+        environment = self._environment_for(name, about)
+        is_over_http = about is not None and name in _ASKING and environment["GIT_ALLOW_PROTOCOL"].startswith("http")
+        if is_over_http:
+            environment = environment | TRACING
+        start = partial(self._start, folder, environment)
         # Kept until the end: what GitPython returns ends the process when it is dropped.
         running = Runner(folder, start, self._end, seconds).execute(["git", *options, *arguments], as_process=True)
         process: Process = running.proc
@@ -77,13 +83,15 @@ class Git:
                 raise self.failure(name, f"no answer within {seconds:g} seconds") from None
             finally:
                 self._end(process)
+        lines, is_smart = split_trace(err.decode(errors="replace"))
         if process.returncode:
-            lines = err.decode(errors="replace").splitlines()
             if about and (reason := explain("\n".join(lines), self._who(about))):
                 self.credentials.forget(about)
                 raise self.failure(name, *reason)
             words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
             raise self.failure(name, " / ".join(words[-4:]) or str(process.returncode))
+        if is_over_http and not is_smart:
+            raise self.failure(name, NO_SERVER)
         return out
 
     @contextmanager

@@ -3,6 +3,7 @@
 import re
 
 from bot.git.errors import GitError, PermanentGitError, TransientGitError
+from bot.git.smart_http import NO_SERVER
 
 # The first that is found in git's words counts. These wait for a person:
 _PERMANENT = [
@@ -31,7 +32,7 @@ _PERMANENT = [
     ),
     (r"cannot run ssh|ssh: (?:command )?not found", "{who} needs the program ssh; install openssh-client"),
     (
-        r"returned error: 30[1278]",
+        r"returned error: 30[18]",
         "the repository was renamed or moved; correct its name in apps.yaml and .dppctl.yaml",
     ),
     (
@@ -42,6 +43,17 @@ _PERMANENT = [
 ]
 # And these pass by themselves.
 _TRANSIENT = [
+    (
+        r"returned error: 30[237]",
+        "the answer leads elsewhere, as to a proxy's login page; was the repository moved? Then correct apps.yaml",
+    ),
+    (
+        (
+            r"info/refs not valid: is this a git repository|git-http-push failed"
+            r"|bad line length character|expected flush after ref listing"
+        ),
+        NO_SERVER,
+    ),
     (r"returned error: 429", "GitHub takes no more calls for a while"),
     (
         r"returned error: (?P<status>5\d\d)",

@@ -1,11 +1,12 @@
 """A bare copy of a repository that is kept between uses, and made equal to the repository when that is asked.
 
 Beside the copy lies the last answer of `git ls-remote`: it says what changed since without a fetch, and it is the list
-of branches and tags that a look at the copy goes by.
+of branches and tags that a look at the copy goes by. Only such an answer says that a branch or tag is gone, and one
+without anything, where there was something, is believed by nobody.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from bot.git.command import Git
 from bot.git.export import Files
 from bot.git.origin import Origin
 from bot.git.reader import GitReader
+from bot.model.names import short
 
 _BRANCH = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
 _HEAD = re.compile(r"^([0-9a-f]{40,64})\tHEAD$", re.MULTILINE)
+_REF = re.compile(r"^[0-9a-f]{40,64}\t(refs/(?:heads|tags)/.*?)(?<!\^\{\})$", re.MULTILINE)
+_LISTING = re.compile(r"(?:(?:ref: [^\t\n]+|[0-9a-f]{40,64})\t[^\t\n]+\n)*")
 
 
 class Mirror:
@@ -28,20 +32,25 @@ class Mirror:
         self.folder = folder
         self.seen = ""  # all branches and tags, as they were at the last refresh
 
-    def refresh(self) -> None:
-        """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`."""
-        if self._kept() is None:
+    def refresh(self, *, keeps_head: bool = False) -> None:
+        """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`.
+
+        `keeps_head`: a default branch that is gone is not believed either. Raises GitError; then all is as it was.
+        """
+        kept = self._kept()
+        if kept is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._git.run(self.folder, "init", "--quiet", "--bare")
         wanted = ("--symref", "--", self._url, "HEAD", "refs/heads/*", "refs/tags/*")
         listing = self._git.run(self.folder, "ls-remote", *wanted).decode(errors="replace")
-        kept = self._kept() or ""
         if listing != kept:
+            self._refuse_absence(kept or "", listing, keeps_head=keeps_head)
             head = _BRANCH.search(listing)
-            if head and (not (old := _BRANCH.search(kept)) or old[1] != head[1]):
+            if head and (not (old := _BRANCH.search(kept or "")) or old[1] != head[1]):
                 self._git.run(self.folder, "symbolic-ref", "HEAD", head[1])
+            self._drop_refs_beside(set(_REF.findall(listing)))
             refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-            self._git.run(self.folder, "fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *refs)
+            self._git.run(self.folder, "fetch", "--quiet", "--no-tags", "--", self._url, *refs)
             self._seen_file.write_text(listing)
         self.seen = listing
 
@@ -82,6 +91,31 @@ class Mirror:
         """Return the files below a folder, as they are at a commit."""
         return Files(self._git, Origin(self.folder, self.folder, self._url), commit, path)
 
+    def _refuse_absence(self, kept: str, listing: str, *, keeps_head: bool) -> None:
+        """Raise GitError for an answer that is none, or without what was there at the last refresh."""
+        if not _LISTING.fullmatch(listing):
+            raise self._git.failure("ls-remote", f"the answer is no list of branches and tags: {listing[:100]!r}")
+        if (had := len(_REF.findall(kept))) and not _REF.search(listing):
+            raise self._git.failure(
+                "ls-remote",
+                f"the repository had {had} branches and tags, and shows none now; it is asked again. "
+                "If it was emptied on purpose, push a branch to it",
+            )
+        if keeps_head and (branch := _default_branch(kept)) and not _default_branch(listing):
+            raise self._git.failure(
+                "ls-remote",
+                f"the default branch, {short(branch)}, is not there any more; it is looked for again. Push it, or make "
+                "another one the default branch",
+            )
+
+    def _drop_refs_beside(self, names: Set[str]) -> None:
+        """Delete the copy's branches and tags that are not among these; a fetch would also take none for all gone."""
+        form = ("--format=%(refname)", "refs/heads", "refs/tags")
+        kept = self._git.run(self.folder, "for-each-ref", *form).splitlines()
+        if gone := [name for name in kept if name.decode(errors="replace") not in names]:
+            deletions = b"".join(b"delete %b\0\0" % name for name in gone)
+            self._git.run(self.folder, "update-ref", "--stdin", "-z", stdin=deletions)
+
     def _branch(self) -> str:
         """Return the default branch; that of the copy, where the repository names none."""
         if found := _BRANCH.search(self._listing):
@@ -109,3 +143,9 @@ class Mirror:
             return self._seen_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
+
+
+def _default_branch(listing: str) -> str | None:
+    """Return the branch that a listing's HEAD names and that is in it."""
+    found = _BRANCH.search(listing)
+    return found[1] if found and _HEAD.search(listing) else None

@@ -71,14 +71,14 @@ class TargetState:
 class AppState:
     """An app: its refs, the environments whose ops repo could be read, and the commits that these should run.
 
-    allowed: the registration of the app; baseline: tags that appeared up to then are not deployed by themselves;
+    allowed: the registration of the app; baseline: tags that are not deployed by themselves;
     left_out: why other branches and tags cannot be deployed, by their full names.
     """
 
     app: RepoPath
     allowed: frozenset[Target]
     refs: tuple[RefState, ...]
-    baseline: datetime | None = None
+    baseline: frozenset[Ref] = frozenset()
     targets: Mapping[Target, TargetState] = field(default_factory=dict)
     commits: Mapping[str, CommitState] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)

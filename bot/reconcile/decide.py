@@ -6,7 +6,7 @@ appeared. The store remembers it.)
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.images.decide import ImagePolicy
@@ -56,11 +56,12 @@ def choose(state: AppState, *, with_baseline: bool = False) -> list[Choice | Ref
     Each ref speaks through the `.dppctl.yaml` of its own commit, and only about itself. An action outside the
     registration is refused. A branch, which says what holds now, counts before tags, which say what held once; two
     branches for one environment are refused, as only a person knows which is meant. Of tags the newest counts. Those
-    that appeared up to the baseline, when the app was registered, say nothing, as nobody asked for them to be deployed;
+    of the baseline, which were there when the app was registered, say nothing, as nobody asked for them to be deployed;
     `with_baseline` counts them too.
     """
-    limit = None if with_baseline else state.baseline
-    ordered = sorted(_after(state.refs, limit), key=_age)  # the newest tag last, so that it stays
+    old: frozenset[Ref] = frozenset() if with_baseline else state.baseline
+    counting = (ref_state for ref_state in state.refs if ref_state.ref not in old)
+    ordered = sorted(counting, key=_age)  # the newest tag last, so that it stays
     tags = [ref_state for ref_state in ordered if _is_tag(ref_state.ref)]
     app, claims = state.app, dict[Target, list[Choice]]()
     refusals: dict[object, Refusal] = {}
@@ -220,10 +221,6 @@ def _values(choice: Choice, pipelines: tuple[Pipeline, ...], request: int | None
     app, ref = choice.target.app, choice.ref
     source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
     return Values(image=None, source=source, pipelines=pipelines, request=request)
-
-
-def _after(refs: Iterable[RefState], limit: datetime | None) -> Iterator[RefState]:
-    return (state for state in refs if not (limit and state.appeared and state.appeared <= limit))
 
 
 def _age(state: RefState) -> tuple[datetime, VersionKey, int, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
-from datetime import datetime
+from itertools import starmap
 
 from bot.errors import DppctlError
 from bot.git.errors import GitError
@@ -71,15 +71,15 @@ def read_values(target: Target, text: str | None) -> Values | None:
         return None
 
 
-def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[RefState, ...], datetime]:
+def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[RefState, ...], frozenset[Ref]]:
     """Return the branches and tags with the app's configuration at each, and the app's baseline."""
     created = repository.refs()
     tags = {ref.name: ref.commit for ref in created if ref.name.startswith("refs/tags/")}
     appeared = store.tags.see(app.repository, tags)
-    baseline = store.tags.baseline(str(app), appeared)
+    baseline = store.tags.baseline(str(app), tags)
     configs = _configs(app, repository, {ref.commit for ref in created})
     states = (RefState(ref, time, configs[ref.commit], appeared.get(ref.name)) for ref, time in created.items())
-    return tuple(states), baseline
+    return tuple(states), frozenset(starmap(Ref, baseline.items()))
 
 
 def _targets(

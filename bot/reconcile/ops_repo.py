@@ -56,8 +56,8 @@ class OpsRepo:
         self.pushes = self.conflicts = self.commits = 0  # for /metrics
 
     def refresh(self) -> None:
-        """Get what others pushed. Raises GitError."""
-        self._mirror.refresh()
+        """Get what others pushed. Raises GitError, also when there is no default branch any more, on which all lies."""
+        self._mirror.refresh(keeps_head=True)
         self._is_fresh = True
 
     def texts(self, targets: Iterable[Target]) -> dict[Target, str | None]:

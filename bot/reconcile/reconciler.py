@@ -145,6 +145,7 @@ class Reconciler:
         names = {app.repository for app in apps}
         targets = [target for app in apps for target in self._targets_of[app]]
         ops = {target.ops.repository for target in targets}
+        refreshes: dict[tuple[str, str], Callable[[], None]]
         refreshes = {("app", name): self._apps[name].refresh for name in names}
         refreshes |= {("ops", name): self._ops[name].refresh for name in ops}
         with ThreadPoolExecutor(REFRESHES) as threads:

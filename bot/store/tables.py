@@ -175,17 +175,27 @@ class SeenTag(Base):
 
     repository: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)  # refs/tags/…
-    commit: Mapped[str]
+    commit: Mapped[str]  # where it is, or was seen last
     appeared: Mapped[datetime]
+    gone: Mapped[datetime | None]  # since when it is not there
 
 
 class SeenApp(Base):
-    """When an app was first seen: the tags that it had then are its baseline."""
+    """An app that was seen, so that the tags that it had then are its baseline."""
 
     __tablename__ = "apps_seen"
 
     app: Mapped[str] = mapped_column(primary_key=True)
-    baseline: Mapped[datetime]
+
+
+class BaselineTag(Base):
+    """A tag that an app had when it was first seen, and that has not moved since."""
+
+    __tablename__ = "baseline_tags"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)  # refs/tags/…
+    commit: Mapped[str]
 
 
 class SettledApp(Base):

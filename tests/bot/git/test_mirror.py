@@ -1,11 +1,16 @@
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.errors import DppctlError
+from bot.git.command import Git
 from bot.git.errors import TransientGitError
 from bot.git.mirror import Mirror
-from tests.support.forge import Repository
+from bot.settings import Settings
+from tests.support.forge import Repository, git
 
 
 def seen(mirror: Mirror) -> dict[str, str]:
@@ -29,6 +34,63 @@ def test_refs_follow_pushes_moves_and_deletions(mirror: Mirror, repository: Repo
     repository.git("reset", "--quiet", "--hard", first)
     repository.git("push", "--quiet", "--force", "origin", "HEAD:master")
     assert seen(mirror) == {"refs/heads/master": first}
+
+
+def test_a_repository_that_shows_nothing_any_more_is_asked_again(mirror: Mirror, repository: Repository) -> None:
+    commit = repository.push({"a": "1"})
+    repository.tag("v1")
+    before = seen(mirror)
+    away = repository.bare.rename(repository.bare.with_suffix(".away"))
+    git(repository.bare.parent, "init", "--quiet", "--bare", repository.bare.name)  # as a disk that is not mounted yet
+    for _ in range(2):
+        with pytest.raises(TransientGitError, match="had 2 branches and tags, and shows none now; it is asked again"):
+            mirror.refresh()
+        with mirror.open() as reader:
+            assert {ref.name: ref.commit for ref in reader.refs()} == before
+        assert len(git(mirror.folder, "for-each-ref").splitlines()) == 2
+    shutil.rmtree(repository.bare)
+    away.rename(repository.bare)
+    assert seen(mirror) == {"refs/heads/master": commit, "refs/tags/v1": commit}
+
+
+def test_a_repository_may_lose_all_its_tags(mirror: Mirror, repository: Repository) -> None:
+    commit = repository.push({"a": "1"})
+    repository.tag("v1")
+    mirror.refresh()
+    repository.git("push", "--quiet", "origin", "--delete", "v1")
+    assert seen(mirror) == {"refs/heads/master": commit}
+    assert len(git(mirror.folder, "for-each-ref").splitlines()) == 1
+
+
+def test_a_branch_may_become_a_folder_of_branches(mirror: Mirror, repository: Repository) -> None:
+    commit = repository.push({"a": "1"}, branch="x")
+    assert seen(mirror) == {"refs/heads/x": commit}
+    repository.git("push", "--quiet", "origin", "--delete", "x")
+    repository.push({"a": "2"}, branch="x/y")
+    (repository.bare / "refs/heads").joinpath(os.fsdecode(b"\xff\xfe")).write_text(f"{commit}\n")
+    assert set(seen(mirror)) == {"refs/heads/x/y"}
+    (repository.bare / "refs/heads").joinpath(os.fsdecode(b"\xff\xfe")).unlink()
+    assert set(seen(mirror)) == {"refs/heads/x/y"}
+    assert len(git(mirror.folder, "for-each-ref").splitlines()) == 1
+
+
+def test_an_answer_that_is_no_list_of_refs_changes_nothing(
+    settings: Settings, repository: Repository, tmp_path: Path
+) -> None:
+    class OddGit(Git):
+        answer = b"<html>\tlog in</html>\n"
+
+        def run(self, folder: Path, *arguments: str, **options: Any) -> bytes:
+            found = super().run(folder, *arguments, **options)
+            return self.answer if arguments[0] == "ls-remote" and self.answer else found
+
+    git_of_bot = OddGit(settings)
+    mirror = Mirror(git_of_bot, settings.github.repository_url(repository.name), tmp_path / "mirror")
+    repository.push({"a": "1"})
+    with pytest.raises(TransientGitError, match="git ls-remote: the answer is no list of branches and tags: '<html>"):
+        mirror.refresh()
+    git_of_bot.answer = b""
+    assert set(seen(mirror)) == {"refs/heads/master"}
 
 
 def test_the_default_branch_may_have_any_name(mirror: Mirror, repository: Repository) -> None:

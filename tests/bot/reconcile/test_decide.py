@@ -37,7 +37,7 @@ def at(name: str, commit: str = "a", created: int = 0, says: AppConfig | str | N
     return RefState(Ref(f"refs/{name}", commit * 40), created, says)
 
 
-def choose(states: Sequence[RefState], baseline: datetime | None = None) -> list[Choice | Refusal]:
+def choose(states: Sequence[RefState], baseline: frozenset[Ref] = frozenset()) -> list[Choice | Refusal]:
     return choose_of(AppState(APP, ALLOWED, tuple(states), baseline))
 
 
@@ -87,9 +87,14 @@ def test_of_tags_that_appeared_at_once_the_version_decides_then_the_date() -> No
 
 def test_tags_of_the_baseline_deploy_nothing() -> None:
     states = [at("heads/master"), tag("v1", 0), tag("v2", 1)]
-    for baseline, environments in ((0, {"staging", "production"}), (1, {"staging"})):
-        time = datetime(2026, 1, 1, 12, baseline, tzinfo=UTC)
-        outcomes = choose(states, time)
+    refs = [state.ref for state in states[1:]]
+    moved = Ref("refs/tags/v2", "f" * 40)
+    for baseline, environments in (
+        (refs[:1], {"staging", "production"}),
+        (refs, {"staging"}),
+        ([refs[0], moved], {"staging", "production"}),
+    ):
+        outcomes = choose(states, frozenset(baseline))
         assert {o.target.environment for o in outcomes if isinstance(o, Choice)} == environments
 
 

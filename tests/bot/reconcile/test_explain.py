@@ -15,7 +15,7 @@ from bot.reconcile.explain import explain
 
 APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
 ALLOWED = frozenset(Target(APP, OPS, name) for name in ("staging", "production"))
-BASELINE = datetime(2026, 1, 1, tzinfo=UTC)
+NOON = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def config(*actions: str, app: str = "ann/app") -> AppConfig:
@@ -29,7 +29,7 @@ USUAL = config("{branch: master, environment: staging}", "{tags: true, environme
 
 
 def at(name: str, says: AppConfig | str | None = USUAL, minute: int = 1, commit: str = "a") -> RefState:
-    appeared = BASELINE.replace(minute=minute) if name.startswith("tags/") else None
+    appeared = NOON.replace(minute=minute) if name.startswith("tags/") else None
     return RefState(Ref(f"refs/{name}", commit * 40), 0, says, appeared)
 
 
@@ -41,7 +41,8 @@ def why(name: str, *refs: RefState, runs: dict[str, str] | None = None, left_out
         )
         for environment, ref in (runs or {}).items()
     }
-    state = AppState(APP, ALLOWED, refs, BASELINE, targets=targets, left_out=left_out or {})
+    old = frozenset(found.ref for found in refs if found.appeared == NOON)
+    state = AppState(APP, ALLOWED, refs, old, targets=targets, left_out=left_out or {})
     return "\n".join(explain(state, f"refs/{name}", choose(state)))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot.errors import DppctlError
 from bot.git.command import Git
+from bot.git.errors import TransientGitError
 from bot.model.decisions import Update
 from bot.model.names import RepoPath
 from bot.model.registration import Target
@@ -86,6 +87,21 @@ def test_what_waits_goes_out_in_one_push(ops: OpsRepo, repository: Repository) -
 def test_an_empty_ops_repo_gets_its_first_commit(ops: OpsRepo, repository: Repository) -> None:
     ops.write([update()])
     assert repository.file(FILE) == update().values.to_yaml().strip()
+
+
+def test_a_branch_that_is_gone_is_not_begun_anew(ops: OpsRepo, repository: Repository) -> None:
+    repository.push({"here/environments/staging/values.yaml": "people: write this\n"})
+    repository.git("push", "--quiet", "origin", "HEAD:refs/heads/other")
+    ops.write([update()])
+    ops.refresh()
+    head = git(repository.bare, "rev-parse", "master")
+    git(repository.bare, "update-ref", "-d", "refs/heads/master")
+    for _ in range(2):
+        with pytest.raises(TransientGitError, match="the default branch, master, is not there any more"):
+            ops.refresh()
+    git(repository.bare, "update-ref", "refs/heads/master", head)
+    ops.refresh()
+    assert ops.texts([update().target]) == {update().target: update().values.to_yaml()}
 
 
 def test_a_push_between_fetch_and_push_survives(settings: Settings, repository: Repository, tmp_path: Path) -> None:

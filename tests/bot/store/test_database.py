@@ -80,11 +80,29 @@ def test_a_database_of_commit_a304d9f_keeps_its_rows(tmp_path: Path) -> None:
     assert [one.until_ref for one in store.holds.all()] == ["refs/heads/x"]
     assert [one.environment for one in store.requests.take()] == ["production"]
     seen = store.tags.see("ann/app", {"refs/tags/v1": "d" * 40})
-    assert store.tags.baseline("ann/app", {}) >= seen["refs/tags/v1"]
+    assert seen == {"refs/tags/v1": datetime(2026, 1, 2, 3, 5, 0, 219323, tzinfo=UTC)}
+    assert store.tags.baseline("ann/app", {}) == {"refs/tags/v1": "d" * 40}
     assert store.totals.read() == {"git_calls": 7}
     change = store.totals.change_number()
     store.deployments.append_log(building.id, "more\n")
     assert store.totals.change_number() == change + 1
+    store.close()
+
+
+def test_a_baseline_that_was_a_time_is_the_tags_up_to_then(tmp_path: Path) -> None:
+    seen = [("ann/app", "old", "05:00.1"), ("ann/app", "new", "05:00.9"), ("ann/ap", "other", "05:00.1")]
+    with sqlite3.connect(tmp_path / "bot.sqlite") as old:
+        old.executescript((Path(__file__).parent / "a304d9f.sql").read_text())
+        old.execute("DELETE FROM tags_seen")
+        old.execute("INSERT INTO apps_seen SELECT app || '/below/it', baseline FROM apps_seen")
+        for repository, name, time in seen:
+            row = (repository, name, "d" * 40, f"2026-01-02 03:{time}00000")
+            old.execute("INSERT INTO tags_seen VALUES (?, ?, ?, ?)", row)
+    old.close()
+    store = Store(f"sqlite:///{tmp_path}/bot.sqlite")
+    for app in ("ann/app", "ann/app/below/it"):
+        assert store.tags.baseline(app, {}) == {"old": "d" * 40}
+    assert set(store.tags.see("ann/app", {"old": "d" * 40, "new": "d" * 40})) == {"old", "new"}
     store.close()
 
 
