@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from bot.errors import DppctlError, PermanentError
 from bot.git.environment import make_environment
-from bot.git.errors import GitError, PermanentGitError, TransientGitError
-from bot.git.failures import explain
+from bot.git.errors import CopyError, GitError, PermanentGitError, TransientGitError
+from bot.git.failures import explain, quote
 from bot.git.gitpython import InvalidGitRepositoryError, NoSuchPathError, Process, Repository, Runner
 from bot.git.smart_http import NO_SERVER, TRACING, split_trace
 from bot.git.ssh import SshCommand
@@ -27,6 +27,7 @@ from bot.github.credentials import Credentials
 from bot.limits import GIT_END_SECONDS, GIT_SECONDS
 from bot.logs import mask
 from bot.model.names import is_repository
+from bot.parent_death import bound_to_parent
 from bot.settings import Settings
 
 # https://git-scm.com/docs/git-clone#_git_urls, of those that go over a network; the last form is scp's.
@@ -39,9 +40,14 @@ _ASKING = ("ls-remote", "fetch", "clone")  # commands that believe an answer whi
 class Git:
     """Runs git as the settings' user. Safe to use from several threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Take whose git it is, and which URLs are the forge's."""
+    def __init__(self, settings: Settings, *, searches: bool = False) -> None:
+        """Take whose git it is, and which URLs are the forge's.
+
+        `searches`: git looks for the repository in the folders above too, as in a person's clone. Otherwise a folder is
+        the repository or there is none; then it may also belong to another user.
+        """
         self._settings = settings
+        self._searches = searches
         self.credentials = Credentials(settings)
         self._ssh = SshCommand(settings)
         self._environment = make_environment(settings, settings.github.token.get_secret_value())
@@ -64,7 +70,7 @@ class Git:
     ) -> bytes:
         """Return what `git ARGUMENTS`, run in `folder`, writes to stdout; `config`: settings of git for this command.
 
-        Raises GitError, also for taking longer than `seconds`.
+        Raises GitError, also for taking longer than `seconds`; CopyError for what may be the repository's own fault.
         """
         options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
         name, about = arguments[0], self._repository([*options, *arguments])
@@ -72,7 +78,7 @@ class Git:
         is_over_http = about is not None and name in _ASKING and environment["GIT_ALLOW_PROTOCOL"].startswith("http")
         if is_over_http:
             environment = environment | TRACING
-        start = partial(self._start, folder, environment)
+        start = partial(self._start, folder, environment, is_bound=about is not None)
         # Kept until the end: what GitPython returns ends the process when it is dropped.
         running = Runner(folder, start, self._end, seconds).execute(["git", *options, *arguments], as_process=True)
         process: Process = running.proc
@@ -85,11 +91,13 @@ class Git:
                 self._end(process)
         lines, is_smart = split_trace(err.decode(errors="replace"))
         if process.returncode:
-            if about and (reason := explain("\n".join(lines), self._who(about))):
-                self.credentials.forget(about)
+            words = "\n".join(lines)
+            if reason := explain(words, self._who(about) if about else None):
+                if about:
+                    self.credentials.forget(about)
                 raise self.failure(name, *reason)
-            words = [line.strip() for line in lines if line.strip() and not line.startswith("hint:")]
-            raise self.failure(name, " / ".join(words[-4:]) or str(process.returncode))
+            said, kind = quote(words)
+            raise self.failure(name, said or f"exit code {process.returncode}", kind)
         if is_over_http and not is_smart:
             raise self.failure(name, NO_SERVER)
         return out
@@ -104,7 +112,7 @@ class Git:
         try:
             repository = Repository(folder, runner)
         except (NoSuchPathError, InvalidGitRepositoryError):
-            raise self.failure("open", f"there is no repository in {folder}") from None
+            raise self.failure("open", f"there is no repository in {folder}", CopyError) from None
         with repository:
             yield repository
 
@@ -136,6 +144,8 @@ class Git:
         """Count a failed command, and return its error, which names no secret."""
         with self._lock:
             self.errors += 1
+            if self._closed and kind is CopyError:
+                kind = TransientGitError  # it was ended
         return kind(f"git {command}: {mask(message, self._secrets)}")
 
     def close(self) -> None:
@@ -149,19 +159,26 @@ class Git:
             _kill(process)
         self._ssh.close()
 
-    def _start(self, folder: Path, environment: Mapping[str, str], command: Sequence[str]) -> Process:
+    def _start(
+        self, folder: Path, environment: Mapping[str, str], command: Sequence[str], *, is_bound: bool = False
+    ) -> Process:
+        """Start git; `is_bound`: it is ended when this process is killed, for it may take long."""
         with self._lock:
             if self._closed:
                 raise TransientGitError(f"git {command[1]}: stopped")
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # so that its helpers (ssh, git-remote-https) end with it
-            )
+            try:
+                process = subprocess.Popen(
+                    bound_to_parent(command, signal.SIGTERM) if is_bound else command,
+                    cwd=folder,
+                    env=environment if self._searches else {**environment, "GIT_DIR": str(folder.absolute())},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # so that its helpers (ssh, git-remote-https) end with it
+                )
+            except OSError as error:
+                kind = TransientGitError if folder.is_dir() else CopyError
+                raise kind(f"git {command[1]}: cannot be started: {error}") from None
             self._running.add(process)
             self.calls += 1
             return process
@@ -211,7 +228,8 @@ class Objects:
             content: Any = self._runner.stream_object_data(identity)[-1]
             yield from content.pieces()
         except (ValueError, EOFError, OSError) as error:
-            raise self._git.failure("cat-file", f"{identity} cannot be read: {error}") from None
+            kind = TransientGitError if isinstance(error, TimeoutError) else CopyError
+            raise self._git.failure("cat-file", f"{identity} cannot be read: {error}", kind) from None
 
 
 def _kill(process: Process) -> None:

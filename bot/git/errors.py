@@ -11,5 +11,9 @@ class TransientGitError(GitError, TransientError):
     """Another try may help: the network, the forge, a lock, the time limit, or a cause that is not known."""
 
 
+class CopyError(TransientGitError):
+    """git did not do it on this disk, or for a reason that nobody knows: the copy of the repository may be broken."""
+
+
 class PermanentGitError(GitError, PermanentError):
     """A person must change something first: a right, a key, a repository's name."""

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from bot.errors import PermanentError, TransientError
 from bot.git.command import Git
+from bot.git.commits import fetch_commit
 from bot.git.lfs import MAX_POINTER_BYTES, Pointer, fetch_contents, find_content, read_pointer
 from bot.git.origin import Origin
 from bot.git.submodules import fetch_submodule, read_submodules
-from bot.git.tree import Entry, list_tree
+from bot.git.tree import Entry, NoTreeError, list_tree
 from bot.limits import MAX_SUBMODULES
 
 # A name that this disk cannot have; another disk is no better, so the name has to change.
@@ -72,7 +73,7 @@ class Files:
         waiting = [(self.origin, self.commit, self.path, "")]
         while waiting:
             origin, commit, path, folder = waiting.pop()
-            entries = list_tree(self.git, origin, f"{commit}:{path}")
+            entries = self._entries(origin, commit, path)
             shown = {entry: "/".join(filter(None, (self.path, folder, entry.path))) for entry in entries}
             pointers = self._pointers(origin, entries)
             named = {shown[entry]: pointers[entry.path] for entry in entries if entry.path in pointers}
@@ -88,14 +89,23 @@ class Files:
                 waiting.append((copy, entry.identity, "", "/".join(filter(None, (folder, entry.path)))))
         return parts
 
+    def _entries(self, origin: Origin, commit: str, path: str) -> list[Entry]:
+        """Return what lies below a folder at a commit, which is fetched when no branch or tag has it any more."""
+        with origin.reading():
+            try:
+                return list_tree(self.git, origin, f"{commit}:{path}")
+            except NoTreeError:
+                fetch_commit(self.git, origin, commit)
+                return list_tree(self.git, origin, f"{commit}:{path}")
+
     def _pointers(self, origin: Origin, entries: Iterable[Entry]) -> dict[str, Pointer]:
         small = [entry for entry in entries if entry.mode.startswith("100") and entry.size < MAX_POINTER_BYTES]
-        with self.git.objects(origin.folder) as objects:
+        with origin.reading(), self.git.objects(origin.folder) as objects:
             found = {entry.path: read_pointer(b"".join(objects.read(entry.identity))) for entry in small}
         return {path: pointer for path, pointer in found.items() if pointer}
 
     def _write(self, part: _Part, target: Path) -> None:
-        with self.git.objects(part.origin.folder) as objects:
+        with part.origin.reading(), self.git.objects(part.origin.folder) as objects:
             for entry in part.entries:
                 with _named(entry.path):
                     file = target / entry.path

@@ -2,10 +2,28 @@
 
 import re
 
-from bot.git.errors import GitError, PermanentGitError, TransientGitError
+from bot.git.errors import CopyError, GitError, PermanentGitError, TransientGitError
 from bot.git.smart_http import NO_SERVER
 
-# The first that is found in git's words counts. These wait for a person:
+# The first that is found in git's words counts. Of this disk:
+_LOCAL_PERMANENT = [
+    (
+        r"dubious ownership in repository at '(?P<folder>[^']+)'",
+        "{folder} belongs to another user; run dppctl as that user, or make it yours: chown -R USER {folder}",
+    ),
+    (
+        r"^(?!remote:)(?P<what>.*(?:insufficient permission for adding|Permission denied$|Read-only file system$).*)$",
+        "{what}; let this user write to the folder",
+    ),
+]
+_LOCAL_TRANSIENT = [(r"^(?!remote:).*No space left on device", "the disk is full; make room on it")]
+_COPY = [
+    (
+        r"^(?!remote:).*Unable to create '(?P<file>[^']+\.lock)': File exists",
+        "{file} is there: another git works in this repository, or one was killed",
+    )
+]
+# Of the forge; these wait for a person:
 _PERMANENT = [
     (
         r"GH0(?:06|13)(?s:.*?)refs/heads/(?P<branch>[^\s:]*[^\s:.])",
@@ -66,16 +84,35 @@ _TRANSIENT = [
         ),
         "GitHub cannot be reached; is there a network?",
     ),
+    (r"Operation too slow", "GitHub sends nothing any more; DPPCTL_GIT_SILENCE_SECONDS is how long that is waited for"),
 ]
+# What the other side, or the way to it, has to do with; the words are best as they are.
+_REMOTE = re.compile(
+    r"\[(?:remote )?rejected\]|^remote: (?:fatal|error|aborting)|remote error:|the remote end hung up|early EOF"
+    r"|RPC failed|unexpected disconnect|unable to access 'http|Could not read from remote repository|protocol error",
+    re.MULTILINE,
+)
+_PROGRESS = re.compile(
+    r"hint:|From |remote: +$|(?:remote: )?[A-Z][a-z]+ing [\w ]+: .*(?:%|done\.?)|.* -> \S+$|remote: Total "
+)
 
 
-def explain(words: str, who: str) -> tuple[str, type[GitError]] | None:
-    """Return what to do about it, of all that git wrote to stderr when `who` ran it, and what kind of error it is.
+def explain(words: str, who: str | None) -> tuple[str, type[GitError]] | None:
+    """Return what to do about it, of all that git wrote to stderr, and what kind of error it is; None: nothing known.
 
-    None: that is nothing known.
+    `who`: in whose name it went to the forge; None: it did not.
     """
-    for signs, kind in ((_PERMANENT, PermanentGitError), (_TRANSIENT, TransientGitError)):
+    known = [(_LOCAL_PERMANENT, PermanentGitError), (_LOCAL_TRANSIENT, TransientGitError), (_COPY, CopyError)]
+    if who is not None:
+        known += [(_PERMANENT, PermanentGitError), (_TRANSIENT, TransientGitError)]
+    for signs, kind in known:
         for sign, text in signs:
-            if found := re.search(sign, words):
+            if found := re.search(sign, words, re.MULTILINE):
                 return text.format(who=who, **found.groupdict()), kind
     return None
+
+
+def quote(words: str) -> tuple[str, type[GitError]]:
+    """Return what git said last, of words that are not known, and what kind of error that is."""
+    lines = [line.strip() for line in words.splitlines() if line.strip() and not _PROGRESS.match(line.strip())]
+    return " / ".join(lines[-4:]), TransientGitError if _REMOTE.search(words) else CopyError

@@ -6,15 +6,21 @@ without anything, where there was something, is believed by nobody.
 """
 
 import re
-from collections.abc import Iterator, Set
+import shutil
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 
 from bot.git.command import Git
+from bot.git.copies import beside, is_broken, noting_broken, put_in_place, remove_remains
+from bot.git.errors import CopyError, TransientGitError
 from bot.git.export import Files
 from bot.git.origin import Origin
 from bot.git.reader import GitReader
+from bot.logs import get_logger
 from bot.model.names import short
+
+_log = get_logger("dppctl.git")
 
 _BRANCH = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
 _HEAD = re.compile(r"^([0-9a-f]{40,64})\tHEAD$", re.MULTILINE)
@@ -31,28 +37,68 @@ class Mirror:
         self._url = url
         self.folder = folder
         self.seen = ""  # all branches and tags, as they were at the last refresh
+        self._is_clean = False
 
     def refresh(self, *, keeps_head: bool = False) -> None:
         """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`.
 
-        `keeps_head`: a default branch that is gone is not believed either. Raises GitError; then all is as it was.
+        `keeps_head`: a default branch that is gone is not believed either. A copy that cannot be used is made anew.
+        Raises GitError; then all is as it was.
         """
+        if not self._is_clean:  # what the process before this left
+            remove_remains(self.folder, submodules=True)
+            for what in ("new", "old"):
+                shutil.rmtree(beside(self.folder, what), ignore_errors=True)
+            self._is_clean = True
+        if is_broken(self.folder):
+            return self._renew("it could not be read", keeps_head=keeps_head)
+        try:
+            return self._update(keeps_head=keeps_head)
+        except CopyError as error:
+            return self._renew(str(error), keeps_head=keeps_head)
+
+    def run(self, *arguments: str, stdin: bytes = b"", config: Mapping[str, str] | None = None) -> bytes:
+        """Run git in the copy as `Git.run` does; what a git that fails leaves there is removed.
+
+        Where that may have been in the way, git is run once more.
+        """
+        try:
+            return self._git.run(self.folder, *arguments, stdin=stdin, config=config)
+        except TransientGitError as error:
+            remove_remains(self.folder)
+            if not isinstance(error, CopyError):
+                raise
+            _log.warning("git failed", folder=self.folder, error=error)
+        with noting_broken(self.folder):
+            return self._git.run(self.folder, *arguments, stdin=stdin, config=config)
+
+    def _update(self, *, keeps_head: bool, known: str = "") -> None:
+        """Do what `refresh` says; `known`: the listing of the copy that this one is to replace."""
         kept = self._kept()
         if kept is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._git.run(self.folder, "init", "--quiet", "--bare")
+            self.run("init", "--quiet", "--bare")
         wanted = ("--symref", "--", self._url, "HEAD", "refs/heads/*", "refs/tags/*")
-        listing = self._git.run(self.folder, "ls-remote", *wanted).decode(errors="replace")
+        listing = self.run("ls-remote", *wanted).decode(errors="replace")
         if listing != kept:
-            self._refuse_absence(kept or "", listing, keeps_head=keeps_head)
+            self._refuse_absence(kept or known, listing, keeps_head=keeps_head)
             head = _BRANCH.search(listing)
             if head and (not (old := _BRANCH.search(kept or "")) or old[1] != head[1]):
-                self._git.run(self.folder, "symbolic-ref", "HEAD", head[1])
+                self.run("symbolic-ref", "HEAD", head[1])
             self._drop_refs_beside(set(_REF.findall(listing)))
             refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-            self._git.run(self.folder, "fetch", "--quiet", "--no-tags", "--", self._url, *refs)
+            self.run("fetch", "--quiet", "--no-tags", "--", self._url, *refs)
             self._seen_file.write_text(listing)
         self.seen = listing
+
+    def _renew(self, why: str, *, keeps_head: bool) -> None:
+        """Make a copy beside the old one, which then takes its place."""
+        _log.warning("copy is made anew", folder=self.folder, reason=why)
+        fresh = Mirror(self._git, self._url, beside(self.folder, "new"))
+        shutil.rmtree(fresh.folder, ignore_errors=True)
+        fresh._update(keeps_head=keeps_head, known=self._listing)
+        put_in_place(fresh.folder, self.folder)
+        self.seen = fresh.seen
 
     def push(self, ref: str, old: str | None, new: str) -> None:
         """Move the default branch, here and there, from a commit to the one that `ref` names in the copy.
@@ -62,7 +108,7 @@ class Mirror:
         branch = self._branch()
         # As a named remote, for then git moves the copy's branch too: https://git-scm.com/docs/git-push
         remote = {"remote.there.url": self._url, "remote.there.fetch": "+refs/heads/*:refs/heads/*"}
-        self._git.run(self.folder, "push", "--quiet", "there", f"{ref}:{branch}", config=remote)
+        self.run("push", "--quiet", "there", f"{ref}:{branch}", config=remote)
         self._note(branch, old, new)
 
     def catch_up(self) -> None:
@@ -70,8 +116,8 @@ class Mirror:
         if not self.seen or (old := self.head()) is None:
             return self.refresh()
         branch = self._branch()
-        self._git.run(self.folder, "fetch", "--quiet", "--no-tags", "--", self._url, f"+{branch}:{branch}")
-        self._note(branch, old, self._git.run(self.folder, "rev-parse", "--verify", branch).decode().strip())
+        self.run("fetch", "--quiet", "--no-tags", "--", self._url, f"+{branch}:{branch}")
+        self._note(branch, old, self.run("rev-parse", "--verify", branch).decode().strip())
         return None
 
     def head(self) -> str | None:
@@ -84,7 +130,7 @@ class Mirror:
     @contextmanager
     def open(self) -> Iterator[GitReader]:
         """Open the copy for one look at it. Raises GitError when nothing was fetched yet."""
-        with self._git.open(self.folder) as repository:
+        with noting_broken(self.folder), self._git.open(self.folder) as repository:
             yield GitReader(self._git, repository, self.folder, self._listing)
 
     def files(self, commit: str, path: str) -> Files:
@@ -111,16 +157,16 @@ class Mirror:
     def _drop_refs_beside(self, names: Set[str]) -> None:
         """Delete the copy's branches and tags that are not among these; a fetch would also take none for all gone."""
         form = ("--format=%(refname)", "refs/heads", "refs/tags")
-        kept = self._git.run(self.folder, "for-each-ref", *form).splitlines()
+        kept = self.run("for-each-ref", *form).splitlines()
         if gone := [name for name in kept if name.decode(errors="replace") not in names]:
             deletions = b"".join(b"delete %b\0\0" % name for name in gone)
-            self._git.run(self.folder, "update-ref", "--stdin", "-z", stdin=deletions)
+            self.run("update-ref", "--stdin", "-z", stdin=deletions)
 
     def _branch(self) -> str:
         """Return the default branch; that of the copy, where the repository names none."""
         if found := _BRANCH.search(self._listing):
             return found[1]
-        return self._git.run(self.folder, "symbolic-ref", "HEAD").decode().strip()
+        return self.run("symbolic-ref", "HEAD").decode().strip()
 
     def _note(self, branch: str, old: str | None, new: str) -> None:
         """Note that the default branch moved, or is there now."""

@@ -1,7 +1,10 @@
 """Where exported files come from."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from bot.git.copies import noting_broken
 
 
 @dataclass(frozen=True)
@@ -15,3 +18,7 @@ class Origin:
     folder: Path
     data: Path
     url: str | None
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Let a copy that cannot be read in this context be made anew at its next refresh; the error goes on."""
+        return noting_broken(self.data) if self.url else nullcontext()

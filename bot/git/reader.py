@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bot.errors import DppctlError
 from bot.git.command import Git
+from bot.git.errors import CopyError, TransientGitError
 from bot.git.gitpython import Repository, text_of
 from bot.limits import MAX_CONFIG_BYTES, MAX_FOLDERS, MAX_GIT_OBJECT_BYTES
 from bot.model.decisions import Ref
@@ -169,7 +170,7 @@ class GitReader:
         """Return an object that something else names, as `_object` does. Raises GitError when it is missing."""
         found = self._object(identity, limit)
         if found is None:
-            raise self._git.failure("cat-file", f"{identity} is missing")
+            raise self._git.failure("cat-file", f"{identity} is missing", CopyError)
         return found
 
     def _object(self, name: str, limit: int) -> Object | None:
@@ -187,7 +188,8 @@ class GitReader:
             return None
         except (OSError, EOFError) as error:
             runner.clear_cache()  # what it was asked last may still come
-            raise self._git.failure("cat-file", str(error)) from None
+            failed = TransientGitError if isinstance(error, TimeoutError) else CopyError
+            raise self._git.failure("cat-file", str(error), failed) from None
         if content is None:
             runner.clear_cache()  # it is on its way; the next question is for another git
         found = Object(text_of(kind), text_of(identity), content)

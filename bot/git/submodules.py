@@ -4,16 +4,17 @@ https://git-scm.com/docs/gitmodules
 """
 
 import posixpath
-import re
 import shutil
 from typing import NamedTuple
 
 from bot.errors import PermanentError
 from bot.git.command import Git
+from bot.git.commits import has_commit, says_gone
+from bot.git.copies import is_broken
 from bot.git.errors import GitError, PermanentGitError
 from bot.git.origin import Origin
 
-_GONE = re.compile(r"not our ref|unadvertised object|does not appear to be a git repository")
+_NO_REPOSITORY = "does not appear to be a git repository"
 
 
 class Submodule(NamedTuple):
@@ -54,7 +55,7 @@ def fetch_submodule(git: Git, origin: Origin, path: str, submodule: Submodule | 
     if origin.url is None:
         folder = origin.data / "modules" / submodule.name
         local = Origin(folder, folder, None)
-        if ".." in submodule.name.split("/") or not (local.data.is_dir() and _has(git, local, commit)):
+        if ".." in submodule.name.split("/") or not (local.data.is_dir() and has_commit(git, local, commit)):
             message = f"{what}, and its commit {commit[:12]} is not in this clone; get it with: git submodule update"
             raise PermanentError(f"{message} --init --recursive")
         return local
@@ -65,22 +66,19 @@ def fetch_submodule(git: Git, origin: Origin, path: str, submodule: Submodule | 
     copy = Origin(folder, folder, git.url_of(repository))
     assert copy.url is not None  # noqa: S101 (for mypy)
     try:
+        if is_broken(folder):
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         git.run(folder, "init", "--quiet", "--bare")
-        if not _has(git, copy, commit):
+        if not has_commit(git, copy, commit):
             git.run(folder, "fetch", "--quiet", "--depth=1", "--no-tags", "--", copy.url, commit)
     except GitError as error:
         shutil.rmtree(folder, ignore_errors=True)  # the next try begins anew, whatever was in its way
         message = f"{what}, and its commit {commit[:12]} cannot be fetched from {repository}: {error}"
-        if isinstance(error, PermanentGitError) or _GONE.search(str(error)):
+        if isinstance(error, PermanentGitError) or says_gone(error) or _NO_REPOSITORY in str(error):
             raise PermanentError(message) from None
         raise type(error)(message) from None
     return copy
-
-
-def _has(git: Git, origin: Origin, commit: str) -> bool:
-    answer = git.run(origin.folder, "cat-file", "--batch-check", stdin=f"{commit}^{{commit}}\n".encode())
-    return b" commit " in answer
 
 
 def _resolve(url: str, base: str) -> str:

@@ -8,6 +8,10 @@ from bot.git.errors import PermanentGitError, TransientGitError
 from bot.git.origin import Origin
 
 
+class NoTreeError(PermanentGitError):
+    """There is no such commit here, or no such folder in it."""
+
+
 class Entry(NamedTuple):
     """A file, link, folder or submodule: git's mode, its id, its size in bytes (files only) and its path."""
 
@@ -40,14 +44,14 @@ class Entry(NamedTuple):
 def list_tree(git: Git, origin: Origin, tree: str) -> list[Entry]:
     """Return all that lies below a tree, each folder before what is in it, in git's order.
 
-    Raises GitError, PermanentGitError when there is no such tree, and PermanentError for a name that no file here can
+    Raises GitError, NoTreeError when there is no such tree, and PermanentError for a name that no file here can
     have.
     """
     try:
         listing = git.run(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree)
     except TransientGitError as error:
         if "Not a valid object name" in str(error):
-            raise PermanentGitError(str(error)) from None
+            raise NoTreeError(str(error)) from None
         raise
     return [_entry(line) for line in listing.split(b"\0") if line]
 

@@ -172,7 +172,7 @@ class OpsRepo:
             stream += f"get-mark :{mark}\n".encode()
         if not base:  # the ref of an earlier try is no parent
             stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
-        done = self._git.run(self._mirror.folder, "fast-import", "--quiet", "--force", stdin=bytes(stream))
+        done = self._mirror.run("fast-import", "--quiet", "--force", stdin=bytes(stream))
         return done.decode().split()
 
 

@@ -50,7 +50,7 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) 
     from cli.commands.head_commit import HeadCommit
 
     settings = load_settings(config, receives=False)
-    head = HeadCommit(Git(settings), folder)
+    head = HeadCommit(Git(settings, searches=True), folder)
     text = head.read(CONFIG_FILE)
     app_config = parse_app_config(text, str(folder / CONFIG_FILE)) if text is not None else AppConfig()
     app = _app(name, app_config)

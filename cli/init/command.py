@@ -104,7 +104,7 @@ def init(
             f"init` needs a GitHub; without one, write {REGISTRATION_FILE} and {CONFIG_FILE} yourself (see "
             f"{CONFIG_FILE}.example)"
         )
-    app = find_app(Git(settings), folder, repo)
+    app = find_app(Git(settings, searches=True), folder, repo)
     if branch:
         app = replace(app, branch=branch)
     text = read_text(app.config_file)

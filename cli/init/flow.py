@@ -123,7 +123,9 @@ def _steps(installation: Installation, identity: Identity, answers: Answers, con
     return [
         RepositoryStep(identity.maker, ops.repository),
         *identity.access,
-        TemplateStep(Git(settings), settings.github.repository_url(ops.repository), ops, environments, exists),
+        TemplateStep(
+            Git(settings, searches=True), settings.github.repository_url(ops.repository), ops, environments, exists
+        ),
         *keep,
         SettingsStep(context.open_settings, {**known, **context.secrets.settings()}, "the servers' settings"),
         WebhookSecretStep(context.secrets, answers.rotate_secret),

@@ -11,17 +11,25 @@ from tests.support.forge import Forge
 from tests.support.waiting import eventually
 
 
-def test_the_last_words_of_git_are_the_message_without_secrets(bot_git: Git, tmp_path: Path) -> None:
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """A folder without a repository."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    return folder
+
+
+def test_the_last_words_of_git_are_the_message_without_secrets(bot_git: Git, empty: Path) -> None:
     with pytest.raises(GitError, match=r"git ls-remote: .*\*\*\*") as failed:
-        bot_git.run(tmp_path, "ls-remote", "t0ken")
+        bot_git.run(empty, "ls-remote", "t0ken")
     assert "t0ken" not in str(failed.value)
 
 
-def test_only_the_configured_protocol_is_allowed(bot_git: Git, tmp_path: Path) -> None:
+def test_only_the_configured_protocol_is_allowed(bot_git: Git, empty: Path, tmp_path: Path) -> None:
     with pytest.raises(GitError, match="transport 'https' not allowed"):
-        bot_git.run(tmp_path, "ls-remote", "https://127.0.0.1:1/a/b.git")
+        bot_git.run(empty, "ls-remote", "https://127.0.0.1:1/a/b.git")
     with pytest.raises(GitError, match="transport 'ext' not allowed"):
-        bot_git.run(tmp_path, "ls-remote", f"ext::touch {tmp_path}/owned")
+        bot_git.run(empty, "ls-remote", f"ext::touch {tmp_path}/owned")
     assert not (tmp_path / "owned").exists()
 
 
@@ -68,11 +76,11 @@ def test_a_git_that_hangs_is_ended_in_time(bot_git: Git, tmp_path: Path) -> None
 
 
 def test_the_machines_git_configuration_is_left_out(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")  # as inside a hook
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".gitconfig").write_text("[user]\nname = somebody\n")
     git = Git(load_settings(tmp_path, {"DPPCTL_WEBHOOK_SECRETS": "x", "DPPCTL_GITHUB_USER": "bot"}))
-    assert git.run(tmp_path, "var", "GIT_AUTHOR_IDENT").startswith(b"bot <")
-    assert Git(settings).run(tmp_path, "config", "--list").count(b"user.name") == 0
+    assert git.run(empty, "var", "GIT_AUTHOR_IDENT").startswith(b"bot <")
+    assert Git(settings).run(empty, "config", "--list").count(b"user.name") == 0

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bot.git.export import Files
 from bot.git.lfs import read_pointer
 from bot.git.mirror import Mirror
 from bot.git.origin import Origin
+from tests.support.broken_copies import BROKEN
 from tests.support.forge import Forge, Repository, git
 from tests.support.serving import in_thread
 from tests.support.world import World
@@ -322,6 +324,18 @@ def test_a_submodule_of_a_submodule_is_there(
     found = export(mirror, commit, target)
     assert found["deps/outer/inner/lib.py"] == "old = 1\n"
     assert found["deps/outer/outer.py"] == "1"
+
+
+@pytest.mark.parametrize("harm", BROKEN.values(), ids=BROKEN)
+def test_a_copy_of_a_submodule_that_is_broken_is_made_anew(
+    harm: Callable[[Path], object], mirror: Mirror, repository: Repository, library: Repository, target: Path
+) -> None:
+    commit = add_submodule(repository, library, "lib", "../library.git")
+    expected = export(mirror, commit, target)
+    harm(mirror.folder / "modules/ann+library")
+    with suppress(TransientError):
+        export(mirror, commit, target)
+    assert export(mirror, commit, target) == expected
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,11 @@ def gits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     started: list[str] = []
     start = Git._start
 
-    def counted(git: Git, folder: Path, environment: Mapping[str, str], command: Sequence[str]) -> Process:
+    def counted(
+        git: Git, folder: Path, environment: Mapping[str, str], command: Sequence[str], **more: bool
+    ) -> Process:
         started.append(next(part for part in command[1:] if part != "-c" and "=" not in part))
-        return start(git, folder, environment, command)
+        return start(git, folder, environment, command, **more)
 
     monkeypatch.setattr(Git, "_start", counted)
     return started
