@@ -8,7 +8,9 @@ import threading
 from contextlib import suppress
 from datetime import datetime
 
+from bot.errors import DppctlError, PermanentError, may_pass, reason_of
 from bot.kubernetes import ApiError
+from bot.logs import get_logger
 from bot.model.reports import Receipt
 from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.context import SyncContext
@@ -21,6 +23,8 @@ from cluster.sync.helm.manifests import job_of
 from cluster.sync.helm.release_changes import Changes, StoppedError
 from cluster.sync.helm.state import BUSY, Action, Decision, Record
 from cluster.sync.outcome import End, Outcome, message_text, verdict
+
+_log = get_logger("dppctl.sync")
 
 
 class DeploymentRun:
@@ -48,6 +52,21 @@ class DeploymentRun:
             job.stop()
 
     def run(self) -> tuple[str, ...]:
+        """Do it, and return what a check found changed by hand. What is raised is tried again; the report says why."""
+        try:
+            return self._run()
+        except PermanentError:
+            raise
+        except Exception as error:
+            if isinstance(error, DppctlError) or may_pass(error):
+                self._tell_wait(error)
+                raise
+            _log.exception("deployment broke")
+            if not self._end_broken(reason_of(error)):
+                raise
+            return ()
+
+    def _run(self) -> tuple[str, ...]:
         """Do it, and return what a check found changed by hand.
 
         Raises UnusableError for values that can never work, another ApiError for what a person must change in the
@@ -214,6 +233,22 @@ class DeploymentRun:
     def _tell_removed(self) -> None:
         self._journal.log.warning("removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")
         self._journal.write(self._journal.record.with_("removed"))
+
+    def _tell_wait(self, error: Exception) -> None:
+        """Report once why a deployment that has no end yet waits; it is tried again."""
+        phase = self._journal.record.phase
+        if phase in ("deploying", "running", "failing") and str(error) != self.decision.state.problem:
+            text = f"waits, and is tried again: {reason_of(error)}"
+            self._journal.tell("queued" if phase == "deploying" else "progress", text)
+
+    def _end_broken(self, why: str) -> bool:
+        """End a deployment that broke as nobody foresaw. Return False where there is none to end."""
+        if self.decision.action not in (Action.DEPLOY, Action.FOLLOW, Action.ROLL_BACK) or not self._journal.is_read:
+            return False
+        self._journal.record = self._journal.record.with_("failed")
+        stays = "nothing was undone: look at what runs there, then deploy again"
+        self._end("failed", _with_second_line(why, stays), None)
+        return True
 
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:
         self._journal.tell_end(self._journal.write_end(end, end, message, receipt))

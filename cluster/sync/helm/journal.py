@@ -64,6 +64,11 @@ class Journal:
         return contents
 
     @property
+    def is_read(self) -> bool:
+        """Return whether it is known what reports are about."""
+        return self._values is not None
+
+    @property
     def values(self) -> Values:
         """Return the bot's values that were read."""
         assert self._values is not None  # noqa: S101 (for mypy)

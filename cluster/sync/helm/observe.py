@@ -2,70 +2,38 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.errors import DppctlError
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient
 from bot.logs import get_logger
 from bot.model.registration import Target
 from cluster.scheduler import Scheduler
+from cluster.sync.desired_reader import DesiredReader
 from cluster.sync.helm.deployment import DeploymentRun
-from cluster.sync.helm.desired import Desired, ReleaseTarget, desired_at, paths
+from cluster.sync.helm.desired import Desired, Entry, ReleaseTarget, desired_at, paths
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
 from cluster.sync.helm.state import ClusterState, DriftCheck, HelmRelease, ReleaseState, UnknownRecord
-from cluster.sync.repositories import Repositories
+from cluster.sync.repositories import Reader, Repositories
 
 _log = get_logger("dppctl.sync")
 
 
-@dataclass(frozen=True)
-class DesiredReleases:
-    """What the ops repos say of the environments, and what could not be read."""
+def reader_of(locations: Mapping[Target, ReleaseTarget], repositories: Repositories) -> DesiredReader[Desired]:
+    """Return what reads from the ops repos what is to be deployed."""
 
-    by_target: Mapping[Target, Desired | None]  # without those that are not known
-    problems: Mapping[Target, str]  # why an environment is not known, though its ops repo could be read
-    unread: int  # ops repos that could not be read; what they said last holds
+    def read(ops: Reader, head: str, targets: Sequence[Target]) -> dict[Target, Desired | DppctlError | None]:
+        entries = ops.entries(head, sorted({path for target in targets for path in paths(target)}))
+        return {target: _desired(locations[target], head, entries) for target in targets}
+
+    return DesiredReader(locations, repositories, read)
 
 
-class DesiredReleasesReader:
-    """Reads what the ops repos say; where nothing was committed, what was read last holds."""
-
-    def __init__(self, locations: Sequence[ReleaseTarget], repositories: Repositories) -> None:
-        self._locations = locations
-        self._repositories = repositories
-        self._heads: dict[str, str] = {}  # of the ops repos, as they were read last
-        self._desired: dict[Target, Desired | None] = {}
-        self._problems: dict[Target, str] = {}
-
-    def read(self) -> DesiredReleases:
-        """Return what they say. An ops repo that cannot be read is logged, and holds up no other."""
-        unread = 0
-        for name in sorted({location.target.ops.repository for location in self._locations}):
-            try:
-                self._read(name)
-            except DppctlError as error:
-                unread += 1
-                _log.error("ops repo not read", ops=name, error=error)
-        return DesiredReleases(dict(self._desired), dict(self._problems), unread)
-
-    def _read(self, name: str) -> None:
-        locations = [found for found in self._locations if found.target.ops.repository == name]
-        with self._repositories.use(name) as ops:
-            ops.refresh()
-            head = ops.head()
-            if head is None or head == self._heads.get(name):
-                return
-            with ops.open() as reader:
-                entries = reader.entries(head, sorted({path for found in locations for path in paths(found.target)}))
-        for location in locations:
-            self._desired.pop(location.target, None)
-            self._problems.pop(location.target, None)
-            try:
-                self._desired[location.target] = desired_at(location, head, entries)
-            except DppctlError as error:
-                self._problems[location.target] = str(error)
-        self._heads[name] = head
+def _desired(location: ReleaseTarget, head: str, entries: Mapping[str, Entry]) -> Desired | DppctlError | None:
+    try:
+        return desired_at(location, head, entries)
+    except DppctlError as error:
+        return error
 
 
 def observe(

@@ -20,7 +20,7 @@ from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Rules, decide
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, ReleaseTarget, release_name
-from cluster.sync.helm.observe import DesiredReleasesReader, observe
+from cluster.sync.helm.observe import observe, reader_of
 from cluster.sync.helm.state import Action, ClusterState, DriftCheck, UnknownRecord
 
 _log = get_logger("dppctl.sync")
@@ -61,7 +61,7 @@ class HelmSync:
         self._rules = rules
         self._stopping = stopping
         self._wake = threading.Event()
-        self._reader = DesiredReleasesReader(list(self.locations.values()), context.repositories)
+        self._reader = reader_of(self.locations, context.repositories)
         self._scheduler: Scheduler[Target, DeploymentRun] = Scheduler(stopping, self._on_end)
         self._desired: Mapping[Target, Desired | None] = {}  # without those that are not known
         self._problems: dict[Target, str] = {}  # logged already
@@ -81,19 +81,27 @@ class HelmSync:
         """Work until `stop`. What fails for one environment, namespace or ops repo does not hold up the others."""
         while not self._stopping.is_set():
             self._wake.clear()
-            self.look()
+            self._pass()
             self._wake.wait(SYNC_POLL_SECONDS)
         self._scheduler.close(SYNC_STOP_SECONDS)
 
     def sync(self) -> bool:
         """Look, and go on until there is nothing more to do. Return whether all went well."""
-        failed = not self.look()
+        failed = not self._pass()
         while len(self._scheduler) and not self._stopping.is_set():
             self._collect(SYNC_POLL_SECONDS)
             if not len(self._scheduler):
-                failed |= not self.look()
+                failed |= not self._pass()
         self._scheduler.close(SYNC_STOP_SECONDS)
         return not failed and not self._problems and self.counts.phases.get("failed", 0) == 0
+
+    def _pass(self) -> bool:
+        """Look; return False also when that breaks: the next pass may find something else."""
+        try:
+            return self.look()
+        except Exception:  # noqa: BLE001 (a mistake of ours)
+            _log.exception("pass broke")
+            return False
 
     def look(self) -> bool:
         """Make a pass: start what is to be done. Return False when an ops repo or a namespace could not be read."""

@@ -1,56 +1,27 @@
 """Reads what the ops repos say and what this machine has, into one plain value."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.errors import DppctlError
 from bot.logs import get_logger
 from bot.model.registration import Target
+from bot.model.values import Values
 from cluster.scheduler import Scheduler
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.state import DesiredValues, EnvironmentState, MachineState
-from cluster.sync.repositories import Repositories, Repository, values_at
+from cluster.sync.repositories import Reader, values_at
 
 _log = get_logger("dppctl.sync")
 
 
-class DesiredValuesReader:
-    """Reads what the ops repos say; where nothing was committed, what was read last holds."""
-
-    def __init__(self, targets: Iterable[Target], repositories: Repositories) -> None:
-        self._targets = frozenset(targets)
-        self._repositories = repositories
-        self._heads: dict[str, str | None] = {}  # of the ops repos, as they were read last
-        self._desired: dict[Target, DesiredValues] = {}
-
-    def read(self) -> dict[Target, DesiredValues]:
-        """Return what the ops repos say, without environments of which they say nothing that can be used.
-
-        An ops repo that cannot be read is logged, and holds up no other.
-        """
-        for name in sorted({target.ops.repository for target in self._targets}):
-            try:
-                with self._repositories.use(name) as ops:
-                    ops.refresh()
-                    self._read(name, ops)
-            except DppctlError as error:
-                _log.error("ops repo not read", ops=name, error=error)
-        return dict(self._desired)
-
-    def _read(self, name: str, ops: Repository) -> None:
-        head = ops.head()
-        if head is None or head == self._heads.get(name):
-            return
-        targets = [target for target in self._targets if target.ops.repository == name]
-        with ops.open() as reader:
-            for target, values in values_at(reader, head, targets).items():
-                self._desired.pop(target, None)
-                if isinstance(values, DppctlError):
-                    _log.error("not deployed", app=target.app, environment=target.environment, error=values)
-                elif values:
-                    self._desired[target] = DesiredValues(values, reader.last_change(target.values_file))
-        self._heads[name] = head
+def read_desired(ops: Reader, head: str, targets: Sequence[Target]) -> dict[Target, DesiredValues | DppctlError | None]:
+    """Return what the ops repo says of environments at a commit, or why that cannot be used; None: nothing."""
+    return {
+        target: DesiredValues(values, ops.last_change(target.values_file)) if isinstance(values, Values) else values
+        for target, values in values_at(ops, head, targets).items()
+    }
 
 
 def observe(

@@ -16,10 +16,11 @@ from bot.model.reports import SyncEvent
 from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
 from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.scheduler import Scheduler
+from cluster.sync.desired_reader import DesiredReader
 from cluster.sync.local.apply import apply, follow_schedules
 from cluster.sync.local.decide import decide
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
-from cluster.sync.local.observe import DesiredValuesReader, observe
+from cluster.sync.local.observe import observe, read_desired
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sources import Sources
 from cluster.sync.local.state import DesiredValues
@@ -59,11 +60,12 @@ class LocalSync:
         shared = Repositories(repositories)
         sources = Sources(shared, runtime, registry_auth_file)
         self._context = JobContext(sources, environments, zipapp, report, storage_url)
-        self._reader = DesiredValuesReader(targets, shared)
+        self._reader = DesiredReader(targets, shared, read_desired)
         self._scheduler: Scheduler[Target, EnvironmentJob] = Scheduler(
             stopping, lambda _: self._wake.set(), concurrency, Backoff(retry_seconds, MAX_SYNC_RETRY_SECONDS)
         )
         self._desired: dict[Target, DesiredValues] = {}
+        self._problems: Mapping[Target, str] = {}  # why what an ops repo says cannot be used, as it was logged
         self._settled: dict[Target, DesiredValues] = {}
 
     def wake(self) -> None:
@@ -106,7 +108,12 @@ class LocalSync:
 
     def _pass(self) -> None:
         self._collect()
-        before, self._desired = self._desired, self._reader.read()
+        before, found = self._desired, self._reader.read()
+        self._desired = {target: desired for target, desired in found.by_target.items() if desired}
+        for target, problem in found.problems.items():
+            if self._problems.get(target) != problem:
+                _log.error("not deployed", app=target.app, environment=target.environment, error=problem)
+        self._problems = found.problems
         for target, desired in self._desired.items():
             if desired != before.get(target):
                 self._scheduler.forget_failures(target)
