@@ -22,6 +22,7 @@ from bot.process import Ended, ask
 
 _GET = "install buildah, runc and uidmap; it runs as root, or where user namespaces are allowed"
 _HEREDOCS_SINCE = (1, 33)  # https://github.com/containers/buildah/blob/main/CHANGELOG.md
+_MENDED = (1, 38)  # CVE-2024-1753 and CVE-2024-9675
 _ISOLATIONS = ("oci", "chroot")
 
 
@@ -64,18 +65,20 @@ class Buildah:
             what = f"buildah {self._version} does not know here-documents (<<EOF); {NEWER}"
             raise BuildError(f"{shown(order)}:{line}: {what}")
         with self._storage.build() as scratch:
-            environment = self._storage.environment(scratch)
+            environment, auth = self._storage.environment(scratch), [self._storage.auth_file]
+            files = [order.context, order.dockerfile, *order.secrets.values()]
             try:
-                command = self._storage.command(*self._arguments(order, self._found, scratch))
+                arguments = self._arguments(order, self._found, scratch)
+                command = self._storage.command(scratch, *arguments, readable=[*files, *auth])
                 built = deadline.run(command, environment, log)
                 if image := not_got(built) if built.code else None:
-                    asked = self._storage.command("pull", f"--authfile={self._storage.auth_file}", "--", image)
-                    pulled = deadline.run(asked, environment)
+                    pull = ("pull", f"--authfile={self._storage.auth_file}", "--", image)
+                    pulled = deadline.run(self._storage.command(scratch, *pull, readable=auth), environment)
                     built = pulled if pulled.code else built
                 if built.code:
                     raise failure(built, order, text, self._version)
                 image = (scratch / "image").read_text().strip()
-                push = self._storage.command(*self._push(order, image, scratch))
+                push = self._storage.command(scratch, *self._push(order, image, scratch), readable=auth)
                 pushed = deadline.run(push, environment, log)
                 if pushed.code:
                     raise push_failure(pushed, order)
@@ -93,7 +96,7 @@ class Buildah:
         """Try a build with a RUN; a success is remembered."""
         with self._lock:
             if self._found:
-                return Probe("buildah", True, f"{self._version}, {self._found}", _GET)
+                return Probe("buildah", True, self._what(self._found), _GET)
             with tempfile.TemporaryDirectory() as home:
                 asked = ask(["buildah", "--version"], clean_environment(Path(home)), PROBE_SECONDS)
             number = re.search(r"\d+(\.\d+)+", asked.text)
@@ -102,14 +105,21 @@ class Buildah:
             self._version = number[0]
             self._found, ended = isolation.find(self._isolations, self._try)
             if self._found:
-                return Probe("buildah", True, f"{self._version}, {self._found}", _GET)
+                return Probe("buildah", True, self._what(self._found), _GET)
             why = next((line for line in reversed(ended.lines) if line.strip()), "it cannot run anything")
             return Probe("buildah", False, f"{self._version}, {why}", _GET)
+
+    def _what(self, isolated: isolation.Isolation) -> str:
+        """Return how builds are kept apart here, with a warning when only their root does it."""
+        text = f"{self._version}, {isolated}, a root of its own"
+        if _numbers(self._version) < _MENDED:
+            text += " (warning: without that, builds could reach this machine by holes that buildah 1.38.0 has mended)"
+        return text
 
     def _try(self, arguments: list[str]) -> Ended:
         with self._storage.build() as scratch:
             mark = self._storage.mark(scratch)
-            command = self._storage.command("build", *mark, *arguments)
+            command = self._storage.command(scratch, "build", *mark, *arguments, readable=[Path(arguments[-1])])
             try:
                 return ask(command, self._storage.environment(scratch), PROBE_SECONDS)
             finally:

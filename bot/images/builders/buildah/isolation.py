@@ -1,8 +1,7 @@
-"""How buildah keeps a RUN apart from this machine, found out by trying; and the namespaces that every buildah runs in.
+"""How buildah keeps a RUN apart from this machine, found out by trying.
 
-Each buildah is the first process of a process namespace of its own, with its own mounts: when it is killed, all that
-it started is gone and nothing stays mounted. A RUN sees neither our processes nor what they were started with, also
-with `chroot`, which makes no such namespace itself.
+A RUN sees neither our processes nor what they were started with, also with `chroot`, which makes no namespaces itself:
+each buildah has those of its jail.
 """
 
 import os
@@ -26,20 +25,12 @@ class Isolation:
 
     @property
     def options(self) -> list[str]:
-        return ["--isolation", self.name, "--network", self.network]
+        # runc does without control groups, which the jail does not let it make.
+        runc = ["--runtime-flag=rootless=true"] if self.name == "oci" else []
+        return ["--isolation", self.name, "--network", self.network, *runc]
 
     def __str__(self) -> str:
         return f"isolation {self.name}, network {self.network}"
-
-
-def wrapped(command: Sequence[str | Path]) -> list[str]:
-    """Return the command in namespaces of its own, which end with it.
-
-    Someone who is not root becomes root of a user namespace, with the user ids of /etc/subuid.
-    """
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
-    options = [*user, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    return ["unshare", *options, "--", *map(str, command)]
 
 
 def find(kinds: Sequence[str], build: Callable[[list[str]], Ended]) -> tuple[Isolation | None, Ended]:

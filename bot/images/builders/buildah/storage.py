@@ -6,11 +6,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bot.images.builders.buildah.isolation import wrapped
+from bot.images.builders.buildah.jail import Jail
 from bot.images.builders.process import clean_environment
 from bot.limits import BUILDER_SECONDS
 from bot.process import Ended, ask
@@ -47,23 +47,22 @@ class Storage:
             self._builds += 1
         try:
             with tempfile.TemporaryDirectory(dir=self.folder / "builds", ignore_cleanup_errors=True) as scratch:
-                (Path(scratch) / "tmp").mkdir()
-                (Path(scratch) / "mark").touch()
+                _fill(Path(scratch))
                 yield Path(scratch)
         finally:
             with self._lock:
                 self._builds -= 1
 
-    def command(self, *arguments: str | Path) -> list[str]:
-        """Return the command `buildah ARGUMENTS` on this storage, in namespaces of its own."""
-        return wrapped(
-            [
-                "buildah",
-                *("--root", self.folder / "root", "--runroot", self.folder / "run"),
-                *("--storage-driver", self._driver, "--registries-conf", self.folder / "registries.conf"),
-                *arguments,
-            ]
-        )
+    def command(self, scratch: Path, *arguments: str | Path, readable: Sequence[Path] = ()) -> list[str]:
+        """Return the command `buildah ARGUMENTS` on this storage, which sees of this machine what it needs.
+
+        `readable`: files and folders that it sees besides.
+        """
+        # No device of an image is one: https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md
+        options = ["--storage-opt", "overlay.mountopt=nodev"] if self._driver == "overlay" else []
+        places = [f"--root={self.folder}/root", f"--runroot={self.folder}/run"]
+        places += [f"--storage-driver={self._driver}", *options, f"--registries-conf={self.folder}/registries.conf"]
+        return Jail(scratch / "jail", readable, [self.folder]).command(["buildah", *places, *arguments])
 
     def environment(self, scratch: Path) -> dict[str, str]:
         return {
@@ -73,17 +72,14 @@ class Storage:
         }
 
     def mark(self, scratch: Path) -> list[str]:
-        """Return options marking what a build makes, for `clean`: a secret that no RUN asks for, a folder for runc."""
+        """Return options marking what a build makes, for `clean`: a secret that no RUN asks for; and runc's folder."""
         return [f"--secret=id={scratch.name},src={scratch / 'mark'}", f"--runtime-flag=root={scratch / 'runc'}"]
 
     def clean(self, scratch: Path) -> None:
-        """Remove the containers that a build left behind, and their control groups, which runc made.
+        """Remove the containers that a build left behind.
 
         buildah keeps a container's options, our mark among them, in this file; no command of it shows them.
         """
-        for container in (scratch / "runc").glob("*"):
-            command = ["runc", f"--root={container.parent}", "delete", "--force", container.name]
-            ask(wrapped(command), self.environment(scratch), BUILDER_SECONDS)
         mark, left = str(scratch / "mark").encode(), []
         for file in self.folder.glob("root/*-containers/*/userdata/buildah.json"):
             with suppress(FileNotFoundError):  # another build's, which has ended
@@ -104,7 +100,8 @@ class Storage:
             self._make()
             shutil.rmtree(self.folder / "builds", ignore_errors=True)
             scratch = self.folder / "builds" / "prune"
-            (scratch / "tmp").mkdir(parents=True)
+            scratch.mkdir(parents=True)
+            _fill(scratch)
             self._ask(scratch, "rm", "--all")  # of a bot that was killed
             while self.size() > most_bytes and (oldest := self._oldest(scratch)):
                 if self._ask(scratch, "rmi", "--force", oldest).code:
@@ -134,7 +131,7 @@ class Storage:
             return time.time()
 
     def _ask(self, scratch: Path, *arguments: str) -> Ended:
-        return ask(self.command(*arguments), self.environment(scratch), BUILDER_SECONDS)
+        return ask(self.command(scratch, *arguments), self.environment(scratch), BUILDER_SECONDS)
 
     def _make(self) -> None:
         if self._made:
@@ -150,3 +147,10 @@ class Storage:
         if self.auth_file.parent == self.folder:
             self.auth_file.write_text("{}\n")  # so that buildah does not use this machine's own logins
         self._made = True
+
+
+def _fill(scratch: Path) -> None:
+    """Make what each command needs in the folder for its files."""
+    for name in ("tmp", "jail"):
+        (scratch / name).mkdir()
+    (scratch / "mark").touch()
