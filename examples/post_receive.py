@@ -67,8 +67,10 @@ def payload(repository: str, ref: str, before: str, after: str) -> dict[str, Any
     }
 
 
-def commit(revision: str) -> dict[str, Any]:
-    """Return the commit that a branch or an annotated tag names."""
+def commit(revision: str) -> dict[str, Any] | None:
+    """Return the commit that a branch or a tag names in the end; None: it names a tree or a file, as a tag may."""
+    if not succeeds("rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}"):
+        return None
     fields = git("show", "--no-patch", "--format=%H%n%T%n%cI%n%an%n%ae%n%cn%n%ce%n%B", f"{revision}^{{commit}}")
     sha, tree, when, author, author_email, committer, email, message = fields.split("\n", 7)
     return {
@@ -83,7 +85,13 @@ def commit(revision: str) -> dict[str, Any]:
 
 def is_ancestor(before: str, after: str) -> bool:
     """Return whether the push was a fast-forward."""
-    return subprocess.run(["git", "merge-base", "--is-ancestor", before, after], check=False).returncode == 0
+    return succeeds("merge-base", "--is-ancestor", before, after)
+
+
+def succeeds(*arguments: str) -> bool:
+    """Return whether git says yes."""
+    silent = subprocess.DEVNULL
+    return subprocess.run(["git", *arguments], check=False, stdout=silent, stderr=silent).returncode == 0
 
 
 def git(*arguments: str) -> str:

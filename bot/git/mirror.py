@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bot.git.command import Git
 from bot.git.copies import beside, is_broken, noting_broken, put_in_place, remove_remains
@@ -105,7 +106,7 @@ class Mirror:
 
         Raises GitError when somebody else has moved it meanwhile; then nothing has changed.
         """
-        branch = self._branch()
+        branch = self._branch() if old or _BRANCH.search(self._listing) else self._unborn_branch()
         # As a named remote, for then git moves the copy's branch too: https://git-scm.com/docs/git-push
         remote = {"remote.there.url": self._url, "remote.there.fetch": "+refs/heads/*:refs/heads/*"}
         self.run("push", "--quiet", "there", f"{ref}:{branch}", config=remote)
@@ -167,6 +168,17 @@ class Mirror:
         if found := _BRANCH.search(self._listing):
             return found[1]
         return self.run("symbolic-ref", "HEAD").decode().strip()
+
+    def _unborn_branch(self) -> str:
+        """Return the branch that the HEAD of a repository without it names, which is the copy's too from now on.
+
+        Only a clone asks for it: https://git-scm.com/docs/protocol-v2#_ls_refs (`unborn`).
+        """
+        with TemporaryDirectory(dir=self.folder) as folder:
+            self._git.run(Path(folder), "clone", "--quiet", "--bare", "--depth=1", "--", self._url, "clone")
+            branch = self._git.run(Path(folder, "clone"), "symbolic-ref", "HEAD").decode().strip()
+        self._git.run(self.folder, "symbolic-ref", "HEAD", branch)
+        return branch
 
     def _note(self, branch: str, old: str | None, new: str) -> None:
         """Note that the default branch moved, or is there now."""

@@ -24,6 +24,7 @@ _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 _CREATED = re.compile(rb"^(?:committer|tagger) .*> (\d+) [+-]\d+$", re.MULTILINE)
 # In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
+_LINK = b"120000"
 
 
 class Object(NamedTuple):
@@ -82,15 +83,29 @@ class GitReader:
         """Return files by (commit, path): their content, or None where there is none; `limit`: bytes of one file."""
         return {key: self._file(":".join(key), limit, ":".join(key)) for key in paths}
 
-    def read_below(self, commit: str, path: str, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes]:
-        """Return the wanted regular files below a folder, by their path relative to it; `limit`: bytes of one file."""
+    def read_below(self, commit: str, path: str, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes | None]:
+        """Return the wanted files below a folder, by their path relative to it; None: it is a symbolic link.
+
+        `limit`: bytes of one file.
+        """
         top = self._object(f"{commit}:{path}", MAX_GIT_OBJECT_BYTES)
         if top is None or top.kind != "tree":
             raise DppctlError(f"there is no folder {path} at {commit[:12]}")
         files = self._files_below(_within(top.content, MAX_GIT_OBJECT_BYTES, path))
         asked = sorted((name, identity) for name, identity in files if wanted(name))
-        contents = {name: self._file(identity, limit, name) for name, identity in asked}
-        return {name: content for name, content in contents.items() if content is not None}
+        return {name: self._file(identity, limit, name) if identity else None for name, identity in asked}
+
+    def link(self, commit: str, path: str) -> str | None:
+        """Return the first part of a path that is a symbolic link at a commit (`apps` of `apps/one`), or None."""
+        parts = path.split("/")
+        for depth, name in enumerate(parts):
+            tree = self._object(f"{commit}:{'/'.join(parts[:depth])}", MAX_GIT_OBJECT_BYTES)
+            if tree is None or tree.kind != "tree":
+                return None
+            listing = _within(tree.content, MAX_GIT_OBJECT_BYTES, path)
+            if any(found == name.encode() and mode == _LINK for mode, found, _ in _ENTRY.findall(listing)):
+                return "/".join(parts[: depth + 1])
+        return None
 
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]:
         """Return what is at each path of a commit: its kind (`blob`, also for a link, or `tree`) and id, or None."""
@@ -142,7 +157,7 @@ class GitReader:
         return found.decode(errors="replace").splitlines()
 
     def _files_below(self, tree: bytes) -> Iterator[tuple[str, str]]:
-        """Yield the path and the id of each regular file below a folder's listing."""
+        """Yield the path and the id of each regular file below a folder's listing; of a symbolic link no id."""
         folders, left = [("", tree)], MAX_FOLDERS
         while folders:
             above, listing = folders.pop()
@@ -150,6 +165,8 @@ class GitReader:
                 path = above + name.decode(errors="replace")
                 if mode.startswith(b"100"):
                     yield path, identity.hex()
+                elif mode == _LINK:
+                    yield path, ""
                 elif mode == b"40000":
                     if (left := left - 1) < 0:
                         raise DppctlError(f"there are more than {MAX_FOLDERS} folders")

@@ -34,11 +34,10 @@ class Document:
         self.where = where
         if len(text) > limit:
             raise DppctlError(f"{where}: larger than {limit // 1024} KB")
-        content, self._node = read_yaml(text, where)
+        content, self._node = read_yaml(text, where, doubles_below=True)
         self.content: Any = content
         if not isinstance(self.content, dict):
             raise DppctlError(f"{where}:1: expected keys and values")
-        _refuse_doubles(self._node, where)
 
     def read(self, model: type[Model]) -> Model:
         """Return the content as a model. Raises DppctlError for the first thing that does not fit."""
@@ -76,7 +75,8 @@ class Document:
         line, node = 1, self._node
         for depth, part in enumerate(path):
             if isinstance(node, yaml.MappingNode):
-                found = next(((key, value) for key, value in node.value if key.value == part), None)
+                # What `<<` brings stands before the mapping's own keys, which replace it.
+                found = next(((key, value) for key, value in reversed(node.value) if key.value == part), None)
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
                 found = (node.value[part], node.value[part])
             else:
@@ -96,24 +96,3 @@ def _keys_beside(path: Sequence[int | str], model: type[BaseModel]) -> list[str]
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     return list(node["properties"])
-
-
-def _refuse_doubles(root: yaml.Node | None, where: str) -> None:
-    """Refuse a key that stands twice: YAML forbids it, the loader takes the last one and says nothing."""
-    seen: set[int] = set()  # aliases make the tree a graph, which may have circles
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in node.value:
-                if isinstance(key, yaml.ScalarNode):
-                    if key.value in keys:
-                        raise DppctlError(f"{where}:{key.start_mark.line + 1}: {key.value[:80]!r} is there twice")
-                    keys.add(key.value)
-                waiting.append(value)
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value

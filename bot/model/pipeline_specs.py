@@ -36,21 +36,29 @@ def is_spec(path: str) -> bool:
     return name in (SPEC_FILE, IGNORE_FILE) or name.endswith(_GENERATED)
 
 
-def parse_specs(files: Mapping[str, bytes]) -> Specs:
+def parse_specs(files: Mapping[str, bytes | None]) -> Specs:
     """Return the pipelines in the files for which `is_spec` holds, by paths relative to the app's folder.
 
-    Raises DppctlError (`file:line: what`) for a file that cannot be read as specs.
+    None in the place of a content: a symbolic link. Raises DppctlError (`file:line: what`) for a file that cannot be
+    read as specs.
     """
-    patterns = files.get(IGNORE_FILE, b"").decode(errors="replace").split()
+    patterns = _content(files, IGNORE_FILE).decode(errors="replace").split() if IGNORE_FILE in files else []
     paths = [path for path in sorted(files) if not _is_ignored(path, patterns)]
-    generated = [path for path in paths if path.endswith(_GENERATED)]
+    generated = [path for path in paths if path.endswith(_GENERATED) and _content(files, path)]
     found: dict[str, Pipeline] = {}
     for path in paths:
         if PurePosixPath(path).name == SPEC_FILE:
-            for pipeline in _pipelines(path, files[path]):
+            for pipeline in _pipelines(path, _content(files, path)):
                 if found.setdefault(pipeline.id, pipeline) is not pipeline:
                     raise DppctlError(f"{path}: {pipeline.id} is there twice")
     return Specs(tuple(found.values()), generated[0] if generated else None)
+
+
+def _content(files: Mapping[str, bytes | None], path: str) -> bytes:
+    content = files[path]
+    if content is None:
+        raise DppctlError(f"{path} is a symbolic link, which is not followed; put the file itself there")
+    return content
 
 
 def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:

@@ -15,13 +15,17 @@ from bot.limits import MAX_YAML_DEPTH, MAX_YAML_NODES
 _SCALAR_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
-def read_yaml(text: str | bytes, where: str) -> tuple[Any, yaml.Node | None]:
-    """Return the value of a text, and the node that knows its lines. Raises DppctlError (`where:line: what`)."""
+def read_yaml(text: str | bytes, where: str, *, doubles_below: bool = False) -> tuple[Any, yaml.Node | None]:
+    """Return the value of a text, and the node that knows its lines. Raises DppctlError (`where:line: what`).
+
+    A key that stands twice at the top is refused; with `doubles_below` also one below.
+    """
     try:
         _look_at_events(text, where)
         loader = yaml.CSafeLoader(text)
         try:
             node = loader.get_single_node()
+            _refuse_doubles(node, where, below=doubles_below)
             return (loader.construct_document(node) if node else None), node
         finally:
             loader.dispose()
@@ -51,3 +55,27 @@ def _look_at_events(text: str | bytes, where: str) -> None:
         open_nodes[-1] = (above, so_far + size)
         if len(open_nodes) > MAX_YAML_DEPTH or so_far + size > MAX_YAML_NODES:
             raise DppctlError(f"{where}:{event.start_mark.line + 1}: nested too deep, or too large with its aliases")
+
+
+def _refuse_doubles(root: yaml.Node | None, where: str, *, below: bool) -> None:
+    """Refuse a key that stands twice: YAML forbids it, the loader takes the last one and says nothing.
+
+    What `<<` brings is not looked at: it is no key of the mapping yet, and a key of the mapping may replace it.
+    """
+    seen: set[int] = set()  # aliases make the tree a graph, which may have circles
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in keys:
+                        raise DppctlError(f"{where}:{key.start_mark.line + 1}: {key.value[:80]!r} is there twice")
+                    keys.add(key.value)
+                waiting += [value] if below else []
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value

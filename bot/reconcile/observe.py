@@ -138,7 +138,17 @@ def _configs(app: RepoPath, repository: GitReader, commits: Set[str]) -> dict[st
             return dict.fromkeys(commits, str(error))
         return {commit: _configs(app, repository, {commit})[commit] for commit in commits}
     parsed = {content: _parse(content, file) for content in set(contents.values())}
-    return {commit: parsed[contents[commit, file]] for commit in commits}
+    found = {commit: parsed[contents[commit, file]] for commit in commits}
+    odd = [commit for commit, config in found.items() if isinstance(config, str) or (config is None and app.path)]
+    links = {commit: link for commit in odd if (link := repository.link(commit, file))}
+    return found | {commit: _refuse_link(file, link) for commit, link in links.items()}
+
+
+def _refuse_link(file: str, link: str) -> str:
+    """Return why a `.dppctl.yaml` is refused that is a symbolic link, or lies in a folder that is."""
+    if link == file:
+        return f"{file} is a symbolic link, which is not followed; put the file itself there"
+    return f"{file}: {link} is a symbolic link, which is not followed; appRepoPath is to name the folder it leads to"
 
 
 def _parse(content: bytes | None, where: str) -> Config:

@@ -32,7 +32,11 @@ class HeadCommit:
             return self.commit
 
     def read(self, name: str) -> str | None:
-        """Return the text of a file below the folder; None: it is not committed."""
+        """Return the text of a file below the folder; None: it is not committed. Raises DppctlError for a link."""
+        if self._ask("ls-tree", "HEAD", "--", f"./{name}").startswith("120000"):
+            raise DppctlError(
+                f"{self._folder / name} is a symbolic link, which is not followed; put the file itself there"
+            )
         try:
             return self._git.run(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
         except GitError:

@@ -91,6 +91,30 @@ def test_each_kind_of_push_is_told_as_github_tells_it(receiver: Receiver, reposi
     assert deleted["head_commit"] is None
 
 
+def test_a_tag_of_what_is_no_commit_is_told_too_and_keeps_no_other_back(
+    receiver: Receiver, repository: Repository
+) -> None:
+    first = repository.push({"a": "1"})
+    repository.git("tag", "a-tree", "HEAD^{tree}")
+    repository.git("tag", "b-file", "HEAD:a")
+    repository.git("tag", "--annotate", "--message", "x", "c-tag", "HEAD")
+    repository.git("tag", "--annotate", "--message", "x", "d-tag-of-tag", "c-tag")
+    repository.git("tag", "--annotate", "--message", "x", "e-tag-of-tree", "HEAD^{tree}")
+    repository.git("push", "--quiet", "--tags", "origin")
+    repository.git("tag", "--force", "a-tree", "HEAD")
+    repository.git("push", "--quiet", "--force", "origin", "a-tree")
+    pushed = [(payload["ref"][10:], payload["head_commit"]) for payload in receiver.payloads[1:]]
+    assert [(tag, head and head["id"]) for tag, head in pushed] == [
+        ("a-tree", None),
+        ("b-file", None),
+        ("c-tag", first),
+        ("d-tag-of-tag", first),
+        ("e-tag-of-tree", None),
+        ("a-tree", first),
+    ]
+    assert receiver.payloads[-1]["forced"]
+
+
 def test_a_receiver_that_is_down_does_not_fail_the_push(tmp_path: Path, repository: Repository) -> None:
     git(repository.bare, "config", "dppctl.url", "http://127.0.0.1:1/")
     (repository.work / "a").write_text("1")

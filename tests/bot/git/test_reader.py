@@ -109,14 +109,28 @@ def test_specs_below_a_folder_are_found_by_their_path_from_there(look: Look, rep
     commit = repository.push(files)
     reader = look()
     found = reader.read_below(commit, "app", is_spec, 9)
-    assert list(found.items()) == [("pipeline-spec.yaml", b"1"), ("x/pipeline-spec.yaml", b"2")]
-    assert len(reader.read_below(commit, "", is_spec, 9)) == 3
+    assert list(found.items()) == [
+        ("pipeline-spec.yaml", b"1"),
+        ("x/pipeline-spec.yaml", b"2"),
+        ("z/pipeline-spec.yaml", None),
+    ]
+    assert len(reader.read_below(commit, "", is_spec, 9)) == 4
     for path in ("nowhere", "app/y"):
         with pytest.raises(DppctlError, match=f"there is no folder {path} at"):
             reader.read_below(commit, path, is_spec, 9)
     larger = repository.push({"app/x/pipeline-spec.yaml": "12"})
     with pytest.raises(DppctlError, match=r"x/pipeline-spec.yaml: larger than"):
         look().read_below(larger, "app", is_spec, 1)
+
+
+def test_a_link_in_a_path_is_found(look: Look, repository: Repository) -> None:
+    (repository.work / "app").mkdir()
+    (repository.work / "app" / "file-link").symlink_to("../b")
+    (repository.work / "folder-link").symlink_to("app")
+    commit = repository.push({"app/a": "1", "b": "2"})
+    reader = look()
+    links = {"app/file-link": "app/file-link", "folder-link/a": "folder-link", "app/a": None, "no/a": None, "b/a": None}
+    assert {path: reader.link(commit, path) for path in links} == links
 
 
 def test_an_app_of_too_many_folders_is_refused(

@@ -210,6 +210,53 @@ def test_two_apps_cannot_own_one_environment() -> None:
         parse_registration(REGISTRATION + other, "apps.yaml")
 
 
+MERGED = """
+continuousDeployment:
+- &first
+  appRepoPath: ann/app
+  opsRepoPath: ann/ops
+  actions:
+  - &staging
+    branch: master
+    environment: staging
+  - <<: *staging
+    environment: other
+    pipeline: ./a
+- <<: [*first]
+  appRepoPath: ann/other
+"""
+
+
+def test_what_a_merge_brings_may_be_replaced() -> None:
+    first, second = parse_app_config(MERGED, ".dppctl.yaml").continuous_deployment
+    assert [(action.branch, action.environment) for action in first.actions] == [
+        ("master", "staging"),
+        ("master", "other"),
+    ]
+    assert (second.app_repo_path, second.actions) == ("ann/other", first.actions)
+
+
+def test_apps_yaml_may_merge_too() -> None:
+    apps = "apps:\n- &a {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging]}\n"
+    merged = f"{apps}- <<: *a\n  opsRepoPath: ann/others\n"
+    assert {str(target.ops) for target in parse_registration(merged, "apps.yaml")} == {"ann/ops", "ann/others"}
+    with pytest.raises(DppctlError, match=r"^apps.yaml:5: 'opsRepoPath' is there twice"):
+        parse_registration(f"{merged}  opsRepoPath: ann/more\n", "apps.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    pipeline: ./a", "    environment: live", ":12: 'environment' is there twice"),
+        ("    pipeline: ./a", "    <<: *staging", ":12: '<<' is there twice"),
+        ("    environment: other", "    environment: Live", ":11: continuousDeployment.actions.environment: string sh"),
+        ("    branch: master", "    branch: refs/heads/master", ":8: continuousDeployment.actions.branch: refs/heads"),
+    ],
+)
+def test_what_is_wrong_beside_a_merge_is_said_with_its_line(old: str, new: str, said: str) -> None:
+    assert message(MERGED.replace(old, new)).startswith(f".dppctl.yaml{said}")
+
+
 @pytest.mark.parametrize("one", ["[*{0}, *{0}, *{0}]", "{{<<: [*{0}, *{0}, *{0}]}}"])
 def test_aliases_of_aliases_are_refused_before_they_are_written_out(one: str) -> None:
     lines = ["x0: &x0 {a: b}"] + [f"x{n}: &x{n} {one.format(f'x{n - 1}')}" for n in range(1, 40)]

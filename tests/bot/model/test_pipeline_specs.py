@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import DppctlError
-from bot.model.pipeline_specs import is_spec, parse_specs
+from bot.model.pipeline_specs import IGNORE_FILE, is_spec, parse_specs
 from bot.model.values import Pipeline, Source, Values
 from cluster.local.workers.dpp_environment import DppEnvironment
 
@@ -28,6 +28,22 @@ FILES = {
 def parsed(files: Mapping[str, str]) -> list[tuple[str, str | None]]:
     specs = parse_specs({name: text.encode() for name, text in files.items()})
     return [(pipeline.id, pipeline.schedule) for pipeline in specs.pipelines]
+
+
+def test_what_a_merge_brings_may_be_replaced_and_a_pipeline_that_stands_twice_is_refused() -> None:
+    merged = f"a: &a {STEPS}\nb:\n  <<: *a\n  pipeline: []\n<<: {{a: {{}}, c: {STEPS}}}\n"
+    assert parsed({"pipeline-spec.yaml": merged}) == [("./a", None), ("./c", None), ("./b", None)]
+    with pytest.raises(DppctlError, match=r"^below/pipeline-spec.yaml:3: 'a' is there twice$"):
+        parsed({"below/pipeline-spec.yaml": f"a: {STEPS}\nb: {STEPS}\na: {STEPS}\n"})
+    assert parsed({"pipeline-spec.yaml": f"a: {STEPS[:-1]}, title: x, title: y}}"}) == [("./a", None)]  # as dpp
+
+
+@pytest.mark.parametrize("path", ["pipeline-spec.yaml", "x/pipeline-spec.yaml", "a.source-spec.yaml", IGNORE_FILE])
+def test_a_spec_that_is_a_link_is_named(path: str) -> None:
+    files = {"a/pipeline-spec.yaml": f"a: {STEPS}".encode(), ".hidden/pipeline-spec.yaml": None}
+    assert len(parse_specs(files).pipelines) == 1
+    with pytest.raises(DppctlError, match=f"^{path} is a symbolic link, which is not followed; put the file itself"):
+        parse_specs({**files, path: None})
 
 
 def test_pipelines_have_the_ids_and_schedules_of_their_specs() -> None:

@@ -9,7 +9,8 @@ from bot.loop import Loop
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.reconcile import reconciler
-from tests.support.forge import APP, CONFIG, Repository
+from tests.support.forge import APP, CONFIG, SPEC, Repository
+from tests.support.stories.bot import Story
 from tests.support.world import OPS, World
 
 
@@ -75,3 +76,38 @@ def test_what_nobody_foresaw_fails_the_repository_where_it_happens_only(
     assert any("exc_info" in event or "exception" in event for event in warned)
     assert loop.reconcile({"ann/app"})["ann/app"].failure is None
     assert deployed(world) == {"ann/app", "bob/app"}
+
+
+@pytest.mark.parametrize("target", ["real/.dppctl.yaml", "/etc/passwd", "nowhere"])
+def test_a_configuration_that_is_a_link_is_named_as_such(story: Story, target: str) -> None:
+    story.app.push({**APP, "real/.dppctl.yaml": CONFIG})
+    (story.app.work / ".dppctl.yaml").unlink()
+    (story.app.work / ".dppctl.yaml").symlink_to(target)
+    story.app.push_all()
+    story.reconcile()
+    assert story.deployments() == [("", "refused")]
+    assert story.last().error == ".dppctl.yaml is a symbolic link, which is not followed; put the file itself there"
+
+
+@pytest.mark.parametrize("target", ["../specs/one.yaml", "/etc/passwd", "nowhere"])
+def test_a_spec_that_is_a_link_is_named_as_such(story: Story, target: str) -> None:
+    (story.app.work / "below").mkdir()
+    (story.app.work / "below" / "pipeline-spec.yaml").symlink_to(target)
+    story.app.push({**APP, "specs/one.yaml": SPEC})
+    story.reconcile()
+    assert story.deployments() == [("staging", "refused")]
+    assert (story.last().error or "").startswith("below/pipeline-spec.yaml is a symbolic link, which is not followed")
+
+
+def test_an_app_below_a_folder_that_is_a_link_is_told_so(world: World) -> None:
+    story = Story(world, "apps/one")
+    config = CONFIG.replace("appRepoPath: ann/app", "appRepoPath: ann/app/apps/one")
+    (story.app.work / "apps").symlink_to("real")
+    commit = story.app.push({f"real/one/{name}": text for name, text in {**APP, ".dppctl.yaml": config}.items()})
+    story.reconcile()
+    assert story.last().error == (
+        "apps/one/.dppctl.yaml: apps is a symbolic link, which is not followed; appRepoPath is to name the folder it "
+        "leads to"
+    )
+    assert story.last().commit == commit
+    story.loop.close()

@@ -104,6 +104,24 @@ def test_a_branch_that_is_gone_is_not_begun_anew(ops: OpsRepo, repository: Repos
     assert ops.texts([update().target]) == {update().target: update().values.to_yaml()}
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_an_ops_repo_whose_head_is_another_branch_gets_that_one(
+    ops: OpsRepo, repository: Repository, *, others: bool
+) -> None:
+    (repository.bare / "HEAD").write_text("ref: refs/heads/main\n")
+    if others:
+        repository.push({"README.md": ""}, branch="drafts")
+    ops.refresh()
+    commit = ops.write([update()])[update().target]
+    names = git(repository.bare, "for-each-ref", "--format=%(refname:short)").split()
+    assert names == (["drafts", "main"] if others else ["main"])
+    assert ops.head == commit == git(repository.bare, "rev-parse", "main")
+    ops.refresh()
+    assert ops.head == commit
+    assert len(ops.write([update("b")])) == 1
+    assert git(repository.bare, "rev-list", "--count", "main") == "2"
+
+
 def test_a_push_between_fetch_and_push_survives(settings: Settings, repository: Repository, tmp_path: Path) -> None:
     repository.push({"README.md": "first"}, message="start")
 

@@ -64,6 +64,15 @@ def test_without_a_registry_it_says_what_to_set(dppctl: Dppctl, app: Repository)
     )
 
 
+def test_a_configuration_that_is_a_link_is_named_as_such(dppctl: Dppctl, app: Repository) -> None:
+    (app.work / ".dppctl.yaml").rename(app.work / "real.yaml")
+    (app.work / ".dppctl.yaml").symlink_to("real.yaml")
+    app.push_all()
+    done = dppctl("build", cwd=app.work, DPPCTL_REGISTRY="127.0.0.1:1")
+    assert done.returncode != 0
+    assert ".dppctl.yaml is a symbolic link, which is not followed; put the file itself there" in done.stderr
+
+
 def test_a_folder_outside_git_is_refused(dppctl: Dppctl, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = dppctl("build", str(tmp_path / "empty"), cwd=tmp_path)
