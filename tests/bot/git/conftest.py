@@ -18,3 +18,8 @@ def repository(forge: Forge) -> Repository:
 @pytest.fixture
 def mirror(bot_git: Git, settings: Settings, repository: Repository, tmp_path: Path) -> Mirror:
     return Mirror(bot_git, settings.github.repository_url(repository.name), tmp_path / "mirror")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target"

@@ -1,31 +1,23 @@
 """What the fake GitHub answers: one method for each operation, made from the example in GitHub's own description."""
 
 import base64
-import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-import requests
 from flask import request
 
 from tests.support.forge import git
+from tests.support.github.deployment_answers import DeploymentAnswers
+from tests.support.github.examples import Answer, example, found
 from tests.support.github.git_ssh import write_authorized_keys
-from tests.support.github.openapi import operations
+from tests.support.github.hook_answers import HookAnswers
 from tests.support.github.permissions import Refused, reached
-from tests.support.github.state import Json, Repo, State, Token
-from webhooks.signature import sign
-
-Answer = tuple[int, Any]
+from tests.support.github.state import Json, Repo, Token
 
 
-class Answers:
+class Answers(HookAnswers, DeploymentAnswers):
     """Called with an operation, who asks, the path's parts and the body; the status and the body of the answer."""
-
-    def __init__(self, github: State) -> None:
-        self._github = github
 
     def __call__(self, identity: str, token: Token | str | None, where: Mapping[str, str], body: Json) -> Answer:
         if token is None:
@@ -139,96 +131,6 @@ class Answers:
         text = base64.b64encode(content.encode()).decode()
         return 200, example("repos/get-content") | {"path": path, "content": text, "size": len(content)}
 
-    def _commit(self, repo: Repo, name: str, message: str = "Not Found", status: int = 404) -> str:
-        try:
-            return git(repo.git.bare, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        except AssertionError:
-            raise Refused(status, message) from None
-
-    # --- webhooks
-
-    def repos_list_webhooks(self, _: Token, __: Json, repo: Repo) -> Answer:
-        return 200, list(repo.hooks.values())
-
-    def repos_create_webhook(self, _: Token, body: Json, repo: Repo) -> Answer:
-        config = body["config"]
-        if any(hook["config"]["url"] == config["url"] for hook in repo.hooks.values()):
-            raise Refused(422, "Hook already exists on this repository")
-        number = self._github.number()
-        url = f"https://api.github.com/repos/{repo.full_name}/hooks/{number}"
-        more = {"id": number, "url": url, "ping_url": f"{url}/pings", "test_url": f"{url}/test", "active": True}
-        more["deliveries_url"] = f"{url}/deliveries"
-        repo.hooks[number] = example("repos/create-webhook") | more | {"events": body.get("events", ["push"])}
-        repo.deliveries[number] = []
-        self._configure(repo, number, {"content_type": "form", "insecure_ssl": "0", **config})
-        self.deliver(repo, number, "ping", {"zen": "Keep it logically awesome.", "hook_id": number})
-        return 201, repo.hooks[number]
-
-    def repos_get_webhook(self, _: Token, __: Json, repo: Repo, hook_id: str) -> Answer:
-        return 200, found(repo.hooks, hook_id)
-
-    def repos_update_webhook(self, _: Token, body: Json, repo: Repo, hook_id: str) -> Answer:
-        hook = found(repo.hooks, hook_id)
-        if "config" in body:  # it is replaced as a whole: https://docs.github.com/en/rest/repos/webhooks
-            self._configure(repo, hook["id"], {"content_type": "form", "insecure_ssl": "0", **body["config"]})
-        hook |= {name: body[name] for name in ("active", "events") if name in body}
-        hook["events"] = sorted({*hook["events"], *body.get("add_events", [])} - {*body.get("remove_events", [])})
-        return 200, hook
-
-    def _configure(self, repo: Repo, number: int, config: Json) -> None:
-        repo.secrets[number] = config.pop("secret", "")
-        repo.hooks[number]["config"] = config | ({"secret": "********"} if repo.secrets[number] else {})
-
-    def repos_delete_webhook(self, _: Token, __: Json, repo: Repo, hook_id: str) -> Answer:
-        del repo.hooks[found(repo.hooks, hook_id)["id"]]
-        return 204, None
-
-    def repos_ping_webhook(self, _: Token, __: Json, repo: Repo, hook_id: str) -> Answer:
-        hook = found(repo.hooks, hook_id)
-        self.deliver(repo, hook["id"], "ping", {"zen": "Design for failure.", "hook_id": hook["id"]})
-        return 204, None
-
-    def repos_list_webhook_deliveries(self, _: Token, __: Json, repo: Repo, hook_id: str) -> Answer:
-        newest = repo.deliveries[found(repo.hooks, hook_id)["id"]][::-1]
-        fields = example("repos/list-webhook-deliveries")[0].keys()
-        return 200, [{name: one[name] for name in fields} for one in newest[: int(request.args.get("per_page", 30))]]
-
-    def repos_get_webhook_delivery(self, _: Token, __: Json, repo: Repo, hook_id: str, delivery_id: str) -> Answer:
-        return 200, self._delivery(repo, hook_id, delivery_id)
-
-    def repos_redeliver_webhook_delivery(
-        self, _: Token, __: Json, repo: Repo, hook_id: str, delivery_id: str
-    ) -> Answer:
-        one = self._delivery(repo, hook_id, delivery_id)
-        self.deliver(repo, int(hook_id), one["event"], one["request"]["payload"], one["guid"])
-        return 202, {}
-
-    def _delivery(self, repo: Repo, hook_id: str, delivery_id: str) -> Json:
-        every = repo.deliveries[found(repo.hooks, hook_id)["id"]]
-        return found({one["id"]: one for one in every}, delivery_id)
-
-    def deliver(self, repo: Repo, number: int, event: str, payload: Json, guid: str | None = None) -> None:
-        """Post it to the hook's URL and note how that went. With the id of an earlier one it is a redelivery."""
-        config = repo.hooks[number]["config"]
-        body = json.dumps(payload).encode()
-        started, status, code = time.monotonic(), "OK", 0
-        headers = {
-            "Content-Type": "application/json", "X-GitHub-Event": event, "X-GitHub-Delivery": guid or str(uuid4()),
-            "X-GitHub-Hook-ID": str(number), "X-Hub-Signature-256": sign(body, repo.secrets[number]),
-        }  # fmt: skip
-        try:
-            answer = requests.post(config["url"], data=body, headers=headers, timeout=10)
-            code, status = answer.status_code, "OK" if answer.ok else f"Invalid HTTP Response: {answer.status_code}"
-        except requests.RequestException:
-            status = "failed to connect to host"
-        shown = example("repos/get-webhook-delivery")
-        shown["request"] = {"headers": headers, "payload": payload}
-        repo.deliveries[number].append(shown | {
-            "id": self._github.number(), "guid": headers["X-GitHub-Delivery"], "delivered_at": _now(),
-            "redelivery": guid is not None, "duration": round(time.monotonic() - started, 2), "status": status,
-            "status_code": code, "event": event, "action": None, "installation_id": None, "repository_id": repo.id,
-        })  # fmt: skip
-
     # --- keys, collaborators
 
     def repos_list_deploy_keys(self, _: Token, __: Json, repo: Repo) -> Answer:
@@ -300,60 +202,6 @@ class Answers:
                 return 204, None
         raise Refused(404, "Not Found")
 
-    # --- deployments and statuses
-
-    def repos_list_deployments(self, _: Token, __: Json, repo: Repo) -> Answer:
-        wanted = {name: request.args[name] for name in ("sha", "ref", "task", "environment") if name in request.args}
-        newest = list(repo.deployments.values())[::-1]
-        return 200, [one for one in newest if wanted.items() <= one.items()]
-
-    def repos_create_deployment(self, _: Token, body: Json, repo: Repo) -> Answer:
-        if body.get("auto_merge", True) or body.get("required_contexts") != []:
-            raise Refused(409, "Conflict: Commit status checks failed for master.")
-        commit = self._commit(repo, body["ref"], f"No ref found for: {body['ref']}", 422)
-        number = self._github.number()
-        names = ("ref", "task", "payload", "environment", "description", "production_environment")
-        given = {name: body[name] for name in names if name in body}
-        url = f"https://api.github.com/repos/{repo.full_name}/deployments/{number}"
-        mine = {"id": number, "sha": commit, "created_at": _now(), "updated_at": _now(), "url": url, **given}
-        mine |= {"statuses_url": f"{url}/statuses", "original_environment": body["environment"]}
-        repo.deployments[number] = example("repos/create-deployment") | mine
-        repo.deployment_statuses[number] = []
-        return 201, repo.deployments[number]
-
-    def repos_get_deployment(self, _: Token, __: Json, repo: Repo, deployment_id: str) -> Answer:
-        return 200, found(repo.deployments, deployment_id)
-
-    def repos_list_deployment_statuses(self, _: Token, __: Json, repo: Repo, deployment_id: str) -> Answer:
-        return 200, repo.deployment_statuses[found(repo.deployments, deployment_id)["id"]][::-1]
-
-    def repos_create_deployment_status(self, _: Token, body: Json, repo: Repo, deployment_id: str) -> Answer:
-        deployment = found(repo.deployments, deployment_id)
-        given = {name: value for name, value in body.items() if name != "auto_inactive"}
-        number = self._github.number()
-        url = f"{deployment['url']}/statuses/{number}"
-        mine = {
-            "id": number,
-            "url": url,
-            "created_at": _now(),
-            "updated_at": _now(),
-            "deployment_url": deployment["url"],
-        }
-        status = example("repos/create-deployment-status") | {"log_url": "", "environment_url": ""} | given | mine
-        repo.deployment_statuses[deployment["id"]].append(status)
-        return 201, status
-
-    def repos_create_commit_status(self, _: Token, body: Json, repo: Repo, sha: str) -> Answer:
-        self._commit(repo, sha, f"No commit found for SHA: {sha}", 422)
-        if len(body.get("description") or "") > 140:
-            raise Refused(422, "Validation Failed: description is too long (maximum is 140 characters)")
-        status = example("repos/create-commit-status") | {"target_url": None, "description": None, **body}
-        repo.commit_statuses.setdefault(sha, []).append(status | {"id": self._github.number()})
-        return 201, status
-
-    def repos_list_commit_statuses_for_ref(self, _: Token, __: Json, repo: Repo, ref: str) -> Answer:
-        return 200, repo.commit_statuses.get(self._commit(repo, ref), [])[::-1]
-
     # --- GitHub Apps
 
     def apps_get_authenticated(self, app: str, _: Json) -> Answer:
@@ -379,18 +227,3 @@ class Answers:
     def apps_list_repos_accessible_to_installation(self, token: Token, _: Json) -> Answer:
         every = [self._shown(token, repo) for repo in self._github.visible(token)]
         return 200, {"total_count": len(every), "repositories": every}
-
-
-def example(identity: str) -> Any:
-    """What the description has as the answer when it goes well."""
-    return operations()[identity].example()
-
-
-def found(every: Mapping[int, Any], number: str) -> Any:
-    if int(number) not in every:
-        raise Refused(404, "Not Found")
-    return every[int(number)]
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
