@@ -1,11 +1,13 @@
 """Put the receiver and the dashboard together as one WSGI application. All it knows it has from the store."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import timedelta
+from functools import partial
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed
 
 from bot.logs import get_logger
 from bot.model.registration import Target
@@ -30,6 +32,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_FOR_PROGRAMS = ("receive", "report", "healthz", "readyz", "metrics")
 
 
 def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortcut: bool = True) -> Flask:
@@ -42,6 +45,7 @@ def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortc
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SQLAlchemyError, _store_is_away)
+    app.before_request(partial(_refuse_other_hosts, settings.page_hosts))
     app.after_request(_secure)
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
@@ -66,6 +70,17 @@ def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortc
     if shortcut:  # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
         app.wsgi_app = Shortcut(receiver, app.wsgi_app).respond  # type: ignore[method-assign]
     return app
+
+
+def _refuse_other_hosts(hosts: Sequence[str]) -> None:
+    """Refuse a page for a host name that is not ours: https://en.wikipedia.org/wiki/DNS_rebinding. Raises Forbidden.
+
+    What programs ask for is signed, or says nothing of anybody's; a cluster's probes come by the pod's address.
+    """
+    asked = (urlsplit(f"//{request.host}").hostname or "").lower()
+    below = tuple(host for host in hosts if host.startswith("."))
+    if request.endpoint not in _FOR_PROGRAMS and asked not in hosts and not asked.endswith(below):
+        raise Forbidden(f"{request.host} is not known here; DPPCTL_ALLOWED_HOSTS or DPPCTL_PUBLIC_URL can name it")
 
 
 def _reach(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -31,6 +32,13 @@ class Settings(Section):
     def database_url(self) -> str:
         """Return the SQLAlchemy URL of the bot's own database: SQLite in the state folder unless another is given."""
         return self.given_database_url.get_secret_value() or f"sqlite:///{self.state_dir / 'dppctl.sqlite'}"
+
+    @property
+    def page_hosts(self) -> list[str]:
+        """Return the host names that the pages answer to; a browser that asks for another one was led here."""
+        public = urlsplit(self.receiver.public_url).hostname
+        known = ("localhost", "127.0.0.1", "::1", self.listen.host, public, *self.receiver.allowed_hosts)
+        return list(dict.fromkeys(host.lower() for host in known if host))
 
     @property
     def all_secrets(self) -> list[str]:

@@ -97,3 +97,28 @@ def test_only_a_post_is_a_delivery(receiver: Receiver) -> None:
     answer = requests.get(f"{receiver.url}/webhooks/github", timeout=60)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert answer.json() == {"error": "deliveries are POSTed"}
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("127.0.0.1:1", 200),
+        ("localhost", 200),
+        ("[::1]:8080", 200),
+        ("dppctl.example.org", 200),
+        ("pages.example.com", 200),
+        ("deep.below.example.net", 200),
+        ("[fe80::1]:8080", 403),
+        ("evil.example", 403),
+        ("dppctl.example.org.evil.example", 403),
+        ("127.0.0.1.evil.example:8080", 403),
+    ],
+)
+def test_pages_answer_to_known_hosts_only(make_receiver: MakeReceiver, host: str, code: int) -> None:
+    allowed = "pages.example.com,.example.net"
+    receiver = make_receiver("ann/app", PUBLIC_URL="https://dppctl.example.org/x", ALLOWED_HOSTS=allowed)
+    for path in ("/", "/events"):
+        answer = requests.get(receiver.url + path, headers={"Host": host}, timeout=60)
+        assert answer.status_code == code
+        assert code == 200 or "DPPCTL_ALLOWED_HOSTS" in answer.json()["error"]
+    assert requests.get(f"{receiver.url}/healthz", headers={"Host": host}, timeout=60).status_code == 200
