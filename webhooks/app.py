@@ -77,7 +77,10 @@ def _refuse_other_hosts(hosts: Sequence[str]) -> None:
 
     What programs ask for is signed, or says nothing of anybody's; a cluster's probes come by the pod's address.
     """
-    asked = (urlsplit(f"//{request.host}").hostname or "").lower()
+    try:
+        asked = (urlsplit(f"//{request.host}").hostname or "").lower()
+    except ValueError:
+        asked = ""
     below = tuple(host for host in hosts if host.startswith("."))
     if request.endpoint not in _FOR_PROGRAMS and asked not in hosts and not asked.endswith(below):
         raise Forbidden(f"{request.host} is not known here; DPPCTL_ALLOWED_HOSTS or DPPCTL_PUBLIC_URL can name it")

@@ -109,6 +109,7 @@ def test_only_a_post_is_a_delivery(receiver: Receiver) -> None:
         ("pages.example.com", 200),
         ("deep.below.example.net", 200),
         ("[fe80::1]:8080", 403),
+        ("[::1", 403),
         ("evil.example", 403),
         ("dppctl.example.org.evil.example", 403),
         ("127.0.0.1.evil.example:8080", 403),
