@@ -21,7 +21,7 @@ IGNORES_SIGTERM = "trap '' TERM; sleep 600 & echo ready; while :; do sleep 600; 
 
 
 def shell(script: str, **options: object) -> Ended:
-    return run(["sh", "-c", script], **{"environment": ENVIRONMENT, **options})  # type: ignore[arg-type]
+    return run(["sh", "-c", script], **{"environment": ENVIRONMENT, **options})
 
 
 def test_lines_end_with_any_line_end_and_are_cut_when_too_long() -> None:

@@ -67,7 +67,7 @@ def test_with_argo_cd_or_flux(shell: Shell, kubeconfig: str, tmp_path: Path) -> 
     name = f"docs-{secrets.token_hex(4)}"
     place = {"NAMESPACE_OF_E": name, "E": "staging"}
     write_ops_repo(tmp_path, [OpsEnvironment("staging", name, name)], url="https://github.com/ann/ops")
-    types = [kind_definition(*group.split("/"), kind) for group, kinds in KINDS.items() for kind in kinds]
+    types = [kind_definition(group, kind) for group, kinds in KINDS.items() for kind in kinds]
     write_files(
         tmp_path, {"key.pem": "key", "types.json": json.dumps({"apiVersion": "v1", "kind": "List", "items": types})}
     )
@@ -107,8 +107,9 @@ def jobs(shell: Shell, namespace: str) -> list[str]:
     return shell.prepares(f"kubectl get jobs -n {namespace} -o name").split()
 
 
-def kind_definition(group: str, version: str, kind: str) -> dict[str, object]:
+def kind_definition(group_version: str, kind: str) -> dict[str, object]:
     """A CustomResourceDefinition that takes any fields."""
+    group, _, version = group_version.partition("/")
     plural = kind.lower().removesuffix("y") + ("ies" if kind.endswith("y") else "s")
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     return {

@@ -31,7 +31,8 @@ def make_receiver(tmp_path: Path) -> Iterator[MakeReceiver]:
             targets = {Target(RepoPath.parse(app), RepoPath("ann/ops"), name) for name in ("staging", "production")}
             loaded = load_settings(tmp_path, {f"DPPCTL_{name}": value for name, value in given.items()})
             server = make_server("127.0.0.1", 0, create_app(loaded, targets, store, shortcut=shortcut), threaded=True)
-            server.daemon_threads = True  # a page that is live does not hold up the end
+            # A page that is live does not hold up the end.
+            server.daemon_threads = True  # type: ignore[attr-defined]
             thread = threading.Thread(target=server.serve_forever, args=[0.02])
             thread.start()
             ends.callback(store.close)

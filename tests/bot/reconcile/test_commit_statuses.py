@@ -136,7 +136,7 @@ def test_an_ops_repo_that_is_away_is_asked_again(story: Story) -> None:
     story.loop.take()
     assert [one.id for one in story.store.deliveries.take()] == ["1"]
     away.rename(story.ops.bare)
-    story.loop._statuses._backoff._next.clear()  # type: ignore[union-attr]
+    story.loop._statuses._backoff._next.clear()
     story.loop.take()
     assert story.deployments() == [("staging", "succeeded")]
 

@@ -8,7 +8,7 @@ from structlog.typing import EventDict
 from bot.loop import Loop
 from bot.model.names import RepoPath
 from bot.model.registration import Target
-from bot.reconcile import reconciler
+from bot.reconcile.observe import observe
 from tests.support.forge import APP, CONFIG, SPEC, Repository
 from tests.support.stories.bot import Story
 from tests.support.world import OPS, World
@@ -60,15 +60,14 @@ def test_what_nobody_foresaw_fails_the_repository_where_it_happens_only(
 ) -> None:
     push(world.app)
     push(bob)
-    observe = reconciler.observe
 
     def break_for_ann(app: RepoPath, *rest: object) -> object:
         if app.repository == "ann/app":
             raise ZeroDivisionError("odd")
-        return observe(app, *rest)  # type: ignore[arg-type]
+        return observe(app, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(reconciler, "observe", break_for_ann)
+        patch.setattr("bot.reconcile.reconciler.observe", break_for_ann)
         results = loop.reconcile({"ann/app", "bob/app"})
     assert results["ann/app"].failure == "dppctl itself failed: ZeroDivisionError('odd'); its log has more"
     assert results["bob/app"].failure is None

@@ -159,7 +159,7 @@ def fake_github(forge: Forge) -> Iterator[FakeGitHub]:
         return (api if path.startswith(f"{API}/") else git)(environ, start_response)
 
     server = make_server("127.0.0.1", 0, both, threaded=True, request_handler=_Silent)
-    server.daemon_threads = True  # type: ignore[attr-defined] (a slow answer does not hold up the end)
+    server.daemon_threads = True  # type: ignore[attr-defined]  # a slow answer does not hold up the end
     github.url = f"http://127.0.0.1:{server.server_port}"
     with in_thread(server):
         yield github

@@ -42,6 +42,6 @@ def app(tmp_path: Path) -> App:
         write_files(context, {"Dockerfile": dockerfile, **(files or {})})
         shutil.copy(shutil.which("busybox") or "", context / "busybox")
         given = {"destination": f"127.0.0.1:{free_port()}/app:1", **more}
-        return Order(context=context, dockerfile=context / "Dockerfile", **given)  # type: ignore[arg-type]
+        return Order(context=context, dockerfile=context / "Dockerfile", **given)
 
     return make

@@ -37,7 +37,7 @@ def on_report(phase: str) -> Callable[[pytest.MonkeyPatch], None]:
         def die_or_report(self: EnvironmentJob, reported: str, *rest: object, **more: object) -> None:
             if reported == phase:
                 raise Killed
-            report(self, reported, *rest, **more)  # type: ignore[arg-type]
+            report(self, reported, *rest, **more)
 
         patch.setattr(EnvironmentJob, "_report", die_or_report)
 
