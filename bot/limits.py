@@ -14,9 +14,12 @@ MAX_YAML_DEPTH = 100
 MAX_YAML_NODES = 500_000  # with aliases written out; the largest real spec found has some 10,000
 MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
 
-GIT_SECONDS = 120.0  # one git command, or one answer of a git that reads objects
+GIT_SECONDS = 120.0  # that a git which reads or writes here may be silent
+GIT_SILENCE_SECONDS = 300.0  # the same of a git that talks to a server: what it checks of a large fetch takes a while
+GIT_BYTES_A_SECOND = 1000  # less than that counts as silence, where git can tell (over http)
+GIT_LISTEN_SECONDS = 5.0  # between two looks whether a git says something
+GC_SECONDS = 300.0  # of tidying up a copy after a fetch
 GIT_END_SECONDS = 1.0  # between asking a git to end and killing it
-LFS_SECONDS = 300.0  # one fetch of what Git LFS keeps; below STUCK_SECONDS, for the bot's one thread may wait for it
 LFS_DAYS = 30  # that such a file is kept after its last use, so that each deployment does not fetch it anew
 MAX_SUBMODULES = 100  # of one app, those of its submodules included
 MAX_GIT_OBJECT_BYTES = 64 * 2**20  # one folder's listing: a million files; GitHub's own limit for a file is 100 MB
@@ -30,10 +33,13 @@ MAX_RETRY_SECONDS = 180.0
 RETRY_BY_HAND_SECONDS = 5.0  # somebody waits
 RETRY_BROKEN_SECONDS = 5.0  # after what nobody foresaw; the log has a traceback each time
 REFRESHES = 4  # repositories that are asked at the same time
+REFRESH_SECONDS = 30.0  # that the others wait for a repository; what takes longer goes on beside them
 RESYNC_SECONDS = 180.0  # between two re-checks of everything
 SYNC_WAKE_SECONDS = 5.0  # for a connection with sync, and for its answer
 HTTP_SECONDS = 10.0  # that a probe, or a bot that wakes sync, may take to send its request
-STUCK_SECONDS = 600.0  # without a round or a git command; then the bot says that it is to be started again
+STUCK_SECONDS = (
+    600.0  # without a round, a git command or a word of one; then the bot says that it is to be started again
+)
 POLL_SECONDS = 0.25  # between two looks for what the receiver wrote down
 MAX_LOG_BYTES = 2**20  # kept of each deployment's log
 MAX_NAMED_DELIVERIES = 20  # in one ops commit and one line of the log: the newest, where a burst became one deployment

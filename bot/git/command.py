@@ -1,7 +1,7 @@
 """How the bot runs git: commands that end, and repositories that are open for a while.
 
-Each command has a time limit, and what a program starts (ssh, git-remote-https) ends with it. Values in arguments are
-our own or were checked by `bot.model.names`; `bot.git.environment` has what git may know of this machine.
+Each command has a limit for its silence, and what a program starts (ssh, git-remote-https) ends with it. Values in
+arguments are our own or were checked by `bot.model.names`; `bot.git.environment` has what git may know of this machine.
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -24,7 +25,7 @@ from bot.git.gitpython import InvalidGitRepositoryError, NoSuchPathError, Proces
 from bot.git.smart_http import NO_SERVER, TRACING, split_trace
 from bot.git.ssh import SshCommand
 from bot.github.credentials import Credentials
-from bot.limits import GIT_END_SECONDS, GIT_SECONDS
+from bot.limits import GIT_END_SECONDS, GIT_LISTEN_SECONDS, GIT_SECONDS
 from bot.logs import mask
 from bot.model.names import is_repository
 from bot.parent_death import bound_to_parent
@@ -59,34 +60,38 @@ class Git:
         self._lock = threading.Lock()
         self._closed = False
         self.calls = self.errors = 0  # for /metrics
+        self.heard = 0  # it grows as long as a git that takes long says something
 
     def run(
         self,
         folder: Path,
         *arguments: str,
         stdin: bytes = b"",
-        seconds: float = GIT_SECONDS,
+        seconds: float | None = None,
         config: Mapping[str, str] | None = None,
     ) -> bytes:
         """Return what `git ARGUMENTS`, run in `folder`, writes to stdout; `config`: settings of git for this command.
 
-        Raises GitError, also for taking longer than `seconds`; CopyError for what may be the repository's own fault.
+        Raises GitError, also for being silent for longer than `seconds` (None: as the settings say, where it goes out
+        to a server); CopyError for what may be the repository's own fault.
         """
         options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
         name, about = arguments[0], self._repository([*options, *arguments])
+        silence = seconds or (self._settings.github.silence_seconds if about else GIT_SECONDS)
         environment = self._environment_for(name, about)
         is_over_http = about is not None and name in _ASKING and environment["GIT_ALLOW_PROTOCOL"].startswith("http")
         if is_over_http:
             environment = environment | TRACING
         start = partial(self._start, folder, environment, is_bound=about is not None)
         # Kept until the end: what GitPython returns ends the process when it is dropped.
-        running = Runner(folder, start, self._end, seconds).execute(["git", *options, *arguments], as_process=True)
+        running = Runner(folder, start, self._end, silence).execute(["git", *options, *arguments], as_process=True)
         process: Process = running.proc
         with process:
             try:
-                out, err = process.communicate(stdin, seconds)
+                out, err = self._communicate(process, stdin, silence)
             except subprocess.TimeoutExpired:
-                raise self.failure(name, f"no answer within {seconds:g} seconds") from None
+                hint = "; DPPCTL_GIT_SILENCE_SECONDS is how long that is waited for" if about else ""
+                raise self.failure(name, f"no answer within {silence:g} seconds{hint}") from None
             finally:
                 self._end(process)
         lines, is_smart = split_trace(err.decode(errors="replace"))
@@ -182,6 +187,21 @@ class Git:
             self._running.add(process)
             self.calls += 1
             return process
+
+    def _communicate(self, process: Process, stdin: bytes, silence: float) -> tuple[bytes, bytes]:
+        """Return what git writes to stdout and stderr. Raises TimeoutExpired when it writes nothing for so long."""
+        given: bytes | None = stdin
+        length, since = 0, time.monotonic()
+        while True:
+            try:
+                return process.communicate(given, min(silence, GIT_LISTEN_SECONDS))
+            except subprocess.TimeoutExpired as expired:
+                given, now = None, time.monotonic()
+                if (longer := len(expired.stdout or b"") + len(expired.stderr or b"")) > length:
+                    length, since = longer, now
+                    self.heard += 1
+                elif now - since >= silence:
+                    raise
 
     def _end(self, process: Process) -> None:
         _kill(process)

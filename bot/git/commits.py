@@ -36,7 +36,7 @@ def fetch_commit(git: Git, origin: Origin, commit: str) -> None:
     if origin.url is None or has_commit(git, origin, commit):
         return
     try:
-        git.run(origin.folder, "fetch", "--quiet", "--no-tags", "--", origin.url, commit)
+        git.run(origin.folder, "fetch", "--progress", "--no-tags", "--", origin.url, commit)
     except GitError as error:
         if not says_gone(error):
             raise

@@ -6,8 +6,10 @@ It lets no prompt, no other protocol and none of the machine's git configuration
 
 import base64
 import os
+from math import ceil
 from urllib.parse import urlsplit
 
+from bot.limits import GIT_BYTES_A_SECOND
 from bot.settings import Settings
 
 
@@ -20,7 +22,12 @@ def make_environment(settings: Settings, token: str) -> dict[str, str]:
     config = {
         "core.hooksPath": os.devnull,
         "gc.autoDetach": "false",  # no git that outlives its call
-        "maintenance.autoDetach": "false",
+        "maintenance.auto": "false",  # it would be silent; `Mirror` does it
+        "gc.bigPackThreshold": "512m",  # larger ones are not written anew each time
+        "fetch.unpackLimit": "1",  # keep packs as they come: git tells the progress of that only
+        "http.lowSpeedLimit": str(GIT_BYTES_A_SECOND),
+        "http.lowSpeedTime": str(ceil(settings.github.silence_seconds)),
+        "lfs.forceprogress": "true",
         "http.followRedirects": "false",  # a redirect could carry the token elsewhere
     }
     if token:

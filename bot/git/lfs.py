@@ -19,7 +19,7 @@ from bot.errors import PermanentError
 from bot.git.command import Git
 from bot.git.errors import GitError, PermanentGitError
 from bot.git.origin import Origin
-from bot.limits import LFS_DAYS, LFS_SECONDS
+from bot.limits import LFS_DAYS
 
 MAX_POINTER_BYTES = 1024  # the specification's: a pointer is smaller than that
 _POINTER = re.compile(
@@ -92,7 +92,7 @@ def _fetch(git: Git, origin: Origin, commit: str, path: str, name: str) -> None:
     }
     chosen = (f"--include={path}", "--exclude=")
     try:
-        git.run(origin.folder, "lfs", "fetch", *chosen, "origin", commit, seconds=LFS_SECONDS, config=config)
+        git.run(origin.folder, "lfs", "fetch", *chosen, "origin", commit, config=config)
     except GitError as error:
         if isinstance(error, PermanentGitError) or _GONE.search(str(error)):
             raise PermanentError(f"{kept}, and its content cannot be fetched: {error}") from None

@@ -7,6 +7,7 @@ without anything, where there was something, is believed by nobody.
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,11 @@ from tempfile import TemporaryDirectory
 
 from bot.git.command import Git
 from bot.git.copies import beside, is_broken, noting_broken, put_in_place, remove_remains
-from bot.git.errors import CopyError, TransientGitError
+from bot.git.errors import CopyError, GitError, TransientGitError
 from bot.git.export import Files
 from bot.git.origin import Origin
 from bot.git.reader import GitReader
+from bot.limits import GC_SECONDS
 from bot.logs import get_logger
 from bot.model.names import short
 
@@ -30,7 +32,7 @@ _LISTING = re.compile(r"(?:(?:ref: [^\t\n]+|[0-9a-f]{40,64})\t[^\t\n]+\n)*")
 
 
 class Mirror:
-    """One repository. Not to be shared between threads."""
+    """One repository. Not to be shared between threads, but for `refresh`."""
 
     def __init__(self, git: Git, url: str, folder: Path) -> None:
         """Take the repository's URL, and the folder of the copy, which need not be there yet."""
@@ -39,13 +41,22 @@ class Mirror:
         self.folder = folder
         self.seen = ""  # all branches and tags, as they were at the last refresh
         self._is_clean = False
+        self._refreshing = threading.Lock()
 
     def refresh(self, *, keeps_head: bool = False) -> None:
         """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`.
 
         `keeps_head`: a default branch that is gone is not believed either. A copy that cannot be used is made anew.
-        Raises GitError; then all is as it was.
+        Raises GitError, also while another thread does this; then all is as it was.
         """
+        if not self._refreshing.acquire(blocking=False):
+            raise TransientGitError("it is being fetched already")
+        try:
+            self._refresh(keeps_head=keeps_head)
+        finally:
+            self._refreshing.release()
+
+    def _refresh(self, *, keeps_head: bool) -> None:
         if not self._is_clean:  # what the process before this left
             remove_remains(self.folder, submodules=True)
             for what in ("new", "old"):
@@ -88,9 +99,17 @@ class Mirror:
                 self.run("symbolic-ref", "HEAD", head[1])
             self._drop_refs_beside(set(_REF.findall(listing)))
             refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-            self.run("fetch", "--quiet", "--no-tags", "--", self._url, *refs)
+            self._fetch(*refs)
             self._seen_file.write_text(listing)
         self.seen = listing
+
+    def _fetch(self, *refs: str) -> None:
+        self.run("fetch", "--progress", "--no-tags", "--", self._url, *refs)
+        try:
+            self._git.run(self.folder, "gc", "--auto", "--quiet", seconds=GC_SECONDS)
+        except GitError as error:  # what was fetched is there all the same
+            remove_remains(self.folder)
+            _log.warning("copy is not tidied up", folder=self.folder, error=error)
 
     def _renew(self, why: str, *, keeps_head: bool) -> None:
         """Make a copy beside the old one, which then takes its place."""
@@ -117,7 +136,7 @@ class Mirror:
         if not self.seen or (old := self.head()) is None:
             return self.refresh()
         branch = self._branch()
-        self.run("fetch", "--quiet", "--no-tags", "--", self._url, f"+{branch}:{branch}")
+        self._fetch(f"+{branch}:{branch}")
         self._note(branch, old, self.run("rev-parse", "--verify", branch).decode().strip())
         return None
 

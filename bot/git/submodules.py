@@ -71,7 +71,7 @@ def fetch_submodule(git: Git, origin: Origin, path: str, submodule: Submodule | 
         folder.mkdir(parents=True, exist_ok=True)
         git.run(folder, "init", "--quiet", "--bare")
         if not has_commit(git, copy, commit):
-            git.run(folder, "fetch", "--quiet", "--depth=1", "--no-tags", "--", copy.url, commit)
+            git.run(folder, "fetch", "--progress", "--depth=1", "--no-tags", "--", copy.url, commit)
     except GitError as error:
         shutil.rmtree(folder, ignore_errors=True)  # the next try begins anew, whatever was in its way
         message = f"{what}, and its commit {commit[:12]} cannot be fetched from {repository}: {error}"

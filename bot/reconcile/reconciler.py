@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -11,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.errors import DppctlError, may_pass, reason_of
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
-from bot.limits import MAX_REASON_LINES, REFRESHES
+from bot.limits import MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
@@ -22,6 +21,7 @@ from bot.reconcile.explain import describe, explain
 from bot.reconcile.images import ImageResolver, Waiting
 from bot.reconcile.observe import observe
 from bot.reconcile.ops_repo import OpsRepo
+from bot.reconcile.refreshes import Refreshes, error_of
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
 from bot.store.store import Store
 from bot.store.tables import Hold
@@ -88,6 +88,7 @@ class Reconciler:
         self._on_change = on_change
         self._stop = stop
         self._settled = Settled(store.settled)
+        self._refreshes = Refreshes()
         self._listings: dict[RepoPath, Set[str]] = {}  # the branches and tags at the last look
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
 
@@ -148,12 +149,11 @@ class Reconciler:
         refreshes: dict[tuple[str, str], Callable[[], None]]
         refreshes = {("app", name): self._apps[name].refresh for name in names}
         refreshes |= {("ops", name): self._ops[name].refresh for name in ops}
-        with ThreadPoolExecutor(REFRESHES) as threads:
-            errors = dict(zip(refreshes, threads.map(_error, refreshes.values()), strict=True))
+        errors = self._refreshes.refresh(refreshes)
         texts: Texts = {}
         for name in ops:
             held = [target for target in targets if target.ops.repository == name]
-            error = errors["ops", name] or _error(partial(self._read, name, held, texts))
+            error = errors["ops", name] or error_of(partial(self._read, name, held, texts))
             for target in held if error else ():
                 self._fail(results, target.app.repository, f"{name}: {error}")
         for name in names:
@@ -282,17 +282,3 @@ class Reconciler:
         if results[repository].failure is None and not self._stop.is_set():
             _log.error("reconcile failed", repository=repository, error=message)
         results[repository].fail(message)
-
-
-def _error(work: Callable[[], None]) -> DppctlError | None:
-    """Return what went wrong with one repository, whatever that is; None: nothing."""
-    try:
-        work()
-    except DppctlError as error:
-        return error
-    except SQLAlchemyError:
-        raise
-    except Exception as error:  # noqa: BLE001 (whatever it is, the other repositories have nothing to do with it)
-        _log.exception("look broke")
-        return DppctlError(reason_of(error))
-    return None

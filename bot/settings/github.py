@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from bot.limits import REDELIVER_SECONDS
+from bot.limits import GIT_SILENCE_SECONDS, REDELIVER_SECONDS
 from bot.model.deploy_keys import HostKey, parse_deploy_keys
 from bot.settings.types import CommaSeparated, GitUrl, Name, Section, WebUrl, is_web, pairs
 
@@ -34,6 +34,8 @@ class GitHubSettings(Section):
     )
     host_keys: CommaSeparated[tuple[HostKey, ...]] = Field((), validation_alias="DPPCTL_GITHUB_HOST_KEYS")  # for ssh
     given_api_url: WebUrl = Field("", validation_alias="DPPCTL_GITHUB_API_URL")
+    # After so long without a word of the server, or without progress, git is ended; longer is all that it takes.
+    silence_seconds: float = Field(GIT_SILENCE_SECONDS, validation_alias="DPPCTL_GIT_SILENCE_SECONDS", ge=1)
     # Who commits to the ops repos, and pushes.
     user: Name = Field("dppctl", validation_alias="DPPCTL_GITHUB_USER")
     email: Name = Field("dppctl@users.noreply.github.com", validation_alias="DPPCTL_GITHUB_EMAIL")

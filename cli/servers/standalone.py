@@ -69,7 +69,7 @@ class BotServer(Daemon):
             if waker:
                 opened.callback(waker.stop)
             self._loop = Loop(settings, setup.targets, self._git, store, waker.wake if waker else lambda: None)
-            progress = ProgressCheck(lambda: self._loop.rounds + self._git.calls, STUCK_SECONDS)
+            progress = ProgressCheck(lambda: self._loop.rounds + self._git.calls + self._git.heard, STUCK_SECONDS)
             probes = Probes(healthy=progress.problem)
             self._server = HttpServer(settings.listen.host, settings.listen.port, probes.respond)
             opened.callback(self._server.close)

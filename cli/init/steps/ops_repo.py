@@ -77,7 +77,7 @@ class TemplateStep:
             clone = Path(name).resolve()
             if self.exists:
                 try:
-                    self.git.run(clone, "clone", "--quiet", "--depth", "1", "--", self.url, ".")
+                    self.git.run(clone, "clone", "--progress", "--depth", "1", "--", self.url, ".")
                 except GitError as error:
                     raise InputError(f"the ops repo {self.ops} cannot be read: {error}") from None
             folder = clone / self.ops.path
