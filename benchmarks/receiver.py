@@ -82,7 +82,7 @@ def receiver(bench: Bench) -> Result:
 def _ours(bench: Bench, application: str = APPLICATION) -> Iterator[str]:
     config = bench.new_folder()
     (config / "apps.yaml").write_text(APPS)
-    (config / ".env").write_text(f"DPPCTL_WEBHOOK_SECRETS={SECRET}\nDPPCTL_PORT=0\n")
+    (config / ".env").write_text(f"DPPCTL_WEBHOOK_SECRETS={SECRET}\nDPPCTL_PORT=0\nDPPCTL_DELIVERIES_A_MINUTE=0\n")
     (config / "state").mkdir()
     settings = load_settings(config, {})
     Store(settings.database_url).close()

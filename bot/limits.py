@@ -4,6 +4,9 @@
 # a push event with its 2,048 commits at most stays well below this.
 MAX_DELIVERY_BYTES = 5 * 2**20
 
+# Of one repository, by each of the receiver's processes; a person's pushes are a few, a release has some hundred tags.
+DELIVERIES_A_MINUTE = 300
+
 MAX_CONFIG_BYTES = 64 * 2**10  # .dppctl.yaml, values.auto-updated.yaml
 MAX_REGISTRATION_BYTES = 2 * 2**20  # apps.yaml, which is our own: some 20,000 apps
 MAX_CONFIG_ENTRIES = 100  # of each list in .dppctl.yaml

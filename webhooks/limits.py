@@ -5,3 +5,7 @@ CHANGE_POLL_MILLISECONDS = 1000  # how late a live page hears of a change; the q
 DASHBOARD_DELIVERIES = 30  # that `/` shows
 RECENT_DELIVERIES = 500  # among which a deployment's push is looked for
 RECENT_REFUSALS = 500  # of whole `.dppctl.yaml` files, among which the newest of each app is looked for
+HEADER_SECONDS = 10.0  # in which a request's headers must have come; GitHub itself waits 10 for the answer
+BODY_SECONDS = 30.0  # and then its body; a delivery has 5 MB at most
+DEADLINE_POLL_SECONDS = 0.5  # between two looks for requests whose time is over
+MAX_BUCKETS = 10_000  # repositories whose deliveries are counted, in each process

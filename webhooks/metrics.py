@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from bot.store.store import Store
 
 _TOTALS = {
+    "deliveries_limited": "webhook deliveries refused, as too many of their repository came in a minute",
     "git_calls": "git commands run by the bot",
     "git_errors": "git commands of the bot that failed",
     "github_calls": "calls of GitHub's API by the bot",

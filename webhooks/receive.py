@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import request
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +10,7 @@ from werkzeug.exceptions import (
     BadRequest,
     RequestEntityTooLarge,
     ServiceUnavailable,
+    TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -24,6 +25,7 @@ from bot.store.store import Store
 from webhooks.batching import Batcher
 from webhooks.limits import MAX_BATCH
 from webhooks.payload import FORM_TYPE, JSON_TYPE, DeliveryError, media_type, read_delivery
+from webhooks.rate_limit import RateLimit
 from webhooks.signature import is_signed
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class DeliveryReceiver:
         repositories = {path.repository for target in targets for path in (target.app, target.ops)}
         self._registered = {name.casefold(): name for name in repositories}
         self._batcher = Batcher(store.deliveries.record_all, MAX_BATCH)
+        self._rate_limit = RateLimit(settings.receiver.deliveries_a_minute)
+        self._totals = store.totals
 
     def view(self) -> tuple[dict[str, str], int]:
         """Answer `POST /webhooks/github` with 202: recorded, or 200: it was, before. Raises HTTPException."""
@@ -68,6 +72,8 @@ class DeliveryReceiver:
             identity, event = read_delivery(headers, body)
         except DeliveryError as error:
             raise BadRequest(str(error)) from None
+        if seconds := self._rate_limit.wait((event.repository or "").casefold()):
+            self._refuse_more(event.repository, seconds)
         registered = self._registered.get((event.repository or "").casefold())
         ignored = reason_to_ignore(event, registered)
         event = replace(event, repository=registered or event.repository)
@@ -80,6 +86,17 @@ class DeliveryReceiver:
         outcome = "seen before" if arrival == "seen" else f"ignored: {ignored}" if ignored else "accepted"
         _log.info("received", delivery=identity, outcome=outcome, **_fields(event))
         return {"delivery": identity, "outcome": outcome}, 200 if arrival == "seen" else 202
+
+    def _refuse_more(self, repository: str | None, seconds: int) -> NoReturn:
+        """Count a delivery that is one too many. Raises TooManyRequests; nothing is lost, the clock brings a look."""
+        try:
+            self._totals.add({"deliveries_limited": 1})
+        except SQLAlchemyError:
+            raise ServiceUnavailable(STORE_IS_AWAY) from None
+        text = (
+            f"too many deliveries of {repository} in this minute (DPPCTL_DELIVERIES_A_MINUTE); it is looked at anyway"
+        )
+        raise TooManyRequests(text, retry_after=seconds)
 
     def _body(self, environ: "WSGIEnvironment") -> bytes:
         """Return the raw bytes. Raises RequestEntityTooLarge before a body that is too large is read."""

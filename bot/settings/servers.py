@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from bot.limits import MAX_DELIVERY_BYTES
+from bot.limits import DELIVERIES_A_MINUTE, MAX_DELIVERY_BYTES
 from bot.model.names import Environment, Namespace
 from bot.settings.types import CommaSeparated, Concurrency, Port, Section, WebUrl, pairs
 
@@ -48,6 +48,8 @@ class ReceiverSettings(Section):
     # Host names, besides those of this machine and `public_url`, that the pages answer to.
     allowed_hosts: CommaSeparated[tuple[str, ...]] = Field((), validation_alias="DPPCTL_ALLOWED_HOSTS")
     max_delivery_bytes: int = Field(MAX_DELIVERY_BYTES, validation_alias="DPPCTL_MAX_DELIVERY_BYTES", gt=0)
+    # Of one repository, by each process of the receiver; 0: any number.
+    deliveries_a_minute: int = Field(DELIVERIES_A_MINUTE, validation_alias="DPPCTL_DELIVERIES_A_MINUTE", ge=0)
 
 
 class SyncSettings(Section):

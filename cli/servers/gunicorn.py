@@ -20,6 +20,7 @@ from bot.settings import Settings
 from cli.limits import BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
 
 APPLICATION = "webhooks.wsgi:application()"
+WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
 _ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
 
 
@@ -45,7 +46,7 @@ class Receiver:
                     "--threads",
                     str(RECEIVER_THREADS),
                 ),
-                *("--worker-class", "gthread", "--graceful-timeout", "1", "--keep-alive", "5"),
+                *("--worker-class", WORKER, "--graceful-timeout", "1", "--keep-alive", "5"),
                 *("--no-control-socket", "--log-level", "warning"),
                 *("--logger-class", "webhooks.gunicorn_logger.GunicornLogger"),
             ]

@@ -123,3 +123,18 @@ def test_pages_answer_to_known_hosts_only(make_receiver: MakeReceiver, host: str
         assert answer.status_code == code
         assert code == 200 or "DPPCTL_ALLOWED_HOSTS" in answer.json()["error"]
     assert requests.get(f"{receiver.url}/healthz", headers={"Host": host}, timeout=60).status_code == 200
+
+
+def test_too_many_deliveries_of_a_repository_in_a_minute_are_refused(make_receiver: MakeReceiver) -> None:
+    """A signed body that was seen can be sent again under any number of ids."""
+    receiver = make_receiver("ann/app", DELIVERIES_A_MINUTE="5")
+    answers = [receiver.deliver(headers={"X-GitHub-Delivery": f"d{number}"}) for number in range(8)]
+    assert [answer.status_code for answer in answers[:5]] == [202] * 5
+    refused = answers[-1]
+    assert (refused.status_code, refused.json()["error"].partition(";")[0]) == (
+        429,
+        "too many deliveries of ann/app in this minute (DPPCTL_DELIVERIES_A_MINUTE)",
+    )
+    others = {**PUSH, "repository": {"full_name": "ann/other"}}
+    assert receiver.deliver(others, headers={"X-GitHub-Delivery": "other"}).status_code == 202
+    assert "dppctl_deliveries_limited_total 3.0" in receiver.page("/metrics")

@@ -43,7 +43,7 @@ def values(keys: list[str]) -> st.SearchStrategy[object]:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
     store = Store(f"sqlite:///{folder}/bot.sqlite")
-    given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_SYNC_TOKEN": "token"}
+    given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_SYNC_TOKEN": "token", "DPPCTL_DELIVERIES_A_MINUTE": "0"}
     app = create_app(load_settings(folder, given), {Target(RepoPath("ann/app"), RepoPath("ann/ops"), "staging")}, store)
     app.testing = True  # an exception reaches the test
     yield app.test_client()

@@ -22,7 +22,7 @@ def branch_created() -> dict[str, Any]:
 
 @pytest.mark.needs("npm")
 def test_each_is_taken_and_only_what_moves_a_branch_or_a_tag_wakes_the_bot(make_receiver: MakeReceiver) -> None:
-    receiver = make_receiver(REPOSITORY)
+    receiver = make_receiver(REPOSITORY, DELIVERIES_A_MINUTE="0")
     seen: Counter[tuple[str, str]] = Counter()
     with requests.Session() as session:
         for number, (event, payload) in enumerate(payloads()):
@@ -45,7 +45,7 @@ def test_each_is_taken_and_only_what_moves_a_branch_or_a_tag_wakes_the_bot(make_
 
 @pytest.mark.needs("npm")
 def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> None:
-    receiver = make_receiver(REPOSITORY)
+    receiver = make_receiver(REPOSITORY, DELIVERIES_A_MINUTE="0")
     examples = [one for event, one in payloads() if event == "status"]
     for number, example in enumerate(examples):
         payload = {**example, "state": "failure", "context": "argocd/staging", "description": "a\nb" + "c" * 2000}
@@ -71,7 +71,7 @@ def test_of_a_status_only_what_it_says_is_kept(make_receiver: MakeReceiver) -> N
 )
 @pytest.mark.needs("npm")
 def test_a_push_of_each_kind_is_recorded(make_receiver: MakeReceiver, kind: str, changes: dict[str, Any]) -> None:
-    receiver = make_receiver(REPOSITORY)
+    receiver = make_receiver(REPOSITORY, DELIVERIES_A_MINUTE="0")
     payload = {**branch_created(), **changes}
     validator("push").validate(payload)  # so GitHub would send it
     assert receiver.deliver(payload).json()["outcome"] == "accepted", kind

@@ -1,7 +1,10 @@
 """The receiver as `dppctl up` runs it: gunicorn."""
 
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +15,11 @@ import requests
 from bot.errors import DppctlError
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
-from cli.servers.gunicorn import Receiver
-from tests.support.environment import processes_with
+from cli.servers.gunicorn import APPLICATION, WORKER, Receiver
+from tests.support.environment import REPOSITORY, processes_with
 from tests.support.receiver import PUSH
 from tests.support.receiver import Receiver as Sender
-from tests.support.waiting import BUSY
+from tests.support.waiting import BUSY, eventually
 
 
 @pytest.fixture
@@ -91,3 +94,59 @@ def test_a_port_in_use_is_said_in_one_line(config: Path) -> None:
         settings = load_settings(config, {"DPPCTL_PORT": str(port)})
         with pytest.raises(DppctlError, match=rf"DPPCTL_PORT {port}: Address already in use"):
             Receiver(config, settings)
+
+
+def test_slow_clients_do_not_keep_a_delivery_waiting(receiver: Receiver, store: Store) -> None:
+    """They hold a thread each, with headers or a body that do not end."""
+    host, port = receiver.address.removeprefix("http://").split(":")
+    starts = (b"", b"POST /webhooks/github HTTP/1.1\r\nX-Slow: ", SLOW_BODY)
+    with contextlib.ExitStack() as slow:
+        clients = [slow.enter_context(socket.create_connection((host, int(port)))) for _ in range(64)]
+        for number, client in enumerate(clients):
+            client.sendall(starts[number % len(starts)])
+        time.sleep(1)  # so that all of them are accepted
+        for client in clients[1:]:
+            client.sendall(b"x")
+        answer = requests.post(f"{receiver.address}/webhooks/github", data=b"{}", timeout=9)
+        assert answer.status_code == 415
+        assert Sender(receiver.address, store).deliver().status_code == 202
+
+
+SLOW_BODY = (
+    b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+)
+
+
+@pytest.mark.parametrize("start", [b"POST /webhooks/github HTTP/1.1\r\nX-Slow: ", SLOW_BODY])
+def test_a_client_that_trickles_is_given_up(config: Path, store: Store, tmp_path: Path, start: bytes) -> None:
+    """With shorter deadlines than the receiver's own."""
+    assert store
+    short = (
+        "from webhooks import gunicorn_worker\ngunicorn_worker.HEADER_SECONDS = gunicorn_worker.BODY_SECONDS = 1.0\n"
+    )
+    (tmp_path / "short.py").write_text(short)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = [sys.executable, "-P", "-m", "gunicorn", "--config", f"{tmp_path}/short.py", "--worker-class", WORKER]
+        command += ["--bind", f"fd://{listening.fileno()}", "--no-control-socket", APPLICATION]
+        variables = {**os.environ, "DPPCTL_CONFIG": str(config)}
+        process = subprocess.Popen(command, env=variables, cwd=REPOSITORY, pass_fds=[listening.fileno()])
+        try:
+            with socket.create_connection(listening.getsockname()) as client:
+                client.sendall(start)
+                client.settimeout(0.2)
+                eventually(lambda: is_given_up(client), "it is closed")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def is_given_up(client: socket.socket) -> bool:
+    """Send one byte more; tell whether the server has ended the request."""
+    try:
+        client.sendall(b"x")
+        answer = client.recv(1000)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return not answer or answer.startswith(b"HTTP/1.1 4")
