@@ -6,6 +6,7 @@ arguments are our own or were checked by `bot.model.names`; `bot.git.environment
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -21,7 +22,14 @@ from bot.errors import DppctlError, PermanentError
 from bot.git.environment import make_environment
 from bot.git.errors import CopyError, GitError, PermanentGitError, TransientGitError
 from bot.git.failures import explain, quote
-from bot.git.gitpython import InvalidGitRepositoryError, NoSuchPathError, Process, Repository, Runner
+from bot.git.gitpython import (
+    InvalidGitRepositoryError,
+    NoSuchPathError,
+    Process,
+    Repository,
+    Runner,
+    forget_location,
+)
 from bot.git.smart_http import NO_SERVER, TRACING, split_trace
 from bot.git.ssh import SshCommand
 from bot.github.credentials import Credentials
@@ -42,11 +50,14 @@ class Git:
     """Runs git as the settings' user. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, *, searches: bool = False) -> None:
-        """Take whose git it is, and which URLs are the forge's.
+        """Take whose git it is, and which URLs are the forge's. Raises PermanentGitError where there is no git.
 
         `searches`: git looks for the repository in the folders above too, as in a person's clone. Otherwise a folder is
         the repository or there is none; then it may also belong to another user.
         """
+        forget_location()
+        if shutil.which("git") is None:
+            raise PermanentGitError("git: this program is not on PATH; install it (the package is called git)")
         self._settings = settings
         self._searches = searches
         self.credentials = Credentials(settings)

@@ -12,18 +12,39 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-# GitPython takes these as its own settings, also where we give it a path; so they go before it is loaded. `quiet`: that
-# there is no git is for the first command to say, not for this import.
-for _name in [name for name in os.environ if name.startswith("GIT_")]:
-    del os.environ[_name]
+# GitPython reads its own settings when it is loaded. `quiet`: that there is no git is for ours to say.
+_settings = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_PYTHON_")}
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+try:
+    import git
+finally:
+    del os.environ["GIT_PYTHON_REFRESH"]
+    os.environ.update(_settings)
 
-import git  # noqa: E402
-
+# https://git-scm.com/docs/git#_the_git_repository: where git finds a repository, such as within a hook of its own.
+_LOCATIONS = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 InvalidGitRepositoryError, NoSuchPathError = git.InvalidGitRepositoryError, git.NoSuchPathError
-__all__ = ["InvalidGitRepositoryError", "NoSuchPathError", "Process", "Repository", "Runner", "text_of"]
+__all__ = [
+    "InvalidGitRepositoryError",
+    "NoSuchPathError",
+    "Process",
+    "Repository",
+    "Runner",
+    "forget_location",
+    "text_of",
+]
 
 Process = subprocess.Popen[bytes]
+
+
+def forget_location() -> None:
+    """Remove from this process' environment which repository it was started in, such as by a hook.
+
+    GitPython goes by it each time that a repository is opened, also where it is given a path; and no other program of
+    ours has anything to do with that repository. To be called before there are threads: they read the environment.
+    """
+    for name in _LOCATIONS:
+        os.environ.pop(name, None)
 
 
 class Content:

@@ -50,10 +50,10 @@ class AllInOne(Daemon):
 
         with ExitStack() as opened:  # what was opened is closed when a later step fails
             opened.enter_context(lock(settings.state_dir))
-            build(zipapp)
-            runtime(None, stopping)  # now, not at the first push
             self._git = Git(settings)
             opened.callback(self._git.close)
+            build(zipapp)
+            runtime(None, stopping)  # now, not at the first push
             self._store = Store(settings.database_url)
             opened.callback(self._store.close)
             self._storages = Storages(settings.listen.storage_port, environments, targets)
