@@ -7,7 +7,10 @@ MAX_DELIVERY_BYTES = 5 * 2**20
 # Of one repository, by each of the receiver's processes; a person's pushes are a few, a release has some hundred tags.
 DELIVERIES_A_MINUTE = 300
 
-MAX_CONFIG_BYTES = 64 * 2**10  # .dppctl.yaml, values.auto-updated.yaml
+MAX_CONFIG_BYTES = 64 * 2**10  # .dppctl.yaml
+MAX_PIPELINES = 1_000  # of an app; the largest real one found has 173
+MAX_PIPELINE_ID = 200  # characters
+MAX_VALUES_BYTES = 2**20  # values.auto-updated.yaml: as many pipelines with ids as long, in any script
 MAX_REGISTRATION_BYTES = 2 * 2**20  # apps.yaml, which is our own: some 20,000 apps
 MAX_CONFIG_ENTRIES = 100  # of each list in .dppctl.yaml
 MAX_REF = 201  # characters of a branch's or tag's name; git stops at a file's name of 255 bytes

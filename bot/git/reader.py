@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import CopyError, TransientGitError
+from bot.git.errors import CopyError, GitError, TransientGitError
 from bot.git.gitpython import Repository, text_of
 from bot.limits import MAX_CONFIG_BYTES, MAX_FOLDERS, MAX_GIT_OBJECT_BYTES
 from bot.model.decisions import Ref
@@ -82,6 +82,12 @@ class GitReader:
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
         """Return files by (commit, path): their content, or None where there is none; `limit`: bytes of one file."""
         return {key: self._file(":".join(key), limit, ":".join(key)) for key in paths}
+
+    def read_each(
+        self, paths: Iterable[tuple[str, str]], limit: int
+    ) -> dict[tuple[str, str], bytes | DppctlError | None]:
+        """Return the same, with the error in the place of a file that is too large."""
+        return {key: self._file_or_error(":".join(key), limit) for key in paths}
 
     def read_below(self, commit: str, path: str, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes | None]:
         """Return the wanted files below a folder, by their path relative to it; None: it is a symbolic link.
@@ -177,6 +183,14 @@ class GitReader:
         """Return a file's content, None for what is no file; in messages it is called `shown`."""
         found = self._object(name, limit)
         return _within(found.content, limit, shown) if found and found.kind == "blob" else None
+
+    def _file_or_error(self, name: str, limit: int) -> bytes | DppctlError | None:
+        try:
+            return self._file(name, limit, name)
+        except GitError:
+            raise
+        except DppctlError as error:
+            return error
 
     def _commit(self, name: str) -> str | None:
         """Return the id of the commit that has this name, or None."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from unicodedata import category
 
 from cronsim import CronSim, CronSimError
 
 from bot.errors import DppctlError
+from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES
 from bot.model.safe_yaml import read_yaml
 from bot.model.values import Pipeline
 
@@ -28,6 +30,10 @@ class Specs:
     pipelines: tuple[Pipeline, ...]
     # A spec that code of the app turns into pipelines: their ids are known only where that code runs.
     generated_by: str | None = None
+
+
+_UNFIT = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # Persian words and emojis have them
 
 
 def is_spec(path: str) -> bool:
@@ -51,6 +57,8 @@ def parse_specs(files: Mapping[str, bytes | None]) -> Specs:
             for pipeline in _pipelines(path, _content(files, path)):
                 if found.setdefault(pipeline.id, pipeline) is not pipeline:
                     raise DppctlError(f"{path}: {pipeline.id} is there twice")
+                if len(found) > MAX_PIPELINES:
+                    raise DppctlError(f"{path}: more than {MAX_PIPELINES:,} pipelines; make several apps of them")
     return Specs(tuple(found.values()), generated[0] if generated else None)
 
 
@@ -70,7 +78,19 @@ def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:
         if not isinstance(name, str) or not isinstance(details, dict):
             key = " ".join(str(name).split())[:80]
             raise DppctlError(f"{path}: {key}: expected a name and below it `pipeline:` with steps")
-        yield Pipeline(id=f"./{folder / name}", schedule=_crontab(path, name, details.get("schedule")))
+        identity = f"./{folder / name}"
+        if problem := _id_problem(identity):
+            raise DppctlError(f"{path}: {identity[:60]!a}: {problem}")
+        yield Pipeline(id=identity, schedule=_crontab(path, name, details.get("schedule")))
+
+
+def _id_problem(identity: str) -> str | None:
+    """Return why a pipeline cannot have this id, which goes into values files, logs and arguments; None: it can."""
+    if len(identity) > MAX_PIPELINE_ID:
+        return f"an id has at most {MAX_PIPELINE_ID} characters with its folder, and this one {len(identity):,}"
+    if identity != identity.strip() or any(category(char) in _UNFIT and char not in _JOINERS for char in identity):
+        return "an id has no control characters, and no space at its ends"
+    return None
 
 
 def _crontab(path: str, name: str, schedule: object) -> str | None:

@@ -1,11 +1,13 @@
 """`values.auto-updated.yaml`: what an environment should run. The bot writes it, sync acts on it."""
 
 from io import StringIO
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_VALUES_BYTES
 from bot.model.documents import Document, Part
 
 _HEADER = "# dppctl writes this whole file; put your own values into values.yaml beside it.\n"
@@ -23,7 +25,7 @@ class Source(Part):
 class Pipeline(Part):
     """A pipeline of the app, as its spec has it at that commit."""
 
-    id: str
+    id: str = Field(min_length=1, max_length=MAX_PIPELINE_ID)
     schedule: str | None = None  # a crontab line, when it is to run by the clock
 
 
@@ -32,7 +34,7 @@ class Values(Part):
 
     image: str | None  # by digest; null where the source runs as it is, without an image
     source: Source
-    pipelines: tuple[Pipeline, ...]
+    pipelines: Annotated[tuple[Pipeline, ...], Field(max_length=MAX_PIPELINES + 1)]  # `all` may stand before them
     request: int | None = None  # the number of the deployment by hand that it comes from: a new one runs it anew
 
     def to_yaml(self) -> str:
@@ -48,7 +50,7 @@ class Values(Part):
     @classmethod
     def from_yaml(cls, text: str, where: str) -> "Values":
         """Parse the file's text. Raises DppctlError, with file and line, when it is not such a file."""
-        return Document(text, where).read(cls)
+        return Document(text, where, MAX_VALUES_BYTES).read(cls)
 
 
 def _quoted(value: Any) -> Any:

@@ -16,7 +16,7 @@ from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
-from bot.limits import MAX_CONFIG_BYTES, MAX_WRITTEN, PUSH_TRIES
+from bot.limits import MAX_VALUES_BYTES, MAX_WRITTEN, PUSH_TRIES
 from bot.model.decisions import Update
 from bot.model.names import short
 from bot.model.registration import Target
@@ -67,12 +67,8 @@ class OpsRepo:
             return dict.fromkeys(targets)
         keys = {target: (head, target.values_file) for target in targets}
         with self._mirror.open() as repository:
-            found = repository.read(keys.values(), MAX_CONFIG_BYTES)
-        contents = {target: found[key] for target, key in keys.items()}
-        return {
-            target: content if content is None else content.decode(errors="replace")
-            for target, content in contents.items()
-        }
+            found = repository.read_each(keys.values(), MAX_VALUES_BYTES)
+        return {target: _text(found[key]) for target, key in keys.items()}
 
     @property
     def head(self) -> str | None:
@@ -107,6 +103,8 @@ class OpsRepo:
 
         What is written already gets no commit. Raises GitError when the ops repo refuses; then nothing was written.
         """
+        oversized = {update.target: error for update in updates if (error := _oversized(update))}
+        updates = [update for update in updates if update.target not in oversized]
         if not self._is_fresh:
             self._mirror.catch_up()
         for attempt in Retrying(
@@ -119,7 +117,7 @@ class OpsRepo:
                 if attempt.retry_state.attempt_number > 1:
                     self.conflicts += 1
                     self._mirror.catch_up()
-                return self._write_once(updates)
+                return oversized | self._write_once(updates)
         raise AssertionError("tenacity returns or raises")
 
     def _write_once(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
@@ -174,6 +172,22 @@ class OpsRepo:
             stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
         done = self._mirror.run("fast-import", "--quiet", "--force", stdin=bytes(stream))
         return done.decode().split()
+
+
+def _text(content: bytes | DppctlError | None) -> str | None:
+    """Return a values file as text; one that is too large says nothing that counts."""
+    return None if content is None else content.decode(errors="replace") if isinstance(content, bytes) else ""
+
+
+def _oversized(update: Update) -> BlockedError | None:
+    """Return why a values file is not written: nobody would read it, in bot and sync; None: it is not too large."""
+    size = len(update.values.to_yaml().encode())
+    if size <= MAX_VALUES_BYTES:
+        return None
+    file = update.target.values_file
+    return BlockedError(
+        f"{file} would have {size:,} bytes, and {MAX_VALUES_BYTES:,} are read at most; fewer pipelines, or shorter ids"
+    )
 
 
 def _folders(file: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.errors import DppctlError
-from bot.limits import MAX_CONFIG_BYTES
+from bot.limits import MAX_VALUES_BYTES
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Values
@@ -33,6 +33,9 @@ class Reader(Protocol):
     """The same, open for one look."""
 
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]: ...
+    def read_each(
+        self, paths: Iterable[tuple[str, str]], limit: int
+    ) -> dict[tuple[str, str], bytes | DppctlError | None]: ...
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]: ...
     def last_change(self, path: str) -> str: ...
     def message(self, commit: str) -> str: ...
@@ -64,14 +67,14 @@ def values_at(ops: Reader, commit: str, targets: Iterable[Target]) -> dict[Targe
     Raises DppctlError when the ops repo cannot be read.
     """
     asked = list(targets)
-    contents = ops.read([(commit, target.values_file) for target in asked], MAX_CONFIG_BYTES)
+    contents = ops.read_each([(commit, target.values_file) for target in asked], MAX_VALUES_BYTES)
     return {target: values_of(target, contents[commit, target.values_file]) for target in asked}
 
 
-def values_of(target: Target, content: bytes | None) -> Values | DppctlError | None:
+def values_of(target: Target, content: bytes | DppctlError | None) -> Values | DppctlError | None:
     """Return the same of one environment, from what its file holds."""
-    if content is None:
-        return None
+    if content is None or isinstance(content, DppctlError):
+        return content
     try:
         values = Values.from_yaml(content.decode(errors="replace"), f"{target.ops}:{target.values_file}")
     except DppctlError as error:
