@@ -12,7 +12,9 @@ from benchmarks.bench import Bench, numbered
 from benchmarks.report import Result, Row, spread
 from bot.git.command import Git
 from bot.images.builders.interface import Builder, Order
+from bot.images.decide import FromDockerfile
 from bot.loop import Loop
+from bot.model.app_config import Build
 from bot.model.names import RepoPath
 from bot.model.registration import parse_registration
 from bot.settings import Settings, load_settings
@@ -77,7 +79,8 @@ def images(bench: Bench) -> Result:
             loop.reconcile({apps[0].name})
             looks.append(time.perf_counter() - started)
             started = time.perf_counter()
-            if not loop._images.service.tagged(RepoPath(apps[0].name), tree):
+            name, service = RepoPath(apps[0].name), loop._images.service
+            if not service.tagged(name, service.tag(name, tree, FromDockerfile(Build()), DOCKERFILE)):
                 raise RuntimeError("the registry has lost an image")
             steps.append(time.perf_counter() - started)
         for number in range(tags):

@@ -59,12 +59,14 @@ MAX_PROGRAM_OUTPUT = 64 * 2**20  # of a stdout that is read as a whole, such as 
 
 BUILD_SECONDS = 3600.0  # one image, built and pushed
 BUILD_CACHE_BYTES = 20 * 10**9  # of layers and base images
+FULL_DISK_BYTES = 100 * 2**20  # a disk with less, or a twentieth of a small one, is full when a build says that it is
 BUILDER_SECONDS = 120.0  # what a builder's program may take besides building, such as for removing images
 PROBE_SECONDS = 30.0  # one try whether a builder works
 FAILED_RUN_LINES = 20  # of a failed RUN's output
 BUILD_START_SECONDS = 300.0  # until a cluster has started a build's pod, pulling BuildKit's image included
 KUBERNETES_SECONDS = 10.0  # one call of Kubernetes' API
 BASE_IMAGE = "docker.io/library/python:3.12-slim-bookworm"  # of the image that apps without a Dockerfile get
+BASE_IMAGE_SECONDS = 60.0  # between two questions to a registry what a base image's tag names now
 BUILD_LOG_SECONDS = 0.5  # between two pieces of a build's log
 BUILD_PATIENCE_SECONDS = 1800.0  # that a deployment waits for a registry or a disk, before it fails
 

@@ -44,6 +44,11 @@ class Files:
     commit: str
     path: str = ""
 
+    def read(self, name: str) -> str:
+        """Return the text of a file that git holds itself. Raises GitError."""
+        path = "/".join(filter(None, (self.path, name)))
+        return self.git.run(self.origin.folder, "cat-file", "blob", f"{self.commit}:{path}").decode(errors="replace")
+
     def fetch(self) -> None:
         """Have all on this disk that an export needs.
 

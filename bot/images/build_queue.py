@@ -26,10 +26,16 @@ Work = Callable[[Callable[[str], None], threading.Event], str]
 
 @dataclass(frozen=True)
 class Key:
-    """What an image is made of: an app's files, by the id that git gives to them."""
+    """What an image is made of, by its tag; `request`: it is built anew because somebody asked for that."""
 
     app: RepoPath
-    tree: str
+    tag: str
+    request: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what the image is remembered by."""
+        return self.tag if self.request is None else f"{self.tag} rebuilt {self.request}"
 
 
 @dataclass(eq=False)
@@ -107,9 +113,9 @@ class BuildQueue:
                 raise StoppedError("the build was stopped")
             image = work(lines.add, build.stop)
             self._remember(key, image)
-            _log.info("built", app=key.app, tree=key.tree, image=image)
+            _log.info("built", app=key.app, tag=key.tag, image=image)
         except StoppedError:
-            _log.info("build stopped", app=key.app, tree=key.tree)
+            _log.info("build stopped", app=key.app, tag=key.tag)
         except (BuildError, BuildPutOffError) as failure:
             error = failure
         except (DppctlError, OSError) as failure:  # around the build: files, git, the registry
@@ -118,7 +124,7 @@ class BuildQueue:
             error = BuildPutOffError(f"the store does not answer: {' '.join(str(failure).split())[:300]}")
         except Exception as unexpected:  # noqa: BLE001 (it is logged and recorded; a thread's end would not be)
             error = BuildError(reason_of(unexpected))
-            _log.exception("build broke", app=key.app, tree=key.tree)
+            _log.exception("build broke", app=key.app, tag=key.tag)
         finally:
             lines.flush()
             with self._lock:
@@ -127,7 +133,7 @@ class BuildQueue:
                 if error:
                     self._errors[key] = error
         if error:
-            _log.warning("not built", app=key.app, tree=key.tree, error=str(error).partition("\n")[0])
+            _log.warning("not built", app=key.app, tag=key.tag, error=str(error).partition("\n")[0])
         self._on_end(key.app)
 
     def _append(self, build: _Build, text: str) -> None:

@@ -1,7 +1,7 @@
 """Which image an app runs in, decided from plain data: no git, no registry.
 
-An image is named by the id that git gives to the app's files, so the same files are never built twice, whatever commit,
-branch or tag they come from; what is deployed is its digest.
+An image is named by the id that git gives to the app's files and by what else goes into it (`bot.images.inputs`), so
+the same is never built twice, whatever commit, branch or tag it comes from; what is deployed is its digest.
 """
 
 import re
@@ -62,10 +62,10 @@ class ImagePolicy:
             raise PermanentError(f"{app}: .dppctl.yaml says build:, and there is no {build.dockerfile}")
         return None if self.why_not else Default()
 
-    def destination(self, app: RepoPath, tree: str) -> Reference:
-        """Return the name of these files' image. A registry's repositories are in lower case, of few characters."""
+    def destination(self, app: RepoPath, tag: str) -> Reference:
+        """Return the name of an app's image. A registry's repositories are in lower case, of few characters."""
         parts = (_NOT_IN_NAMES.sub("-", part.lower()).strip("-") or "x" for part in str(app).split("/"))
-        return Reference.parse(f"{self.registry}/{'/'.join(parts)}:{tree}")
+        return Reference.parse(f"{self.registry}/{'/'.join(parts)}:{tag}")
 
 
 def labels(source: Source, web: str) -> dict[str, str]:

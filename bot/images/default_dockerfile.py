@@ -16,6 +16,8 @@ RUN --mount=type=cache,target=/var/cache/uv \\
 _AGAIN = "--refresh "
 _COPY = "COPY --chown=1000:1000 . ./\n"
 
+TEMPLATE = f"{_COPY}{_INSTALL}{_AGAIN}"  # what changes with a release of dppctl
+
 
 def default_dockerfile(runtime_image: str, app: Path) -> str:
     """Return its text.

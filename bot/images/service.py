@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import PermanentError
+from bot.images.base_images import BaseImages
 from bot.images.build_queue import Work
 from bot.images.builders.buildkit.job import Cluster
 from bot.images.builders.choose import NoBuilder, Options, choose
+from bot.images.builders.dockerfile import base_images
 from bot.images.builders.interface import Builder, Order
 from bot.images.decide import Default, FromDockerfile, ImagePolicy, labels
-from bot.images.default_dockerfile import default_dockerfile
+from bot.images.default_dockerfile import TEMPLATE, default_dockerfile
+from bot.images.inputs import fingerprints, tag_of
 from bot.images.registry.client import Registry
 from bot.images.registry.errors import BrokenImageError
 from bot.images.runtime import RuntimeImage
+from bot.limits import MAX_CONFIG_ENTRIES
 from bot.logs import get_logger
 from bot.model.app_config import Build
 from bot.model.image_reference import Reference
@@ -36,6 +40,7 @@ class ImageService:
     registry: Registry
     builder: Builder
     runtime: RuntimeImage
+    bases: BaseImages
 
     def ready(self, reference: Reference) -> str:
         """Return an image that somebody else made, by its digest. Raises PermanentError without it, RegistryError.
@@ -47,9 +52,25 @@ class ImageService:
             raise PermanentError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
         return str(reference.with_digest(digest))
 
-    def tagged(self, app: RepoPath, tree: str) -> str | None:
-        """Return the image that was built from these files, as the registry has it now. Raises RegistryError."""
-        return self.whole(self.policy.destination(app, tree))
+    def tag(self, app: RepoPath, tree: str, kind: FromDockerfile | Default, dockerfile: str) -> str:
+        """Return the tag of the image of these files, which also changes with what else goes into it.
+
+        dockerfile: the text of the app's own. Raises PermanentError when a secret is missing.
+        """
+        if isinstance(kind, Default):
+            return tag_of(tree, {"runtime": self.runtime.reference().tag, "dockerfile": TEMPLATE})
+        build = kind.build
+        key_file = self.settings.state_dir / "builds" / "secrets.key"
+        inputs = {
+            "bases": self.bases.digests(base_images(dockerfile, build.arguments)[:MAX_CONFIG_ENTRIES]),
+            "build": build.model_dump(),
+            "secrets": fingerprints(self._secrets(app, build), key_file),
+        }
+        return tag_of(tree, inputs)
+
+    def tagged(self, app: RepoPath, tag: str) -> str | None:
+        """Return the image that was built with this tag, as the registry has it now. Raises RegistryError."""
+        return self.whole(self.policy.destination(app, tag))
 
     def whole(self, reference: Reference) -> str | None:
         """Return an image of ours by its digest; None when the registry does not have all of it: it is built anew.
@@ -66,19 +87,22 @@ class ImageService:
     def work(
         self,
         app: RepoPath,
-        tree: str,
+        tag: str,
         source: Source,
         kind: FromDockerfile | Default,
         export: Callable[[Path], None],
+        *,
+        rebuild: bool = False,
     ) -> Work:
         """Return what builds the app's image, pushes it and returns its name with the digest.
 
-        `export`, called at once, puts the app's files into a new folder. Raises PermanentError when a secret is
-        missing, or what the export raises.
+        `export`, called at once, puts the app's files into a new folder. `rebuild`: no step of an earlier build is
+        taken over; that is always so with secrets, for builders do not see that one changed. Raises PermanentError
+        when a secret is missing, or what the export raises.
         """
         build = kind.build if isinstance(kind, FromDockerfile) else Build()
-        secrets = {name: self._secret(app, name) for name in build.secrets}
-        destination = self.policy.destination(app, tree)
+        secrets = self._secrets(app, build)
+        destination = self.policy.destination(app, tag)
         folder = Path(tempfile.mkdtemp(prefix="dppctl-build-"))
         context = folder / "context"
         try:
@@ -101,6 +125,7 @@ class ImageService:
                     arguments=build.arguments,
                     labels=labels(source, self.settings.github.url),
                     secrets=secrets,
+                    rebuild=rebuild or bool(secrets),
                 )
                 return str(destination.with_digest(self.builder.build(order, log, stop)))
             finally:
@@ -108,6 +133,9 @@ class ImageService:
                 self.builder.prune()
 
         return work
+
+    def _secrets(self, app: RepoPath, build: Build) -> dict[str, Path]:
+        return {name: self._secret(app, name) for name in build.secrets}
 
     def _secret(self, app: RepoPath, name: str) -> Path:
         folder = self.settings.images.build_secrets_dir
@@ -131,8 +159,9 @@ def make_image_service(settings: Settings) -> ImageService:
         why_not = "there is no registry for its image: set DPPCTL_REGISTRY"
         builder = NoBuilder(why_not)
     registry = Registry(settings.images.registry_auth_file, settings.images.plain_http_registries, ca=_ca(settings))
-    runtime = RuntimeImage(settings, registry, builder)
-    return ImageService(settings, ImagePolicy(settings.images.registry, why_not), registry, builder, runtime)
+    bases = BaseImages(registry, settings.state_dir / "builds" / "base-images.json")
+    runtime = RuntimeImage(settings, registry, bases, builder)
+    return ImageService(settings, ImagePolicy(settings.images.registry, why_not), registry, builder, runtime, bases)
 
 
 def builder_options(settings: Settings) -> Options:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from bot.errors import PermanentError
 from bot.git.export import Files
 from bot.images.build_queue import BuildQueue, Key
 from bot.images.builders.interface import BuildError, BuildPutOffError
@@ -41,25 +43,28 @@ class ImageResolver:
         self.builds = builds
         # What people asked for by hand and waits for its image, by request: the deployment, and the image.
         self._requests: dict[int, tuple[int, Key]] = {}
+        self._keys: dict[Update, Key] = {}  # the images of what is due, until `keep`
 
     @property
     def policy(self) -> ImagePolicy:
         """Return which apps run in an image here."""
         return self.service.policy
 
-    def resolve(self, state: AppState, update: Update, files: Files) -> Update | Waiting:
+    def resolve(self, state: AppState, update: Update, files: Files, *, rebuild: bool = False) -> Update | Waiting:
         """Return the update with its image's digest, or what it waits for.
 
         `files`, the app's at the update's commit, are exported at once when the image is to be built. Without an image
-        they are what runs, so they are to be had. Raises DppctlError when the app cannot have the image that it should
-        have, or not all its files; GitError when git fails.
+        they are what runs, so they are to be had. `rebuild`: build the image anew for this request. Raises DppctlError
+        when the app cannot have the image that it should have, or not all its files; GitError when git fails.
         """
         commit = state.commits[update.ref.commit]
         kind = self.policy.kind(state.app, commit.config, commit.has_dockerfile)
+        if rebuild and (kind is None or isinstance(kind, Ready)):
+            raise PermanentError(f"{state.app} has no image that is built here; deploy it without --rebuild")
         if kind is None:
             files.fetch()
             return update
-        source, key = update.values.source, Key(state.app, commit.tree)
+        source = update.values.source
         wanted = PendingBuild(
             str(state.app), update.target.environment, source.ref, source.commit, update.values.request
         )
@@ -68,17 +73,24 @@ class ImageResolver:
         try:
             if isinstance(kind, Ready):
                 return _pinned(update, self.service.ready(kind.reference))
+            if image := self._promoted(state, update):
+                return _pinned(update, image)
+            dockerfile = files.read(kind.build.dockerfile) if isinstance(kind, FromDockerfile) else ""
+            tag = self.service.tag(state.app, commit.tree, kind, dockerfile)
+            key = self._keys[update] = Key(state.app, tag, update.values.request if rebuild else None)
             if image := self._find(key):
                 return _pinned(update, image)
         except RegistryAwayError as error:
             return self._put_off(wanted, str(error))
         return self._build(update, kind, wanted, key, files)
 
-    def resolve_manual(self, state: AppState, update: Update, files: Files, request: int) -> Update | Waiting:
+    def resolve_manual(
+        self, state: AppState, update: Update, files: Files, request: int, *, rebuild: bool = False
+    ) -> Update | Waiting:
         """Do as `resolve`, for a deployment by hand: its build goes on, whatever is due meanwhile."""
-        resolved = self.resolve(state, update, files)
-        if isinstance(resolved, Waiting) and resolved.deployment:
-            key = Key(state.app, state.commits[update.ref.commit].tree)
+        resolved = self.resolve(state, update, files, rebuild=rebuild)
+        key = self._keys.pop(update, None)
+        if isinstance(resolved, Waiting) and resolved.deployment and key:
             self._requests[request] = (resolved.deployment, key)
         return resolved
 
@@ -116,21 +128,45 @@ class ImageResolver:
             source = Ref(deployment.ref, deployment.commit)
             if (deployment.environment, source) not in wanted and deployment.id not in manual:
                 self._store.builds.end(deployment.id, "superseded", "something else is to run there")
-        keys = {Key(state.app, state.commits[update.ref.commit].tree) for update in due}
+        keys = {self._keys.pop(update) for update in due if update in self._keys}
         self.builds.keep(state.app, keys | {key for _, key in self._requests.values()})
 
-    def _find(self, key: Key) -> str | None:
-        """Return the image of these files: first the one that was deployed before, whatever its tag names now."""
-        known = self._store.images.find(str(key.app), key.tree)
-        try:
-            if known and self.service.whole(Reference.parse(known)):
-                return known
-            if image := self.service.tagged(key.app, key.tree):
-                self._store.images.record(str(key.app), key.tree, image)
+    def _promoted(self, state: AppState, update: Update) -> str | None:
+        """Return the image in which an environment of the app runs these very files: what staging ran is what ships.
+
+        Not by hand: whoever deploys by hand gets what goes into the image now.
+        """
+        source, tree = update.values.source, state.commits[update.ref.commit].tree
+        if update.values.request is not None or not tree:
+            return None
+        held = [target.values for target in state.targets.values() if target.values and target.tree == tree]
+        of_app = [
+            found for found in held if (found.source.repository, found.source.path) == (source.repository, source.path)
+        ]
+        images = {found.image for found in of_app if found.image}
+        while image := self._store.images.newest(str(state.app), images):
+            if self._whole(Reference.parse(image)):
                 return image
-        except RegistryDeniedError as error:  # some say so of what is not there yet; the push will tell
-            _log.info("registry", app=key.app, answer=error)
+            images.discard(image)
         return None
+
+    def _find(self, key: Key) -> str | None:
+        """Return the image with this key: first the one that was deployed before, whatever its tag names now."""
+        known = self._store.images.find(str(key.app), key.name)
+        if known and self._whole(Reference.parse(known)):
+            return known
+        tagged = self.policy.destination(key.app, key.tag)
+        if key.request is None and (image := self._whole(tagged)):
+            self._store.images.record(str(key.app), key.name, image)
+            return image
+        return None
+
+    def _whole(self, reference: Reference) -> str | None:
+        try:
+            return self.service.whole(reference)
+        except RegistryDeniedError as error:  # some say so of what is not there yet; the push will tell
+            _log.info("registry", image=reference, answer=error)
+            return None
 
     def _build(
         self, update: Update, kind: FromDockerfile | Default, wanted: PendingBuild, key: Key, files: Files
@@ -138,14 +174,15 @@ class ImageResolver:
         error = self.builds.take_error(key)
         if isinstance(error, BuildPutOffError):
             return self._put_off(wanted, str(error))
-        destination = self.policy.destination(key.app, key.tree)
+        destination = self.policy.destination(key.app, key.tag)
         deployment = self._store.builds.record(wanted, f"building {destination}")
         if isinstance(error, BuildError):
             self._store.builds.end(deployment, "failed", str(error))
             return Waiting(deployment, f"it has no image: {_first_line(str(error))}")
         if not self.builds.join(key, deployment):
             # All that it needs is taken from git now: the mirror belongs to this thread.
-            work = self.service.work(key.app, key.tree, update.values.source, kind, files.export)
+            rebuild = key.request is not None
+            work = self.service.work(key.app, key.tag, update.values.source, kind, files.export, rebuild=rebuild)
             self.builds.start(key, work, deployment)
         return Waiting(deployment, f"building its image {destination}")
 
@@ -167,7 +204,7 @@ def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[Repo
     builds = BuildQueue(
         settings.images.build_concurrency,
         store.deployments.append_log,
-        lambda key, image: store.images.record(str(key.app), key.tree, image),
+        partial(_remember, store),
         on_end,
     )
     return ImageResolver(make_image_service(settings), store, builds)
@@ -178,6 +215,11 @@ def _pending(update: Update) -> PendingBuild:
     return PendingBuild(
         str(update.target.app), update.target.environment, source.ref, source.commit, update.values.request
     )
+
+
+def _remember(store: Store, key: Key, image: str) -> None:
+    for name in {key.tag, key.name}:
+        store.images.record(str(key.app), name, image)
 
 
 def _pinned(update: Update, image: str) -> Update:

@@ -115,7 +115,7 @@ class ManualDeploys:
             ops_commit = ops.last_change(target)
             return self._store.deployments.record(update, ops_commit), f"ops repo commit {ops_commit[:12]}"
         files = mirror.files(update.ref.commit, target.app.path)
-        resolved = self._images.resolve_manual(state, update, files, request.id)
+        resolved = self._images.resolve_manual(state, update, files, request.id, rebuild=request.rebuild)
         if isinstance(resolved, Waiting):
             return resolved
         message = self._hold(state, target, update.ref.name)

@@ -61,7 +61,8 @@ def note_request(session: Session, deployment: Deployment, request_id: int) -> N
     requested = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "requested")
     if request and not session.scalar(select(DeploymentEvent.id).where(requested).limit(1)):
         ref = f" --ref {request.ref}" if request.ref else ""
-        message = f"by hand: dppctl deploy {request.app} {request.environment}{ref}"
+        rebuild = " --rebuild" if request.rebuild else ""
+        message = f"by hand: dppctl deploy {request.app} {request.environment}{ref}{rebuild}"
         event = DeploymentEvent(
             deployment_id=deployment.id, time=request.created, phase="requested", message=message, receipt=None
         )

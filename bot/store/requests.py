@@ -16,10 +16,19 @@ class Requests:
         """Keep requests in `database`."""
         self._database = database
 
-    def add(self, app: str, environment: str, ref: str | None = None) -> int:
-        """Ask the bot to deploy a branch, tag or commit (None: what it would deploy by itself). Return the id."""
+    def add(self, app: str, environment: str, ref: str | None = None, *, rebuild: bool = False) -> int:
+        """Ask the bot to deploy a branch, tag or commit (None: what it would deploy by itself). Return the id.
+
+        `rebuild`: its image is built anew.
+        """
         request = DeployRequest(
-            app=app, environment=environment, ref=ref, state="waiting", message="", created=datetime.now(UTC)
+            app=app,
+            environment=environment,
+            ref=ref,
+            rebuild=rebuild,
+            state="waiting",
+            message="",
+            created=datetime.now(UTC),
         )
         with self._database.write() as session:
             session.add(request)

@@ -114,12 +114,12 @@ class LogChunk(Base):
 
 
 class BuiltImage(Base):
-    """What was built from an app's files: the same files get the same image, in whatever environment."""
+    """What was built from an app's files and what else goes into an image: the same gets the same, wherever it runs."""
 
     __tablename__ = "images"
 
     app: Mapped[str] = mapped_column(primary_key=True)
-    tree: Mapped[str] = mapped_column(primary_key=True)  # the id that git gives to the files
+    tag: Mapped[str] = mapped_column(primary_key=True)  # the image's, or it and the request to build that anew
     image: Mapped[str]  # HOST/NAME@sha256:…
     built: Mapped[datetime]
 
@@ -148,6 +148,7 @@ class DeployRequest(Base):
     app: Mapped[str]
     environment: Mapped[str]
     ref: Mapped[str | None]
+    rebuild: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(index=True)  # a RequestState
     message: Mapped[str]
     deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--app", help="OWNER/REPO[/PATH]; left out: the one that .dppctl.yaml names.")
+@click.option("--rebuild", is_flag=True, help="Build each step anew, though the registry has the image.")
 @CONFIG_OPTION
-def build(folder: Path, app: str | None, config: Path) -> None:
+def build(folder: Path, app: str | None, rebuild: bool, config: Path) -> None:
     """Build the image of the app in DIR (default: here), as it is committed, and print its name with its digest.
 
-    What the registry has already is not built again. The settings (DPPCTL_REGISTRY and so on) are those of --config or
-    the environment. The log goes to stderr. Exit code: 0, 1 when the build fails, 2 for wrong use or input.
+    What the registry has already, of the base images and secrets that there are now, is not built again. The settings
+    (DPPCTL_REGISTRY and so on) are those of --config or the environment. The log goes to stderr. Exit code: 0, 1 when
+    the build fails, 2 for wrong use or input.
     """
     from bot.images.builders.interface import BuildError, BuildPutOffError
     from bot.images.registry.errors import RegistryError
@@ -32,7 +34,7 @@ def build(folder: Path, app: str | None, config: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        click.echo(_build(folder, app, config, stop))
+        click.echo(_build(folder, app, config, stop, rebuild=rebuild))
     except StoppedError:
         raise SystemExit(130) from None
     except (BuildError, BuildPutOffError, RegistryError) as error:
@@ -40,7 +42,7 @@ def build(folder: Path, app: str | None, config: Path) -> None:
         raise SystemExit(1) from None
 
 
-def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) -> str:
+def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, *, rebuild: bool) -> str:
     from bot.git.command import Git
     from bot.images.decide import Ready
     from bot.images.service import make_image_service
@@ -48,6 +50,7 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) 
     from bot.model.values import Source
     from bot.settings import load_settings
     from cli.commands.head_commit import HeadCommit
+    from cli.errors import InputError
 
     settings = load_settings(config, receives=False)
     head = HeadCommit(Git(settings, searches=True), folder)
@@ -56,19 +59,21 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event) 
     app = _app(name, app_config)
     images = make_image_service(settings)
     dockerfile = (app_config.build or Build()).dockerfile
-    kind = images.policy.kind(app, app_config, head.read(dockerfile) is not None)
+    content = head.read(dockerfile)
+    kind = images.policy.kind(app, app_config, content is not None)
     if kind is None:
-        from cli.errors import InputError
-
         raise InputError(f"{app} runs without an image: {images.policy.why_not}")
+    if rebuild and isinstance(kind, Ready):
+        raise InputError(f"{app} has no image that is built here; leave out --rebuild")
     if head.is_dirty():
         click.echo(f"dppctl: what is not committed below {folder} is left out", err=True)
     if isinstance(kind, Ready):
         return images.ready(kind.reference)
-    if image := images.tagged(app, head.tree):
+    tag = images.tag(app, head.tree, kind, content or "")
+    if not rebuild and (image := images.tagged(app, tag)):
         return image
     source = Source(repository=app.repository, path=app.path, ref=head.ref, commit=head.commit)
-    work = images.work(app, head.tree, source, kind, head.export)
+    work = images.work(app, tag, source, kind, head.export, rebuild=rebuild)
     return work(lambda line: click.echo(line, err=True), stop)
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.argument("app")
 @click.argument("environment")
 @click.option("--ref", help="A branch, a tag or a commit; left out: what .dppctl.yaml says.")
+@click.option("--rebuild", is_flag=True, help="Build its image anew, each step of it.")
 @CONFIG_OPTION
-def deploy(app: str, environment: str, ref: str | None, config: Path) -> None:
+def deploy(app: str, environment: str, ref: str | None, rebuild: bool, config: Path) -> None:
     """Deploy APP (OWNER/REPO[/PATH]) to ENVIRONMENT now, and wait for the outcome.
 
     `dppctl up` does the work. Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
@@ -29,7 +30,7 @@ def deploy(app: str, environment: str, ref: str | None, config: Path) -> None:
     from cli.open_store import open_store, watch
 
     with open_store(config) as store:
-        request = _answered(store, store.requests.add(app, environment, ref))
+        request = _answered(store, store.requests.add(app, environment, ref, rebuild=rebuild))
         if request.state == "refused":
             raise InputError(request.message)
         if request.deployment_id is None:

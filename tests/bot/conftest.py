@@ -7,10 +7,12 @@ import pytest
 
 from bot.git.command import Git
 from bot.settings import Settings
+from tests.support.environment import processes_with
 from tests.support.forge import Forge
 from tests.support.needs import needs
 from tests.support.registry import LocalRegistry, running_registry
 from tests.support.stories.bot import Story
+from tests.support.stories.images import ImageStory
 from tests.support.world import World
 
 
@@ -36,6 +38,17 @@ def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
     """One that anybody may use."""
     with running_registry(tmp_path / "registry") as running:
         yield running
+
+
+@pytest.fixture
+@needs("buildah", "runc", "skopeo", "busybox")
+def images(world: World, registry: LocalRegistry) -> Iterator[ImageStory]:
+    """An app's story, with builds."""
+    world.restart(REGISTRY=f"{registry.host}/apps", BUILDER="buildah", BUILD_SECRETS_DIR=str(world.folder / "secrets"))
+    story = ImageStory(world)
+    yield story
+    story.loop.close()
+    assert not processes_with(str(world.settings.state_dir))
 
 
 @pytest.fixture

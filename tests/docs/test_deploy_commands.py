@@ -78,8 +78,8 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     app = {"APP": "ann/data"}
     assert "ann/data v1.2.0" in shell.types("dppctl deploy APP production", app)
     shell.types("dppctl deploy OWNER/REPO production --ref v1.2.0", {"OWNER/REPO": "ann/data"})
-    branch = {"ENVIRONMENT": "staging", "[--ref BRANCH|TAG|COMMIT]": "--ref master"}
-    said = shell.types("dppctl deploy APP ENVIRONMENT [--ref BRANCH|TAG|COMMIT]", app | branch)
+    branch = {"ENVIRONMENT": "staging", "[--ref BRANCH|TAG|COMMIT]": "--ref master", " [--rebuild]": ""}
+    said = shell.types("dppctl deploy APP ENVIRONMENT [--ref BRANCH|TAG|COMMIT] [--rebuild]", app | branch)
     assert re.match(rf"Deployment \d+: ann/data \S+ {commit[:10]} to staging\n", said)
 
     # Backups, while it runs.

@@ -26,13 +26,20 @@ def test_an_image_and_where_it_goes(shell: Shell, tmp_path: Path) -> None:
         config = write_files(tmp_path / "config", {".env": settings})
         shell.folder = app.work
         built = shell.types(
-            "dppctl build [DIR] [--app OWNER/REPO/PATH] [--config FOLDER]",
-            {"[DIR]": ".", "[--app OWNER/REPO/PATH]": "--app ann/app", "[--config FOLDER]": f"--config {config}"},
+            "dppctl build [DIR] [--app OWNER/REPO/PATH] [--rebuild] [--config FOLDER]",
+            {
+                "[DIR]": ".",
+                "[--app OWNER/REPO/PATH]": "--app ann/app",
+                "[--rebuild]": "--rebuild",
+                "[--config FOLDER]": f"--config {config}",
+            },
         )
         assert built.startswith(f"{registry.host}/data/ann/app@sha256:")
         tree = shell.types("git rev-parse HEAD:PATH", {"PATH": ""}).strip()
         shell.environment["REGISTRY_AUTH_FILE"] = str(registry.auth_file)
-        name = f"docker://{registry.host}/data/ann/app:{tree}"
+        (tag,) = registry.tags("data/ann/app")
+        assert tag.startswith(f"{tree}-")
+        name = f"docker://{registry.host}/data/ann/app:{tag}"
         digest = shell.prepares(f"skopeo inspect --tls-verify=false --format '{{{{.Digest}}}}' {name}").strip()
         assert built.endswith(f"@{digest}\n")
 

@@ -6,9 +6,11 @@ import json
 import os
 import re
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from textwrap import dedent
 
@@ -82,12 +84,15 @@ class LocalRegistry:
         layers: int = 0,
         config_type: str = "application/vnd.oci.image.config.v1+json",
     ) -> str:
-        """Push an image without files, of so many empty layers, as `NAME:TAG`; its digest."""
+        """Push an image of so many layers, with a file that holds the labels in each, as `NAME:TAG`; its digest."""
         name, tag = image.split(":")
         held = {"architecture": architecture, "os": "linux", "config": {"Labels": labels}}
-        config = self._push_blob(name, {**held, "rootfs": {"type": "layers", "diff_ids": []}})
         layer = "application/vnd.oci.image.layer.v1.tar"
-        parts = [{"mediaType": layer, **self._push_blob(name, f"layer {number}")} for number in range(layers)]
+        contents = [_tar(f"layer-{number}", json.dumps(labels).encode()) for number in range(layers)]
+        parts = [{"mediaType": layer, **self._push_blob(name, content)} for content in contents]
+        diffs = [part["digest"] for part in parts]
+        history = [{"created_by": diff} for diff in diffs]
+        config = self._push_blob(name, {**held, "rootfs": {"type": "layers", "diff_ids": diffs}, "history": history})
         content = {"config": {"mediaType": config_type, **config}, "layers": parts}
         return self._push_manifest(name, tag, OCI_MANIFEST, content)
 
@@ -112,6 +117,10 @@ class LocalRegistry:
         name, tag = image.split(":")
         found = self._ask("HEAD", f"{name}/manifests/{tag}", {"Accept": OCI_MANIFEST})
         return found.headers["Docker-Content-Digest"]
+
+    def tags(self, name: str) -> list[str]:
+        """The tags of a repository, sorted."""
+        return sorted(self._ask("GET", f"{name}/tags/list").json()["tags"] or [])
 
     def lose(self, name: str, digest: str) -> None:
         """Delete a part of an image, whose manifest stays; a registry that cleans up wrongly does that."""
@@ -147,7 +156,7 @@ class LocalRegistry:
         self._ask("DELETE", f"{name}/manifests/{digest}")
 
     def _push_blob(self, name: str, content: object) -> dict[str, object]:
-        body = json.dumps(content).encode()
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         upload = self._ask("POST", f"{name}/blobs/uploads/").headers["Location"]
         self._ask("PUT", f"{upload}&digest={digest}", {"Content-Type": "application/octet-stream"}, body)
@@ -168,6 +177,15 @@ class LocalRegistry:
             answer = session.request(method, url, headers=sent, data=body, timeout=60)
         assert answer.ok, f"{method} {url}: {answer.status_code} {answer.text}"
         return answer
+
+
+def _tar(name: str, content: bytes) -> bytes:
+    archive = BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, BytesIO(content))
+    return archive.getvalue()
 
 
 @contextmanager

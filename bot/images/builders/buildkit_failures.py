@@ -16,6 +16,7 @@ from bot.process import Ended
 _ERROR = re.compile(r"(?i:error): (?:failed to build: )?(?:failed to solve: )?(.*)", re.DOTALL)
 _RUN = re.compile(r'process "(.*)" did not complete successfully: exit code: (\d+)', re.DOTALL)
 _QUOTED_LINE = re.compile(r"^\S*:(\d+)$")
+_MARKED = re.compile(r"\s*\d+ \| >>> +(.*)")
 _PARSE = re.compile(r"(?:dockerfile )?parse error (?:on )?line (\d+): (.*)", re.DOTALL)
 _TARGET = re.compile(r"target stage \"?([^\"\s]+)\"? could not be found")
 _NO_FILE = re.compile(r'"/?([^"]*)": not found')
@@ -26,6 +27,9 @@ _DAEMON = re.compile(r"cannot connect to the docker daemon.*|error during connec
 def failure(ended: Ended, order: Order) -> DppctlError:
     """Return the error of a build or a push that failed."""
     file, words = shown(order), _error_text(ended)
+    where = location(file, "", _line(ended.lines))
+    if run := _RUN.search(words):  # first, for it quotes what an app's author wrote
+        return failures.failed_run(where, run[1].removeprefix("/bin/sh -c "), run[2], _output(ended.lines))
     if problem := failures.disk(words):
         return problem
     if _DAEMON.search(words):
@@ -34,9 +38,8 @@ def failure(ended: Ended, order: Order) -> DppctlError:
         return BuildError(f"{file}:{parse[1]}: {clipped(parse[2])}")
     if target := _TARGET.search(words):
         return BuildError(f"{file} has no stage {target[1]!r}; correct the target, or add `FROM … AS {target[1]}`")
-    where = location(file, "", _line(ended.lines))
-    if run := _RUN.search(words):
-        return failures.failed_run(where, run[1].removeprefix("/bin/sh -c "), run[2], _output(ended.lines))
+    if problem := failures.added_url(where, _instruction(ended.lines), words):
+        return problem
     if "failed to push" in words or "exporting to image" in words:
         return failures.registry(words, order.destination) or BuildError(
             f"cannot push {order.destination}: {clipped(words)}"
@@ -70,6 +73,11 @@ def _line(lines: list[str]) -> int | None:
         if (found := _QUOTED_LINE.match(lines[number])) and lines[number + 1].startswith("----------"):
             return int(found[1])
     return None
+
+
+def _instruction(lines: list[str]) -> str:
+    """Return the instruction that failed, which BuildKit marks in the lines that it quotes; "" when it quotes none."""
+    return next((found[1] for line in reversed(lines) if (found := _MARKED.match(line))), "")
 
 
 def _output(lines: list[str]) -> list[str]:

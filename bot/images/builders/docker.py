@@ -99,6 +99,7 @@ def arguments(order: Order, metadata: Path) -> list[str | Path]:
     """Return the command of https://docs.docker.com/reference/cli/docker/buildx/build/."""
     options = ["--push", "--progress=plain", f"--metadata-file={metadata}"]
     options += [f"--file={order.dockerfile}", f"--tag={order.destination}"]
+    options += ["--pull", *(["--no-cache"] if order.rebuild else [])]
     options += [f"--target={order.target}"] if order.target else []
     options += [f"--build-arg={name}={value}" for name, value in order.arguments.items()]
     options += [f"--label={name}={value}" for name, value in order.labels.items()]

@@ -12,6 +12,7 @@ from bot.images.builders.dockerfile import lines_with
 from bot.images.builders.interface import BuildError, BuildPutOffError
 from bot.limits import FAILED_RUN_LINES, MAX_PROGRAM_LINE
 
+NO_ROOM = "no space left on the disk that holds the builder's files: free some"
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _LOGIN = re.compile(
     r"unauthorized|authentication required|access to the resource is denied|\b(401|403) (unauthorized|forbidden)"
@@ -28,14 +29,23 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 _NOT_FOUND = re.compile(r"manifest unknown|name unknown|repository name not known|\bnot found\b", re.IGNORECASE)
+_ADDED = re.compile(r"(?i)ADD (?:--\S+ )*(https?://\S+)")
+_URL = re.compile(r"https?://[^\s\"]+")
+_SECRET_PARTS = re.compile(r"(?<=//)[^/@]*@|\?.*")  # of a URL
+_STATUS = re.compile(r"\b(?:status|code|response)\D{0,20}([45]\d\d)\b", re.IGNORECASE)
 _PINGED = re.compile(r"pinging container registry ([^\s\"]+?):? |https?://([^\s/\"]+)/v2|lookup ([^\s\"]+) on ")
 _IMAGE = re.compile(r"docker://([^\s\"]+?)\"?(?:: |$)")
 
 
+def says_full(words: str) -> bool:
+    """Tell whether somebody says that a disk is full; a RUN may say so of what it likes."""
+    return bool(_DISK.search(words))
+
+
 def disk(words: str) -> DppctlError | None:
-    """Return an error when the machine that builds has no room on its disk."""
-    if _DISK.search(words):
-        return BuildPutOffError("no space left on the disk that holds the builder's files: free some")
+    """Return an error when the builder says that its machine has no room on its disk."""
+    if says_full(words):
+        return BuildPutOffError(NO_ROOM)
     return None
 
 
@@ -62,12 +72,30 @@ def registry(words: str, destination: str | None) -> DppctlError | None:
     return None
 
 
-def failed_run(location: str, command: str, code: str, output: list[str]) -> DppctlError:
-    """Return the error of a RUN that failed: its command, its exit code and its last lines."""
+def failed_run(location: str, command: str, code: str, output: list[str], *, is_full: bool = False) -> DppctlError:
+    """Return the error of a RUN that failed: its command, its exit code and its last lines.
+
+    `is_full`: the disk was seen to be; what the RUN itself says of one proves nothing.
+    """
     end = "\n".join(output[-FAILED_RUN_LINES:])
-    return disk(end) or BuildError(
+    if is_full and (problem := disk(end)):
+        return problem
+    return BuildError(
         f"{location}: {clipped(command)}: exit code {code}" + (f"; its last lines:\n{end}" if end.strip() else "")
     )
+
+
+def added_url(location: str, instruction: str, words: str) -> DppctlError | None:
+    """Return the error of an `ADD URL` that failed; None for another instruction. A registry has no part in it."""
+    url = _ADDED.match(instruction)
+    if not url:
+        return None
+    shown, words = (_URL.sub(lambda found: _SECRET_PARTS.sub("", found[0]), text) for text in (url[1], words))
+    status = _STATUS.search(words)
+    answer = f"answers {status[1]}" if status else clipped(words)
+    if not status or status[1] in ("408", "429") or status[1].startswith("5"):
+        return BuildPutOffError(f"{location}: cannot get {shown}, which ADD names: {answer}")
+    return BuildError(f"{location}: cannot get {shown}, which ADD names: it {answer}; correct the URL")
 
 
 def location(dockerfile: str, text: str, line: int | None, instruction: str = "") -> str:

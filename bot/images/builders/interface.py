@@ -28,6 +28,7 @@ class Order:
     arguments: Mapping[str, str] = field(default_factory=dict)  # for ARG
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Path] = field(default_factory=dict)  # by id, for RUN --mount=type=secret,id=…: a file
+    rebuild: bool = False  # each step anew, whatever was built before
 
 
 class Builder(Protocol):

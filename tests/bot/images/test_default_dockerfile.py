@@ -1,5 +1,6 @@
 """The Dockerfile that stands in for one that an app does not have."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,14 @@ def test_the_runtime_is_built_from_the_lock_that_runs_use_here(tmp_path: Path) -
     for name in ("requirements.txt", "overrides.txt"):
         assert (dockerfile.parent / name).read_bytes() == (lock / name).read_bytes()
     assert (dockerfile.parent / "uv.txt").read_text().strip() in (REPOSITORY / "requirements.txt").read_text()
+
+
+def test_the_runtime_images_files_can_be_read_whatever_umask_the_bot_has(tmp_path: Path) -> None:
+    lock = REPOSITORY / "cluster" / "local" / "dpp"
+    before = os.umask(0o077)
+    try:
+        context = runtime_context(tmp_path / "context", lock).parent
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in context.iterdir()} == {0o644}
+    assert context.stat().st_mode & 0o777 == 0o755

@@ -1,59 +1,21 @@
 """Apps with images: real buildah, a real registry, and what the ops repo then says."""
 
 import json
-import shutil
+import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.store.tables import DeployRequest
 from tests.support.builders import DOCKERFILE
-from tests.support.environment import processes_with
 from tests.support.forge import APP, CONFIG
-from tests.support.needs import needs
 from tests.support.registry import LocalRegistry
 from tests.support.serving import Reply, serving
 from tests.support.small_disk import fill, small_disk
 from tests.support.stories.bot import Story, running
+from tests.support.stories.images import SECONDS, ImageStory
 from tests.support.waiting import eventually
-from tests.support.world import World
-
-SECONDS = 120.0
-
-
-class ImageStory(Story):
-    """Whose bot builds images."""
-
-    def push_app(self, dockerfile: str = DOCKERFILE, **files: str) -> str:
-        shutil.copy(shutil.which("busybox") or "", self.app.work / "busybox")
-        return self.app.push({**APP, "Dockerfile": dockerfile, **files})
-
-    def settle(self) -> None:
-        """Look until nothing is being built."""
-        self.reconcile()
-        eventually(lambda: self.loop.take() or self.last().state != "building", "the build ends", SECONDS)
-
-    def image(self, environment: str) -> str:
-        found = self.values(environment).image
-        assert found
-        return found
-
-    def phases(self, number: int) -> list[str]:
-        found = self.store.deployments.get(number)
-        assert found
-        return [event.phase for event in found.events]
-
-
-@pytest.fixture
-@needs("buildah", "runc", "skopeo", "busybox")
-def images(world: World, registry: LocalRegistry) -> Iterator[ImageStory]:
-    world.restart(REGISTRY=f"{registry.host}/apps", BUILDER="buildah")
-    story = ImageStory(world)
-    yield story
-    story.loop.close()
-    assert not processes_with(str(world.settings.state_dir))
 
 
 def test_what_staging_ran_goes_to_production_without_a_build_though_its_tag_names_something_else_now(
@@ -61,10 +23,11 @@ def test_what_staging_ran_goes_to_production_without_a_build_though_its_tag_name
 ) -> None:
     commit = images.push_app()
     images.settle()
-    tree = images.app.git("rev-parse", f"{commit}^{{tree}}")
     name = f"{registry.host}/apps/ann/app"
-    assert images.image("staging") == f"{name}@{registry.digest(f'{name}:{tree}')}"
-    labels = json.loads(registry.config(f"{name}:{tree}"))["config"]["Labels"]
+    (tag,) = registry.tags("apps/ann/app")
+    assert tag.startswith(images.app.git("rev-parse", f"{commit}^{{tree}}") + "-")
+    assert images.image("staging") == f"{name}@{registry.digest(f'{name}:{tag}')}"
+    labels = json.loads(registry.config(f"{name}:{tag}"))["config"]["Labels"]
     assert {key.rpartition("opencontainers.image.")[2]: value for key, value in labels.items()}.items() >= {
         ("revision", commit),
         ("ref.name", "refs/heads/master"),
@@ -73,7 +36,7 @@ def test_what_staging_ran_goes_to_production_without_a_build_though_its_tag_name
     (deployment,) = images.store.deployments.newest()
     assert images.phases(deployment.id) == ["building", "committed"]
     assert "busybox echo built" in images.store.deployments.log(deployment.id)
-    registry.push(f"apps/ann/app:{tree}", labels={"made": "by somebody else"})
+    registry.push(f"apps/ann/app:{tag}", labels={"made": "by somebody else"})
     images.app.push({}, message="another commit of the same files")
     images.app.tag("v1")
     images.reconcile()
@@ -249,6 +212,17 @@ def test_an_image_whose_layers_the_registry_has_lost_is_built_anew(images: Image
     assert images.phases(images.last().id) == ["building", "committed"]
     anew = images.image("production").partition("@")[2]
     assert all(registry.has("apps/ann/app", blob) for blob in registry.blobs_of("apps/ann/app", anew))
+
+
+def test_every_user_can_read_the_app_whatever_umask_the_bot_has(images: ImageStory) -> None:
+    as_somebody = "USER 1000\nRUN busybox cat deep/folder/file && cd deep && busybox ls folder\n"
+    before = os.umask(0o077)
+    try:
+        images.push_app(DOCKERFILE + as_somebody, **{"deep/folder/file": "seen"})
+        images.settle()
+    finally:
+        os.umask(before)
+    assert images.last().state == "waiting", images.last().error
 
 
 def test_without_a_registry_an_app_with_a_dockerfile_is_refused(story: Story) -> None:

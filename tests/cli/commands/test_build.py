@@ -1,5 +1,6 @@
 """`dppctl build` as a user meets it: real buildah, a real registry."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -29,9 +30,9 @@ def app(tmp_path: Path) -> Repository:
     return app
 
 
-def build(dppctl: Dppctl, app: Repository, registry: LocalRegistry) -> subprocess.CompletedProcess[str]:
+def build(dppctl: Dppctl, app: Repository, registry: LocalRegistry, *options: str) -> subprocess.CompletedProcess[str]:
     settings = {"DPPCTL_REGISTRY": registry.host, "DPPCTL_BUILDER": "buildah", "DPPCTL_STATE_DIR": str(dppctl.data)}
-    return dppctl("build", cwd=app.work, **settings)
+    return dppctl("build", *options, cwd=app.work, **settings)
 
 
 def test_it_prints_the_digest_that_the_registry_has_and_builds_the_same_files_once(
@@ -39,14 +40,45 @@ def test_it_prints_the_digest_that_the_registry_has_and_builds_the_same_files_on
 ) -> None:
     done = build(dppctl, app, registry)
     assert done.returncode == 0, done.stderr
-    tree = app.git("rev-parse", "HEAD^{tree}")
-    digest = registry.digest(f"{registry.host}/ann/app:{tree}")
+    (tag,) = registry.tags("ann/app")
+    digest = registry.digest(f"{registry.host}/ann/app:{tag}")
     assert done.stdout == f"{registry.host}/ann/app@{digest}\n"
     assert "STEP" in done.stderr
     (app.work / "note.txt").write_text("not committed")
     again = build(dppctl, app, registry)
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert again.stderr == "dppctl: what is not committed below . is left out\n"
+
+
+def test_a_new_base_image_makes_a_new_image_and_one_that_is_away_does_not(
+    dppctl: Dppctl, app: Repository, registry: LocalRegistry, tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "other") as other:
+        other.push("base:1", labels={"base": "old"}, layers=1)
+        app.push({"Dockerfile": DOCKERFILE.replace("FROM scratch", f"FROM {other.host}/base:1")})
+        old = build(dppctl, app, registry)
+        assert old.returncode == 0, old.stderr
+        other.push("base:1", labels={"base": "new"}, layers=1)
+        new = build(dppctl, app, registry)
+        assert json.loads(registry.config(new.stdout.strip()))["config"]["Labels"]["base"] == "new"
+    again = build(dppctl, app, registry)
+    assert (again.stdout, again.stderr) == (new.stdout, "")
+    assert old.stdout != new.stdout
+
+
+def test_rebuild_builds_each_step_anew(dppctl: Dppctl, app: Repository, registry: LocalRegistry) -> None:
+    app.push({"Dockerfile": DOCKERFILE.replace("echo built", "cat /proc/sys/kernel/random/uuid")})
+    first = build(dppctl, app, registry)
+    anew = build(dppctl, app, registry, "--rebuild")
+    assert anew.returncode == 0, anew.stderr
+    assert first.stdout != anew.stdout == build(dppctl, app, registry).stdout
+
+
+def test_a_ready_image_is_not_rebuilt(dppctl: Dppctl, app: Repository, registry: LocalRegistry) -> None:
+    app.push({".dppctl.yaml": f"image: {registry.host}/tools:1\n"})
+    refused = build(dppctl, app, registry, "--rebuild", "--app", "ann/app")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "dppctl: ann/app has no image that is built here; leave out --rebuild\n"
 
 
 def test_a_failing_build_is_told_with_its_last_lines(dppctl: Dppctl, app: Repository, registry: LocalRegistry) -> None:

@@ -15,6 +15,7 @@ from bot.images.builders.buildah.failures import NEWER, failure, not_got, push_f
 from bot.images.builders.buildah.storage import Storage
 from bot.images.builders.context import check, shown
 from bot.images.builders.dockerfile import heredoc
+from bot.images.builders.failures import says_full
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
 from bot.images.builders.process import Deadline, clean_environment
 from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, PROBE_SECONDS
@@ -67,16 +68,24 @@ class Buildah:
         with self._storage.build() as scratch:
             environment, auth = self._storage.environment(scratch), [self._storage.auth_file]
             files = [order.context, order.dockerfile, *order.secrets.values()]
+            is_full = False
+
+            def watch(line: str) -> None:
+                nonlocal is_full
+                is_full = is_full or (says_full(line) and self._storage.is_full())
+                log(line)
+
             try:
                 arguments = self._arguments(order, self._found, scratch)
                 command = self._storage.command(scratch, *arguments, readable=[*files, *auth])
-                built = deadline.run(command, environment, log)
+                built = deadline.run(command, environment, watch)
+                is_full = is_full or self._storage.is_full()  # what the build left is there until `clean`
                 if image := not_got(built) if built.code else None:
                     pull = ("pull", f"--authfile={self._storage.auth_file}", "--", image)
                     pulled = deadline.run(self._storage.command(scratch, *pull, readable=auth), environment)
                     built = pulled if pulled.code else built
                 if built.code:
-                    raise failure(built, order, text, self._version)
+                    raise failure(built, order, text, self._version, is_full=is_full)
                 image = (scratch / "image").read_text().strip()
                 push = self._storage.command(scratch, *self._push(order, image, scratch), readable=auth)
                 pushed = deadline.run(push, environment, log)
@@ -127,10 +136,18 @@ class Buildah:
 
     def _arguments(self, order: Order, isolated: isolation.Isolation, scratch: Path) -> list[str | Path]:
         """Return the arguments of https://github.com/containers/buildah/blob/main/docs/buildah-build.1.md."""
-        options = ["build", "--layers", "--format=docker", *isolated.options, *self._storage.mark(scratch)]
+        options = [
+            "build",
+            "--layers",
+            "--force-rm=false",
+            "--format=docker",
+            *isolated.options,
+            *self._storage.mark(scratch),
+        ]
         options += [f"--authfile={self._storage.auth_file}", f"--iidfile={scratch / 'image'}"]
         options += [f"--file={order.dockerfile}", f"--tag={order.destination}"]
-        options += ["--retry=1", "--retry-delay=1s"]
+        options += ["--retry=1", "--retry-delay=1s", "--pull=true"]  # a base image that is newer than ours
+        options += ["--no-cache"] if order.rebuild else []
         options += [f"--target={order.target}"] if order.target else []
         options += [f"--build-arg={name}={value}" for name, value in order.arguments.items()]
         options += [f"--label={name}={value}" for name, value in order.labels.items()]

@@ -6,32 +6,44 @@ from bot.errors import DppctlError
 from bot.images.builders import failures
 from bot.images.builders.context import shown
 from bot.images.builders.dockerfile import line_of, lines_with
-from bot.images.builders.failures import clipped, location
-from bot.images.builders.interface import BuildError, Order
+from bot.images.builders.failures import NO_ROOM, clipped, location
+from bot.images.builders.interface import BuildError, BuildPutOffError, Order
 from bot.process import Ended
 
 _STEP = re.compile(r'building at STEP "((?:[^"\\]|\\.)*)": (.*)', re.DOTALL)
+# `committing container for step {… Original:RUN …}: what failed`: a layer goes to a file first, and what reads it says
+# what became of the file, not why.
+_COMMIT = re.compile(r"committing container for step \{.*?\}: (copying layers .*)", re.DOTALL)
+_NOT_STORED = re.compile(r"storing layer .*(?:closed pipe|short write)", re.DOTALL)
+_FAILED_RUN = re.compile(
+    r'building at STEP "(RUN .*)": (while running runtime: exit status \d+)', re.DOTALL | re.IGNORECASE
+)
 _STATUS = re.compile(r"exit status (\d+)$")
 _NO_FILE = re.compile(r'copier: stat: "/?([^"]*)": no such file')
-_UNKNOWN = re.compile(r'Unknown instruction: "([^"]*)"')
+_UNKNOWN = re.compile(r'(?:Build error: )?Unknown instruction: "([^"]*)"')
 _TARGET = re.compile(r'target "([^"]*)" was not found')
 _PARSING = re.compile(r"(?:parsing main Dockerfile: [^:]*: )?((\w+) (?:must have|requires|names can not|can.t have).*)")
 _NOT_GOT = re.compile(r"COPY --from=(\S+): no stage or image found with that name")
 NEWER = "use DPPCTL_BUILDER=docker, or a newer buildah"
 
 
-def failure(ended: Ended, order: Order, text: str, version: str) -> DppctlError:
-    """Return the error of a `buildah build` that failed. `text`: the Dockerfile; `version`: buildah's."""
+def failure(ended: Ended, order: Order, text: str, version: str, *, is_full: bool = False) -> DppctlError:
+    """Return the error of a `buildah build` that failed.
+
+    `text`: the Dockerfile; `version`: buildah's; `is_full`: the disk with its files was seen to be.
+    """
     file, (words, before) = shown(order), _error_text(ended)
+    # First, for it quotes what an app's author wrote; a RUN's quotes are as they were.
+    if step := _FAILED_RUN.fullmatch(words) or _STEP.match(words):
+        return _step(step[1].replace('\\"', '"'), step[2], before, file, text, version, is_full=is_full)
+    if commit := _COMMIT.match(words):
+        if _NOT_STORED.search(commit[1]):
+            return BuildPutOffError(NO_ROOM)
+        words = commit[1]
     if problem := failures.disk(words):
         return problem
-    if unknown := _UNKNOWN.search(words):
-        line = next(iter(lines_with(text, unknown[1])), None)
-        return BuildError(f"{location(file, text, line)}: {unknown[1]} is no instruction of a Dockerfile")
     if target := _TARGET.search(words):
         return BuildError(f"{file} has no stage {target[1]!r}; correct the target, or add `FROM … AS {target[1]}`")
-    if step := _STEP.search(words):
-        return _step(step[1].replace('\\"', '"'), step[2], before, file, text, version)
     if problem := failures.registry(words, None):
         return problem
     if wrong := _PARSING.fullmatch(words):
@@ -57,9 +69,16 @@ def push_failure(ended: Ended, order: Order) -> DppctlError:
     )
 
 
-def _step(step: str, words: str, before: list[str], file: str, text: str, version: str) -> DppctlError:
+def _step(
+    step: str, words: str, before: list[str], file: str, text: str, version: str, *, is_full: bool
+) -> DppctlError:
     """Return the error of an instruction that failed; `before`: the lines of output before buildah's own."""
     where = location(file, text, line_of(text, step), step.split(" ", 1)[0])
+    if problem := failures.disk(words):
+        return problem
+    if unknown := _UNKNOWN.match(words):
+        line = next(iter(lines_with(text, unknown[1])), None)
+        return BuildError(f"{location(file, text, line)}: {unknown[1]} is no instruction of a Dockerfile")
     if missing := _NO_FILE.search(words):
         return BuildError(
             f"{where}: {clipped(step)}: there is no {missing[1]} in the app's folder, or .dockerignore leaves it out"
@@ -69,7 +88,9 @@ def _step(step: str, words: str, before: list[str], file: str, text: str, versio
     status = _STATUS.search(words.strip())
     if step.upper().startswith("RUN ") and status:
         begin = max((number for number, line in enumerate(before) if re.match(r"(\[.*\] )?STEP \d", line)), default=-1)
-        return failures.failed_run(where, step, status[1], before[begin + 1 :])
+        return failures.failed_run(where, step, status[1], before[begin + 1 :], is_full=is_full)
+    if problem := failures.added_url(where, step, words):
+        return problem
     return failures.registry(words, None) or BuildError(f"{where}: {clipped(step)}: {clipped(words)}")
 
 

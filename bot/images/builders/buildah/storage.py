@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.images.builders.buildah.jail import Jail
 from bot.images.builders.process import clean_environment
-from bot.limits import BUILDER_SECONDS
+from bot.limits import BUILDER_SECONDS, FULL_DISK_BYTES
 from bot.process import Ended, ask
 
 # Debian's crun refuses machines that have both kinds of control groups, and buildah 1.28 asks for limits that an
@@ -116,6 +116,15 @@ class Storage:
             os.lstat(os.path.join(folder, name)).st_blocks * 512
             for folder, _, files in os.walk(self.folder / "root")
             for name in files
+        )
+
+    def is_full(self) -> bool:
+        """Tell whether next to nothing is free on the disk, in bytes or in files."""
+        found = os.statvfs(self.folder)
+        room = found.f_bavail * found.f_frsize
+        return (
+            room < min(FULL_DISK_BYTES, found.f_blocks * found.f_frsize // 20)
+            or 0 <= found.f_favail < found.f_files // 1000
         )
 
     def _oldest(self, scratch: Path) -> str | None:

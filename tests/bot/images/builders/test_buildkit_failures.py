@@ -38,7 +38,43 @@ Dockerfile:1
 ERROR: failed to solve: r.example.org/nothing:1: failed to resolve source metadata for r.example.org/nothing:1: \
 r.example.org/nothing:1: not found"""
 REFUSED = 'Head "https://r.example.org/v2/app/blobs/a": dial tcp 10.0.0.1:443: connect: connection refused'
+ADDED = """\
+Dockerfile:2
+--------------------
+   1 |     FROM scratch
+   2 | >>> ADD https://ann:s3cret@files.example.org/a?token=s3cret /a
+--------------------
+ERROR: failed to solve: failed to load cache key: """
+SAYS_FULL = """\
+------
+ > [2/3] RUN echo "no space left on device, cannot connect to the docker daemon"; exit 3:
+0.151 No space left on device
+------
+ERROR: failed to solve: process "/bin/sh -c echo \\"no space left on device, cannot connect to the docker daemon\\"; \
+exit 3" did not complete successfully: exit code: 3"""
 CASES = {
+    f"{ADDED}invalid response status 403": (
+        BuildError,
+        "Dockerfile:2: cannot get https://files.example.org/a, which ADD names: it answers 403; correct the URL",
+    ),
+    f"{ADDED}invalid response status 503": (
+        BuildPutOffError,
+        "Dockerfile:2: cannot get https://files.example.org/a, which ADD names: answers 503",
+    ),
+    f'{ADDED}Get "https://ann:***@files.example.org/a?token=s3cret": dial tcp 10.0.0.1:443: connection refused': (
+        BuildPutOffError,
+        (
+            "Dockerfile:2: cannot get https://files.example.org/a, which ADD names: failed to load cache key: "
+            'Get "https://files.example.org/a": dial tcp 10.0.0.1:443: connection refused'
+        ),
+    ),
+    SAYS_FULL: (
+        BuildError,
+        (
+            'Dockerfile: echo \\"no space left on device, cannot connect to the docker daemon\\"; exit 3: exit code 3; '
+            "its last lines:\nNo space left on device"
+        ),
+    ),
     FAILED_RUN: (BuildError, "Dockerfile:2: echo one; exit 3: exit code 3; its last lines:\none"),
     MISSING_FILE: (
         BuildError,

@@ -1,6 +1,7 @@
 """docker: what it is asked, and what is made of its answers. No daemon is needed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_what_docker_is_asked(order: Order, tmp_path: Path) -> None:
         f"--metadata-file={tmp_path}/metadata.json",
         f"--file={tmp_path}/app/Dockerfile",
         "--tag=registry.example.org/ann/app:1",
+        "--pull",
         "--target=small",
         "--build-arg=WHO=ann and bob",
         "--label=org.example.commit=1234",
@@ -52,6 +54,10 @@ def test_what_docker_is_asked(order: Order, tmp_path: Path) -> None:
         "--",
         f"{tmp_path}/app",
     ]
+
+
+def test_docker_is_asked_for_each_step_anew(order: Order, tmp_path: Path) -> None:
+    assert "--no-cache" in arguments(replace(order, rebuild=True), tmp_path / "metadata.json")
 
 
 def test_the_digest_is_that_of_the_image() -> None:

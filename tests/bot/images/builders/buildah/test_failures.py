@@ -13,6 +13,7 @@ from bot.process import Ended
 from tests.support.builders import BUSYBOX, App, built, free_port
 from tests.support.needs import needs
 from tests.support.registry import LocalRegistry, running_registry
+from tests.support.serving import Reply, serving
 from tests.support.token_server import PASSWORD
 
 FAILURES = {
@@ -134,11 +135,49 @@ def test_a_full_disk_puts_the_build_off(tmp_path: Path) -> None:
     """In the words of buildah 1.28 on a disk of 3 MB."""
     words = 'Error: building at STEP "COPY a /b": copier: put: error writing "/b": write /b: no space left on device'
     order = Order(context=tmp_path, dockerfile=tmp_path / "Dockerfile", destination="localhost/x:1")
-    for lines in ([words], ["STEP 1/1: RUN x", "tar: No space left on device", run_ended(1)]):
-        found = failure(Ended(1, lines), order, "FROM scratch\n", "1.28.2")
-        assert isinstance(found, BuildPutOffError)
-        assert "no space left on the disk" in str(found)
+    found = failure(Ended(1, [words]), order, "FROM scratch\n", "1.28.2")
+    assert isinstance(found, BuildPutOffError)
+    assert "no space left on the disk" in str(found)
 
 
-def run_ended(code: int) -> str:
-    return f'Error: building at STEP "RUN x": while running runtime: exit status {code}'
+@pytest.mark.parametrize(
+    "step",
+    [
+        "echo No space left on device; false",
+        "echo 'target \"a\" was not found'; false",
+        "echo 'Unknown instruction: \"A\"'; false",
+        "echo 401 unauthorized; false",
+    ],
+)
+def test_what_a_run_says_of_itself_is_not_believed(buildah: Buildah, app: App, step: str) -> None:
+    with pytest.raises(BuildError, match=rf"^Dockerfile:4: RUN {re.escape(step)}: exit code 1; its last lines:\n"):
+        built(buildah, app(f"{BUSYBOX}RUN {step}\n"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (403, BuildError, "it answers 403; correct the URL"),
+        (404, BuildError, "it answers 404; correct the URL"),
+        (401, BuildError, "it answers 401; correct the URL"),
+        (503, BuildPutOffError, "answers 503"),
+    ],
+)
+def test_a_url_of_add_that_refuses_is_told_by_its_own_name(
+    buildah: Buildah, app: App, status: int, error: type[Exception], words: str
+) -> None:
+    with serving(lambda _: Reply(status)) as host, pytest.raises(error) as raised:
+        built(buildah, app(f"{BUSYBOX}ADD http://{host}/data.csv?key=s3cret /data.csv\n"))
+    assert str(raised.value) == f"Dockerfile:4: cannot get http://{host}/data.csv, which ADD names: {words}"
+
+
+def test_a_url_of_add_that_does_not_answer_is_waited_for(buildah: Buildah, app: App) -> None:
+    url = f"http://127.0.0.1:{free_port()}/data.csv"
+    with pytest.raises(BuildPutOffError, match=rf"^Dockerfile:4: cannot get {url}, which ADD names: .*refused"):
+        built(buildah, app(f"{BUSYBOX}ADD {url} /data.csv\n"))
+
+
+def test_a_shift_and_a_quoted_word_are_no_here_documents(buildah: Buildah, app: App, registry: LocalRegistry) -> None:
+    steps = 'RUN n=3 && echo "<<EOF" $((1 <<n ))\n'
+    _, lines = built(buildah, app(f"{BUSYBOX}{steps}", destination=f"{registry.host}/shift:1"))
+    assert "<<EOF 8" in lines

@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,12 @@ def test_what_buildctl_is_asked(order: Order) -> None:
         "--opt=label:org.example.commit=1234",
         "--secret=id=pip,src=/work/secrets/pip",
     ]
+
+
+def test_buildctl_is_asked_for_each_step_anew(order: Order) -> None:
+    asked = arguments(replace(order, rebuild=True), HTTP)
+    assert "--no-cache" in asked
+    assert not any(part.startswith("--import-cache") for part in asked)
 
 
 def test_a_registry_without_tls_is_used_only_where_that_was_said() -> None:
