@@ -21,7 +21,7 @@ from bot.github.credentials import Credentials
 from bot.github.errors import GitHubError
 from bot.github.pending import Notification, Status, context, environment_name, notifications
 from bot.github.redeliveries import Attempt, lost, to_ask_for
-from bot.logs import get_logger
+from bot.logs import bind_push, get_logger
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import Settings
@@ -109,7 +109,13 @@ class Notifier:
                 continue  # it is not registered any more
             key = f"deployment {notification.deployment.id}"
             send = partial(self._send, notification)
-            is_all &= not self._backoff.waits(key) and self._attempt(key, repository, send)
+            if self._backoff.waits(key):
+                is_all = False
+                continue
+            deployment = notification.deployment
+            deliveries = self._store.deliveries.of_push(repository, deployment.ref, deployment.commit)
+            with bind_push(deliveries, app=deployment.app, environment=deployment.environment):
+                is_all &= self._attempt(key, repository, send)
         if is_all:
             self._backoff = Backoff[str]()  # with what was dropped
         return is_all

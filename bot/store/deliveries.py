@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import delete, select, update
 
+from bot.limits import MAX_NAMED_DELIVERIES
 from bot.model.webhook_events import Event, RefEvent, Status
 from bot.store.database import Database
 from bot.store.tables import Delivery, DeliveryState
@@ -75,6 +76,18 @@ class Deliveries:
         values = {"state": state, "reason": reason, "finished": datetime.now(UTC)}
         with self._database.write() as session:
             session.execute(update(Delivery).where(taken).values(values))
+
+    def of_push(self, repository: str, ref: str, commit: str) -> list[str]:
+        """Return the ids of the deliveries that told of this commit on this ref, or of an annotated tag on it.
+
+        The newest MAX_NAMED_DELIVERIES; those of a tag are known by its name, for they name the tag's own id.
+        """
+        about = (Delivery.repository == repository) & (Delivery.ref == ref)
+        if not ref.startswith("refs/tags/"):
+            about &= Delivery.after == commit
+        newest = select(Delivery.id).where(about).order_by(Delivery.received.desc()).limit(MAX_NAMED_DELIVERIES)
+        with self._database.read() as session:
+            return list(session.scalars(newest))[::-1]
 
     def settled(self, ids: Iterable[str]) -> set[str]:
         """Return those of these ids that have arrived and did not fail."""

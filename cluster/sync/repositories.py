@@ -1,8 +1,8 @@
 """The kept copies of repositories, shared by threads: one at a time uses each."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from bot.errors import DppctlError
 from bot.limits import MAX_VALUES_BYTES
 from bot.model.names import RepoPath
 from bot.model.registration import Target
+from bot.model.trailers import read_deliveries
 from bot.model.values import Values
 
 
@@ -59,6 +60,13 @@ class Repositories:
         """Open it for a look; nobody else uses it meanwhile."""
         with self.use(name) as repository, repository.open() as reader:
             yield reader
+
+
+def deliveries_of(repositories: Repositories, target: Target, ops_commit: str) -> Sequence[str]:
+    """Return the ids of the webhook deliveries that an ops commit was made for; none where that cannot be read."""
+    with suppress(DppctlError), repositories.open(target.ops.repository) as ops:
+        return read_deliveries(ops.message(ops_commit))
+    return ()
 
 
 def values_at(ops: Reader, commit: str, targets: Iterable[Target]) -> dict[Target, Values | DppctlError | None]:

@@ -5,12 +5,12 @@ followed in `job_run.py`.
 """
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from bot.errors import DppctlError, PermanentError, may_pass, reason_of
 from bot.kubernetes import ApiError
-from bot.logs import get_logger
 from bot.model.reports import Receipt
 from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.context import SyncContext
@@ -23,8 +23,6 @@ from cluster.sync.helm.manifests import job_of
 from cluster.sync.helm.release_changes import Changes, StoppedError
 from cluster.sync.helm.state import BUSY, Action, Decision, Record
 from cluster.sync.outcome import End, Outcome, message_text, verdict
-
-_log = get_logger("dppctl.sync")
 
 
 class DeploymentRun:
@@ -44,6 +42,11 @@ class DeploymentRun:
         self._changes = Changes(context, state.location, self._stop)
         self._job: JobRun | None = None
 
+    @property
+    def deliveries(self) -> Sequence[str]:
+        """Return the ids of the webhook deliveries that it is for, once they are known."""
+        return self._journal.deliveries
+
     def stop(self, *, superseded: bool) -> None:
         """Have `run` return soon; `superseded`: something newer is to run."""
         self._superseded = superseded
@@ -61,7 +64,7 @@ class DeploymentRun:
             if isinstance(error, DppctlError) or may_pass(error):
                 self._tell_wait(error)
                 raise
-            _log.exception("deployment broke")
+            self._journal.log.exception("deployment broke")
             if not self._end_broken(reason_of(error)):
                 raise
             return ()

@@ -4,7 +4,7 @@ Each step is written down before it is taken, so that a kill at any moment leave
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -12,7 +12,6 @@ from bot.errors import PermanentError
 from bot.kubernetes import ApiAwayError, ApiError
 from bot.logs import get_logger
 from bot.model.reports import Phase, Receipt
-from bot.model.trailers import read_deliveries
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.limits import LOG_POSITION_SECONDS
@@ -22,7 +21,7 @@ from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.state import Record, ReleasePhase
 from cluster.sync.outcome import End, Outcome, message_text
 from cluster.sync.reporter import sync_event
-from cluster.sync.repositories import values_of
+from cluster.sync.repositories import deliveries_of, values_of
 
 _log = get_logger("dppctl.sync")
 
@@ -38,6 +37,7 @@ class Journal:
         """Take what was written down last."""
         self.record = record
         self.log = _log.bind(app=location.target.app, environment=location.target.environment)
+        self.deliveries: Sequence[str] = ()  # of webhooks, that it was made for; known once it was read
         self.began = datetime.now(UTC)
         self._context = context
         self._location = location
@@ -55,13 +55,17 @@ class Journal:
         values = values_of(target, contents[target.values_file])
         with self._context.repositories.open(target.ops.repository) as ops:
             self._ops_commit = ops.last_change(target.values_file)
-            deliveries = read_deliveries(ops.message(self._ops_commit))
-        if deliveries:
-            self.log = self.log.bind(delivery=",".join(deliveries))
+        self._bind(self._ops_commit)
         if not isinstance(values, Values):
             raise UnusableError(str(values or f"{target.values_file} is gone"))
         self._values = values
         return contents
+
+    def _bind(self, ops_commit: str) -> None:
+        """Have the lines of the log name the webhook deliveries that an ops commit was made for."""
+        self.deliveries = deliveries_of(self._context.repositories, self._location.target, ops_commit)
+        if self.deliveries:
+            self.log = self.log.bind(delivery=",".join(self.deliveries))
 
     @property
     def is_read(self) -> bool:
@@ -115,6 +119,8 @@ class Journal:
     def tell_end(self, outcome: Outcome | None) -> None:
         """Report how it ended, and write that down. Raises ClusterError when nobody takes it."""
         if outcome:
+            if not self.deliveries:
+                self._bind(outcome.ops_commit)
             source, phase, text = outcome.values.source, outcome.phase, outcome.message
             ops_commit, receipt = outcome.ops_commit, outcome.receipt
             self._context.report(sync_event(self._location.target, ops_commit, source, phase, text, "", receipt))

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.logs import get_logger
+from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from cluster.limits import SYNC_POLL_SECONDS, SYNC_STOP_SECONDS
 from cluster.scheduler import Ended, Scheduler
@@ -150,7 +150,8 @@ class HelmSync:
             target = ended.target
             if ended.error:
                 if not ended.superseded:
-                    self._note_problem(target, str(ended.error))
+                    with bind_push(ended.job.deliveries):
+                        self._note_problem(target, str(ended.error))
                 continue
             self._problems.pop(target, None)
             if ended.job.decision.action is Action.CHECK:

@@ -4,7 +4,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from bot.logs import bind_push, get_logger
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.reports import Phase, Receipt, SyncEvent
-from bot.model.trailers import read_deliveries
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.local.workers.process import WorkerHost
@@ -23,6 +21,7 @@ from cluster.sync.local.sources import Sources
 from cluster.sync.local.state import Deploy, DesiredValues, Report, Work
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 from cluster.sync.reporter import sync_event
+from cluster.sync.repositories import deliveries_of
 
 _log = get_logger("dppctl.sync")
 
@@ -50,6 +49,7 @@ class EnvironmentJob(ABC):
     def __init__(self, context: JobContext, work: Work, desired: DesiredValues) -> None:
         """Take what is to be done, and the values and the ops commit that reports are about."""
         self.work = work
+        self.deliveries: Sequence[str] = ()  # ids of the webhooks' that it is for, once it runs
         self._context = context
         self._target = work.target
         self._values = desired.values
@@ -61,18 +61,13 @@ class EnvironmentJob(ABC):
 
     def run(self) -> None:
         """Do it. What it raises is to be tried again some time later."""
-        with bind_push(self._deliveries(), app=self._target.app, environment=self._target.environment):
+        self.deliveries = deliveries_of(self._context.sources.repositories, self._target, self._ops_commit)
+        with bind_push(self.deliveries, app=self._target.app, environment=self._target.environment):
             self._run()
 
     @abstractmethod
     def _run(self) -> None:
         """Do what `run` says."""
-
-    def _deliveries(self) -> Sequence[str]:
-        """Return the ids of the webhook deliveries that the ops commit was made for; none where that cannot be read."""
-        with suppress(DppctlError), self._context.sources.repositories.open(self._target.ops.repository) as ops:
-            return read_deliveries(ops.message(self._ops_commit))
-        return ()
 
     def stop(self, *, superseded: bool) -> None:
         """Have `run` return soon; nothing of what it did so far stays. `superseded`: something newer is to run."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bot.backoff import Backoff
-from bot.logs import get_logger
+from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
@@ -131,4 +131,5 @@ class LocalSync:
         for ended in self._scheduler.collect():
             if ended.error and not ended.superseded:
                 target = ended.target
-                _log.error("not deployed yet", app=target.app, environment=target.environment, error=ended.error)
+                with bind_push(ended.job.deliveries, app=target.app, environment=target.environment):
+                    _log.error("not deployed yet", error=ended.error)

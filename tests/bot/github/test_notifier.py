@@ -8,6 +8,7 @@ import pytest
 from structlog.typing import EventDict
 
 from bot import limits
+from bot.model.webhook_events import Push
 from tests.support.forge import APP, git
 from tests.support.github import faults
 from tests.support.github.fake import FakeGitHub
@@ -121,13 +122,14 @@ def test_an_answer_that_nobody_foresaw_holds_up_no_other_deployment(
     story: GitHubStory, warned: list[EventDict]
 ) -> None:
     commit = story.push()
+    story.store.deliveries.record("d-1", Push("push", "ann/app", "refs/heads/master", "0" * 40, commit))
     story.app.git.tag("v1")
     story.reconcile()
     story.github.fail(Fault(201, "odd"), "POST .*/deployments$", times=1)
     story.tell()
     ((environment, told, _),) = story.app.shown()
     assert told == commit
-    assert [event["what"] for event in warned if "exc_info" in event] == ["deployment 1"]
+    assert [(event["what"], event["delivery"]) for event in warned if "exc_info" in event] == [("deployment 1", "d-1")]
     story.restart()
     story.tell()
     assert {shown[0] for shown in story.app.shown()} == {environment, "staging", "production"}

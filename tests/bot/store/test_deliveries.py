@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from bot.model.webhook_events import Deleted, Ping, Status
+from bot.model.webhook_events import Deleted, Ping, Push, Status
 from bot.store.deliveries import NewDelivery
 from bot.store.store import Store
 from tests.support.receiver import PUSHED
@@ -68,3 +68,15 @@ def test_deliveries_that_failed_are_not_settled(store: Store) -> None:
     store.deliveries.finish(["processed"], "processed")
     store.deliveries.finish(["failed"], "failed")
     assert store.deliveries.settled(["processed", "failed", "waits", "unknown"]) == {"processed", "waits"}
+
+
+def test_the_deliveries_of_a_push_are_found_by_its_commit_and_those_of_a_tag_by_its_name(store: Store) -> None:
+    for name, ref, after in (
+        ("1", "refs/heads/master", "a"),
+        ("2", "refs/heads/master", "b"),
+        ("3", "refs/tags/v1", "c"),
+    ):
+        store.deliveries.record(name, Push("push", "ann/app", ref, "0" * 40, after * 40))
+    assert store.deliveries.of_push("ann/app", "refs/heads/master", "b" * 40) == ["2"]
+    assert store.deliveries.of_push("ann/app", "refs/tags/v1", "b" * 40) == ["3"]
+    assert store.deliveries.of_push("bob/app", "refs/heads/master", "b" * 40) == []

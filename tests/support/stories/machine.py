@@ -131,12 +131,13 @@ class Machine:
         repository: str = "ann/app",
         targets: tuple[Target, ...] = (STAGING,),
         image: str | None = None,
+        deliveries: tuple[str, ...] = (),
     ) -> None:
         """Say the same of a commit that was pushed before."""
         source = Source(repository=repository, path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(given if isinstance(given, Pipeline) else Pipeline(id=given) for given in pipelines or ["./one"])
         values = Values(image=image, source=source, pipelines=chosen)
-        self._writer.write([Update(target, values) for target in targets])
+        self._writer.write([Update(target, values, deliveries) for target in targets])
 
     def environment(self, target: Target = STAGING) -> LocalEnvironment:
         """Return the environment as sync sees it."""

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.typing import EventDict
 
 from bot.model.values import Pipeline
 from cluster.sync.local.sources import Sources
@@ -111,8 +112,8 @@ def test_an_end_that_cannot_be_written_down_is_reported_and_its_pipelines_do_not
     assert (last.phase, last.reported) == ("failed", True)
 
 
-def test_a_repository_that_is_away_is_said_once_on_the_deployment(machine: Machine) -> None:
-    machine.say(APP)
+def test_a_repository_that_is_away_is_said_once_on_the_deployment(machine: Machine, warned: list[EventDict]) -> None:
+    machine.say_commit(machine.app.push(APP), deliveries=("d-1", "d-2"))
     moved = machine.app.bare.rename(machine.app.bare.with_suffix(".away"))
     machine.start(retry_seconds=0.01)
     for _ in range(3):
@@ -120,6 +121,9 @@ def test_a_repository_that_is_away_is_said_once_on_the_deployment(machine: Machi
         eventually(lambda: not machine.sync._scheduler.waits(STAGING), "it may be tried again")
     assert machine.phases() == ["queued"]
     assert machine.events[-1].message.startswith(f"{WAITS}git ls-remote: ")
+    assert {(event["event"], event["delivery"], event["environment"]) for event in warned} == {
+        ("not deployed yet", "d-1,d-2", "staging")
+    }
     moved.rename(machine.app.bare)
     machine.sync.sync()
     assert machine.phases() == ["queued", "started", "succeeded"]
