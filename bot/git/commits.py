@@ -28,15 +28,17 @@ def has_commit(git: Git, origin: Origin, commit: str) -> bool:
     return b" commit " in answer
 
 
-def fetch_commit(git: Git, origin: Origin, commit: str) -> None:
+def fetch_commit(git: Git, origin: Origin, commit: str, *, alone: bool = False) -> None:
     """Have a commit on this disk, asking the server for it by its id.
 
+    `alone`: without its history, and where the server can do that without its files, to see whether it is there.
     Raises GoneCommitError when it is nowhere; GitError for a server that is away.
     """
     if origin.url is None or has_commit(git, origin, commit):
         return
+    options = ("--depth=1", "--filter=tree:0") if alone else ()
     try:
-        git.run(origin.folder, "fetch", "--progress", "--no-tags", "--", origin.url, commit)
+        git.run(origin.folder, "fetch", "--progress", "--no-tags", *options, "--", origin.url, commit)
     except GitError as error:
         if not says_gone(error):
             raise

@@ -7,6 +7,7 @@ without anything, where there was something, is believed by nobody.
 
 import re
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.git.command import Git
+from bot.git.commits import GoneCommitError, fetch_commit
 from bot.git.copies import beside, is_broken, noting_broken, put_in_place, remove_remains
 from bot.git.errors import CopyError, GitError, TransientGitError
 from bot.git.export import Files
@@ -155,7 +157,7 @@ class Mirror:
 
     def files(self, commit: str, path: str) -> Files:
         """Return the files below a folder, as they are at a commit."""
-        return Files(self._git, Origin(self.folder, self.folder, self._url), commit, path)
+        return Files(self._git, self._origin, commit, path)
 
     def _refuse_absence(self, kept: str, listing: str, *, keeps_head: bool) -> None:
         """Raise GitError for an answer that is none, or without what was there at the last refresh."""
@@ -181,6 +183,32 @@ class Mirror:
         if gone := [name for name in kept if name.decode(errors="replace") not in names]:
             deletions = b"".join(b"delete %b\0\0" % name for name in gone)
             self.run("update-ref", "--stdin", "-z", stdin=deletions)
+
+    def names(self, commit: str) -> bool:
+        """Return whether a branch or tag named this commit at the last refresh."""
+        return f"{commit}\t" in self._listing
+
+    def fetch_commit(self, commit: str) -> None:
+        """Have a commit in the copy that no branch or tag may have any more.
+
+        Raises GoneCommitError when the repository has not got it; GitError.
+        """
+        fetch_commit(self._git, self._origin, commit)
+
+    def has_lost(self, commit: str) -> bool:
+        """Return whether the repository, whatever the copy has, does not give this commit any more. Raises GitError."""
+        with tempfile.TemporaryDirectory(prefix="dppctl-commit-") as folder:
+            empty = Path(folder)
+            self._git.run(empty, "init", "--quiet", "--bare")
+            try:
+                fetch_commit(self._git, Origin(empty, empty, self._url), commit, alone=True)
+            except GoneCommitError:
+                return True
+        return False
+
+    @property
+    def _origin(self) -> Origin:
+        return Origin(self.folder, self.folder, self._url)
 
     def _branch(self) -> str:
         """Return the default branch; that of the copy, where the repository names none."""

@@ -101,6 +101,10 @@ class GitReader:
         asked = sorted((name, identity) for name, identity in files if wanted(name))
         return {name: self._file(identity, limit, name) if identity else None for name, identity in asked}
 
+    def has(self, commit: str) -> bool:
+        """Return whether the copy has a commit."""
+        return self._commit(commit) is not None
+
     def link(self, commit: str, path: str) -> str | None:
         """Return the first part of a path that is a symbolic link at a commit (`apps` of `apps/one`), or None."""
         parts = path.split("/")

@@ -59,12 +59,13 @@ class TargetState:
     """What the ops repo holds for an environment.
 
     values: None without the file, or when it is not as the bot writes it; tree: the id of the app's files at the
-    commit that the values name, "" when that is not known.
+    commit that the values name, "" when that is not known; is_lost: that commit is gone for good.
     """
 
     values: Values | None
     tree: str = ""
     hold: HoldState | None = None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)

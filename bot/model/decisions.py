@@ -71,11 +71,15 @@ class EndHold:
 
 @dataclass(frozen=True)
 class Update:
-    """The ops repo should hold these values and does not yet. `deliveries`: ids of those that it is done for."""
+    """The ops repo should hold these values and does not yet.
+
+    deliveries: ids of those that it is done for; note: what people should know of it, "" for nothing.
+    """
 
     target: Target
     values: Values
     deliveries: tuple[str, ...] = field(default=(), compare=False)
+    note: str = field(default="", compare=False)
 
     @property
     def ref(self) -> Ref:

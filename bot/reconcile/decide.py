@@ -7,6 +7,7 @@ appeared. The store remembers it.)
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.images.decide import ImagePolicy
@@ -149,6 +150,9 @@ def _decide_target(
         yield EndHold(choice.target)
     decision: Decision | None = plan(choice, commit, present, in_image=policy.used_for(commit.config))
     if isinstance(decision, Update):
+        if present.is_lost and present.values:
+            gone = f"{present.values.source.commit[:12]}, which it was to run, is on no branch or tag any more and gone"
+            decision = replace(decision, note=f"{gone}; {short(choice.ref.name)} is deployed as it is now")
         decision = _skip(choice, commit.message, hold) or decision
     if decision:
         yield decision

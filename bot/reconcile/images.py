@@ -1,7 +1,7 @@
 """From an update that is due to one with its image: looked up, or built first. `bot.images.decide` says which it is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -223,7 +223,7 @@ def _remember(store: Store, key: Key, image: str) -> None:
 
 
 def _pinned(update: Update, image: str) -> Update:
-    return Update(update.target, update.values.model_copy(update={"image": image}))
+    return replace(update, values=update.values.model_copy(update={"image": image}))
 
 
 def _first_line(text: str) -> str:

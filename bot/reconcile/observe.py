@@ -29,14 +29,16 @@ def observe(
     texts: Mapping[Target, str | None],
     holds: Iterable[Hold],
     store: Store,
+    lost: Set[str] = frozenset(),
 ) -> AppState:
     """Read the state of an app whose repository is refreshed, and open.
 
-    `texts` has the values files of its environments, as far as their ops repos could be read; `holds`: its own.
+    `texts` has the values files of its environments, as far as their ops repos could be read; `holds`: its own; `lost`:
+    commits of theirs that are gone.
     Raises GitError when git fails: then nothing is known.
     """
     refs, baseline = _refs(app, repository, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds))
+    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds, lost))
     chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
     return replace(state, commits=_commits(app, repository, refs, chosen), left_out=repository.left_out())
 
@@ -83,18 +85,22 @@ def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[Ref
 
 
 def _targets(
-    app: RepoPath, repository: GitReader, texts: Mapping[Target, str | None], holds: Iterable[Hold]
+    app: RepoPath,
+    repository: GitReader,
+    texts: Mapping[Target, str | None],
+    holds: Iterable[Hold],
+    lost: Set[str] = frozenset(),
 ) -> dict[Target, TargetState]:
     values = {target: read_values(target, text) for target, text in texts.items()}
     commits = {held.source.commit for held in values.values() if held}
     trees = repository.trees(commits, app.path) if commits else {}
     held_by = {(hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree) for hold in holds}
-    return {
-        target: TargetState(
-            held, (trees[held.source.commit] or "") if held else "", held_by.get((str(app), target.environment))
-        )
-        for target, held in values.items()
-    }
+    found = {}
+    for target, held in values.items():
+        is_lost = held is not None and held.source.commit in lost
+        tree = (trees[held.source.commit] or "") if held and not is_lost else ""
+        found[target] = TargetState(held, tree, held_by.get((str(app), target.environment)), is_lost)
+    return found
 
 
 def _commits(

@@ -19,6 +19,7 @@ from bot.model.registration import Target
 from bot.reconcile.decide import choose, decide
 from bot.reconcile.explain import describe, explain
 from bot.reconcile.images import ImageResolver, Waiting
+from bot.reconcile.lost_commits import find_lost
 from bot.reconcile.observe import observe
 from bot.reconcile.ops_repo import OpsRepo
 from bot.reconcile.refreshes import Refreshes, error_of
@@ -99,7 +100,7 @@ class Reconciler:
         """
         results = {name: Result() for name in repositories}
         apps = [app for app in self._targets_of if app.repository in repositories]
-        holds = self._store.holds.all()
+        holds, failed = self._store.holds.all(), self._store.deployments.failed()
         readable, texts = self._refresh(apps, results)
         updates: list[Update] = []
         for app in readable:
@@ -107,7 +108,7 @@ class Reconciler:
                 ids = tuple(deliveries.get(app.repository, ()))
                 with bind_push(ids, app=app):
                     try:
-                        found = self._updates(app, texts, holds, results[app.repository], asked=bool(ids))
+                        found = self._updates(app, texts, holds, failed, results[app.repository], asked=bool(ids))
                     except DppctlError as error:
                         self._fail(results, app.repository, str(error))
                     except SQLAlchemyError:
@@ -135,7 +136,8 @@ class Reconciler:
             if isinstance(ops_commit, str):
                 self._store.deployments.record(update, ops_commit)
                 with bind_push(update.deliveries, app=update.target.app, environment=update.target.environment):
-                    _log.info("deploying", commit=update.values.source.commit, ops_commit=ops_commit)
+                    note = {"note": update.note} if update.note else {}
+                    _log.info("deploying", commit=update.values.source.commit, ops_commit=ops_commit, **note)
         self._recorded[name] = self._ops[name].head
         if results:
             self._on_change()
@@ -177,29 +179,40 @@ class Reconciler:
         texts |= ops.texts(targets)
 
     def _updates(
-        self, app: RepoPath, texts: Texts, holds: Sequence[Hold], result: Result, *, asked: bool
+        self,
+        app: RepoPath,
+        texts: Texts,
+        holds: Sequence[Hold],
+        failed: Set[tuple[str, str, str]],
+        result: Result,
+        *,
+        asked: bool,
     ) -> list[Update]:
         """Return what is to be written for an app, with its images; what else was decided is done.
 
-        `asked`: somebody wants to know what is said of it.
+        failed: app, environment and commit of deployments; asked: somebody wants to know what is said of it.
         """
         mirror, targets = self._apps[app.repository], self._targets_of[app]
         held = {target: texts[target] for target in targets if target in texts}
         of_app = [hold for hold in holds if hold.app == str(app)]
+        of_failed = {(environment, commit) for name, environment, commit in failed if name == str(app)}
         new = self._new_refs(app, mirror.seen)
-        fingerprint = fingerprint_of(mirror.seen, held, of_app, targets, self._images.policy)
+        fingerprint = fingerprint_of(mirror.seen, held, of_app, of_failed, targets, self._images.policy)
         if look := self._settled.find(app, fingerprint, asked=asked):
             result.add(look)
             return []
         self._settled.forget(app)
         with mirror.open() as repository:
-            state = observe(app, repository, self._targets, held, of_app, self._store)
+            lost = find_lost(mirror, repository, held, of_failed)
+            state = observe(app, repository, self._targets, held, of_app, self._store, lost)
         seen = (replace(state, commits={}), choose(state))  # without what only decisions need
         result.looks.append(seen)
         due, before = [], len(result.notes)
         for decision in decide(state, self._images.policy):
             if isinstance(decision, Update):
                 due.append(decision)
+                if decision.note:
+                    result.notes.append(Note(decision.ref.name, f"{decision.target.environment}: {decision.note}"))
             else:
                 self._note(decision, result)
         resolved = [self._resolve(state, update, mirror, result) for update in due]

@@ -6,7 +6,7 @@ asks.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
 from operator import attrgetter
@@ -84,15 +84,17 @@ def fingerprint_of(
     listing: str,
     texts: Mapping[Target, str | None],
     holds: Iterable[Hold],
+    failed: Set[tuple[str, str]],
     targets: Collection[Target],
     policy: ImagePolicy,
 ) -> str:
     """Return a fingerprint (hex) of all that a look at an app goes by, and of who looks.
 
-    `listing`: its repository's branches and tags; `texts`: its environments' values files; `targets`: its registration.
+    `listing`: its repository's branches and tags; `texts`: its environments' values files; `failed`: environments and
+    commits whose deployment failed; `targets`: its registration.
     """
     held = [
         (hold.environment, hold.until_ref, hold.until_tree) for hold in sorted(holds, key=attrgetter("environment"))
     ]
-    known = (_VERSION, listing, sorted(texts.items()), held, sorted(targets), policy)
+    known = (_VERSION, listing, sorted(texts.items()), held, sorted(failed), sorted(targets), policy)
     return hashlib.sha256(repr(known).encode(errors="surrogateescape")).hexdigest()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from bot.model.decisions import Refusal, Skip, Update
 from bot.model.reports import SyncEvent
@@ -39,24 +39,57 @@ class Deployments:
 
         An older deployment for the environment that is open is superseded.
         """
-        source, target, request = update.values.source, update.target, update.values.request
+        source, target = update.values.source, update.target
         return self.record_commit(
-            ops_commit, str(target.app), target.environment, source.ref, source.commit, request=request
+            ops_commit,
+            str(target.app),
+            target.environment,
+            source.ref,
+            source.commit,
+            request=update.values.request,
+            note=update.note,
         )
 
     def record_commit(
-        self, ops_commit: str, app: str, environment: str, ref: str, commit: str, *, request: int | None = None
+        self,
+        ops_commit: str,
+        app: str,
+        environment: str,
+        ref: str,
+        commit: str,
+        *,
+        request: int | None = None,
+        note: str = "",
     ) -> int:
-        """Record an ops commit as `record` does, from what the commit itself says. `request`: of whom by hand."""
+        """Record an ops commit as `record` does, from what the commit itself says.
+
+        request: of whom by hand; note: what else to say of it.
+        """
         with self._database.write() as session:
             deployment = ensure(session, ops_commit, ops_commit, app, environment, ref, commit)
             if request is not None:
                 note_request(session, deployment, request)
             committed = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "committed")
             if not session.scalar(select(DeploymentEvent.id).where(committed).limit(1)):
-                add_event(session, deployment, datetime.now(UTC), "committed", f"ops repo commit {ops_commit[:12]}")
+                add_event(
+                    session,
+                    deployment,
+                    datetime.now(UTC),
+                    "committed",
+                    "; ".join(filter(None, [f"ops repo commit {ops_commit[:12]}", note])),
+                )
             count_change(session)
             return deployment.id
+
+    def failed(self) -> set[tuple[str, str, str]]:
+        """Return app, environment and commit of each newest deployment of an environment that failed."""
+        newer = aliased(Deployment)
+        place = (newer.app == Deployment.app) & (newer.environment == Deployment.environment)
+        is_over = exists().where(place, newer.id > Deployment.id, newer.ops_commit.is_not(None))
+        wanted = select(Deployment.app, Deployment.environment, Deployment.commit)
+        wanted = wanted.where(Deployment.state == "failed", Deployment.ops_commit.is_not(None), ~is_over)
+        with self._database.read() as session:
+            return {(app, environment, commit) for app, environment, commit in session.execute(wanted)}
 
     def unrecorded(self, ops_commits: Sequence[str]) -> list[str]:
         """Return the ops commits, newest first as given, that came after the last one with a deployment.
