@@ -21,6 +21,7 @@ from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.reconcile.commit_links import CommitLinks
 from bot.reconcile.commit_statuses import CommitStatuses
+from bot.reconcile.context import BotContext
 from bot.reconcile.images import make_image_resolver
 from bot.reconcile.manual import ManualDeploys
 from bot.reconcile.ops_repo import OpsRepo
@@ -58,8 +59,9 @@ class Loop:
         self._stop = threading.Event()
         self._apps, self._ops = _repositories(settings, targets, git)
         self._images = make_image_resolver(settings, store, lambda app: self.wake(app.repository))
-        self._reconciler = Reconciler(targets, self._apps, self._ops, store, self._images, on_change, self._stop)
-        self._manual = ManualDeploys(targets, self._apps, self._ops, store, self._images, self._reconciler, self._stop)
+        context = BotContext(targets, self._apps, self._ops, store, self._images, on_change, self._stop)
+        self._reconciler = Reconciler(context)
+        self._manual = ManualDeploys(context, self._reconciler)
         # Argo CD and Flux say by commit statuses what sync would report.
         self._statuses = CommitStatuses(targets, self._ops, store) if settings.deployed_by == "commit-status" else None
         self._leader = Leader(store.database)

@@ -1,26 +1,23 @@
 """Deploying by hand: the same path as a push, for a ref that a person names."""
 
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DppctlError, may_pass, reason_of
 from bot.git.errors import GitError
-from bot.git.mirror import Mirror
 from bot.limits import RETRY_BY_HAND_SECONDS
 from bot.logs import get_logger
 from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Refusal
 from bot.model.names import short
 from bot.model.registration import Target
+from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, choose_named, decide_manual
-from bot.reconcile.images import ImageResolver, Waiting
+from bot.reconcile.images import Waiting
 from bot.reconcile.observe import observe_manual
-from bot.reconcile.ops_repo import OpsRepo
 from bot.reconcile.reconciler import Reconciler
-from bot.store.store import Store
 from bot.store.tables import DeployRequest, RequestState
 
 _log = get_logger("dppctl.bot")
@@ -29,23 +26,10 @@ _log = get_logger("dppctl.bot")
 class ManualDeploys:
     """Does what `dppctl deploy` asked for. Used by the bot's one thread."""
 
-    def __init__(
-        self,
-        targets: frozenset[Target],
-        apps: Mapping[str, Mirror],
-        ops: Mapping[str, OpsRepo],
-        store: Store,
-        images: ImageResolver,
-        reconciler: Reconciler,
-        stop: threading.Event,
-    ) -> None:
-        self._targets = targets
-        self._apps = apps
-        self._ops = ops
-        self._store = store
-        self._images = images
+    def __init__(self, context: BotContext, reconciler: Reconciler) -> None:
+        self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
+        self._store, self._images, self._stop = context.store, context.images, context.stop
         self._reconciler = reconciler
-        self._stop = stop
         self._not_before: dict[int, float] = {}
 
     def deploy(self, request: DeployRequest) -> None:

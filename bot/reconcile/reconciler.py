@@ -1,6 +1,5 @@
 """Bring the ops repos to what the apps' repositories say: observe, decide and apply, which follow each other here."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,15 +15,18 @@ from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
+from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, decide
 from bot.reconcile.explain import describe, explain
+<<<<<<< Updated upstream
 from bot.reconcile.images import ImageResolver, Waiting
 from bot.reconcile.lost_commits import find_lost
+=======
+from bot.reconcile.images import Waiting
+>>>>>>> Stashed changes
 from bot.reconcile.observe import observe
-from bot.reconcile.ops_repo import OpsRepo
 from bot.reconcile.refreshes import Refreshes, error_of
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
-from bot.store.store import Store
 from bot.store.tables import Hold
 
 _log = get_logger("dppctl.bot")
@@ -67,28 +69,14 @@ Texts = dict[Target, str | None]  # what the ops repos hold; None without the fi
 class Reconciler:
     """Reconciles registered apps, and writes to the ops repos. Used by the bot's one thread."""
 
-    def __init__(
-        self,
-        targets: frozenset[Target],
-        apps: Mapping[str, Mirror],
-        ops: Mapping[str, OpsRepo],
-        store: Store,
-        images: ImageResolver,
-        on_change: Callable[[], None],
-        stop: threading.Event,
-    ) -> None:
-        """`on_change` is called after each push to an ops repo; after `stop` nothing more is begun or recorded."""
-        self._targets = targets
-        self._targets_of: dict[RepoPath, list[Target]] = {app: [] for app in sorted({target.app for target in targets})}
-        for target in sorted(targets):
-            self._targets_of[target.app].append(target)
-        self._apps = apps
-        self._ops = ops
-        self._store = store
-        self._images = images
-        self._on_change = on_change
-        self._stop = stop
-        self._settled = Settled(store.settled)
+    def __init__(self, context: BotContext) -> None:
+        self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
+        self._store, self._images = context.store, context.images
+        self._on_change, self._stop = context.on_change, context.stop
+        self._targets_of: dict[RepoPath, list[Target]] = {}
+        for target in sorted(context.targets):
+            self._targets_of.setdefault(target.app, []).append(target)
+        self._settled = Settled(context.store.settled)
         self._refreshes = Refreshes()
         self._listings: dict[RepoPath, Set[str]] = {}  # the branches and tags at the last look
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment

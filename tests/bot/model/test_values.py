@@ -22,5 +22,5 @@ def test_whatever_is_written_is_read_back(
 
 
 def test_a_file_that_is_too_large_is_told_with_its_size() -> None:
-    with pytest.raises(DppctlError, match="^values.yaml: larger than 1024 KB$"):
+    with pytest.raises(DppctlError, match=r"^values\.yaml: larger than 1024 KB$"):
         Values.from_yaml("#" * (MAX_VALUES_BYTES + 1), "values.yaml")
