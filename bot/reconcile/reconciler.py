@@ -18,12 +18,8 @@ from bot.model.registration import Target
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, decide
 from bot.reconcile.explain import describe, explain
-<<<<<<< Updated upstream
-from bot.reconcile.images import ImageResolver, Waiting
-from bot.reconcile.lost_commits import find_lost
-=======
 from bot.reconcile.images import Waiting
->>>>>>> Stashed changes
+from bot.reconcile.lost_commits import find_lost
 from bot.reconcile.observe import observe
 from bot.reconcile.refreshes import Refreshes, error_of
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
