@@ -33,6 +33,7 @@ MAX_FOLDERS = 100_000  # below an app's folder, in one look for pipelines: some 
 REGISTRY_SECONDS = 10.0  # for a connection, and for each part of an answer
 REGISTRY_LOOKUPS = 8  # parts of an image that are looked for at the same time; an image has up to 127 layers
 PUSH_TRIES = 10  # when others push to the ops repo at the same time
+MAX_COMMIT_WORDS = 100  # characters of an author's name and of a subject, where a commit by others is named
 MAX_WRITTEN = 5_000  # commits of ours that are looked at for those that a crash kept from being noted
 RETRY_SECONDS = 1.0  # after a failure of git or the network; twice as long each time, give or take half
 MAX_RETRY_SECONDS = 180.0

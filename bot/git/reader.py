@@ -157,9 +157,10 @@ class GitReader:
             return False
         return not self._git.run(self._folder, "rev-list", "--max-count=1", f"{end}..{commit}")
 
-    def last_change(self, path: str) -> str:
-        """Return the newest commit of the default branch that changed a file."""
-        return self._git.run(self._folder, "log", "-1", "--format=%H", "HEAD", "--", path).decode().strip()
+    def last_change(self, path: str, form: str = "%H") -> str:
+        """Return the newest commit of the default branch that changed a file, in git's format; "" without one."""
+        found = self._git.run(self._folder, "log", "-1", f"--format={form}", "HEAD", "--", path)
+        return found.decode(errors="replace").strip("\n")
 
     def log(self, pattern: str, form: str, most: int) -> list[str]:
         """Return the default branch's newest commits whose message matches, one line each, in git's format."""

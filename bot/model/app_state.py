@@ -46,12 +46,30 @@ class HoldState:
     """An environment to which nothing is deployed automatically.
 
     until_ref, until_tree: what would have been deployed when it was held; the hold ends when that is something else.
-    None: a person ends it.
+    ops_commit: the change by others that it is held for; the hold ends with that. None of them: a person ends it.
     """
 
     reason: str
     until_ref: str | None = None
     until_tree: str | None = None
+    ops_commit: str | None = None
+
+    @property
+    def is_by_person(self) -> bool:
+        """Return whether a person set it, so that nothing but a person ends it."""
+        return self.until_ref is None and self.ops_commit is None
+
+
+@dataclass(frozen=True)
+class ForeignChange:
+    """A commit of the ops repo that is not the bot's, and changed a file that only the bot is to write.
+
+    author, subject: one printable line each, of a commit that anybody may have made.
+    """
+
+    ops_commit: str
+    author: str
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -59,13 +77,15 @@ class TargetState:
     """What the ops repo holds for an environment.
 
     values: None without the file, or when it is not as the bot writes it; tree: the id of the app's files at the
-    commit that the values name, "" when that is not known; is_lost: that commit is gone for good.
+    commit that the values name, "" when that is not known; is_lost: that commit is gone for good; changed: by whom the
+    file was changed last, when that was not the bot, and the bot would write it anew.
     """
 
     values: Values | None
     tree: str = ""
     hold: HoldState | None = None
     is_lost: bool = False
+    changed: ForeignChange | None = None
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,17 @@ class UpToDate:
 
 
 @dataclass(frozen=True)
+class BeginHold:
+    """Somebody else than the bot changed what the environment has, by a commit of the ops repo: it is held for that."""
+
+    target: Target
+    reason: str
+    ops_commit: str
+
+
+@dataclass(frozen=True)
 class EndHold:
-    """The environment was held until something else would be deployed, and now that is so."""
+    """The environment was held for something that is over: something else is due, or nobody's change stands there."""
 
     target: Target
 
@@ -87,4 +96,4 @@ class Update:
         return Ref(self.values.source.ref, self.values.source.commit)
 
 
-Decision = Refusal | Skip | Same | UpToDate | EndHold | Update
+Decision = Refusal | Skip | Same | UpToDate | BeginHold | EndHold | Update

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from bot.images.decide import ImagePolicy
 from bot.model.app_config import CONFIG_FILE, AppConfig
-from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
-from bot.model.decisions import Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
+from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState, RefState, TargetState
+from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import short
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
@@ -41,6 +41,17 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
             is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
             if is_as_it_should_be and outcome.target.environment not in refused:
                 yield UpToDate(outcome.target)
+
+
+def due(state: AppState, policy: ImagePolicy) -> list[Target]:
+    """Return the environments whose values the bot would write anew, were nothing in the way of that."""
+    found = []
+    for choice in choose(state):
+        if isinstance(choice, Choice) and choice.target in state.targets:
+            present, commit = state.targets[choice.target], state.commits[choice.ref.commit]
+            if isinstance(plan(choice, commit, present, in_image=policy.used_for(commit.config)), Update):
+                found.append(choice.target)
+    return found
 
 
 def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Update | Refusal:
@@ -144,10 +155,14 @@ def asks_to_skip(message: str) -> str | None:
 def _decide_target(
     choice: Choice, present: TargetState, commit: CommitState, policy: ImagePolicy
 ) -> Iterator[Decision]:
-    hold = present.hold
-    if hold and is_over(hold, choice.ref, commit.tree):  # also when there is nothing to deploy
-        hold = None
+    hold, changed = present.hold, present.changed
+    if hold and (is_over(hold, choice.ref, commit.tree) or (hold.ops_commit and not changed)):
+        hold = None  # also when there is nothing to deploy
         yield EndHold(choice.target)
+    if changed and not (hold and (hold.is_by_person or hold.ops_commit == changed.ops_commit)):
+        begin = BeginHold(choice.target, _changed_by(changed, choice.target), changed.ops_commit)
+        hold = HoldState(begin.reason, ops_commit=begin.ops_commit)
+        yield begin
     decision: Decision | None = plan(choice, commit, present, in_image=policy.used_for(commit.config))
     if isinstance(decision, Update):
         if present.is_lost and present.values:
@@ -156,6 +171,14 @@ def _decide_target(
         decision = _skip(choice, commit.message, hold) or decision
     if decision:
         yield decision
+
+
+def _changed_by(changed: ForeignChange, target: Target) -> str:
+    """Return the reason of a hold for a change by others, and what ends it."""
+    return (
+        f"ops repo commit {changed.ops_commit[:12]} of {changed.author} ({changed.subject}) changed what dppctl wrote; "
+        f"`dppctl deploy {target.app} {target.environment}` goes on"
+    )
 
 
 def _skip(choice: Choice, message: str, hold: HoldState | None) -> Skip | None:

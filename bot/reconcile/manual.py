@@ -121,8 +121,8 @@ class ManualDeploys:
     def _hold(self, state: AppState, target: Target, ref: str) -> str:
         """Keep what is deployed now from being undone at the next look: until something new would be deployed."""
         hold, key = state.targets[target].hold, (str(target.app), target.environment)
-        if hold and hold.until_ref is None:
-            return ""  # a person's; it stays
+        if hold and hold.is_by_person:
+            return ""  # it stays
         automatic = _automatic(state, target)
         if not isinstance(automatic, Choice) or automatic.ref.name == ref:
             self._store.holds.release(*key)

@@ -94,7 +94,10 @@ def _targets(
     values = {target: read_values(target, text) for target, text in texts.items()}
     commits = {held.source.commit for held in values.values() if held}
     trees = repository.trees(commits, app.path) if commits else {}
-    held_by = {(hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree) for hold in holds}
+    held_by = {
+        (hold.app, hold.environment): HoldState(hold.reason, hold.until_ref, hold.until_tree, hold.ops_commit)
+        for hold in holds
+    }
     found = {}
     for target, held in values.items():
         is_lost = held is not None and held.source.commit in lost

@@ -14,9 +14,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import GitError
+from bot.git.errors import GitError, TransientGitError
 from bot.git.mirror import Mirror
-from bot.limits import MAX_VALUES_BYTES, MAX_WRITTEN, PUSH_TRIES
+from bot.limits import MAX_COMMIT_WORDS, MAX_VALUES_BYTES, MAX_WRITTEN, PUSH_TRIES
+from bot.model.app_state import ForeignChange
 from bot.model.decisions import Update
 from bot.model.names import short
 from bot.model.registration import Target
@@ -24,6 +25,7 @@ from bot.model.trailers import write_trailers
 
 # The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
+_WHO = ("%an <%ae>", "%cn <%ce>")  # they are the same in a commit as the bot makes it
 _NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
 
 
@@ -42,6 +44,10 @@ class BlockedError(DppctlError):
     """A values file cannot be where it should be; the others of a batch can."""
 
 
+class ChangedMeanwhileError(TransientGitError):
+    """Somebody changed a values file after it was looked at: it is to be looked at again, and not written over."""
+
+
 class OpsRepo:
     """Reads and writes one ops repo. The bot has one of these for each, in one thread."""
 
@@ -52,17 +58,22 @@ class OpsRepo:
         self._git = git
         self._links = links
         self._mirror = Mirror(git, url, folder)
+        self._looked_at: str | None = None  # the commit whose files our callers know, or that is our own
         self._is_fresh = False  # since the last refresh nothing was written: it need not be looked at once more
         self.pushes = self.conflicts = self.commits = 0  # for /metrics
 
     def refresh(self) -> None:
         """Get what others pushed. Raises GitError, also when there is no default branch any more, on which all lies."""
         self._mirror.refresh(keeps_head=True)
+        self._looked_at = self._mirror.head()
         self._is_fresh = True
 
-    def texts(self, targets: Iterable[Target]) -> dict[Target, str | None]:
-        """Return the environments' values files as they were at the last refresh; None where there is none."""
-        head = self._mirror.head()
+    def texts(self, targets: Iterable[Target], at: str | None = None) -> dict[Target, str | None]:
+        """Return the environments' values files as they were at the last refresh; None where there is none.
+
+        `at`: as they are at this commit, which need not be there.
+        """
+        head = at or self._mirror.head()
         if head is None:
             return dict.fromkeys(targets)
         keys = {target: (head, target.values_file) for target in targets}
@@ -87,16 +98,32 @@ class OpsRepo:
         """Return the bot's own commits of the branch, the newest first, MAX_WRITTEN at most."""
         if self._mirror.head() is None:
             return []
-        keys = ("App", "Environment", "Source-Ref", "Source-Commit")
-        form = "%x1f".join(["%H", *(f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)" for key in keys)])
+        form = "%x1f".join(["%H", *map(_trailer, ("App", "Environment", "Source-Ref", "Source-Commit")), *_WHO])
         with self._mirror.open() as repository:
             lines = [line.split("\x1f") for line in repository.log("^Dppctl-App: ", form, MAX_WRITTEN)]
-        return [Written(*line) for line in lines if len(line) == len(keys) + 1]
+        return [Written(*line[:5]) for line in lines if len(line) == 7 and line[5] == line[6]]
 
     def last_change(self, target: Target) -> str:
         """Return the commit that brought the values that the environment has."""
         with self._mirror.open() as repository:
             return repository.last_change(target.values_file)
+
+    def foreign_change(self, target: Target) -> ForeignChange | None:
+        """Return the commit that changed an environment's values file last; None when that was the bot, or nobody.
+
+        A commit of the bot that a person cherry-picked or amended has the bot's trailers, and is the person's.
+        """
+        if self._mirror.head() is None:
+            return None
+        form = "%x00".join(["%H", "%an", "%s", *map(_trailer, ("App", "Environment")), *_WHO])
+        with self._mirror.open() as repository:
+            last = repository.last_change(target.values_file, form).split("\0")
+        if len(last) != 7:
+            return None
+        ops_commit, author, subject, app, environment, by, committed_by = last
+        if (app, environment, by) == (str(target.app), target.environment, committed_by):
+            return None
+        return ForeignChange(ops_commit, _printable(author), _printable(subject))
 
     def write(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
         """Commit and push; return for each target that changed its commit, or why it cannot have one.
@@ -127,6 +154,7 @@ class OpsRepo:
         if changed:
             commits = self._commit(base, changed)
             self._mirror.push(_NEXT, base, commits[-1])
+            self._looked_at = commits[-1]
             self.pushes += 1
             self.commits += len(commits)
             results |= {update.target: commit for update, commit in zip(changed, commits, strict=True)}
@@ -142,6 +170,7 @@ class OpsRepo:
         files = {update.target.values_file for update in updates}
         with self._mirror.open() as repository:
             present = repository.entries(base, files.union(*folders.values()))
+            known = repository.entries(self._looked_at, files) if self._looked_at not in (None, base) else present
         changed: list[Update] = []
         blocked: dict[Target, str | DppctlError] = {}
         for update in updates:
@@ -151,6 +180,9 @@ class OpsRepo:
                 blocked[update.target] = BlockedError(f"{update.target.ops}: a folder above {file} is a link or a file")
             elif (found := present[file]) and found[0] != "blob":
                 blocked[update.target] = BlockedError(f"{update.target.ops}: {file} is a folder")
+            elif found != known[file]:
+                message = f"{file} was changed by somebody meanwhile; it is looked at again"
+                blocked[update.target] = ChangedMeanwhileError(message)
             elif found != ("blob", _blob(update.values.to_yaml().encode(), len(base))):
                 changed.append(update)
         return changed, blocked
@@ -188,6 +220,16 @@ def _oversized(update: Update) -> BlockedError | None:
     return BlockedError(
         f"{file} would have {size:,} bytes, and {MAX_VALUES_BYTES:,} are read at most; fewer pipelines, or shorter ids"
     )
+
+
+def _trailer(key: str) -> str:
+    """Return the form in which `git log` gives one of our trailers: https://git-scm.com/docs/git-log#_pretty_formats."""
+    return f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)"
+
+
+def _printable(text: str) -> str:
+    """Return a part of somebody's commit as it can be shown."""
+    return "".join(character if character.isprintable() else " " for character in text)[:MAX_COMMIT_WORDS]
 
 
 def _folders(file: str) -> list[str]:

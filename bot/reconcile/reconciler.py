@@ -6,21 +6,23 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.errors import DppctlError, may_pass, reason_of
+from bot.errors import DppctlError, TransientError, may_pass, reason_of
 from bot.git.errors import GitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
+from bot.model.decisions import Choice, Decision, Refusal, Same, Skip, Update
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, decide
 from bot.reconcile.explain import describe, explain
+from bot.reconcile.foreign_changes import observe_foreign_changes
 from bot.reconcile.images import Waiting
 from bot.reconcile.lost_commits import find_lost
 from bot.reconcile.observe import observe
+from bot.reconcile.record import record
 from bot.reconcile.refreshes import Refreshes, error_of
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
 from bot.store.tables import Hold
@@ -189,6 +191,7 @@ class Reconciler:
         with mirror.open() as repository:
             lost = find_lost(mirror, repository, held, of_failed)
             state = observe(app, repository, self._targets, held, of_app, self._store, lost)
+        state = observe_foreign_changes(state, self._images.policy, held, self._ops, self._store)
         seen = (replace(state, commits={}), choose(state))  # without what only decisions need
         result.looks.append(seen)
         due, before = [], len(result.notes)
@@ -236,19 +239,8 @@ class Reconciler:
         """Tell and record a decision by which nothing is deployed."""
         if (text := describe(decision)) and isinstance(decision, Same | Skip | Refusal):
             result.notes.append(Note(decision.ref.name, text))
-        if self._stop.is_set():
-            return
-        match decision:
-            case UpToDate(target):
-                self._store.deployments.resolve(str(target.app), target.environment)
-            case EndHold(target):
-                self._store.holds.release(str(target.app), target.environment)
-            case Skip(app, environment, ref, message):
-                if decision.is_news and self._store.deployments.skip(decision):
-                    _log.info("skipped", app=app, environment=environment, ref=short(ref.name), reason=message)
-            case Refusal(app, environment, ref, message):
-                if self._store.deployments.refuse(decision):
-                    _log.warning("refused", app=app, environment=environment, ref=short(ref.name), reason=message)
+        if not self._stop.is_set():
+            record(decision, self._store)
 
     def _new_refs(self, app: RepoPath, listing: str) -> list[str]:
         """Return the full names of the branches and tags that are new since the last look, or were moved."""
@@ -271,7 +263,9 @@ class Reconciler:
             return
         for update in updates:
             app, error_or_commit = update.target.app, written.get(update.target)
-            if isinstance(error_or_commit, DppctlError):
+            if isinstance(error_or_commit, TransientError):
+                self._fail(results, app.repository, f"{name}: {error_or_commit}")
+            elif isinstance(error_or_commit, DppctlError):
                 refusal = Refusal(app, update.target.environment, update.ref, str(error_or_commit))
                 self._note(refusal, results[app.repository])
 

@@ -94,7 +94,8 @@ def fingerprint_of(
     commits whose deployment failed; `targets`: its registration.
     """
     held = [
-        (hold.environment, hold.until_ref, hold.until_tree) for hold in sorted(holds, key=attrgetter("environment"))
+        (hold.environment, hold.until_ref, hold.until_tree, hold.ops_commit)
+        for hold in sorted(holds, key=attrgetter("environment"))
     ]
     known = (_VERSION, listing, sorted(texts.items()), held, sorted(failed), sorted(targets), policy)
     return hashlib.sha256(repr(known).encode(errors="surrogateescape")).hexdigest()

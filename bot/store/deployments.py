@@ -91,6 +91,17 @@ class Deployments:
         with self._database.read() as session:
             return {(app, environment, commit) for app, environment, commit in session.execute(wanted)}
 
+    def last_written(self, app: str, environment: str) -> str | None:
+        """Return the newest ops commit that the bot made for an environment, as far as it was recorded, or None.
+
+        Sync reports on commits of others too; they are none of the bot's.
+        """
+        by_bot = exists().where(DeploymentEvent.deployment_id == Deployment.id, DeploymentEvent.phase == "committed")
+        of_environment = (Deployment.app == app) & (Deployment.environment == environment)
+        newest = select(Deployment.ops_commit).where(of_environment, by_bot).order_by(Deployment.id.desc()).limit(1)
+        with self._database.read() as session:
+            return session.scalar(newest)
+
     def unrecorded(self, ops_commits: Sequence[str]) -> list[str]:
         """Return the ops commits, newest first as given, that came after the last one with a deployment.
 

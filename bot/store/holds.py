@@ -17,13 +17,22 @@ class Holds:
         """Keep holds in `database`."""
         self._database = database
 
-    def set(self, app: str, environment: str, reason: str, until: tuple[str, str] | None = None) -> None:
+    def set(
+        self,
+        app: str,
+        environment: str,
+        reason: str,
+        until: tuple[str, str] | None = None,
+        ops_commit: str | None = None,
+    ) -> None:
         """Hold an environment until `release`, instead of an earlier hold.
 
         `until` (a ref, the tree of its files): the bot ends the hold when it would deploy something else than that.
+        `ops_commit`: it is held for this change by others, and ended by the bot when that is over.
         """
         ref, tree = until or (None, None)
         changes = {"reason": reason, "since": datetime.now(UTC), "until_ref": ref, "until_tree": tree}
+        changes["ops_commit"] = ops_commit
         with self._database.write() as session:
             upsert(session, Hold, {"app": app, "environment": environment}, changes)
             count_change(session)

@@ -137,6 +137,9 @@ class Hold(Base):
     # The hold ends by itself when that is something else. None: until a person releases it.
     until_ref: Mapped[str | None]
     until_tree: Mapped[str | None]
+    # Set when somebody else than the bot changed what the environment has: the ops commit that did. It ends when the
+    # bot's own word stands there again.
+    ops_commit: Mapped[str | None]
 
 
 class DeployRequest(Base):

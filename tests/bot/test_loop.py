@@ -68,12 +68,11 @@ def test_an_ops_repo_that_is_away_is_tried_again(story: Story) -> None:
     assert story.runs("staging") == ("refs/heads/master", commit)
 
 
-def test_what_somebody_undid_in_the_ops_repo_is_done_again(story: Story) -> None:
+def test_what_a_force_push_took_out_of_the_ops_repo_is_done_again(story: Story) -> None:
     commit = story.app.push(APP)
     story.reconcile()
-    story.ops.pull()
-    story.ops.git("rm", "--quiet", "-r", "environments")
-    story.ops.push_all(message="oops")
+    story.ops.git("push", "--quiet", "--force", "origin", "HEAD:master")
+    assert story.ops.log() == ["start"]
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", commit)
 

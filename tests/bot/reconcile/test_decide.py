@@ -1,17 +1,19 @@
 """The decision, on plain data."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.images.decide import ImagePolicy
 from bot.model.app_config import AppConfig
-from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
-from bot.model.decisions import Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
+from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState, RefState, TargetState
+from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
 from bot.model.values import Values
-from bot.reconcile.decide import asks_to_skip, decide, decide_manual
+from bot.reconcile.decide import asks_to_skip, decide, decide_manual, due
 from tests.support.app_states import ALLOWED, APP, PRODUCTION, SPECS, STAGING, at, choose, config, plan
 
 
@@ -104,6 +106,33 @@ def test_a_hold_keeps_an_update_back_and_ends_when_something_else_would_be_deplo
         assert isinstance(update, Update)
         # Also when the environment runs already what it should.
         assert decided(state_of(ref, hold=over, present=update.values)) == [EndHold(STAGING), UpToDate(STAGING)]
+
+
+def test_a_change_by_others_begins_a_hold_that_ends_with_it() -> None:
+    ref, changed = at("heads/master"), ForeignChange("e" * 40, "ann", "no")
+    state = state_of(ref)
+    assert due(state, ImagePolicy("registry.example.org", "no registry")) == [STAGING]
+    assert decided(replace(state, targets={STAGING: TargetState(None)}))[0] == decided(state)[0]
+    reason = (
+        f"ops repo commit {'e' * 12} of ann (no) changed what dppctl wrote; `dppctl deploy ann/app staging` goes on"
+    )
+    skip, begin = Skip(APP, "staging", ref.ref, f"held: {reason}"), BeginHold(STAGING, reason, "e" * 40)
+    held, older = HoldState(reason, ops_commit="e" * 40), HoldState("older", ops_commit="d" * 40)
+    for hold, decisions in (
+        (None, [begin, skip]),
+        (held, [skip]),
+        (older, [begin, skip]),
+        (HoldState("elections"), [Skip(APP, "staging", ref.ref, "held: elections")]),
+        (HoldState("", "refs/heads/other", "tree"), [EndHold(STAGING), begin, skip]),
+        (HoldState("", "refs/heads/master", "tree"), [begin, skip]),
+    ):
+        present = TargetState(None, hold=hold, changed=changed)
+        assert decided(replace(state, targets={STAGING: present})) == decisions
+    (update,) = decided(state)
+    assert decided(state_of(ref, hold=held)) == [EndHold(STAGING), update]
+    assert isinstance(update, Update)
+    assert due(state_of(ref, present=update.values), ImagePolicy("registry.example.org", "no registry")) == []
+    assert decided(state_of(ref, hold=held, present=update.values)) == [EndHold(STAGING), UpToDate(STAGING)]
 
 
 def test_a_message_that_asks_for_it_keeps_an_update_back_but_nothing_that_runs() -> None:

@@ -24,6 +24,16 @@ def test_a_deployments_life_is_kept_with_its_receipt(store: Store) -> None:
     assert [one.phase for one in deployment.events] == ["committed", "started", "succeeded"]
 
 
+def test_the_last_commit_of_the_bot_is_none_that_sync_alone_reports_on(store: Store) -> None:
+    assert store.deployments.last_written("ann/app", "staging") is None
+    store.deployments.record(update(), "a" * 40)
+    store.deployments.report(event("succeeded", "b"))
+    assert store.deployments.last_written("ann/app", "staging") == "a" * 40
+    assert store.deployments.last_written("ann/app", "production") is None
+    store.deployments.record(update(), "c" * 40)
+    assert store.deployments.last_written("ann/app", "staging") == "c" * 40
+
+
 def test_what_failed_has_no_rows_that_were_delivered(store: Store) -> None:
     store.deployments.report(event("failed", message="why", receipt=receipt(3)))
     (deployment,) = store.deployments.newest()
