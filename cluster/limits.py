@@ -33,6 +33,7 @@ JOB_START_SECONDS = 300.0  # that an image or a Secret may be missing, before th
 JOB_LOOK_SECONDS = (0.5, 5.0)  # between two looks at a Job, of two calls each; less often while nothing is new
 LOG_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
 LOG_POSITION_SECONDS = 10.0  # of a Job's log that a kill makes sync report again, at most
+MAX_RECEIPT_FILE_BYTES = 64 * 2**20  # that a worker may have written; it is shortened when it is read
 MAX_RECEIPT_LINES = 20  # from the end of a Job's log, where the receipt is looked for
 SYNC_STUCK_SECONDS = 900.0  # without a pass; the longest of what it waits for, a git that is silent, ends after 300 s
 MAX_WAKE_BYTES = 2**16  # of a request's body, which is read and not used

@@ -6,6 +6,7 @@ from flask import Response, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, Conflict, Unauthorized
 
+from bot.limits import MAX_REPORT_BYTES
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from bot.store.store import Store
@@ -26,6 +27,7 @@ class SyncReports:
             raise Unauthorized("the bearer token is not sync's")
         if not self._is_on:
             raise Conflict("deployments end by commit statuses here (DPPCTL_DEPLOYED_BY), not by sync's reports")
+        request.max_content_length = MAX_REPORT_BYTES  # whatever a delivery's limit is
         try:
             event = SyncEvent.model_validate_json(request.get_data())
         except ValidationError as error:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.model.reports import Receipt
+from bot.model.receipt import Receipt, plain, shorten
 from bot.model.values import Values
 from cluster.limits import MAX_REPORT_MESSAGE
 
@@ -41,17 +41,4 @@ def verdict(receipt: Receipt) -> tuple[End, str]:
 
 def message_text(text: str) -> str:
     """Return the text as it is stored and reported: without what PostgreSQL cannot store, and not too long."""
-    return _shortened(plain(text))
-
-
-def plain(text: str) -> str:
-    """Return the text without what PostgreSQL cannot store, such as half a character of a file's name."""
-    return text.replace("\0", "").encode(errors="backslashreplace").decode()
-
-
-def _shortened(message: str) -> str:
-    """Return of a long message its first line, which says what it is about, and its end."""
-    if len(message) <= MAX_REPORT_MESSAGE:
-        return message
-    first = message.partition("\n")[0][: MAX_REPORT_MESSAGE // 2]
-    return f"{first}\n…\n{message[len(first) + 3 - MAX_REPORT_MESSAGE :]}"
+    return shorten(plain(text), MAX_REPORT_MESSAGE)

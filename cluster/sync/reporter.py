@@ -7,13 +7,17 @@ import requests
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from tenacity.nap import sleep_using_event
 
-from bot.errors import TransientError
+from bot.errors import PermanentError, TransientError
+from bot.logs import get_logger
+from bot.model.receipt import Receipt, plain
 from bot.model.registration import Target
-from bot.model.reports import Phase, Receipt, SyncEvent
+from bot.model.reports import Phase, SyncEvent
 from bot.model.values import Source
 from cluster.errors import ClusterError
 from cluster.limits import MAX_REPORT_LOG, REPORT_SECONDS, REPORT_TRIES
-from cluster.sync.outcome import message_text, plain
+from cluster.sync.outcome import message_text
+
+_log = get_logger("dppctl.sync")
 
 
 def sync_event(
@@ -38,6 +42,14 @@ class ReceiverAwayError(ClusterError, TransientError):
     """The receiver does not take reports for now."""
 
 
+class ReportRefusedError(ClusterError, PermanentError):
+    """The receiver will never take this report."""
+
+
+# What is no answer to the report itself: who we are, and how much at a time.
+_PERMANENT = frozenset(range(400, 500)) - {401, 404, 408, 429}
+
+
 class Reporter:
     """Posts events to one receiver; several threads may."""
 
@@ -53,9 +65,18 @@ class Reporter:
         )
 
     def post(self, event: SyncEvent) -> None:
-        """Post an event. Raises ReceiverAwayError when the receiver does not take it after some tries."""
+        """Post an event. Raises ReceiverAwayError when the receiver does not take it after some tries.
+
+        Of a report that it refuses for good the essential is posted, with the reason; what it refuses then too is
+        logged, and nobody waits for it.
+        """
         try:
-            self._retrying(self._try, event)
+            try:
+                self._retrying(self._try, event)
+            except ReportRefusedError as error:
+                self._retrying(self._try, _essential(event, str(error)))
+        except ReportRefusedError as error:
+            _log.error("report refused", commit=event.ops_commit, phase=event.phase, error=str(error))
         except RetryError as error:
             raise ReceiverAwayError(f"{self._url} does not take reports: {error.last_attempt.exception()}") from None
 
@@ -65,4 +86,12 @@ class Reporter:
             answer = session.post(
                 self._url, data=event.model_dump_json(), headers=self._headers, timeout=REPORT_SECONDS
             )
+            if answer.status_code in _PERMANENT:
+                raise ReportRefusedError(f"{self._url} refuses the report: {answer.status_code} {answer.text[:500]}")
             answer.raise_for_status()
+
+
+def _essential(event: SyncEvent, why: str) -> SyncEvent:
+    """Return a report without its receipt and log; `why` tells of that."""
+    message = message_text(f"{event.message}\n{why}".strip())
+    return event.model_copy(update={"message": message, "log": "", "receipt": None})

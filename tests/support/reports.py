@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from bot.model.decisions import Update
 from bot.model.names import RepoPath
+from bot.model.receipt import Receipt
 from bot.model.registration import Target
-from bot.model.reports import Phase, Receipt, SyncEvent
+from bot.model.reports import Phase, SyncEvent
 from bot.model.values import Source, Values
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

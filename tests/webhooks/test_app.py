@@ -138,3 +138,8 @@ def test_too_many_deliveries_of_a_repository_in_a_minute_are_refused(make_receiv
     others = {**PUSH, "repository": {"full_name": "ann/other"}}
     assert receiver.deliver(others, headers={"X-GitHub-Delivery": "other"}).status_code == 202
     assert "dppctl_deliveries_limited_total 3.0" in receiver.page("/metrics")
+
+
+def test_a_report_has_a_limit_of_its_own(receiver: Receiver) -> None:
+    assert receiver.report(log="x" * 100_000).status_code == 202
+    assert receiver.report(log="x" * 6_000_000).status_code == 413

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from bot.errors import DppctlError, PermanentError, may_pass, reason_of
 from bot.kubernetes import ApiError
-from bot.model.reports import Receipt
+from bot.model.receipt import Receipt
 from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.desired import Desired

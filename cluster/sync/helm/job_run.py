@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, Object
-from bot.model.reports import Receipt
+from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.limits import JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_IDLE_SECONDS, MAX_RECEIPT_LINES

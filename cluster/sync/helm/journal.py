@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from bot.errors import PermanentError
 from bot.kubernetes import ApiAwayError, ApiError
 from bot.logs import get_logger
-from bot.model.reports import Phase, Receipt
+from bot.model.receipt import Receipt
+from bot.model.reports import Phase
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.limits import LOG_POSITION_SECONDS

@@ -10,8 +10,9 @@ from pathlib import Path
 from bot.errors import DppctlError, may_pass, reason_of
 from bot.logs import bind_push, get_logger
 from bot.model.names import short
+from bot.model.receipt import Receipt
 from bot.model.registration import Target
-from bot.model.reports import Phase, Receipt, SyncEvent
+from bot.model.reports import Phase, SyncEvent
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.local.workers.process import WorkerHost

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bot.model.reports import Receipt
+from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
+from cluster.limits import MAX_RECEIPT_FILE_BYTES
 from cluster.local.workers.process import WorkerHost, WorkerProcess
 from cluster.sync.local.environment import Release
 from cluster.sync.progress import Progress
@@ -56,7 +57,11 @@ class Pipelines:
         complaint = self._worker.complaint()
         self._release.check()
         try:
-            return Receipt.model_validate_json(self._release.receipt.read_bytes())
+            with self._release.receipt.open("rb") as file:
+                text = file.read(MAX_RECEIPT_FILE_BYTES + 1)
+            if len(text) > MAX_RECEIPT_FILE_BYTES:
+                raise ClusterError(f"the worker's receipt has more than {MAX_RECEIPT_FILE_BYTES:,} bytes")
+            return Receipt.model_validate_json(text)
         except FileNotFoundError:
             reason = "\n".join(self._progress.invalid) or complaint or f"the worker ended with exit code {code}"
             raise ClusterError(reason) from None

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from bot.model.receipt import Receipt
 from bot.model.reports import SyncEvent
 from cluster.sync.reporter import ReceiverAwayError, Reporter
 
@@ -62,3 +63,29 @@ def test_a_receiver_that_stays_away_is_an_error_in_one_line() -> None:
     with pytest.raises(ReceiverAwayError, match="does not take reports") as refused:
         Reporter(url, "t0ken", stopping).post(EVENT)
     assert "t0ken" not in str(refused.value)
+
+
+@pytest.mark.parametrize("code", [400, 403, 409, 413, 422])
+def test_of_a_report_that_is_refused_for_good_the_essential_is_told(code: int) -> None:
+    receipt = Receipt(status="succeeded", pipelines=(), started=EVENT.time, ended=EVENT.time)
+    whole = EVENT.model_copy(update={"phase": "succeeded", "message": "7 rows", "log": "a line", "receipt": receipt})
+    with Receiver(code, 202) as receiver:
+        Reporter(receiver.url, "t0ken", threading.Event()).post(whole)
+        (_, first), (_, second) = receiver.got
+        assert first == whole
+        assert (second.phase, second.log, second.receipt) == ("succeeded", "", None)
+        assert second.message.startswith("7 rows\n")
+        assert f"refuses the report: {code}" in second.message
+
+
+def test_nobody_waits_for_a_report_that_is_never_taken(capfd: pytest.CaptureFixture[str]) -> None:
+    with Receiver(413, 413) as receiver:
+        Reporter(receiver.url, "t0ken", threading.Event()).post(EVENT)
+        assert len(receiver.got) == 2
+    assert "report refused" in capfd.readouterr().err
+
+
+def test_who_we_are_and_how_much_at_a_time_may_change() -> None:
+    with Receiver(401, 408, 429, 202) as receiver:
+        Reporter(receiver.url, "t0ken", threading.Event()).post(EVENT)
+        assert receiver.got == [("Bearer t0ken", EVENT)] * 4

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.reports import PipelineResult
+from bot.model.receipt import PipelineResult
 from worker.limits import ERROR_LINES
 from worker.runner.errors import explain
 
