@@ -27,7 +27,7 @@ def choose(pipelines: Sequence[Pipeline], asked: Sequence[str], unread: Sequence
     """
     by_id = {pipeline["id"]: pipeline for pipeline in pipelines}
     chosen: Dict[str, Pipeline] = {}
-    for name, is_by_id in _ids(list(by_id), asked, unread).items():
+    for name, is_by_id in choose_ids(list(by_id), asked, unread).items():
         before = dict(chosen)
         try:
             _add_after_dependencies(name, by_id, chosen, [])
@@ -49,8 +49,11 @@ def _refuse(pipelines: Sequence[Pipeline]) -> None:
         raise WorkloadError(errors)
 
 
-def _ids(known: List[str], asked: Sequence[str], unread: Sequence[str]) -> Dict[str, bool]:
-    """Return the ids that are meant, in the order of `known`, and whether each is asked for by its id."""
+def choose_ids(known: List[str], asked: Sequence[str], unread: Sequence[str] = ()) -> Dict[str, bool]:
+    """Return the ids that are meant, in the order of `known`, and whether each is asked for by its id.
+
+    asked and unread: as for `choose`. Raises WorkloadError for an id that is not known.
+    """
     hint = "".join(f"; {path} is not read: dpp wants {_right_name(path)}" for path in unread)
     if not known:
         message = "no pipelines: there is no pipeline-spec.yaml in it" + hint

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from unicodedata import category
 
+import yaml
 from cronsim import CronSim, CronSimError
 
 from bot.errors import DppctlError
@@ -70,18 +71,31 @@ def _content(files: Mapping[str, bytes | None], path: str) -> bytes:
 
 
 def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:
-    spec, _ = read_yaml(content, path)
+    spec, node = read_yaml(content, path)
     if not isinstance(spec, dict):
         raise DppctlError(f"{path}:1: expected pipelines by name")
     folder = PurePosixPath(path).parent
     for name, details in spec.items():
         if not isinstance(name, str) or not isinstance(details, dict):
             key = " ".join(str(name).split())[:80]
-            raise DppctlError(f"{path}: {key}: expected a name and below it `pipeline:` with steps")
+            where = f"{path}:{_line(node, name)}: {key}"
+            if not isinstance(name, str):
+                raise DppctlError(f"{where}: an id must be text, and YAML reads it as something else: put it in quotes")
+            raise DppctlError(f"{where}: expected a name and below it `pipeline:` with steps")
         identity = f"./{folder / name}"
         if problem := _id_problem(identity):
             raise DppctlError(f"{path}: {identity[:60]!a}: {problem}")
         yield Pipeline(id=identity, schedule=_crontab(path, name, details.get("schedule")))
+
+
+def _line(root: yaml.Node | None, name: object) -> int:
+    """Return the line of a key at the top: of the one with this name, or of the first that is no text."""
+    keys = [key for key, _ in root.value] if isinstance(root, yaml.MappingNode) else []
+    for key in keys:
+        is_text = key.tag == "tag:yaml.org,2002:str"
+        if key.value == name if isinstance(name, str) else not is_text and key.value != "<<":
+            return int(key.start_mark.line) + 1
+    return 1
 
 
 def _id_problem(identity: str) -> str | None:

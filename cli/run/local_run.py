@@ -3,8 +3,9 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -80,6 +81,8 @@ def _prepare(worker: record.Session, settings: RunSettings, report: Report) -> H
     from cli.run.workload import open_workload
 
     workload = open_workload(settings.workload, worker.folder, Limits.from_environment(), report.note)
+    if not settings.image and settings.pipelines not in ((), ("all",)):
+        _check_ids(workload, settings.pipelines, report)
     if settings.image:
         from cli.run.in_image import prepare_image
 
@@ -91,6 +94,18 @@ def _prepare(worker: record.Session, settings: RunSettings, report: Report) -> H
         check_database(settings.database, environment.bin / "python", workload)
     worker.update(workload=str(workload), path=str(environment.bin))
     return EnvironmentHost(environment)
+
+
+def _check_ids(workload: Path, asked: Sequence[str], report: Report) -> None:
+    """Report an id that no pipeline has, as the worker would, and end with exit code 2."""
+    from cli.run.pipeline_ids import check_ids
+    from worker.plan import WorkloadError
+
+    try:
+        check_ids(workload, asked)
+    except WorkloadError as invalid:
+        report.event({"event": "invalid", "time": datetime.now(UTC).isoformat(), "errors": invalid.errors})
+        raise SystemExit(2) from None
 
 
 def _run_assigned(
