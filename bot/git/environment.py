@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.limits import GIT_BYTES_A_SECOND
 from bot.settings import Settings
+from bot.settings.certificates import machine_bundle
 
 
 def make_environment(settings: Settings, token: str) -> dict[str, str]:
@@ -30,6 +31,10 @@ def make_environment(settings: Settings, token: str) -> dict[str, str]:
         "lfs.forceprogress": "true",
         "http.followRedirects": "false",  # a redirect could carry the token elsewhere
     }
+    if settings.github.ca:
+        config[f"http.{settings.github.url}/.sslCAInfo"] = str(settings.github.ca)
+    elif bundle := machine_bundle():
+        ours["GIT_SSL_CAPATH" if os.path.isdir(bundle) else "GIT_SSL_CAINFO"] = bundle
     if token:
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         config[f"http.{settings.github.url}/.extraHeader"] = f"Authorization: Basic {basic}"

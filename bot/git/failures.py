@@ -43,6 +43,13 @@ _PERMANENT = [
         r"Authentication failed|could not read Username|returned error: 401",
         "GitHub does not accept {who}: it is wrong, expired or revoked; put a new one there",
     ),
+    (
+        r"(?P<why>SSL certificate problem: .*|server certificate verification failed.*)",
+        (
+            "GitHub's certificate is not believed ({why}); if it is of an authority of your own, DPPCTL_GITHUB_CA is "
+            "to name that one's certificate, a file (PEM)"
+        ),
+    ),
     (r"Permission denied \(publickey\)", "GitHub does not know {who}: it was deleted there; run dppctl init again"),
     (
         r"Host key verification failed",

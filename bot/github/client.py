@@ -82,6 +82,7 @@ class Client:
                     auth=Auth.Token(token),
                     base_url=self._settings.github.api_url,
                     timeout=limits.GITHUB_SECONDS,
+                    verify=self._settings.github.verify,
                     retry=None,
                     seconds_between_requests=None,  # they come one after the other; more GitHub does not ask for
                     seconds_between_writes=limits.GITHUB_WRITE_SECONDS,

@@ -72,7 +72,10 @@ class Credentials:
         from bot.limits import GITHUB_SECONDS
 
         auth = Auth.AppAuth(self._settings.github.app_id, self._settings.github.app_private_key)
-        return GithubIntegration(auth=auth, base_url=self._settings.github.api_url, timeout=GITHUB_SECONDS, retry=None)
+        github = self._settings.github
+        return GithubIntegration(
+            auth=auth, base_url=github.api_url, timeout=GITHUB_SECONDS, retry=None, verify=github.verify
+        )
 
 
 def explain_app(error: Exception, repository: str, who: str) -> DppctlError:

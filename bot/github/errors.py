@@ -46,6 +46,9 @@ def explain(error: Exception, repository: str, who: str, expired: str | None = N
         return _explain(error.status, headers, str(said or error.message or ""), repository, who, expired)
     if isinstance(error, requests.Timeout):
         return GitHubAwayError(f"GitHub did not answer within {GITHUB_SECONDS} seconds", "all")
+    if isinstance(error, requests.exceptions.SSLError):
+        message = "GitHub's certificate is not believed, or there is no TLS; if it is of an authority of your own, "
+        return GitHubRefusedError(f"{message}DPPCTL_GITHUB_CA is to name that one's certificate, a file (PEM)", "all")
     if isinstance(error, requests.RequestException):
         host = error.request.url.split("/")[2] if error.request and error.request.url else "GitHub"
         return GitHubAwayError(f"{host} cannot be reached ({type(error).__name__}); is there a network?", "all")

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from bot.limits import GIT_SILENCE_SECONDS, REDELIVER_SECONDS
 from bot.model.deploy_keys import HostKey, parse_deploy_keys
+from bot.settings.certificates import Authority, machine_bundle
 from bot.settings.types import CommaSeparated, GitUrl, Name, Section, WebUrl, is_web, pairs
 
 
@@ -20,6 +21,8 @@ class GitHubSettings(Section):
 
     # OWNER/REPO is cloned from <url>/OWNER/REPO.git. file:///folder works too.
     url: GitUrl = Field("https://github.com", validation_alias="DPPCTL_GITHUB_URL")
+    # PEM, of a GitHub whose certificate is of an authority of your own: for git and the API.
+    ca: Authority = Field(None, validation_alias="DPPCTL_GITHUB_CA")
     token: SecretStr = Field(SecretStr(""), validation_alias="DPPCTL_GITHUB_TOKEN")
     # Instead of the token: a GitHub App that is installed for the repositories' owners, and its private key (PEM).
     app_id: str = Field("", validation_alias="DPPCTL_GITHUB_APP_ID", pattern=r"^[0-9]*$")
@@ -71,6 +74,11 @@ class GitHubSettings(Section):
         """
         default = "https://api.github.com" if self.url == "https://github.com" else f"{self.url}/api/v3"
         return self.given_api_url or default
+
+    @property
+    def verify(self) -> str | bool:
+        """Return by what the API's certificate is known, as requests wants it: a file, or True for the usual."""
+        return str(self.ca) if self.ca else machine_bundle() or True
 
     @property
     def app_private_key(self) -> str:

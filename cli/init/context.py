@@ -52,6 +52,7 @@ class InitContext:
             auth=Auth.Token(token),
             base_url=self.settings.github.api_url,
             timeout=GITHUB_SECONDS,
+            verify=self.settings.github.verify,
             retry=None,
             seconds_between_requests=None,
             seconds_between_writes=None,

@@ -27,7 +27,7 @@ ALL: dict[str, Any] = {
     **SYNC,
     "builder": "buildkit",
     "imagePullSecrets": [{"name": "pull"}],
-    "github": {"hostKeys": ["ssh-ed25519 AAAA"], "sshUrl": "ssh://git@ssh.github.com:443"},
+    "github": {"hostKeys": ["ssh-ed25519 AAAA"], "sshUrl": "ssh://git@ssh.github.com:443", "caConfigMap": "github-ca"},
     "registry": {
         "url": "registry.example.org/data",
         "existingSecret": "login",
@@ -145,6 +145,15 @@ def test_values_schema_and_readme_agree() -> None:
     assert table(CHART) in (CHART / "README.md").read_text(), table(CHART)
 
 
+def test_whoever_runs_git_has_the_authority_of_githubs_certificate() -> None:
+    found = pods(rendered(ALL))
+    for name in ("dppctl-bot", "dppctl-sync"):
+        mounts = {mount["name"]: mount["mountPath"] for mount in found[name]["containers"][0]["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in found[name]["volumes"]}
+        assert environment(found[name])["DPPCTL_GITHUB_CA"] == f"{mounts['github-ca']}/ca.crt"
+        assert volumes["github-ca"]["configMap"] == {"name": "github-ca"}
+
+
 def test_the_servers_know_every_variable_that_is_set(tmp_path: Path) -> None:
     """sync's own are read by `dppctl sync`."""
     found = pods(rendered(ALL))
@@ -155,7 +164,9 @@ def test_the_servers_know_every_variable_that_is_set(tmp_path: Path) -> None:
         if "DPPCTL_DEPLOY_KEYS" in values:
             values["DPPCTL_DEPLOY_KEYS"] = to_setting({"ann/ops": new_key()})
         settings = load_settings(
-            tmp_path, {**values, "DPPCTL_REGISTRY_CA": __file__}, receives=name == "dppctl-webhooks"
+            tmp_path,
+            {**values, "DPPCTL_REGISTRY_CA": __file__, "DPPCTL_GITHUB_CA": ""},
+            receives=name == "dppctl-webhooks",
         )
         assert (settings.listen.host, settings.listen.port) == ("0.0.0.0", 8080)
     options = builder_options(settings)

@@ -150,6 +150,10 @@ securityContext:
 - name: DPPCTL_GITHUB_HOST_KEYS
   value: {{ join "," . | quote }}
 {{- end }}
+{{- if .root.Values.github.caConfigMap }}
+- name: DPPCTL_GITHUB_CA
+  value: /etc/dppctl-github-ca/ca.crt
+{{- end }}
 {{- if .root.Values.github.appId }}
 - name: DPPCTL_GITHUB_APP_ID
   value: {{ .root.Values.github.appId | quote }}

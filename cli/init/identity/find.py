@@ -69,7 +69,7 @@ def _app(answers: Answers, context: InitContext) -> GitHubApp | None:
     key = answers.app_key or context.secrets.read(APP_KEY) or context.settings.github.app_private_key
     if not key:
         raise InputError(f"the private key of the GitHub App {identity} is kept nowhere; give --app-key-file")
-    return GitHubApp(identity, key, context.settings.github.api_url)
+    return GitHubApp(identity, key, context.settings.github)
 
 
 def _machine_user(app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext) -> Identity:

@@ -13,6 +13,7 @@ from jwt import InvalidKeyError
 
 from bot.github.credentials import explain_app
 from bot.limits import GITHUB_SECONDS
+from bot.settings.github import GitHubSettings
 from cli.errors import InputError
 from cli.init.steps.step import Change
 
@@ -30,11 +31,11 @@ def missing(granted: Mapping[str, str], needed: Mapping[str, str]) -> list[str]:
 class GitHubApp:
     """GitHub as the app sees it. All calls raise GitHubError for an id and a key that do not fit together."""
 
-    def __init__(self, identity: str, key: str, api_url: str) -> None:
+    def __init__(self, identity: str, key: str, github: GitHubSettings) -> None:
         """Take the app's id and its private key, PEM."""
         self.identity = identity
         self.key = key
-        self._api_url = api_url
+        self._github = github
 
     def __str__(self) -> str:
         return f"the GitHub App {self.identity}"
@@ -71,7 +72,10 @@ class GitHubApp:
     @cached_property
     def _integration(self) -> GithubIntegration:
         auth = Auth.AppAuth(self.identity, self.key)
-        return GithubIntegration(auth=auth, base_url=self._api_url, timeout=GITHUB_SECONDS, retry=None)
+        github = self._github
+        return GithubIntegration(
+            auth=auth, base_url=github.api_url, timeout=GITHUB_SECONDS, retry=None, verify=github.verify
+        )
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,10 @@ import pytest
 from bot.loop import Loop
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
-from tests.support.forge import APP, Repository, git
+from tests.support.amending import amend, forget
+from tests.support.forge import APP
 from tests.support.stories.bot import Story
 from tests.support.world import World
-
-
-def amend(repository: Repository) -> tuple[str, str]:
-    """Push a commit, and one with the same files in its place; return both."""
-    before = repository.git("rev-parse", "HEAD")
-    repository.git("commit", "--quiet", "--amend", "--message", "said better")
-    return before, repository.push_all()
-
-
-def forget(repository: Repository) -> None:
-    """Let the server forget what is on no branch or tag."""
-    git(repository.bare, "reflog", "expire", "--expire=now", "--all")
-    git(repository.bare, "gc", "--quiet", "--prune=now")
 
 
 def lose_disk(world: World, story: Story, settings: Settings) -> None:

@@ -6,11 +6,13 @@ fixture fails the test.
 
 import json
 import re
+import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -146,8 +148,8 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 
 
 @contextmanager
-def fake_github(forge: Forge) -> Iterator[FakeGitHub]:
-    """Until the block's end."""
+def fake_github(forge: Forge, certificate: Path | None = None) -> Iterator[FakeGitHub]:
+    """Until the block's end. `certificate`: a file with it and its key, for TLS."""
     github = FakeGitHub(forge)
     api, git = create_app(github), git_http(github)
 
@@ -158,9 +160,13 @@ def fake_github(forge: Forge) -> Iterator[FakeGitHub]:
             environ["PATH_INFO"] = f"{API}/repos/{name}{path[moved.end() :]}"
         return (api if path.startswith(f"{API}/") else git)(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, both, threaded=True, request_handler=_Silent)
+    tls = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+    server = make_server("127.0.0.1", 0, both, threaded=True, request_handler=_Silent, ssl_context=tls)
     server.daemon_threads = True  # type: ignore[attr-defined]  # a slow answer does not hold up the end
-    github.url = f"http://127.0.0.1:{server.server_port}"
+    github.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     with in_thread(server):
         yield github
 

@@ -1,6 +1,6 @@
 """A commit that is on no branch any more, on a machine whose copies are lost."""
 
-from tests.bot.reconcile.test_lost_commits import amend, forget
+from tests.support.amending import amend, forget
 from tests.support.forge import APP
 from tests.support.stories.machine import Machine
 from tests.support.waiting import eventually
