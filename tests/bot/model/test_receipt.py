@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -75,10 +75,12 @@ def test_what_is_no_receipt_is_refused(resources: object) -> None:
 values = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
     lambda below: st.lists(below) | st.dictionaries(st.text(), below),
+    max_leaves=10,
 )
 
 
-@given(st.dictionaries(st.text(), values), st.text(max_size=50))
+@settings(deadline=None)
+@given(st.dictionaries(st.text(), values, max_size=5), st.text(max_size=50))
 def test_whatever_statistics_say_is_kept_as_json_that_postgresql_stores(stats: dict[str, Any], error: str) -> None:
     found = receipt(pipeline(stats=stats, error=error))
     assert "\0" not in "".join(strings(found.model_dump(mode="json")))

@@ -1,7 +1,7 @@
 """Values files: what is written is read back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import DppctlError
@@ -13,6 +13,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=M
 pipelines = st.lists(st.builds(Pipeline, id=texts, schedule=st.none() | texts), max_size=5).map(tuple)
 
 
+@settings(deadline=None)
 @given(pipelines, st.none() | texts, st.none() | st.integers(1, 2**31))
 def test_whatever_is_written_is_read_back(
     pipelines: tuple[Pipeline, ...], image: str | None, request: int | None
