@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, model_validator
 
@@ -11,6 +11,9 @@ from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Document, Part
 from bot.model.image_reference import Reference
 from bot.model.names import Environment, RepoPath, is_path, may_match, ref_problem, short
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 CONFIG_FILE = ".dppctl.yaml"
 
@@ -23,25 +26,35 @@ Selection = str | list[str]  # of pipelines: `all`, an id, or a list of ids
 _Id = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
 
+# The same for editors, as far as a pattern can say it (RE2 and JavaScript have it too): names that git or we refuse.
+_NO_BRANCH = r"^refs/|^HEAD$|^[./+@#=%,-]|[./]$|\.\.|//|/\.|\.lock(/|$)|[\x00-\x20!\"$&'()*:;<>?\[\\\]^`{|}~\x7f]"
+_NO_TAGS = r"^refs/|^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff])$"
+_NO_TAGS += r"|^[^\[]*[\x00-\x20!\"$&'():;<>\\\]^`{|}~\x7f][^\[]*$"
+_NONE = {"enum": [None, False]}
+_ONE_TRIGGER = {
+    "oneOf": [
+        {"required": ["branch"], "properties": {"branch": {"type": "string"}, "tags": _NONE}},
+        {"required": ["tags"], "properties": {"branch": {"type": "null"}, "tags": {"not": _NONE}}},
+    ]
+}
+
+
 class Action(Part):
     """A push to a branch, or a tag, deploys these pipelines to this environment."""
 
-    branch: _Text | None = None
-    tags: StrictBool | _Text | None = None  # true: any tag; or a glob
+    model_config = ConfigDict(json_schema_extra=cast("JsonDict", _ONE_TRIGGER))
+
+    branch: _Text | None = Field(None, json_schema_extra={"not": {"type": "string", "pattern": _NO_BRANCH}})
+    # true: any tag; or a glob
+    tags: StrictBool | _Text | None = Field(None, json_schema_extra={"not": {"type": "string", "pattern": _NO_TAGS}})
     environment: Environment
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)] = "all"
 
     @field_validator("branch")
     @classmethod
     def _is_a_branch(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if value.startswith("refs/"):
-            raise ValueError(f"{value} is no branch's name; write {short(value)}")
-        if set(value) & set("*?["):
-            raise ValueError(f"{value} is a pattern, and an environment is for one branch; write its name")
-        if value == "HEAD" or (problem := ref_problem(f"refs/heads/{value}")):
-            raise ValueError(f"{value!r} can never be pushed: {'HEAD is no branch' if value == 'HEAD' else problem}")
+        if value is not None and (problem := branch_problem(value)):
+            raise ValueError(problem)
         return value
 
     @field_validator("tags", mode="before")
@@ -71,6 +84,16 @@ class Action(Part):
             return ref == f"refs/heads/{self.branch}"
         pattern = self.tags if isinstance(self.tags, str) else "*"
         return ref.startswith("refs/tags/") and fnmatchcase(ref.removeprefix("refs/tags/"), pattern)
+
+
+def branch_problem(name: str) -> str | None:
+    """Return why no push to a branch of this name could be deployed; None: it can be."""
+    if name.startswith("refs/"):
+        return f"{name} is no branch's name; write {short(name)}"
+    if set(name) & set("*?["):
+        return f"{name} is a pattern, and an environment is for one branch; write its name"
+    problem = "HEAD is no branch" if name == "HEAD" else ref_problem(f"refs/heads/{name}")
+    return f"{name!r} can never be pushed: {problem}" if problem else None
 
 
 class ContinuousDeployment(Part):

@@ -7,7 +7,10 @@ from bot.model.app_config import AppConfig, Provider
 
 
 def config_schema() -> dict[str, Any]:
-    """Return the schema of the model. What only the model checks (such as names of repositories) is not in it."""
+    """Return the schema of the model. What only the model checks is not in it, such as names of repositories.
+
+    Of what can never be triggered a pattern says most.
+    """
     schema = AppConfig.model_json_schema()
     providers = sorted({provider.partition("-")[0] for provider in get_args(Provider)})
     return {
@@ -19,6 +22,10 @@ def config_schema() -> dict[str, Any]:
         # A provider's own settings begin with its name: gcloudProjectId.
         "patternProperties": {f"^({'|'.join(providers)})[A-Z]": {}},
         "additionalProperties": False,
+        "not": {
+            "required": ["image", "build"],
+            "properties": {"image": {"type": "string"}, "build": {"type": "object"}},
+        },
     }
 
 

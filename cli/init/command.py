@@ -109,6 +109,8 @@ def init(
         app = replace(app, branch=branch)
     text = read_text(app.config_file)
     existing = parse_app_config(text, str(app.config_file)) if text else AppConfig()
+    if not remove and (branch or not any(existing.actions(app.path))):
+        _check_branch(app.branch)
     cluster = _provider(provider, existing, context, namespace)
     given = Answers(
         provider=provider,
@@ -144,6 +146,15 @@ def _provider(name: str | None, existing: "AppConfig", kube_context: str | None,
         chosen,
         {key: str(value) for key, value in kept.items()} | {key: value for key, value in asked.items() if value},
     )
+
+
+def _check_branch(name: str) -> None:
+    """Raise InputError for a branch of which no push could be deployed."""
+    from bot.model.app_config import branch_problem
+    from cli.errors import InputError
+
+    if problem := branch_problem(name):
+        raise InputError(f"branch {problem}; name another with --branch NAME")
 
 
 def _read(file: Path | None) -> str | None:

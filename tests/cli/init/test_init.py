@@ -216,6 +216,21 @@ def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(
     assert (again.exit_code, len(done_again), "with a ping" in done_again[0]) == (0, 1, True), again.output
 
 
+@pytest.mark.parametrize(
+    ("branch", "words"),
+    [
+        ("feat*", "branch feat* is a pattern, and an environment is for one branch; write its name"),
+        ("refs/heads/main", "branch refs/heads/main is no branch's name; write main"),
+        ("wip!", "branch 'wip!' can never be pushed: '!' is in its name"),
+    ],
+)
+def test_a_branch_of_which_no_push_can_be_deployed_is_refused_at_once(ann: Person, branch: str, words: str) -> None:
+    refused = ann.init("--yes", "--url", "https://d.example.org", "--branch", branch)
+    assert words in said(refused)
+    assert said(refused).endswith("name another with --branch NAME")
+    assert not (ann.app / ".dppctl.yaml").exists()
+
+
 def said(result: Result) -> str:
     """The one line of an error."""
     return f"{result.output}{result.exception}"
