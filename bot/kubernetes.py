@@ -7,6 +7,7 @@ takes long to import, so that happens with the first client, not with this modul
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,8 @@ _PAGE = 500  # objects of one answer to `list`
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"  # names and labels, no contents
 _JSON, _MERGE, _APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
 _CONNECTIONS = 64  # kept; each log that is followed holds one
+# How `exec` tells of a refusal: https://github.com/websocket-client/websocket-client/blob/master/websocket/_handshake.py
+_HANDSHAKE = re.compile(r"Handshake status (\d+) (.*?) -\+-\+- .* -\+-\+- (.*)", re.DOTALL)
 _AWAY = (429, 500, 502, 503, 504)  # the same call may work later
 
 
@@ -259,6 +262,8 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except kubernetes.client.ApiException as error:
+        if handshake := _HANDSHAKE.fullmatch(str(error.reason)):
+            raise _refusal(int(handshake[1]), handshake[2], handshake[3]) from None
         raise _refusal(error.status or 0, error.reason, str(error.body or "")) from None
     except (urllib3.exceptions.HTTPError, WebSocketException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -1,12 +1,13 @@
 """The Job of one build in the cluster: create it, look at its pod, give it the app's files, read its log, delete it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from bot.images.builders.buildkit.job import WORK
 from bot.images.builders.interface import BuildPutOffError
 from bot.images.builders.process import Deadline
-from bot.kubernetes import KubernetesClient, Object
+from bot.kubernetes import ApiError, KubernetesClient, Object
 from bot.output import printable
 
 _LOOK_SECONDS = 0.5
@@ -20,6 +21,7 @@ class BuildJob:
         self._client = client
         self._namespace = namespace
         self._name = name
+        self._pod: str | None = None  # its name, once it was seen
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
 
@@ -34,9 +36,16 @@ class BuildJob:
             self._client.delete(f"{self._pods}/{pod['metadata']['name']}", gracePeriodSeconds=0)
 
     def pod(self) -> Object:
-        """Return the pod; empty as long as there is none. Raises BuildPutOffError when the Job failed without one."""
-        if pods := self._list():
-            return pods[0]
+        """Return the pod; empty as long as there was none.
+
+        Raises BuildPutOffError when it is gone, for no other has the app's files, and when the Job failed without one.
+        """
+        found = next((pod for pod in self._list() if self._pod in (None, pod["metadata"]["name"])), None)
+        if found:
+            self._pod = str(found["metadata"]["name"])
+            return found
+        if self._pod:
+            raise self._gone()
         status = (self._client.get(f"{self._jobs}/{self._name}") or {}).get("status") or {}
         for condition in status.get("conditions") or []:
             if condition["type"] == "Failed" and condition["status"] == "True":
@@ -60,7 +69,10 @@ class BuildJob:
         size = archive.seek(0, 2)
         archive.seek(0)
         unpack = f"head -c {size} | tar -xz -C {WORK} && touch {WORK}/files/complete"
-        with self._client.exec(self._namespace, self._pod_name(), "files", ["sh", "-c", unpack]) as channel:
+        with (
+            self._there(),
+            self._client.exec(self._namespace, self._pod_name(), "files", ["sh", "-c", unpack]) as channel,
+        ):
             while chunk := archive.read(_CHUNK):
                 deadline.check()
                 channel.write_stdin(chunk)
@@ -71,10 +83,20 @@ class BuildJob:
                 raise BuildPutOffError(f"the app's files did not arrive in the cluster: {channel.read_stderr()}")
 
     def _pod_name(self) -> str:
-        pods = self._list()
-        if not pods:
-            raise BuildPutOffError("the pod of the build is gone")
-        return str(pods[0]["metadata"]["name"])
+        if not (pod := self.pod()):
+            raise self._gone()
+        return str(pod["metadata"]["name"])
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """Say that the pod is gone when Kubernetes answers 404: it was there a moment ago."""
+        try:
+            yield
+        except ApiError as error:
+            raise self._gone() if error.status == 404 else error from None
+
+    def _gone(self) -> BuildPutOffError:
+        return BuildPutOffError(f"the pod of the build {self._name} is gone: it was evicted, or somebody deleted it")
 
     def _list(self) -> list[Object]:
         return self._client.list(self._pods, f"job-name={self._name}")

@@ -4,8 +4,10 @@ The API server has no node, so no pod ever runs: what is tried for real is every
 """
 
 import os
+import re
 import tarfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -15,9 +17,12 @@ from typing import Any
 import kubernetes
 import pytest
 
+from bot.images.builders.buildkit.build_job import BuildJob
 from bot.images.builders.buildkit.builder import BuildKit, pack
 from bot.images.builders.buildkit.job import Cluster, arguments, insecure_host, job
 from bot.images.builders.interface import BuildPutOffError, Order
+from bot.images.builders.process import Deadline
+from bot.kubernetes import KubernetesClient
 from bot.limits import BUILD_START_SECONDS
 from bot.process import StoppedError
 from tests.support.builders import built
@@ -199,6 +204,43 @@ def test_a_build_that_no_node_takes_is_put_off(order: Order, cluster: Cluster, m
         built(BuildKit(cluster), order)
     assert BUILD_START_SECONDS > 60
     eventually(lambda: jobs(cluster) == [], "job and pod are gone")
+
+
+def test_a_pod_that_is_gone_ends_the_build_at_once_and_not_as_an_error_of_the_builder(
+    order: Order, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.images.builders.buildkit.builder.BUILD_START_SECONDS", 60)
+    raised = list[BaseException]()
+
+    def build() -> None:
+        try:
+            built(BuildKit(cluster), order)
+        except BuildPutOffError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    with kubernetes.config.new_client_from_config(cluster.kubeconfig) as client:
+        pods = kubernetes.client.CoreV1Api(client)
+        eventually(lambda: pods.list_namespaced_pod(cluster.namespace).items, "the cluster made a pod of the job")
+        time.sleep(1.0)  # the builder looks twice a second
+        pods.delete_collection_namespaced_pod(cluster.namespace, grace_period_seconds=0)
+    thread.join(30)
+    assert re.fullmatch(r"the pod of the build build-\w+ is gone: .*", str(raised[0]))
+
+
+def test_a_pod_that_is_gone_between_the_list_and_what_is_asked_of_it_is_no_404(
+    order: Order, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_job = BuildJob(KubernetesClient(cluster.kubeconfig), cluster.namespace, "build-1")
+    build_job.create(job(order, cluster, "build-1", 60, frozenset()))
+    pod = eventually(build_job.pod, "the Job has a pod")
+    build_job.delete()
+    eventually(lambda: jobs(cluster) == [], "both are gone")
+    monkeypatch.setattr(build_job, "_list", lambda: [pod])  # as it was a moment ago
+    with pytest.raises(BuildPutOffError, match=r"^the pod of the build build-1 is gone: "):
+        build_job.send(BytesIO(b"files"), Deadline(threading.Event(), 60))
+    build_job.delete()
 
 
 def test_a_namespace_that_is_not_there_is_told(order: Order, cluster: Cluster) -> None:
