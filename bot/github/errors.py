@@ -55,6 +55,14 @@ def explain(error: Exception, repository: str, who: str, expired: str | None = N
     return GitHubRefusedError(f"{repository}: {str(error) or type(error).__name__}", "repository")
 
 
+def lacks_right(error: GithubException) -> bool:
+    """Tell whether a refusal means a right that is missing, and not too many calls, single sign-on or an archive."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    said = str((error.data.get("message") if isinstance(error.data, dict) else None) or error.message or "")
+    is_other = _limited(error.status, headers, said) or _URL.search(headers.get("x-github-sso", ""))
+    return error.status in (403, 404) and not is_other and "archived" not in said
+
+
 def _explain(
     status: int, headers: Mapping[str, str], said: str, repository: str, who: str, expired: str | None
 ) -> GitHubError:

@@ -15,10 +15,10 @@ from cli.init.prompts import Questions
 from cli.init.registration import with_app
 from cli.init.steps.files import FileStep, read_text
 from cli.init.steps.ops_repo import TemplateStep
-from cli.init.steps.repository import RepositoryStep, find_repository
+from cli.init.steps.repository import RepositoryStep, check_repository, find_repository
 from cli.init.steps.settings import SettingsStep
 from cli.init.steps.step import Step, run
-from cli.init.steps.webhook import WebhookStep
+from cli.init.steps.webhook import OldWebhookStep, WebhookStep
 from cli.init.steps.webhook_secret import WebhookSecretStep
 from cli.providers.provider import Provider
 from cluster.sync.helm.desired import release_name
@@ -36,6 +36,9 @@ def set_up(app: App, provider: Provider, answers: Answers, questions: Questions,
     (ops,) = ops_repos
     environments = [action.environment for _, action in config.actions(app.path)]
     identity = find_identity(app, ops, answers, questions, context)
+    if repository := find_repository(identity.maker, app.path.repository):
+        where = f"the remote `origin` (git remote set-url origin URL) or --repo, {app.config_file.name} and apps.yaml"
+        check_repository(repository, app.path.repository, where)
     address = answers.address or context.open_settings.read(ADDRESS)
     if address is None:
         address = questions.text("Address of dppctl's receiver, as GitHub reaches it (https://…)", "--url")
@@ -118,7 +121,14 @@ def _steps(installation: Installation, identity: Identity, answers: Answers, con
         OpsEnvironment(name, namespace, release_name(Target(app, ops, name)))
         for name, namespace in installation.namespaces.items()
     ]
-    known = {USER: identity.name, EMAIL: identity.email, ADDRESS: installation.address, **identity.known}
+    previous = context.open_settings.read(ADDRESS) or installation.address
+    known = {USER: identity.name, EMAIL: identity.email, ADDRESS: previous, **identity.known}
+    webhook = WebhookStep(identity.maker, app.repository, installation.address, context.secrets)
+    moved: list[Step] = []
+    if previous != installation.address:  # the old one is known until nothing is sent there any more
+        old = WebhookStep(identity.maker, app.repository, previous, context.secrets)
+        moved = [OldWebhookStep(old)] if old.url != webhook.url else []
+        moved += [SettingsStep(context.open_settings, {ADDRESS: installation.address}, "the receiver's address")]
     keep = [SettingsStep(context.secrets, identity.secrets, identity.what)] if identity.secrets else []
     return [
         RepositoryStep(identity.maker, ops.repository),
@@ -128,7 +138,8 @@ def _steps(installation: Installation, identity: Identity, answers: Answers, con
         ),
         *keep,
         SettingsStep(context.open_settings, {**known, **context.secrets.settings()}, "the servers' settings"),
-        WebhookSecretStep(context.secrets, answers.rotate_secret),
+        WebhookSecretStep(context.secrets, webhook.exists, answers.rotate_secret),
         FileStep(registration, registered, "the registration of the app"),
-        WebhookStep(identity.maker, app.repository, installation.address, context.secrets),
+        webhook,
+        *moved,
     ]

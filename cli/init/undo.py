@@ -11,8 +11,9 @@ from cli.init.identity.find import find_maker
 from cli.init.registration import without_app
 from cli.init.steps.deploy_key import DeployKeyStep, kept_keys
 from cli.init.steps.files import FileStep, read_text
+from cli.init.steps.github_app import NotInstalledError
 from cli.init.steps.step import Change, Step, run
-from cli.init.steps.webhook import WebhookStep
+from cli.init.steps.webhook import OldWebhookStep, WebhookStep
 
 
 def undo(app: App, answers: Answers, context: InitContext) -> int:
@@ -27,22 +28,16 @@ def undo(app: App, answers: Answers, context: InitContext) -> int:
     used = {name for target in others for name in (target.app.repository, target.ops.repository)}
     unused = [name for name in _repositories(app, targets) if name not in used]
     keys = [name for name in unused if name.lower() in kept_keys(context.secrets)]
-    address = answers.address or context.open_settings.read(ADDRESS)
-    github = find_maker(app.path.repository, answers, context)
     if keys and not answers.owner_token:
         raise InputError("to delete the deploy key it takes a token of the owner's; give --owner-token-file")
-    if github is None or address is None:
-        missing = "--token-file" if github is None else "--url"
-        raise InputError(f"nothing is kept of the webhook of {app.path.repository}; give {missing} to find it")
     steps: list[Step] = []
     if any(target.app.repository == app.path.repository for target in others):
         context.say(f"the webhook of {app.path.repository} stays: other apps in it are deployed")
     else:
-        webhook = WebhookStep(github, app.path.repository, address, context.secrets)
-        steps.append(_Removal(webhook, f"the webhook {webhook.url} on {webhook.repository}"))
+        steps += _webhooks(app, answers, context)
     for name in keys:
-        key = DeployKeyStep(github, name, context.secrets, context.settings)
-        steps.append(_Removal(key, f"the deploy key of {name}"))
+        owner = context.github(answers.owner_token or "")
+        steps.append(_KeyRemoval(DeployKeyStep(owner, name, context.secrets, context.settings)))
     if text:
         left = without_app(text, str(registration), app.path)
         steps.append(FileStep(registration, left, f"the registration without {app.path}"))
@@ -61,15 +56,29 @@ def _repositories(app: App, targets: frozenset[Target]) -> list[str]:
     return list(names)
 
 
-@dataclass(frozen=True)
-class _Removal:
-    """Something that init made is gone."""
+def _webhooks(app: App, answers: Answers, context: InitContext) -> list[Step]:
+    """Return the steps that delete the app's webhooks, at the address that is kept and at the one that is given."""
+    repository = app.path.repository
+    try:
+        github = find_maker(repository, answers, context)
+    except NotInstalledError as error:
+        context.say(f"the webhook of {repository} stays as it is, if there is one: {error}")
+        return []
+    addresses = [found for found in (answers.address, context.open_settings.read(ADDRESS)) if found]
+    if github is None or not addresses:
+        missing = "--token-file" if github is None else "--url"
+        raise InputError(f"nothing is kept of the webhook of {repository}; give {missing} to find it")
+    webhooks = [WebhookStep(github, repository, address, context.secrets) for address in dict.fromkeys(addresses)]
+    return [OldWebhookStep(webhook) for webhook in {webhook.url: webhook for webhook in webhooks}.values()]
 
-    step: WebhookStep | DeployKeyStep
-    what: str
+
+@dataclass(frozen=True)
+class _KeyRemoval:
+    """The deploy key is gone: on GitHub, where the repository can be changed, and from where it was kept."""
+
+    step: DeployKeyStep
 
     def observe(self) -> Change | str:
-        """Look for it; a change deletes it."""
-        if self.step.exists():
-            return Change(f"delete {self.what}", self.step.remove)
-        return f"no longer there: {self.what}"
+        """Look whether it is kept; a change deletes it."""
+        what = f"the deploy key of {self.step.repository}"
+        return Change(f"delete {what}", self.step.remove) if self.step.exists() else f"no longer there: {what}"

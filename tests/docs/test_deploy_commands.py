@@ -78,7 +78,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     app = {"APP": "ann/data"}
     assert "ann/data v1.2.0" in shell.types("dppctl deploy APP production", app)
     shell.types("dppctl deploy OWNER/REPO production --ref v1.2.0", {"OWNER/REPO": "ann/data"})
-    branch = {"ENVIRONMENT": "staging", "[--ref BRANCH|TAG|COMMIT]": "--ref master", " [--rebuild]": ""}
+    branch = {"ENVIRONMENT": "staging", "[--ref BRANCH|TAG|COMMIT]": "--ref master", "[--rebuild]": ""}
     said = shell.types("dppctl deploy APP ENVIRONMENT [--ref BRANCH|TAG|COMMIT] [--rebuild]", app | branch)
     assert re.match(rf"Deployment \d+: ann/data \S+ {commit[:10]} to staging\n", said)
 

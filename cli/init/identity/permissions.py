@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from github import Github, GithubException
 
+from bot.github.errors import explain, lacks_right
+from cli.errors import InputError
+
 Role = Literal["app", "ops"]
 _NO_COMMIT = "0" * 40
 _BRANCHES = ("GET", "branches", None)
@@ -40,8 +43,10 @@ def _may(github: Github, repository: str, verb: str, path: str, body: dict[str, 
     try:
         github.requester.requestJsonAndCheck(verb, f"/repos/{repository}/{path}", input=body)
     except GithubException as error:
-        if error.status in (403, 404):
+        if lacks_right(error):
             return False
+        if error.status in (403, 429):
+            raise InputError(str(explain(error, repository, "the token"))) from None
         if error.status not in (409, 422):  # an empty repository; what we tried to make
             raise
     return True

@@ -29,7 +29,7 @@ from bot.model.deploy_keys import parse_deploy_keys
 from bot.settings import Settings
 from cli.errors import InputError
 from cli.init.secret_stores import SecretStore
-from cli.init.steps.repository import find_repository
+from cli.init.steps.repository import find_repository, refused
 from cli.init.steps.step import Change
 
 VARIABLE = "DPPCTL_DEPLOY_KEYS"
@@ -104,7 +104,7 @@ class DeployKeyStep:
         kept = kept_keys(self.store)
         private = kept.pop(self.repository.lower())
         repository = find_repository(self.github, self.repository)
-        if repository and (found := self._find(repository, private)):
+        if repository and not repository.archived and (found := self._find(repository, private)):
             found.delete()
         self.store.write({VARIABLE: to_setting(kept)})
 
@@ -132,11 +132,11 @@ class DeployKeyStep:
         return "git reaches it by ssh"
 
     def _refused(self, error: GithubException) -> Exception:
-        if error.status not in (403, 404):
-            return error
-        return InputError(
+        return refused(
+            error,
+            self.repository,
             f"the token may not manage the deploy keys of {self.repository}; give one of somebody who administers it "
-            "(--owner-token-file), with the scope `repo` or Administration: read and write"
+            "(--owner-token-file), with the scope `repo` or Administration: read and write",
         )
 
     def _try(self, private: str) -> None:

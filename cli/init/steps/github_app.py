@@ -28,6 +28,10 @@ def missing(granted: Mapping[str, str], needed: Mapping[str, str]) -> list[str]:
     return [f"{name}: {level}" for name, level in needed.items() if granted.get(name) not in enough[level]]
 
 
+class NotInstalledError(InputError):
+    """The app does not reach a repository, or there is none of this name any more."""
+
+
 class GitHubApp:
     """GitHub as the app sees it. All calls raise GitHubError for an id and a key that do not fit together."""
 
@@ -64,10 +68,12 @@ class GitHubApp:
             raise self.not_installed([repository], web)
         return self._integration.get_access_token(installation.id).token
 
-    def not_installed(self, repositories: Sequence[str], web: str) -> InputError:
+    def not_installed(self, repositories: Sequence[str], web: str) -> "NotInstalledError":
         """Return the error that says what to do; `web`: GitHub's URL."""
         where = f"{web}/apps/{self.slug}/installations/new"
-        return InputError(f"{self} is not installed for {' and '.join(repositories)}; do it at {where}, and run again")
+        return NotInstalledError(
+            f"{self} is not installed for {' and '.join(repositories)}; do it at {where}, and run again"
+        )
 
     @cached_property
     def _integration(self) -> GithubIntegration:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from github import Github, GithubException, UnknownObjectException
 from github.Repository import Repository
 
+from bot.github.errors import explain, lacks_right
 from cli.errors import InputError
 from cli.init.steps.step import Change
 
@@ -17,6 +18,27 @@ def find_repository(github: Github, name: str) -> Repository | None:
         return None
 
 
+def check_repository(repository: Repository, name: str, where: str) -> None:
+    """Raise InputError for a repository that is archived, or has another name than OWNER/REPO `name`.
+
+    GitHub answers to an old name as to the new one, but says the new one in what it sends. `where`: what to correct.
+    """
+    if repository.full_name.lower() != name.lower():
+        raise InputError(
+            f"{name} is called {repository.full_name} on GitHub now, and nothing that GitHub says of it would be known "
+            f"by the old name; correct it in {where}, and run dppctl init again"
+        )
+    if repository.archived:
+        raise InputError(f"{name} is archived on GitHub, so nothing can be pushed or set there; unarchive it first")
+
+
+def refused(error: GithubException, repository: str, message: str) -> Exception:
+    """Return the error to raise for a refusal: with this message, when a right is missing; else what GitHub says."""
+    if lacks_right(error):
+        return InputError(message)
+    return InputError(str(explain(error, repository, "the token"))) if error.status in (403, 404, 429) else error
+
+
 @dataclass(frozen=True)
 class RepositoryStep:
     """GitHub has such a repository."""
@@ -26,7 +48,8 @@ class RepositoryStep:
 
     def observe(self) -> Change | str:
         """Ask for the repository; a change makes a private one."""
-        if find_repository(self.github, self.name):
+        if found := find_repository(self.github, self.name):
+            check_repository(found, self.name, ".dppctl.yaml (opsRepoPath), and apps.yaml")
             return f"the repository {self.name} is there"
         return Change(f"create the private repository {self.name}", self._create)
 
@@ -41,9 +64,9 @@ class RepositoryStep:
         except UnknownObjectException:
             raise self._refused(f"{owner} is neither {user.login} nor an organization of theirs") from None
         except GithubException as error:
-            if error.status not in (403, 422):
-                raise
-            raise self._refused(str(error.message or error.status)) from None
+            if error.status == 422 or lacks_right(error):
+                raise self._refused(str(error.message or error.status)) from None
+            raise refused(error, self.name, "") from None
 
     def _refused(self, reason: str) -> InputError:
         return InputError(

@@ -17,9 +17,9 @@ from github.Repository import Repository
 
 from cli.errors import InputError
 from cli.init.secret_stores import SecretStore
-from cli.init.steps.repository import find_repository
+from cli.init.steps.repository import find_repository, refused
 from cli.init.steps.step import Change
-from cli.init.steps.webhook_secret import VARIABLE, kept_secrets
+from cli.init.steps.webhook_secret import VARIABLE, kept_secrets, new_secret
 from cli.limits import PING_POLL_SECONDS, PING_SECONDS
 
 EVENTS = ("create", "delete", "push", "release")  # and ping, which is not asked for
@@ -49,12 +49,20 @@ class WebhookStep:
         if len(kept_secrets(self.store)) > 1:
             text = f"give the webhook {self.url} on {self.repository} the new secret, and forget the old one"
             return Change(text, lambda: self._rotate(found))
+        if not kept_secrets(self.store):
+            text = f"make a new secret for the webhook {self.url} on {self.repository}, as none is in {self.store}"
+            return Change(text, lambda: self._put(found))
         if _differs(found):
             return Change(f"update the webhook {self.url} on {self.repository}", lambda: self._put(found))
         newest = next(iter(self._repository().get_hook_deliveries(found.id)), None)
         if newest is None or not _is_good(newest.status_code):
             return Change(f"try the webhook {self.url} with a ping", lambda: self._try(found))
-        return f"the webhook {self.url} is on {self.repository}, and its last delivery arrived"
+        line = f"the webhook {self.url} is on {self.repository}, and its last delivery arrived"
+        if others := [
+            url for hook in self._hooks() if (url := hook.config.get("url", "")) != self.url and url.endswith(PATH)
+        ]:
+            line += f"; {', '.join(others)} is another one there: if dppctl has left that address, delete it on GitHub"
+        return line
 
     def exists(self) -> bool:
         """Return whether the webhook exists, whatever its settings are."""
@@ -72,14 +80,17 @@ class WebhookStep:
         return found
 
     def _find(self) -> Hook | None:
+        return next((hook for hook in self._hooks() if hook.config.get("url") == self.url), None)
+
+    def _hooks(self) -> list[Hook]:
         try:
-            return next((hook for hook in self._repository().get_hooks() if hook.config.get("url") == self.url), None)
+            return list(self._repository().get_hooks())
         except GithubException as error:
-            if error.status not in (403, 404):  # 404: whoever may not see webhooks is not told of them
-                raise
-            raise InputError(
+            raise refused(  # also for 404: whoever may not see webhooks is not told of them
+                error,
+                self.repository,
                 f"the token may not manage the webhooks of {self.repository}; give the owner's (--owner-token-file), "
-                "with the scope `repo` or Webhooks: read and write, or make the machine user an administrator there"
+                "with the scope `repo` or Webhooks: read and write, or make the machine user an administrator there",
             ) from None
 
     def _rotate(self, hook: Hook) -> str:
@@ -95,21 +106,42 @@ class WebhookStep:
         return result
 
     def _put(self, hook: Hook | None) -> str:
-        """Create the webhook, or update the given one, and return what its ping came to."""
-        config = {
-            "url": self.url,
-            "content_type": "json",
-            "insecure_ssl": "0",
-            "secret": kept_secrets(self.store)[-1],
-        }
-        if hook:
-            hook.edit("web", config, events=list(EVENTS), active=True)
-        else:
-            hook = self._repository().create_hook("web", config, events=list(EVENTS), active=True)
+        """Create the webhook, or update the given one, and return what its ping came to.
+
+        A secret that is made here goes to GitHub first, and is kept then: so what is kept is always what GitHub has.
+        """
+        kept = kept_secrets(self.store)
+        secret = kept[-1] if kept else new_secret()
+        config = {"url": self.url, "content_type": "json", "insecure_ssl": "0", "secret": secret}
+        try:
+            if hook:
+                hook.edit("web", config, events=list(EVENTS), active=True)
+            else:
+                hook = self._repository().create_hook("web", config, events=list(EVENTS), active=True)
+        except GithubException as error:
+            raise refused(
+                error, self.repository, f"the token may not change the webhooks of {self.repository}"
+            ) from None
+        if not kept:
+            self.store.write({VARIABLE: secret})
         return self._try(hook)
 
     def _try(self, hook: Hook) -> str:
-        """Have GitHub send a ping, and return what came of it."""
+        """Have GitHub send a ping, and return what came of it.
+
+        When the receiver refuses GitHub's signature and takes ours, GitHub has another secret, and gets the right one.
+        """
+        code, result = self._ping(hook)
+        secret = kept_secrets(self.store)[-1]
+        if code != 401 or _send_ping(self.url, secret) != 202:
+            return result
+        config = {"url": self.url, "content_type": "json", "insecure_ssl": "0", "secret": secret}
+        hook.edit("web", config, events=list(EVENTS), active=True)
+        _, result = self._ping(hook)
+        return f"GitHub had another secret and got ours; {result}"
+
+    def _ping(self, hook: Hook) -> tuple[int, str]:
+        """Have GitHub send a ping; return how it was answered, 0: not at all, and what to say of it."""
         repository = self._repository()
         before = {delivery.id for delivery in repository.get_hook_deliveries(hook.id)}
         hook.ping()
@@ -117,9 +149,32 @@ class WebhookStep:
         while time.monotonic() < end:
             for delivery in repository.get_hook_deliveries(hook.id):
                 if delivery.event == "ping" and delivery.id not in before:
-                    return _result(self.url, delivery.status_code or 0, delivery.status or "")
+                    code = delivery.status_code or 0
+                    return code, _result(self.url, code, delivery.status or "")
             time.sleep(PING_POLL_SECONDS)
-        return f"GitHub has not sent its ping to {self.url} yet; see the webhook's page at {self.repository}, Settings"
+        return (
+            0,
+            f"GitHub has not sent its ping to {self.url} yet; see the webhook's page at {self.repository}, Settings",
+        )
+
+
+@dataclass(frozen=True)
+class OldWebhookStep:
+    """GitHub sends nothing more to an address that dppctl has left; `archived` repositories send nothing anyway."""
+
+    webhook: WebhookStep
+
+    def observe(self) -> Change | str:
+        """Look for the webhook; a change deletes it. A repository that is gone, or read-only, is left as it is."""
+        repository = find_repository(self.webhook.github, self.webhook.repository)
+        where = f"the webhook {self.webhook.url} on {self.webhook.repository}"
+        if repository is None:
+            return f"{where}: there is no such repository any more, or the token does not reach it"
+        if repository.archived:
+            return f"{where} stays: the repository is archived, which nobody can change, and sends nothing"
+        if self.webhook.exists():
+            return Change(f"delete {where}", self.webhook.remove)
+        return f"no longer there: {where}"
 
 
 def _send_ping(url: str, secret: str) -> int | str:

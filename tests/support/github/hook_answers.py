@@ -49,7 +49,9 @@ class HookAnswers(FromState):
         repo.hooks[number]["config"] = config | ({"secret": "********"} if repo.secrets[number] else {})
 
     def repos_delete_webhook(self, _: Token, __: Json, repo: Repo, hook_id: str) -> Answer:
-        del repo.hooks[found(repo.hooks, hook_id)["id"]]
+        number = found(repo.hooks, hook_id)["id"]
+        for held in (repo.hooks, repo.secrets, repo.deliveries):
+            del held[number]
         return 204, None
 
     def repos_ping_webhook(self, _: Token, __: Json, repo: Repo, hook_id: str) -> Answer:
