@@ -44,7 +44,7 @@ _PERMANENT = [
         "GitHub does not accept {who}: it is wrong, expired or revoked; put a new one there",
     ),
     (
-        r"(?P<why>SSL certificate problem: .*|server certificate verification failed.*)",
+        r"(?P<why>SSL certificate problem: .*|server certificate verification failed.*|x509: certificate.*)",
         (
             "GitHub's certificate is not believed ({why}); if it is of an authority of your own, DPPCTL_GITHUB_CA is "
             "to name that one's certificate, a file (PEM)"

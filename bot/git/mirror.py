@@ -52,7 +52,7 @@ class Mirror:
         Raises GitError, also while another thread does this; then all is as it was.
         """
         if not self._refreshing.acquire(blocking=False):
-            raise TransientGitError("it is being fetched already")
+            raise TransientGitError(f"{self._url} is being fetched already, which takes long; try again later")
         try:
             self._refresh(keeps_head=keeps_head)
         finally:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import ssl
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from bot.git.export import Files
 from bot.git.lfs import read_pointer
 from bot.git.mirror import Mirror
 from bot.git.origin import Origin
+from tests.support.certificates import make_authority
 from tests.support.exported import DATA, export, files_of, pointer_of
 from tests.support.forge import Repository, git
 from tests.support.serving import in_thread
@@ -93,7 +95,8 @@ class _Lfs(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.seen.append((self.path, self.headers["Authorization"]))
-        href = f"http://127.0.0.1:{self.server.server_address[1]}/content"
+        scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
+        href = f"{scheme}://127.0.0.1:{self.server.server_address[1]}/content"
         objects = [{**found, "actions": {"download": {"href": href}}} for found in asked["objects"]]
         self._send(json.dumps({"transfer": "basic", "objects": objects}).encode())
 
@@ -140,3 +143,27 @@ def test_over_http_the_forges_server_is_asked_with_the_token_whatever_lfsconfig_
     assert path == "/ann/app.git/info/lfs/objects/batch"
     assert (authorization or "").startswith("Basic ")
     assert "t0ken" not in (mirror.folder / "config").read_text()
+
+
+@pytest.mark.needs("git-lfs", "openssl")
+def test_over_tls_the_certificate_is_known_by_the_setting(
+    mirror: Mirror, repository: Repository, target: Path, tmp_path: Path
+) -> None:
+    authority = make_authority(tmp_path / "authority")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Lfs,), {"seen": []}))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.server)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    commit = repository.push({"a.csv": pointer_of(DATA)})
+    mirror.refresh()
+    url = f"https://127.0.0.1:{server.server_port}"
+    with in_thread(server):
+        for ca in ("", str(authority.ca)):
+            settings = World(tmp_path / f"web{bool(ca)}", GITHUB_URL=url, GITHUB_TOKEN="t0ken", GITHUB_CA=ca).settings
+            files = Files(Git(settings), Origin(mirror.folder, mirror.folder, f"{url}/ann/app.git"), commit)
+            if ca:
+                files.export(target)
+            else:
+                with pytest.raises(PermanentError, match="DPPCTL_GITHUB_CA"):
+                    files.export(target)
+    assert files_of(target)["a.csv"] == DATA
