@@ -64,10 +64,7 @@ class ImageResolver:
         if kind is None:
             files.fetch()
             return update
-        source = update.values.source
-        wanted = PendingBuild(
-            str(state.app), update.target.environment, source.ref, source.commit, update.values.request
-        )
+        wanted = _pending(update)
         if (error := self._store.builds.failure(wanted)) is not None:
             return Waiting(None, f"it has no image: {_first_line(error)}")
         try:
