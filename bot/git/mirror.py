@@ -163,7 +163,7 @@ class Mirror:
         """Raise GitError for an answer that is none, or without what was there at the last refresh."""
         if not _LISTING.fullmatch(listing):
             raise self._git.failure("ls-remote", f"the answer is no list of branches and tags: {listing[:100]!r}")
-        if (had := len(_REF.findall(kept))) and not _REF.search(listing):
+        if not _REF.search(listing) and (had := len(_REF.findall(kept)) or len(self._copied())):
             raise self._git.failure(
                 "ls-remote",
                 f"the repository had {had} branches and tags, and shows none now; it is asked again. "
@@ -178,11 +178,13 @@ class Mirror:
 
     def _drop_refs_beside(self, names: Set[str]) -> None:
         """Delete the copy's branches and tags that are not among these; a fetch would also take none for all gone."""
-        form = ("--format=%(refname)", "refs/heads", "refs/tags")
-        kept = self.run("for-each-ref", *form).splitlines()
-        if gone := [name for name in kept if name.decode(errors="replace") not in names]:
+        if gone := [name for name in self._copied() if name.decode(errors="replace") not in names]:
             deletions = b"".join(b"delete %b\0\0" % name for name in gone)
             self.run("update-ref", "--stdin", "-z", stdin=deletions)
+
+    def _copied(self) -> list[bytes]:
+        """Return the full names of the branches and tags that the copy has."""
+        return self.run("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").splitlines()
 
     def names(self, commit: str) -> bool:
         """Return whether a branch or tag named this commit at the last refresh."""

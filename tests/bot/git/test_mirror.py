@@ -48,6 +48,9 @@ def test_a_repository_that_shows_nothing_any_more_is_asked_again(mirror: Mirror,
         with mirror.open() as reader:
             assert {ref.name: ref.commit for ref in reader.refs()} == before
         assert len(git(mirror.folder, "for-each-ref").splitlines()) == 2
+    (mirror.folder / "dppctl-seen").write_text("half a li")  # what was there is known from the copy too
+    with pytest.raises(TransientGitError, match="had 2 branches and tags"):
+        mirror.refresh()
     shutil.rmtree(repository.bare)
     away.rename(repository.bare)
     assert seen(mirror) == {"refs/heads/master": commit, "refs/tags/v1": commit}
