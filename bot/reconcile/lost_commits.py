@@ -24,7 +24,9 @@ def find_lost(
     lost = set()
     for target, text in texts.items():
         values = read_values(target, text)
-        if values is None or mirror.names(values.source.commit):
+        if values is None or values.source.repository != target.app.repository:
+            continue  # it is another app's until now
+        if mirror.names(values.source.commit):
             continue
         commit, is_run_from_source = values.source.commit, values.image is None
         if not repository.has(commit):

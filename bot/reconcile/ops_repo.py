@@ -115,13 +115,13 @@ class OpsRepo:
         """
         if self._mirror.head() is None:
             return None
-        form = "%x00".join(["%H", "%an", "%s", *map(_trailer, ("App", "Environment")), *_WHO])
+        form = "%x00".join(["%H", "%an", "%s", _trailer("App"), *_WHO])
         with self._mirror.open() as repository:
             last = repository.last_change(target.values_file, form).split("\0")
-        if len(last) != 7:
+        if len(last) != 6:
             return None
-        ops_commit, author, subject, app, environment, by, committed_by = last
-        if (app, environment, by) == (str(target.app), target.environment, committed_by):
+        ops_commit, author, subject, app, by, committed_by = last
+        if app and by == committed_by:  # also for an app that had the environment before, or another name
             return None
         return ForeignChange(ops_commit, _printable(author), _printable(subject))
 

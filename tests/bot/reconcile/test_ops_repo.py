@@ -122,6 +122,20 @@ def test_an_ops_repo_whose_head_is_another_branch_gets_that_one(
     assert git(repository.bare, "rev-list", "--count", "main") == "2"
 
 
+def test_an_environment_that_is_another_apps_now_was_written_by_the_bot_all_the_same(
+    ops: OpsRepo, repository: Repository
+) -> None:
+    ops.write([update()])
+    target = replace(update().target, app=RepoPath("ann/renamed"))
+    assert ops.foreign_change(target) is None
+    repository.pull()
+    repository.push({FILE: "{ not ours"}, message="oops")
+    ops.refresh()
+    change = ops.foreign_change(target)
+    assert change
+    assert (change.author, change.subject) == ("ann@example.org", "oops")
+
+
 def test_a_push_between_fetch_and_push_survives(settings: Settings, repository: Repository, tmp_path: Path) -> None:
     repository.push({"README.md": "first"}, message="start")
 
