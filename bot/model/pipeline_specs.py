@@ -6,17 +6,16 @@ https://github.com/frictionlessdata/datapackage-pipelines/blob/2.2.11/datapackag
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from unicodedata import category
 
 import yaml
-from cronsim import CronSim, CronSimError
 
 from bot.errors import DppctlError
 from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES
 from bot.model.safe_yaml import read_yaml
+from bot.model.schedules import normalise_schedule
 from bot.model.values import Pipeline
 
 SPEC_FILE = "pipeline-spec.yaml"
@@ -85,7 +84,8 @@ def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:
         identity = f"./{folder / name}"
         if problem := _id_problem(identity):
             raise DppctlError(f"{path}: {identity[:60]!a}: {problem}")
-        yield Pipeline(id=identity, schedule=_crontab(path, name, details.get("schedule")))
+        where = f"{path}:{_line_below(node, (name, 'schedule', 'crontab'))}: {name}"
+        yield Pipeline(id=identity, schedule=_crontab(where, details.get("schedule")))
 
 
 def _line(root: yaml.Node | None, name: object) -> int:
@@ -107,17 +107,29 @@ def _id_problem(identity: str) -> str | None:
     return None
 
 
-def _crontab(path: str, name: str, schedule: object) -> str | None:
+def _line_below(node: yaml.Node | None, keys: tuple[str, ...]) -> int:
+    """Return the line of the last of these keys, each below the one before it, that is there."""
+    line = 1
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = [(name, below) for name, below in pairs if isinstance(name, yaml.ScalarNode) and name.value == key]
+        if not found:
+            return line
+        name, node = found[-1]
+        line = name.start_mark.line + 1
+    return line
+
+
+def _crontab(where: str, schedule: object) -> str | None:
     if schedule is None:
         return None
     crontab = schedule.get("crontab") if isinstance(schedule, dict) else None
     if not isinstance(crontab, str) or len(crontab.split()) != 5:
-        raise DppctlError(f"{path}: {name}: schedule: expected `crontab:` with five fields, such as '0 6 * * *'")
+        raise DppctlError(f"{where}: schedule: expected `crontab:` with five fields, such as '0 6 * * *'")
     try:
-        CronSim(crontab, datetime.now(UTC))
-    except CronSimError as error:
-        raise DppctlError(f"{path}: {name}: schedule: crontab: {error}: {crontab}") from None
-    return crontab
+        return normalise_schedule(crontab)
+    except ValueError as error:
+        raise DppctlError(f"{where}: schedule: crontab: {error}: {crontab}") from None
 
 
 def _is_ignored(path: str, patterns: list[str]) -> bool:

@@ -73,8 +73,15 @@ def test_generated_pipelines_are_known_to_be_unknown() -> None:
         ("a: {pipeline: []}\n2018: {pipeline: []}", "pipeline-spec.yaml:2: 2018: an id must be text"),
         ("on: {pipeline: []}", "pipeline-spec.yaml:1: True: an id must be text"),
         ("a: &a {pipeline: []}\nb:\n  <<: *a\n2018-01-01: *a", "pipeline-spec.yaml:4: 2018-01-01: an id must be text"),
-        ("a: {schedule: {crontab: daily}}", "pipeline-spec.yaml: a: schedule: expected `crontab:` with five"),
-        ("a: {schedule: {crontab: '61 * * * *'}}", "pipeline-spec.yaml: a: schedule: crontab: Bad minute: 61 * * * *"),
+        ("a: {schedule: {crontab: daily}}", "pipeline-spec.yaml:1: a: schedule: expected `crontab:` with five"),
+        (
+            "b: {}\na:\n  schedule:\n    crontab: 0 6 L * *\n",
+            "pipeline-spec.yaml:4: a: schedule: crontab: day of month: 'L': Kubernetes knows",
+        ),
+        (
+            "a: {schedule: {crontab: '61 * * * *'}}",
+            "pipeline-spec.yaml:1: a: schedule: crontab: Bad minute: 61 * * * *",
+        ),
         ("a: !!python/object/apply:os.system [id]", "pipeline-spec.yaml:1: not valid YAML: could not determine"),
     ],
 )
