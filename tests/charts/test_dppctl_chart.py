@@ -16,33 +16,12 @@ from bot.settings import load_settings
 from bot.settings.variables import variables
 from cli.init.steps.deploy_key import new_key, to_setting
 from tests.support.charts.chart_values import documented, known, leaves, table
-from tests.support.charts.dppctl import APPS, CHART
+from tests.support.charts.dppctl import ALL, APPS, CHART, SYNC
 from tests.support.helm import helm
 from tests.support.schemas import VERSIONS, validate
 
 pytestmark = pytest.mark.needs("helm")
 
-SYNC: dict[str, Any] = {"apps": APPS, "sync": {"environments": {"staging": "data-staging", "production": "data"}}}
-ALL: dict[str, Any] = {
-    **SYNC,
-    "builder": "buildkit",
-    "imagePullSecrets": [{"name": "pull"}],
-    "github": {"hostKeys": ["ssh-ed25519 AAAA"], "sshUrl": "ssh://git@ssh.github.com:443", "caConfigMap": "github-ca"},
-    "registry": {
-        "url": "registry.example.org/data",
-        "existingSecret": "login",
-        "caConfigMap": "ca",
-        "plainHttp": ["a:5000", "b:5000"],
-    },
-    "webhooks": {"replicas": 2, "env": [{"name": "X", "value": "y"}]},
-    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
-    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
-    "podDisruptionBudget": {"enabled": True},
-    "nodeSelector": {"a": "b"},
-    "tolerations": [{"key": "a", "operator": "Exists"}],
-    "affinity": {"nodeAffinity": {}},
-    "podAnnotations": {"a": "b"},
-}
 ELSEWHERE: dict[str, Any] = {
     "deployedBy": "commit-status",
     "sync": {"environments": {"staging": "data"}},

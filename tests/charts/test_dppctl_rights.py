@@ -138,6 +138,7 @@ def test_sync_may_do_what_helm_needs_in_its_environments(installed: Installed) -
         assert installed.may("sync", installed.data, verb, "pods"), verb
         assert installed.may("sync", installed.data, verb, "replicasets.apps"), verb
     assert installed.may("sync", installed.data, "get", "pods", "log")
+    assert installed.may("sync", installed.data, "list", "events")
 
 
 def test_the_bot_may_do_what_a_build_needs(installed: Installed) -> None:

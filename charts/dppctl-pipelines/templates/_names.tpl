@@ -10,8 +10,25 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Services are names of hosts: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names */}}
+{{- define "pipelines.checkService" -}}
+{{- if regexMatch "^[0-9]" .Release.Name -}}
+{{- fail (printf "the release's name %s begins with a digit, and a Service's name must not: install it under another name, such as app-%s" .Release.Name .Release.Name) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "pipelines.database" -}}{{ include "pipelines.name" (list . "database" 52) }}{{- end -}}
 {{- define "pipelines.volume" -}}{{ .Values.storage.volume.existingClaim | default (include "pipelines.name" (list . "storage" 63)) }}{{- end -}}
+
+{{/* The same as a label's value, of at most 63 characters; a claim's name may have more. */}}
+{{- define "pipelines.volumeLabel" -}}
+{{- $name := include "pipelines.volume" . -}}
+{{- if gt (len $name) 63 -}}
+{{- printf "%s-%s" ($name | trunc 50 | trimSuffix "-" | trimSuffix ".") (sha256sum $name | trunc 12) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
 
 {{/* The first 12 digits of the image's digest. Without an image there is nothing to render. */}}
 {{- define "pipelines.digest" -}}
@@ -23,14 +40,14 @@
 
 {{/* What pods and selectors carry: it stays the same when the chart's version changes. (list $ component) */}}
 {{- define "pipelines.podLabels" -}}
-app.kubernetes.io/name: {{ (index . 0).Chart.Name }}
-app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+app.kubernetes.io/name: {{ (index . 0).Chart.Name | quote }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end -}}
 
 {{/* What objects carry. (list $ component) */}}
 {{- define "pipelines.labels" -}}
 {{ include "pipelines.podLabels" . }}
-app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
+app.kubernetes.io/managed-by: {{ (index . 0).Release.Service | quote }}
 app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 {{- end -}}

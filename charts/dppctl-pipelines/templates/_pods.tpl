@@ -4,7 +4,7 @@
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with $.Values.serviceAccountName }}
-serviceAccountName: {{ . }}
+serviceAccountName: {{ . | quote }}
 {{- end }}
 {{- with $.Values.imagePullSecrets }}
 imagePullSecrets: {{ toYaml . | nindent 0 }}
@@ -44,6 +44,6 @@ affinity:
     - topologyKey: kubernetes.io/hostname
       labelSelector:
         matchLabels:
-          dppctl.io/volume: {{ include "pipelines.volume" $ }}
+          dppctl.io/volume: {{ include "pipelines.volumeLabel" $ | quote }}
 {{- end -}}
 {{- end -}}

@@ -14,7 +14,7 @@ metadata:
     {{- include "pipelines.podLabels" (list $ (index . 2)) | nindent 4 }}
     dppctl.io/digest: {{ include "pipelines.digest" $ | quote }}
     {{- if $volume }}
-    dppctl.io/volume: {{ include "pipelines.volume" $ }}
+    dppctl.io/volume: {{ include "pipelines.volumeLabel" $ | quote }}
     {{- end }}
   annotations:
     kubectl.kubernetes.io/default-container: pipelines
@@ -23,7 +23,7 @@ metadata:
     {{- end }}
 spec:
   restartPolicy: Never
-  terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds | int64 }}
   {{- include "pipelines.podCommon" (list $ $.Values.podSecurityContext) | nindent 2 }}
   {{- with include "pipelines.affinity" (list $ $volume) }}
   {{- . | nindent 2 }}
@@ -45,17 +45,17 @@ spec:
     - -c
     - {{ $.Files.Get "files/prepare.py" | quote }}
     {{- with $.Values.workdir }}
-    workingDir: {{ . }}
+    workingDir: {{ . | quote }}
     {{- end }}
     terminationMessagePolicy: FallbackToLogsOnError
     securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
     resources: {{ toYaml $.Values.resources | nindent 6 }}
     env:
     - {name: DPPCTL_IMAGE, value: {{ $.Values.image | quote }}}
-    - {name: DPPCTL_FOLDER, value: {{ $.Values.storage.folder | quote }}}
+    - {name: DPPCTL_FOLDER, value: {{ $.Values.storage.folder | replace "$" "$$" | quote }}}
     {{- if $.Values.database.enabled }}
     - {name: DPPCTL_WAIT_FOR, value: "{{ include "pipelines.database" $ }}:5432"}
-    - {name: DPPCTL_WAIT_SECONDS, value: {{ $.Values.database.waitSeconds | quote }}}
+    - {name: DPPCTL_WAIT_SECONDS, value: {{ $.Values.database.waitSeconds | int64 | quote }}}
     {{- end }}
     volumeMounts:
     - {name: dppctl, mountPath: /dppctl}
@@ -65,10 +65,10 @@ spec:
   {{- if $bucket }}
   - name: bucket
     {{- include "pipelines.copy" $ | nindent 4 }}
-    - {{ printf "storage:%s" $bucket | quote }}
+    - {{ printf "storage:%s" $bucket | replace "$" "$$" | quote }}
     envFrom:
     - secretRef:
-        name: {{ required "storage.bucket.existingSecret: name the Secret that holds rclone's RCLONE_CONFIG_STORAGE_... variables" $.Values.storage.bucket.existingSecret }}
+        name: {{ required "storage.bucket.existingSecret: name the Secret that holds rclone's RCLONE_CONFIG_STORAGE_... variables" $.Values.storage.bucket.existingSecret | quote }}
     volumeMounts:
     - {name: dppctl, mountPath: /dppctl, readOnly: true}
     - {name: tmp, mountPath: /tmp}
@@ -94,7 +94,7 @@ spec:
   {{- if $volume }}
   - name: storage
     persistentVolumeClaim:
-      claimName: {{ include "pipelines.volume" $ }}
+      claimName: {{ include "pipelines.volume" $ | quote }}
   {{- end }}
 {{- end -}}
 
@@ -108,14 +108,15 @@ spec:
   - --receipt
   - /dppctl/work/receipt.json
   - --concurrency
-  - {{ $.Values.concurrency | quote }}
+  - {{ $.Values.concurrency | int64 | quote }}
   - --verbose
   - --events
   - --
+  {{- /* A `$$` is one `$` to Kubernetes: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/ */}}
   {{- range index . 1 }}
-  - {{ . | replace "$(" "$$(" | quote }}
+  - {{ . | replace "$" "$$" | quote }}
   {{- end }}
-  workingDir: {{ $.Values.workdir | default "/dppctl/workload" }}
+  workingDir: {{ $.Values.workdir | default "/dppctl/workload" | quote }}
   terminationMessagePath: /dev/termination-log
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
@@ -125,20 +126,20 @@ spec:
   - name: DPPCTL_ORIGIN
     valueFrom:
       configMapKeyRef:
-        name: {{ include "pipelines.name" (list $ "origin" 63) }}
+        name: {{ include "pipelines.name" (list $ "origin" 63) | quote }}
         key: origin
   {{- if $.Values.database.enabled }}
   - name: DPP_DB_ENGINE
     valueFrom:
       secretKeyRef:
-        name: {{ include "pipelines.database" $ }}
+        name: {{ include "pipelines.database" $ | quote }}
         key: DPP_DB_ENGINE
   {{- else if $.Values.database.existingSecret }}
   - name: DPP_DB_ENGINE
     valueFrom:
       secretKeyRef:
-        name: {{ $.Values.database.existingSecret }}
-        key: {{ $.Values.database.existingSecretKey }}
+        name: {{ $.Values.database.existingSecret | quote }}
+        key: {{ $.Values.database.existingSecretKey | quote }}
   {{- end }}
   {{- with $.Values.env }}
   {{- toYaml . | nindent 2 }}
@@ -150,7 +151,7 @@ spec:
   - {name: dppctl, mountPath: /dppctl}
   - {name: tmp, mountPath: /tmp}
   {{- with $.Values.workdir }}
-  - {name: dppctl, mountPath: {{ . }}, subPath: workload}
+  - {name: dppctl, mountPath: {{ . | quote }}, subPath: workload}
   {{- end }}
 {{- end -}}
 
@@ -163,6 +164,6 @@ resources: {{ toYaml .Values.storage.resources | nindent 2 }}
 env:
 - {name: HOME, value: /tmp}
 - {name: RCLONE_CONFIG, value: ""}
-command: [rclone, copy, --verbose, /dppctl/workload/{{ .Values.storage.folder }}]
+command: [rclone, copy, --verbose, {{ printf "/dppctl/workload/%s" .Values.storage.folder | replace "$" "$$" | quote }}]
 args:
 {{- end -}}

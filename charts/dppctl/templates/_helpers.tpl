@@ -17,21 +17,21 @@
 {{- end -}}
 
 {{- define "dppctl.selector" -}}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+app.kubernetes.io/component: {{ .component | quote }}
 {{- end -}}
 
 {{- define "dppctl.labels" -}}
 {{ include "dppctl.selector" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{- define "dppctl.metadata" -}}
-name: {{ include "dppctl.name" . }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ include "dppctl.name" . | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "dppctl.labels" . | nindent 2 }}
 {{- end -}}
@@ -54,13 +54,13 @@ annotations:
 
 {{- /* What all pods share; `user`: another than dppctl's. */ -}}
 {{- define "dppctl.pod" -}}
-serviceAccountName: {{ include "dppctl.name" . }}
+serviceAccountName: {{ include "dppctl.name" . | quote }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .user | default 1000 }}
-  runAsGroup: {{ .user | default 1000 }}
-  fsGroup: {{ .user | default 1000 }}
+  runAsUser: {{ .user | default 1000 | int64 }}
+  runAsGroup: {{ .user | default 1000 | int64 }}
+  fsGroup: {{ .user | default 1000 | int64 }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile:
     type: RuntimeDefault
@@ -83,9 +83,9 @@ affinity:
 {{- end -}}
 
 {{- define "dppctl.container" -}}
-name: {{ .component }}
-image: {{ include "dppctl.image" .root }}
-imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+name: {{ .component | quote }}
+image: {{ include "dppctl.image" .root | quote }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy | quote }}
 {{ include "dppctl.restricted" . }}
 ports:
   - name: http
@@ -118,11 +118,11 @@ securityContext:
 
 {{- /* A variable of a container, from the one Secret: (dict "root" $ "variable" NAME "key" KEY). */ -}}
 {{- define "dppctl.secret" -}}
-- name: {{ .variable }}
+- name: {{ .variable | quote }}
   valueFrom:
     secretKeyRef:
-      name: {{ .root.Values.existingSecret }}
-      key: {{ .key }}
+      name: {{ .root.Values.existingSecret | quote }}
+      key: {{ .key | quote }}
 {{- end -}}
 
 {{- define "dppctl.commonEnv" -}}
@@ -131,7 +131,7 @@ securityContext:
 - name: DPPCTL_PORT
   value: "8080"
 - name: DPPCTL_DEPLOYED_BY
-  value: {{ .root.Values.deployedBy }}
+  value: {{ .root.Values.deployedBy | quote }}
 {{- with .root.Values.publicUrl }}
 - name: DPPCTL_PUBLIC_URL
   value: {{ . | quote }}
@@ -156,7 +156,7 @@ securityContext:
 {{- end }}
 {{- if .root.Values.github.appId }}
 - name: DPPCTL_GITHUB_APP_ID
-  value: {{ .root.Values.github.appId | quote }}
+  value: {{ .root.Values.github.appId | int64 | quote }}
 {{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_GITHUB_APP_KEY" "key" "github-app-key") }}
 {{- else }}
 {{ include "dppctl.secret" (dict "root" .root "variable" "DPPCTL_GITHUB_TOKEN" "key" "github-token") }}
@@ -172,8 +172,8 @@ securityContext:
 - name: DPPCTL_DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .root.Values.database.existingSecret }}
-      key: {{ .root.Values.database.existingSecretKey }}
+      name: {{ .root.Values.database.existingSecret | quote }}
+      key: {{ .root.Values.database.existingSecretKey | quote }}
 {{- else -}}
 {{ include "dppctl.secret" (dict "root" .root "variable" "DATABASE_PASSWORD" "key" "database-password") }}
 - name: DPPCTL_DATABASE_URL
@@ -195,11 +195,11 @@ securityContext:
 {{- define "dppctl.volumes" -}}
 - name: apps
   configMap:
-    name: {{ include "dppctl.fullname" .root }}-apps
+    name: "{{ include "dppctl.fullname" .root }}-apps"
 - name: state
   {{- if and .persistence .persistence.enabled }}
   persistentVolumeClaim:
-    claimName: {{ include "dppctl.name" . }}
+    claimName: {{ include "dppctl.name" . | quote }}
   {{- else }}
   emptyDir: {}
   {{- end }}
