@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,7 +24,7 @@ _JSON, _MERGE, _APPLY = "application/json", "application/merge-patch+json", "app
 _CONNECTIONS = 64  # kept; each log that is followed holds one
 # How `exec` tells of a refusal: https://github.com/websocket-client/websocket-client/blob/master/websocket/_handshake.py
 _HANDSHAKE = re.compile(r"Handshake status (\d+) (.*?) -\+-\+- .* -\+-\+- (.*)", re.DOTALL)
-_AWAY = (429, 500, 502, 503, 504)  # the same call may work later
+_AWAY = (408, 410, 429)  # the same call may work later, as after 5xx; 410: a page of a list that has changed
 
 
 class KubernetesError(DppctlError):
@@ -40,15 +40,19 @@ class NoClusterError(KubernetesError, PermanentError):
 
 
 class ApiError(KubernetesError, PermanentError):
-    """The API server refused, such as for missing rights (401, 403) or a missing object (404)."""
+    """The API server refused, as for missing rights (401, 403) or a missing object (404); `kind`: of that object."""
 
-    def __init__(self, message: str, status: int, reason: str = "") -> None:
+    def __init__(self, message: str, status: int, reason: str = "", kind: str = "") -> None:
         super().__init__(message, reason)
-        self.status = status
+        self.status, self.kind = status, kind
+
+
+class NotThereError(ApiError):
+    """The API server says of an object, by its name, that it is not there. Another 404, as of a proxy, does not."""
 
 
 class ApiAwayError(KubernetesError, TransientError):
-    """The API server does not answer, or not now (429, 5xx)."""
+    """The API server does not answer, or not now (429, 5xx), or something else does in its place."""
 
 
 class KubernetesClient:
@@ -75,31 +79,30 @@ class KubernetesClient:
 
     def get(self, path: str, **query: object) -> Object | None:
         """Return an object, or None when it does not exist."""
-        try:
-            return self._json("GET", path, query)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        with suppress(NotThereError):
+            return self._object("GET", path, query)
+        return None
 
-    def list(self, path: str, selector: str = "", *, metadata: bool = False) -> list[Object]:
+    def list(self, path: str, selector: str = "", *, fields: str = "", metadata: bool = False) -> list[Object]:
         """Return all objects of a kind, in one namespace if the path says so; `metadata`: names and labels only."""
-        query: dict[str, object] = {"limit": _PAGE, "labelSelector": selector}
+        query: dict[str, object] = {"limit": _PAGE, "labelSelector": selector, "fieldSelector": fields}
         found: list[Object] = []
         while True:
-            page = self._json("GET", path, query, accept=_METADATA if metadata else _JSON)
+            page = self._object("GET", path, query, accept=_METADATA if metadata else _JSON)
+            if not page["kind"].endswith("List") or "items" not in page:  # an empty list would be taken for absence
+                raise ApiAwayError(f"the cluster does not answer: a {page['kind']} instead of a list")
             found += page["items"] or []  # null, of old servers
-            if not (more := page["metadata"].get("continue")):
+            if not (more := (page.get("metadata") or {}).get("continue")):
                 return found
             query["continue"] = more
 
     def create(self, path: str, body: Object) -> Object:
         """Create an object, and return it as the server has it. `path`: of its kind, without its name."""
-        return self._json("POST", path, {}, body)
+        return self._object("POST", path, {}, body)
 
     def patch(self, path: str, body: Object) -> Object:
         """Merge a change into an object, and return the result: https://www.rfc-editor.org/rfc/rfc7386."""
-        return self._json("PATCH", path, {}, body, _MERGE)
+        return self._object("PATCH", path, {}, body, _MERGE)
 
     def apply(self, path: str, body: Object, manager: str, *, dry_run: bool = False) -> Object:
         """Apply a whole object on the server's side, over fields of other managers, and return the result.
@@ -108,15 +111,12 @@ class KubernetesClient:
         https://kubernetes.io/docs/reference/using-api/server-side-apply/
         """
         query = {"dryRun": "All" if dry_run else "", "fieldManager": manager, "force": "true"}
-        return self._json("PATCH", path, query, body, _APPLY)
+        return self._object("PATCH", path, query, body, _APPLY)
 
     def delete(self, path: str, **options: object) -> None:
         """Delete an object and, in the background, what belongs to it. An object that does not exist is no error."""
-        try:
-            self._json("DELETE", path, {"propagationPolicy": "Background", **options})
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        with suppress(NotThereError):
+            self._object("DELETE", path, {"propagationPolicy": "Background", **options})
 
     def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
         """Return the path of a manifest's object, for the other calls. Raises ApiError for an unknown kind.
@@ -126,8 +126,9 @@ class KubernetesClient:
         version, kind = str(manifest["apiVersion"]), str(manifest["kind"])
         base = f"/apis/{version}" if "/" in version else f"/api/{version}"
         if version not in self._kinds:
-            resources = [each for each in self._json("GET", base, {})["resources"] if "/" not in each["name"]]
-            self._kinds[version] = {each["kind"]: (each["name"], each["namespaced"]) for each in resources}
+            known = self._object("GET", base, {}).get("resources") or []
+            kinds = {each["kind"]: (each["name"], each["namespaced"]) for each in known if "/" not in each["name"]}
+            self._kinds[version] = kinds
         if kind not in self._kinds[version]:
             raise ApiError(f"the cluster has no {kind} of {version}", 404)
         plural, namespaced = self._kinds[version][kind]
@@ -181,6 +182,13 @@ class KubernetesClient:
         review = {"spec": {"resourceAttributes": attributes}}
         answer = self.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return bool(answer["status"]["allowed"])
+
+    def _object(self, method: str, path: str, *others: Any, **options: Any) -> Object:
+        """Return the object that is answered; takes what `_json` takes."""
+        found = self._json(method, path, *others, **options)
+        if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
+            raise ApiAwayError("the cluster does not answer: what came is no object of Kubernetes'")
+        return found
 
     def _json(
         self,
@@ -276,11 +284,14 @@ def _refusal(status: int, phrase: str, body: str) -> KubernetesError:
     `phrase`: what HTTP calls the status; `body`: the answer's text.
     """
     try:
-        reason = str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        reason = body[:200]
+        said = json.loads(body)
+        reason, details = str(said["message"]), said.get("details") or {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        reason, details = body[:200], {}
     message = f"the cluster refused: {status} {phrase}: {reason}".rstrip(": ")
     reason = reason or f"{status} {phrase}"
-    if status == 0 or status in _AWAY:
+    if status == 0 or status in _AWAY or status >= 500:
         return ApiAwayError(message, reason)
+    if status == 404 and details.get("name"):
+        return NotThereError(message, status, reason, str(details.get("kind", "")))
     return ApiError(message, status, reason)

@@ -39,6 +39,12 @@ def verdict(receipt: Receipt) -> tuple[End, str]:
     return "failed", "\n".join(["; ".join(reasons), *details])
 
 
+def with_second_line(message: str, line: str) -> str:
+    """Return the message with a second line: the first says what it is about, details come after the second."""
+    first, _, rest = message.partition("\n")
+    return f"{first}\n{line}\n{rest}".rstrip()
+
+
 def message_text(text: str) -> str:
     """Return the text as it is stored and reported: without what PostgreSQL cannot store, and not too long."""
     return shorten(plain(text), MAX_REPORT_MESSAGE)

@@ -12,30 +12,22 @@ import pytest
 
 from bot.errors import PermanentError, TransientError
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, NoClusterError, current_context
+from tests.support.kubeconfig import kubeconfig_of
 from tests.support.needs import needs
-
-
-def kubeconfig_of(folder: Path, server: str, current: str | None = "mine") -> str:
-    """Write a kubeconfig file with the contexts `mine` and `other`, both of this server."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "contexts": [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("mine", "other")],
-        "users": [{"name": "u", "user": {"token": "t0k3n"}}],
-        **({"current-context": current} if current else {}),
-    }
-    file = folder / "kubeconfig"
-    file.write_text(json.dumps(content))
-    return str(file)
 
 
 class Answers(BaseHTTPRequestHandler):
     """Answers `/CODE` with that code: a Status of Kubernetes, or, below 300, the request's own headers."""
 
     def do_GET(self) -> None:
-        code = int(self.path.strip("/").partition("?")[0])
-        status = {"kind": "Status", "message": f"answer {code}", "authorization": self.headers.get("Authorization")}
+        code = int(self.path.strip("/").partition("?")[0].partition("/")[0])
+        status: dict[str, object] = {
+            "kind": "Status",
+            "message": f"answer {code}",
+            "authorization": self.headers.get("Authorization"),
+        }
+        if "named" in self.path:
+            status["details"] = {"name": "a", "kind": "pods"}
         body = b"<html>no JSON" if code == 502 else json.dumps(status).encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
@@ -74,7 +66,11 @@ def test_what_the_server_cannot_answer_now_is_transient(client: KubernetesClient
 
 def test_the_token_is_sent_and_an_object_that_is_not_there_is_none(client: KubernetesClient) -> None:
     assert (client.get("/200") or {})["authorization"] == "Bearer t0k3n"
-    assert client.get("/404") is None
+    assert client.get("/404/named") is None
+    with pytest.raises(ApiError):  # a proxy's page, or an API that is not served: it says nothing of the object
+        client.get("/404")
+    with pytest.raises(ApiAwayError, match="a Status instead of a list"):
+        client.list("/200")
 
 
 def test_a_server_that_is_away_is_transient(tmp_path: Path) -> None:

@@ -16,6 +16,10 @@ from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.repositories import Repositories
 
+# A chart with this annotation leaves to sync what it does later itself: a Job's ttlSecondsAfterFinished. Others get no
+# values but those of the ops repo, as their schemas may refuse them.
+_KNOWS_SYNC = "dppctl.io/knows-sync"
+
 
 @dataclass(frozen=True)
 class SyncContext:
@@ -53,6 +57,9 @@ def files_for_helm(
         tempfile.TemporaryDirectory(prefix="dppctl-helm-") as folder,
     ):
         files = []
+        if _KNOWS_SYNC in (chart / "Chart.yaml").read_text(errors="replace"):
+            files.append(Path(folder, "by-sync.json"))
+            files[0].write_text('{"global": {"dppctl": {"sync": true}}}')
         for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))
             files[-1].write_bytes(content)

@@ -39,6 +39,8 @@ def _decide_environment(environment: ReleaseState, rules: Rules) -> Action:
     desired, running = environment.desired, environment.running
     if not environment.is_known:
         return Action.NOTHING
+    if not environment.is_read:  # what could not be read is not absent
+        return Action.TELL_REFUSED if environment.refusal and desired and not running else Action.WAIT
     if running:
         before = running.state.desired
         is_newer = desired and before and desired.fingerprint != before.fingerprint

@@ -5,24 +5,27 @@ followed in `job_run.py`.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from bot.errors import DppctlError, PermanentError, may_pass, reason_of
-from bot.kubernetes import ApiError
+from bot.kubernetes import ApiError, NotThereError
 from bot.model.receipt import Receipt
 from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.desired import Desired
-from cluster.sync.helm.drift import find_drift
-from cluster.sync.helm.helm import HelmAwayError, HelmBusyError, HelmError, Revision
-from cluster.sync.helm.job_run import JobError, JobRun
-from cluster.sync.helm.journal import Journal
+from cluster.sync.helm.drift_check import check_drift
+from cluster.sync.helm.events import told_while
+from cluster.sync.helm.follow import follow_job
+from cluster.sync.helm.helm import HelmAwayError, HelmBusyError, HelmError, HelmRefusedError, Revision
+from cluster.sync.helm.job_run import JobError, JobGoneError, JobRun
+from cluster.sync.helm.journal import Journal, RefusedError
 from cluster.sync.helm.manifests import job_of
 from cluster.sync.helm.release_changes import Changes, StoppedError
-from cluster.sync.helm.state import BUSY, Action, Decision, Record
-from cluster.sync.outcome import End, Outcome, message_text, verdict
+from cluster.sync.helm.state import BUSY, Action, Decision, DriftCheck, HelmRelease, Record
+from cluster.sync.outcome import End, Outcome, message_text, verdict, with_second_line
 
 
 class DeploymentRun:
@@ -54,8 +57,8 @@ class DeploymentRun:
         if job := self._job:
             job.stop()
 
-    def run(self) -> tuple[str, ...]:
-        """Do it, and return what a check found changed by hand. What is raised is tried again; the report says why."""
+    def run(self) -> DriftCheck | None:
+        """Do it, and return what a look for drift found. What is raised is tried again; the report says why."""
         try:
             return self._run()
         except PermanentError:
@@ -67,12 +70,12 @@ class DeploymentRun:
             self._journal.log.exception("deployment broke")
             if not self._end_broken(reason_of(error)):
                 raise
-            return ()
+            return None
 
-    def _run(self) -> tuple[str, ...]:
-        """Do it, and return what a check found changed by hand.
+    def _run(self) -> DriftCheck | None:
+        """Do it, and return what a look for drift found.
 
-        Raises UnusableError for values that can never work, another ApiError for what a person must change in the
+        Raises UnusableError for values that can never work, RefusedError for what a person must change in the
         cluster, and TransientError and other DppctlErrors for another try later.
         """
         try:
@@ -81,17 +84,21 @@ class DeploymentRun:
             if not self._stop.is_set():
                 raise
             if self._superseded:
-                self._journal.tell("superseded", "stopped: something newer is to run")
-            return ()
-        except ApiError as error:
+                self._journal.tell(
+                    "superseded", "something newer is to run; the Job is stopped unless that runs it too"
+                )
+            return None
+        except (ApiError, HelmRefusedError) as error:
             text = str(error)
-            if error.status == 403:
+            if isinstance(error, HelmRefusedError) or error.status == 403:
                 text += f"; is namespace {self._location.namespace} there, with sync's Role? See docs/sync.md"
             if text != self.decision.state.problem:
-                self._journal.tell("failed", text)
-            raise ApiError(text, error.status) from error
+                # Whatever is refused is tried again, so it is no end; but nothing can run where there is no namespace.
+                is_nowhere = isinstance(error, NotThereError) and error.kind == "namespaces"
+                self._journal.tell("failed" if is_nowhere else "progress", text)
+            raise RefusedError(text) from error
 
-    def _work(self) -> tuple[str, ...]:
+    def _work(self) -> DriftCheck | None:
         match self.decision.action:
             case Action.DEPLOY:
                 self._deploy()
@@ -102,27 +109,48 @@ class DeploymentRun:
             case Action.REPORT:
                 self._journal.tell_end_again()
             case Action.CHECK:
-                return self._check()
+                journal = self._journal
+                manifest = self._changes.manifest(journal.record.revision)
+                return check_drift(self._context, self.decision, journal, manifest)
             case Action.PRUNE:
                 self._prune()
             case Action.TELL_REMOVED:
                 self._tell_removed()
-        return ()
+            case Action.TELL_REFUSED:
+                self._journal.read(self._to_deploy)
+                self._journal.tell("progress", self.decision.state.refusal)
+        return None
 
-    def _deploy(self, why: str = "") -> None:
+    def _deploy(self) -> None:
         journal, desired, before = self._journal, self._to_deploy, self.decision.state.release
         revision, good = (before.revision, journal.record.good) if before else (0, 0)
         if before and self.decision.state.record is None and before.status == "deployed":
             good = revision  # deployed by hand before sync came: it is what to go back to
-        try:
-            with self._changes.turn():  # also for what is read: else all that wait for helm would read first
+        elif journal.record.phase == "deploying":
+            good = self._rolled_back(before) or good
+        api, location, say = self._context.api, self._location, partial(journal.tell, "progress")
+        contents: Mapping[str, bytes] | None = None
+
+        def upgrade() -> Revision:  # in helm's turn, also what is read: else all that wait for helm would read first
+            nonlocal contents
+            found = before
+            if contents is None:
                 contents = journal.read(desired)
-                journal.begin(Record(desired.fingerprint, "deploying", revision, good, reported=False))
-                usual = f"helm upgrade of {self._location.release} in namespace {self._location.namespace}"
-                journal.tell("started", why or usual)
-                if before and before.status in BUSY:
-                    journal.log.warning("release repaired", status=before.status, revision=revision)
-                deployed = self._changes.upgrade(desired, contents, before)
+                journal.begin(
+                    Record(desired.fingerprint, "deploying", revision, good, reported=False, job=journal.record.job)
+                )
+                journal.tell("started", f"helm upgrade of {location.release} in namespace {location.namespace}")
+            else:
+                found = self._changes.newest()
+                if back := self._rolled_back(found):
+                    journal.write(journal.record.with_("deploying", good=back))
+            if found and found.status in BUSY:
+                journal.log.warning("release repaired", status=found.status, revision=found.revision)
+            with told_while(api, location.namespace, location.release, journal.began, say):
+                return self._changes.upgrade(desired, contents, found)
+
+        try:
+            deployed = self._changes.persist(upgrade, say)
         except HelmError as error:
             self._helm_failed(str(error))
         except HelmBusyError:  # what is pending is not of a helm of ours that was killed
@@ -131,22 +159,38 @@ class DeploymentRun:
         else:
             self._follow(deployed)
 
+    def _rolled_back(self, found: HelmRelease | None) -> int:
+        """Return the revision that helm made of the good one when an upgrade failed; 0: it made none.
+
+        Helm forgets the older ones: https://helm.sh/docs/helm/helm_upgrade/ (--history-max).
+        """
+        record = self._journal.record
+        if found is None or not record.good or found.revision <= record.revision or found.status != "deployed":
+            return 0
+        return found.revision if found.fingerprint != record.fingerprint else 0
+
     def _helm_failed(self, message: str) -> None:
         """End a deployment that helm has rolled back; a Job that failed at once looks to helm like a broken object."""
         journal = self._journal
         job = old_jobs.newest_job(self._context.api, self._location, since=journal.began)
         receipt = None
         if job:
-            with suppress(JobError, ApiError):
+            with suppress(JobError, JobGoneError, ApiError):
                 receipt = self._job_run(job).end(self._since).receipt
         if receipt and receipt.status != "succeeded":
             _, message = verdict(receipt)
         now = self._changes.newest()
+        stopped = self._changes.stop_failed(journal.began, now)
         is_back = now is not None and now.status == "deployed" and journal.record.good > 0
         good = now.revision if now and is_back else journal.record.good
         journal.record = journal.record.with_("failing", revision=now.revision if now else 0, good=good)
-        stays = "it stays as it was" if is_back else "nothing of it runs yet"
-        self._end("failed", _with_second_line(message, stays), receipt)
+        not_back = "what helm made of it stays, as it could not be removed" if now else "nothing of it runs yet"
+        stays = "it stays as it was" if is_back else "rolled back" if good else not_back
+        text = with_second_line(message, "; ".join([stays, *(f"its Job {name} was stopped" for name in stopped)]))
+        if good and not is_back:  # helm's own rollback failed too
+            self._roll_back(journal.write_end("failing", "failed", text, receipt))
+        else:
+            self._end("failed", text, receipt)
 
     def _follow_again(self) -> None:
         """Go on with a Job after a restart."""
@@ -157,42 +201,38 @@ class DeploymentRun:
     def _follow(self, deployed: Revision) -> None:
         """Follow the release's Job, if it has one; the deployment is done when the Job is."""
         journal, revision = self._journal, deployed.number
-        good, log = journal.record.good, journal.record.reported_log
-        running = Record(self._to_deploy.fingerprint, "running", revision, good, reported=False, reported_log=log)
+        good, fingerprint = journal.record.good, self._to_deploy.fingerprint
+        running = journal.record.with_("running", fingerprint=fingerprint, revision=revision, reported=False)
         name = job_of(deployed.manifest)
         if name is None:
             journal.record = running.with_("succeeded", good=revision)
             return self._end("succeeded", "deployed; there is no pipeline to run", None)
         journal.write(running)
-        end, message, receipt = self._follow_job(name)
+        try:
+            end, message, receipt = self._follow_job(name)
+        except JobGoneError as error:  # which says nothing of what came out: so nothing is run again for it
+            journal.record = journal.record.with_("failed")
+            text = f"{error}, and its end was not seen: somebody deleted it"
+            return self._end("failed", f"{text}\nnothing was rolled back; `dppctl deploy` runs it again", None)
         if end == "succeeded":
-            journal.record = journal.record.with_("succeeded", good=revision)
+            journal.record = journal.record.with_("succeeded", good=revision, job=name)
             old_jobs.remove_old_jobs(self._context.api, self._location, name)
-            return self._end("succeeded", message, receipt)
+            outcome = journal.write_end("succeeded", "succeeded", message, receipt)
+            old_jobs.let_expire(self._context.api, self._location, name)
+            return journal.tell_end(outcome)
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
-        text = _with_second_line(message, f"{self._location.target.environment}: {back}")
-        return self._roll_back(journal.write_end("failing", "failed", text, receipt))
+        text = with_second_line(message, f"{self._location.target.environment}: {back}")
+        outcome = journal.write_end("failing", "failed", text, receipt)
+        old_jobs.let_expire(self._context.api, self._location, name)
+        return self._roll_back(outcome)
 
     def _follow_job(self, name: str) -> tuple[End, str, Receipt | None]:
-        """Return how the Job ended, what to say of it, and its receipt."""
-        job = self._job = self._job_run(name)
+        """Return how the Job ended, what to say of it, and its receipt. Raises JobGoneError and StoppedError."""
+        self._job = self._job_run(name)
         try:
-            if self._stop.is_set():
-                job.stop()
-            for message, log in job.follow():
-                self._journal.tell("progress", message, log)
-                self._journal.write_reported_log(job.reported_log)
-            if self._stop.is_set():
-                self._journal.write_reported_log(job.reported_log, now=True)
-                raise StoppedError
-            ended = job.end(self._since)
-        except JobError as error:
-            return "failed", str(error), None
+            return follow_job(self._job, self._context, self._journal, self._stop, self._since)
         finally:
             self._job = None
-        receipt = ended.receipt
-        end, message = verdict(receipt) if receipt else ("succeeded", "the Job succeeded; its receipt is gone")
-        return end, f"{message}; it ran already" if ended.was_there else message, receipt
 
     def _roll_back(self, outcome: Outcome | None = None) -> None:
         """Go from `failing` to `failed`; `outcome`: as it was written down, None: it is read."""
@@ -201,8 +241,7 @@ class DeploymentRun:
         outcome = outcome or records.outcome(self._context.api, self._location)
         if good:
             try:
-                with self._changes.turn():
-                    self._changes.roll_back(good)
+                self._changes.persist(lambda: self._changes.roll_back(good), partial(journal.tell, "progress"))
                 # It made a copy of the good one, which helm forgets later than that.
                 good = revision = self._changes.newest_number()
             except HelmError as error:
@@ -212,19 +251,6 @@ class DeploymentRun:
                     outcome = changed = outcome.model_copy(update={"message": message_text(text)})
         journal.write(journal.record.with_("failed", revision=revision, good=good), changed)
         journal.tell_end(outcome)
-
-    def _check(self) -> tuple[str, ...]:
-        """Return the drift, and repair it when that is asked for and may help."""
-        manifest = self._changes.manifest(self._journal.record.revision)
-        drift = tuple(find_drift(self._context.api, self._location, manifest))
-        last = self.decision.state.check
-        if drift == (last.drift if last else ()):
-            return drift  # none; or that was reported before, and mending did not help
-        for line in drift:
-            self._journal.log.warning("changed by hand", change=line)
-        if drift and self._context.repair:
-            self._deploy("repairing what was changed by hand: " + "; ".join(drift))
-        return drift
 
     def _prune(self) -> None:
         with self._changes.turn():
@@ -250,7 +276,7 @@ class DeploymentRun:
             return False
         self._journal.record = self._journal.record.with_("failed")
         stays = "nothing was undone: look at what runs there, then deploy again"
-        self._end("failed", _with_second_line(why, stays), None)
+        self._end("failed", with_second_line(why, stays), None)
         return True
 
     def _end(self, end: End, message: str, receipt: Receipt | None) -> None:
@@ -271,9 +297,3 @@ class DeploymentRun:
     def _since(self) -> datetime | None:
         """Return the time before which a Job was made for an earlier deployment; None: not known any more."""
         return None if self.decision.action is Action.FOLLOW else self._journal.began
-
-
-def _with_second_line(message: str, line: str) -> str:
-    """Return the message with a second line: the first says what it is about, details come after the second."""
-    first, _, rest = message.partition("\n")
-    return f"{first}\n{line}\n{rest}".rstrip()

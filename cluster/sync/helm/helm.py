@@ -13,16 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from bot import process
-from bot.errors import TransientError
+from bot.errors import PermanentError, TransientError
 from cluster.errors import ClusterError
 from cluster.limits import HELM_ASK_SECONDS, HELM_END_SECONDS, HELM_STOP_SECONDS, MAX_HELM_LINES
 
 _OLDEST = (3, 15)  # --dry-run=server together with --hide-secret, and --labels
-# What helm says when it is the cluster that is away, not the chart or the values that are wrong.
+# What helm says when it is the cluster that is away, not the chart or the values that are wrong. Go's errors of a
+# request that was not answered begin with its method and URL: https://pkg.go.dev/net/url#Error.
 _AWAY = re.compile(
     r"cluster unreachable|connection refused|connection reset|i/o timeout|TLS handshake timeout|no route to host"
     r"|http2: |client rate limiter|etcdserver: |\bEOF$|the server is currently unable|apiserver not ready"
-    r"|no such host|server misbehaving|context canceled|has been cancelled",
+    r"|no such host|server misbehaving|context canceled|has been cancelled|\b(get|post|put|patch|delete) \"https?://"
+    r"|too many requests|has prevented the request from succeeding|unable to return a response in the time allotted",
+    re.IGNORECASE,
+)
+# What it says when sync lacks a right, or its token is no longer one.
+_REFUSED = re.compile(
+    r"is forbidden: User |\bUnauthorized\b|must be logged in|asked for the client to provide credentials"
+)
+# What helm, or Kubernetes through it, says of the chart, the values or an object: the same comes out of the next try.
+_OF_THE_OBJECT = re.compile(
+    r"is invalid|execution error|parse error|template:|templates/|don't meet the specifications|error validating"
+    r"|error converting YAML|YAML: |cannot unmarshal|Chart\.|chart requires"
+    r"|unable to build kubernetes objects|no matches for kind|resource mapping not found|unable to decode|unknown field"
+    r"|ownership metadata|denied the request|exceeded quota|immutable|BackoffLimitExceeded|job failed|DeadlineExceeded"
+    r"|timed out waiting|deadline exceeded|not ready|progress deadline|incompatible with"
+    r"|release: not found|release has no|has no deployed releases|is not a valid|must be|cannot be handled as",
     re.IGNORECASE,
 )
 # And what it says when another helm was quicker: at work already, or a moment ago.
@@ -34,6 +50,14 @@ _BUSY = re.compile(
 
 class HelmError(ClusterError):
     """Helm said no; the message is what it said last."""
+
+
+class HelmUnclearError(HelmError):
+    """Helm said no, and nothing of the chart, the values or an object: the next try may go well."""
+
+
+class HelmRefusedError(ClusterError, PermanentError):
+    """The cluster refuses what helm does for want of rights; nothing is wrong with what is deployed."""
 
 
 class HelmAwayError(ClusterError, TransientError):
@@ -72,7 +96,7 @@ class Helm:
     ) -> Revision:
         """Install or upgrade, and wait until it is ready. What fails is rolled back; the very first is uninstalled.
 
-        Raises HelmError or HelmAwayError.
+        Raises helm's errors.
         """
         arguments = self._upgrade(release, namespace, chart, values)
         on_failure = ["--atomic"] if self._major == 3 else ["--rollback-on-failure"]
@@ -89,19 +113,19 @@ class Helm:
             raise HelmAwayError("helm upgrade: what it says of the release cannot be read") from None
 
     def preview(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> str:
-        """Return the manifest as an upgrade would make it, `lookup` included. Raises HelmError or HelmAwayError."""
+        """Return the manifest as an upgrade would make it, `lookup` included. Raises helm's errors."""
         arguments = [*self._upgrade(release, namespace, chart, values), "--dry-run=server", "--output=json"]
         found: dict[str, Any] = json.loads(self._run(arguments, self._change_seconds))
         return str(found["manifest"])
 
     def roll_back(self, release: str, namespace: str, revision: int, stop: threading.Event) -> None:
-        """Bring back an older revision, as a new one. Raises HelmError or HelmAwayError."""
+        """Bring back an older revision, as a new one. Raises helm's errors."""
         arguments = ["rollback", release, str(revision), "--namespace", namespace, "--wait"]
         force = [] if self._major == 3 else ["--server-side=true", "--force-conflicts"]
         self._run([*arguments, *force, "--timeout", f"{self._seconds:g}s"], self._change_seconds, stop)
 
     def uninstall(self, release: str, namespace: str, stop: threading.Event) -> None:
-        """Remove it, but for what is to be kept, and its volumes. Raises HelmError or HelmAwayError."""
+        """Remove it, but for what is to be kept, and its volumes. Raises helm's errors."""
         arguments = ["uninstall", release, "--namespace", namespace, "--ignore-not-found", "--wait"]
         self._run([*arguments, "--timeout", f"{self._seconds:g}s"], self._change_seconds, stop)
 
@@ -150,7 +174,7 @@ class Helm:
         except process.StartError as error:
             raise ClusterError(f"helm cannot be started: {error.reason}; install helm 3.15 or newer, or 4") from None
         except process.TimeLimitError:
-            raise HelmError(f"helm {arguments[0]}: no end within {seconds:g} seconds") from None
+            raise HelmAwayError(f"helm {arguments[0]}: no end within {seconds:g} seconds") from None
         except process.StoppedError as stopped:
             if stopped.ended is None:
                 raise HelmAwayError(f"helm {arguments[0]}: stopped") from None
@@ -164,8 +188,18 @@ class Helm:
         message = f"helm {arguments[0]}: {_last_words(ended.text) or ended.code}"
         if _BUSY.search(message):
             raise HelmBusyError(message)
-        was_stopped = ended.code < 0 or stop.is_set()
-        raise (HelmAwayError if was_stopped or _AWAY.search(message) else HelmError)(message)
+        if ended.code < 0 or stop.is_set():
+            raise HelmAwayError(message)
+        raise _kind(message)(message)
+
+
+def _kind(message: str) -> type[ClusterError]:
+    """Return the error that helm's message is."""
+    if _AWAY.search(message):
+        return HelmAwayError
+    if _REFUSED.search(message):
+        return HelmRefusedError
+    return HelmError if _OF_THE_OBJECT.search(message) else HelmUnclearError
 
 
 def _last_words(err: str) -> str:

@@ -14,14 +14,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, Object
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, KubernetesError, NotThereError, Object
 from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
-from cluster.limits import JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_IDLE_SECONDS, MAX_RECEIPT_LINES
+from cluster.limits import EVENTS_SECONDS, JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_IDLE_SECONDS, MAX_RECEIPT_LINES
 from cluster.sync.helm import pod_status
+from cluster.sync.helm.events import refused_pods
 from cluster.sync.progress import Event, Progress
 
+# What a Job's ttlSecondsAfterFinished is to be when its end was seen; before that it has none, so that it is not gone.
+TTL = "dppctl.io/ttl-seconds-after-finished"
 _LOG_POSITION = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
 
 
@@ -35,6 +38,14 @@ class JobLimits:
 
 class JobError(ClusterError):
     """The Job failed and left no receipt; the message says why."""
+
+
+class JobGoneError(ClusterError):
+    """The Job is not there, so how it ended was not seen; `ran`: it was seen before that."""
+
+    def __init__(self, message: str, *, ran: bool) -> None:
+        super().__init__(message)
+        self.ran = ran
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ class JobRun:
     ) -> None:
         """Take the values that are deployed, for the receipt, and `reported_log` of a JobRun to go on from."""
         self._api = api
-        self._namespace = namespace
-        self._name = name
+        self.namespace = namespace
+        self.name = name
         self._values = values
         self._limits = limits
         self._until = time.monotonic() + (limits.run or math.inf)
@@ -70,6 +81,10 @@ class JobRun:
         is_position = _LOG_POSITION.fullmatch(reported_log)
         self._read = self._reported_log = reported_log if is_position else ""  # the pod, and the time of its last line
         self._followed: str | None = None  # the pod whose log was read
+        self._pod: Object | None = None  # as it was seen last
+        self._seen = False
+        self._asked, self._refusal = time.monotonic(), ""  # why its pod was refused, and when that was looked for
+        self._last_event: Event = {}  # of its log, with the receipt
 
     @property
     def reported_log(self) -> str:
@@ -84,15 +99,18 @@ class JobRun:
                 answer.shutdown()
 
     def follow(self) -> Iterator[tuple[str, str]]:
-        """Yield messages and log until the Job ends. Raises JobError: it does not start, takes too long, or is gone."""
+        """Yield messages and log until the Job ends. Raises JobError when it does not start or takes too long."""
         often, seldom = JOB_LOOK_SECONDS
         said, broken_since, pause = "", math.inf, often
         while not self._stopped.is_set():
-            with suppress(ApiAwayError):  # it is asked again, as long as it takes
-                if pod_status.end_of(self._job()):
+            try:  # what cannot be looked at now goes on, and is asked again, as long as it takes
+                if pod_status.end_of(job := self._job()):
                     return
-                pod = pod_status.newest(self._pods()) or {}
-                problem = "" if (has_news := self._has_news(pod)) else pod_status.broken(pod)
+                self._put_off_expiry(job)
+                self._pod = pod_status.newest(self._pods()) or self._pod
+                pod = self._pod or {}
+                has_news = self._has_news(pod)
+                problem = "" if has_news else pod_status.broken(pod) or self._refused(job, pod)
                 if has_news:
                     pause = often
                     yield from self._tell(pod)
@@ -102,9 +120,22 @@ class JobRun:
                 broken_since = min(broken_since, time.monotonic()) if problem else math.inf
                 if time.monotonic() - broken_since > self._limits.start:
                     self._give_up(f"the pipelines did not start within {self._limits.start:g} seconds: {problem}")
+            except KubernetesError as error:
+                if isinstance(error, ApiError) and (message := f"the Job cannot be looked at: {error}") != said:
+                    said = message
+                    yield message, ""
             self._check_time()
             self._stopped.wait(pause)
             pause = min(1.2 * pause, seldom)
+
+    def _refused(self, job: Object, pod: Object) -> str:
+        """Return why the Job's pod is refused; empty when there is one, or that is not known."""
+        if pod or time.monotonic() < self._asked + EVENTS_SECONDS:
+            return "" if pod else self._refusal
+        self._asked, made = time.monotonic(), datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+        with suppress(ApiError):  # an older Role has no right to read events
+            self._refusal = "; ".join(refused_pods(self._api, self.namespace, self.name, made)[-1:])
+        return self._refusal
 
     def _has_news(self, pod: Object) -> bool:
         state = pod_status.state_of(pod)
@@ -126,12 +157,12 @@ class JobRun:
     def end(self, began: datetime | None) -> JobEnd:
         """Return how it ended; `began`: when the deployment did.
 
-        Raises JobError for one that failed without a receipt, ApiError and ApiAwayError.
+        Raises JobError for one that failed without a receipt, JobGoneError, ApiError and ApiAwayError.
         """
         job = self._job()
         ended = pod_status.end_of(job)
         if ended is None:
-            raise JobError(f"the Job {self._name} has not ended")
+            raise JobError(f"the Job {self.name} has not ended")
         pod = pod_status.newest(self._pods())
         receipt = self._receipt(pod) if pod else None
         made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
@@ -147,24 +178,39 @@ class JobRun:
     def _job(self) -> Object:
         found = self._api.get(self._path)
         if found is None:
-            raise JobError(f"the Job {self._name} is gone: somebody deleted it")
+            raise JobGoneError(f"the Job {self.name} is gone", ran=self._seen)
+        self._seen = True
         return found
 
+    def _put_off_expiry(self, job: Object) -> None:
+        """Take the TTL from a Job, as a note for later: one that is removed before its end was seen has no receipt."""
+        seconds = job["spec"].get("ttlSecondsAfterFinished")
+        if seconds is not None:
+            note = {"metadata": {"annotations": {TTL: str(seconds)}}, "spec": {"ttlSecondsAfterFinished": None}}
+            self._api.patch(self._path, note)
+
+    def receipt_of_gone(self) -> Receipt | None:
+        """Return the receipt of a Job that is gone, as far as its log was read or its pod was seen; None: unknown."""
+        return self._receipt(self._pod) if self._pod else None
+
     def _pods(self) -> list[Object]:
-        return self._api.list(f"/api/v1/namespaces/{self._namespace}/pods", f"job-name={self._name}")
+        return self._api.list(f"/api/v1/namespaces/{self.namespace}/pods", f"job-name={self.name}")
 
     def _receipt(self, pod: Object) -> Receipt | None:
         """Return the full receipt from the log's last lines, else the summary that the pod's status holds."""
         summary = ((pod_status.state_of(pod).get("terminated") or {}).get("message") or "").encode()
         texts = [summary]
-        with suppress(ApiError):  # the log is gone with its node
-            path, last = self._log_path(pod), {"container": pod_status.CONTAINER, "tailLines": MAX_RECEIPT_LINES}
+        path, last = self._log_path(pod), {"container": pod_status.CONTAINER, "tailLines": MAX_RECEIPT_LINES}
+        try:
             texts = [*reversed(list(self._api.lines(path, LOG_IDLE_SECONDS, lambda _: None, **last))), summary]
-        for text in texts:
-            event = _event(text)
+        except ApiError as error:
+            # 400: the container has no log any more. What is refused is not gone: without a summary it is asked again.
+            if not (summary or isinstance(error, NotThereError) or error.status in (400, 404)):
+                raise
+        for event, is_summary in [(self._last_event, False), *((_event(text), text is summary) for text in texts)]:
             if event.get("event") == "invalid":
                 self._progress.invalid = [f"{error['where']}: {error['message']}" for error in event["errors"]]
-            found = event.get("receipt") if event.get("event") == "ended" else event if text is summary else None
+            found = event.get("receipt") if event.get("event") == "ended" else event if is_summary else None
             with suppress(ValidationError):
                 if found:
                     receipt = Receipt.model_validate(found)
@@ -189,6 +235,7 @@ class JobRun:
                     continue  # the server counts in whole seconds
                 self._read = f"{name} {when}"
                 if event := _event(text):
+                    self._last_event = event if event.get("event") == "ended" else self._last_event
                     yield {**event, "position": self._read}
 
     def _opened(self, answer: Any) -> None:
@@ -198,10 +245,10 @@ class JobRun:
 
     @property
     def _path(self) -> str:
-        return f"/apis/batch/v1/namespaces/{self._namespace}/jobs/{self._name}"
+        return f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{self.name}"
 
     def _log_path(self, pod: Object) -> str:
-        return f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}/log"
+        return f"/api/v1/namespaces/{self.namespace}/pods/{_name(pod)}/log"
 
 
 def _name(pod: Object) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from bot.errors import PermanentError
-from bot.kubernetes import ApiAwayError, ApiError
+from bot.kubernetes import KubernetesError, NotThereError
 from bot.logs import get_logger
 from bot.model.receipt import Receipt
 from bot.model.reports import Phase
@@ -31,6 +31,10 @@ class UnusableError(ClusterError, PermanentError):
     """What the bot's values file says can never be deployed."""
 
 
+class RefusedError(ClusterError, PermanentError):
+    """The cluster refuses what is to be done: a person must change something in it."""
+
+
 class Journal:
     """Writes down and reports one deployment."""
 
@@ -41,7 +45,7 @@ class Journal:
         self.deliveries: Sequence[str] = ()  # of webhooks, that it was made for; known once it was read
         self.began = datetime.now(UTC)
         self._context = context
-        self._location = location
+        self.location = location
         self._values: Values | None = None
         self._ops_commit = ""
         self._position_written = time.monotonic()
@@ -51,8 +55,8 @@ class Journal:
 
         Raises UnusableError, and DppctlError when git fails.
         """
-        target = self._location.target
-        contents = read_values_files(self._context, self._location, desired)
+        target = self.location.target
+        contents = read_values_files(self._context, self.location, desired)
         values = values_of(target, contents[target.values_file])
         with self._context.repositories.open(target.ops.repository) as ops:
             self._ops_commit = ops.last_change(target.values_file)
@@ -64,7 +68,7 @@ class Journal:
 
     def _bind(self, ops_commit: str) -> None:
         """Have the lines of the log name the webhook deliveries that an ops commit was made for."""
-        self.deliveries = deliveries_of(self._context.repositories, self._location.target, ops_commit)
+        self.deliveries = deliveries_of(self._context.repositories, self.location.target, ops_commit)
         if self.deliveries:
             self.log = self.log.bind(delivery=",".join(self.deliveries))
 
@@ -83,22 +87,21 @@ class Journal:
         """Write the first record, and say so in one line when its namespace does not exist."""
         try:
             self.write(record)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            name = self._location.namespace
-            raise ApiError(f"namespace {name} is not there; create it, with sync's Role (docs/sync.md)", 404) from None
+        except NotThereError as error:
+            name = self.location.namespace
+            text = f"namespace {name} is not there; create it, with sync's Role (docs/sync.md)"
+            raise NotThereError(text, 404, error.reason, error.kind) from None
 
     def write(self, record: Record, outcome: Outcome | None = None) -> None:
         """Write the record; the outcome stays as it is without a new one. Raises ApiError and ApiAwayError."""
-        records.write(self._context.api, self._location, record, outcome)
+        records.write(self._context.api, self.location, record, outcome)
         self.record = record
 
     def write_reported_log(self, reported_log: str, *, now: bool = False) -> None:
         """Write, now and then, up to where the Job's log was reported: after a restart sync goes on from there."""
         is_due = now or time.monotonic() - self._position_written >= LOG_POSITION_SECONDS
         if reported_log != self.record.reported_log and is_due:
-            with suppress(ApiAwayError):  # then lines may be reported twice
+            with suppress(KubernetesError):  # then lines may be reported twice
                 self.write(self.record.with_("running", reported_log=reported_log))
             self._position_written = time.monotonic()
 
@@ -124,7 +127,7 @@ class Journal:
                 self._bind(outcome.ops_commit)
             source, phase, text = outcome.values.source, outcome.phase, outcome.message
             ops_commit, receipt = outcome.ops_commit, outcome.receipt
-            self._context.report(sync_event(self._location.target, ops_commit, source, phase, text, "", receipt))
+            self._context.report(sync_event(self.location.target, ops_commit, source, phase, text, "", receipt))
             error = {"error": text.partition("\n")[0]} if phase == "failed" else {}
             rows = receipt.rows if receipt else None
             self.log.info(phase, commit=source.commit, revision=self.record.revision, rows=rows, **error)
@@ -132,7 +135,7 @@ class Journal:
 
     def tell_end_again(self) -> None:
         """Report the end that was written down."""
-        self.tell_end(records.outcome(self._context.api, self._location))
+        self.tell_end(records.outcome(self._context.api, self.location))
 
     def tell(self, phase: Phase, message: str, log: str = "") -> None:
         """Report how far it is; the deployment goes on when the receiver does not take that."""
@@ -140,7 +143,7 @@ class Journal:
             return
         if phase == "started":
             self.log.info("started", commit=self._values.source.commit)
-        event = sync_event(self._location.target, self._ops_commit, self._values.source, phase, message, log, None)
+        event = sync_event(self.location.target, self._ops_commit, self._values.source, phase, message, log, None)
         try:
             self._context.report(event)
         except ClusterError as error:

@@ -40,6 +40,16 @@ def job_of(manifest: str) -> str | None:
     return None
 
 
+def kept_secrets(manifest: str) -> list[Object]:
+    """Return the Secrets that helm is never to delete."""
+    with_secret = "---\n".join(text for text in _documents(manifest) if "kind: Secret" in text)
+    return [
+        thing
+        for (kind, _, _), thing in objects(with_secret).items()
+        if kind == "Secret" and (thing["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"
+    ]
+
+
 def diff(before: str, after: str) -> str:
     """Return how two manifests differ, as a unified diff of each object that does; empty when none does."""
     old, new = objects(before), objects(after)

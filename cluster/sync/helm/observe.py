@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot.errors import DppctlError
-from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient
+from bot.kubernetes import ApiError, KubernetesClient, KubernetesError
 from bot.logs import get_logger
 from bot.model.registration import Target
 from cluster.scheduler import Scheduler
@@ -43,50 +43,52 @@ def observe(
     scheduler: Scheduler[Target, DeploymentRun],
     checks: Mapping[Target, DriftCheck],
     problems: Mapping[Target, str],
+    told: Mapping[Target, str],
     started: float,
 ) -> ClusterState:
-    """Return the environments as they are now. A namespace that cannot be read is logged, and holds up no other.
+    """Return the environments as they are now. A namespace that cannot be read holds up no other.
 
-    `checks`: the last looks for drift; `problems`: why jobs failed, as that was logged; `started`: when sync did, by
-    the monotonic clock.
+    `checks`: the last looks for drift; `problems`: why jobs failed, as that was logged; `told`: for which fingerprint
+    it was reported that the namespace is not to be read; `started`: when sync did, by the monotonic clock.
     """
     environments: list[ReleaseState] = []
     unknown: list[UnknownRecord] = []
-    unread = 0
+    unread: dict[str, KubernetesError] = {}
+    unreadable: list[str] = []
     for namespace in sorted({location.namespace for location in locations}):
+        found: Mapping[str, HelmRelease] = {}
+        kept: Mapping[str, Kept] = {}
+        refusal = ""
         try:
-            found, kept = _read_namespace(api, namespace)
-        except ApiAwayError as error:
-            unread += 1
-            _log.error("namespace not read", namespace=namespace, error=error)
-            continue
+            (found, odd), kept = releases(api, namespace), records(api, namespace)
+            unreadable += [f"{namespace}/{name}" for name in odd]
+        except KubernetesError as error:
+            unread[namespace] = error
+            if isinstance(error, ApiError):
+                advice = "is it there, with sync's Role (docs/sync.md)?"
+                refusal = f"waiting: namespace {namespace} cannot be read; {advice} {error}"
         here = [location for location in locations if location.namespace == namespace]
         for location in here:
             job, target = scheduler.running(location.target), location.target
-            entry = kept.get(location.release)
+            entry, wanted = kept.get(location.release), desired.get(target)
             environments.append(
                 ReleaseState(
                     location,
                     is_known=target in desired,
-                    desired=desired.get(target),
+                    desired=wanted,
                     record=entry.record if entry else None,
                     release=found.get(location.release),
                     running=job.decision if job else None,
                     waits=scheduler.waits(target),
                     check=checks.get(target),
                     problem=problems.get(target, ""),
+                    is_read=namespace not in unread,
+                    refusal=refusal if wanted and told.get(target) != wanted.fingerprint else "",
                 )
             )
         unknown += _unknown(namespace, kept, {location.release for location in here})
     now = time.monotonic()
-    return ClusterState(tuple(environments), tuple(unknown), unread, now - started, now)
-
-
-def _read_namespace(api: KubernetesClient, namespace: str) -> tuple[Mapping[str, HelmRelease], Mapping[str, Kept]]:
-    try:
-        return releases(api, namespace), records(api, namespace)
-    except ApiError:
-        return {}, {}  # a deployment into it, which reads the same first, will say so to all
+    return ClusterState(tuple(environments), tuple(unknown), unread, now - started, now, tuple(unreadable))
 
 
 def _unknown(namespace: str, kept: Mapping[str, Kept], known: set[str]) -> Iterator[UnknownRecord]:

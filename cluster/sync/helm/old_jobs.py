@@ -5,6 +5,7 @@ from datetime import datetime
 from bot.kubernetes import KubernetesClient, Object
 from cluster.sync.helm import pod_status
 from cluster.sync.helm.desired import ReleaseTarget
+from cluster.sync.helm.job_run import TTL
 from cluster.sync.helm.manifests import JOB_COMPONENT
 
 
@@ -23,6 +24,28 @@ def remove_old_jobs(api: KubernetesClient, location: ReleaseTarget, current: str
     for job in others:
         if job is not before:
             api.delete(_path(location, job["metadata"]["name"]))
+
+
+def unfinished(api: KubernetesClient, location: ReleaseTarget, since: datetime | None = None) -> list[str]:
+    """Return the names of the Jobs that have not ended, of those that were made since then."""
+    return [
+        str(job["metadata"]["name"])
+        for job in _jobs(api, location)
+        if pod_status.end_of(job) is None and (since is None or _made(job) >= since.replace(microsecond=0))
+    ]
+
+
+def remove_job(api: KubernetesClient, location: ReleaseTarget, name: str) -> None:
+    """Remove a Job and its pods: so it is stopped."""
+    api.delete(_path(location, name))
+
+
+def let_expire(api: KubernetesClient, location: ReleaseTarget, name: str) -> None:
+    """Have Kubernetes remove a Job some time after its end, where its TTL was put off until that was seen."""
+    job = api.get(_path(location, name)) or {}
+    text = ((job.get("metadata") or {}).get("annotations") or {}).get(TTL, "")
+    if str(text).isdecimal():
+        api.patch(_path(location, name), {"spec": {"ttlSecondsAfterFinished": int(text)}})
 
 
 def remove_jobs(api: KubernetesClient, location: ReleaseTarget) -> None:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from bot.kubernetes import ApiError, KubernetesClient, Object
+from bot.kubernetes import KubernetesClient, NotThereError, Object
 from cluster.limits import MAX_OUTCOME_BYTES
 from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.helm.state import Record, ReleasePhase
@@ -60,9 +60,7 @@ def write(api: KubernetesClient, location: ReleaseTarget, record: Record, outcom
         body["data"] = {"outcome": _text(outcome)}
     try:
         api.patch(_path(location.namespace, location.release), body)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotThereError:
         api.create(_path(location.namespace), body)
 
 
@@ -81,6 +79,7 @@ def _texts(location: ReleaseTarget, record: Record) -> dict[str, str]:
         "good": str(record.good),
         "reported": str(record.reported).lower(),
         "told": record.reported_log,
+        "job": record.job,
     }
 
 
@@ -92,7 +91,8 @@ def _read(notes: Object) -> Kept | None:
         return None
     reported = notes.get(f"{_PREFIX}reported") == "true"
     reported_log = str(notes.get(f"{_PREFIX}told", ""))
-    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, reported_log)
+    job = str(notes.get(f"{_PREFIX}job", ""))
+    record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, job, reported_log)
     return Kept(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
 
 

@@ -1,15 +1,25 @@
 """What helm does to a release: few at a time, and over what a helm that was killed left."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
 
-from cluster.limits import HELM_TURN_SECONDS
+from bot.logs import get_logger
+from cluster.limits import HELM_TRY_SECONDS, HELM_TURN_SECONDS
+from cluster.sync.helm import old_jobs
 from cluster.sync.helm.context import SyncContext, files_for_helm
 from cluster.sync.helm.desired import Desired, ReleaseTarget
-from cluster.sync.helm.helm import Revision
+from cluster.sync.helm.drift import restore_secrets
+from cluster.sync.helm.helm import HelmUnclearError, Revision
+from cluster.sync.helm.manifests import job_of
 from cluster.sync.helm.releases import manifest, newest, unlock
 from cluster.sync.helm.state import BUSY, HelmRelease
+
+_log = get_logger("dppctl.sync")
+ResultT = TypeVar("ResultT")
 
 
 class StoppedError(Exception):
@@ -17,7 +27,7 @@ class StoppedError(Exception):
 
 
 class Changes:
-    """To one release. All calls raise HelmError, HelmAwayError, ApiError and ApiAwayError."""
+    """To one release. All calls raise helm's errors, ApiError and ApiAwayError."""
 
     def __init__(self, context: SyncContext, location: ReleaseTarget, stop: threading.Event) -> None:
         """Take `stop`, which ends the waiting, and helm."""
@@ -41,6 +51,22 @@ class Changes:
         finally:
             self._context.slots.release()
 
+    def persist(self, change: Callable[[], ResultT], say: Callable[[str], None]) -> ResultT:
+        """Return what the change does in its turn; what helm fails at without a reason is tried again a few times.
+
+        Raises StoppedError, and what `change` raises; `say` hears of what is tried again.
+        """
+        for seconds in HELM_TRY_SECONDS:
+            try:
+                with self.turn():
+                    return change()
+            except HelmUnclearError as error:
+                say(f"{error}\ntried again in {seconds:g} seconds")
+            if self._stop.wait(seconds):
+                raise StoppedError
+        with self.turn():
+            return change()
+
     def upgrade(self, desired: Desired, contents: Mapping[str, bytes], before: HelmRelease | None) -> Revision:
         """Install or upgrade, and return the new revision.
 
@@ -48,8 +74,38 @@ class Changes:
         """
         location, helm = self._location, self._context.helm
         self._unlock(before)
+        if before:
+            for name in restore_secrets(self._context.api, location, self.manifest(before.revision)):
+                _log.warning("deleted by hand, restored", secret=name, namespace=location.namespace)
         with files_for_helm(self._context, location, desired, contents) as (chart, values):
+            if before:
+                self._stop_others(chart, values)
             return helm.upgrade(location.release, location.namespace, chart, values, desired.fingerprint, self._stop)
+
+    def _stop_others(self, chart: Path, values: Sequence[Path]) -> None:
+        """Remove earlier deployments' Jobs that still run, but for the one that this deployment runs too.
+
+        Two that write to one database at a time would spoil what comes out.
+        """
+        context, location = self._context, self._location
+        if running := old_jobs.unfinished(context.api, location):
+            same = job_of(context.helm.preview(location.release, location.namespace, chart, values))
+            for name in running:
+                if name != same:
+                    old_jobs.remove_job(context.api, location, name)
+                    _log.warning("stopped, as something newer is to run", job=name, namespace=location.namespace)
+
+    def stop_failed(self, since: datetime, now: HelmRelease | None) -> list[str]:
+        """Remove the Jobs that a failed upgrade made since then and nobody would follow; return their names.
+
+        `now`: the release as it is; what it runs is left.
+        """
+        api, location = self._context.api, self._location
+        deployed = self.manifest(now.revision) if now and now.status == "deployed" else ""
+        made = [name for name in old_jobs.unfinished(api, location, since) if name != job_of(deployed)]
+        for name in made:
+            old_jobs.remove_job(api, location, name)
+        return made
 
     def roll_back(self, revision: int) -> None:
         """Bring back an older revision, as a new one."""
@@ -70,7 +126,7 @@ class Changes:
         return found.revision if found else 0
 
     def manifest(self, revision: int) -> str:
-        """Return what a revision consists of, as YAML."""
+        """Return what a revision consists of, as YAML. Raises RevisionGoneError."""
         return manifest(self._context.api, self._location.namespace, self._location.release, revision)
 
     def _unlock(self, found: HelmRelease | None) -> None:

@@ -7,39 +7,57 @@ https://github.com/helm/helm/blob/main/pkg/storage/driver/secrets.go
 import base64
 import gzip
 import json
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.errors import PermanentError, TransientError
 from bot.kubernetes import KubernetesClient, Object
+from cluster.errors import ClusterError
 from cluster.sync.helm.state import BUSY, HelmRelease
 
+_TYPE = "type=helm.sh/release.v1"  # other Secrets may carry such labels too
 FINGERPRINT = "dppctl.io/fingerprint"
 
 
-def releases(api: KubernetesClient, namespace: str) -> dict[str, HelmRelease]:
-    """Return the newest revision of each release, by name. Raises ApiError and ApiAwayError."""
+class UnreadableError(ClusterError, PermanentError):
+    """Somebody broke what helm wrote down of a release."""
+
+
+class RevisionGoneError(ClusterError, TransientError):
+    """Helm has forgotten that revision, or somebody deleted it: the next pass finds what there is."""
+
+
+def releases(api: KubernetesClient, namespace: str) -> tuple[dict[str, HelmRelease], list[str]]:
+    """Return the newest revision of each release, by name, and the names of Secrets that cannot be read as helm's.
+
+    Raises ApiError and ApiAwayError.
+    """
     newest: dict[str, HelmRelease] = {}
-    now = datetime.now(UTC)
+    unreadable = []
     # The superseded ones are the most, and never the newest.
-    for secret in api.list(_secrets(namespace), "owner=helm,status!=superseded", metadata=True):
-        labels = secret["metadata"]["labels"]
-        release = _release(secret, now)
-        if release.revision > newest.get(labels["name"], _NONE).revision:
-            newest[labels["name"]] = release
-    return newest
+    for secret in api.list(_secrets(namespace), "owner=helm,status!=superseded", fields=_TYPE, metadata=True):
+        name, release = _release(secret, datetime.now(UTC))
+        if release is None:
+            unreadable.append(str(secret["metadata"]["name"]))
+        elif release.revision > newest.get(name, _NONE).revision:
+            newest[name] = release
+    return newest, unreadable
 
 
 def newest(api: KubernetesClient, namespace: str, name: str) -> HelmRelease | None:
     """Return the newest revision of one release; None: there is none."""
-    found = api.list(_secrets(namespace), f"owner=helm,name={name}", metadata=True)
-    releases = [_release(secret, datetime.now(UTC)) for secret in found]
+    found = api.list(_secrets(namespace), f"owner=helm,name={name}", fields=_TYPE, metadata=True)
+    releases = [release for _, release in (_release(secret, datetime.now(UTC)) for secret in found) if release]
     return max(releases, key=lambda release: release.revision, default=None)
 
 
 def manifest(api: KubernetesClient, namespace: str, name: str, revision: int) -> str:
-    """Return what that revision consists of, as YAML; empty when helm has forgotten it."""
+    """Return what that revision consists of, as YAML. Raises RevisionGoneError."""
     secret = api.get(_secret(namespace, name, revision))
-    return str(_unpacked(secret)["manifest"]) if secret else ""
+    if secret is None:
+        raise RevisionGoneError(f"release {name} in namespace {namespace}: helm has no revision {revision} any more")
+    return str(_unpacked(secret)["manifest"])
 
 
 def unlock(api: KubernetesClient, namespace: str, name: str, revision: int) -> None:
@@ -65,17 +83,28 @@ def unlock(api: KubernetesClient, namespace: str, name: str, revision: int) -> N
     api.patch(_secret(namespace, name, revision), change)
 
 
-def _release(secret: Object, now: datetime) -> HelmRelease:
+def _release(secret: Object, now: datetime) -> tuple[str, HelmRelease | None]:
+    """Return the release's name and its revision; None: the labels are not as helm writes them."""
     meta = secret["metadata"]
-    labels = meta["labels"]
+    labels = meta.get("labels") or {}
+    name, version, status = (str(labels.get(key, "")) for key in ("name", "version", "status"))
+    if not (name and status and version.isdecimal()):
+        return name, None
     made = datetime.fromisoformat(meta["creationTimestamp"])
-    revision = int(labels["version"])
-    return HelmRelease(revision, labels["status"], labels.get(FINGERPRINT, ""), (now - made).total_seconds())
+    return name, HelmRelease(int(version), status, labels.get(FINGERPRINT, ""), (now - made).total_seconds())
 
 
 def _unpacked(secret: Object) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
-    return found
+    """Return what helm packed into a Secret. Raises UnreadableError."""
+    try:
+        text = gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"])))
+        found: dict[str, Any] = json.loads(text)
+        if isinstance(found["manifest"], str) and isinstance(found["info"]["status"], str):
+            return found
+    except (ValueError, LookupError, TypeError, OSError, EOFError, zlib.error):
+        pass
+    name = secret["metadata"]["name"]
+    raise UnreadableError(f"Secret {name}: it is not as helm writes its releases; delete it, or make it right again")
 
 
 def _packed(content: dict[str, Any]) -> str:

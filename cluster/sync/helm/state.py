@@ -1,9 +1,11 @@
 """What a pass of the in-cluster sync observes, and what it decides, as plain values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
+from bot.kubernetes import KubernetesError
 from bot.model.registration import Target
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 
@@ -34,6 +36,7 @@ class Record:
     revision: int = 0  # helm's newest, after what sync did
     good: int = 0  # the last revision that succeeded, or a copy of it that a rollback made
     reported: bool = True  # the end, to the bot
+    job: str = ""  # the Job that was seen to succeed last
     reported_log: str = ""  # up to where the Job's log was reported, as JobRun says it
 
     def with_(self, phase: ReleasePhase, **changes: int | bool | str) -> "Record":
@@ -54,6 +57,7 @@ class Action(Enum):
     CHECK = "look for drift"  # instead of NOTHING, now and then
     PRUNE = "prune"
     TELL_REMOVED = "tell that it was removed"
+    TELL_REFUSED = "tell that its namespace cannot be read"
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class DriftCheck:
 
     time: float  # by the monotonic clock
     drift: tuple[str, ...]  # a line for each object that somebody changed
+    uncompared: tuple[str, ...] = ()  # a line for each object that could not be looked at
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class ReleaseState:
     waits: bool = False  # its last job failed, and is not to be tried again yet
     check: DriftCheck | None = None
     problem: str = ""  # why its last job failed, as it was logged and reported
+    is_read: bool = True  # False: its namespace could not be read, so nothing is known of record and release
+    refusal: str = ""  # why not, where a person must do something, and that was not reported yet
 
     @property
     def target(self) -> Target:
@@ -104,10 +111,11 @@ class UnknownRecord:
 
 @dataclass(frozen=True)
 class ClusterState:
-    """All environments whose namespaces could be read."""
+    """All environments."""
 
     environments: tuple[ReleaseState, ...]
     unknown: tuple[UnknownRecord, ...]
-    unread: int  # namespaces that could not be read
+    unread: Mapping[str, KubernetesError]  # namespaces that could not be read, and why
     uptime: float  # seconds since sync started
     now: float  # by the monotonic clock
+    unreadable: tuple[str, ...] = ()  # Secrets that look like helm's and are not, as NAMESPACE/NAME

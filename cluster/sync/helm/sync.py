@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.kubernetes import ApiError
 from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from cluster.limits import SYNC_POLL_SECONDS, SYNC_STOP_SECONDS
@@ -21,7 +22,7 @@ from cluster.sync.helm.decide import Rules, decide
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, ReleaseTarget, release_name
 from cluster.sync.helm.observe import observe, reader_of
-from cluster.sync.helm.state import Action, ClusterState, DriftCheck, UnknownRecord
+from cluster.sync.helm.state import Action, ClusterState, Decision, DriftCheck, ReleaseState, UnknownRecord
 
 _log = get_logger("dppctl.sync")
 
@@ -67,6 +68,9 @@ class HelmSync:
         self._problems: dict[Target, str] = {}  # logged already
         self._checks: dict[Target, DriftCheck] = {}
         self._unknown: set[UnknownRecord] = set()  # logged already
+        self._unreadable: set[str] = set()  # logged already
+        self._unread: dict[str, object] = {}  # namespaces, as that was logged
+        self._told: dict[Target, str] = {}  # fingerprints of which it was reported that their namespace is not read
 
     def wake(self) -> None:
         """Look soon: something was committed to an ops repo."""
@@ -116,9 +120,11 @@ class HelmSync:
             self._scheduler,
             self._checks,
             self._problems,
+            self._told,
             self.started,
         )
-        started = apply(decide(state, self._rules), self._scheduler, self._context)
+        started = apply(decisions := decide(state, self._rules), self._scheduler, self._context)
+        self._note_unread(state, decisions)
         self._log_unknown(state)
         self._count(state, started, began)
         return is_read and not state.unread
@@ -154,8 +160,8 @@ class HelmSync:
                         self._note_problem(target, str(ended.error))
                 continue
             self._problems.pop(target, None)
-            if ended.job.decision.action is Action.CHECK:
-                self._checks[target] = DriftCheck(time.monotonic(), ended.result)
+            if isinstance(ended.result, DriftCheck):
+                self._checks[target] = ended.result
                 self.counts.drift = {target: len(check.drift) for target, check in self._checks.items()}
 
     def _note_problem(self, target: Target, text: str) -> bool:
@@ -167,7 +173,28 @@ class HelmSync:
         _log.error("not deployed", app=target.app, environment=target.environment, error=text)
         return True
 
+    def _note_unread(self, state: ClusterState, decisions: list[Decision]) -> None:
+        """Log once that a namespace cannot be read, and that it can again; note what of it is reported."""
+        for namespace, error in state.unread.items():
+            kind = error.status if isinstance(error, ApiError) else type(error)
+            if self._unread.get(namespace) != kind:
+                self._unread[namespace] = kind
+                _log.error("namespace not read", namespace=namespace, error=error)
+        for namespace in self._unread.keys() - state.unread.keys():
+            del self._unread[namespace]
+            _log.info("namespace read again", namespace=namespace)
+        for decision in decisions:
+            if decision.action is Action.TELL_REFUSED and (desired := decision.state.desired):
+                self._told[decision.state.target] = desired.fingerprint
+        for environment in state.environments:
+            if environment.is_read:
+                self._told.pop(environment.target, None)
+
     def _log_unknown(self, state: ClusterState) -> None:
+        for name in state.unreadable:
+            if name not in self._unreadable:
+                self._unreadable.add(name)
+                _log.warning("not helm's own, left alone: its labels are not as helm writes them", secret=name)
         for found in state.unknown:
             if found not in self._unknown:
                 self._unknown.add(found)
@@ -181,12 +208,18 @@ class HelmSync:
 
     def _count(self, state: ClusterState, started: list[Action], began: float) -> None:
         counts = self.counts
-        counts.errors += state.unread
+        counts.errors += len(state.unread)
         counts.done.update(action.value for action in started)
-        counts.phases = dict(Counter(found.record.phase if found.record else "none" for found in state.environments))
+        counts.phases = dict(Counter(_phase(found) for found in state.environments))
         counts.passes += 1
         counts.looked = time.monotonic()
         counts.pass_seconds += counts.looked - began
+
+
+def _phase(environment: ReleaseState) -> str:
+    if not environment.is_read:
+        return "unread"
+    return environment.record.phase if environment.record else "none"
 
 
 def _fingerprint(desired: Desired | None) -> str:

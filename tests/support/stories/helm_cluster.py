@@ -36,7 +36,7 @@ from tests.support.waiting import eventually
 from tests.support.world import PRODUCTION, STAGING, World
 
 CHART = {
-    "chart/Chart.yaml": "apiVersion: v2\nname: small\nversion: 0.1.0\n",
+    "chart/Chart.yaml": "apiVersion: v2\nname: small\nversion: 0.1.0\nannotations: {dppctl.io/knows-sync: 'true'}\n",
     "chart/templates/all.yaml": """
         apiVersion: v1
         kind: ConfigMap
@@ -73,12 +73,19 @@ CHART = {
         kind: Job
         metadata:
           name: {{ .Release.Name }}-{{ .Values.image | default "none" | sha256sum | trunc 12 }}
-          annotations: {helm.sh/resource-policy: keep}
+          annotations:
+            helm.sh/resource-policy: keep
+            {{- with and .Values.global .Values.ttlLater }}
+            dppctl.io/ttl-seconds-after-finished: {{ . | quote }}
+            {{- end }}
           labels:
             app.kubernetes.io/instance: {{ .Release.Name }}
             app.kubernetes.io/component: job
         spec:
           backoffLimit: 0
+          {{- with .Values.ttl }}
+          ttlSecondsAfterFinished: {{ . }}
+          {{- end }}
           template:
             metadata:
               labels:
@@ -102,6 +109,7 @@ class Cluster:
         self.ops = self.world.ops
         self.ops.push(CHART)
         self.api = KubernetesClient()
+        self.api_of_sync = self.api
         name = f"sync-{secrets.token_hex(4)}"
         self.namespaces = {"staging": f"{name}-s", "production": f"{name}-p"}
         for namespace in self.namespaces.values():
@@ -117,7 +125,7 @@ class Cluster:
         charts.mkdir(parents=True)
         mirror = Mirror(self.world.git, self.world.settings.github.repository_url("ann/ops"), self.folder / "mirror")
         self.context = SyncContext(
-            api=self.api,
+            api=self.api_of_sync,
             helm=self.helm,
             charts=Charts(charts),
             repositories=Repositories({"ann/ops": mirror}),

@@ -4,6 +4,8 @@ import base64
 import gzip
 import json
 
+import pytest
+
 from cluster.sync.helm import records, releases
 from cluster.sync.helm.state import Record
 from tests.support.stories.helm_cluster import Cluster, receipt, wait_a_moment
@@ -183,4 +185,5 @@ def test_a_manifest_is_read_from_helms_own_secret(cluster: Cluster) -> None:
     cluster.sync.sync()
     place = cluster.sync.locations[STAGING]
     assert "kind: ConfigMap" in releases.manifest(cluster.api, place.namespace, place.release, 1)
-    assert releases.manifest(cluster.api, place.namespace, place.release, 99) == ""
+    with pytest.raises(releases.RevisionGoneError, match="helm has no revision 99 any more"):
+        releases.manifest(cluster.api, place.namespace, place.release, 99)

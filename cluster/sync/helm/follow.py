@@ -1,0 +1,44 @@
+"""Follows a deployment's Job to its end: its progress is reported meanwhile, and what its end means is said."""
+
+import threading
+from datetime import datetime
+
+from bot.model.receipt import Receipt
+from cluster.sync.helm import records
+from cluster.sync.helm.context import SyncContext
+from cluster.sync.helm.job_run import JobError, JobGoneError, JobRun
+from cluster.sync.helm.journal import Journal
+from cluster.sync.helm.release_changes import StoppedError
+from cluster.sync.outcome import End, verdict
+
+
+def follow_job(
+    job: JobRun, context: SyncContext, journal: Journal, stop: threading.Event, since: datetime | None
+) -> tuple[End, str, Receipt | None]:
+    """Return how the Job ended, what to say of it, and its receipt.
+
+    `since`: when the deployment began, None: not known any more. Raises StoppedError when `stop` says so, and
+    JobGoneError when the Job is not there and its end was not seen.
+    """
+    if stop.is_set():
+        job.stop()
+    try:
+        for message, log in job.follow():
+            journal.tell("progress", message, log)
+            journal.write_reported_log(job.reported_log)
+        if stop.is_set():
+            journal.write_reported_log(job.reported_log, now=True)
+            raise StoppedError
+        ended = job.end(since)
+    except JobError as error:
+        return "failed", str(error), None
+    except JobGoneError as error:
+        if error.ran and (found := job.receipt_of_gone()):
+            return *verdict(found), found
+        if error.ran or job.name != journal.record.job:
+            raise
+        before = records.outcome(context.api, journal.location)  # it succeeded, and its time was over
+        return "succeeded", "it ran already, and its Job was removed", before.receipt if before else None
+    receipt = ended.receipt
+    end, message = verdict(receipt) if receipt else ("succeeded", "the Job succeeded; its receipt is gone")
+    return end, f"{message}; it ran already" if ended.was_there else message, receipt
