@@ -94,9 +94,11 @@ class CountingGit(Git):
 
     counted: ClassVar[Counter[str]] = Counter()
 
-    def _start(self, folder: Path, environment: Mapping[str, str], command: Sequence[str]) -> Process:
+    def _start(
+        self, folder: Path, environment: Mapping[str, str], command: Sequence[str], *, is_bound: bool = False
+    ) -> Process:
         self.counted[next(part for part in command[1:] if part != "-c" and "=" not in part)] += 1
-        return super()._start(folder, environment, command)
+        return super()._start(folder, environment, command, is_bound=is_bound)
 
 
 def _make(folder: Path, apps: int) -> None:

@@ -30,6 +30,7 @@ GIT_SECONDS = 120.0  # that a git which reads or writes here may be silent
 GIT_SILENCE_SECONDS = 300.0  # the same of a git that talks to a server: what it checks of a large fetch takes a while
 GIT_BYTES_A_SECOND = 1000  # less than that counts as silence, where git can tell (over http)
 GIT_LISTEN_SECONDS = 5.0  # between two looks whether a git says something
+LOOSE_OBJECTS, PACKS = 6_700, 50  # in a copy, until it is tidied up; git's own limits
 GC_SECONDS = 300.0  # of tidying up a copy after a fetch
 GIT_END_SECONDS = 1.0  # between asking a git to end and killing it
 LFS_DAYS = 30  # that such a file is kept after its last use, so that each deployment does not fetch it anew

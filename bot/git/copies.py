@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot.git.errors import CopyError
+from bot.limits import LOOSE_OBJECTS, PACKS
 
 _BROKEN = "dppctl-broken"  # in a copy: that it is to be made anew
 # As git names them: https://git-scm.com/docs/gitrepository-layout. No ref can end with .lock; a fetch keeps its pack
@@ -56,6 +57,16 @@ def noting_broken(copy: Path) -> Iterator[None]:
 def is_broken(copy: Path) -> bool:
     """Return whether a copy is to be made anew."""
     return (copy / _BROKEN).exists()
+
+
+def is_untidy(copy: Path) -> bool:
+    """Return whether `git gc --auto` would do anything, as it looks itself, without starting it.
+
+    https://git-scm.com/docs/git-config#Documentation/git-config.txt-gcauto: some 6,700 loose objects, by one folder of
+    256, or 50 packs.
+    """
+    loose, packs = copy / "objects" / "17", copy / "objects" / "pack"
+    return sum(1 for _ in loose.glob("*")) > LOOSE_OBJECTS / 256 or sum(1 for _ in packs.glob("*.pack")) > PACKS
 
 
 def put_in_place(fresh: Path, copy: Path) -> None:

@@ -9,14 +9,13 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bot.git.command import Git
 from bot.git.commits import GoneCommitError, fetch_commit
-from bot.git.copies import beside, is_broken, noting_broken, put_in_place, remove_remains
+from bot.git.copies import beside, is_broken, is_untidy, noting_broken, put_in_place, remove_remains
 from bot.git.errors import CopyError, GitError, TransientGitError
 from bot.git.export import Files
 from bot.git.origin import Origin
@@ -99,7 +98,7 @@ class Mirror:
             head = _BRANCH.search(listing)
             if head and (not (old := _BRANCH.search(kept or "")) or old[1] != head[1]):
                 self.run("symbolic-ref", "HEAD", head[1])
-            self._drop_refs_beside(set(_REF.findall(listing)))
+            self._drop_gone(kept, listing)
             refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
             self._fetch(*refs)
             self._seen_file.write_text(listing)
@@ -107,6 +106,8 @@ class Mirror:
 
     def _fetch(self, *refs: str) -> None:
         self.run("fetch", "--progress", "--no-tags", "--", self._url, *refs)
+        if not is_untidy(self.folder):
+            return
         try:
             self._git.run(self.folder, "gc", "--auto", "--quiet", seconds=GC_SECONDS)
         except GitError as error:  # what was fetched is there all the same
@@ -176,8 +177,11 @@ class Mirror:
                 "another one the default branch",
             )
 
-    def _drop_refs_beside(self, names: Set[str]) -> None:
-        """Delete the copy's branches and tags that are not among these; a fetch would also take none for all gone."""
+    def _drop_gone(self, kept: str | None, listing: str) -> None:
+        """Delete the copy's branches and tags that are gone; a fetch would also take none for all gone."""
+        names = set(_REF.findall(listing))
+        if kept is not None and names.issuperset(_REF.findall(kept)):
+            return
         if gone := [name for name in self._copied() if name.decode(errors="replace") not in names]:
             deletions = b"".join(b"delete %b\0\0" % name for name in gone)
             self.run("update-ref", "--stdin", "-z", stdin=deletions)
@@ -223,7 +227,7 @@ class Mirror:
 
         Only a clone asks for it: https://git-scm.com/docs/protocol-v2#_ls_refs (`unborn`).
         """
-        with TemporaryDirectory(dir=self.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             self._git.run(Path(folder), "clone", "--quiet", "--bare", "--depth=1", "--", self._url, "clone")
             branch = self._git.run(Path(folder, "clone"), "symbolic-ref", "HEAD").decode().strip()
         self._git.run(self.folder, "symbolic-ref", "HEAD", branch)

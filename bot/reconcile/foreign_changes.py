@@ -12,6 +12,7 @@ from bot.model.registration import Target
 from bot.reconcile.decide import due
 from bot.reconcile.observe import read_values
 from bot.reconcile.ops_repo import OpsRepo
+from bot.store.deployments import digest_of
 from bot.store.store import Store
 
 
@@ -34,14 +35,17 @@ def observe_foreign_changes(
     return replace(state, targets=targets)
 
 
-def _find(target: Target, text: str | None, ours: str | None, ops: OpsRepo) -> ForeignChange | None:
+def _find(target: Target, text: str | None, ours: tuple[str, str | None] | None, ops: OpsRepo) -> ForeignChange | None:
     """Return the commit by which others changed what the environment's values say, or None.
 
-    `ours`: the newest ops commit that is recorded for the environment. Without one (a store that was lost) what its
-    file's last commit says of itself counts.
+    `ours`: the newest ops commit that is recorded for the environment, and its file's digest. Without one (a store that
+    was lost) what its file's last commit says of itself counts.
     """
     if ours:
-        before = ops.texts([target], ours)[target]
+        ops_commit, digest = ours
+        if text is not None and digest == digest_of(text):
+            return None
+        before = ops.texts([target], ops_commit)[target]
         if text is not None and (text == before or _say_the_same(target, text, before)):
             return None
     elif text is None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.errors import DppctlError
 from bot.store.tables import Base
 
-REVISION = "r0008"  # the newest in bot/store/migrations/versions
+REVISION = "r0009"  # the newest in bot/store/migrations/versions
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATING = 0x6470706D  # any number that is ours, for PostgreSQL's advisory locks
 

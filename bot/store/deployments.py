@@ -27,6 +27,11 @@ class EnvironmentState:
     hold: Hold | None
 
 
+def digest_of(values: str) -> str:
+    """Return a digest (hex) of a values file."""
+    return hashlib.sha256(values.encode()).hexdigest()
+
+
 class Deployments:
     """Deployments: what is recorded of each, and how they are found."""
 
@@ -48,6 +53,7 @@ class Deployments:
             source.commit,
             request=update.values.request,
             note=update.note,
+            values_digest=digest_of(update.values.to_yaml()),
         )
 
     def record_commit(
@@ -60,13 +66,15 @@ class Deployments:
         *,
         request: int | None = None,
         note: str = "",
+        values_digest: str | None = None,
     ) -> int:
         """Record an ops commit as `record` does, from what the commit itself says.
 
-        request: of whom by hand; note: what else to say of it.
+        request: of whom by hand; note: what else to say of it; values_digest: of the values file, where it is known.
         """
         with self._database.write() as session:
             deployment = ensure(session, ops_commit, ops_commit, app, environment, ref, commit)
+            deployment.values_digest = values_digest or deployment.values_digest
             if request is not None:
                 note_request(session, deployment, request)
             committed = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "committed")
@@ -91,16 +99,18 @@ class Deployments:
         with self._database.read() as session:
             return {(app, environment, commit) for app, environment, commit in session.execute(wanted)}
 
-    def last_written(self, app: str, environment: str) -> str | None:
+    def last_written(self, app: str, environment: str) -> tuple[str, str | None] | None:
         """Return the newest ops commit that the bot made for an environment, as far as it was recorded, or None.
 
-        Sync reports on commits of others too; they are none of the bot's.
+        With it comes the digest of the values file in it, where that is known. Sync reports on commits of others too;
+        they are none of the bot's.
         """
         by_bot = exists().where(DeploymentEvent.deployment_id == Deployment.id, DeploymentEvent.phase == "committed")
         of_environment = (Deployment.app == app) & (Deployment.environment == environment)
-        newest = select(Deployment.ops_commit).where(of_environment, by_bot).order_by(Deployment.id.desc()).limit(1)
+        newest = select(Deployment.ops_commit, Deployment.values_digest).where(of_environment, by_bot)
         with self._database.read() as session:
-            return session.scalar(newest)
+            found = session.execute(newest.order_by(Deployment.id.desc()).limit(1)).first()
+            return (found[0], found[1]) if found and found[0] else None
 
     def unrecorded(self, ops_commits: Sequence[str]) -> list[str]:
         """Return the ops commits, newest first as given, that came after the last one with a deployment.

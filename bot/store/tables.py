@@ -66,6 +66,7 @@ class Deployment(Base):
     ref: Mapped[str]
     commit: Mapped[str]
     ops_commit: Mapped[str | None]  # None: nothing was written
+    values_digest: Mapped[str | None]  # of the values file that the bot wrote; None: not known
     state: Mapped[str] = mapped_column(index=True)  # a State
     error: Mapped[str | None]
     receipt: Mapped[dict[str, Any] | None]

@@ -28,10 +28,10 @@ def test_the_last_commit_of_the_bot_is_none_that_sync_alone_reports_on(store: St
     assert store.deployments.last_written("ann/app", "staging") is None
     store.deployments.record(update(), "a" * 40)
     store.deployments.report(event("succeeded", "b"))
-    assert store.deployments.last_written("ann/app", "staging") == "a" * 40
+    assert (store.deployments.last_written("ann/app", "staging") or "")[0] == "a" * 40
     assert store.deployments.last_written("ann/app", "production") is None
     store.deployments.record(update(), "c" * 40)
-    assert store.deployments.last_written("ann/app", "staging") == "c" * 40
+    assert (store.deployments.last_written("ann/app", "staging") or "")[0] == "c" * 40
 
 
 def test_what_failed_has_no_rows_that_were_delivered(store: Store) -> None:
