@@ -14,7 +14,7 @@ from tests.support.forge import APP, Forge, git
 
 @pytest.fixture
 def bot_git(tmp_path: Path) -> Git:
-    return Git(load_settings(tmp_path, {}, receives=False))
+    return Git(load_settings(tmp_path, {}, receives=False), searches=True)
 
 
 def test_a_clones_folder_is_known_by_its_remote_branch_and_files(tmp_path: Path, bot_git: Git) -> None:
