@@ -80,7 +80,7 @@ class HttpServer:
     def __init__(self, host: str, port: int, application: "WSGIApplication") -> None:
         """Listen; `port` 0 is any free one. Raises DppctlError when the address cannot be used."""
         try:
-            self._server = make_server(host, port, application, ThreadingWSGIServer, _Handler)
+            self._server = make_server(host, port, application, ThreadingWSGIServer, _ProbeHandler)
         except OSError as error:
             raise DppctlError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
         self.address = f"http://{host}:{self._server.server_port}"
@@ -94,7 +94,7 @@ class HttpServer:
         self._thread.join()
 
 
-class _Handler(WSGIRequestHandler):
+class _ProbeHandler(WSGIRequestHandler):
     timeout = HTTP_SECONDS
 
     def log_message(self, *_: object) -> None:

@@ -35,7 +35,7 @@ JobT = TypeVar("JobT", bound=Job)
 
 
 @dataclass(frozen=True)
-class Ended(Generic[TargetT, JobT]):
+class EndedJob(Generic[TargetT, JobT]):
     """A job that ended: with a `result`, or with an `error` that it raised; `superseded`: it was told to end."""
 
     target: TargetT
@@ -57,7 +57,7 @@ class Scheduler(Generic[TargetT, JobT]):
     def __init__(
         self,
         stopping: threading.Event,
-        on_end: Callable[[Ended[TargetT, JobT]], None],
+        on_end: Callable[[EndedJob[TargetT, JobT]], None],
         limit: int = sys.maxsize,
         backoff: Backoff[TargetT] | None = None,
     ) -> None:
@@ -71,7 +71,7 @@ class Scheduler(Generic[TargetT, JobT]):
         self._backoff = backoff or Backoff(SYNC_RETRY_SECONDS, MAX_SYNC_RETRY_SECONDS)
         self._running: dict[TargetT, _Running[JobT]] = {}
         self._started: dict[TargetT, float] = {}
-        self._ended: queue.SimpleQueue[Ended[TargetT, JobT]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[EndedJob[TargetT, JobT]] = queue.SimpleQueue()
 
     def __len__(self) -> int:
         """Return the number of jobs that were started and not collected."""
@@ -107,7 +107,7 @@ class Scheduler(Generic[TargetT, JobT]):
         try:
             self._spawn(lambda: self._work(target, entry), str(target))
         except RuntimeError as error:  # the system gives no more threads
-            self._end(Ended(target, job, None, error, superseded=False))
+            self._end(EndedJob(target, job, None, error, superseded=False))
         return True
 
     def supersede(self, target: TargetT) -> None:
@@ -117,9 +117,9 @@ class Scheduler(Generic[TargetT, JobT]):
             entry.superseded = True
             entry.job.stop(superseded=True)
 
-    def collect(self, seconds: float = 0.0) -> list[Ended[TargetT, JobT]]:
+    def collect(self, seconds: float = 0.0) -> list[EndedJob[TargetT, JobT]]:
         """Return the jobs that ended since the last call, each once; wait up to `seconds` for the first of them."""
-        found: list[Ended[TargetT, JobT]] = []
+        found: list[EndedJob[TargetT, JobT]] = []
         try:
             while True:
                 is_first = not found and len(self) > 0
@@ -130,12 +130,12 @@ class Scheduler(Generic[TargetT, JobT]):
         except queue.Empty:
             return found
 
-    def close(self, seconds: float) -> list[Ended[TargetT, JobT]]:
+    def close(self, seconds: float) -> list[EndedJob[TargetT, JobT]]:
         """Stop all jobs, wait up to `seconds` for their ends, and return those that ended."""
         for entry in self._running.values():
             entry.job.stop(superseded=False)
         until = time.monotonic() + seconds
-        found: list[Ended[TargetT, JobT]] = []
+        found: list[EndedJob[TargetT, JobT]] = []
         while self._running and (left := until - time.monotonic()) > 0:
             found += self.collect(left)
         return found
@@ -154,13 +154,13 @@ class Scheduler(Generic[TargetT, JobT]):
             if not isinstance(raised, Exception):
                 raise
         finally:
-            self._end(Ended(target, entry.job, result, error, entry.superseded))
+            self._end(EndedJob(target, entry.job, result, error, entry.superseded))
 
-    def _end(self, ended: Ended[TargetT, JobT]) -> None:
+    def _end(self, ended: EndedJob[TargetT, JobT]) -> None:
         self._ended.put(ended)
         self._on_end(ended)
 
-    def _note(self, ended: Ended[TargetT, JobT]) -> None:
+    def _note(self, ended: EndedJob[TargetT, JobT]) -> None:
         if ended.error is None or ended.superseded:
             self._backoff.succeeded(ended.target)
         else:

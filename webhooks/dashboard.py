@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.settings import Settings
-from bot.store.deployments import EnvironmentState
+from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
 from bot.store.tables import Deployment
 from webhooks.limits import DASHBOARD_DELIVERIES, RECENT_DELIVERIES, RECENT_REFUSALS
@@ -42,7 +42,7 @@ class Pages:
         """Return `/`: environments, deployments and deliveries."""
         change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
         states = {(state.app, state.environment): state for state in self._store.deployments.environments()}
-        cells: dict[str, dict[str, EnvironmentState | None]] = {}
+        cells: dict[str, dict[str, EnvironmentSummary | None]] = {}
         for target in self._targets:
             app = cells.setdefault(str(target.app), {})
             app[target.environment] = states.get((str(target.app), target.environment))
@@ -105,7 +105,7 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (name.startswith("prod"), name))
 
 
-def _refusals(refused: Sequence[Deployment], states: Iterable[EnvironmentState]) -> dict[str, Deployment]:
+def _refusals(refused: Sequence[Deployment], states: Iterable[EnvironmentSummary]) -> dict[str, Deployment]:
     """Return by app the whole `.dppctl.yaml` that was refused last, the newest of them first in `refused`.
 
     What had a deployment afterwards is in order again.

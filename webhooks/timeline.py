@@ -10,7 +10,7 @@ from bot.store.tables import Delivery, Deployment, DeploymentEvent
 
 
 @dataclass(frozen=True)
-class Step:
+class TimelineStep:
     """A line of a deployment's timeline."""
 
     time: datetime
@@ -18,12 +18,12 @@ class Step:
     message: str
 
 
-def timeline(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step]:
+def timeline(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[TimelineStep]:
     """Return the steps of a deployment, the oldest first: the push that brought it, if one did, and its events."""
     return [*_pushes(deployment, deliveries), *_fold(deployment.events)]
 
 
-def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step]:
+def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[TimelineStep]:
     """Return the push that brought the deployment: it was made while the bot worked on that push's delivery.
 
     One by hand, or one that the bot found by itself later, was brought by no push, though an old one had its commit.
@@ -37,17 +37,17 @@ def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Step
         is_its_push = (delivery.event, delivery.repository, delivery.ref) == ("push", repository, deployment.ref)
         was_open = delivery.received <= deployment.created <= (delivery.finished or deployment.created)
         if is_its_push and was_open and (is_tag or delivery.after == deployment.commit):
-            return [Step(delivery.received, "pushed", f"webhook delivery {delivery.id}")]
+            return [TimelineStep(delivery.received, "pushed", f"webhook delivery {delivery.id}")]
     return []
 
 
-def _fold(events: Iterable[DeploymentEvent]) -> Iterator[Step]:
+def _fold(events: Iterable[DeploymentEvent]) -> Iterator[TimelineStep]:
     """Yield each event, but progress that follows progress as one step: the newest line about each pipeline."""
     for is_progress, group in groupby(events, key=lambda event: event.phase == "progress"):
         if not is_progress:
-            yield from (Step(event.time, event.phase, event.message) for event in group)
+            yield from (TimelineStep(event.time, event.phase, event.message) for event in group)
             continue
         reports = list(group)
         lines = {line.rpartition(": ")[0] or line: line for report in reports for line in report.message.splitlines()}
         if lines:
-            yield Step(reports[-1].time, "progress", "\n".join(lines.values()))
+            yield TimelineStep(reports[-1].time, "progress", "\n".join(lines.values()))

@@ -41,7 +41,7 @@ def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
     for pipeline in short["pipelines"]:
         pipeline["error"] = (pipeline["error"] or "")[:200] or None
     while len(json.dumps(short)) > limit and short["pipelines"]:
-        fine = [one for one in short["pipelines"] if one["status"] == "succeeded"]
+        fine = [found for found in short["pipelines"] if found["status"] == "succeeded"]
         short["pipelines"].remove((fine or short["pipelines"])[-1])
         short["left_out"] = short.get("left_out", 0) + 1
     return json.dumps(short)

@@ -57,7 +57,7 @@ class Run:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         statuses = [result["status"] for result in results] or ["stopped"]
-        status = next((one for one in ("stopped", "failed") if one in statuses), "succeeded")
+        status = next((status for status in ("stopped", "failed") if status in statuses), "succeeded")
         receipt = {
             "status": status,
             "pipelines": results,
@@ -72,7 +72,7 @@ class Run:
         """End what runs, within two seconds, and start nothing more."""
         with self._lock:
             self._stopped = True
-            stops = [one.stop for one in self._running]
+            stops = [process.stop for process in self._running]
             if self._dpp:
                 stops.append(self._dpp.stop)
         stoppers = [threading.Thread(target=stop) for stop in stops]
@@ -103,7 +103,7 @@ class Run:
         running: Dict[Future[Result], str] = {}
         with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
             while waiting or running:
-                for pipeline in [one for one in waiting if all(name in results for name in one["dependencies"])]:
+                for pipeline in [found for found in waiting if all(name in results for name in found["dependencies"])]:
                     waiting.remove(pipeline)
                     own_scratch = scratch / str(len(results) + len(running))
                     running[pool.submit(self._run_one, dpp, pipeline, own_scratch, results)] = pipeline["id"]
@@ -125,7 +125,7 @@ class Run:
 
     def _run_one(self, dpp: Dpp, pipeline: Pipeline, scratch: Path, results: Mapping[str, Result]) -> Result:
         name = pipeline["id"]
-        unmet = [one for one in pipeline["dependencies"] if results[one]["status"] != "succeeded"]
+        unmet = [needed for needed in pipeline["dependencies"] if results[needed]["status"] != "succeeded"]
         if self._stopped:
             result = _not_run(name, "stopped", None)
         elif unmet:

@@ -65,7 +65,7 @@ class WorkerServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, address: Tuple[str, int], token: str, folder: Path) -> None:
-        super().__init__(address, _Handler)
+        super().__init__(address, _WorkerHandler)
         self.token = token
         self.folder = folder
         self.events: Optional[EventStream] = None
@@ -143,7 +143,7 @@ class WorkerServer(ThreadingHTTPServer):
             self._ended.set()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _WorkerHandler(BaseHTTPRequestHandler):
     server: WorkerServer
     timeout = 60
 
@@ -243,9 +243,9 @@ def _run_request(body: Any) -> Dict[str, Any]:
     pipelines = body.get("pipelines", [])
     environment = body.get("environment", {})
     concurrency = body.get("concurrency", 1)
-    if not isinstance(pipelines, list) or not all(isinstance(one, str) for one in pipelines):
+    if not isinstance(pipelines, list) or not all(isinstance(name, str) for name in pipelines):
         raise ValueError("pipelines must be a list of ids")
-    if not isinstance(environment, dict) or not all(isinstance(one, str) for one in environment.values()):
+    if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
         raise ValueError("environment must map names to texts")
     if not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
         raise ValueError("concurrency must be a number from 1 to 64")

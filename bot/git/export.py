@@ -18,7 +18,7 @@ from bot.git.commits import fetch_commit
 from bot.git.lfs import MAX_POINTER_BYTES, Pointer, fetch_contents, find_content, read_pointer
 from bot.git.origin import Origin
 from bot.git.submodules import fetch_submodule, read_submodules
-from bot.git.tree import Entry, NoTreeError, list_tree
+from bot.git.tree import NoTreeError, TreeEntry, list_tree
 from bot.limits import MAX_SUBMODULES
 
 # A name that this disk cannot have; another disk is no better, so the name has to change.
@@ -31,7 +31,7 @@ class _Part:
 
     origin: Origin
     folder: str
-    entries: list[Entry]
+    entries: list[TreeEntry]
     pointers: Mapping[str, Pointer]
 
 
@@ -94,7 +94,7 @@ class Files:
                 waiting.append((copy, entry.identity, "", "/".join(filter(None, (folder, entry.path)))))
         return parts
 
-    def _entries(self, origin: Origin, commit: str, path: str) -> list[Entry]:
+    def _entries(self, origin: Origin, commit: str, path: str) -> list[TreeEntry]:
         """Return what lies below a folder at a commit, which is fetched when no branch or tag has it any more."""
         with origin.reading():
             try:
@@ -103,7 +103,7 @@ class Files:
                 fetch_commit(self.git, origin, commit)
                 return list_tree(self.git, origin, f"{commit}:{path}")
 
-    def _pointers(self, origin: Origin, entries: Iterable[Entry]) -> dict[str, Pointer]:
+    def _pointers(self, origin: Origin, entries: Iterable[TreeEntry]) -> dict[str, Pointer]:
         small = [entry for entry in entries if entry.mode.startswith("100") and entry.size < MAX_POINTER_BYTES]
         with origin.reading(), self.git.objects(origin.folder) as objects:
             found = {entry.path: read_pointer(b"".join(objects.read(entry.identity))) for entry in small}
@@ -133,7 +133,7 @@ def _make_folder(folder: Path) -> None:
     folder.chmod(0o755)
 
 
-def _write_file(file: Path, entry: Entry, content: Iterator[bytes]) -> None:
+def _write_file(file: Path, entry: TreeEntry, content: Iterator[bytes]) -> None:
     """Write a new file: never through a link that another entry of this name made."""
     with file.open("xb") as stream:
         for piece in content:

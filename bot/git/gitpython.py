@@ -99,7 +99,7 @@ class Runner(git.Git):
             raise TypeError("only as_process=True: a command that ends is for bot.git.command.Git.run")
         process = self._start(command)
         assert process.stdout is not None  # noqa: S101 (for mypy)
-        process.stdout = io.BufferedReader(Answers(process.stdout, self._seconds))
+        process.stdout = io.BufferedReader(AnswerStream(process.stdout, self._seconds))
         return self.AutoInterrupt(process, command)
 
     def clear_cache(self) -> "Runner":
@@ -124,7 +124,7 @@ class Repository(git.Repo):
         super().__init__(folder, expand_vars=False)
 
 
-class Answers(io.RawIOBase):
+class AnswerStream(io.RawIOBase):
     """What a program answers, as long as it is not silent for too long, and does not end."""
 
     def __init__(self, stream: IO[bytes], seconds: float) -> None:

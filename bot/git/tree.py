@@ -12,7 +12,7 @@ class NoTreeError(PermanentGitError):
     """There is no such commit here, or no such folder in it."""
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """A file, link, folder or submodule: git's mode, its id, its size in bytes (files only) and its path."""
 
     mode: str
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
         return self.mode == "100755"
 
 
-def list_tree(git: Git, origin: Origin, tree: str) -> list[Entry]:
+def list_tree(git: Git, origin: Origin, tree: str) -> list[TreeEntry]:
     """Return all that lies below a tree, each folder before what is in it, in git's order.
 
     Raises GitError, NoTreeError when there is no such tree, and PermanentError for a name that no file here can
@@ -56,7 +56,7 @@ def list_tree(git: Git, origin: Origin, tree: str) -> list[Entry]:
     return [_entry(line) for line in listing.split(b"\0") if line]
 
 
-def _entry(line: bytes) -> Entry:
+def _entry(line: bytes) -> TreeEntry:
     """Read `MODE TYPE ID SIZE<tab>PATH`, the form of https://git-scm.com/docs/git-ls-tree#_output_format."""
     about, _, name = line.partition(b"\t")
     mode, _, identity, size = about.decode().split()
@@ -67,4 +67,4 @@ def _entry(line: bytes) -> Entry:
         raise PermanentError(f"{shown}: the name of this file is not UTF-8; rename it (git mv)") from None
     if any(part in ("", ".", "..") or part.lower() == ".git" for part in path.split("/")):
         raise PermanentError(f"{shown}: no file can have this name; it leads out of its folder, or into git's own")
-    return Entry(mode, identity, 0 if size == "-" else int(size), path)
+    return TreeEntry(mode, identity, 0 if size == "-" else int(size), path)

@@ -19,7 +19,7 @@ from bot.backoff import Backoff
 from bot.github.client import Client
 from bot.github.credentials import Credentials
 from bot.github.errors import GitHubError
-from bot.github.pending import Notification, Status, context, environment_name, notifications
+from bot.github.pending import Notification, StatusNotice, context, environment_name, notifications
 from bot.github.redeliveries import Attempt, lost, to_ask_for
 from bot.logs import bind_push, get_logger
 from bot.model.names import RepoPath
@@ -165,7 +165,7 @@ class Notifier:
             body["environment_url"] = url.replace("{app}", RepoPath.parse(deployment.app).path)
         return body
 
-    def _commit_status(self, deployment: Deployment, status: Status) -> dict[str, object]:
+    def _commit_status(self, deployment: Deployment, status: StatusNotice) -> dict[str, object]:
         name = context(deployment.app, deployment.environment)
         body: dict[str, object] = {"state": status.state, "description": status.description, "context": name}
         if page := self._page(deployment):

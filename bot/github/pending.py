@@ -26,7 +26,7 @@ _STATES: dict[str, State] = {
 
 
 @dataclass(frozen=True)
-class Status:
+class StatusNotice:
     """The status of a commit."""
 
     state: StatusState
@@ -43,7 +43,7 @@ class Notification:
     deployment: Deployment
     github_id: int | None
     state: State | None
-    status: Status | None
+    status: StatusNotice | None
 
 
 def notifications(pending: Iterable[PendingNotice]) -> list[Notification]:
@@ -72,22 +72,22 @@ def _state(pending: PendingNotice) -> State | None:
     return _STATES[deployment.state]
 
 
-def _status(deployment: Deployment, was_shown: bool) -> Status | None:
+def _status(deployment: Deployment, was_shown: bool) -> StatusNotice | None:
     error = first_line(deployment.error or "it failed")
     match deployment.state:
         case "succeeded":
-            return Status("success", summary(deployment.receipt))
+            return StatusNotice("success", summary(deployment.receipt))
         case "failed":
-            return Status("failure" if deployment.ops_commit else "error", error)
+            return StatusNotice("failure" if deployment.ops_commit else "error", error)
         case "refused":
-            return Status("error", first_line(f"not deployed: {deployment.error}"))
+            return StatusNotice("error", first_line(f"not deployed: {deployment.error}"))
         case "skipped":
-            return Status("success", first_line(f"not deployed: {deployment.error}"))
+            return StatusNotice("success", first_line(f"not deployed: {deployment.error}"))
         case "resolved":  # its commit was not deployed all the same
             return None
         case "superseded":  # what never began is nobody's news
-            return Status("error", "a newer commit came before it was deployed") if was_shown else None
-    return Status("pending", "it is being deployed")
+            return StatusNotice("error", "a newer commit came before it was deployed") if was_shown else None
+    return StatusNotice("pending", "it is being deployed")
 
 
 def summary(receipt: dict[str, Any] | None) -> str:

@@ -37,7 +37,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Reference:
+class RequirementPath:
     """A file or folder of the workload that its requirements refer to."""
 
     kind: Kind
@@ -45,7 +45,7 @@ class Reference:
     where: str  # "more.txt:3"
 
 
-def references(workload: Path) -> list[Reference]:
+def references(workload: Path) -> list[RequirementPath]:
     """Return what the requirements.txt of a workload refers to, the order kept; nothing when it has none.
 
     Raises PermanentError, with file and line, for what does not exist or leads out of the workload, or is no text.
@@ -53,9 +53,9 @@ def references(workload: Path) -> list[Reference]:
     file = workload / REQUIREMENTS
     if not file.is_file():
         return []
-    found: dict[tuple[Kind, Path], Reference] = {}
+    found: dict[tuple[Kind, Path], RequirementPath] = {}
     root = workload.resolve()
-    waiting = [Reference("requirements", _inside(root, file, REQUIREMENTS, REQUIREMENTS), REQUIREMENTS)]
+    waiting = [RequirementPath("requirements", _inside(root, file, REQUIREMENTS, REQUIREMENTS), REQUIREMENTS)]
     while waiting:
         reference = waiting.pop(0)
         if (reference.kind, reference.path) not in found:
@@ -67,7 +67,7 @@ def references(workload: Path) -> list[Reference]:
     return list(found.values())[1:]
 
 
-def _of_requirements(reference: Reference, root: Path) -> Iterator[Reference]:
+def _of_requirements(reference: RequirementPath, root: Path) -> Iterator[RequirementPath]:
     try:
         text = reference.path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -116,7 +116,7 @@ def _bare(requirement: str) -> str:
     return re.sub(r"\s*\[[^\]/]*\]$", "", text)
 
 
-def _reference(kind: Kind, root: Path, base: Path, given: str, where: str) -> Iterator[Reference]:
+def _reference(kind: Kind, root: Path, base: Path, given: str, where: str) -> Iterator[RequirementPath]:
     """Yield what a path, or a file: URL, leads to; nothing for other URLs. `given` is what messages may show."""
     text = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), given)
     if _SCHEME.match(text):
@@ -126,7 +126,7 @@ def _reference(kind: Kind, root: Path, base: Path, given: str, where: str) -> It
     resolved = _inside(root, base / text, given, where)
     if kind == "requirements" and not resolved.is_file():
         raise PermanentError(f"{where}: {given} is no file; name a file of requirements")
-    yield Reference("archive" if kind == "project" and resolved.is_file() else kind, resolved, where)
+    yield RequirementPath("archive" if kind == "project" and resolved.is_file() else kind, resolved, where)
 
 
 def _inside(root: Path, path: Path, given: str, where: str) -> Path:
@@ -142,7 +142,7 @@ def _inside(root: Path, path: Path, given: str, where: str) -> Path:
     return resolved
 
 
-def _of_project(reference: Reference, root: Path) -> Iterator[Reference]:
+def _of_project(reference: RequirementPath, root: Path) -> Iterator[RequirementPath]:
     """Yield the folders that a project's own pyproject.toml gets packages from, as uv and Poetry write them.
 
     https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
@@ -155,7 +155,7 @@ def _of_project(reference: Reference, root: Path) -> Iterator[Reference]:
     where = str(file.relative_to(root))
     for source in _sources(project):
         if source.get("workspace"):  # any of its members, and what they name
-            yield Reference("project", root, where)
+            yield RequirementPath("project", root, where)
         elif isinstance(path := source.get("path"), str):
             yield from _reference("project", root, reference.path, path, where)
     for requirement in _dependencies(project):

@@ -71,9 +71,9 @@ def _without_actions(app: RepoPath, config: AppConfig, what: str) -> str:
 def _list(state: AppState, name: str, actions: Iterable[Action]) -> str:
     """List actions, and what is nearly right about each: `branch master to staging (there is no such branch)`."""
     branches = {ref_state.ref.name for ref_state in state.refs}
-    told = [f"{_trigger(action)} to {action.environment}{_hint(action, name, branches)}" for action in actions]
-    more = len(told) - MAX_TOLD_ACTIONS
-    return ", ".join(told[:MAX_TOLD_ACTIONS]) + (f" and {more} more" if more > 0 else "")
+    shown = [f"{_trigger(action)} to {action.environment}{_hint(action, name, branches)}" for action in actions]
+    more = len(shown) - MAX_TOLD_ACTIONS
+    return ", ".join(shown[:MAX_TOLD_ACTIONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _trigger(action: Action) -> str:

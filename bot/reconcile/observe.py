@@ -58,7 +58,7 @@ def observe_manual(
         ref = repository.resolve(name)
         named = RefState(ref, 0, _configs(app, repository, {ref.commit})[ref.commit])
     choices = [*choose(state), *choose(state, with_baseline=True)]
-    wanted = [one.ref for one in choices if isinstance(one, Choice) and one.target == target]
+    wanted = [choice.ref for choice in choices if isinstance(choice, Choice) and choice.target == target]
     if named and not isinstance(named.config, str):
         wanted.append(named.ref)
     known = (*refs, named) if named else refs

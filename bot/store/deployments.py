@@ -17,7 +17,7 @@ from bot.store.totals import count_change
 
 
 @dataclass(frozen=True)
-class EnvironmentState:
+class EnvironmentSummary:
     """What an environment of an app has. `running` is the newest deployment that succeeded: a failed one leaves it."""
 
     app: str
@@ -202,7 +202,7 @@ class Deployments:
         with self._database.read() as session:
             return session.scalars(wanted).all()
 
-    def environments(self) -> list[EnvironmentState]:
+    def environments(self) -> list[EnvironmentSummary]:
         """Return every environment that ever had a deployment or is held, sorted by app and name."""
         newest = select(func.max(Deployment.id)).where(Deployment.environment != "", Deployment.state != "resolved")
         newest = newest.group_by(Deployment.app, Deployment.environment)
@@ -217,7 +217,7 @@ class Deployments:
             )
             holds = {(hold.app, hold.environment): hold for hold in session.scalars(select(Hold))}
         return [
-            EnvironmentState(*key, latest.get(key), running.get(key), holds.get(key))
+            EnvironmentSummary(*key, latest.get(key), running.get(key), holds.get(key))
             for key in sorted(latest.keys() | holds.keys())
         ]
 

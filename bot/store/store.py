@@ -23,7 +23,7 @@ from bot.store.totals import Totals
 
 
 @dataclass(frozen=True)
-class Counts:
+class StoreCounts:
     """How many records are in each state, for /metrics."""
 
     deliveries: Mapping[str, int]  # by state
@@ -53,7 +53,7 @@ class Store:
         """Close all connections."""
         self.database.close()
 
-    def counts(self) -> Counts:
+    def counts(self) -> StoreCounts:
         """Count the deliveries and deployments by state and what waits for the bot."""
         with self.database.read() as session:
             deliveries, deployments, requests = (
@@ -61,4 +61,4 @@ class Store:
                 for state in (Delivery.state, Deployment.state, DeployRequest.state)
             )
         queue = deliveries.get("received", 0) + requests.get("waiting", 0)
-        return Counts(deliveries, deployments, queue, self.totals.read())
+        return StoreCounts(deliveries, deployments, queue, self.totals.read())

@@ -16,7 +16,7 @@ from cli.limits import LOW_DISK_BYTES, VERSION_SECONDS
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """Something that dppctl uses; `without` says what it costs to lack it, `get` how to get it."""
 
     name: str
@@ -46,9 +46,9 @@ def doctor(output: str) -> None:
     sys.exit(any(part.required and not part.found for part in parts))
 
 
-def examine() -> Iterator[Part]:
+def examine() -> Iterator[Component]:
     """Yield every part, the required ones first."""
-    yield Part("Python", True, f"{sys.version.split()[0]}, {sys.executable}", "", "", required=True)
+    yield Component("Python", True, f"{sys.version.split()[0]}, {sys.executable}", "", "", required=True)
     yield _command("git", ["--version"], "no deployments, no ops repo", "install git", required=True)
     yield _uv()
     yield _runtime()
@@ -62,25 +62,25 @@ def examine() -> Iterator[Part]:
     yield from _disks()
 
 
-def _command(name: str, ask: list[str], without: str, get: str, *, required: bool = False) -> Part:
+def _command(name: str, ask: list[str], without: str, get: str, *, required: bool = False) -> Component:
     program = shutil.which(name)
-    return Part(
+    return Component(
         name, bool(program), f"{_version([program, *ask])}, {program}" if program else "", without, get, required
     )
 
 
-def _uv() -> Part:
+def _uv() -> Component:
     without, get = "dpp's environment cannot be made", "pip install uv"
     try:
         import uv
 
         program = uv.find_uv_bin()
     except (ImportError, FileNotFoundError):
-        return Part("uv", False, "", without, get, required=True)
-    return Part("uv", True, f"{_version([program, '--version'])}, {program}", without, get, required=True)
+        return Component("uv", False, "", without, get, required=True)
+    return Component("uv", True, f"{_version([program, '--version'])}, {program}", without, get, required=True)
 
 
-def _runtime() -> Part:
+def _runtime() -> Component:
     from cluster.local.folders import cache_dir
     from cluster.local.workers.dpp_environment import find_runtime
 
@@ -88,34 +88,34 @@ def _runtime() -> Part:
     without = "the first run makes it: about a minute, 60 MB to download"
     get = "dppctl run, or nothing: it comes by itself"
     if runtime is None:
-        return Part("dpp", False, "", without, get)
+        return Component("dpp", False, "", without, get)
     size = sum(file.lstat().st_size for file in runtime.folder.rglob("*"))
-    return Part("dpp", True, f"{size / 10**6:.0f} MB, {runtime.folder}", without, get)
+    return Component("dpp", True, f"{size / 10**6:.0f} MB, {runtime.folder}", without, get)
 
 
-def _postgres() -> Iterator[Part]:
+def _postgres() -> Iterator[Component]:
     from cluster.errors import ClusterError
     from cluster.local.databases import postgres
 
     without = "no --db postgres; SQLite and databases with a URL work"
     folder = postgres.binaries()
     what = f"{_version([str(folder / 'postgres'), '--version'])}, {folder}" if folder else ""
-    yield Part("PostgreSQL server", bool(folder), what, without, "install postgresql (its binaries are enough)")
+    yield Component("PostgreSQL server", bool(folder), what, without, "install postgresql (its binaries are enough)")
     try:
         user = postgres.unprivileged_user()
     except ClusterError as error:
-        yield Part("PostgreSQL's user", False, "", f"{without}: {error}", "useradd --system postgres")
+        yield Component("PostgreSQL's user", False, "", f"{without}: {error}", "useradd --system postgres")
         return
     if user:
-        yield Part("PostgreSQL's user", True, f"{user}, for root may not run it", without, "")
+        yield Component("PostgreSQL's user", True, f"{user}, for root may not run it", without, "")
 
 
-def _adminer() -> Part:
+def _adminer() -> Component:
     from cluster.local.databases.web_ui import adminer
 
     found = adminer()
     what = f"PHP {_version([found[0], '--version'])}, {found[1]}" if found else ""
-    return Part(
+    return Component(
         "Adminer",
         bool(found),
         what,
@@ -124,17 +124,17 @@ def _adminer() -> Part:
     )
 
 
-def _datasette() -> Part:
+def _datasette() -> Component:
     from importlib.metadata import PackageNotFoundError, version
 
     without, get = "no web pages for SQLite databases", "pip install datasette"
     try:
-        return Part("Datasette", True, version("datasette"), without, get)
+        return Component("Datasette", True, version("datasette"), without, get)
     except PackageNotFoundError:
-        return Part("Datasette", False, "", without, get)
+        return Component("Datasette", False, "", without, get)
 
 
-def _builders() -> Iterator[Part]:
+def _builders() -> Iterator[Component]:
     """Try each builder, in a folder that is gone afterwards."""
     from bot.images.builders.choose import Options, probe
 
@@ -142,10 +142,10 @@ def _builders() -> Iterator[Part]:
     with tempfile.TemporaryDirectory(prefix="dppctl-doctor-") as folder:
         for found in probe(Options(Path(folder))):
             what = found.what.removeprefix(f"{found.name}: ")
-            yield Part(f"builder {found.name}", found.works, what, without, found.get)
+            yield Component(f"builder {found.name}", found.works, what, without, found.get)
 
 
-def _disks() -> Iterator[Part]:
+def _disks() -> Iterator[Component]:
     from cluster.local.folders import cache_dir, data_dir
 
     for name, folder, setting in (
@@ -154,7 +154,7 @@ def _disks() -> Iterator[Part]:
     ):
         existing = next(above for above in (folder, *folder.parents) if above.is_dir())
         free = shutil.disk_usage(existing).free
-        yield Part(
+        yield Component(
             f"free disk for {name}",
             free > LOW_DISK_BYTES,
             f"{free / 10**9:.1f} GB free, {folder}",
@@ -171,14 +171,14 @@ def _version(command: list[str]) -> str:
     return found[0] if found else (ended.out or ended.text).strip().partition("\n")[0]
 
 
-def _line(part: Part) -> str:
+def _line(part: Component) -> str:
     if part.found:
         return f"found    {part.name}: {part.what}"
     what = f" ({part.what})" if part.what else ""
     return f"missing  {part.name}{what}: {part.without}. To get it: {part.get}"
 
 
-def _table(parts: list[Part]) -> None:
+def _table(parts: list[Component]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

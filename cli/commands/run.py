@@ -6,7 +6,7 @@ import click
 
 from cli.errors import InputError
 from cli.run.local_run import RunSettings, run_locally
-from cli.run.report import JsonReport, Report
+from cli.run.report import JsonReport, RunReport
 from cli.run.signals import StopSignals
 from cluster.local import durations
 from cluster.local.databases.database import parse_database
@@ -62,7 +62,7 @@ def parse_environment(variables: tuple[str, ...]) -> dict[str, str]:
     return environment
 
 
-def make_report(output: str, verbose: bool) -> Report:
+def make_report(output: str, verbose: bool) -> RunReport:
     """Return the report for `output` (text or json), on a terminal a live one; `verbose`: with dpp's log."""
     if output == "json":
         return JsonReport(verbose)
@@ -70,4 +70,4 @@ def make_report(output: str, verbose: bool) -> Report:
         from cli.run.terminal_report import LiveReport  # rich is slow to import
 
         return LiveReport(verbose)
-    return Report(verbose)
+    return RunReport(verbose)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cli.errors import InputError
 from cli.limits import CHUNK_BYTES
-from cli.run.archive_formats import Entry, read_entries
+from cli.run.archive_formats import ArchiveEntry, read_entries
 from cli.run.limits import Limits
 
 DAMAGED = (
@@ -64,7 +64,7 @@ class _Unpacking:
     folders: set[Path] = field(default_factory=set)
     links: list[tuple[str, Path, str]] = field(default_factory=list)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ArchiveEntry) -> None:
         path = self.folder.joinpath(*_parts(entry.name))
         try:
             self._add(entry, path)
@@ -77,7 +77,7 @@ class _Unpacking:
         if max(self.entries, made) > self.limits.max_entries:
             raise InputError(f"more than {self.limits.max_entries} entries (DPPCTL_MAX_ENTRIES)")
 
-    def _add(self, entry: Entry, path: Path) -> None:
+    def _add(self, entry: ArchiveEntry, path: Path) -> None:
         if entry.kind == "folder":
             self._make_folder(path)
         elif path == self.folder:
@@ -103,7 +103,7 @@ class _Unpacking:
             folder.mkdir()
             self.folders.add(folder)
 
-    def _write(self, entry: Entry, path: Path) -> None:
+    def _write(self, entry: ArchiveEntry, path: Path) -> None:
         mode = 0o777 if entry.executable else 0o666
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with entry.open() as content, open(os.open(path, flags, mode), "wb") as file:
@@ -115,7 +115,7 @@ class _Unpacking:
                     raise InputError(f"unpacks to more than {most} bytes (DPPCTL_MAX_UNPACKED_BYTES)")
                 file.write(chunk)
 
-    def _link_to_file(self, entry: Entry, path: Path) -> None:
+    def _link_to_file(self, entry: ArchiveEntry, path: Path) -> None:
         """Make a hard link, which names an earlier file of the archive, whose bytes are stored once."""
         target = self.folder.joinpath(*_parts(entry.link))
         if target not in self.files:

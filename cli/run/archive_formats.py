@@ -18,7 +18,7 @@ LONGEST_LINK = 4096  # bytes; what Linux allows in a path
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """`kind` is file, folder, symlink, hardlink, or what else it is in words. `link` is where a link points to."""
 
     name: str
@@ -28,7 +28,7 @@ class Entry:
     open: Callable[[], IO[bytes]] = io.BytesIO
 
 
-def read_entries(archive: IO[bytes], most_bytes: int) -> Iterator[Entry]:
+def read_entries(archive: IO[bytes], most_bytes: int) -> Iterator[ArchiveEntry]:
     """Yield the entries in the archive's order; open each before asking for the next.
 
     `most_bytes`: how much of a tar is decompressed at most. Raises InputError when it is no archive, is encrypted,
@@ -41,7 +41,7 @@ def read_entries(archive: IO[bytes], most_bytes: int) -> Iterator[Entry]:
     return _tar_entries(_Forward(_decompressed(archive, start), most_bytes), start)
 
 
-def _zip_entries(archive: IO[bytes]) -> Iterator[Entry]:
+def _zip_entries(archive: IO[bytes]) -> Iterator[ArchiveEntry]:
     import zipfile
 
     with zipfile.ZipFile(_Sparing(archive)) as unzipped:
@@ -58,7 +58,7 @@ def _zip_entries(archive: IO[bytes]) -> Iterator[Entry]:
             if kind == "symlink":
                 with unzipped.open(member) as content:
                     link = content.read(LONGEST_LINK).decode()
-            yield Entry(name, kind, link, bool(mode & 0o111), partial(unzipped.open, member))
+            yield ArchiveEntry(name, kind, link, bool(mode & 0o111), partial(unzipped.open, member))
 
 
 def _kind_of_mode(mode: int) -> str:
@@ -68,7 +68,7 @@ def _kind_of_mode(mode: int) -> str:
     )
 
 
-def _tar_entries(stream: "_Forward", start: bytes) -> Iterator[Entry]:
+def _tar_entries(stream: "_Forward", start: bytes) -> Iterator[ArchiveEntry]:
     import tarfile
 
     try:
@@ -78,7 +78,7 @@ def _tar_entries(stream: "_Forward", start: bytes) -> Iterator[Entry]:
         raise InputError(f"no zip or tar archive{page}") from error
     with tar:
         while member := tar.next():
-            yield Entry(
+            yield ArchiveEntry(
                 member.name,
                 _kind_of_member(member.type),
                 member.linkname,

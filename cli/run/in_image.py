@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import ClusterError
-from cluster.local.databases.database import Database
+from cluster.local.databases.database import RunDatabase
 from cluster.local.sessions.record import Session
 from cluster.local.workers.container import Container
 from cluster.local.workers.podman import is_rootless
@@ -27,7 +27,7 @@ class ImageHost:
     folder: Path  # the session's, for files about the container
     workload: Path
 
-    def host(self, database: Database) -> Container:
+    def host(self, database: RunDatabase) -> Container:
         """Return the container to run in; it sees the folder of a SQLite database."""
         folders = {self.workload: self.image.workdir}
         file = _SQLITE_FILE.match(database.engine)

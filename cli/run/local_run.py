@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from cli.run.report import Report
+from cli.run.report import RunReport
 from cli.run.signals import STOP_SIGNALS, StopSignals
 from cluster.errors import ClusterError
 from cluster.local import durations, processes
-from cluster.local.databases.database import KINDS, Database, check_database
+from cluster.local.databases.database import KINDS, RunDatabase, check_database
 from cluster.local.folders import cache_dir
 from cluster.local.sessions import record, supervisor
 from cluster.local.storage.publish import Ran, publish, storage_folder
@@ -39,7 +39,7 @@ class RunSettings:
 class HostMaker(Protocol):
     """Knows where the worker runs, once the database is there."""
 
-    def host(self, database: Database) -> WorkerHost:
+    def host(self, database: RunDatabase) -> WorkerHost:
         """Return where to run with this database."""
 
 
@@ -49,12 +49,12 @@ class EnvironmentHost:
 
     environment: DppEnvironment
 
-    def host(self, _database: Database) -> WorkerHost:
+    def host(self, _database: RunDatabase) -> WorkerHost:
         """Return the environment."""
         return self.environment
 
 
-def run_locally(settings: RunSettings, report: Report, signals: StopSignals) -> int:
+def run_locally(settings: RunSettings, report: RunReport, signals: StopSignals) -> int:
     """Run the pipelines, and report what happens; return the exit code. Raises InputError and ClusterError."""
     name = ",".join(settings.pipelines) or "all"
     worker = record.create("worker", pipeline=name)
@@ -75,7 +75,7 @@ def run_locally(settings: RunSettings, report: Report, signals: StopSignals) -> 
         services.release()
 
 
-def _prepare(worker: record.Session, settings: RunSettings, report: Report) -> HostMaker:
+def _prepare(worker: record.Session, settings: RunSettings, report: RunReport) -> HostMaker:
     """Get all that the run needs before anything is assigned: the workload, its environment, its own database."""
     from cli.run.limits import Limits
     from cli.run.workload import open_workload
@@ -96,7 +96,7 @@ def _prepare(worker: record.Session, settings: RunSettings, report: Report) -> H
     return EnvironmentHost(environment)
 
 
-def _check_ids(workload: Path, asked: Sequence[str], report: Report) -> None:
+def _check_ids(workload: Path, asked: Sequence[str], report: RunReport) -> None:
     """Report an id that no pipeline has, as the worker would, and end with exit code 2."""
     from cli.run.pipeline_ids import check_ids
     from worker.plan import WorkloadError
@@ -110,7 +110,7 @@ def _check_ids(workload: Path, asked: Sequence[str], report: Report) -> None:
 
 def _run_assigned(
     settings: RunSettings,
-    report: Report,
+    report: RunReport,
     host: WorkerHost,
     worker: record.Session,
     services: supervisor.Supervisor,
@@ -169,7 +169,7 @@ class Followed:
         ]
 
 
-def _follow(process: WorkerProcess, report: Report) -> Followed:
+def _follow(process: WorkerProcess, report: RunReport) -> Followed:
     """Report the worker's events to its end."""
     followed = Followed()
     for event in process.events():
@@ -196,7 +196,7 @@ def _publish(
     since: float,
     worker: record.Session,
     services: supervisor.Supervisor,
-    report: Report,
+    report: RunReport,
 ) -> tuple[str, list[tuple[str, str, str]]]:
     """Publish what the pipelines that succeeded wrote; return what is wrong, and kind, path and URL of each."""
     folders = [workload / folder for folder in followed.folders]

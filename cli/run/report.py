@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
-    from cluster.local.databases.database import Database
+    from cluster.local.databases.database import RunDatabase
 
 Event = dict[str, Any]
 WORDS = {"succeeded": "SUCCESS", "failed": "FAILURE", "stopped": "STOPPED"}
 SECONDS_BETWEEN_LINES = 5.0
 
 
-class Report:
+class RunReport:
     """Plain lines, for files and pipes."""
 
     def __init__(self, verbose: bool) -> None:
@@ -38,7 +38,7 @@ class Report:
         """Print a line about what takes time, to stderr."""
         click.echo(line, err=True)
 
-    def assigned(self, worker: str, db: str | None, database: "Database") -> None:
+    def assigned(self, worker: str, db: str | None, database: "RunDatabase") -> None:
         """Print the pods of the run: the worker's name, and the database's (None: it is the user's own)."""
         self.line("Using the local cluster")
         self.line(f"Assigned Worker Pod: {worker}")
@@ -105,10 +105,10 @@ class Report:
         print(line, flush=True)  # a log may have a million lines: click.echo takes twice as long
 
 
-class JsonReport(Report):
+class JsonReport(RunReport):
     """Events as JSON lines, then the receipt as the last line."""
 
-    def assigned(self, worker: str, db: str | None, database: "Database") -> None:
+    def assigned(self, worker: str, db: str | None, database: "RunDatabase") -> None:
         about = {"kind": database.kind, "web_ui": database.web_ui, "file": database.file and str(database.file)}
         self.event({"event": "assigned", "worker": worker, "db": db, "database": about})
 

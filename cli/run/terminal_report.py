@@ -7,12 +7,12 @@ import click
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from cli.run.report import Report, outcome
+from cli.run.report import RunReport, outcome
 
 COLORS = {"succeeded": "green", "failed": "red", "stopped": "yellow"}
 
 
-class LiveReport(Report):
+class LiveReport(RunReport):
     """The display is there from the first pipeline's start to the last one's end."""
 
     def __init__(self, verbose: bool) -> None:

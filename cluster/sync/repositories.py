@@ -14,16 +14,16 @@ from bot.model.trailers import read_deliveries
 from bot.model.values import Values
 
 
-class Repository(Protocol):
+class RepositoryCopy(Protocol):
     """A kept copy of a repository (the CLI hands in the bot's mirrors)."""
 
     def refresh(self) -> object: ...
     def head(self) -> str | None: ...
     def open(self) -> AbstractContextManager["Reader"]: ...
-    def files(self, commit: str, path: str) -> "Files": ...
+    def files(self, commit: str, path: str) -> "AppFiles": ...
 
 
-class Files(Protocol):
+class AppFiles(Protocol):
     """The files below a folder, as they are at a commit."""
 
     def fetch(self) -> None: ...
@@ -45,12 +45,12 @@ class Reader(Protocol):
 class Repositories:
     """Copies of repositories, by OWNER/REPO."""
 
-    def __init__(self, kept: Mapping[str, Repository]) -> None:
+    def __init__(self, kept: Mapping[str, RepositoryCopy]) -> None:
         self._kept = kept
         self._locks = {name: threading.Lock() for name in kept}
 
     @contextmanager
-    def use(self, name: str) -> Iterator[Repository]:
+    def use(self, name: str) -> Iterator[RepositoryCopy]:
         """Give the repository, which nobody else uses as long as the block."""
         with self._locks[name]:
             yield self._kept[name]

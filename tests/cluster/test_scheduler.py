@@ -8,7 +8,7 @@ from structlog.typing import EventDict
 
 from bot.backoff import Backoff
 from bot.errors import DppctlError, PermanentError, TransientError
-from cluster.scheduler import Ended, Scheduler
+from cluster.scheduler import EndedJob, Scheduler
 from tests.support.waiting import eventually
 
 LONG = 5.0
@@ -53,7 +53,7 @@ class Pass:
             Backoff(retry_seconds, 3600.0),
         )
 
-    def run(self, target: str, result: object = None) -> Ended[str, GatedJob]:
+    def run(self, target: str, result: object = None) -> EndedJob[str, GatedJob]:
         """Run a job to its end."""
         job = GatedJob(result)
         assert self.scheduler.start(target, job)

@@ -28,7 +28,7 @@ _SECRET_PARAMETERS = re.compile(r"([?&][^=&]*(?:password|passwd|pwd|secret|token
 
 
 @dataclass(frozen=True)
-class Database:
+class RunDatabase:
     """What a run writes into, and how people look at it. `engine` and `password` are secrets."""
 
     kind: str
@@ -102,14 +102,14 @@ def masked(url: str) -> str:
     return _SECRET_PARAMETERS.sub(r"\1***", re.sub(r"(?s)(://[^:/@]*:).*(@)", r"\1***\2", url))
 
 
-def database_of(session: Session, password: str = "", port: int = 0) -> Database:
+def database_of(session: Session, password: str = "", port: int = 0) -> RunDatabase:
     """Return the database of a session that was just set up; with PostgreSQL its port and its user's password."""
     if session.file:
-        return Database(
+        return RunDatabase(
             "sqlite", sqlite_engine(Path(session.file)), Path(session.file), web_ui=session.urls.get("web_ui")
         )
     passfile = session.folder / "pgpass"
-    return Database(
+    return RunDatabase(
         "postgres",
         f"postgresql://{postgres.USER}:{password}@127.0.0.1:{port}/postgres",
         server=f"127.0.0.1:{port}",

@@ -13,7 +13,7 @@ from cluster.errors import ClusterError
 from cluster.limits import SESSION_END_SECONDS, SUPERVISOR_END_SECONDS
 from cluster.local import processes
 from cluster.local.databases import postgres
-from cluster.local.databases.database import Database, create_sqlite, database_of
+from cluster.local.databases.database import RunDatabase, create_sqlite, database_of
 from cluster.local.sessions import record
 from cluster.local.sessions.record import Session
 
@@ -22,7 +22,7 @@ class Supervisor:
     """The command's end of the pipe."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], database: Database, storage_url: str, sessions: list[Session]
+        self, process: subprocess.Popen[bytes], database: RunDatabase, storage_url: str, sessions: list[Session]
     ) -> None:
         self._process = process
         self._sessions = sessions
@@ -104,7 +104,7 @@ def _greet(process: subprocess.Popen[bytes], sessions: list[Session], database: 
         raise ClusterError(facts["error"])
     worker.update(urls={"storage": facts["storage"]})
     if db is None:
-        return Supervisor(process, Database("url", database), facts["storage"], sessions)
+        return Supervisor(process, RunDatabase("url", database), facts["storage"], sessions)
     db.update(urls=facts["urls"], children=facts["children"])
     found = database_of(db, facts["password"], facts["port"])
     if found.password:

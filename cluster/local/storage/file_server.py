@@ -31,10 +31,10 @@ def serve_in_thread(listening: socket.socket, folders: Mapping[str, Path]) -> Ca
     Folders may come, go and be replaced meanwhile. Returns what ends it.
     """
 
-    class Handler(_Handler):
+    class FilesHandler(_StorageHandler):
         storages = folders
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FilesHandler, bind_and_activate=False)
     server.socket.close()
     server.socket = listening
     server.server_name, server.server_port = listening.getsockname()[:2]
@@ -42,7 +42,7 @@ def serve_in_thread(listening: socket.socket, folders: Mapping[str, Path]) -> Ca
     return server.shutdown
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class _StorageHandler(SimpleHTTPRequestHandler):
     storages: Mapping[str, Path]
     timeout = FILE_SERVER_SECONDS
     server_version = "dppctl"

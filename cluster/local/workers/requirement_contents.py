@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import PermanentError
-from bot.model.requirements import REQUIREMENTS, Reference, references
+from bot.model.requirements import REQUIREMENTS, RequirementPath, references
 
 _SPEC = "pipeline-spec.yaml"
 _SETTINGS = ("uv.toml", "pyproject.toml")  # uv's own, which it reads where it runs
@@ -76,7 +76,7 @@ def _left(project: Path) -> list[Path]:
     return [*project.glob("build"), *project.glob("*.egg-info"), *project.glob("src/*.egg-info")]
 
 
-def _files(reference: Reference, seen: set[Path]) -> Iterator[tuple[str, bytes]]:
+def _files(reference: RequirementPath, seen: set[Path]) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a reference, by name, with their contents' digests; `seen`: folders that links led to."""
     if reference.path.is_file():
         yield reference.path.name, _digest(reference.path)
@@ -97,7 +97,7 @@ def _linked(path: Path, seen: set[Path]) -> bytes:
     """Return the digest of the file, or the names and digests of those in the folder, that a link leads to."""
     if path.is_file():
         return _digest(path)
-    inside = Reference("packages", Path(os.path.realpath(path)), "")
+    inside = RequirementPath("packages", Path(os.path.realpath(path)), "")
     if not path.is_dir() or path.absolute().is_relative_to(inside.path) or inside.path in seen:
         return b""  # nowhere, in a circle, or counted
     seen.add(inside.path)
@@ -109,7 +109,7 @@ def _digest(file: Path) -> bytes:
         return hashlib.file_digest(content, "sha256").digest()
 
 
-def _is_made(folder: Path, name: str, reference: Reference) -> bool:
+def _is_made(folder: Path, name: str, reference: RequirementPath) -> bool:
     """Tell whether a folder is no source: caches, what builds and runs leave, other environments."""
     if name.startswith(".") or name == "__pycache__" or name.endswith(".egg-info"):
         return True

@@ -6,17 +6,17 @@ from bot.model.registration import Target
 from cluster.scheduler import Scheduler
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.deployment import DeploymentRun
-from cluster.sync.helm.state import Action, Decision
+from cluster.sync.helm.state import Decision, ReleaseAction
 
 
 def apply(
     decisions: Iterable[Decision], scheduler: Scheduler[Target, DeploymentRun], context: SyncContext
-) -> list[Action]:
+) -> list[ReleaseAction]:
     """Do what was decided, and return the actions whose jobs started."""
-    started: list[Action] = []
+    started: list[ReleaseAction] = []
     for decision in decisions:
         target = decision.state.target
-        if decision.action is Action.SUPERSEDE:
+        if decision.action is ReleaseAction.SUPERSEDE:
             scheduler.supersede(target)
         elif scheduler.start(target, DeploymentRun(context, decision)):
             started.append(decision.action)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster.limits import DRIFT_CHECKS, FOREIGN_HELM_TIMES
 from cluster.sync.helm.desired import Desired
-from cluster.sync.helm.state import BUSY, Action, ClusterState, Decision, HelmRelease, Record, ReleaseState
+from cluster.sync.helm.state import BUSY, ClusterState, Decision, HelmRelease, Record, ReleaseAction, ReleaseState
 
 
 @dataclass(frozen=True)
@@ -23,30 +23,30 @@ class Rules:
 def decide(state: ClusterState, rules: Rules) -> list[Decision]:
     """Return what to do now, at most one thing for each environment; nothing for those that are not known."""
     running = [found.running for found in state.environments if found.running]
-    checks = sum(decision.action is Action.CHECK for decision in running)
+    checks = sum(decision.action is ReleaseAction.CHECK for decision in running)
     decisions = []
     for environment in state.environments:
         action = _decide_environment(environment, rules)
-        if action is Action.NOTHING and checks < DRIFT_CHECKS and _is_check_due(environment, state, rules):
+        if action is ReleaseAction.NOTHING and checks < DRIFT_CHECKS and _is_check_due(environment, state, rules):
             checks += 1
-            action = Action.CHECK
-        if action not in (Action.NOTHING, Action.WAIT):
+            action = ReleaseAction.CHECK
+        if action not in (ReleaseAction.NOTHING, ReleaseAction.WAIT):
             decisions.append(Decision(action, environment))
     return decisions
 
 
-def _decide_environment(environment: ReleaseState, rules: Rules) -> Action:
+def _decide_environment(environment: ReleaseState, rules: Rules) -> ReleaseAction:
     desired, running = environment.desired, environment.running
     if not environment.is_known:
-        return Action.NOTHING
+        return ReleaseAction.NOTHING
     if not environment.is_read:  # what could not be read is not absent
-        return Action.TELL_REFUSED if environment.refusal and desired and not running else Action.WAIT
+        return ReleaseAction.TELL_REFUSED if environment.refusal and desired and not running else ReleaseAction.WAIT
     if running:
         before = running.state.desired
         is_newer = desired and before and desired.fingerprint != before.fingerprint
-        return Action.SUPERSEDE if is_newer else Action.WAIT
+        return ReleaseAction.SUPERSEDE if is_newer else ReleaseAction.WAIT
     if environment.waits:
-        return Action.WAIT
+        return ReleaseAction.WAIT
     patience = FOREIGN_HELM_TIMES * rules.helm_seconds
     return decide_action(desired, environment.record, environment.release, prune=rules.prune, patience=patience)
 
@@ -61,42 +61,42 @@ def _is_check_due(environment: ReleaseState, state: ClusterState, rules: Rules) 
 
 def decide_action(
     desired: Desired | None, record: Record | None, release: HelmRelease | None, *, prune: bool, patience: float
-) -> Action:
+) -> ReleaseAction:
     """Return what to do with one release; somebody else's helm counts as killed after `patience` seconds."""
     if desired is None:
         return _decide_removed(record, release, prune=prune)
     ours = record is not None and record.phase in ("deploying", "failing") and _is_newer(release, record)
     if release and release.status in BUSY and not ours and release.age < patience:
-        return Action.WAIT
+        return ReleaseAction.WAIT
     if record is None or record.fingerprint != desired.fingerprint or record.phase == "removed":
-        return _adopt(desired, release) if record is None else Action.DEPLOY
+        return _adopt(desired, release) if record is None else ReleaseAction.DEPLOY
     match record.phase:
         case "deploying":
             done = ours and release and release.status == "deployed" and release.fingerprint == desired.fingerprint
-            return Action.FOLLOW if done else Action.DEPLOY
+            return ReleaseAction.FOLLOW if done else ReleaseAction.DEPLOY
         case "running":
-            return Action.FOLLOW if _is_unchanged(record, release) else Action.DEPLOY
+            return ReleaseAction.FOLLOW if _is_unchanged(record, release) else ReleaseAction.DEPLOY
         case "failing":
-            return Action.ROLL_BACK
+            return ReleaseAction.ROLL_BACK
         case "failed":  # not again before something else is desired, also when somebody tries to help by hand
-            return Action.NOTHING if record.reported else Action.REPORT
+            return ReleaseAction.NOTHING if record.reported else ReleaseAction.REPORT
         case "succeeded" if not _is_unchanged(record, release):
-            return Action.DEPLOY
-    return Action.NOTHING if record.reported else Action.REPORT
+            return ReleaseAction.DEPLOY
+    return ReleaseAction.NOTHING if record.reported else ReleaseAction.REPORT
 
 
-def _decide_removed(record: Record | None, release: HelmRelease | None, *, prune: bool) -> Action:
+def _decide_removed(record: Record | None, release: HelmRelease | None, *, prune: bool) -> ReleaseAction:
     if record is None or (release is None and record.phase == "removed" and not prune):
-        return Action.NOTHING  # a release without a record is not sync's
+        return ReleaseAction.NOTHING  # a release without a record is not sync's
     if prune:
-        return Action.PRUNE
-    return Action.NOTHING if record.phase == "removed" else Action.TELL_REMOVED
+        return ReleaseAction.PRUNE
+    return ReleaseAction.NOTHING if record.phase == "removed" else ReleaseAction.TELL_REMOVED
 
 
-def _adopt(desired: Desired, release: HelmRelease | None) -> Action:
+def _adopt(desired: Desired, release: HelmRelease | None) -> ReleaseAction:
     """Somebody deleted the record: what is there may be just what is desired."""
     is_it = release and release.status == "deployed" and release.fingerprint == desired.fingerprint
-    return Action.FOLLOW if is_it else Action.DEPLOY
+    return ReleaseAction.FOLLOW if is_it else ReleaseAction.DEPLOY
 
 
 def _is_newer(release: HelmRelease | None, record: Record) -> bool:

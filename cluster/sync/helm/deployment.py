@@ -23,8 +23,8 @@ from cluster.sync.helm.helm import HelmAwayError, HelmBusyError, HelmError, Helm
 from cluster.sync.helm.job_run import JobError, JobGoneError, JobRun
 from cluster.sync.helm.journal import Journal, RefusedError
 from cluster.sync.helm.manifests import job_of
-from cluster.sync.helm.release_changes import Changes, StoppedError
-from cluster.sync.helm.state import BUSY, Action, Decision, DriftCheck, HelmRelease, Record
+from cluster.sync.helm.release_changes import Changes, ReleaseStoppedError
+from cluster.sync.helm.state import BUSY, Decision, DriftCheck, HelmRelease, Record, ReleaseAction
 from cluster.sync.outcome import End, Outcome, message_text, verdict, with_second_line
 
 
@@ -80,7 +80,7 @@ class DeploymentRun:
         """
         try:
             return self._work()
-        except (StoppedError, HelmAwayError):
+        except (ReleaseStoppedError, HelmAwayError):
             if not self._stop.is_set():
                 raise
             if self._superseded:
@@ -100,23 +100,23 @@ class DeploymentRun:
 
     def _work(self) -> DriftCheck | None:
         match self.decision.action:
-            case Action.DEPLOY:
+            case ReleaseAction.DEPLOY:
                 self._deploy()
-            case Action.FOLLOW:
+            case ReleaseAction.FOLLOW:
                 self._follow_again()
-            case Action.ROLL_BACK:
+            case ReleaseAction.ROLL_BACK:
                 self._roll_back()
-            case Action.REPORT:
+            case ReleaseAction.REPORT:
                 self._journal.tell_end_again()
-            case Action.CHECK:
+            case ReleaseAction.CHECK:
                 journal = self._journal
                 manifest = self._changes.manifest(journal.record.revision)
                 return check_drift(self._context, self.decision, journal, manifest)
-            case Action.PRUNE:
+            case ReleaseAction.PRUNE:
                 self._prune()
-            case Action.TELL_REMOVED:
+            case ReleaseAction.TELL_REMOVED:
                 self._tell_removed()
-            case Action.TELL_REFUSED:
+            case ReleaseAction.TELL_REFUSED:
                 self._journal.read(self._to_deploy)
                 self._journal.tell("progress", self.decision.state.refusal)
         return None
@@ -227,7 +227,7 @@ class DeploymentRun:
         return self._roll_back(outcome)
 
     def _follow_job(self, name: str) -> tuple[End, str, Receipt | None]:
-        """Return how the Job ended, what to say of it, and its receipt. Raises JobGoneError and StoppedError."""
+        """Return how the Job ended, what to say of it, and its receipt. Raises JobGoneError and ReleaseStoppedError."""
         self._job = self._job_run(name)
         try:
             return follow_job(self._job, self._context, self._journal, self._stop, self._since)
@@ -272,7 +272,10 @@ class DeploymentRun:
 
     def _end_broken(self, why: str) -> bool:
         """End a deployment that broke as nobody foresaw. Return False where there is none to end."""
-        if self.decision.action not in (Action.DEPLOY, Action.FOLLOW, Action.ROLL_BACK) or not self._journal.is_read:
+        if (
+            self.decision.action not in (ReleaseAction.DEPLOY, ReleaseAction.FOLLOW, ReleaseAction.ROLL_BACK)
+            or not self._journal.is_read
+        ):
             return False
         self._journal.record = self._journal.record.with_("failed")
         stays = "nothing was undone: look at what runs there, then deploy again"
@@ -296,4 +299,4 @@ class DeploymentRun:
     @property
     def _since(self) -> datetime | None:
         """Return the time before which a Job was made for an earlier deployment; None: not known any more."""
-        return None if self.decision.action is Action.FOLLOW else self._journal.began
+        return None if self.decision.action is ReleaseAction.FOLLOW else self._journal.began

@@ -8,7 +8,7 @@ from cluster.sync.helm import records
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.job_run import JobError, JobGoneError, JobRun
 from cluster.sync.helm.journal import Journal
-from cluster.sync.helm.release_changes import StoppedError
+from cluster.sync.helm.release_changes import ReleaseStoppedError
 from cluster.sync.outcome import End, verdict
 
 
@@ -17,7 +17,7 @@ def follow_job(
 ) -> tuple[End, str, Receipt | None]:
     """Return how the Job ended, what to say of it, and its receipt.
 
-    `since`: when the deployment began, None: not known any more. Raises StoppedError when `stop` says so, and
+    `since`: when the deployment began, None: not known any more. Raises ReleaseStoppedError when `stop` says so, and
     JobGoneError when the Job is not there and its end was not seen.
     """
     if stop.is_set():
@@ -28,7 +28,7 @@ def follow_job(
             journal.write_reported_log(job.reported_log)
         if stop.is_set():
             journal.write_reported_log(job.reported_log, now=True)
-            raise StoppedError
+            raise ReleaseStoppedError
         ended = job.end(since)
     except JobError as error:
         return "failed", str(error), None

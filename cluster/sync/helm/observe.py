@@ -43,13 +43,13 @@ def observe(
     scheduler: Scheduler[Target, DeploymentRun],
     checks: Mapping[Target, DriftCheck],
     problems: Mapping[Target, str],
-    told: Mapping[Target, str],
+    refused: Mapping[Target, str],
     started: float,
 ) -> ClusterState:
     """Return the environments as they are now. A namespace that cannot be read holds up no other.
 
-    `checks`: the last looks for drift; `problems`: why jobs failed, as that was logged; `told`: for which fingerprint
-    it was reported that the namespace is not to be read; `started`: when sync did, by the monotonic clock.
+    `checks`: the last looks for drift; `problems`: why jobs failed, as that was logged; `refused`: for which
+    fingerprint it was reported that the namespace is not to be read; `started`: when sync did, by the monotonic clock.
     """
     environments: list[ReleaseState] = []
     unknown: list[UnknownRecord] = []
@@ -83,7 +83,7 @@ def observe(
                     check=checks.get(target),
                     problem=problems.get(target, ""),
                     is_read=namespace not in unread,
-                    refusal=refusal if wanted and told.get(target) != wanted.fingerprint else "",
+                    refusal=refusal if wanted and refused.get(target) != wanted.fingerprint else "",
                 )
             )
         unknown += _unknown(namespace, kept, {location.release for location in here})

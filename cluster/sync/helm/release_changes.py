@@ -22,7 +22,7 @@ _log = get_logger("dppctl.sync")
 ResultT = TypeVar("ResultT")
 
 
-class StoppedError(Exception):
+class ReleaseStoppedError(Exception):
     """Something newer is to be deployed, or the program ends; the record says how to go on."""
 
 
@@ -39,14 +39,14 @@ class Changes:
     def turn(self) -> Iterator[None]:
         """Wait for a turn of the few helms that run at a time; `upgrade`, `roll_back` and `uninstall` need it.
 
-        Raises StoppedError.
+        Raises ReleaseStoppedError.
         """
         while not self._context.slots.acquire(timeout=HELM_TURN_SECONDS):
             if self._stop.is_set():
-                raise StoppedError
+                raise ReleaseStoppedError
         try:
             if self._stop.is_set():
-                raise StoppedError
+                raise ReleaseStoppedError
             yield
         finally:
             self._context.slots.release()
@@ -54,7 +54,7 @@ class Changes:
     def persist(self, change: Callable[[], ResultT], say: Callable[[str], None]) -> ResultT:
         """Return what the change does in its turn; what helm fails at without a reason is tried again a few times.
 
-        Raises StoppedError, and what `change` raises; `say` hears of what is tried again.
+        Raises ReleaseStoppedError, and what `change` raises; `say` hears of what is tried again.
         """
         for seconds in HELM_TRY_SECONDS:
             try:
@@ -63,7 +63,7 @@ class Changes:
             except HelmUnclearError as error:
                 say(f"{error}\ntried again in {seconds:g} seconds")
             if self._stop.wait(seconds):
-                raise StoppedError
+                raise ReleaseStoppedError
         with self.turn():
             return change()
 

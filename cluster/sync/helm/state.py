@@ -44,7 +44,7 @@ class Record:
         return replace(self, phase=phase, **changes)  # type: ignore[arg-type]
 
 
-class Action(Enum):
+class ReleaseAction(Enum):
     """What to do with a release."""
 
     NOTHING = "nothing"
@@ -95,7 +95,7 @@ class ReleaseState:
 class Decision:
     """What to do with one release, and what that was decided from."""
 
-    action: Action
+    action: ReleaseAction
     state: ReleaseState
 
 

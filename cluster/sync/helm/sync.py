@@ -15,20 +15,20 @@ from bot.kubernetes import ApiError
 from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from cluster.limits import SYNC_POLL_SECONDS, SYNC_STOP_SECONDS
-from cluster.scheduler import Ended, Scheduler
+from cluster.scheduler import EndedJob, Scheduler
 from cluster.sync.helm.apply import apply
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Rules, decide
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, ReleaseTarget, release_name
 from cluster.sync.helm.observe import observe, reader_of
-from cluster.sync.helm.state import Action, ClusterState, Decision, DriftCheck, ReleaseState, UnknownRecord
+from cluster.sync.helm.state import ClusterState, Decision, DriftCheck, ReleaseAction, ReleaseState, UnknownRecord
 
 _log = get_logger("dppctl.sync")
 
 
 @dataclass
-class Counts:
+class PassCounts:
     """For /metrics."""
 
     passes: int = 0
@@ -56,7 +56,7 @@ class HelmSync:
         self.locations = {
             target: ReleaseTarget(target, namespaces[target.environment], release_name(target)) for target in ours
         }
-        self.counts = Counts()
+        self.counts = PassCounts()
         self.started = time.monotonic()
         self._context = context
         self._rules = rules
@@ -146,7 +146,7 @@ class HelmSync:
         """Return what the ops repos say, of those that could be read."""
         return [(self.locations[target], self._desired[target]) for target in self.locations if target in self._desired]
 
-    def _on_end(self, ended: Ended[Target, DeploymentRun]) -> None:
+    def _on_end(self, ended: EndedJob[Target, DeploymentRun]) -> None:
         if ended.superseded:
             self._wake.set()  # else there is nothing new to find: the next pass is soon enough
 
@@ -184,7 +184,7 @@ class HelmSync:
             del self._unread[namespace]
             _log.info("namespace read again", namespace=namespace)
         for decision in decisions:
-            if decision.action is Action.TELL_REFUSED and (desired := decision.state.desired):
+            if decision.action is ReleaseAction.TELL_REFUSED and (desired := decision.state.desired):
                 self._told[decision.state.target] = desired.fingerprint
         for environment in state.environments:
             if environment.is_read:
@@ -206,7 +206,7 @@ class HelmSync:
                     environment=found.environment,
                 )
 
-    def _count(self, state: ClusterState, started: list[Action], began: float) -> None:
+    def _count(self, state: ClusterState, started: list[ReleaseAction], began: float) -> None:
         counts = self.counts
         counts.errors += len(state.unread)
         counts.done.update(action.value for action in started)

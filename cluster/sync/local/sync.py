@@ -24,7 +24,7 @@ from cluster.sync.local.observe import observe, read_desired
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sources import Sources
 from cluster.sync.local.state import DesiredValues
-from cluster.sync.repositories import Repositories, Repository
+from cluster.sync.repositories import Repositories, RepositoryCopy
 
 _log = get_logger("dppctl.sync")
 
@@ -36,7 +36,7 @@ class LocalSync:
         self,
         *,
         targets: frozenset[Target],
-        repositories: Mapping[str, Repository],
+        repositories: Mapping[str, RepositoryCopy],
         environments: Path,
         zipapp: Path,
         runtime: Callable[[Path | None, threading.Event], DppEnvironment],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.github.pending import Status, context, environment_name, first_line, notifications, summary
+from bot.github.pending import StatusNotice, context, environment_name, first_line, notifications, summary
 from bot.store.github_notices import PendingNotice
 from bot.store.tables import ENDED, OPEN, Deployment, Notice
 
@@ -22,19 +22,19 @@ def untold(
 @pytest.mark.parametrize(
     ("one", "state", "status"),
     [
-        (untold("building", ops=False), "queued", Status("pending", "it is being deployed")),
-        (untold("waiting"), "queued", Status("pending", "it is being deployed")),
-        (untold("running"), "in_progress", Status("pending", "it is being deployed")),
-        (untold("succeeded"), "success", Status("success", "deployed")),
-        (untold("failed", error="no\nmore"), "failure", Status("failure", "no")),
-        (untold("failed", error="no build", ops=False), "error", Status("error", "no build")),
-        (untold("refused", error="no", ops=False), None, Status("error", "not deployed: no")),
-        (untold("skipped", error="held", ops=False), None, Status("success", "not deployed: held")),
+        (untold("building", ops=False), "queued", StatusNotice("pending", "it is being deployed")),
+        (untold("waiting"), "queued", StatusNotice("pending", "it is being deployed")),
+        (untold("running"), "in_progress", StatusNotice("pending", "it is being deployed")),
+        (untold("succeeded"), "success", StatusNotice("success", "deployed")),
+        (untold("failed", error="no\nmore"), "failure", StatusNotice("failure", "no")),
+        (untold("failed", error="no build", ops=False), "error", StatusNotice("error", "no build")),
+        (untold("refused", error="no", ops=False), None, StatusNotice("error", "not deployed: no")),
+        (untold("skipped", error="held", ops=False), None, StatusNotice("success", "not deployed: held")),
         (untold("superseded"), None, None),
-        (untold("succeeded", replaced=True), None, Status("success", "deployed")),
+        (untold("succeeded", replaced=True), None, StatusNotice("success", "deployed")),
     ],
 )
-def test_what_a_deployment_is_on_github(one: PendingNotice, state: str | None, status: Status | None) -> None:
+def test_what_a_deployment_is_on_github(one: PendingNotice, state: str | None, status: StatusNotice | None) -> None:
     (told,) = notifications([one])
     assert (told.state, told.status) == (state, status)
 
