@@ -109,9 +109,8 @@ class DeploymentRun:
             case ReleaseAction.REPORT:
                 self._journal.tell_end_again()
             case ReleaseAction.CHECK:
-                journal = self._journal
-                manifest = self._changes.manifest(journal.record.revision)
-                return check_drift(self._context, self.decision, journal, manifest)
+                manifest = self._changes.manifest(self._journal.record.revision)
+                return check_drift(self._context, self.decision, self._journal, manifest)
             case ReleaseAction.PRUNE:
                 self._prune()
             case ReleaseAction.TELL_REMOVED:
@@ -272,10 +271,8 @@ class DeploymentRun:
 
     def _end_broken(self, why: str) -> bool:
         """End a deployment that broke as nobody foresaw. Return False where there is none to end."""
-        if (
-            self.decision.action not in (ReleaseAction.DEPLOY, ReleaseAction.FOLLOW, ReleaseAction.ROLL_BACK)
-            or not self._journal.is_read
-        ):
+        ended = (ReleaseAction.DEPLOY, ReleaseAction.FOLLOW, ReleaseAction.ROLL_BACK)
+        if self.decision.action not in ended or not self._journal.is_read:
             return False
         self._journal.record = self._journal.record.with_("failed")
         stays = "nothing was undone: look at what runs there, then deploy again"
