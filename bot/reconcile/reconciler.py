@@ -204,7 +204,7 @@ class Reconciler:
                 self._note(decision, result)
         resolved = [self._resolve(state, update, mirror, result) for update in due]
         self._images.keep(state, due)
-        if not any(resolved) and len(held) == len(targets) and not self._stop.is_set():
+        if not due and len(held) == len(targets) and not self._stop.is_set():  # a refused image may come
             self._settled.add(app, fingerprint, Look(seen, result.notes[before:]))
         for name in new[:MAX_REASON_LINES]:  # also what no webhook said
             if reason := result.reason(name):

@@ -225,6 +225,17 @@ def test_every_user_can_read_the_app_whatever_umask_the_bot_has(images: ImageSto
     assert images.last().state == "waiting", images.last().error
 
 
+def test_a_ready_image_that_comes_later_is_deployed_without_another_push(
+    images: ImageStory, registry: LocalRegistry
+) -> None:
+    ready(images, f"{registry.host}/tools/later:1")
+    assert images.last().state == "refused"
+    images.reconcile()
+    digest = registry.push("tools/later:1")
+    images.reconcile()
+    assert images.image("staging") == f"{registry.host}/tools/later@{digest}"
+
+
 def test_without_a_registry_an_app_with_a_dockerfile_is_refused(story: Story) -> None:
     story.app.push({**APP, "Dockerfile": DOCKERFILE})
     story.reconcile()
