@@ -5,7 +5,6 @@ own errors from these; an error that is neither says nothing of whether another 
 """
 
 import errno
-import sqlite3
 from collections.abc import Iterator
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -56,6 +55,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_full(error: BaseException) -> bool:
-    if isinstance(error, sqlite3.Error):  # https://www.sqlite.org/rescode.html
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_FULL":  # https://www.sqlite.org/rescode.html
+        return True
     return isinstance(error, OSError) and error.errno in _NO_ROOM

@@ -52,7 +52,7 @@ def test_no_key_stays_behind(key_story: GitHubStory, tmp_path: Path, monkeypatch
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     bot_git = Git(key_story.settings)
-    bot_git.run(tmp_path, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
+    bot_git.run(key_story.settings.state_dir, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
     (folder,) = (tmp_path / "tmp").iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "ann+ops").stat().st_mode & 0o777 == 0o600
@@ -81,7 +81,9 @@ def test_a_machine_without_ssh_is_told(key_story: GitHubStory, tmp_path: Path, m
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     bot_git = Git(key_story.settings)
     with pytest.raises(GitError, match="the deploy key of ann/ops in DPPCTL_DEPLOY_KEYS needs the program ssh"):
-        bot_git.run(tmp_path, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops"))
+        bot_git.run(
+            key_story.settings.state_dir, "ls-remote", "--", key_story.settings.github.repository_url("ann/ops")
+        )
     bot_git.close()
 
 

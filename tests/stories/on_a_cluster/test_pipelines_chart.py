@@ -57,7 +57,7 @@ def test_rows_come_into_the_database_once_for_each_image(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
     image = cluster_images.app(tmp_path, app(TO_SQL))
-    namespace.volume("data-app-database-0", cluster_images.python)
+    namespace.database_volume("app", cluster_images.python)
     people = cluster_images.people(database=cluster_images.database())
     namespace.deploy(CHART, people, bot(image))
     (job,) = ended(namespace)

@@ -121,7 +121,7 @@ def dealt(images: ClusterImages, own_image: str, folder: Path, host: str) -> Ite
             _fill(ops, places, images, f"{url}/ann/ops.git")
             servers.volume("data-dppctl-database-0", images.python)
             for name, place in places.items():
-                place.volume(f"data-{release_name(Target(APP, OPS, name))}-database-0", images.python)
+                place.database_volume(release_name(Target(APP, OPS, name)), images.python)
             keys = {name: secrets.token_hex(16) for name in ("webhook-secrets", "sync-token", "database-password")}
             _install(servers, places, images, own_image, url, keys)
             address = {name: _address(servers, f"dppctl-{name}") for name in ("webhooks", "sync", "database")}

@@ -40,43 +40,35 @@ mount -t proc proc proc
 for name in kcore keys latency_stats sched_debug timer_list; do
   [ ! -e "proc/$name" ] || mount --bind /dev/null "proc/$name"
 done
-for part; do
-  path=${part#*:}
-  case $part in
-    --) break;;
-  esac
+for name in bus fs irq sys sysrq-trigger; do [ ! -e "proc/$name" ] || mount -o bind,ro "proc/$name" "proc/$name"; done
+# Flags that a user namespace may not take away are to be given again.
+limit() { mount -o "remount,bind,$1" "$2" || mount -o "remount,bind,$1,nosuid,nodev" "$2"; }
+inner=
+while [ "$1" != -- ]; do
+  path=${1#*:}
   mkdir -p ".${path%/*}"
   if [ -L "$path" ] && [ -d "$path" ]; then
     ln -s "$(readlink "$path")" ".$path"
   else
-    if [ -d "$path" ]; then mkdir -p ".$path"; else touch ".$path"; fi
-    case $part in
-      system:*) mount --rbind "$path" ".$path";;
-      *) mount --bind "$path" ".$path";;
+    if [ -d "$path" ]; then mkdir -p ".$path"; elif [ ! -e ".$path" ]; then : > ".$path"; fi
+    case $1 in
+      system:*) mount -o rbind,ro "$path" ".$path" 2>/dev/null || limit ro ".$path"; inner="$inner $path/";;
+      ro:*) mount -o bind,ro "$path" ".$path" 2>/dev/null || limit ro ".$path";;
+      rw:*) mount --bind "$path" ".$path"; limit nodev ".$path";;
+      device:*) mount --bind "$path" ".$path";;
     esac
   fi
-done
-for name in bus fs irq sys sysrq-trigger; do [ ! -e "proc/$name" ] || mount --bind "proc/$name" "proc/$name"; done
-pivot_root . old
-umount -l old
-rmdir old
-limit() {
-  while read -r _ _ _ _ point _; do
-    point=$(printf '%b' "$point")
-    case $point in
-      "$2"|"$2"/*) mount -o "remount,bind,$1" "$point" || mount -o "remount,bind,$1,nosuid,nodev,noexec" "$point";;
-    esac
-  done < /proc/self/mountinfo
-}
-for name in bus fs irq sys sysrq-trigger; do limit ro "/proc/$name"; done
-while [ "$1" != -- ]; do
-  case $1 in
-    system:*|ro:*) limit ro "${1#*:}";;
-    rw:*) limit nodev "${1#rw:}";;
-  esac
   shift
 done
 shift
+pivot_root . old
+umount -l old
+rmdir old
+while read -r _ _ _ _ point _; do
+  for path in $inner; do
+    case $point in "$path"*) limit ro "$point";; esac
+  done
+done < /proc/self/mountinfo
 cd /
 exec "$@"
 """
