@@ -100,6 +100,10 @@ class KubernetesClient:
         """Create an object, and return it as the server has it. `path`: of its kind, without its name."""
         return self._object("POST", path, {}, body)
 
+    def replace(self, path: str, body: Object) -> Object:
+        """Write a whole object that was read, and return the result. Raises ApiError 409 when it changed since then."""
+        return self._object("PUT", path, {}, body)
+
     def patch(self, path: str, body: Object) -> Object:
         """Merge a change into an object, and return the result: https://www.rfc-editor.org/rfc/rfc7386."""
         return self._object("PATCH", path, {}, body, _MERGE)
@@ -127,8 +131,8 @@ class KubernetesClient:
         base = f"/apis/{version}" if "/" in version else f"/api/{version}"
         if version not in self._kinds:
             known = self._object("GET", base, {}).get("resources") or []
-            kinds = {each["kind"]: (each["name"], each["namespaced"]) for each in known if "/" not in each["name"]}
-            self._kinds[version] = kinds
+            objects = [each for each in known if "/" not in each["name"]]
+            self._kinds[version] = {each["kind"]: (each["name"], each["namespaced"]) for each in objects}
         if kind not in self._kinds[version]:
             raise ApiError(f"the cluster has no {kind} of {version}", 404)
         plural, namespaced = self._kinds[version][kind]
@@ -288,8 +292,7 @@ def _refusal(status: int, phrase: str, body: str) -> KubernetesError:
         reason, details = str(said["message"]), said.get("details") or {}
     except (ValueError, KeyError, TypeError, AttributeError):
         reason, details = body[:200], {}
-    message = f"the cluster refused: {status} {phrase}: {reason}".rstrip(": ")
-    reason = reason or f"{status} {phrase}"
+    message, reason = f"the cluster refused: {status} {phrase}: {reason}".rstrip(": "), reason or f"{status} {phrase}"
     if status == 0 or status in _AWAY or status >= 500:
         return ApiAwayError(message, reason)
     if status == 404 and details.get("name"):

@@ -30,6 +30,13 @@ MAX_HELM_LINES = 12  # of helm's error: templates' errors are long, and their en
 CHARTS_KEPT = 20  # as folders; others are read from the ops repo again
 MAX_PEOPLES_VALUES_BYTES = 2**20  # values.yaml, which people write, may be long
 MAX_OUTCOME_BYTES = 900_000  # a ConfigMap holds 1 MiB: https://kubernetes.io/docs/concepts/configuration/configmap/
+LEASE_RENEW_SECONDS = 5.0  # between two renewals of the Lease, so that three may fail
+LEASE_DEADLINE_SECONDS = 20.0  # without a renewal; then its holder stops what it does
+LEASE_SECONDS = (
+    45  # without a renewal; then another may take it: the holder has stopped, a helm that is killed included
+)
+LEASE_POLL_SECONDS = 2.0  # between two looks whether it is free
+LEASE_WATCH_SECONDS = 0.5  # between two looks whether it is lost
 JOB_START_SECONDS = 300.0  # that an image or a Secret may be missing, before the deployment fails
 JOB_LOOK_SECONDS = (0.5, 5.0)  # between two looks at a Job, of two calls each; less often while nothing is new
 EVENTS_SECONDS = 5.0  # between two looks why pods are refused, while helm waits for them, or a Job has none

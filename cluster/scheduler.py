@@ -52,7 +52,7 @@ class _Running(Generic[JobT]):
 
 
 class Scheduler(Generic[TargetT, JobT]):
-    """The jobs of one sync. One thread uses it; only the jobs themselves run beside it."""
+    """The jobs of one sync. One thread uses it, but for `stop`; only the jobs themselves run beside it."""
 
     def __init__(
         self,
@@ -117,6 +117,11 @@ class Scheduler(Generic[TargetT, JobT]):
             entry.superseded = True
             entry.job.stop(superseded=True)
 
+    def stop(self) -> None:
+        """Tell all jobs to end; any thread may call it."""
+        for entry in list(self._running.values()):
+            entry.job.stop(superseded=False)
+
     def collect(self, seconds: float = 0.0) -> list[EndedJob[TargetT, JobT]]:
         """Return the jobs that ended since the last call, each once; wait up to `seconds` for the first of them."""
         found: list[EndedJob[TargetT, JobT]] = []
@@ -132,8 +137,7 @@ class Scheduler(Generic[TargetT, JobT]):
 
     def close(self, seconds: float) -> list[EndedJob[TargetT, JobT]]:
         """Stop all jobs, wait up to `seconds` for their ends, and return those that ended."""
-        for entry in self._running.values():
-            entry.job.stop(superseded=False)
+        self.stop()
         until = time.monotonic() + seconds
         found: list[EndedJob[TargetT, JobT]] = []
         while self._running and (left := until - time.monotonic()) > 0:

@@ -32,7 +32,7 @@ def sync(config: Path, once: bool, dry_run: bool) -> None:
     with closing(SyncServer(config, threading.Event())) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.sync.stop())
-        failed = server.preview(click.echo) if dry_run else not server.sync.sync()
+        failed = server.preview(click.echo) if dry_run else not server.sync_once()
     if failed:
         raise SystemExit(1)
     return None

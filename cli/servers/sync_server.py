@@ -1,5 +1,8 @@
 """The in-cluster sync, wired together from its settings."""
 
+import os
+import secrets
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -14,16 +17,20 @@ from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
+from bot.own_namespace import own_namespace
 from bot.probes import HttpServer
 from bot.settings import Settings
 from cli.limits import SYNC_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import set_up
+from cluster.errors import ClusterError
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
+from cluster.sync.helm.lease import Lease, lease_name
+from cluster.sync.helm.lease_holding import LeaseHolding
 from cluster.sync.helm.preview import preview
 from cluster.sync.helm.server import SyncApplication
 from cluster.sync.helm.sync import HelmSync
@@ -55,8 +62,9 @@ class SyncServer(Daemon):
             self._helm = Helm("helm", state / "helm", settings.sync.helm_seconds, settings.all_secrets)
             opened.callback(self._helm.close)
             charts = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="dppctl-charts-")))
+            api, namespace = _connect()
             self._context = SyncContext(
-                api=_connect(),
+                api=api,
                 helm=self._helm,
                 charts=Charts(charts),
                 repositories=Repositories({name: _mirror(git, settings, state, name) for name in ops_repos}),
@@ -71,17 +79,40 @@ class SyncServer(Daemon):
             drift_seconds=None if settings.sync.drift == "off" else settings.sync.drift_seconds,
             helm_seconds=settings.sync.helm_seconds,
         )
-        self.sync = HelmSync(self._context, setup.targets, settings.sync.environments, rules, stopping)
+        self._resting = threading.Event()  # sync does nothing: another one holds the Lease, or all ends
+        self.sync = HelmSync(self._context, setup.targets, settings.sync.environments, rules, self._resting)
+        identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        lease = Lease(self._context.api, namespace, lease_name(self.sync.locations.values()), identity)
+        self._holding = LeaseHolding(lease)
         self._address = ""
 
     def parts(self) -> dict[str, Callable[[], None]]:
         """Return sync; its HTTP has a thread of its own."""
         settings = self._settings
-        application = SyncApplication(settings.sync.token.get_secret_value(), self.sync, self._helm)
+        token = settings.sync.token.get_secret_value()
+        application = SyncApplication(token, self.sync, self._helm, lambda: self._holding.problem)
         server = HttpServer(settings.listen.host, settings.listen.port, application.respond)
         self.opened.callback(server.close)
         self._address = server.address
-        return {"sync": self.sync.run}
+        return {"sync": self._work}
+
+    def _work(self) -> None:
+        """Deploy while this process holds the Lease, else wait for it."""
+        while self._holding.wait(self.stopping):
+            self._resting.clear()
+            with self._holding.renewed(self.sync.stop):
+                if not self.stopping.is_set():
+                    self.sync.run()
+
+    def sync_once(self) -> bool:
+        """Make one pass. Return whether all went well; raises ClusterError beside another sync that deploys."""
+        if not self._holding.take(self._resting):
+            return False
+        with self._holding.renewed(self.sync.stop):
+            went_well = self.sync.sync()
+            if self._holding.problem:
+                raise ClusterError(f"not all was deployed: {self._holding.problem}")
+        return went_well
 
     def hello(self) -> str:
         """Name the address of its HTTP, and how many environments it deploys."""
@@ -107,10 +138,10 @@ class SyncServer(Daemon):
         return failed
 
 
-def _connect() -> KubernetesClient:
-    """Return the client of the cluster that KUBECONFIG names, else of the one that this pod runs in."""
+def _connect() -> tuple[KubernetesClient, str]:
+    """Return the client of the cluster that KUBECONFIG names, else of this pod's, and our own namespace there."""
     try:
-        return KubernetesClient()
+        return KubernetesClient(), own_namespace()
     except NoClusterError as error:
         raise DppctlError(f"no cluster: {error.reason}; let KUBECONFIG name one, or run in a pod") from None
 

@@ -223,13 +223,14 @@ def test_rights_end_at_the_namespaces_that_were_named() -> None:
     objects = rendered(ALL)
     assert not {one["kind"] for one in objects} & {"ClusterRole", "ClusterRoleBinding"}
     roles = {(one["metadata"]["name"], one["metadata"]["namespace"]) for one in objects if one["kind"] == "Role"}
-    assert roles == {("dppctl-sync", "data-staging"), ("dppctl-sync", "data"), ("dppctl-bot", "dppctl-builds")}
+    environments = {("dppctl-sync", "data-staging"), ("dppctl-sync", "data")}
+    assert roles == {*environments, ("dppctl-sync-lease", "tools"), ("dppctl-bot", "dppctl-builds")}
     for one in objects:
         if one["kind"] == "Role":
             assert "*" not in str(one["rules"])
     assert not [one for one in rendered({}) if one["kind"] == "Role"]
     same = {**SYNC, "sync": {"environments": {"staging": "data", "production": "data"}}}
-    assert len([one for one in rendered(same) if one["kind"] == "Role"]) == 1
+    assert len([one for one in rendered(same) if one["kind"] == "Role"]) == 2
 
 
 def test_what_another_deploys_needs_no_sync() -> None:

@@ -141,6 +141,14 @@ def test_sync_may_do_what_helm_needs_in_its_environments(installed: Installed) -
     assert installed.may("sync", installed.data, "list", "events")
 
 
+@pytest.mark.parametrize("verb", WRITE)
+def test_sync_may_hold_its_lease_in_its_own_namespace_and_no_more(installed: Installed, verb: str) -> None:
+    leases = "leases.coordination.k8s.io"
+    assert installed.may("sync", installed.own, verb, leases) == (verb in ("get", "create", "update"))
+    for account, namespace in (("sync", installed.data), ("sync", installed.other), ("bot", installed.own)):
+        assert not installed.may(account, namespace, verb, leases)
+
+
 def test_the_bot_may_do_what_a_build_needs(installed: Installed) -> None:
     for what in (
         *(("create", "jobs.batch"), ("get", "jobs.batch"), ("delete", "jobs.batch")),

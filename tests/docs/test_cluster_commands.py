@@ -76,10 +76,13 @@ def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:
     settings = f"DPPCTL_GITHUB_URL={cluster.world.forge.url}\nDPPCTL_SYNC_ENVIRONMENTS={environments}\nDPPCTL_PORT=0\n"
     apps = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"
     folder = write_files(cluster.folder / "config", {"apps.yaml": apps, ".env": settings + "DPPCTL_SYNC_TOKEN=t0k3n\n"})
-    shell.environment["KUBECONFIG"] = kubeconfig
+    own = write_files(cluster.folder / "own", {"kubeconfig": Path(kubeconfig).read_text()})
+    shell.environment["KUBECONFIG"] = str(own / "kubeconfig")
     config = {"DIR": str(folder)}
     place = cluster.sync.locations[STAGING]
     release, there = {"RELEASE": place.release}, f"--namespace {place.namespace}"
+    in_namespace = {"NAMESPACE": place.namespace, "namespace=dppctl": f"namespace={place.namespace}"}
+    shell.types("kubectl config set-context --current --namespace=dppctl", in_namespace)
 
     cluster.say(pipelines=(), people={"text": "first"})
     assert "+  text: first" in shell.types("dppctl sync --config DIR --once --dry-run", config)
@@ -101,6 +104,7 @@ def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:
     assert cluster.text() == "mine"
     shell.starts("dppctl sync --config DIR", config, until="http://")
     eventually(lambda: cluster.text() == "first", "sync repairs it")
+    assert "dppctl-sync-" in shell.types("kubectl get leases -n NAMESPACE", in_namespace)
     shell.end()
     shell.types("helm uninstall", more=f"{place.release} {there}")
     shell.types("kubectl delete configmap dppctl-RELEASE", release, more=there)

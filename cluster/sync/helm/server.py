@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from werkzeug.wrappers import Request, Response
 
-from bot.probes import Probes, json_response
+from bot.probes import Check, Probes, json_response
 from cluster.limits import MAX_WAKE_BYTES, SYNC_STUCK_SECONDS
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.sync import HelmSync
@@ -17,10 +17,11 @@ from cluster.sync.helm.sync import HelmSync
 class SyncApplication:
     """A WSGI application, `respond`, that answers `POST /wake` and the probes."""
 
-    def __init__(self, token: str, sync: HelmSync, helm: Helm) -> None:
-        """Wake `sync` for those who know the token, and tell how it and `helm` are."""
+    def __init__(self, token: str, sync: HelmSync, helm: Helm, waiting: Check = lambda: None) -> None:
+        """Wake `sync` for those who know the token, and tell how it and `helm` are; `waiting`: why it does not work."""
         self._bearer = f"Bearer {token}".encode()
         self._sync = sync
+        self._waiting = waiting
         self._probes = Probes(self._health_problem, self._ready_problem, _Metrics(sync, helm))
         self.respond = Request.application(self._respond)
 
@@ -36,11 +37,13 @@ class SyncApplication:
         return json_response(202, outcome="accepted")
 
     def _health_problem(self) -> str | None:
+        if self._waiting():
+            return None
         age = time.monotonic() - max(self._sync.counts.looked, self._sync.started)
         return None if age < SYNC_STUCK_SECONDS else "no pass ends"
 
     def _ready_problem(self) -> str | None:
-        return None if self._sync.counts.looked else "the first pass has not ended"
+        return self._waiting() or (None if self._sync.counts.looked else "the first pass has not ended")
 
 
 class _Metrics(Collector):

@@ -77,12 +77,14 @@ class HelmSync:
         self._wake.set()
 
     def stop(self) -> None:
-        """Have `run` return soon; the next start goes on with what is under way."""
+        """Have `run` return soon; the next one goes on with what is under way. Any thread may call it."""
         self._stopping.set()
+        self._scheduler.stop()
         self._wake.set()
 
     def run(self) -> None:
         """Work until `stop`. What fails for one environment, namespace or ops repo does not hold up the others."""
+        self.started = time.monotonic()
         while not self._stopping.is_set():
             self._wake.clear()
             self._pass()
