@@ -67,13 +67,11 @@ class KubernetesClient:
         import kubernetes
 
         configuration = kubernetes.client.Configuration()
-        file = kubeconfig or os.environ.get("KUBECONFIG") or None
-        with _configured():
-            if file or context or not _load_own_account(configuration):
-                kubernetes.config.load_kube_config(file, context, configuration)
+        self._configuration = configuration
+        self._file, self._context = kubeconfig or os.environ.get("KUBECONFIG") or None, context
+        self._load()
         configuration.retries = False  # callers try again themselves, and hear of it
         configuration.connection_pool_maxsize = _CONNECTIONS
-        self._configuration = configuration
         self._client = kubernetes.client.ApiClient(configuration)
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
@@ -221,25 +219,35 @@ class KubernetesClient:
         full = f"{path}?{urlencode({name: value for name, value in query.items() if value != ''})}"
         headers = {"Accept": accept, "Content-Type": content} if body else {"Accept": accept}
         with _answered():
-            request = self._client.param_serialize(
-                method, full, header_params=headers, body=body, auth_settings=["BearerToken"]
-            )
-            answer = self._client.call_api(*request, _request_timeout=seconds)
+            answer = self._send(method, full, headers, body, seconds)
+            if answer.status == 401 and self._renew_token():
+                answer = self._send(method, full, headers, body, seconds)
             if answer.status >= 400:
                 raise _refusal(answer.status, answer.reason, answer.read().decode(errors="replace"))
         return answer
 
+    def _send(self, method: str, full: str, headers: dict[str, str], body: Object | None, seconds: object) -> Any:
+        request = self._client.param_serialize(
+            method, full, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        return self._client.call_api(*request, _request_timeout=seconds)
 
-def current_context() -> str:
-    """Return the name of the kubeconfig file's current context. Raises NoClusterError when it has none."""
-    import kubernetes
+    def _load(self) -> None:
+        """Read how the cluster is reached, and the login. Raises NoClusterError."""
+        import kubernetes
 
-    with _configured():
         try:
-            contexts = kubernetes.config.list_kube_config_contexts(os.environ.get("KUBECONFIG") or None)
-            return str(contexts[1]["name"])
-        except (KeyError, TypeError) as error:
-            raise kubernetes.config.ConfigException(f"no current context: {error}") from None
+            if self._file or self._context or not _load_own_account(self._configuration):
+                kubernetes.config.load_kube_config(self._file, self._context, self._configuration)
+        except kubernetes.config.ConfigException as error:
+            raise NoClusterError(f"no cluster is configured: {error}", str(error)) from None
+
+    def _renew_token(self) -> bool:
+        """Use the token as it is kept now, which changes in a pod each hour. Return whether it has changed."""
+        before = dict(self._configuration.api_key)
+        with suppress(NoClusterError):
+            self._load()
+        return bool(before != self._configuration.api_key)
 
 
 def _load_own_account(configuration: Any) -> bool:
@@ -251,17 +259,6 @@ def _load_own_account(configuration: Any) -> bool:
     except kubernetes.config.ConfigException:
         return False
     return True
-
-
-@contextmanager
-def _configured() -> Iterator[None]:
-    """Raise the errors of reading a configuration as NoClusterError."""
-    import kubernetes
-
-    try:
-        yield
-    except kubernetes.config.ConfigException as error:
-        raise NoClusterError(f"no cluster is configured: {error}", str(error)) from None
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from bot.kubernetes import KubernetesClient, NoClusterError, current_context
+from bot.kubeconfig import current_context
+from bot.kubernetes import KubernetesClient, NoClusterError
 from cli.errors import InputError
 from cli.init.chart_values import VALUES_FILE, Installation, chart_values
 from cli.init.secret_stores import KubernetesSecret, SecretStore

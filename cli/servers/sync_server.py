@@ -13,11 +13,11 @@ from typing import ClassVar
 from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
+from bot.kubeconfig import own_namespace
 from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.logs import get_logger
 from bot.model.names import RepoPath
 from bot.model.reports import SyncEvent
-from bot.own_namespace import own_namespace
 from bot.probes import HttpServer
 from bot.settings import Settings
 from cli.limits import SYNC_STOP_SECONDS

@@ -11,9 +11,11 @@ from threading import Thread
 import pytest
 
 from bot.errors import PermanentError, TransientError
-from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, NoClusterError, current_context
+from bot.kubeconfig import current_context
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, NoClusterError
 from tests.support.kubeconfig import kubeconfig_of
 from tests.support.needs import needs
+from tests.support.waiting import eventually
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -142,3 +144,29 @@ def test_objects_are_made_listed_merged_applied_and_deleted(
 def test_the_server_says_its_version_and_what_this_account_may_do(cluster: KubernetesClient) -> None:
     assert cluster.version().startswith("v1.")
     assert cluster.may("create", "batch", "jobs", "default")
+
+
+def test_a_token_that_is_no_longer_valid_is_read_anew(cluster: KubernetesClient, tmp_path: Path) -> None:
+    """As a pod's own, which the kubelet renews in its file. Here its account is made anew, the old one refused."""
+    namespace = f"client-{secrets.token_hex(4)}"
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+
+    def new_token() -> str:
+        cluster.create(accounts, {"metadata": {"name": "sync"}})
+        return str(cluster.create(f"{accounts}/sync/token", {"spec": {}})["status"]["token"])
+
+    file, token = Path(kubeconfig_of(tmp_path, cluster._configuration.host)), tmp_path / "token"
+    content = json.loads(file.read_text())
+    content["users"][0]["user"] = {"tokenFile": str(token)}
+    content["clusters"][0]["cluster"]["certificate-authority"] = cluster._configuration.ssl_ca_cert
+    file.write_text(json.dumps(content))
+    token.write_text(new_token())
+    client = KubernetesClient(str(file))
+    assert not client.may("list", "", "secrets", namespace)
+
+    cluster.delete(f"{accounts}/sync")
+    with pytest.raises(ApiError, match=r"^the cluster refused: 401 "):
+        eventually(lambda: client.may("list", "", "secrets", namespace), "the old token is refused", 30)
+    token.write_text(new_token())
+    assert not client.may("list", "", "secrets", namespace)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.kubeconfig import own_namespace
 from bot.kubernetes import KubernetesClient, NoClusterError
-from bot.own_namespace import own_namespace
 from cluster.errors import ClusterError
 from cluster.sync.helm.lease import Lease, lease_name
 from cluster.sync.helm.lease_holding import LeaseHolding
