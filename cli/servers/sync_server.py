@@ -51,6 +51,7 @@ class SyncServer(Daemon):
         self._settings = settings = setup.settings
         if not settings.sync.environments:
             raise DppctlError("DPPCTL_SYNC_ENVIRONMENTS: is not set; say staging=NAMESPACE,production=NAMESPACE")
+        self._resting = threading.Event()  # sync is to do nothing: another one holds the Lease, or all ends
         state = settings.state_dir / "helm-sync"
         state.mkdir(parents=True, exist_ok=True)
         ops_repos = {
@@ -68,7 +69,7 @@ class SyncServer(Daemon):
                 helm=self._helm,
                 charts=Charts(charts),
                 repositories=Repositories({name: _mirror(git, settings, state, name) for name in ops_repos}),
-                report=_reporter(settings, stopping),
+                report=_reporter(settings, self._resting),
                 slots=threading.Semaphore(settings.sync.concurrency),
                 limits=JobLimits(run=settings.sync.job_seconds),
                 repair=settings.sync.drift == "repair",
@@ -79,7 +80,6 @@ class SyncServer(Daemon):
             drift_seconds=None if settings.sync.drift == "off" else settings.sync.drift_seconds,
             helm_seconds=settings.sync.helm_seconds,
         )
-        self._resting = threading.Event()  # sync does nothing: another one holds the Lease, or all ends
         self.sync = HelmSync(self._context, setup.targets, settings.sync.environments, rules, self._resting)
         identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         lease = Lease(self._context.api, namespace, lease_name(self.sync.locations.values()), identity)

@@ -110,7 +110,7 @@ class DeploymentRun:
                 self._journal.tell_end_again()
             case ReleaseAction.CHECK:
                 manifest = self._changes.manifest(self._journal.record.revision)
-                return check_drift(self._context, self.decision, self._journal, manifest)
+                return check_drift(self._context, self.decision, self._journal, manifest, self._stop)
             case ReleaseAction.PRUNE:
                 self._prune()
             case ReleaseAction.TELL_REMOVED:

@@ -1,5 +1,6 @@
 """A look for drift in one environment: what is found is told once, and repaired when that is asked for."""
 
+import threading
 import time
 
 from cluster.sync.helm.context import SyncContext
@@ -8,10 +9,12 @@ from cluster.sync.helm.journal import Journal
 from cluster.sync.helm.state import Decision, DriftCheck
 
 
-def check_drift(context: SyncContext, decision: Decision, journal: Journal, manifest: str) -> DriftCheck:
+def check_drift(
+    context: SyncContext, decision: Decision, journal: Journal, manifest: str, stop: threading.Event
+) -> DriftCheck:
     """Return the drift from the release's manifest, and repair it when that may help. Raises ApiAwayError.
 
-    What was found before the same way is left: it was told, and mending did not help.
+    Nothing is repaired after `stop`. What was found before the same way is left: it was told, and mending did not help.
     """
     state = decision.state
     changed, uncompared = find_drift(context.api, state.location, manifest)
@@ -23,7 +26,7 @@ def check_drift(context: SyncContext, decision: Decision, journal: Journal, mani
         return check
     for line in check.drift:
         journal.log.warning("changed by hand", change=line)
-    if changed and context.repair and state.desired:
+    if changed and context.repair and state.desired and not stop.is_set():
         journal.read(state.desired)
         failed = repair(context.api, changed)
         rest = f"\nnot repaired: {'; '.join(failed)}" if failed else ""
