@@ -29,6 +29,7 @@ def clone(runtime: DppEnvironment, tmp_path: Path) -> Iterator[Shell]:
     shell.end()
 
 
+@pytest.mark.needs("helm")
 def test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go(clone: Shell, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()

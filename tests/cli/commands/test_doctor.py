@@ -41,7 +41,11 @@ def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_pat
 @pytest.mark.needs("buildah", "runc")
 def test_a_builder_that_works_is_told_from_one_that_does_not(dppctl: Dppctl, tmp_path: Path) -> None:
     done = dppctl("doctor", PATH=os.environ["PATH"], KUBECONFIG=str(tmp_path / "none"), DOCKER_HOST="unix:///none")
-    assert re.search(r"^found    builder buildah: \d[\d.]+, isolation \w+, network \w+$", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^found    builder buildah: \d[\d.]+, isolation \w+, network \w+, a root of its own\b",
+        done.stdout,
+        re.MULTILINE,
+    )
     assert "missing  builder docker (" in done.stdout
     assert "missing  builder buildkit (no cluster is configured: " in done.stdout
     assert "apps with a Dockerfile need one of the builders. To get it: install docker" in done.stdout

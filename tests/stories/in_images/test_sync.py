@@ -157,7 +157,7 @@ def test_a_registry_that_is_away_fails_nothing_and_one_that_has_no_such_image_do
     registry.stop()
     machine.say(NOT_IN_THE_IMAGE, image=f"{registry.host}/nobody@sha256:{'b' * 64}")
     machine.sync.sync()
-    assert machine.phases() == ["started", "failed"]
+    assert machine.phases() == ["started", "failed", "queued"]
     assert "not deployed yet" in [event["event"] for event in warned]
 
 

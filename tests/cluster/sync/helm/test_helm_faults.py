@@ -24,7 +24,7 @@ def test_what_fails_for_a_moment_while_helm_works_fails_no_deployment(
     for kind in PASSING:
         shaky.people_say({"text": f"text {kind}"})
         with faulty.failing("PATCH PUT POST", path, kind, times=2) as fault:
-            eventually(shaky.start().sync, f"after {kind} it is deployed", 40)
+            eventually(shaky.start().sync, f"after {kind} it is deployed", 90)
         assert fault.hits, kind
         assert shaky.text() == f"text {kind}"
         record = (shaky.kept() or pytest.fail("there is no record")).record

@@ -127,7 +127,7 @@ def test_what_the_ops_repo_says_runs_and_its_receipt_is_reported(story: Story) -
     assert end.receipt
     assert end.receipt.source
     assert end.receipt.source.commit == story.commit
-    assert [field["name"] for field in end.receipt.pipelines[0].resources[0]["fields"]] == ["number"]
+    assert [field.name for field in end.receipt.pipelines[0].resources[0].fields] == ["number"]
 
 
 def test_the_log_and_each_pipelines_end_are_told_on_the_way(story: Story) -> None:
