@@ -24,6 +24,7 @@ _AWAY = re.compile(
     r"cluster unreachable|connection refused|connection reset|i/o timeout|TLS handshake timeout|no route to host"
     r"|http2: |client rate limiter|etcdserver: |\bEOF$|the server is currently unable|apiserver not ready"
     r"|no such host|server misbehaving|context canceled|has been cancelled|\b(get|post|put|patch|delete) \"https?://"
+    r"|couldn't get version/kind; json parse error"  # an answer that is none
     r"|too many requests|has prevented the request from succeeding|unable to return a response in the time allotted",
     re.IGNORECASE,
 )
