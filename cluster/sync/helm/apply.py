@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bot.model.registration import Target
-from cluster.scheduler import Scheduler
+from bot.scheduler import Scheduler
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.state import Decision, ReleaseAction

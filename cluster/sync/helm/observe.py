@@ -7,7 +7,7 @@ from bot.errors import DppctlError
 from bot.kubernetes import ApiError, KubernetesClient, KubernetesError
 from bot.logs import get_logger
 from bot.model.registration import Target
-from cluster.scheduler import Scheduler
+from bot.scheduler import Scheduler
 from cluster.sync.desired_reader import DesiredReader
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, Entry, ReleaseTarget, desired_at, paths

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.backoff import Backoff
 from bot.kubernetes import ApiError
 from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
-from cluster.limits import SYNC_POLL_SECONDS, SYNC_STOP_SECONDS
-from cluster.scheduler import EndedJob, Scheduler
+from bot.scheduler import EndedJob, Scheduler
+from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
 from cluster.sync.helm.apply import apply
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Rules, decide
@@ -63,7 +64,9 @@ class HelmSync:
         self._stopping = stopping
         self._wake = threading.Event()
         self._reader = reader_of(self.locations, context.repositories)
-        self._scheduler: Scheduler[Target, DeploymentRun] = Scheduler(stopping, self._on_end)
+        self._scheduler: Scheduler[Target, DeploymentRun] = Scheduler(
+            stopping, self._on_end, backoff=Backoff(SYNC_RETRY_SECONDS, MAX_SYNC_RETRY_SECONDS)
+        )
         self._desired: Mapping[Target, Desired | None] = {}  # without those that are not known
         self._problems: dict[Target, str] = {}  # logged already
         self._checks: dict[Target, DriftCheck] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bot.model.registration import Target
-from cluster.scheduler import Scheduler
+from bot.scheduler import Scheduler
 from cluster.sync.local.deployment import DeploymentJob, EnvironmentJob, JobContext, ReportJob
 from cluster.sync.local.scheduled_run import ScheduledRun
 from cluster.sync.local.schedules import Schedules

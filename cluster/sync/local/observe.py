@@ -7,7 +7,7 @@ from bot.errors import DppctlError
 from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.model.values import Values
-from cluster.scheduler import Scheduler
+from bot.scheduler import Scheduler
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.state import DesiredValues, EnvironmentState, MachineState

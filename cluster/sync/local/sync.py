@@ -13,9 +13,9 @@ from bot.backoff import Backoff
 from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
+from bot.scheduler import Scheduler
 from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
 from cluster.local.workers.dpp_environment import DppEnvironment
-from cluster.scheduler import Scheduler
 from cluster.sync.desired_reader import DesiredReader
 from cluster.sync.local.apply import apply, follow_schedules
 from cluster.sync.local.decide import decide

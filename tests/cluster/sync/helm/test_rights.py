@@ -76,8 +76,8 @@ class Account:
 @needs("helm")
 def strict(tmp_path: Path, kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cluster, Account]]:
     """Give sync that is an account of its own, which has its rights."""
-    monkeypatch.setattr("cluster.scheduler.SYNC_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("cluster.scheduler.MAX_SYNC_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("cluster.sync.helm.sync.SYNC_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("cluster.sync.helm.sync.MAX_SYNC_RETRY_SECONDS", 0.1)
     with closing(Cluster(tmp_path, kubeconfig)) as made:
         account = Account(kubeconfig, tmp_path, made.namespaces["staging"])
         for namespace in made.namespaces.values():

@@ -46,8 +46,8 @@ def test_what_may_pass_is_told_once_on_the_deployment(cluster: Cluster, monkeypa
     def away(*_: object) -> None:
         raise HelmAwayError("helm is away")
 
-    monkeypatch.setattr("cluster.scheduler.SYNC_RETRY_SECONDS", 0.1)
-    monkeypatch.setattr("cluster.scheduler.MAX_SYNC_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("cluster.sync.helm.sync.SYNC_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("cluster.sync.helm.sync.MAX_SYNC_RETRY_SECONDS", 0.1)
     cluster.start()
     cluster.say(pipelines=())
     with cluster.running() as sync:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.model.reports import SyncEvent
+from bot.scheduler import Scheduler
 from cluster.errors import ClusterError
-from cluster.scheduler import Scheduler
 from cluster.sync.local.deployment import EnvironmentJob
 from cluster.sync.local.environment import LocalEnvironment, Release
 from tests.support.forge import APPENDING

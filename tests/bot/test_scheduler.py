@@ -1,4 +1,4 @@
-"""The scheduler of both syncs: never two jobs for one target, a number of them at a time, what failed again later."""
+"""The scheduler of the servers: never two jobs for one target, a number of them at a time, what failed again later."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from structlog.typing import EventDict
 
 from bot.backoff import Backoff
 from bot.errors import DppctlError, PermanentError, TransientError
-from cluster.scheduler import EndedJob, Scheduler
+from bot.scheduler import EndedJob, Scheduler
 from tests.support.waiting import eventually
 
 LONG = 5.0
@@ -60,6 +60,13 @@ class Pass:
         job.gate.set()
         (ended,) = self.scheduler.collect(LONG)
         return ended
+
+
+def test_a_job_that_takes_long_is_in_nobodys_way_up_to_a_number() -> None:
+    stopping = threading.Event()
+    scheduler: Scheduler[str, GatedJob] = Scheduler(stopping, lambda _: None, 1, patience=0.0, most=3)
+    assert [scheduler.start(name, GatedJob()) for name in "abcd"] == [True, True, True, False]
+    assert len(scheduler.close(LONG)) == 3
 
 
 @pytest.fixture

@@ -1,21 +1,21 @@
 """Jobs by target: at most one for each target, a limited number at a time, results collected, failures tried again.
 
-Both syncs use it, each from one thread that observes, decides and applies; a job runs in a thread of its own. There is
-no queue on purpose: what cannot start now is decided anew at the next pass, so what starts is always the newest.
+The bot and both syncs use it, each from one thread; a job runs in a thread of its own. There is no queue on purpose:
+what cannot start now is decided anew at the next pass, so what starts is always the newest.
 """
 
+import math
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from bot.backoff import Backoff
 from bot.errors import DppctlError, PermanentError
 from bot.logs import get_logger
-from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_RETRY_SECONDS
 
 _log = get_logger("dppctl.scheduler")
 
@@ -49,10 +49,11 @@ class EndedJob(Generic[TargetT, JobT]):
 class _Running(Generic[JobT]):
     job: JobT
     superseded: bool = False
+    since: float = field(default_factory=time.monotonic)
 
 
 class Scheduler(Generic[TargetT, JobT]):
-    """The jobs of one sync. One thread uses it, but for `stop`; only the jobs themselves run beside it."""
+    """The jobs of one server. One thread uses it, but for `stop`; only the jobs themselves run beside it."""
 
     def __init__(
         self,
@@ -60,15 +61,22 @@ class Scheduler(Generic[TargetT, JobT]):
         on_end: Callable[[EndedJob[TargetT, JobT]], None],
         limit: int = sys.maxsize,
         backoff: Backoff[TargetT] | None = None,
+        *,
+        patience: float = math.inf,
+        most: int = sys.maxsize,
     ) -> None:
         """Take `stopping`, after which nothing starts, and `limit`, the number of jobs at a time.
 
-        `on_end` is called in the job's thread when it has ended, to wake the thread that collects.
+        A job that runs for more than `patience` seconds counts no more, so that slow ones are not in the way of others;
+        but there are never more than `most`. `on_end` is called in the job's thread when it has ended, to wake the
+        thread that collects.
         """
         self._stopping = stopping
         self._on_end = on_end
         self._limit = limit
-        self._backoff = backoff or Backoff(SYNC_RETRY_SECONDS, MAX_SYNC_RETRY_SECONDS)
+        self._backoff = backoff or Backoff()
+        self._patience = patience
+        self._most = most
         self._running: dict[TargetT, _Running[JobT]] = {}
         self._started: dict[TargetT, float] = {}
         self._ended: queue.SimpleQueue[EndedJob[TargetT, JobT]] = queue.SimpleQueue()
@@ -88,7 +96,11 @@ class Scheduler(Generic[TargetT, JobT]):
 
     def free(self) -> int:
         """Return how many more jobs may start now."""
-        return 0 if self._stopping.is_set() else self._limit - len(self._running)
+        if self._stopping.is_set():
+            return 0
+        since = time.monotonic() - self._patience
+        counting = sum(entry.since >= since for entry in self._running.values())
+        return min(self._limit - counting, self._most - len(self._running))
 
     def waits(self, target: TargetT) -> bool:
         """Return whether its last job failed and is not to be tried again yet."""
