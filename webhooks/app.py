@@ -53,7 +53,7 @@ def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortc
     receiver = DeliveryReceiver(settings, targets, store)
     views: list[tuple[str, str, Callable[..., object], str]] = [
         (receive.PATH, "receive", receiver.view, "POST"),
-        ("/sync/events", "report", SyncReports(settings, store).view, "POST"),
+        ("/sync/events", "report", SyncReports(settings, targets, store).view, "POST"),
         ("/healthz", "healthz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/readyz", "readyz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/metrics", "metrics", lambda: Response.from_app(probes.respond, request.environ), "GET"),

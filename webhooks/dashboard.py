@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, redirect, render_template, url_for
 from markupsafe import Markup, escape
 from werkzeug.exceptions import NotFound
 
+from bot.errors import DppctlError
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.settings import Settings
@@ -96,8 +97,11 @@ class Pages:
         return found
 
     def _commit_url(self, app: str, commit: str) -> str | None:
-        """Return GitHub's address of a commit; None when repositories do not come from the web."""
-        return self._settings.github.commit_url(RepoPath.parse(app).repository, commit)
+        """Return GitHub's address of a commit; None when it does not come from the web, or is nobody's."""
+        try:
+            return self._settings.github.commit_url(RepoPath.parse(app).repository, commit)
+        except DppctlError:  # an older version recorded what a report named
+            return None
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

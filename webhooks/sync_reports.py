@@ -1,12 +1,14 @@
 """Take sync's reports on how far deployments are: each is recorded before it is answered."""
 
 import hmac
+from collections.abc import Set
 
 from flask import Response, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, Conflict, Unauthorized
 
 from bot.limits import MAX_REPORT_BYTES
+from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from bot.store.store import Store
@@ -15,8 +17,9 @@ from bot.store.store import Store
 class SyncReports:
     """Checks sync's reports and records them."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        """Record reports in `store`, unless the settings say that sync is not the one who deploys."""
+    def __init__(self, settings: Settings, targets: Set[Target], store: Store) -> None:
+        """Record reports about `targets` in `store`, unless the settings say that sync is not the one who deploys."""
+        self._known = {(str(target.app), target.environment) for target in targets}
         self._bearer = f"Bearer {settings.sync.token.get_secret_value()}".encode()
         self._store = store
         self._is_on = settings.deployed_by == "sync"
@@ -34,5 +37,7 @@ class SyncReports:
             problem = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in problem["loc"]) or "the body"
             raise BadRequest(f"{where}: {problem['msg']}") from None
+        if (event.app, event.environment) not in self._known:
+            raise BadRequest(f"apps.yaml does not register {event.app} for {event.environment}")
         self._store.deployments.report(event)
         return jsonify(outcome="accepted"), 202

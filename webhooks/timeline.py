@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from bot.model.names import RepoPath
 from bot.store.tables import Delivery, Deployment, DeploymentEvent
 
 
@@ -31,7 +30,7 @@ def _pushes(deployment: Deployment, deliveries: Sequence[Delivery]) -> list[Time
     """
     if any(event.phase == "requested" for event in deployment.events):
         return []
-    repository = RepoPath.parse(deployment.app).repository
+    repository = "/".join(deployment.app.split("/")[:2])
     is_tag = deployment.ref.startswith("refs/tags/")
     for delivery in deliveries:
         is_its_push = (delivery.event, delivery.repository, delivery.ref) == ("push", repository, deployment.ref)

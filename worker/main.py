@@ -14,6 +14,7 @@ from worker.events import EventStream
 from worker.plan import WorkloadError
 from worker.receipt import write_receipt, write_summary
 from worker.run import Run
+from worker.runner.processes import keep_private
 from worker.text import as_text
 
 
@@ -33,7 +34,9 @@ def _run(options: argparse.Namespace) -> int:
     environment = dict(os.environ)
     environment.update(json.loads(environment.pop("DPPCTL_ENVIRONMENT", "{}")))
     origin = json.loads(environment.pop("DPPCTL_ORIGIN", "") or "{}")
-    run = Run(options.workload.absolute(), options.pipelines, environment, events, options.concurrency, origin)
+    keep_private()
+    nonce = _first_line() if options.owner_pipe else ""
+    run = Run(options.workload.absolute(), options.pipelines, environment, events, options.concurrency, origin, nonce)
     stopping = _Stopping(run)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stopping.by_signal)
@@ -45,6 +48,17 @@ def _run(options: argparse.Namespace) -> int:
     events.close()
     printer.join()
     return stopping.exit_code or code
+
+
+def _first_line() -> str:
+    """Return the first line of standard input, which the owner writes at the start."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)  # not sys.stdin: a thread that waits there breaks Python's exit
+        if not byte:
+            break
+        line += byte
+    return line.decode().strip()
 
 
 def _execute(run: Run, options: argparse.Namespace) -> int:
@@ -75,7 +89,7 @@ class _Stopping:
         threading.Thread(target=self._run.stop).start()  # a signal handler must not wait
 
     def when_owner_ends(self) -> None:
-        while os.read(0, 4096):  # not sys.stdin: a thread that waits there breaks Python's exit
+        while os.read(0, 4096):
             continue
         self.exit_code = 128 + signal.SIGHUP
         self._run.stop()
@@ -101,7 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--receipt", type=Path, help="where to write the receipt (JSON)")
     run.add_argument("--events", action="store_true", help="print events as JSON lines instead of text")
     run.add_argument("--verbose", action="store_true", help="print dpp's log too")
-    run.add_argument("--owner-pipe", action="store_true", help="stop when standard input ends")
+    owner_help = "stop when standard input ends; the last event repeats its first line as `nonce`"
+    run.add_argument("--owner-pipe", action="store_true", help=owner_help)
     serve = commands.add_parser("serve", help="wait to be handed a workload over HTTP")
     serve.add_argument("--listen", default="127.0.0.1:8000", metavar="HOST:PORT")
     serve.add_argument("--token-file", type=Path, required=True, help="holds the bearer token")

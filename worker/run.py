@@ -26,14 +26,20 @@ class Run:
         events: EventStream,
         concurrency: int = 1,
         origin: Optional[Dict[str, Any]] = None,
+        nonce: str = "",
     ) -> None:
-        """environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`."""
+        """Take what to run.
+
+        environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`; nonce: what
+        the last event repeats, so that the owner knows it from one that a pipeline wrote.
+        """
         self._workload = workload
         self._asked = asked
         self._environment = environment
         self._events = events
         self._concurrency = concurrency
         self._origin = {"source": None, "image": None, **(origin or {})}
+        self._nonce = {"nonce": nonce} if nonce else {}
         self._lock = threading.Lock()
         self._running: List[PipelineRun] = []
         self._dpp: Optional[Dpp] = None
@@ -65,7 +71,7 @@ class Run:
             "started": started,
             "ended": utc_now(),
         }
-        self._events.emit("ended", receipt=receipt)
+        self._events.emit("ended", receipt=receipt, **self._nonce)
         return receipt
 
     def stop(self) -> None:

@@ -23,6 +23,7 @@ def build(target: Path) -> None:
         shutil.copyfile(str(package / "__main__.py"), str(Path(folder, "__main__.py")))
         part = target.with_name(f"{target.name}.{os.getpid()}.part")
         zipapp.create_archive(folder, part, interpreter="/usr/bin/env python3", compressed=True)
+        part.chmod(0o644)  # an image's own user reads it, whatever the umask is
         os.replace(str(part), str(target))
 
 

@@ -10,6 +10,7 @@ from math import ceil
 from urllib.parse import urlsplit
 
 from bot.limits import GIT_BYTES_A_SECOND
+from bot.program_environment import listed_environment
 from bot.settings import Settings
 from bot.settings.certificates import machine_bundle
 
@@ -19,7 +20,7 @@ def make_environment(settings: Settings, token: str) -> dict[str, str]:
 
     The token is in no argument and no file, but in a setting of git that the environment holds.
     """
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DPPCTL_"))}
+    ours = listed_environment()
     config = {
         "core.hooksPath": os.devnull,
         "gc.autoDetach": "false",  # no git that outlives its call

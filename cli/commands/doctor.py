@@ -1,7 +1,6 @@
 """`dppctl doctor`: what of this machine is there, what is missing, what that costs and how to get it."""
 
 import json
-import os
 import re
 import shutil
 import sys
@@ -165,8 +164,9 @@ def _disks() -> Iterator[Component]:
 
 def _version(command: list[str]) -> str:
     from bot.process import ask
+    from bot.program_environment import CONTAINERS, listed_environment
 
-    ended = ask(command, os.environ, VERSION_SECONDS, separate=True)
+    ended = ask(command, listed_environment(*CONTAINERS), VERSION_SECONDS, separate=True)
     found = re.search(r"\d+(\.\w+)+", ended.out)
     return found[0] if found else (ended.out or ended.text).strip().partition("\n")[0]
 

@@ -1,15 +1,16 @@
 """A Kubernetes cluster on this machine, by minikube (https://minikube.sigs.k8s.io/docs/commands/)."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 
 from bot import process
+from bot.program_environment import CLUSTER, listed_environment
 from cli.errors import InputError
 from cli.limits import MINIKUBE_START_SECONDS, MINIKUBE_STATUS_SECONDS
 from cli.providers.kubeconfig import Kubeconfig
 
+_OWN_VARIABLES = ("MINIKUBE_*", "DOCKER_*", "CHANGE_MINIKUBE_NONE_USER")
 _PROFILE, _NAMESPACE = "minikubeProfile", "minikubeNamespace"
 
 
@@ -55,8 +56,9 @@ class Minikube(Kubeconfig):
     def _run(self, *arguments: str, seconds: float, check: bool = True) -> str:
         if shutil.which("minikube") is None:
             raise InputError("minikube is not on the PATH; https://minikube.sigs.k8s.io/docs/start/ says how to get it")
+        environment = listed_environment(*CLUSTER, *_OWN_VARIABLES)
         try:
-            ended = process.run(["minikube", *arguments], environment=os.environ, seconds=seconds, separate=True)
+            ended = process.run(["minikube", *arguments], environment=environment, seconds=seconds, separate=True)
         except process.TimeLimitError:
             raise InputError(f"minikube {arguments[0]} did not end within {seconds:g} seconds") from None
         if check and ended.code:

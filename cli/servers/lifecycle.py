@@ -17,6 +17,7 @@ from bot.settings import Settings, load_settings
 from bot.settings.load import read_variables
 from bot.settings.variables import misspelt
 from cli.config_option import check_servers_folder
+from cli.private_files import keep_private, use_temporary_folder
 from cli.servers.daemon import Daemon
 
 _log = get_logger("dppctl.up")
@@ -38,7 +39,12 @@ def set_up(config: Path, *, receives: bool = True) -> Setup:
     targets = read_registration(config / REGISTRATION_FILE)
     configure(settings.all_secrets)
     _warn_of_misspelt(config)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        keep_private(settings.state_dir)
+        use_temporary_folder(settings.state_dir / "tmp")
+    except OSError as error:
+        text = f"{error.filename or settings.state_dir}: {error.strerror}"
+        raise DppctlError(f"{text}; servers keep their state there (DPPCTL_STATE_DIR)") from None
     return Setup(config, settings, targets)
 
 

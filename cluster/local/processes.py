@@ -72,5 +72,9 @@ def _started(pid: int) -> str:
         state, *fields = text.rpartition(b")")[2].split()
         return "" if state in (b"Z", b"X") else fields[18].decode()
     command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
-    state, _, started = ask(command, {**os.environ, "LC_ALL": "C"}, PS_SECONDS).text.strip().partition(" ")
+    state, _, started = (
+        ask(command, {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}, PS_SECONDS)
+        .text.strip()
+        .partition(" ")
+    )
     return "" if state.startswith("Z") else "_".join(started.split())

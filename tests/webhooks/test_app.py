@@ -4,6 +4,7 @@ import pytest
 import requests
 
 from tests.support.receiver import PUSH, Headers, MakeReceiver, Receiver
+from tests.support.reports import event
 
 
 @pytest.fixture(params=[True, False], ids=["shortcut", "flask"])
@@ -77,6 +78,22 @@ def test_sync_reports_with_its_token_only(receiver: Receiver) -> None:
     assert receiver.report(token="wrong").status_code == 401
     assert receiver.report(phase="excellent").status_code == 400
     assert [one.state for one in receiver.store.deployments.newest()] == ["running"]
+
+
+@pytest.mark.parametrize("wrong", [{"app": "no/such/app"}, {"app": "../x"}, {"environment": "elsewhere"}])
+def test_a_report_about_what_apps_yaml_does_not_register_is_refused(receiver: Receiver, wrong: dict[str, str]) -> None:
+    answer = receiver.report(**wrong)
+    assert (answer.status_code, answer.json()["error"].partition(" for ")[0]) == (
+        400,
+        f"apps.yaml does not register {wrong.get('app', 'ann/app')}",
+    )
+    assert requests.get(receiver.url, timeout=60).status_code == 200
+
+
+def test_a_name_that_an_older_version_recorded_breaks_no_page(receiver: Receiver) -> None:
+    receiver.store.deployments.report(event("started").model_copy(update={"app": "../x"}))
+    assert requests.get(receiver.url, timeout=60).status_code == 200
+    assert requests.get(f"{receiver.url}/deployments/1", timeout=60).status_code == 200
 
 
 def test_an_ops_commits_link_leads_to_its_deployments_page(receiver: Receiver) -> None:

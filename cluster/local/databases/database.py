@@ -4,7 +4,6 @@ SQLAlchemy is not imported here: a run with SQLite does without, and a URL is tr
 own environment.
 """
 
-import os
 import re
 import shlex
 import sqlite3
@@ -84,9 +83,15 @@ def check_database(url: str, python: Path, folder: Path) -> None:
     Raises ClusterError with the database's reason, the password masked, when it refuses or does not answer.
     """
     command = [str(python), "-P", str(_TRY)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
     try:
         ended = process.run(
-            command, environment=os.environ, folder=folder, stdin=url, seconds=DATABASE_CONNECT_SECONDS, separate=True
+            command,
+            environment=environment,
+            folder=folder,
+            stdin=url,
+            seconds=DATABASE_CONNECT_SECONDS,
+            separate=True,
         )
         reason = " ".join((ended.out or ended.text.strip().rpartition("\n")[2]).split())
     except process.TimeLimitError:

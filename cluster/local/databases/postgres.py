@@ -22,6 +22,7 @@ from typing import Any
 
 from bot.parent_death import bound_to_parent
 from bot.process import TimeLimitError, ask, run
+from bot.program_environment import listed_environment
 from cluster.errors import ClusterError
 from cluster.limits import DATABASE_ASK_SECONDS, POSTGRES_START_SECONDS, POSTGRES_START_TRIES
 
@@ -73,7 +74,7 @@ def binaries() -> Path | None:
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     if found := shutil.which("pg_config"):
-        said = ask([found, "--bindir"], os.environ, DATABASE_ASK_SECONDS, separate=True).out.strip()
+        said = ask([found, "--bindir"], listed_environment(), DATABASE_ASK_SECONDS, separate=True).out.strip()
         if said and Path(said, "initdb").exists():
             return Path(said)
     folders = [Path(name) for pattern in _FOLDERS for name in glob.glob(pattern)]

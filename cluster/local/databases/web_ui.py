@@ -5,7 +5,6 @@ looks.
 """
 
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -19,6 +18,7 @@ from urllib.parse import urlencode
 
 from bot.parent_death import bound_to_parent
 from bot.process import ask
+from bot.program_environment import listed_environment
 from cluster.limits import DATABASE_ASK_SECONDS, WEB_UI_START_SECONDS
 from cluster.local.databases.postgres import USER, as_unprivileged, free_port
 
@@ -36,6 +36,7 @@ def start_datasette(file: Path, listening: socket.socket, log: IO[bytes]) -> sub
     command = [sys.executable, "-P", "-m", "cluster.local.databases.datasette_app", str(listening.fileno()), str(file)]
     return subprocess.Popen(
         bound_to_parent(command, signal.SIGKILL),
+        env=listed_environment(),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -49,7 +50,7 @@ def adminer() -> tuple[str, str] | None:
     page = next((page for page in _ADMINER if Path(page).exists()), None)
     if php is None or page is None:
         return None
-    modules = ask([php, "-m"], os.environ, DATABASE_ASK_SECONDS, separate=True).out.split()
+    modules = ask([php, "-m"], listed_environment(), DATABASE_ASK_SECONDS, separate=True).out.split()
     return (php, page) if "pgsql" in modules or "pdo_pgsql" in modules else None
 
 

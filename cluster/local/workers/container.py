@@ -11,13 +11,13 @@ what its user may do, to its own files and to the mounted folders: it has no cap
 import csv
 import io
 import json
-import os
 import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.program_environment import CONTAINERS, listed_environment
 from cluster.errors import ClusterError
 from cluster.local.workers.podman import COMMAND, podman, reason, without_notes
 from cluster.local.workers.podman_images import Image
@@ -62,8 +62,7 @@ class Container:
 
         It comes in one variable, because names like PATH or HOME would have a meaning for podman itself.
         """
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
-        return {**ours, "DPPCTL_ENVIRONMENT": json.dumps(dict(given))}
+        return {**listed_environment(*CONTAINERS), "DPPCTL_ENVIRONMENT": json.dumps(dict(given))}
 
     def path(self, file: Path) -> Path:
         """Return where a file of a mounted folder is inside."""

@@ -28,6 +28,7 @@ from typing import IO
 from bot import process
 from bot.errors import TransientError
 from bot.model.requirements import REQUIREMENTS
+from bot.program_environment import PACKAGES, listed_environment
 from cluster.errors import ClusterError
 from cluster.limits import DPP_INSTALL_SILENCE_SECONDS, DPP_LOCK_POLL_SECONDS
 from cluster.local.workers import uv_failures
@@ -37,7 +38,6 @@ from cluster.local.workers.requirement_contents import Contents, requirement_con
 LOCK = "requirements.txt"
 OVERRIDES = "overrides.txt"
 SHOWN = ("Resolved", "Downloading", "   Building", "Prepared", "Installed", "Bytecode")  # lines of uv's
-_NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "DPPCTL_")  # our secrets least of all: it runs packages' own code
 
 
 class InstallAwayError(ClusterError, TransientError):
@@ -161,10 +161,8 @@ def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event,
         if line.startswith(SHOWN):
             say("  " + line.strip())
 
-    # Other settings of the user (index, certificates, proxies, time limits) hold; what is about another project's
-    # environment does not.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_UV)}
-    environment |= uv_failures.ENVIRONMENT
+    # The user's settings of uv (index, certificates, proxies, time limits) hold; it runs packages' own code.
+    environment = listed_environment(*PACKAGES) | uv_failures.ENVIRONMENT
     command = [uv.find_uv_bin(), "--color", "never", *arguments]
     try:
         ended = process.run(

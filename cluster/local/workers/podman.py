@@ -4,13 +4,13 @@ Values in arguments are our own or were checked; what is secret goes by way of p
 """
 
 import json
-import os
 import shutil
 import signal
 import threading
 from functools import cache
 
 from bot import process
+from bot.program_environment import CONTAINERS, listed_environment
 from cluster.errors import ClusterError
 from cluster.limits import PODMAN_END_SECONDS
 
@@ -32,11 +32,10 @@ def is_rootless() -> bool:
 
 def podman(*arguments: str, stop: threading.Event | None = None) -> str:
     """Return what `podman ARGUMENTS` prints. Raises ClusterError with its reason, and StoppedError."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
     try:
         ended = process.run(
             [*COMMAND, *arguments],
-            environment=environment,
+            environment=listed_environment(*CONTAINERS),
             stop=stop,
             grace=PODMAN_END_SECONDS,
             separate=True,

@@ -2,12 +2,16 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+
+from cluster.errors import ClusterError
+from cluster.limits import MAX_EVENT_BYTES
 
 Event = dict[str, Any]
 
@@ -42,17 +46,15 @@ class WorkerProcess:
         pipelines: Sequence[str],
         *,
         environment: Mapping[str, str],
-        receipt: Path | None = None,
         concurrency: int = 1,
         verbose: bool = False,
     ) -> None:
         """Start it.
 
         zipapp: what `worker.zipapp_builder` made; pipelines: ids, none of them means all; environment: for the
-        pipelines; receipt: a file for the worker to write at the end; verbose: dpp's log comes as events too.
+        pipelines; verbose: dpp's log comes as events too.
         """
         options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
-        options += ["--receipt", str(host.path(receipt))] if receipt else []
         self._host = host
         self._asked: int | None = None
         self._process = subprocess.Popen(
@@ -63,6 +65,11 @@ class WorkerProcess:
             stderr=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C at the terminal is for dppctl, which then tells the worker
         )
+        self._nonce = secrets.token_hex(16)
+        with suppress(OSError):  # it has ended: `wait` says how
+            if stdin := self._process.stdin:
+                stdin.write(f"{self._nonce}\n".encode())
+                stdin.flush()
 
     @property
     def pid(self) -> int:
@@ -70,9 +77,16 @@ class WorkerProcess:
         return self._process.pid
 
     def events(self) -> Iterator[Event]:
-        """Yield its events until it ends (worker/events.py lists the kinds)."""
-        for line in self._process.stdout or ():
-            yield json.loads(line)
+        """Yield its events until it ends (worker/events.py lists the kinds).
+
+        An end with a receipt that a pipeline wrote in its place is none. Raises ClusterError for too long a line.
+        """
+        while self._process.stdout and (line := self._process.stdout.readline(MAX_EVENT_BYTES + 1)):
+            if len(line) > MAX_EVENT_BYTES:
+                raise ClusterError(f"the worker wrote an event of more than {MAX_EVENT_BYTES:,} bytes")
+            event: Event = json.loads(line)
+            if event["event"] != "ended" or secrets.compare_digest(str(event.pop("nonce", "")), self._nonce):
+                yield event
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Have it end all that it started, within two seconds; `wait` says when it has, and gives 128 + number."""

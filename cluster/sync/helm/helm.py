@@ -4,7 +4,6 @@ It gets no secret in its arguments: what it needs to reach the cluster it reads 
 """
 
 import json
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from bot import process
 from bot.errors import PermanentError, TransientError
+from bot.program_environment import CLUSTER, listed_environment
 from cluster.errors import ClusterError
 from cluster.limits import HELM_ASK_SECONDS, HELM_END_SECONDS, HELM_STOP_SECONDS, MAX_HELM_LINES
 
@@ -217,8 +217,9 @@ def _environment(folder: Path) -> dict[str, str]:
     read all of it anew. A helm lives for about a second, so it need not collect garbage often: a sixth less CPU, for
     some 20 MB more (https://go.dev/doc/gc-guide).
     """
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "DPPCTL_"))}
     kinds = ("cache", "config", "data")
     homes = {f"HELM_{kind.upper()}_HOME": str(folder / kind) for kind in kinds}
     go = {"GOGC": "400", "GOMEMLIMIT": "256MiB"}
-    return go | ours | homes | {"HELM_DRIVER": "secret", "KUBECACHEDIR": str(folder / "kube")}
+    return (
+        go | listed_environment(*CLUSTER, *go) | homes | {"HELM_DRIVER": "secret", "KUBECACHEDIR": str(folder / "kube")}
+    )

@@ -53,11 +53,6 @@ class Release:
         return self.work / self.database.name
 
     @property
-    def receipt(self) -> Path:
-        """Return the file of the worker's receipt."""
-        return self.work / "receipt.json"
-
-    @property
     def storage(self) -> Path:
         """Return the folder of what was published: data packages and a site."""
         return self.folder / "storage"
@@ -72,10 +67,10 @@ class Release:
 
         A link would lead out of the container that they ran in.
         """
-        for file in (self.work_database, self.receipt):
-            with suppress(FileNotFoundError):
-                if not stat.S_ISREG(file.lstat().st_mode):
-                    raise ClusterError(f"the pipelines put something else in the place of their file {file.name}")
+        file = self.work_database
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(file.lstat().st_mode):
+                raise ClusterError(f"the pipelines put something else in the place of their file {file.name}")
 
     def write(self, outcome: Outcome) -> None:
         """Write how the deployment that made it ended."""

@@ -1,18 +1,18 @@
 """Runs pipelines of a release, and says on the way how far they are."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
-from cluster.limits import MAX_RECEIPT_FILE_BYTES
 from cluster.local.workers.process import WorkerHost, WorkerProcess
 from cluster.sync.local.environment import Release
-from cluster.sync.progress import Progress
+from cluster.sync.progress import Event, Progress
 
 
 class Pipelines:
@@ -27,7 +27,7 @@ class Pipelines:
         host: WorkerHost,
     ) -> None:
         """Start the pipelines `ids` on that host. The source is in the release."""
-        self._release = release
+        self._release, self._values, self._ids = release, values, ids
         origin = {"source": values.source.model_dump(mode="json"), "image": values.image}
         self._worker = WorkerProcess(
             zipapp,
@@ -38,37 +38,52 @@ class Pipelines:
                 "DPP_DB_ENGINE": f"sqlite:///{host.path(release.work_database)}",
                 "DPPCTL_ORIGIN": json.dumps(origin),
             },
-            receipt=release.receipt,
             verbose=True,
         )
         self._progress = Progress()
+        self._ended: dict[str, Any] | None = None  # the worker's receipt
+        self._stopped = False
 
     def stop(self) -> None:
         """End the run soon; its receipt then says nothing."""
+        self._stopped = True
         self._worker.stop()
 
     def follow(self) -> Iterator[tuple[str, str]]:
         """Yield, about once a second until the end, how far the pipelines are and new lines of the log."""
-        yield from self._progress.follow(self._worker.events())
+        yield from self._progress.follow(self._events())
 
     def receipt(self) -> Receipt:
         """Return what came out, once `follow` is exhausted. Raises ClusterError when the pipelines could not be run."""
         code = self._worker.wait()
         complaint = self._worker.complaint()
         self._release.check()
-        try:
-            with self._release.receipt.open("rb") as file:
-                text = file.read(MAX_RECEIPT_FILE_BYTES + 1)
-            if len(text) > MAX_RECEIPT_FILE_BYTES:
-                raise ClusterError(f"the worker's receipt has more than {MAX_RECEIPT_FILE_BYTES:,} bytes")
-            return Receipt.model_validate_json(text)
-        except FileNotFoundError:
+        if self._ended is None or not (code in (0, 1) or self._stopped):
             reason = "\n".join(self._progress.invalid) or complaint or f"the worker ended with exit code {code}"
-            raise ClusterError(reason) from None
-        except ValidationError as error:
-            raise ClusterError(f"the worker's receipt cannot be read: {error}") from None
+            raise ClusterError(reason)
+        return checked_receipt(self._ended, self._values, self._ids)
 
     @property
     def spec_folders(self) -> tuple[str, ...]:
         """Return the folders of the specs of its pipelines, within the source."""
         return self._progress.spec_folders
+
+    def _events(self) -> Iterator[Event]:
+        for event in self._worker.events():
+            if event["event"] == "ended":
+                self._ended = event["receipt"]
+            yield event
+
+
+def checked_receipt(found: object, values: Values, ids: Iterable[str]) -> Receipt:
+    """Return a worker's receipt, its source and image being those of the values.
+
+    What those pipelines need may be in it too. Raises ClusterError for what is no receipt, or leaves one of them out.
+    """
+    try:
+        receipt = Receipt.model_validate(found)
+    except ValidationError as error:
+        raise ClusterError(f"the worker's receipt cannot be read: {error}") from None
+    if missing := set(ids) - {"all"} - {pipeline.id for pipeline in receipt.pipelines}:
+        raise ClusterError(f"the worker's receipt says nothing of {', '.join(sorted(missing))}")
+    return receipt.model_copy(update={"source": values.source, "image": values.image})

@@ -17,7 +17,7 @@ from cluster.local.workers.process import WorkerHost
 from cluster.sync.local.environment import LocalEnvironment, Release
 from cluster.sync.repositories import Repositories
 
-_WORK = "/dppctl/work"  # where a container has a release's database and receipt
+_WORK = "/dppctl/work"  # where a container has a release's database
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,8 @@ def remains(cache: Path) -> list[str]:
 
 
 def test_a_stop_ends_an_install_at_once_and_who_waits_for_it_too(
-    tmp_path: Path, silent_index: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, silent_index: Callable[[], bool]
 ) -> None:
-    monkeypatch.setenv("MARK", str(tmp_path))
     stop = threading.Event()
     said: list[str] = []
     with ThreadPoolExecutor(2) as threads:
@@ -109,19 +108,16 @@ def test_a_stop_ends_an_install_at_once_and_who_waits_for_it_too(
         assert [type(one.exception()) for one in both] == [StoppedError, StoppedError]
         assert time.monotonic() - began < 3 * BUSY
     assert remains(tmp_path) == []
-    eventually(lambda: not processes_with(f"MARK={tmp_path}"), "uv is gone")
+    eventually(lambda: not processes_with(str(tmp_path)), "uv is gone")
 
 
-def test_ctrl_c_ends_an_install_with_all_that_it_started(
-    tmp_path: Path, silent_index: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MARK", str(tmp_path))
+def test_ctrl_c_ends_an_install_with_all_that_it_started(tmp_path: Path, silent_index: Callable[[], bool]) -> None:
     process = start(tmp_path)
     eventually(silent_index, "uv asks the index")
     process.send_signal(signal.SIGINT)  # to dppctl alone: uv has a session of its own
     process.communicate(timeout=60)
     assert remains(tmp_path) == []
-    eventually(lambda: not processes_with(f"MARK={tmp_path}"), "uv is gone")
+    eventually(lambda: not processes_with(str(tmp_path)), "uv is gone")
 
 
 def test_an_install_that_says_nothing_for_long_is_ended(
