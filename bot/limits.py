@@ -58,6 +58,7 @@ POLL_SECONDS = 0.25  # between two looks for what the receiver wrote down
 MAX_LOG_BYTES = 2**20  # kept of each deployment's log
 MAX_NAMED_DELIVERIES = 20  # in one ops commit and one line of the log: the newest, where a burst became one deployment
 GONE_TAG_DAYS = 400  # that is known of a tag which is gone: back at its commit it is not new; nightly tags pile up
+STORE_ROOM_BYTES = 2**20  # that the disk of SQLite's file must have for /readyz: some hundred deliveries
 DELIVERY_DAYS = 30  # that a delivery's record is kept; GitHub sends one again for 3 days at most
 
 PROGRAM_END_SECONDS = 2.0  # between asking a program to end and killing it

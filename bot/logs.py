@@ -16,6 +16,8 @@ import structlog
 from structlog.stdlib import ProcessorFormatter, add_logger_name
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from bot.output import escape_bidirectional
+
 # GitHub's own, also those that an app gets for an hour:
 # https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github
 _TOKEN = re.compile(r"\bgh[a-z]_\w{16,}|\bgithub_pat_\w{16,}")
@@ -80,7 +82,8 @@ def _printable(text: str) -> str:
     """Replace what a terminal would take for a command; the renderer escapes the ends of lines."""
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    shown = escape_bidirectional(text)
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in shown)
 
 
 class _Stderr:

@@ -10,6 +10,19 @@ from bot.limits import MAX_PROGRAM_LINE, MAX_PROGRAM_LINES
 _LINE_END = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
 # Colours and cursor movements, and what else no terminal shows: https://en.wikipedia.org/wiki/ANSI_escape_code
 _UNSEEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+# Bidi_Control of https://www.unicode.org/reports/tr9/: they order the letters around them anew, so that a text reads as
+# what it is not (https://trojansource.codes).
+_BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def escape_bidirectional(text: str) -> str:
+    """Return a text with its bidirectional control characters as `\\u202e`, so that they are seen and do nothing."""
+    return _BIDIRECTIONAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def for_terminal(text: str) -> str:
+    """Return lines of somebody's text without what a terminal would take for a command."""
+    return escape_bidirectional(_UNSEEN.sub("", text))
 
 
 class Lines:
@@ -49,7 +62,7 @@ def printable(line: bytes, secrets: Iterable[str] = (), cut: int = 0) -> str:
 
     `cut`: characters at the end that may be a part of a secret, and are dropped.
     """
-    text = _UNSEEN.sub("", line.decode(errors="replace"))
+    text = for_terminal(line.decode(errors="replace"))
     for secret in secrets:
         text = text.replace(secret, "***")
     text = text[:-cut] if cut else text

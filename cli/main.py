@@ -48,14 +48,19 @@ def main() -> NoReturn:
             raise
         click.echo(f"dppctl: {error}", err=True)
         code = 2
+    except BrokenPipeError:
+        sys.stderr.close()  # Python would complain of it at exit
+        code = 1
+    except OSError as error:
+        if "--debug" in sys.argv or not error.filename:
+            raise
+        click.echo(f"dppctl: {error.filename}: {error.strerror}", err=True)
+        code = 2
     except click.ClickException as error:
         error.show()
         code = 2
     except click.Abort:
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()  # Python would complain of it at exit
-        code = 1
     sys.exit(code or 0)
 
 

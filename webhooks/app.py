@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence, Set
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
@@ -86,9 +87,14 @@ def _refuse_other_hosts(hosts: Sequence[str]) -> None:
         raise Forbidden(f"{request.host} is not known here; DPPCTL_ALLOWED_HOSTS or DPPCTL_PUBLIC_URL can name it")
 
 
-def _reach(store: Store) -> None:
-    """Ask the store something: when it answers, deliveries can be taken. Raises SQLAlchemyError."""
+def _reach(store: Store) -> str | None:
+    """Return why no deliveries can be taken; None when the store answers and has room. Raises SQLAlchemyError."""
     store.totals.change_number()
+    try:
+        store.database.check_room()
+    except OSError as error:
+        return f"{Path(store.database.file).parent}: {error.strerror}; nothing can be written down there"
+    return None
 
 
 def _refuse(error: HTTPException) -> Answer:

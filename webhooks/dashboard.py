@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotFound
 from bot.errors import DppctlError
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
+from bot.output import escape_bidirectional
 from bot.settings import Settings
 from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
@@ -33,7 +34,8 @@ class Pages:
         self._settings = settings
 
     def add_filters(self, app: Flask) -> None:
-        """Give the templates the filters and functions that they use."""
+        """Give the templates the filters and functions that they use; what they show is escaped."""
+        app.jinja_env.finalize = _shown
         app.jinja_env.filters["short"] = short
         app.jinja_env.filters["links"] = links
         app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
@@ -80,7 +82,8 @@ class Pages:
     def log(self, identity: int) -> Response:
         """Return `/deployments/ID/log.txt`."""
         self._find(identity)
-        return Response(self._store.deployments.log(identity), content_type="text/plain; charset=utf-8")
+        log = escape_bidirectional(self._store.deployments.log(identity))
+        return Response(log, content_type="text/plain; charset=utf-8")
 
     def receipt(self, identity: int) -> Response:
         """Return `/deployments/ID/receipt.json`."""
@@ -102,6 +105,13 @@ class Pages:
             return self._settings.github.commit_url(RepoPath.parse(app).repository, commit)
         except DppctlError:  # an older version recorded what a report named
             return None
+
+
+def _shown(value: object) -> object:
+    """Return what a template shows for a value: https://jinja.palletsprojects.com/en/stable/api/#jinja2.Environment."""
+    if isinstance(value, Markup):
+        return Markup(escape_bidirectional(value))  # noqa: S704 (it is escaped, or our own)
+    return escape_bidirectional(value) if isinstance(value, str) else value
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

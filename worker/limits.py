@@ -6,5 +6,10 @@ ERROR_LINES = 20
 ERROR_LINE_CHARACTERS = 500
 HEADLINE_CHARACTERS = 1_500  # the first line is what a page, a status and a termination message show
 
+# Of a workload that comes over HTTP.
+WORKLOAD_BYTES = 256 * 1024 * 1024
+UPLOAD_PIECE_BYTES = 1024 * 1024  # of it in memory at once
+TAR_HEADER_BYTES = 1024 * 1024  # of an entry's long names and attributes, which tarfile reads at once
+
 # dpp itself discards longer lines of its processors; what comes in longer ones is read and cut.
 LOG_LINE_BYTES = 1 << 16

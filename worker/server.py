@@ -10,23 +10,23 @@ All others need `Authorization: Bearer TOKEN`. Errors are `{"error": "one line"}
 """
 
 import hmac
-import io
 import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from worker.events import EventStream
+from worker.limits import UPLOAD_PIECE_BYTES, WORKLOAD_BYTES
 from worker.plan import WorkloadError
 from worker.receipt import write_summary
 from worker.run import Run
 from worker.unpack import ArchiveError, replace_contents
 
-WORKLOAD_BYTES = 256 * 1024 * 1024
 REQUEST_BYTES = 1024 * 1024
 SECONDS_FOR_READERS = 5.0
 
@@ -165,14 +165,19 @@ class _WorkerHandler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         if not self._allowed() or self.path != "/workload":
             return
-        body = self._body(WORKLOAD_BYTES)
-        if body is None:
+        length = self._length(WORKLOAD_BYTES)
+        if length is None:
             return
         if self.server.state == "running":
             self._answer(409, {"error": "a run is under way: POST /stop first, or wait for its end"})
             return
         try:
-            replace_contents(self.server.folder, io.BytesIO(body))
+            self.server.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=str(self.server.folder)) as upload:
+                while length and (piece := self.rfile.read(min(length, UPLOAD_PIECE_BYTES))):
+                    length -= upload.write(piece)
+                upload.seek(0)
+                replace_contents(self.server.folder, upload)
         except ArchiveError as error:
             self._answer(400, {"error": str(error)})
         except OSError as error:
@@ -215,13 +220,17 @@ class _WorkerHandler(BaseHTTPRequestHandler):
         return False
 
     def _body(self, limit: int) -> Optional[bytes]:
+        length = self._length(limit)
+        return None if length is None else self.rfile.read(length)
+
+    def _length(self, limit: int) -> Optional[int]:
         length = self.headers.get("Content-Length", "")
         if not length.isdigit():
             self._answer(411, {"error": "a Content-Length is needed"})
         elif int(length) > limit:
             self._answer(413, {"error": f"at most {limit} bytes"})
         else:
-            return self.rfile.read(int(length))
+            return int(length)
         return None
 
     def _answer(self, status: int, body: Optional[Dict[str, Any]]) -> None:

@@ -4,11 +4,20 @@ import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from worker.limits import TAR_HEADER_BYTES
 
 ENTRIES = 100_000
 UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
+# Entries without content.
+_BODILESS = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
+
+
+# What tarfile raises for archives that somebody damaged on purpose; chains of headers are read by recursion.
+DAMAGED = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError, zlib.error)
 
 
 class ArchiveError(Exception):
@@ -24,10 +33,11 @@ def replace_contents(folder: Path, archive: BinaryIO) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=".workload-", dir=str(folder)))
     try:
         try:
-            with tarfile.open(fileobj=archive, mode="r|gz") as tar:  # a stream cannot lead backwards
+            # A stream cannot lead backwards.
+            with tarfile.open(fileobj=archive, mode="r|gz", tarinfo=_BoundedInfo) as tar:
                 _unpack(tar, fresh)
-        except (tarfile.TarError, EOFError) as error:
-            raise ArchiveError(f"not a tar.gz: {error}") from error
+        except DAMAGED as error:
+            raise ArchiveError(f"not a tar.gz: {error}".splitlines()[0][:500]) from error
         for old in folder.iterdir():
             if old == fresh:
                 continue
@@ -41,9 +51,24 @@ def replace_contents(folder: Path, archive: BinaryIO) -> None:
         shutil.rmtree(str(fresh), ignore_errors=True)
 
 
+class _BoundedInfo(tarfile.TarInfo):
+    """An entry whose headers are read when they are short only, as tarfile reads each at once, however long it is."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise ArchiveError(f"{self.name}: only files and folders are taken, no sparse files")
+        if self.type not in (*tarfile.REGULAR_TYPES, *_BODILESS) and self.size > TAR_HEADER_BYTES:
+            raise ArchiveError(f"{self.name}: its header has more than {TAR_HEADER_BYTES} bytes")
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+    def _proc_gnusparse_10(self, *_: Any) -> None:
+        raise ArchiveError(f"{self.name}: only files and folders are taken, no sparse files")
+
+
 def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
     size = 0
     for entries, member in enumerate(tar, 1):
+        tar.members = []  # type: ignore[attr-defined]  # it would keep them all
         size += member.size
         if not member.isfile() and not member.isdir():
             raise ArchiveError(f"{member.name}: only files and folders are taken, no links or devices")

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Never, TypeVar
 
 import yaml
@@ -18,6 +19,21 @@ class Part(BaseModel):
     """The base of every model of a YAML file: keys in camelCase, unknown ones refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+def read_text(file: Path) -> str:
+    """Return a file's text. Raises FileNotFoundError, and DppctlError with the line where it is not UTF-8."""
+    content = b""
+    try:
+        content = file.read_bytes()
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DppctlError(f"{file}:{line}: not UTF-8; save the file in that encoding") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DppctlError(f"{file}: {error.strerror}") from None
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.errors import DppctlError
 from bot.limits import MAX_REGISTRATION_BYTES
-from bot.model.documents import Document, Part
+from bot.model.documents import Document, Part, read_text
 from bot.model.names import Environment, RepoPath
 
 REGISTRATION_FILE = "apps.yaml"
@@ -68,6 +68,6 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
 def read_registration(file: Path) -> frozenset[Target]:
     """Return all targets that the file registers, as `parse_registration` does."""
     try:
-        return parse_registration(file.read_text(), str(file))
+        return parse_registration(read_text(file), str(file))
     except FileNotFoundError:
         raise DppctlError(f"{file}: not found; it says which apps to deploy (see .dppctl.yaml.example)") from None

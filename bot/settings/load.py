@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from bot.errors import DppctlError
+from bot.model.documents import read_text
 from bot.settings.github import GitHubSettings
 from bot.settings.settings import Settings
 from bot.settings.variables import KEYRING, PREFIX, sections
@@ -38,8 +40,12 @@ def load_settings(config: Path, environment: Mapping[str, str] = os.environ, *, 
 
 
 def read_variables(config: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
-    """Return our variables of `config/.env` and the environment, which wins."""
-    given = {**dotenv_values(config / ".env"), **environment}
+    """Return our variables of `config/.env` and the environment, which wins. Raises DppctlError."""
+    try:
+        text = read_text(config / ".env")
+    except FileNotFoundError:
+        text = ""
+    given = {**dotenv_values(stream=StringIO(text)), **environment}
     return {name: value for name, value in given.items() if name.startswith(PREFIX)}
 
 

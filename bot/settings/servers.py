@@ -66,6 +66,8 @@ class SyncSettings(Section):
         str, Field(pattern=r"^$|^https?://[^/@?#]+(/[^@?#]*)?$"), AfterValidator(_without_slash)
     ] = Field("", validation_alias="DPPCTL_RECEIVER_URL")
     concurrency: Concurrency = Field(2, validation_alias="DPPCTL_SYNC_CONCURRENCY")  # environments at a time
+    # Of containers that `dppctl up` runs images in: their own, or this machine's.
+    network: Literal["private", "host"] = Field("private", validation_alias="DPPCTL_SYNC_NETWORK")
     environments: Annotated[dict[Environment, Namespace], pairs("ENVIRONMENT=NAMESPACE, separated by commas")] = Field(
         {}, validation_alias="DPPCTL_SYNC_ENVIRONMENTS"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -12,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.errors import DppctlError
+from bot.limits import STORE_ROOM_BYTES
 from bot.store.tables import Base
 
 REVISION = "r0009"  # the newest in bot/store/migrations/versions
@@ -47,6 +49,13 @@ class Database:
     def file(self) -> str:
         """Return the path of SQLite's file."""
         return self._engine.url.database or ""
+
+    def check_room(self) -> None:
+        """Raise OSError when SQLite's file has no room to grow, or nothing can be written beside it."""
+        if self.is_sqlite:
+            with TemporaryFile(dir=Path(self.file).absolute().parent) as probe:
+                probe.write(bytes(STORE_ROOM_BYTES))
+                probe.flush()
 
     def read(self) -> Session:
         """Return a session that reads, to be used by `with`."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bot.output import for_terminal
 from cli.config_option import CONFIG_OPTION
 
 
@@ -17,13 +18,13 @@ def logs(deployment: int, follow: bool, config: Path) -> None:
 
     with open_store(config) as store:
         found, log = find(store, deployment), store.deployments.log(deployment)
-        click.echo(log, nl=False)
+        click.echo(for_terminal(log), nl=False)
         if follow:
             for latest in watch(store, deployment):
                 found, now = latest, store.deployments.log(deployment)
-                click.echo(unseen(log, now), nl=False)
+                click.echo(for_terminal(unseen(log, now)), nl=False)
                 log = now
         if found.error:
-            click.echo(f"{found.state}: {found.error}", err=True)
+            click.echo(for_terminal(f"{found.state}: {found.error}"), err=True)
     if follow and found.state != "succeeded":
         raise SystemExit(1)

@@ -28,14 +28,14 @@ class ImageHost:
     workload: Path
 
     def host(self, database: RunDatabase) -> Container:
-        """Return the container to run in; it sees the folder of a SQLite database."""
+        """Return the container to run in; it sees a SQLite database's folder, or the network of another one."""
         folders = {self.workload: self.image.workdir}
         file = _SQLITE_FILE.match(database.engine)
         if file and not Path(file["file"]).is_relative_to(self.image.workdir):
             # The folder, because SQLite writes beside the file too; its path inside is what the URL names.
             parent = Path(file["file"]).parent
             folders[parent] = str(parent)
-        return Container(self.image, str(self.folder), folders, as_its_user=False)
+        return Container(self.image, str(self.folder), folders, as_its_user=False, shares_network=file is None)
 
 
 def prepare_image(reference: str, worker: Session, workload: Path, say: Callable[[str], None]) -> ImageHost:

@@ -73,6 +73,7 @@ class AllInOne(Daemon):
             stopping=stopping,
             concurrency=settings.sync.concurrency,
             registry_auth_file=settings.images.registry_auth_file,
+            shares_network=settings.sync.network == "host",
             storage_url=self._storages.url,
         )
 

@@ -2,8 +2,10 @@
 
 import fcntl
 import signal
+import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -39,6 +41,7 @@ def set_up(config: Path, *, receives: bool = True) -> Setup:
     targets = read_registration(config / REGISTRATION_FILE)
     configure(settings.all_secrets)
     _warn_of_misspelt(config)
+    _warn_of_readers(config / ".env")
     try:
         keep_private(settings.state_dir)
         use_temporary_folder(settings.state_dir / "tmp")
@@ -53,6 +56,13 @@ def _warn_of_misspelt(config: Path) -> None:
     if found := misspelt(read_variables(config)):
         names = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in found.items())
         _log.warning("there is no such setting", variables=names)
+
+
+def _warn_of_readers(file: Path) -> None:
+    """Log one line when other users of this machine can read the file of the secrets."""
+    with suppress(OSError):
+        if mode := stat.S_IMODE(file.stat().st_mode) & 0o077:
+            _log.warning("others can read the secrets", file=file, mode=f"{mode:03o}", repair=f"chmod 600 {file}")
 
 
 def lock(state: Path) -> IO[str]:

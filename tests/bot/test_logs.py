@@ -77,6 +77,11 @@ def test_what_a_terminal_would_obey_is_not_written(lines: Callable[[], list[str]
     assert lines() == ['level=info logger=dppctl.test event=received ref="refs/heads/ [2Ja level=error"']
 
 
+def test_what_orders_letters_anew_is_seen(lines: Callable[[], list[str]]) -> None:
+    _log.info("received", ref="a\u202eb\u2066c")
+    assert lines() == [r"level=info logger=dppctl.test event=received ref=a\u202eb\u2066c"]
+
+
 def test_a_reader_that_is_gone_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone:
         def write(self, _: str) -> None:

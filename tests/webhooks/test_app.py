@@ -1,10 +1,13 @@
 """What the receiver takes and what it refuses."""
 
+from pathlib import Path
+
 import pytest
 import requests
 
 from tests.support.receiver import PUSH, Headers, MakeReceiver, Receiver
 from tests.support.reports import event
+from tests.support.small_disk import small_disk
 
 
 @pytest.fixture(params=[True, False], ids=["shortcut", "flask"])
@@ -94,6 +97,27 @@ def test_a_name_that_an_older_version_recorded_breaks_no_page(receiver: Receiver
     receiver.store.deployments.report(event("started").model_copy(update={"app": "../x"}))
     assert requests.get(receiver.url, timeout=60).status_code == 200
     assert requests.get(f"{receiver.url}/deployments/1", timeout=60).status_code == 200
+
+
+def test_what_orders_letters_anew_is_seen_on_pages_and_in_the_log(receiver: Receiver) -> None:
+    receiver.report(phase="failed", message="all \u202ewell\u202c", log="\u2066line https://example.org/\u202e\n")
+    for path in ("/", "/deployments/1", "/deployments/1/log.txt"):
+        page = requests.get(receiver.url + path, timeout=60)
+        page.encoding = "utf-8"
+        assert "\u202e" not in page.text
+        assert r"\u202e" in page.text
+
+
+@pytest.mark.needs("root")
+def test_it_is_not_ready_on_a_full_disk(receiver: Receiver, tmp_path: Path) -> None:
+    assert requests.get(f"{receiver.url}/readyz", timeout=60).status_code == 200
+    with small_disk(tmp_path / "disk", 16) as disk:
+        receiver.store.database._engine.url = receiver.store.database._engine.url.set(database=str(disk / "x"))
+        answer = requests.get(f"{receiver.url}/readyz", timeout=60)
+        assert (answer.status_code, answer.json()["error"]) == (
+            503,
+            f"{disk}: No space left on device; nothing can be written down there",
+        )
 
 
 def test_an_ops_commits_link_leads_to_its_deployments_page(receiver: Receiver) -> None:

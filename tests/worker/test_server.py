@@ -1,5 +1,6 @@
 """The worker over HTTP."""
 
+import gzip
 import io
 import json
 import secrets
@@ -52,6 +53,17 @@ def archive(files: Mapping[str, str], links: Mapping[str, str] = {}) -> bytes:
             member.type, member.linkname = tarfile.SYMTYPE, to
             tar.addfile(member)
     return target.getvalue()
+
+
+def raw_tar(kind: bytes, size: int, content: bytes = b"", times: int = 1, level: int = 1) -> bytes:
+    """A tar.gz of an entry of any kind that says it has this size."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    header = member.tobuf(tarfile.USTAR_FORMAT) if size < 8**11 else member.tobuf(tarfile.GNU_FORMAT)
+    return gzip.compress((header + content) * times, level)
+
+
+ZEROS = bytes(2**22)
 
 
 @pytest.fixture
@@ -122,8 +134,13 @@ def test_without_the_token_nothing_but_health_answers(client: Client) -> None:
         (archive({"/outside": ""}), "/outside: leaves the workload's folder"),
         (archive({}, {"link": "/etc"}), "link: only files and folders are taken"),
         (archive({"noise": secrets.token_hex(10_000)})[:5_000], "not a tar.gz"),
+        (raw_tar(tarfile.XHDTYPE, 2**22, ZEROS), "x: its header has more than"),
+        (raw_tar(tarfile.GNUTYPE_LONGNAME, 2**22, ZEROS), "x: its header has more than"),
+        (raw_tar(tarfile.GNUTYPE_SPARSE, 0), "x: only files and folders are taken, no sparse files"),
+        (raw_tar(tarfile.XHDTYPE, 512, b"12 path=abc\n" + bytes(500), 5_000), "not a tar.gz"),
+        (raw_tar(tarfile.REGTYPE, 2**70), "more than"),
     ],
-    ids=["text", "parent", "absolute", "link", "truncated"],
+    ids=["text", "parent", "absolute", "link", "truncated", "pax", "longname", "sparse", "chain", "huge"],
 )
 def test_a_bad_archive_is_refused_and_the_old_workload_stays(
     client: Client, folder: Path, body: bytes, told: str
@@ -132,6 +149,15 @@ def test_a_bad_archive_is_refused_and_the_old_workload_stays(
     status, answer = client("PUT", "/workload", body)
     assert (status, answer["error"].startswith(told)) == (400, True), answer
     assert [path.name for path in folder.iterdir()] == ["kept"]
+
+
+def test_a_large_workload_is_not_held_in_memory(client: Client, folder: Path) -> None:
+    body = raw_tar(tarfile.REGTYPE, 2**26, bytes(2**26), level=0)
+    assert len(body) > 2**26
+    assert client("PUT", "/workload", body)[0] == 204
+    (pid,) = processes_with(f"TEST_MARK={folder}")
+    peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0]
+    assert int(peak) < 60 * 2**10, "kilobytes"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ SQLAlchemy is not imported here: a run with SQLite does without, and a URL is tr
 own environment.
 """
 
+import os
 import re
 import shlex
 import sqlite3

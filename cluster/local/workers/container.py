@@ -4,8 +4,9 @@ Nothing of ours is in the image, which brings python3 and dpp itself, and its EN
 its worker: it ends when the worker does, with all that runs in it, and the worker ends when its standard input does.
 So nothing stays when dppctl is killed; what a machine that loses power leaves is known by its label.
 
-The network is the machine's, because the databases of runs listen on 127.0.0.1. What the image may do beyond that is
-what its user may do, to its own files and to the mounted folders: it has no capabilities and cannot gain any.
+The network is a container's own, without what listens on this machine's 127.0.0.1, unless that is asked for. What the
+image may do beyond that is what its user may do, to its own files and to the mounted folders: it has no capabilities
+and cannot gain any.
 """
 
 import csv
@@ -40,6 +41,7 @@ class Container:
     owner: str  # whose it is: of what one owner left, nothing may run any more when it starts the next
     folders: Mapping[Path, str]  # of this machine, and where they are inside; all may be written to
     as_its_user: bool  # root may run it as the user that the image names, and gives it the folders; else as this user
+    shares_network: bool = False  # it sees what listens on this machine's 127.0.0.1
     name: str = field(default_factory=_new_name)
 
     def command(self, zipapp: Path) -> list[str]:
@@ -51,7 +53,7 @@ class Container:
         mounts += [_mount(folder, inside, f"U={str(theirs).lower()}") for folder, inside in self.folders.items()]
         return [
             *COMMAND, "run", "--rm", "--interactive", *_BARE, "--name", self.name, "--label", f"{_LABEL}={self.owner}",
-            "--network", "host", "--log-driver", "none", "--cap-drop", "all", *user,
+            *(("--network", "host") if self.shares_network else ()), "--log-driver", "none", "--cap-drop", "all", *user,
             "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
             *(word for mount in mounts for word in ("--mount", mount)), "--env", "DPPCTL_ENVIRONMENT",
             "--entrypoint", "python3", self.image.reference, _WORKER,

@@ -28,6 +28,7 @@ class Sources:
     # Makes dpp's environment, with the requirements of a workload or without any.
     runtime: Callable[[Path | None, threading.Event], DppEnvironment]
     auth_file: Path | None = None  # for registries that ask for a password
+    shares_network: bool = False  # containers see what listens on this machine's 127.0.0.1
 
     def refresh(self, values: Values, stop: threading.Event) -> None:
         """Have at hand what is to be deployed. Raises DppctlError, ImageAwayError among them, for another try later.
@@ -62,7 +63,7 @@ class Sources:
             image = self._image(values.image, stop)
             clear_leftovers(_owner(environment))
             folders = {release.source: image.workdir, release.work: _WORK}
-            return Container(image, _owner(environment), folders, as_its_user=True)
+            return Container(image, _owner(environment), folders, as_its_user=True, shares_network=self.shares_network)
         return self.runtime(release.source, stop)
 
     def _image(self, reference: str, stop: threading.Event) -> Image:

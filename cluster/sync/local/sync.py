@@ -44,6 +44,7 @@ class LocalSync:
         stopping: threading.Event,
         concurrency: int = 2,
         registry_auth_file: Path | None = None,
+        shares_network: bool = False,
         storage_url: Callable[[Target], str] = lambda target: f"{target.environment}'s storage",
         schedules: Schedules | None = None,
         retry_seconds: float = SYNC_RETRY_SECONDS,
@@ -58,7 +59,7 @@ class LocalSync:
         self._stopping = stopping
         self._wake = threading.Event()
         shared = Repositories(repositories)
-        sources = Sources(shared, runtime, registry_auth_file)
+        sources = Sources(shared, runtime, registry_auth_file, shares_network)
         self._context = JobContext(sources, environments, zipapp, report, storage_url)
         self._reader = DesiredReader(targets, shared, read_desired)
         self._scheduler: Scheduler[Target, EnvironmentJob] = Scheduler(

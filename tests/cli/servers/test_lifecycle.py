@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.environment import REPOSITORY
+from tests.support.small_disk import small_disk
 from tests.support.workloads import write_files
 
 SET_UP = "import sys, pathlib; from cli.servers.lifecycle import set_up; set_up(pathlib.Path(sys.argv[1]))"
@@ -14,6 +17,7 @@ SET_UP = "import sys, pathlib; from cli.servers.lifecycle import set_up; set_up(
 def test_a_misspelt_variable_is_named_in_one_line_at_the_start(tmp_path: Path) -> None:
     env = "DPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_REGISTRI=hush.example.org\n"
     write_files(tmp_path, {"apps.yaml": "apps: []\n", ".env": env})
+    (tmp_path / ".env").chmod(0o600)
     done = subprocess.run(
         [sys.executable, "-c", SET_UP, str(tmp_path)],
         cwd=REPOSITORY,
@@ -25,3 +29,47 @@ def test_a_misspelt_variable_is_named_in_one_line_at_the_start(tmp_path: Path) -
     (line,) = done.stderr.splitlines()
     assert "DPPCTL_REGISTRI (did you mean DPPCTL_REGISTRY?)" in line
     assert "hush" not in line
+
+
+def start(config: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cli.main", "receive", "--config", str(config)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "DPPCTL_PORT": "0"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_secrets_that_others_can_read_are_told(tmp_path: Path) -> None:
+    write_files(tmp_path, {"apps.yaml": "apps: []\n", ".env": "DPPCTL_WEBHOOK_SECRETS=hush\n"})
+    (tmp_path / ".env").chmod(0o640)
+    command = [sys.executable, "-c", SET_UP, str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert f'mode=040 repair="chmod 600 {tmp_path}/.env"' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        (".env", b"DPPCTL_WEBHOOK_SECRETS=hush\nX=\xff\n", ".env:2: not UTF-8; save the file in that encoding"),
+        ("apps.yaml", b"apps: []\n# caf\xe9\n", "apps.yaml:2: not UTF-8; save the file in that encoding"),
+        ("state", b"", "state: File exists; servers keep their state there (DPPCTL_STATE_DIR)"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(tmp_path: Path, file: str, content: bytes, told: str) -> None:
+    write_files(tmp_path, {"apps.yaml": "apps: []\n", ".env": "DPPCTL_WEBHOOK_SECRETS=hush\n"})
+    (tmp_path / ".env").chmod(0o600)
+    (tmp_path / file).write_bytes(content)
+    done = start(tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"dppctl: {tmp_path}/{told}\n")
+
+
+@pytest.mark.needs("root")
+def test_a_state_that_is_read_only_is_one_line(tmp_path: Path) -> None:
+    write_files(tmp_path, {"apps.yaml": "apps: []\n", ".env": "DPPCTL_WEBHOOK_SECRETS=hush\n"})
+    (tmp_path / ".env").chmod(0o600)
+    with small_disk(tmp_path / "state", 64) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        done = start(tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"dppctl: {disk}")
+    assert "Read-only file system" in line
