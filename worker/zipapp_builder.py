@@ -9,7 +9,7 @@ import zipapp
 from pathlib import Path
 from typing import List
 
-SOURCES = ("*.py", "hooks/*.py", "runner/*.py")
+SOURCES = ("*.py", "hooks/**/*.py", "runner/*.py")
 
 
 def build(target: Path) -> None:

@@ -38,6 +38,11 @@ EXTENDED_IN_A_RUN = {
     "datapackage_pipelines.status.backend_filesystem": ("dppctl_runner", "extend_state"),
     "datapackage_pipelines.status.hook_sender": ("dppctl_runner", "extend_hooks"),
 }
+# Quick paths (runner/quick), by the module after which, or before which, each is installed.
+QUICK_AFTER = {
+    "datapackage.profile": "profiles",
+}
+QUICK_BEFORE = {"datapackage_pipelines": "imports", "dataflows": "imports"}
 
 
 class _Extender:
@@ -47,10 +52,15 @@ class _Extender:
         """result_file: where `dpp run` of the worker writes its result; "" in all other processes."""
         self._result_file = result_file
         self._waiting = dict(EXTENDED, **(EXTENDED_IN_A_RUN if result_file else {}))
+        quick = os.environ.get("DPPCTL_QUICK", "1") != "0"
+        self._quick_before = dict(QUICK_BEFORE) if quick else {}
+        self._quick_after = dict(QUICK_AFTER) if quick else {}
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
-        ours = self._waiting.pop(name, None)
-        if ours is None:
+        if name in self._quick_before:
+            _install_quick(self._quick_before.pop(name))
+        ours, quick = self._waiting.pop(name, None), self._quick_after.pop(name, None)
+        if ours is None and quick is None:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
@@ -58,11 +68,18 @@ class _Extender:
 
             def execute_and_extend(module):  # type: ignore[no-untyped-def]
                 execute(module)
-                extend = getattr(import_module(ours[0]), ours[1])
-                extend(module, self._result_file)
+                if ours is not None:
+                    extend = getattr(import_module(ours[0]), ours[1])
+                    extend(module, self._result_file)
+                if quick is not None:
+                    _install_quick(quick)
 
             spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
         return spec
+
+
+def _install_quick(name: str) -> None:
+    import_module("dppctl_hooks.quick").install(name)
 
 
 def _import_the_hidden_one() -> None:

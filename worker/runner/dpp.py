@@ -15,6 +15,9 @@ from worker.runner.output import signal_name
 from worker.runner.processes import OwnedProcess
 
 HOOKS = ("sitecustomize.py", "dppctl_wrapper.py", "dppctl_runner.py", "dppctl_inspect.py", "dppctl_spec_check.py")
+# A package in the processes of dpp, by a name that no module of a workload has.
+PACKAGE = "runner", "dppctl_hooks"
+PACKAGE_FILES = ("__init__.py", *(f"quick/{name}.py" for name in ("__init__", "imports", "known", "profiles")))
 RESOURCES_FILE = "resources.json"
 RESULT_FILE = "result.json"
 
@@ -38,10 +41,10 @@ class Dpp:
         self._given = environment
         self._inspecting: Optional[OwnedProcess] = None
         self._stopped = False
-        hooks.mkdir()
         for name in HOOKS:
-            source = pkgutil.get_data("worker", "hooks/" + name)  # the worker may be a zipapp
-            (hooks / name).write_bytes(cast(bytes, source))
+            _copy(name, hooks / name)
+        for name in PACKAGE_FILES:
+            _copy(f"{PACKAGE[0]}/{name}", hooks / PACKAGE[1] / name)
 
     def inspect(self, scratch: Path) -> Tuple[List[Pipeline], List[str]]:
         """Return the workload's pipelines, and files that look like specs and are none (hooks/dppctl_inspect.py).
@@ -89,6 +92,12 @@ class Dpp:
         result.pop("PYTHONUNBUFFERED", None)  # with it every row would be a write of its own
         result["DPPCTL_OWNER"] = f"worker:{os.getpid()}"
         return result
+
+
+def _copy(hook: str, target: Path) -> None:
+    source = pkgutil.get_data("worker", "hooks/" + hook)  # the worker may be a zipapp
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(cast(bytes, source))
 
 
 def _missing(image: Optional[str]) -> Dict[str, str]:
