@@ -3,7 +3,8 @@
 dpp's pins clash with everybody's, so it is installed from a lock that was resolved with overrides (`make lock`).
 One environment for each lock and Python, made by uv and kept in the cache; a workload with a `requirements.txt`
 gets an environment of its own: the same lock and then its packages, and the contents of all files that it refers to
-are in the environment's name. uv links files from its own cache, so another environment costs seconds and little disk.
+are in the environment's name. uv links files from its own cache, and what is compiled is linked from the environment
+without requirements if there is one, so another environment costs a second or two and little disk.
 
 An environment is made under a name of its own and then published by renaming a symbolic link to it: whoever looks
 finds all of it or nothing, and removing the cache at any time only means that it is made again.
@@ -32,12 +33,14 @@ from bot.program_environment import PACKAGES, listed_environment
 from cluster.errors import ClusterError
 from cluster.limits import DPP_INSTALL_SILENCE_SECONDS, DPP_LOCK_POLL_SECONDS
 from cluster.local.workers import uv_failures
+from cluster.local.workers.compiled_files import compile_command, take_compiled_files
 from cluster.local.workers.kept_environments import lock_file, mark_used, remove_left_behind, write_workload
 from cluster.local.workers.requirement_contents import Contents, requirement_contents, without_build_folders
 
 LOCK = "requirements.txt"
 OVERRIDES = "overrides.txt"
 SHOWN = ("Resolved", "Downloading", "   Building", "Prepared", "Installed", "Bytecode")  # lines of uv's
+_COMPILE = "--compile-bytecode"
 
 
 class InstallAwayError(ClusterError, TransientError):
@@ -136,13 +139,23 @@ def _make(
     say(f"Setting up dpp's environment{f' with {REQUIREMENTS}' if workload else ''} (once)")
     try:
         _uv(["venv", "--quiet", "--python", sys.executable, str(folder)], say, stop)
-        into = ["pip", "install", "--python", str(folder / "bin" / "python"), "--compile-bytecode"]
-        _uv([*into, "--no-deps", "-r", str(lock / LOCK)], say, stop)
+        into = ["pip", "install", "--python", str(folder / "bin" / "python")]
+        plain = published.with_name(_key(lock, None))
+        compiled = plain != published and _is_whole(plain)
+        _uv([*into, *([] if compiled else [_COMPILE]), "--no-deps", "-r", str(lock / LOCK)], say, stop)
+        if compiled:
+            take_compiled_files(plain.resolve(), folder)
+            _run(compile_command(folder), stop)  # where nothing could be linked; some files are of Python 2
         if workload and contents:
             # Projects are looked at again: uv's own cache goes by the time of their pyproject.toml alone.
             again = ["--refresh"] if contents.builds else []
             with without_build_folders(workload):
-                _uv([*into, *again, "--override", str(lock / OVERRIDES), "-r", REQUIREMENTS], say, stop, workload)
+                _uv(
+                    [*into, _COMPILE, *again, "--override", str(lock / OVERRIDES), "-r", REQUIREMENTS],
+                    say,
+                    stop,
+                    workload,
+                )
             if contents.builds:
                 write_workload(folder, workload, in_place=contents.in_place)
         fresh_link = folder.with_suffix(".link")
@@ -161,26 +174,28 @@ def _uv(arguments: list[str], say: Callable[[str], None], stop: threading.Event,
         if line.startswith(SHOWN):
             say("  " + line.strip())
 
-    # The user's settings of uv (index, certificates, proxies, time limits) hold; it runs packages' own code.
-    environment = listed_environment(*PACKAGES) | uv_failures.ENVIRONMENT
-    command = [uv.find_uv_bin(), "--color", "never", *arguments]
-    try:
-        ended = process.run(
-            command,
-            environment=environment,
-            folder=folder,
-            silence=DPP_INSTALL_SILENCE_SECONDS,
-            stop=stop,
-            on_line=show,
-        )
-    except process.TimeLimitError:
-        raise InstallAwayError(
-            f"dpp's environment cannot be made: uv wrote nothing for {DPP_INSTALL_SILENCE_SECONDS:g} seconds; "
-            "look at this machine's network, then try again"
-        ) from None
+    ended = _run([uv.find_uv_bin(), "--color", "never", *arguments], stop, folder, show)
     if ended.code:
         kind = InstallAwayError if uv_failures.may_pass(ended.lines) else ClusterError
         raise kind(f"dpp's environment cannot be made: {uv_failures.reason(ended.lines, ended.code)}")
+
+
+def _run(
+    command: list[str],
+    stop: threading.Event,
+    folder: Path | None = None,
+    on_line: Callable[[str], None] = lambda _line: None,
+) -> process.Ended:
+    # The user's settings of uv (index, certificates, proxies, time limits) hold; it runs packages' own code.
+    environment = listed_environment(*PACKAGES) | uv_failures.ENVIRONMENT
+    silence = DPP_INSTALL_SILENCE_SECONDS
+    try:
+        return process.run(command, environment=environment, folder=folder, silence=silence, stop=stop, on_line=on_line)
+    except process.TimeLimitError:
+        raise InstallAwayError(
+            f"dpp's environment cannot be made: uv wrote nothing for {silence:g} seconds; "
+            "look at this machine's network, then try again"
+        ) from None
 
 
 @contextmanager

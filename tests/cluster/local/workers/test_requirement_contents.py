@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import PermanentError
-from cluster.local.workers.dpp_environment import ensure_dpp_environment
+from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from cluster.local.workers.kept_environments import (
     kept_environments,
     mark_used,
@@ -20,6 +20,7 @@ from cluster.local.workers.kept_environments import (
 )
 from cluster.local.workers.requirement_contents import requirement_contents
 from tests.support.command import Dppctl
+from tests.support.dpp_cache import cache_with
 from tests.support.workloads import write_files
 
 FLIT = """
@@ -56,6 +57,11 @@ FLOW = """
 Files = Mapping[str, str]
 
 
+@pytest.fixture
+def cache(tmp_path: Path, runtime: DppEnvironment) -> Path:
+    return cache_with(runtime, tmp_path / "cache")
+
+
 def key(folder: Path) -> bytes:
     contents = requirement_contents(folder)
     assert contents
@@ -71,37 +77,38 @@ def imported(cache: Path, workload: Path, module: str = "lib", say: Callable[[st
 
 
 @pytest.mark.needs("dpp")
-def test_two_folders_that_install_themselves_run_their_own_code(dppctl: Dppctl, tmp_path: Path) -> None:
-    own = {"DPPCTL_CACHE_DIR": str(tmp_path / "cache")}
+def test_two_folders_that_install_themselves_run_their_own_code(dppctl: Dppctl, tmp_path: Path, cache: Path) -> None:
+    own = {"DPPCTL_CACHE_DIR": str(cache)}
     app = {"pipeline-spec.yaml": SPEC, "values.py": FLOW, "pyproject.toml": FLIT, "requirements.txt": "-e .\n"}
     for name in ("a", "b"):
-        folder = write_files(tmp_path / name, {**app, "src/lib/__init__.py": f"VALUE = '{name}'\n"})
-        done = dppctl("run", "./values", cwd=folder, **own)
-        assert done.returncode == 0, done
-        assert (folder / "data" / "values" / "v.csv").read_text().split() == ["value", name]
+        write_files(tmp_path / name, {**app, "src/lib/__init__.py": f"VALUE = '{name}'\n"})
+    assert imported(cache, tmp_path / "a") == "a"
+    done = dppctl("run", "./values", cwd=tmp_path / "b", **own)
+    assert done.returncode == 0, done
+    assert (tmp_path / "b" / "data" / "values" / "v.csv").read_text().split() == ["value", "b"]
     # What a run writes makes no other environment, nor does code that is used where it is and has changed its text.
-    before = len(list(kept_environments(tmp_path / "cache")))
-    assert dppctl("run", "./values", cwd=tmp_path / "a", **own).returncode == 0
-    assert len(list(kept_environments(tmp_path / "cache"))) == before
+    said: list[str] = []
+    assert imported(cache, tmp_path / "b", say=said.append) == "b"
+    assert said == []
 
 
 @pytest.mark.needs("dpp")
-def test_a_folder_that_has_changed_is_installed_anew_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+def test_a_folder_that_has_changed_is_installed_anew_and_nothing_is_left_in_it(tmp_path: Path, cache: Path) -> None:
     folder = write_files(
         tmp_path / "w",
         {"requirements.txt": "-r sub/more.txt", "sub/more.txt": "./lib", "lib/pyproject.toml": SETUPTOOLS}
         | {"lib/lib/__init__.py": "VALUE = 1\n", "lib/lib/old.py": "VALUE = 'old'\n"},
     )
-    assert imported(tmp_path / "cache", folder) == "1"
-    assert imported(tmp_path / "cache", folder, "lib.old") == "old"
+    assert imported(cache, folder) == "1"
+    assert imported(cache, folder, "lib.old") == "old"
     assert sorted(path.name for path in (folder / "lib").iterdir()) == ["lib", "pyproject.toml"]
     write_files(folder, {"lib/lib/__init__.py": "VALUE = 2\n"})
     (folder / "lib" / "lib" / "old.py").unlink()
-    assert imported(tmp_path / "cache", folder) == "2"
-    assert imported(tmp_path / "cache", folder, "lib.old") == "ModuleNotFoundError: No module named 'lib.old'"
+    assert imported(cache, folder) == "2"
+    assert imported(cache, folder, "lib.old") == "ModuleNotFoundError: No module named 'lib.old'"
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     said: list[str] = []
-    assert imported(tmp_path / "cache", copy, say=said.append) == "2"
+    assert imported(cache, copy, say=said.append) == "2"
     assert said == [], "the same contents share an environment"
 
 
@@ -116,22 +123,26 @@ def wheel(file: Path, value: str) -> None:
 
 @pytest.mark.needs("dpp")
 @pytest.mark.parametrize("line", ["w/lib-1-py3-none-any.whl", "lib @ file:w/lib-1-py3-none-any.whl", "-f w\nlib==1"])
-def test_a_wheel_that_was_replaced_is_installed(tmp_path: Path, line: str) -> None:
+def test_a_wheel_that_was_replaced_is_installed(tmp_path: Path, cache: Path, line: str) -> None:
     folder = write_files(tmp_path / "w", {"requirements.txt": line + "\n"})
     for value in ("first", "second"):
         wheel(folder / "w" / "lib-1-py3-none-any.whl", value)
-        assert imported(tmp_path / "cache", folder) == value
+        assert imported(cache, folder) == value
 
 
 @pytest.mark.needs("dpp")
-def test_a_file_of_requirements_that_has_changed_is_installed(tmp_path: Path) -> None:
+def test_a_file_of_requirements_that_has_changed_is_installed(
+    tmp_path: Path, cache: Path, runtime: DppEnvironment
+) -> None:
     folder = write_files(tmp_path / "w", {"requirements.txt": "-r base.txt\n-c low.txt", "low.txt": "iniconfig<2"})
     write_files(folder, {"base.txt": "iniconfig"})
     ask = "from importlib.metadata import version; print(version('iniconfig'))"
     for limit, expected in (("iniconfig<2", "1."), ("iniconfig==2.0.0", "2.0.0")):
         write_files(folder, {"low.txt": limit})
-        python = ensure_dpp_environment(tmp_path / "cache", folder, print).bin / "python"
+        python = ensure_dpp_environment(cache, folder, print).bin / "python"
         assert subprocess.check_output([python, "-c", ask], text=True).startswith(expected)
+        compiled = next(python.parents[1].rglob("datapackage_pipelines/__pycache__/cli.*.pyc"))
+        assert compiled.samefile(runtime.folder / compiled.relative_to(python.parents[1])), "it is not compiled again"
 
 
 @pytest.mark.needs("dpp")

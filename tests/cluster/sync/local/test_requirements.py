@@ -3,6 +3,7 @@
 import socket
 import threading
 import zipfile
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
+from tests.support.dpp_cache import cache_with
 from tests.support.forge import APP
 from tests.support.stories.machine import Machine
 from tests.support.waiting import eventually
@@ -32,14 +34,16 @@ FLOW = """
 """
 
 
+def environments_in(cache: Path) -> Callable[[Path | None, threading.Event], DppEnvironment]:
+    """What sync is given to get an environment, with a cache of the test's own."""
+    return lambda workload, stop: ensure_dpp_environment(cache, workload, print, stop)
+
+
 @pytest.mark.parametrize("line", [".", "-e ."])
 def test_a_deployment_installs_the_app_and_not_what_lies_where_sync_was_started(
-    machine: Machine, tmp_path: Path, line: str
+    machine: Machine, runtime: DppEnvironment, tmp_path: Path, line: str
 ) -> None:
-    def runtime(workload: Path | None, stop: threading.Event) -> DppEnvironment:
-        return ensure_dpp_environment(tmp_path / "cache", workload, print, stop)
-
-    machine.start(runtime=runtime)
+    machine.start(runtime=environments_in(cache_with(runtime, tmp_path / "cache")))
     for value in (11, 22):
         more = {"rows.py": FLOW, "requirements.txt": line, "pyproject.toml": PROJECT}
         machine.say({**APP, **more, "src/lib/__init__.py": f"VALUE = {value}\n"})
@@ -51,21 +55,18 @@ def test_a_deployment_installs_the_app_and_not_what_lies_where_sync_was_started(
 def test_requirements_that_lead_out_of_the_app_fail_the_deployment_with_their_line(
     machine: Machine, tmp_path: Path
 ) -> None:
-    machine.start(runtime=lambda workload, stop: ensure_dpp_environment(tmp_path / "cache", workload, print, stop))
+    machine.start(runtime=environments_in(tmp_path / "cache"))
     machine.say({**APP, "requirements.txt": "-r /etc/passwd\n"})
     machine.sync.sync()
     assert machine.events[-1].phase == "failed"
     assert machine.events[-1].message.startswith("requirements.txt:1: /etc/passwd leads out of the workload's folder")
 
 
-def test_requirements_that_are_away_are_waited_for(machine: Machine, tmp_path: Path) -> None:
-    def runtime(workload: Path | None, stop: threading.Event) -> DppEnvironment:
-        return ensure_dpp_environment(tmp_path / "cache", workload, print, stop)
-
+def test_requirements_that_are_away_are_waited_for(machine: Machine, runtime: DppEnvironment, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     wheel = write_wheel(tmp_path / "index")
-    machine.start(runtime=runtime, retry_seconds=0.01)
+    machine.start(runtime=environments_in(cache_with(runtime, tmp_path / "cache")), retry_seconds=0.01)
     machine.say({**APP, "rows.py": FLOW, "requirements.txt": f"lib @ http://127.0.0.1:{port}/{wheel.name}\n"})
     machine.sync.sync()
     assert machine.phases() == ["started", "queued"]
