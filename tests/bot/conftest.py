@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.git.command import Git
+from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.choose import BUILDERS
 from bot.settings import Settings
 from tests.support.environment import processes_with
 from tests.support.forge import Forge
@@ -40,15 +42,31 @@ def registry(tmp_path: Path) -> Iterator[LocalRegistry]:
         yield running
 
 
+@pytest.fixture(scope="session")
+@needs("buildah", "runc")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("buildah")
+
+
+@pytest.fixture(scope="session")
+def buildah(state: Path) -> Buildah:
+    """A builder that has found out once what works here, with its layers, for all tests of a process."""
+    return Buildah(state)
+
+
 @pytest.fixture
-@needs("buildah", "runc", "skopeo", "busybox")
-def images(world: World, registry: LocalRegistry) -> Iterator[ImageStory]:
+@needs("skopeo", "busybox")
+def images(
+    world: World, registry: LocalRegistry, state: Path, buildah: Buildah, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ImageStory]:
     """An app's story, with builds."""
+    monkeypatch.setitem(BUILDERS, "buildah", lambda _: buildah)
     world.restart(REGISTRY=f"{registry.host}/apps", BUILDER="buildah", BUILD_SECRETS_DIR=str(world.folder / "secrets"))
     story = ImageStory(world)
     yield story
     story.loop.close()
     assert not processes_with(str(world.settings.state_dir))
+    assert not processes_with(str(state))
 
 
 @pytest.fixture

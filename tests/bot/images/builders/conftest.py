@@ -1,4 +1,4 @@
-"""What builders are tried with: a real registry on loopback, apps of a few bytes, one buildah storage for all tests."""
+"""What builders are tried with: a real registry on loopback, apps of a few bytes."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.images.builders.buildah.builder import Buildah
 from bot.images.builders.interface import Order
 from tests.support.builders import App, free_port
 from tests.support.needs import needs
@@ -19,17 +18,6 @@ from tests.support.workloads import write_files
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     with running_registry(tmp_path_factory.mktemp("registry") / "registry") as started:
         yield started
-
-
-@pytest.fixture(scope="session")
-@needs("buildah", "runc")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("buildah")
-
-
-@pytest.fixture(scope="session")
-def buildah(state: Path) -> Buildah:
-    return Buildah(state)
 
 
 @pytest.fixture
