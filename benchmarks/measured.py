@@ -74,7 +74,7 @@ def _main(report: str, watch: str, *command: str) -> None:
     try:
         cpu, code = _wait(process.pid)
         wall = time.perf_counter() - started
-        left = _descendants(os.getpid())
+        left = descendants(os.getpid())
         found = Measured(
             code=code,
             wall=wall,
@@ -102,7 +102,7 @@ def _wait(pid: int) -> tuple[float, int]:
 def _end_all() -> None:
     """End what is left: by SIGTERM, then by SIGKILL."""
     asked = time.monotonic()
-    for pid in _descendants(os.getpid()):
+    for pid in descendants(os.getpid()):
         _kill(pid, signal.SIGTERM)
     while True:
         try:
@@ -111,7 +111,7 @@ def _end_all() -> None:
             return
         if ended == 0:
             if time.monotonic() - asked > END_SECONDS:
-                for pid in _descendants(os.getpid()):
+                for pid in descendants(os.getpid()):
                     _kill(pid, signal.SIGKILL)
             time.sleep(0.01)
 
@@ -141,13 +141,14 @@ class _Watcher(threading.Thread):
             time.sleep(WATCH_SECONDS)
 
     def _find(self) -> int | None:
-        for pid in sorted(_descendants(os.getpid())):
+        for pid in sorted(descendants(os.getpid())):
             if any(argument.endswith(".pyz") for argument in _command_line(pid).split("\0")[1:2]):
                 return pid
         return None
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and theirs."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (fields := _stat(int(entry))):

@@ -23,8 +23,28 @@ MAX_REF = 201  # characters of a branch's or tag's name; git stops at a file's n
 MAX_TOLD_ACTIONS = 10  # of a .dppctl.yaml, that are told to somebody whose push fits none
 MAX_REASON_LINES = 20  # that a delivery says; a repository may hold a hundred apps
 MAX_YAML_DEPTH = 100
-MAX_YAML_NODES = 500_000  # with aliases written out; the largest real spec found has some 10,000
+MAX_YAML_NODES = 200_000  # with aliases written out: 2 s and 100 MB; the largest real spec found has some 10,000
+MAX_YAML_ALIASES = 10_000
+MAX_VALUES_NODES = 20_000  # of values.auto-updated.yaml, which is not read in a child; 1,000 pipelines have 5,000
+MAX_REGISTRATION_NODES = 500_000  # of apps.yaml
 MAX_SPEC_BYTES = 5 * 2**20  # one pipeline-spec.yaml
+
+# One look at an app. A budget keeps what one repository holds from taking time and memory of the others' bot.
+MAX_REFS = 1_000  # branches and tags, the newest; those that a person still pushes to are among them
+MAX_FETCHED_REFS = 50_000  # of a repository; git writes a file for each
+MAX_PATHS = 200_000  # files and folders below the app's; the kernel of Linux has 90,000
+MAX_LOOK_BYTES = 64 * 2**20  # of listings, commits, tags and files, each file once; honest looks read some 100 KB
+MAX_CONFIGS_BYTES = 2**20  # of different .dppctl.yaml, at all branches and tags together; a real one has 1 KB
+MAX_SPECS = 1_000  # files; each has a pipeline, and of those there are 1,000 at most
+MAX_SPECS_BYTES = 16 * 2**20  # of different specs of an app, together
+MAX_PATTERNS = 1_000  # in .dpp_spec_ignore
+MAX_REF_BYTES = 256 * 2**10  # a commit or a tag with its message
+LOOK_SECONDS = 20.0  # of reading a repository; the budgets above are used up in two
+PARSE_CPU_SECONDS = 5  # of reading all specs of an app, or one .dppctl.yaml; real ones take 0.3
+PARSE_SECONDS = 60.0  # the same by the clock, on a machine that has much else to do
+PARSER_BYTES = 256 * 2**20  # that the process which parses may have; it begins with 40 MB
+KEPT_PARSER_BYTES = 80 * 2**20  # after a text for which it took more it is started anew
+MAX_ANSWER_BYTES = 4 * 2**20  # of that process; 1,000 pipelines with long ids in a rare script have 1 MB as JSON
 
 GIT_SECONDS = 120.0  # that a git which reads or writes here may be silent
 GIT_SILENCE_SECONDS = 300.0  # the same of a git that talks to a server: what it checks of a large fetch takes a while
@@ -36,7 +56,6 @@ GIT_END_SECONDS = 1.0  # between asking a git to end and killing it
 LFS_DAYS = 30  # that such a file is kept after its last use, so that each deployment does not fetch it anew
 MAX_SUBMODULES = 100  # of one app, those of its submodules included
 MAX_GIT_OBJECT_BYTES = 64 * 2**20  # one folder's listing: a million files; GitHub's own limit for a file is 100 MB
-MAX_FOLDERS = 100_000  # below an app's folder, in one look for pipelines: some ten seconds
 REGISTRY_SECONDS = 10.0  # for a connection, and for each part of an answer
 REGISTRY_LOOKUPS = 8  # parts of an image that are looked for at the same time; an image has up to 127 layers
 PUSH_TRIES = 10  # when others push to the ops repo at the same time

@@ -5,38 +5,27 @@ them all, where a git for each question would take three times as long.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bot.errors import DppctlError
+from bot.git.budget import LookBudget
 from bot.git.command import Git
-from bot.git.errors import CopyError, GitError, TransientGitError
-from bot.git.gitpython import Repository, text_of
-from bot.limits import MAX_CONFIG_BYTES, MAX_FOLDERS, MAX_GIT_OBJECT_BYTES
+from bot.git.errors import GitError
+from bot.git.gitpython import Repository
+from bot.git.objects import PASSING_BYTES, Entry, ObjectReader
+from bot.git.refs import RefReader
+from bot.limits import MAX_LOOK_BYTES
 from bot.model.decisions import Ref
-from bot.model.names import kind_and_name, ref_problem, short
+from bot.model.names import kind_and_name, short
 
-_MOST_KNOWN = 100
-_PASSING_BYTES = 2**20  # of an object that is more than we need; git is ended sooner than that we read a larger one
+_MAX_PATH = 4096  # no disk takes a longer one
+_SMALL_FOLDER, _MOST_KNOWN = 100, 100  # entries and folders
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
-_CREATED = re.compile(rb"^(?:committer|tagger) .*> (\d+) [+-]\d+$", re.MULTILINE)
-# In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
-_ENTRY = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
-_LINK = b"120000"
-
-
-class Object(NamedTuple):
-    """An object of git: `blob`, `tree`, `commit` or `tag`, its id, and its content, None when that was too large."""
-
-    kind: str
-    identity: str
-    content: bytes | None
 
 
 class GitReader:
-    """What a kept copy of a repository holds. Made by `Mirror.open`; for one thread.
+    """What a kept copy of a repository holds. Made by `Mirror.open`; for one thread, and one look: it has a budget.
 
     All methods raise GitError when git fails, and DppctlError for what is larger than a limit.
     """
@@ -44,40 +33,23 @@ class GitReader:
     def __init__(self, git: Git, repository: Repository, folder: Path, listing: str) -> None:
         """Take the open repository, and the branches and tags as `git ls-remote` listed them."""
         self._git = git
-        self._repository = repository
         self._folder = folder
-        self._listing = listing
-        self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
+        self._budget = LookBudget()
+        self._links_budget = LookBudget()  # folders that are listed to say what is wrong
+        self._objects = ObjectReader(git, repository)
+        self._refs = RefReader(git, folder, self._objects, listing, self._budget)
 
     def refs(self) -> dict[Ref, int]:
         """Return the branches and tags that can be deployed, and when each was made (unix time)."""
-        return self._refs[0]
+        return self._refs.usable
 
     def left_out(self) -> dict[str, str]:
         """Return the other branches and tags, by their full names: why they cannot be deployed."""
-        return self._refs[1]
+        return self._refs.left_out
 
-    @cached_property
-    def _refs(self) -> tuple[dict[Ref, int], dict[str, str]]:
-        """Tell what can be deployed from what names no commit, or has a name that `bot.model.names` does not accept."""
-        lines = (line.partition("\t") for line in self._listing.split("\n"))
-        named = {name: identity for identity, _, name in lines if name.startswith(("refs/heads/", "refs/tags/"))}
-        found, left_out = {}, {}
-        for name, identity in named.items():
-            if name.endswith("^{}"):
-                continue
-            if problem := ref_problem(name):
-                left_out[name] = problem
-                continue
-            entry = self._existing(identity)
-            commit = named.get(f"{name}^{{}}", identity)  # of a tag that is an object: what it tags in the end
-            named_kind = self._existing(commit).kind if entry.kind == "tag" else entry.kind
-            if named_kind == "commit":
-                created = _CREATED.search((entry.content or b"").partition(b"\n\n")[0])
-                found[Ref(name, commit)] = int(created[1]) if created else 0
-            else:
-                left_out[name] = f"it names a {named_kind}, and only a commit can be deployed"
-        return found, left_out
+    def old_tags(self) -> dict[str, str]:
+        """Return the commits of the tags that are left out because others are newer, by their full names."""
+        return self._refs.old_tags
 
     def read(self, paths: Iterable[tuple[str, str]], limit: int) -> dict[tuple[str, str], bytes | None]:
         """Return files by (commit, path): their content, or None where there is none; `limit`: bytes of one file."""
@@ -89,17 +61,59 @@ class GitReader:
         """Return the same, with the error in the place of a file that is too large."""
         return {key: self._file_or_error(":".join(key), limit) for key in paths}
 
-    def read_below(self, commit: str, path: str, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes | None]:
+    def versions(
+        self, commits: Iterable[str], path: str, limit: int, most: int
+    ) -> tuple[dict[str, str | DppctlError | None], dict[str, bytes]]:
+        """Return a file at each commit, by its id, and what the files with these ids hold.
+
+        `limit`: bytes of one file; `most`: of all with different contents. None: there is no such file; an error: it is
+        not read.
+        """
+        found: dict[str, str | DppctlError | None] = {}
+        contents: dict[str, bytes] = {}
+        left = most
+        for commit in commits:
+            try:
+                entry = self._objects.find(f"{commit}:{path}", limit)
+                if entry is None or entry.kind != "blob":
+                    found[commit] = None
+                    continue
+                content = _within(entry.content, limit, f"{commit}:{path}")
+                if entry.identity not in contents:
+                    self._budget.spend_bytes(len(content))
+                    if (left := left - len(content)) < 0:
+                        raise DppctlError(
+                            f"{path} is not read here, as the different ones of newer branches and tags have "
+                            f"{most // 1024:,} KB together, and more is not read; delete old branches and tags"
+                        )
+                    contents[entry.identity] = content
+                found[commit] = entry.identity
+            except GitError:
+                raise
+            except DppctlError as error:
+                found[commit] = error
+        return found, contents
+
+    def read_below(
+        self, commit: str, path: str, wanted: Callable[[str], bool], limit: int, most: int = MAX_LOOK_BYTES
+    ) -> dict[str, bytes | None]:
         """Return the wanted files below a folder, by their path relative to it; None: it is a symbolic link.
 
-        `limit`: bytes of one file.
+        `limit`: bytes of one file; `most`: of all with different contents.
         """
-        top = self._object(f"{commit}:{path}", MAX_GIT_OBJECT_BYTES)
-        if top is None or top.kind != "tree":
+        top = self._objects.list_folder(f"{commit}:{path}", self._budget)
+        if top is None:
             raise DppctlError(f"there is no folder {path} at {commit[:12]}")
-        files = self._files_below(_within(top.content, MAX_GIT_OBJECT_BYTES, path))
-        asked = sorted((name, identity) for name, identity in files if wanted(name))
-        return {name: self._file(identity, limit, name) if identity else None for name, identity in asked}
+        contents: dict[str, bytes] = {}
+        found: dict[str, bytes | None] = {}
+        for name, identity in sorted(entry for entry in self._files_below(top) if wanted(entry[0])):
+            if identity and identity not in contents:
+                contents[identity] = _within(self._objects.get(identity, limit, self._budget).content, limit, name)
+                if sum(map(len, contents.values())) > most:
+                    limit_text = f"more than {most // 1024:,} KB"
+                    raise DppctlError(f"{name}: with the files before it that is {limit_text}; make them smaller")
+            found[name] = contents[identity] if identity else None
+        return found
 
     def has(self, commit: str) -> bool:
         """Return whether the copy has a commit."""
@@ -108,29 +122,31 @@ class GitReader:
     def link(self, commit: str, path: str) -> str | None:
         """Return the first part of a path that is a symbolic link at a commit (`apps` of `apps/one`), or None."""
         parts = path.split("/")
-        for depth, name in enumerate(parts):
-            tree = self._object(f"{commit}:{'/'.join(parts[:depth])}", MAX_GIT_OBJECT_BYTES)
-            if tree is None or tree.kind != "tree":
-                return None
-            listing = _within(tree.content, MAX_GIT_OBJECT_BYTES, path)
-            if any(found == name.encode() and mode == _LINK for mode, found, _ in _ENTRY.findall(listing)):
-                return "/".join(parts[: depth + 1])
+        try:
+            for depth, name in enumerate(parts):
+                folder = self._objects.list_folder(f"{commit}:{'/'.join(parts[:depth])}", self._links_budget)
+                if any(entry.name == name and entry.is_link for entry in folder or ()):
+                    return "/".join(parts[: depth + 1])
+        except GitError:
+            raise
+        except DppctlError:  # there are too many folders to look for it
+            return None
         return None
 
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, tuple[str, str] | None]:
         """Return what is at each path of a commit: its kind (`blob`, also for a link, or `tree`) and id, or None."""
-        found = {path: self._object(f"{commit}:{path}", _PASSING_BYTES) for path in paths}
+        found = {path: self._objects.find(f"{commit}:{path}", PASSING_BYTES) for path in paths}
         return {path: (entry.kind, entry.identity) if entry else None for path, entry in found.items()}
 
     def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
         """Return the id of a folder's content at each commit; None without the folder, or without the commit."""
-        found = {commit: self._object(f"{commit}:{path}", _PASSING_BYTES) for commit in set(commits)}
+        found = {commit: self._objects.find(f"{commit}:{path}", PASSING_BYTES) for commit in set(commits)}
         return {commit: tree.identity if tree and tree.kind == "tree" else None for commit, tree in found.items()}
 
     def message(self, commit: str) -> str:
         """Return a commit's message."""
-        entry = self._existing(commit, _PASSING_BYTES)
-        return _within(entry.content, _PASSING_BYTES, commit).partition(b"\n\n")[2].decode(errors="replace")
+        entry = self._objects.get(commit, PASSING_BYTES)
+        return _within(entry.content, PASSING_BYTES, commit).partition(b"\n\n")[2].decode(errors="replace")
 
     def resolve(self, name: str) -> Ref:
         """Return what a person calls a branch, a tag or a commit.
@@ -167,26 +183,29 @@ class GitReader:
         found = self._git.run(self._folder, "log", f"-{most}", f"--grep={pattern}", f"--format={form}", "HEAD")
         return found.decode(errors="replace").splitlines()
 
-    def _files_below(self, tree: bytes) -> Iterator[tuple[str, str]]:
+    def _files_below(self, top: Sequence[Entry]) -> Iterator[tuple[str, str]]:
         """Yield the path and the id of each regular file below a folder's listing; of a symbolic link no id."""
-        folders, left = [("", tree)], MAX_FOLDERS
+        folders, known = [("", top)], dict[str, Sequence[Entry]]()  # the same folder may be in many places
         while folders:
             above, listing = folders.pop()
-            for mode, name, identity in _ENTRY.findall(listing):
-                path = above + name.decode(errors="replace")
-                if mode.startswith(b"100"):
-                    yield path, identity.hex()
-                elif mode == _LINK:
-                    yield path, ""
-                elif mode == b"40000":
-                    if (left := left - 1) < 0:
-                        raise DppctlError(f"there are more than {MAX_FOLDERS} folders")
-                    below = self._existing(identity.hex(), MAX_GIT_OBJECT_BYTES)
-                    folders.append((f"{path}/", _within(below.content, MAX_GIT_OBJECT_BYTES, path)))
+            for entry in listing:
+                path = above + entry.name
+                if len(path) > _MAX_PATH:
+                    raise DppctlError(f"{path[:100]}…: this path has more than {_MAX_PATH:,} characters; shorten it")
+                if entry.is_file or entry.is_link:
+                    yield path, entry.identity if entry.is_file else ""
+                elif entry.is_folder and (below := known.get(entry.identity)) is not None:
+                    self._budget.spend_paths(len(below))
+                    folders.append((f"{path}/", below))
+                elif entry.is_folder:
+                    below = self._objects.list_folder(entry.identity, self._budget) or []
+                    if len(below) < _SMALL_FOLDER and len(known) < _MOST_KNOWN:
+                        known[entry.identity] = below
+                    folders.append((f"{path}/", below))
 
     def _file(self, name: str, limit: int, shown: str) -> bytes | None:
         """Return a file's content, None for what is no file; in messages it is called `shown`."""
-        found = self._object(name, limit)
+        found = self._objects.find(name, limit)
         return _within(found.content, limit, shown) if found and found.kind == "blob" else None
 
     def _file_or_error(self, name: str, limit: int) -> bytes | DppctlError | None:
@@ -199,39 +218,8 @@ class GitReader:
 
     def _commit(self, name: str) -> str | None:
         """Return the id of the commit that has this name, or None."""
-        found = self._object(name, _PASSING_BYTES)
+        found = self._objects.find(name, PASSING_BYTES)
         return found.identity if found and found.kind == "commit" else None
-
-    def _existing(self, identity: str, limit: int = _PASSING_BYTES) -> Object:
-        """Return an object that something else names, as `_object` does. Raises GitError when it is missing."""
-        found = self._object(identity, limit)
-        if found is None:
-            raise self._git.failure("cat-file", f"{identity} is missing", CopyError)
-        return found
-
-    def _object(self, name: str, limit: int) -> Object | None:
-        """Return an object, its content None when that is larger than `limit` bytes; None: nothing has this name.
-
-        Raises GitError.
-        """
-        if (known := self._known.get(name)) and known.content is not None and len(known.content) <= limit:
-            return known
-        runner = self._repository.git
-        try:
-            identity, kind, size, stream = runner.stream_object_data(name)
-            content = stream.read() if size <= limit else None
-        except ValueError:
-            return None
-        except (OSError, EOFError) as error:
-            runner.clear_cache()  # what it was asked last may still come
-            failed = TransientGitError if isinstance(error, TimeoutError) else CopyError
-            raise self._git.failure("cat-file", str(error), failed) from None
-        if content is None:
-            runner.clear_cache()  # it is on its way; the next question is for another git
-        found = Object(text_of(kind), text_of(identity), content)
-        if content is not None and size <= MAX_CONFIG_BYTES and len(self._known) < _MOST_KNOWN:
-            self._known[name] = found
-        return found
 
 
 def _within(content: bytes | None, limit: int, shown: str) -> bytes:

@@ -60,8 +60,6 @@ class Action(Part):
     @field_validator("tags", mode="before")
     @classmethod
     def _is_a_pattern(cls, value: object) -> object:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            raise ValueError(f'{value} is a number; for a tag of that name write "{value}" in quotes')
         if not isinstance(value, str):
             return value
         if value.casefold() in _BOOLEANS:

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from bot.errors import DppctlError
-from bot.limits import MAX_CONFIG_BYTES
+from bot.limits import MAX_CONFIG_BYTES, MAX_YAML_NODES
 from bot.model.safe_yaml import read_yaml
 
 
@@ -42,15 +42,15 @@ Model = TypeVar("Model", bound=BaseModel)
 class Document:
     """A YAML file's content, with the lines that its parts stand on."""
 
-    def __init__(self, text: str, where: str, limit: int = MAX_CONFIG_BYTES) -> None:
-        """Parse a text. `where` names the file in messages; limit: characters.
+    def __init__(self, text: str, where: str, limit: int = MAX_CONFIG_BYTES, nodes: int = MAX_YAML_NODES) -> None:
+        """Parse a text. `where` names the file in messages; limit: characters; nodes: values in it.
 
         Raises DppctlError unless it is a YAML mapping.
         """
         self.where = where
         if len(text) > limit:
             raise DppctlError(f"{where}: larger than {limit // 1024} KB")
-        content, self._node = read_yaml(text, where, doubles_below=True)
+        content, self._node = read_yaml(text, where, doubles_below=True, nodes=nodes)
         self.content: Any = content
         if not isinstance(self.content, dict):
             raise DppctlError(f"{where}:1: expected keys and values")

@@ -4,16 +4,17 @@ Where pipelines come from and how they are named follows dpp 2.2.11:
 https://github.com/frictionlessdata/datapackage-pipelines/blob/2.2.11/datapackage_pipelines/specs/specs.py
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import PurePosixPath
 from unicodedata import category
 
 import yaml
 
 from bot.errors import DppctlError
-from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES
+from bot.limits import MAX_PATTERNS, MAX_PIPELINE_ID, MAX_PIPELINES, MAX_SPECS
 from bot.model.safe_yaml import read_yaml
 from bot.model.schedules import normalise_schedule
 from bot.model.values import Pipeline
@@ -32,6 +33,7 @@ class Specs:
     generated_by: str | None = None
 
 
+_Schedules = dict[str, str | None]
 _UNFIT = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # Persian words and emojis have them
 
@@ -42,19 +44,28 @@ def is_spec(path: str) -> bool:
     return name in (SPEC_FILE, IGNORE_FILE) or name.endswith(_GENERATED)
 
 
-def parse_specs(files: Mapping[str, bytes | None]) -> Specs:
+def parse_specs(files: Mapping[str, bytes | None], on_file: Callable[[str], None] = lambda _: None) -> Specs:
     """Return the pipelines in the files for which `is_spec` holds, by paths relative to the app's folder.
 
-    None in the place of a content: a symbolic link. Raises DppctlError (`file:line: what`) for a file that cannot be
-    read as specs.
+    None in the place of a content: a symbolic link. `on_file` is called with the path of each file before it is read.
+    Raises DppctlError (`file:line: what`) for a file that cannot be read as specs, and for more than is read of an app.
     """
-    patterns = _content(files, IGNORE_FILE).decode(errors="replace").split() if IGNORE_FILE in files else []
-    paths = [path for path in sorted(files) if not _is_ignored(path, patterns)]
+    is_ignored = _ignore(_content(files, IGNORE_FILE)) if IGNORE_FILE in files else _is_hidden
+    paths = [path for path in sorted(files) if path != IGNORE_FILE and not is_ignored(path)]
+    if len(paths) > MAX_SPECS:
+        raise DppctlError(
+            f"there are {len(paths):,} specs, and {MAX_SPECS:,} are read at most; make several apps of it"
+        )
     generated = [path for path in paths if path.endswith(_GENERATED) and _content(files, path)]
     found: dict[str, Pipeline] = {}
+    known: dict[bytes, _Schedules] = {}  # the same content is read once
     for path in paths:
         if PurePosixPath(path).name == SPEC_FILE:
-            for pipeline in _pipelines(path, _content(files, path)):
+            on_file(path)
+            content = _content(files, path)
+            if content not in known:
+                known[content] = _schedules(path, content)
+            for pipeline in _pipelines(path, known[content]):
                 if found.setdefault(pipeline.id, pipeline) is not pipeline:
                     raise DppctlError(f"{path}: {pipeline.id} is there twice")
                 if len(found) > MAX_PIPELINES:
@@ -69,33 +80,33 @@ def _content(files: Mapping[str, bytes | None], path: str) -> bytes:
     return content
 
 
-def _pipelines(path: str, content: bytes) -> Iterator[Pipeline]:
+def _schedules(path: str, content: bytes) -> _Schedules:
+    """Return the schedules (None: there is none) of the pipelines in a spec, by their names."""
     spec, node = read_yaml(content, path)
     if not isinstance(spec, dict):
         raise DppctlError(f"{path}:1: expected pipelines by name")
-    folder = PurePosixPath(path).parent
+    keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    lines = {key.value: f"{path}:{key.start_mark.line + 1}: {' '.join(key.value.split())[:80]}" for key in keys}
+    for key in keys:
+        if key.tag != "tag:yaml.org,2002:str":
+            message = "an id must be text, and YAML reads it as something else: put it in quotes"
+            raise DppctlError(f"{lines[key.value]}: {message}")
+    found: _Schedules = {}
     for name, details in spec.items():
-        if not isinstance(name, str) or not isinstance(details, dict):
-            key = " ".join(str(name).split())[:80]
-            where = f"{path}:{_line(node, name)}: {key}"
-            if not isinstance(name, str):
-                raise DppctlError(f"{where}: an id must be text, and YAML reads it as something else: put it in quotes")
-            raise DppctlError(f"{where}: expected a name and below it `pipeline:` with steps")
+        if not isinstance(details, dict):
+            raise DppctlError(f"{lines[name]}: expected a name and below it `pipeline:` with steps")
+        where = f"{path}:{_line_below(node, (name, 'schedule', 'crontab'))}: {name}"
+        found[name] = _crontab(where, details.get("schedule"))
+    return found
+
+
+def _pipelines(path: str, schedules: _Schedules) -> Iterator[Pipeline]:
+    folder = PurePosixPath(path).parent
+    for name, schedule in schedules.items():
         identity = f"./{folder / name}"
         if problem := _id_problem(identity):
             raise DppctlError(f"{path}: {identity[:60]!a}: {problem}")
-        where = f"{path}:{_line_below(node, (name, 'schedule', 'crontab'))}: {name}"
-        yield Pipeline(id=identity, schedule=_crontab(where, details.get("schedule")))
-
-
-def _line(root: yaml.Node | None, name: object) -> int:
-    """Return the line of a key at the top: of the one with this name, or of the first that is no text."""
-    keys = [key for key, _ in root.value] if isinstance(root, yaml.MappingNode) else []
-    for key in keys:
-        is_text = key.tag == "tag:yaml.org,2002:str"
-        if key.value == name if isinstance(name, str) else not is_text and key.value != "<<":
-            return int(key.start_mark.line) + 1
-    return 1
+        yield Pipeline(id=identity, schedule=schedule)
 
 
 def _id_problem(identity: str) -> str | None:
@@ -132,14 +143,29 @@ def _crontab(where: str, schedule: object) -> str | None:
         raise DppctlError(f"{where}: schedule: crontab: {error}: {crontab}") from None
 
 
-def _is_ignored(path: str, patterns: list[str]) -> bool:
-    """Return whether a hidden folder or a pattern of `.dpp_spec_ignore` excludes a path, with all that is below."""
-    parts = PurePosixPath(path).parts
-    if any(part.startswith(".") for part in parts):
-        return True
-    above = ["/".join(parts[: end + 1]) for end in range(len(parts))]
-    return any(
-        fnmatchcase(candidate if "/" in pattern else candidate.rsplit("/", 1)[-1], pattern)
-        for pattern in (pattern.strip("/") for pattern in patterns)
-        for candidate in above
+def _ignore(content: bytes) -> Callable[[str], bool]:
+    """Return whether `.dpp_spec_ignore` with this content excludes a path, or a folder above it."""
+    patterns = {pattern.strip("/") for pattern in content.decode(errors="replace").split()}
+    if len(patterns) > MAX_PATTERNS:
+        raise DppctlError(f"{IGNORE_FILE}: {len(patterns):,} patterns, and {MAX_PATTERNS:,} are read at most")
+    of_paths, of_names = (
+        re.compile(
+            "|".join(translate(pattern) for pattern in sorted(patterns) if ("/" in pattern) is has_folder) or "(?!)"
+        )
+        for has_folder in (True, False)
     )
+
+    def is_ignored(path: str) -> bool:
+        parts = PurePosixPath(path).parts
+        above = ("/".join(parts[: end + 1]) for end in range(len(parts)))
+        return _is_hidden(path) or any(map(of_names.match, parts)) or any(map(of_paths.match, above))
+
+    return is_ignored
+
+
+def _any_of(patterns: Set[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, sorted(patterns))) or "(?!)")
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(path).parts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import DppctlError
-from bot.limits import MAX_REGISTRATION_BYTES
+from bot.limits import MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES
 from bot.model.documents import Document, Part, read_text
 from bot.model.names import Environment, RepoPath
 
@@ -49,7 +49,7 @@ class _Registration(Part):
 
 def parse_registration(text: str, where: str) -> frozenset[Target]:
     """Return all targets that the text registers. Raises DppctlError, with file and line, for what is wrong."""
-    document = Document(text, where, MAX_REGISTRATION_BYTES)
+    document = Document(text, where, MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES)
     owners: dict[tuple[RepoPath, str], Target] = {}
     for index, entry in enumerate(document.read(_Registration).apps):
         try:

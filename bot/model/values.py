@@ -7,7 +7,7 @@ from pydantic import Field
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_VALUES_BYTES
+from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_VALUES_BYTES, MAX_VALUES_NODES
 from bot.model.documents import Document, Part
 
 _HEADER = "# dppctl writes this whole file; put your own values into values.yaml beside it.\n"
@@ -50,7 +50,7 @@ class Values(Part):
     @classmethod
     def from_yaml(cls, text: str, where: str) -> "Values":
         """Parse the file's text. Raises DppctlError, with file and line, when it is not such a file."""
-        return Document(text, where, MAX_VALUES_BYTES).read(cls)
+        return Document(text, where, MAX_VALUES_BYTES, MAX_VALUES_NODES).read(cls)
 
 
 def _quoted(value: Any) -> Any:

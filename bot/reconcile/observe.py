@@ -4,21 +4,22 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from itertools import starmap
 
-from bot.errors import DppctlError
-from bot.git.errors import GitError
+from bot.errors import DppctlError, TransientError
 from bot.git.reader import GitReader
-from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
-from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
+from bot.limits import MAX_CONFIG_BYTES, MAX_CONFIGS_BYTES, MAX_SPEC_BYTES, MAX_SPECS_BYTES
+from bot.model.app_config import CONFIG_FILE, AppConfig, Build
 from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
 from bot.model.decisions import Choice, Ref
 from bot.model.names import RepoPath
-from bot.model.pipeline_specs import Specs, is_spec, parse_specs
+from bot.model.pipeline_specs import Specs, is_spec
 from bot.model.registration import Target
 from bot.model.values import Values
+from bot.parsing.parser import Parser
 from bot.reconcile.decide import choose
 from bot.store.store import Store
 from bot.store.tables import Hold
 
+_parser = Parser()
 Config = AppConfig | str | None  # `.dppctl.yaml` at a commit, why it is refused, or None without one
 
 
@@ -56,7 +57,7 @@ def observe_manual(
     named = None
     if name:
         ref = repository.resolve(name)
-        named = RefState(ref, 0, _configs(app, repository, {ref.commit})[ref.commit])
+        named = RefState(ref, 0, _configs(app, repository, [ref.commit])[ref.commit])
     choices = [*choose(state), *choose(state, with_baseline=True)]
     wanted = [choice.ref for choice in choices if isinstance(choice, Choice) and choice.target == target]
     if named and not isinstance(named.config, str):
@@ -76,10 +77,11 @@ def read_values(target: Target, text: str | None) -> Values | None:
 def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[RefState, ...], frozenset[Ref]]:
     """Return the branches and tags with the app's configuration at each, and the app's baseline."""
     created = repository.refs()
-    tags = {ref.name: ref.commit for ref in created if ref.name.startswith("refs/tags/")}
+    tags = {ref.name: ref.commit for ref in created if ref.name.startswith("refs/tags/")} | repository.old_tags()
     appeared = store.tags.see(app.repository, tags)
     baseline = store.tags.baseline(str(app), tags)
-    configs = _configs(app, repository, {ref.commit for ref in created})
+    newest_first = sorted(created, key=lambda ref: created[ref], reverse=True)
+    configs = _configs(app, repository, dict.fromkeys(ref.commit for ref in newest_first))
     states = (RefState(ref, time, configs[ref.commit], appeared.get(ref.name)) for ref, time in created.items())
     return tuple(states), frozenset(starmap(Ref, baseline.items()))
 
@@ -128,26 +130,23 @@ def _commits(
 
 def _specs(app: RepoPath, repository: GitReader, commit: str) -> Specs | str:
     try:
-        return parse_specs(repository.read_below(commit, app.path, is_spec, MAX_SPEC_BYTES))
-    except GitError:
+        files = repository.read_below(commit, app.path, is_spec, MAX_SPEC_BYTES, MAX_SPECS_BYTES)
+        return _parser.read_specs(files)
+    except TransientError:
         raise
     except DppctlError as error:
         return str(error)
 
 
-def _configs(app: RepoPath, repository: GitReader, commits: Set[str]) -> dict[str, Config]:
+def _configs(app: RepoPath, repository: GitReader, commits: Iterable[str]) -> dict[str, Config]:
     """Return each commit's `.dppctl.yaml`, parsed once for commits with the same content."""
     file = app.file(CONFIG_FILE)
-    try:
-        contents = repository.read({(commit, file) for commit in commits}, MAX_CONFIG_BYTES)
-    except GitError:
-        raise
-    except DppctlError as error:  # too large, at one of them
-        if len(commits) == 1:
-            return dict.fromkeys(commits, str(error))
-        return {commit: _configs(app, repository, {commit})[commit] for commit in commits}
-    parsed = {content: _parse(content, file) for content in set(contents.values())}
-    found = {commit: parsed[contents[commit, file]] for commit in commits}
+    versions, contents = repository.versions(commits, file, MAX_CONFIG_BYTES, MAX_CONFIGS_BYTES)
+    parsed = {identity: _parse(content, file) for identity, content in contents.items()}
+    found: dict[str, Config] = {
+        commit: parsed[version] if isinstance(version, str) else None if version is None else str(version)
+        for commit, version in versions.items()
+    }
     odd = [commit for commit, config in found.items() if isinstance(config, str) or (config is None and app.path)]
     links = {commit: link for commit in odd if (link := repository.link(commit, file))}
     return found | {commit: _refuse_link(file, link) for commit, link in links.items()}
@@ -160,12 +159,10 @@ def _refuse_link(file: str, link: str) -> str:
     return f"{file}: {link} is a symbolic link, which is not followed; appRepoPath is to name the folder it leads to"
 
 
-def _parse(content: bytes | None, where: str) -> Config:
-    if content is None:
-        return None
+def _parse(content: bytes, where: str) -> AppConfig | str:
     try:
-        return parse_app_config(content.decode(), where)
-    except UnicodeDecodeError:
-        return f"{where}: not UTF-8"
+        return _parser.read_config(content, where)
+    except TransientError:
+        raise
     except DppctlError as error:
         return str(error)

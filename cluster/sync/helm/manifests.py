@@ -23,7 +23,7 @@ def objects(manifest: str) -> dict[Key, Object]:
     """Return the objects of a manifest. Raises DppctlError when it is not YAML."""
     found: dict[Key, Object] = {}
     for text in _documents(manifest):
-        thing, _ = read_yaml(text, "the manifest")
+        thing, _ = read_yaml(text, "the manifest", typed=True)
         if isinstance(thing, dict) and "kind" in thing:
             meta = thing.get("metadata") or {}
             found[str(thing["kind"]), str(meta.get("namespace", "")), str(meta.get("name", ""))] = thing

@@ -136,12 +136,12 @@ def test_a_link_in_a_path_is_found(look: Look, repository: Repository) -> None:
 def test_an_app_of_too_many_folders_is_refused(
     look: Look, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.git.reader.MAX_FOLDERS", 3)
+    monkeypatch.setattr("bot.git.budget.MAX_PATHS", 6)
     allowed = repository.push({f"{number}/pipeline-spec.yaml": "" for number in range(3)})
     refused = repository.push({"3/pipeline-spec.yaml": ""})
+    assert len(look().read_below(allowed, "", is_spec, 9)) == 3
     reader = look()
-    assert len(reader.read_below(allowed, "", is_spec, 9)) == 3
-    with pytest.raises(DppctlError, match="there are more than 3 folders"):
+    with pytest.raises(DppctlError, match="there are more than 6 files and folders; make the app's folder smaller"):
         reader.read_below(refused, "", is_spec, 9)
 
 
@@ -287,7 +287,7 @@ def test_a_tag_of_a_large_file_is_not_in_the_way(look: Look, repository: Reposit
 def test_a_message_has_a_limit_too(look: Look, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = repository.push({"a": "1"}, message="long" * 99)
     reader = look()
-    monkeypatch.setattr("bot.git.reader._PASSING_BYTES", 100)
+    monkeypatch.setattr("bot.git.reader.PASSING_BYTES", 100)
     with pytest.raises(DppctlError, match="larger than"):
         reader.message(commit)
 

@@ -47,7 +47,7 @@ def test_the_example_in_the_repository_is_valid() -> None:
         ("clusterProvider: gcloud", "clusterProvider: gclod", ":1: clusterProvider: input should be 'local'"),
         ("continuousDeployment:", "continuousDeploy:", ":4: unknown key continuousDeploy; did you mean continuousDep"),
         ("gcloudZone:", "kamateraZone:", ":3: kamateraZone is for kamatera, but clusterProvider is gcloud"),
-        ("branch: master", "branch: 12", ":8: continuousDeployment.actions.branch: input should be a valid string"),
+        ("branch: master", "branch: yes", ":8: continuousDeployment.actions.branch: input should be a valid string"),
         ("branch: master", "tags: false", ":8: continuousDeployment.actions: an action has either branch"),
         (
             "environment: staging",
@@ -61,7 +61,7 @@ def test_the_example_in_the_repository_is_valid() -> None:
             ":5: continuousDeployment: 'a/b/../c' is not",
         ),
         ("  opsRepoPath: OriHoch/examples/opsRepo\n", "", ":5: opsRepoPath is missing"),
-        ("pipeline: all", "pipeline: 5", ":10: continuousDeployment.actions.pipeline: input should be"),
+        ("pipeline: all", "pipeline: yes", ":10: continuousDeployment.actions.pipeline: input should be"),
         ("appRepoPath:", "app_repo_path:", ":5: unknown key app_repo_path; did you mean appRepoPath?"),
         ("gcloudZone: us", "gcloudZone: [us", ":4: not valid YAML"),
         ("gcloudZone:", "gcloudProjectId:", ":3: 'gcloudProjectId' is there twice"),
@@ -87,7 +87,6 @@ def test_what_is_wrong_is_said_with_its_line(old: str, new: str, said: str) -> N
         ("branch: x/", "branch: 'x/' can never be pushed: its name begins or ends with a mark"),
         ("tags: 'true'", 'tags: "true" in quotes is the name of a tag; for any tag write true, without quotes'),
         ("tags: 'False'", 'tags: "False" in quotes is the name of a tag'),
-        ("tags: 1.0", 'tags: 1.0 is a number; for a tag of that name write "1.0" in quotes'),
         ("tags: refs/tags/v*", "tags: refs/tags/v* is no tag's name; write v*"),
         ("tags: ''", "tags: '' can match no tag"),
         ("tags: v1.0!", "tags: 'v1.0!' can match no tag; write a tag's name, with * ? and [a-z] for what varies"),
@@ -107,7 +106,7 @@ def test_what_can_never_be_triggered_is_refused_with_its_line(trigger: str, said
 @pytest.mark.parametrize(
     "trigger",
     ["branch: feature/x#1", "branch: gh-pages", "branch: übung", "tags: '*'", "tags: 'v[0-9]*'", "tags: 'v[!x]?'",
-     "tags: v1.0.0", "tags: '**/x'", "tags: '*.*'", "tags: 'release-*'", "tags: '[vr]*'"],
+     "tags: v1.0.0", "tags: '**/x'", "tags: '*.*'", "tags: 'release-*'", "tags: '[vr]*'", "branch: 12", "tags: 1.10"],
 )  # fmt: skip
 def test_what_can_be_triggered_is_accepted(trigger: str) -> None:
     parse(FROM_THE_DESIGN.replace("branch: master", trigger))
@@ -260,7 +259,7 @@ def test_what_is_wrong_beside_a_merge_is_said_with_its_line(old: str, new: str, 
 @pytest.mark.parametrize("one", ["[*{0}, *{0}, *{0}]", "{{<<: [*{0}, *{0}, *{0}]}}"])
 def test_aliases_of_aliases_are_refused_before_they_are_written_out(one: str) -> None:
     lines = ["x0: &x0 {a: b}"] + [f"x{n}: &x{n} {one.format(f'x{n - 1}')}" for n in range(1, 40)]
-    assert "too large with its aliases" in message("\n".join(lines))
+    assert "too large; 200,000 values are read at most, those of aliases included" in message("\n".join(lines))
 
 
 def test_an_alias_of_itself_is_refused() -> None:

@@ -24,7 +24,7 @@ def test_the_published_schema_is_the_models() -> None:
         ("gcloudZone:", "gcloudzone:", False),
         ("environment: staging", "enviroment: staging", False),
         ("environment: staging", "environment: Staging!", False),
-        ("branch: master", "branch: 12", False),
+        ("branch: master", "branch: yes", False),
         ("tags: true", 'tags: "v*"', True),
         ("tags: true", "tags: 'v[0-9!]*'", True),
         ("tags: true", "tags: 'true'", False),

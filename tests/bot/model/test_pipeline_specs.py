@@ -2,6 +2,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_generated_pipelines_are_known_to_be_unknown() -> None:
         ("- a", "pipeline-spec.yaml:1: expected pipelines by name"),
         ("a: {pipeline: []}\nb: 1", "pipeline-spec.yaml:2: b: expected a name"),
         ("a: {pipeline: []}\n2018: {pipeline: []}", "pipeline-spec.yaml:2: 2018: an id must be text"),
-        ("on: {pipeline: []}", "pipeline-spec.yaml:1: True: an id must be text"),
+        ("on: {pipeline: []}", "pipeline-spec.yaml:1: on: an id must be text"),
         ("a: &a {pipeline: []}\nb:\n  <<: *a\n2018-01-01: *a", "pipeline-spec.yaml:4: 2018-01-01: an id must be text"),
         ("a: {schedule: {crontab: daily}}", "pipeline-spec.yaml:1: a: schedule: expected `crontab:` with five"),
         (
@@ -89,6 +90,32 @@ def test_a_spec_that_cannot_be_read_is_refused_with_its_place(text: str, said: s
     with pytest.raises(DppctlError) as refused:
         parsed({"pipeline-spec.yaml": text})
     assert str(refused.value).startswith(said)
+
+
+def test_a_spec_that_is_in_many_folders_is_read_once() -> None:
+    content = f"a: {{pipeline: [{'a, ' * 20_000}]}}".encode()
+    started = time.process_time()
+    specs = parse_specs({f"folder{number}/pipeline-spec.yaml": content for number in range(400)})
+    assert len(specs.pipelines) == 400
+    assert time.process_time() - started < 5
+
+
+def test_more_specs_or_patterns_than_are_read_are_refused_with_their_number() -> None:
+    specs = {f"folder{number}/pipeline-spec.yaml": b"{}" for number in range(1_001)}
+    with pytest.raises(DppctlError, match=r"^there are 1,001 specs, and 1,000 are read at most; make several"):
+        parse_specs(specs)
+    assert parse_specs({**specs, IGNORE_FILE: b"folder*"}).pipelines == ()
+    patterns = " ".join(f"*{number}*x" for number in range(1_001)).encode()
+    with pytest.raises(DppctlError, match=r"^\.dpp_spec_ignore: 1,001 patterns, and 1,000 are read at most$"):
+        parse_specs({IGNORE_FILE: patterns})
+
+
+def test_a_thousand_patterns_and_a_thousand_specs_are_compared_soon() -> None:
+    patterns = " ".join(f"*{number}*x" for number in range(1_000)).encode()
+    specs = {f"a/b/c/folder{number}/pipeline-spec.yaml": b"{}" for number in range(1_000)}
+    started = time.process_time()
+    assert parse_specs({**specs, IGNORE_FILE: patterns}).pipelines == ()
+    assert time.process_time() - started < 10
 
 
 @given(st.binary(max_size=60))

@@ -1,0 +1,150 @@
+"""Objects of an open repository, read by one git that stays (GitPython's object database: `git cat-file --batch`)."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from bot.errors import DppctlError
+from bot.git.budget import LookBudget
+from bot.git.command import Git
+from bot.git.errors import CopyError, TransientGitError
+from bot.git.gitpython import Content, Repository, text_of
+from bot.limits import MAX_CONFIG_BYTES
+
+PASSING_BYTES = 2**20  # of an object that is more than we need, such as a folder of which only the id counts
+_SKIPPED_BYTES = 4 * 2**20  # git is ended sooner than that we read a larger object for nothing
+_MOST_KNOWN = 100
+_MAX_ENTRY_BYTES = 2**16  # of a folder's listing; no disk takes a name as long
+# In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
+
+
+class Object(NamedTuple):
+    """An object of git: `blob`, `tree`, `commit` or `tag`, its id, and its content, None when that was too large."""
+
+    kind: str
+    identity: str
+    content: bytes | None
+
+
+class Entry(NamedTuple):
+    """What a folder's listing says of a file, link or folder: git's mode, its name and its id."""
+
+    mode: str
+    name: str
+    identity: str
+
+    @property
+    def is_file(self) -> bool:
+        """Return whether it is a regular file."""
+        return self.mode.startswith("100")
+
+    @property
+    def is_link(self) -> bool:
+        """Return whether it is a symbolic link."""
+        return self.mode == "120000"
+
+    @property
+    def is_folder(self) -> bool:
+        """Return whether it is a folder."""
+        return self.mode.lstrip("0") == "40000"
+
+
+class ObjectReader:
+    """Reads objects by their names. For one thread. All methods raise GitError when git fails."""
+
+    def __init__(self, git: Git, repository: Repository) -> None:
+        """Take the open repository."""
+        self._git = git
+        self._repository = repository
+        self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
+
+    def find(self, name: str, limit: int) -> Object | None:
+        """Return an object, its content None when that is larger than `limit` bytes; None: nothing has this name."""
+        if (known := self._known.get(name)) and known.content is not None and len(known.content) <= limit:
+            return known
+        if (answer := self._ask(name)) is None:
+            return None
+        identity, kind, size, stream = answer
+        content = None
+        if size <= limit:
+            content = b"".join(self._pieces(stream))
+        elif size <= _SKIPPED_BYTES:
+            for _ in self._pieces(stream):
+                pass
+        else:
+            self._repository.git.clear_cache()  # it is on its way; the next question is for another git
+        found = Object(kind, identity, content)
+        if content is not None and size <= MAX_CONFIG_BYTES and len(self._known) < _MOST_KNOWN:
+            self._known[name] = found
+        return found
+
+    def get(self, identity: str, limit: int = PASSING_BYTES, budget: LookBudget | None = None) -> Object:
+        """Return an object that something else names, as `find` does, and count it.
+
+        Raises GitError when it is missing, DppctlError when the budget is used up.
+        """
+        found = self.find(identity, limit)
+        if found is None:
+            raise self._git.failure("cat-file", f"{identity} is missing", CopyError)
+        if budget:
+            budget.spend_bytes(PASSING_BYTES if found.content is None else len(found.content))
+        return found
+
+    def list_folder(self, name: str, budget: LookBudget) -> list[Entry] | None:
+        """Return a folder's listing, which is cut off when the budget is used up; None: no folder has this name.
+
+        Raises DppctlError then.
+        """
+        if (answer := self._ask(name)) is None:
+            return None
+        _, kind, _, stream = answer
+        found: list[Entry] = []
+        rest = b""
+        try:
+            for piece in self._pieces(stream):
+                budget.spend_bytes(len(piece))
+                if kind == "tree":
+                    before, (entries, rest) = len(found), _split(rest + piece)
+                    found += entries
+                    budget.spend_paths(len(found) - before)
+        except DppctlError:
+            self._repository.git.clear_cache()  # what it was asked last is still on its way
+            raise
+        return found if kind == "tree" else None
+
+    def _ask(self, name: str) -> tuple[str, str, int, Content] | None:
+        """Return an object's id, kind, size, and its content, which is to be read; None: there is none."""
+        with self._failing():
+            try:
+                identity, kind, size, stream = self._repository.git.stream_object_data(name)
+            except ValueError:
+                return None
+        content: Any = stream
+        return text_of(identity), text_of(kind), size, content
+
+    def _pieces(self, content: Content) -> Iterator[bytes]:
+        with self._failing():
+            yield from content.pieces()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Say as GitError what goes wrong with git in this context."""
+        try:
+            yield
+        except (OSError, EOFError) as error:
+            self._repository.git.clear_cache()
+            failed = TransientGitError if isinstance(error, TimeoutError) else CopyError
+            raise self._git.failure("cat-file", str(error), failed) from None
+
+
+def _split(listing: bytes) -> tuple[list[Entry], bytes]:
+    """Return the entries of a part of a folder's listing, and the beginning of the one after them."""
+    found, end = [], 0
+    while entry := _ENTRY.match(listing, end):
+        found.append(Entry(entry[1].decode(), entry[2].decode(errors="replace"), entry[3].hex()))
+        end = entry.end()
+    if len(listing) - end > _MAX_ENTRY_BYTES:
+        raise DppctlError(f"a file's name has more than {_MAX_ENTRY_BYTES:,} bytes")
+    return found, listing[end:]
