@@ -28,7 +28,7 @@ class Object(NamedTuple):
     content: bytes | None
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """What a folder's listing says of a file, link or folder: git's mode, its name and its id."""
 
     mode: str
@@ -92,7 +92,7 @@ class ObjectReader:
             budget.spend_bytes(PASSING_BYTES if found.content is None else len(found.content))
         return found
 
-    def list_folder(self, name: str, budget: LookBudget) -> list[Entry] | None:
+    def list_folder(self, name: str, budget: LookBudget) -> list[FolderEntry] | None:
         """Return a folder's listing, which is cut off when the budget is used up; None: no folder has this name.
 
         Raises DppctlError then.
@@ -100,7 +100,7 @@ class ObjectReader:
         if (answer := self._ask(name)) is None:
             return None
         _, kind, _, stream = answer
-        found: list[Entry] = []
+        found: list[FolderEntry] = []
         rest = b""
         try:
             for piece in self._pieces(stream):
@@ -139,11 +139,11 @@ class ObjectReader:
             raise self._git.failure("cat-file", str(error), failed) from None
 
 
-def _split(listing: bytes) -> tuple[list[Entry], bytes]:
+def _split(listing: bytes) -> tuple[list[FolderEntry], bytes]:
     """Return the entries of a part of a folder's listing, and the beginning of the one after them."""
     found, end = [], 0
     while entry := _ENTRY.match(listing, end):
-        found.append(Entry(entry[1].decode(), entry[2].decode(errors="replace"), entry[3].hex()))
+        found.append(FolderEntry(entry[1].decode(), entry[2].decode(errors="replace"), entry[3].hex()))
         end = entry.end()
     if len(listing) - end > _MAX_ENTRY_BYTES:
         raise DppctlError(f"a file's name has more than {_MAX_ENTRY_BYTES:,} bytes")

@@ -13,7 +13,7 @@ from bot.git.budget import LookBudget
 from bot.git.command import Git
 from bot.git.errors import GitError
 from bot.git.gitpython import Repository
-from bot.git.objects import PASSING_BYTES, Entry, ObjectReader
+from bot.git.objects import PASSING_BYTES, FolderEntry, ObjectReader
 from bot.git.refs import RefReader
 from bot.limits import MAX_LOOK_BYTES
 from bot.model.decisions import Ref
@@ -183,9 +183,9 @@ class GitReader:
         found = self._git.run(self._folder, "log", f"-{most}", f"--grep={pattern}", f"--format={form}", "HEAD")
         return found.decode(errors="replace").splitlines()
 
-    def _files_below(self, top: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    def _files_below(self, top: Sequence[FolderEntry]) -> Iterator[tuple[str, str]]:
         """Yield the path and the id of each regular file below a folder's listing; of a symbolic link no id."""
-        folders, known = [("", top)], dict[str, Sequence[Entry]]()  # the same folder may be in many places
+        folders, known = [("", top)], dict[str, Sequence[FolderEntry]]()  # the same folder may be in many places
         while folders:
             above, listing = folders.pop()
             for entry in listing:

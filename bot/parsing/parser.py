@@ -22,6 +22,7 @@ from bot.logs import get_logger
 from bot.model.app_config import AppConfig
 from bot.model.pipeline_specs import Specs
 from bot.model.values import Pipeline
+from bot.program_environment import listed_environment
 
 _log = get_logger("dppctl.bot")
 _TRIES = 2  # as somebody may have killed it who did not mean this text
@@ -137,7 +138,7 @@ class Parser:
         self._process = subprocess.Popen(
             command,
             cwd="/",
-            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
+            env={**listed_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
