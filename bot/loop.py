@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.mirror import Mirror
+from bot.git.signatures import Signatures
 from bot.limits import DELIVERY_DAYS, MAX_NAMED_DELIVERIES, POLL_SECONDS, RETRY_BROKEN_SECONDS
 from bot.logs import bind_push, get_logger
 from bot.model.names import RepoPath, short
@@ -59,7 +60,8 @@ class Loop:
         self._stop = threading.Event()
         self._apps, self._ops = _repositories(settings, targets, git)
         self._images = make_image_resolver(settings, store, lambda app: self.wake(app.repository))
-        context = BotContext(targets, self._apps, self._ops, store, self._images, on_change, self._stop)
+        signatures = Signatures(git, settings, targets)
+        context = BotContext(targets, self._apps, self._ops, store, self._images, signatures, on_change, self._stop)
         self._reconciler = Reconciler(context)
         self._manual = ManualDeploys(context, self._reconciler)
         # Argo CD and Flux say by commit statuses what sync would report.
@@ -233,7 +235,13 @@ def _repositories(
         for name in {target.app.repository for target in targets}
     }
     ops = {
-        name: OpsRepo(git, settings.github.repository_url(name), folder("ops", name), CommitLinks(settings).lines)
+        name: OpsRepo(
+            git,
+            settings.github.repository_url(name),
+            folder("ops", name),
+            CommitLinks(settings).lines,
+            settings.github.signing_key_file,
+        )
         for name in {target.ops.repository for target in targets}
     }
     return apps, ops

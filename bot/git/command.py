@@ -111,9 +111,12 @@ class Git:
             if reason := explain(words, self._who(about) if about else None):
                 if about:
                     self.credentials.forget(about)
-                raise self.failure(name, *reason)
-            said, kind = quote(words)
-            raise self.failure(name, said or f"exit code {process.returncode}", kind)
+                failure = self.failure(name, *reason)
+            else:
+                said, kind = quote(words)
+                failure = self.failure(name, said or f"exit code {process.returncode}", kind)
+            failure.code = process.returncode
+            raise failure
         if is_over_http and not is_smart:
             raise self.failure(name, NO_SERVER)
         return out

@@ -6,6 +6,8 @@ from bot.errors import DppctlError, PermanentError, TransientError
 class GitError(DppctlError):
     """git failed; the message is its last words, or what to do about them, without secrets."""
 
+    code: int | None = None  # git's exit code, where it ended by itself
+
 
 class TransientGitError(GitError, TransientError):
     """Another try may help: the network, the forge, a lock, the time limit, or a cause that is not known."""

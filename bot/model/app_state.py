@@ -93,7 +93,8 @@ class AppState:
     """An app: its refs, the environments whose ops repo could be read, and the commits that these should run.
 
     allowed: the registration of the app; baseline: tags that are not deployed by themselves;
-    left_out: why other branches and tags cannot be deployed, by their full names.
+    left_out: why other branches and tags cannot be deployed, by their full names; untrusted: why refs that these
+    environments should run are not deployed, as their signatures do not count.
     """
 
     app: RepoPath
@@ -103,3 +104,4 @@ class AppState:
     targets: Mapping[Target, TargetState] = field(default_factory=dict)
     commits: Mapping[str, CommitState] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    untrusted: Mapping[Ref, str] = field(default_factory=dict)

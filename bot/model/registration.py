@@ -6,15 +6,21 @@ It lies with the bot's own settings, so no push can change it. The form:
     - appRepoPath: OWNER/REPO/PATH
       opsRepoPath: OWNER/OPS-REPO
       environments: [staging, production]
+      verify: signed
+      signers: [ann@example.org ssh-ed25519 AAAA…]
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from bot.errors import DppctlError
 from bot.limits import MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES
 from bot.model.documents import Document, Part, read_text
 from bot.model.names import Environment, RepoPath
+from bot.model.signers import check_signer
 
 REGISTRATION_FILE = "apps.yaml"
 
@@ -26,6 +32,8 @@ class Target:
     app: RepoPath
     ops: RepoPath
     environment: str
+    verify: str | None = field(default=None, compare=False)  # `signed` or `none`; None: as the settings say
+    signers: tuple[str, ...] = field(default=(), compare=False)  # whose signatures count; none: those of the settings
 
     def __str__(self) -> str:
         """Return `OWNER/REPO/PATH in ENVIRONMENT`, as logs and threads name it."""
@@ -41,6 +49,8 @@ class _App(Part):
     app_repo_path: str
     ops_repo_path: str
     environments: list[Environment]
+    verify: Literal["signed", "none"] | None = None
+    signers: tuple[Annotated[str, AfterValidator(check_signer)], ...] = ()
 
 
 class _Registration(Part):
@@ -51,13 +61,16 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
     """Return all targets that the text registers. Raises DppctlError, with file and line, for what is wrong."""
     document = Document(text, where, MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES)
     owners: dict[tuple[RepoPath, str], Target] = {}
+    trusted: dict[RepoPath, tuple[object, ...]] = {}
     for index, entry in enumerate(document.read(_Registration).apps):
         try:
             app, ops = RepoPath.parse(entry.app_repo_path), RepoPath.parse(entry.ops_repo_path)
         except DppctlError as error:
             raise document.error(["apps", index], str(error)) from None
+        if trusted.setdefault(app, (entry.verify, entry.signers)) != (entry.verify, entry.signers):
+            raise document.error(["apps", index], f"{app} stands here twice, with another `verify` or other `signers`")
         for environment in entry.environments:
-            target = Target(app, ops, environment)
+            target = Target(app, ops, environment, entry.verify, entry.signers)
             owner = owners.setdefault((ops, environment), target)
             if owner is not target:
                 message = f"{environment} of {ops} is already {owner.app}'s; give each app an opsRepoPath of its own"

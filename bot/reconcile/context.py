@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot.git.mirror import Mirror
+from bot.git.signatures import Signatures
 from bot.model.registration import Target
 from bot.reconcile.images import ImageResolver
 from bot.reconcile.ops_repo import OpsRepo
@@ -20,5 +21,6 @@ class BotContext:
     ops: Mapping[str, OpsRepo]
     store: Store
     images: ImageResolver
+    signatures: Signatures
     on_change: Callable[[], None]  # called after each push to an ops repo; it must not block
     stop: threading.Event  # after it nothing more is begun or recorded

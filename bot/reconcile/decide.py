@@ -36,7 +36,7 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
             yield outcome
         elif outcome.target in state.targets:
             present, commit = state.targets[outcome.target], state.commits[outcome.ref.commit]
-            decisions = list(_decide_target(outcome, present, commit, policy))
+            decisions = [_trusted(found, state) for found in _decide_target(outcome, present, commit, policy)]
             yield from decisions
             is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
             if is_as_it_should_be and outcome.target.environment not in refused:
@@ -59,7 +59,11 @@ def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Up
     if isinstance(choice, Refusal):
         return choice
     pipelines = _chosen_pipelines(choice, state.commits[choice.ref.commit].specs)
-    return pipelines if isinstance(pipelines, Refusal) else Update(choice.target, _values(choice, pipelines, request))
+    if isinstance(pipelines, Refusal):
+        return pipelines
+    decision = _trusted(Update(choice.target, _values(choice, pipelines, request)), state)
+    assert isinstance(decision, Update | Refusal)  # noqa: S101 (for mypy)
+    return decision
 
 
 def choose(state: AppState, *, with_baseline: bool = False) -> list[Choice | Refusal]:
@@ -171,6 +175,13 @@ def _decide_target(
         decision = _skip(choice, commit.message, hold) or decision
     if decision:
         yield decision
+
+
+def _trusted(decision: Decision, state: AppState) -> Decision:
+    """Return the decision; in the place of an update whose signature does not count a refusal."""
+    if isinstance(decision, Update) and (why := state.untrusted.get(decision.ref)):
+        return Refusal(state.app, decision.target.environment, decision.ref, why)
+    return decision
 
 
 def _changed_by(changed: ForeignChange, target: Target) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,7 +30,7 @@ class ManualDeploys:
     def __init__(self, context: BotContext, reconciler: Reconciler) -> None:
         self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
         self._store, self._images, self._stop = context.store, context.images, context.stop
-        self._reconciler = reconciler
+        self._signatures, self._reconciler = context.signatures, reconciler
         self._not_before: dict[int, float] = {}
 
     def deploy(self, request: DeployRequest) -> None:
@@ -86,7 +87,8 @@ class ManualDeploys:
         ops.refresh()
         text = ops.texts([target])[target]
         with mirror.open() as repository:
-            state, named = observe_manual(target, repository, self._targets, text, self._store, request.ref)
+            verify = partial(self._signatures.problems, target, mirror.folder)
+            state, named = observe_manual(target, repository, self._targets, text, self._store, request.ref, verify)
         choice = choose_named(target, named) if named else _automatic(state, target, with_baseline=True)
         if choice is None:
             triggers = "no branch or tag triggers it"

@@ -1,6 +1,6 @@
 """Read the world once: what an app's repository says now, and what its environments hold, as one plain `AppState`."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from itertools import starmap
 
@@ -31,21 +31,29 @@ def observe(
     holds: Iterable[Hold],
     store: Store,
     lost: Set[str] = frozenset(),
+    verify: Callable[[Iterable[Ref]], Mapping[Ref, str]] = lambda _: {},
 ) -> AppState:
     """Read the state of an app whose repository is refreshed, and open.
 
     `texts` has the values files of its environments, as far as their ops repos could be read; `holds`: its own; `lost`:
-    commits of theirs that are gone.
+    commits of theirs that are gone; `verify` returns why refs are not trusted.
     Raises GitError when git fails: then nothing is known.
     """
     refs, baseline = _refs(app, repository, store)
     state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds, lost))
     chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
-    return replace(state, commits=_commits(app, repository, refs, chosen), left_out=repository.left_out())
+    commits = _commits(app, repository, refs, chosen)
+    return replace(state, commits=commits, left_out=repository.left_out(), untrusted=verify(chosen))
 
 
 def observe_manual(
-    target: Target, repository: GitReader, allowed: frozenset[Target], text: str | None, store: Store, name: str | None
+    target: Target,
+    repository: GitReader,
+    allowed: frozenset[Target],
+    text: str | None,
+    store: Store,
+    name: str | None,
+    verify: Callable[[Iterable[Ref]], Mapping[Ref, str]] = lambda _: {},
 ) -> tuple[AppState, RefState | None]:
     """Read the same for a deployment by hand, and with it the ref that a person calls `name` (None: no name).
 
@@ -63,7 +71,7 @@ def observe_manual(
     if named and not isinstance(named.config, str):
         wanted.append(named.ref)
     known = (*refs, named) if named else refs
-    return replace(state, commits=_commits(app, repository, known, wanted)), named
+    return replace(state, commits=_commits(app, repository, known, wanted), untrusted=verify(wanted)), named
 
 
 def read_values(target: Target, text: str | None) -> Values | None:

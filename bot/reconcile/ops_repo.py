@@ -52,9 +52,15 @@ class OpsRepo:
     """Reads and writes one ops repo. The bot has one of these for each, in one thread."""
 
     def __init__(
-        self, git: Git, url: str, folder: Path, links: Callable[[Update], Sequence[str]] = lambda _: ()
+        self,
+        git: Git,
+        url: str,
+        folder: Path,
+        links: Callable[[Update], Sequence[str]] = lambda _: (),
+        signing_key: Path | None = None,
     ) -> None:
-        """`links` gives lines for an update's commit message."""
+        """`links` gives lines for an update's commit message; with `signing_key`, OpenSSH's, commits are signed."""
+        self._signing_key = signing_key
         self._git = git
         self._links = links
         self._mirror = Mirror(git, url, folder)
@@ -203,7 +209,20 @@ class OpsRepo:
         if not base:  # the ref of an earlier try is no parent
             stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
         done = self._mirror.run("fast-import", "--quiet", "--force", stdin=bytes(stream))
-        return done.decode().split()
+        commits = done.decode().split()
+        return self._sign(base, commits, updates) if self._signing_key else commits
+
+    def _sign(self, base: str | None, commits: Sequence[str], updates: Sequence[Update]) -> list[str]:
+        """Make the same commits signed, by git's own: https://git-scm.com/docs/git-commit-tree. Raises GitError."""
+        config = {"gpg.format": "ssh", "user.signingKey": str(self._signing_key)}
+        signed: list[str] = []
+        for commit, update in zip(commits, updates, strict=True):
+            parent = [*signed[-1:], *([base] if base else [])][:1]
+            options = ("-S", *(word for name in parent for word in ("-p", name)), "-F", "-", f"{commit}^{{tree}}")
+            message = _message(update, self._links(update)).encode()
+            signed.append(self._mirror.run("commit-tree", *options, stdin=message, config=config).decode().strip())
+        self._mirror.run("update-ref", _NEXT, signed[-1])
+        return signed
 
 
 def _text(content: bytes | DppctlError | None) -> str | None:

@@ -71,6 +71,7 @@ class Reconciler:
         self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
         self._store, self._images = context.store, context.images
         self._on_change, self._stop = context.on_change, context.stop
+        self._signatures = context.signatures
         self._targets_of: dict[RepoPath, list[Target]] = {}
         for target in sorted(context.targets):
             self._targets_of.setdefault(target.app, []).append(target)
@@ -183,14 +184,16 @@ class Reconciler:
         of_app = [hold for hold in holds if hold.app == str(app)]
         of_failed = {(environment, commit) for name, environment, commit in failed if name == str(app)}
         new = self._new_refs(app, mirror.seen)
-        fingerprint = fingerprint_of(mirror.seen, held, of_app, of_failed, targets, self._images.policy)
+        signers = self._signatures.signers(targets[0])
+        fingerprint = fingerprint_of(mirror.seen, held, of_app, of_failed, targets, self._images.policy, signers)
         if look := self._settled.find(app, fingerprint, asked=asked):
             result.add(look)
             return []
         self._settled.forget(app)
+        verify = partial(self._signatures.problems, targets[0], mirror.folder)
         with mirror.open() as repository:
             lost = find_lost(mirror, repository, held, of_failed)
-            state = observe(app, repository, self._targets, held, of_app, self._store, lost)
+            state = observe(app, repository, self._targets, held, of_app, self._store, lost, verify)
         state = observe_foreign_changes(state, self._images.policy, held, self._ops, self._store)
         seen = (replace(state, commits={}), choose(state))  # without what only decisions need
         result.looks.append(seen)

@@ -87,15 +87,16 @@ def fingerprint_of(
     failed: Set[tuple[str, str]],
     targets: Collection[Target],
     policy: ImagePolicy,
+    signers: Sequence[str] | None = None,
 ) -> str:
     """Return a fingerprint (hex) of all that a look at an app goes by, and of who looks.
 
     `listing`: its repository's branches and tags; `texts`: its environments' values files; `failed`: environments and
-    commits whose deployment failed; `targets`: its registration.
+    commits whose deployment failed; `targets`: its registration; `signers`: whose signatures count.
     """
     held = [
         (hold.environment, hold.until_ref, hold.until_tree, hold.ops_commit)
         for hold in sorted(holds, key=attrgetter("environment"))
     ]
-    known = (_VERSION, listing, sorted(texts.items()), held, sorted(failed), sorted(targets), policy)
+    known = (_VERSION, listing, sorted(texts.items()), held, sorted(failed), sorted(targets), policy, signers)
     return hashlib.sha256(repr(known).encode(errors="surrogateescape")).hexdigest()

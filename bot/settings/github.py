@@ -1,7 +1,7 @@
 """Settings about GitHub and git: where repositories are, who works on them, and with which credentials."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from bot.limits import GIT_SILENCE_SECONDS, REDELIVER_SECONDS
 from bot.model.deploy_keys import HostKey, parse_deploy_keys
 from bot.settings.certificates import Authority, machine_bundle
-from bot.settings.types import CommaSeparated, GitUrl, Name, Section, WebUrl, is_web, pairs
+from bot.settings.types import CommaSeparated, ExistingFile, GitUrl, Name, Section, WebUrl, is_web, pairs
 
 
 def _parse_keys(value: object) -> object:
@@ -42,6 +42,11 @@ class GitHubSettings(Section):
     # Who commits to the ops repos, and pushes.
     user: Name = Field("dppctl", validation_alias="DPPCTL_GITHUB_USER")
     email: Name = Field("dppctl@users.noreply.github.com", validation_alias="DPPCTL_GITHUB_EMAIL")
+    # Only commits and tags that somebody listed has signed are deployed; apps.yaml may say otherwise of an app.
+    commits: Literal["none", "signed"] = Field("none", validation_alias="DPPCTL_VERIFY")
+    signers_file: Path | None = Field(None, validation_alias="DPPCTL_SIGNERS_FILE")  # bot/model/signers.py
+    # A private key of OpenSSH's, without a passphrase, that the commits to the ops repos are signed with.
+    signing_key_file: ExistingFile = Field(None, validation_alias="DPPCTL_SIGNING_KEY_FILE")
     # Show deployments on GitHub; left out: when GitHub can be asked at all.
     statuses: bool | None = Field(None, validation_alias="DPPCTL_GITHUB_STATUSES")
     # What an environment shows to the world: "staging=https://HOST/PATH,production=…"; {app} is the app's path.

@@ -1,6 +1,7 @@
 """The types of single settings: how a variable's text becomes a value, and what is refused."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -57,6 +58,17 @@ def _check_plain(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_file(path: Path | None) -> Path | None:
+    """Return the absolute path of a file that can be read. Raises ValueError."""
+    try:
+        if path:
+            path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    return path.absolute() if path else None
+
+
+ExistingFile = Annotated[Path | None, BeforeValidator(lambda value: value or None), AfterValidator(_check_file)]
 WebUrl = Annotated[str, AfterValidator(_check_web)]  # "" too: left out
 GitUrl = Annotated[str, AfterValidator(_check_plain)]
 Name = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]  # as git has names and addresses in a commit
