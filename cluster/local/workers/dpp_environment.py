@@ -4,7 +4,7 @@ dpp's pins clash with everybody's, so it is installed from a lock that was resol
 One environment for each lock and Python, made by uv and kept in the cache; a workload with a `requirements.txt`
 gets an environment of its own: the same lock and then its packages, and the contents of all files that it refers to
 are in the environment's name. uv links files from its own cache, and what is compiled is linked from the environment
-without requirements if there is one, so another environment costs a second or two and little disk.
+without requirements if there is one, so another environment costs two or three seconds and little disk.
 
 An environment is made under a name of its own and then published by renaming a symbolic link to it: whoever looks
 finds all of it or nothing, and removing the cache at any time only means that it is made again.
@@ -143,9 +143,8 @@ def _make(
         plain = published.with_name(_key(lock, None))
         compiled = plain != published and _is_whole(plain)
         _uv([*into, *([] if compiled else [_COMPILE]), "--no-deps", "-r", str(lock / LOCK)], say, stop)
-        if compiled:
-            take_compiled_files(plain.resolve(), folder)
-            _run(compile_command(folder), stop)  # where nothing could be linked; some files are of Python 2
+        if compiled and (left := take_compiled_files(plain.resolve(), folder)):
+            _run(compile_command(folder, left), stop)
         if workload and contents:
             # Projects are looked at again: uv's own cache goes by the time of their pyproject.toml alone.
             again = ["--refresh"] if contents.builds else []
