@@ -22,6 +22,16 @@ FAULTS: tuple[int | str, ...] = (401, 403, 410, 429, 500, 504, BROKEN, HANGS, 40
 _HOP = {"transfer-encoding", "connection", "content-length", "host", "accept-encoding", "authorization"}
 
 
+def some_faults(number: int, of: int) -> tuple[int | str, ...]:
+    """Return what could be taken for an answer, and every `of`th of the others, from `number` on.
+
+    That an error is one is decided in one place for all calls (bot/kubernetes.py, with tests for each status), so each
+    call need not be tried with each of them.
+    """
+    answers = (404, LOGIN_PAGE, ODD)
+    return (*[kind for kind in FAULTS if kind not in answers][number % of :: of], *answers)
+
+
 @dataclass
 class Fault:
     """What is to fail: calls of these methods whose path, with its query, matches."""
