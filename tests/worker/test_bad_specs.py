@@ -1,6 +1,6 @@
 """What is wrong with a workload is told in one line with its place, before anything runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,58 +15,94 @@ NO_TEXT = "must be text, and YAML reads it as something else: put it in quotes"
 NO_MAPPING = "`tables:` must be a mapping of table names to `resource-name:`"
 
 
+# Of the file: then nothing runs. Each in a folder of one workload, as all are told together.
+FILES = (
+    (
+        "a: {pipeline: [{run: update_package}]}\n\na: {pipeline: [{run: update_package}]}\n",
+        "pipeline-spec.yaml:3: pipeline id a is there twice (first in line 1)",
+    ),
+    ("a: [\n", "pipeline-spec.yaml:2: not YAML: did not find expected node content"),
+    ("a:\n\tb: 1\n", "pipeline-spec.yaml:2: not YAML: found character that cannot start any token"),
+    ("- a\n", "pipeline-spec.yaml:1: must be a mapping of pipeline ids to pipelines"),
+    ("# nothing\n", "pipeline-spec.yaml:1: is empty: it should hold pipelines"),
+    *(
+        (
+            f"{key}:\n  pipeline: [{{run: update_package}}]\n",
+            f"pipeline-spec.yaml:1: pipeline id {key} {NO_TEXT}, '{key}':",
+        )
+        for key in ("2018", "1.5", "yes", "2018-01-01", "null")
+    ),
+    ("? [a]\n: {}\n", "pipeline-spec.yaml:1: a pipeline id must be text, and not empty"),
+    (
+        "a: {}\n<<: 7\n",
+        "pipeline-spec.yaml:2: not YAML: expected a mapping or list of mappings for merging, but found scalar",
+    ),
+)
+# Of a pipeline: then the others run.
+PIPELINES = (
+    ("a:\n  pipline:\n  - run: x\n", "pipeline-spec.yaml:2: unknown key `pipline:`; did you mean `pipeline:`?"),
+    ("a:\n  title: x\n", "pipeline-spec.yaml:1: a has no `pipeline:`, the list of steps"),
+    (
+        "a:\n  pipeline:\n  - parameters: {}\n",
+        "pipeline-spec.yaml:3: a step has neither `run:` nor `flow:`",
+    ),
+    (
+        "a:\n  pipeline:\n  - rnu: update_package\n",
+        "pipeline-spec.yaml:3: a step has neither `run:` nor `flow:`; did you mean `run:` by `rnu:`?",
+    ),
+    (
+        "a:\n  pipeline:\n  - run: x\n    flow: y\n",
+        "pipeline-spec.yaml:3: a step has both `run:` and `flow:`; it must have one of them",
+    ),
+    (
+        "a:\n  pipeline: load\n",
+        "pipeline-spec.yaml:2: `pipeline:` must be a list of steps, each with `run:` or `flow:`",
+    ),
+    (
+        "a:\n  pipeline:\n  - run: dump.to_sql\n    parameters:\n      tables:\n        one two\n",
+        f"pipeline-spec.yaml:6: {NO_MAPPING}; is a ':' missing after a name?",
+    ),
+    (
+        "a:\n  pipeline:\n  - run: dump.to_sql\n    parameters:\n      tables:\n        one: two\n",
+        "pipeline-spec.yaml:6: table one needs `resource-name:`",
+    ),
+)
+
+
+def workload_of(folder: Path, cases: Sequence[tuple[str, str]]) -> list[str]:
+    """Write each spec into a folder of its own; return what is to be told, sorted."""
+    for number, (spec, _) in enumerate(cases):
+        (folder / f"s{number:02}").mkdir(parents=True)
+        (folder / f"s{number:02}" / "pipeline-spec.yaml").write_text(spec)
+    return sorted(f"s{number:02}/{told}" for number, (_, told) in enumerate(cases))
+
+
+def test_mistakes_in_files_are_told_with_their_lines_and_nothing_runs(worker: Worker, tmp_path: Path) -> None:
+    told = workload_of(tmp_path / "w", [*FILES, (GOOD, "")])
+    outcome = worker.run(tmp_path / "w")
+    assert sorted(outcome.errors) == [line for line in told if not line.endswith("/")]
+    assert outcome.code == 2
+    assert [event["event"] for event in outcome.events] == ["invalid"]
+
+
+def test_mistakes_in_pipelines_are_told_with_their_lines_and_a_good_one_beside_them_runs(
+    worker: Worker, tmp_path: Path
+) -> None:
+    told = workload_of(tmp_path / "w", [*PIPELINES, (GOOD, "")])
+    outcome = worker.run(tmp_path / "w")
+    assert sorted(outcome.errors) == [line for line in told if not line.endswith("/")]
+    statuses = {name.rpartition("/")[2]: result["status"] for name, result in outcome.results.items()}
+    assert statuses == {"a": "failed", "good": "succeeded"}
+    assert len(outcome.results) == len(PIPELINES) + 1
+
+
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
         ("a:\n  pipline:\n  - run: x\n", "pipeline-spec.yaml:2: unknown key `pipline:`; did you mean `pipeline:`?"),
-        ("a:\n  title: x\n", "pipeline-spec.yaml:1: a has no `pipeline:`, the list of steps"),
-        (
-            "a:\n  pipeline:\n  - parameters: {}\n",
-            "pipeline-spec.yaml:3: a step has neither `run:` nor `flow:`",
-        ),
-        (
-            "a:\n  pipeline:\n  - rnu: update_package\n",
-            "pipeline-spec.yaml:3: a step has neither `run:` nor `flow:`; did you mean `run:` by `rnu:`?",
-        ),
-        (
-            "a:\n  pipeline:\n  - run: x\n    flow: y\n",
-            "pipeline-spec.yaml:3: a step has both `run:` and `flow:`; it must have one of them",
-        ),
-        (
-            "a:\n  pipeline: load\n",
-            "pipeline-spec.yaml:2: `pipeline:` must be a list of steps, each with `run:` or `flow:`",
-        ),
-        (
-            "a: {pipeline: [{run: update_package}]}\n\na: {pipeline: [{run: update_package}]}\n",
-            "pipeline-spec.yaml:3: pipeline id a is there twice (first in line 1)",
-        ),
-        ("a: [\n", "pipeline-spec.yaml:2: not YAML: did not find expected node content"),
-        ("a:\n\tb: 1\n", "pipeline-spec.yaml:2: not YAML: found character that cannot start any token"),
-        ("- a\n", "pipeline-spec.yaml:1: must be a mapping of pipeline ids to pipelines"),
-        ("# nothing\n", "pipeline-spec.yaml:1: is empty: it should hold pipelines"),
         (
             "a:\n  dependencies: [{pipeline: ./god}]\n  pipeline: [{run: update_package}]\n" + GOOD,
             "pipeline-spec.yaml:1: depends on ./god, which does not exist; did you mean ./good?",
-        ),
-        (
-            "a:\n  pipeline:\n  - run: dump.to_sql\n    parameters:\n      tables:\n        one two\n",
-            f"pipeline-spec.yaml:6: {NO_MAPPING}; is a ':' missing after a name?",
-        ),
-        (
-            "a:\n  pipeline:\n  - run: dump.to_sql\n    parameters:\n      tables:\n        one: two\n",
-            "pipeline-spec.yaml:6: table one needs `resource-name:`",
-        ),
-        *(
-            (
-                f"{key}:\n  pipeline: [{{run: update_package}}]\n",
-                f"pipeline-spec.yaml:1: pipeline id {key} {NO_TEXT}, '{key}':",
-            )
-            for key in ("2018", "1.5", "yes", "2018-01-01", "null")
-        ),
-        ("? [a]\n: {}\n", "pipeline-spec.yaml:1: a pipeline id must be text, and not empty"),
-        (
-            "a: {}\n<<: 7\n",
-            "pipeline-spec.yaml:2: not YAML: expected a mapping or list of mappings for merging, but found scalar",
         ),
         (
             "a:\n  pipeline:\n  - flow: nowhere\n",
