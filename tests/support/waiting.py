@@ -26,4 +26,5 @@ def eventually(condition: Callable[[], T], what: str, seconds: float = SECONDS_T
             return value
         if (now := time.monotonic()) > end:
             pytest.fail(f"not within {seconds:.0f} s: {what}")
-        time.sleep(max(0.02, 2 * (now - asked)))  # to ask may start a program: what is waited for needs the processor
+        took = now - asked  # to ask may start a program, and what is waited for needs the processor
+        time.sleep(max(0.02, min(5 * took, 0.25), 2 * took))
