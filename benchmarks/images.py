@@ -5,7 +5,7 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from benchmarks.bench import Bench, numbered
@@ -50,8 +50,8 @@ class Counting:
             with self._lock:
                 self._now -= 1
 
-    def prune(self) -> None:
-        self._builder.prune()
+    def prune(self, apps: Collection[str] | None = None) -> None:
+        self._builder.prune(apps)
 
 
 def images(bench: Bench) -> Result:

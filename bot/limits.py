@@ -87,6 +87,7 @@ MAX_PROGRAM_OUTPUT = 64 * 2**20  # of a stdout that is read as a whole, such as 
 
 BUILD_SECONDS = 3600.0  # one image, built and pushed
 BUILD_CACHE_BYTES = 20 * 10**9  # of layers and base images
+MAX_SHARED_BASES = 16  # base images of one Dockerfile that are unpacked for all apps; others are for its app alone
 FULL_DISK_BYTES = 100 * 2**20  # a disk with less, or a twentieth of a small one, is full when a build says that it is
 BUILDER_SECONDS = 120.0  # what a builder's program may take besides building, such as for removing images
 PROBE_SECONDS = 30.0  # one try whether a builder works

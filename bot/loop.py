@@ -59,7 +59,7 @@ class Loop:
         self._resync_seconds = settings.resync_seconds
         self._stop = threading.Event()
         self._apps, self._ops = _repositories(settings, targets, git)
-        self._images = make_image_resolver(settings, store, lambda app: self.wake(app.repository))
+        self._images = make_image_resolver(settings, targets, store, lambda app: self.wake(app.repository))
         signatures = Signatures(git, settings, targets)
         context = BotContext(targets, self._apps, self._ops, store, self._images, signatures, on_change, self._stop)
         self._reconciler = Reconciler(context)

@@ -5,7 +5,9 @@ the same is never built twice, whatever commit, branch or tag it comes from; wha
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 from bot.errors import PermanentError
 from bot.model.app_config import AppConfig, Build
@@ -14,6 +16,8 @@ from bot.model.names import RepoPath
 from bot.model.values import Source
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_DIGITS = 12  # that tell names apart which a registry does not
+RUNTIME = "dppctl-runtime"  # the repository of the image that apps without a Dockerfile are made of
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,15 @@ Kind = Ready | FromDockerfile | Default
 
 @dataclass(frozen=True)
 class ImagePolicy:
-    """Where images go, and why none are built here: `why_not`, the end of a sentence; None when they are."""
+    """Where images go, and why none are built here: `why_not`, the end of a sentence; None when they are.
+
+    `apps`: those that are registered, each with the images (HOST/NAME, and what is below) that it may take with the
+    bot's login besides its own.
+    """
 
     registry: str  # HOST[:PORT][/PREFIX]
     why_not: str | None = None
+    apps: Mapping[RepoPath, frozenset[str]] = field(default_factory=dict)
 
     def used_for(self, config: AppConfig) -> bool:
         """Tell whether an app with this configuration runs in an image."""
@@ -63,9 +72,37 @@ class ImagePolicy:
         return None if self.why_not else Default()
 
     def destination(self, app: RepoPath, tag: str) -> Reference:
-        """Return the name of an app's image. A registry's repositories are in lower case, of few characters."""
-        parts = (_NOT_IN_NAMES.sub("-", part.lower()).strip("-") or "x" for part in str(app).split("/"))
-        return Reference.parse(f"{self.registry}/{'/'.join(parts)}:{tag}")
+        """Return the name of an app's image, which no other app has.
+
+        A registry's repositories are in lower case, of few characters. Of the apps whose names come to the same there,
+        the one that is registered, or that is written so, has the plain name; the others' have digits behind `__`,
+        which no plain name has.
+        """
+        name = plain = _plain(app)
+        same = {other for other in self.apps if _plain(other) == plain}
+        is_written_so = plain == str(app)
+        if same != {app} and not (is_written_so and (app in same or not same)):
+            name = f"{plain}__{sha256(str(app).encode()).hexdigest()[:_DIGITS]}"
+        return Reference.parse(f"{self.registry}/{name}:{tag}")
+
+    def logins(self, app: RepoPath) -> frozenset[str]:
+        """Return the images (HOST/NAME, and what is below) that an app may take with the bot's login.
+
+        Those of its own, dppctl's runtime image, and what the registration allows.
+        """
+        if not self.registry:
+            return self.apps.get(app, frozenset())
+        runtime = Reference.parse(f"{self.registry}/{RUNTIME}").name
+        return frozenset({self.destination(app, "x").name, runtime}) | self.apps.get(app, frozenset())
+
+
+def is_below(reference: Reference, names: Collection[str]) -> bool:
+    """Tell whether an image is one of these (HOST/NAME), or below one."""
+    return any(reference.name == name or reference.name.startswith(f"{name}/") for name in names)
+
+
+def _plain(app: RepoPath) -> str:
+    return "/".join(_NOT_IN_NAMES.sub("-", part.lower()).strip("-") or "x" for part in str(app).split("/"))
 
 
 def labels(source: Source, web: str) -> dict[str, str]:

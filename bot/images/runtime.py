@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.images.base_images import BaseImages
 from bot.images.builders.interface import Builder, Order
+from bot.images.decide import RUNTIME
 from bot.images.registry.client import Registry
 from bot.images.registry.errors import BrokenImageError
 from bot.model.image_reference import Reference
@@ -53,7 +54,7 @@ class RuntimeImage:
         made_of = sha256(self._base().encode())
         for file in sorted(dockerfile.parent.iterdir()):
             made_of.update(b"\0" + file.read_bytes())
-        return Reference.parse(f"{self._settings.images.registry}/dppctl-runtime:{made_of.hexdigest()[:20]}")
+        return Reference.parse(f"{self._settings.images.registry}/{RUNTIME}:{made_of.hexdigest()[:20]}")
 
     def _base(self) -> str:
         """Return the base image's name, by its digest where that is known."""

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,18 @@ from bot.images.builders.buildkit.job import Cluster
 from bot.images.builders.choose import NoBuilder, Options, choose
 from bot.images.builders.dockerfile import base_images
 from bot.images.builders.interface import Builder, Order
-from bot.images.decide import Default, FromDockerfile, ImagePolicy, labels
+from bot.images.decide import RUNTIME, Default, FromDockerfile, ImagePolicy, is_below, labels
 from bot.images.default_dockerfile import TEMPLATE, default_dockerfile
 from bot.images.inputs import fingerprints, tag_of
 from bot.images.registry.client import Registry
-from bot.images.registry.errors import BrokenImageError
+from bot.images.registry.errors import BrokenImageError, RegistryDeniedError
 from bot.images.runtime import RuntimeImage
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.logs import get_logger
 from bot.model.app_config import Build
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
+from bot.model.registration import Target
 from bot.model.values import Source
 from bot.settings import Settings
 
@@ -38,16 +39,27 @@ class ImageService:
     settings: Settings
     policy: ImagePolicy
     registry: Registry
+    public: Registry  # the same without our login
     builder: Builder
     runtime: RuntimeImage
     bases: BaseImages
 
-    def ready(self, reference: Reference) -> str:
+    def ready(self, app: RepoPath, reference: Reference) -> str:
         """Return an image that somebody else made, by its digest. Raises PermanentError without it, RegistryError.
 
-        One that is named by its digest is looked up too: what cannot be pulled is told before anything is deployed.
+        By our login an app gets no image but its own and those that it is registered for. One that is named by its
+        digest is looked up too: what cannot be pulled is told before anything is deployed.
         """
-        digest = self.registry.check(reference)
+        if not is_below(reference, self.policy.logins(app)) and self.settings.images.registry_auth_file:
+            try:
+                digest = self.public.check(reference)
+            except RegistryDeniedError as error:
+                raise PermanentError(
+                    f"image: {reference} is not for everybody, and {app} may not take it with dppctl's login: let the "
+                    f"app's `images:` in apps.yaml name {reference.name}, or make it public ({error})"
+                ) from None
+        else:
+            digest = self.registry.check(reference)
         if digest is None:
             raise PermanentError(f"image: {reference} is not there; push it first, or correct .dppctl.yaml")
         return str(reference.with_digest(digest))
@@ -126,13 +138,20 @@ class ImageService:
                     labels=labels(source, self.settings.github.url),
                     secrets=secrets,
                     rebuild=rebuild or bool(secrets),
+                    app=str(app),
+                    logins=self.policy.logins(app),
                 )
                 return str(destination.with_digest(self.builder.build(order, log, stop)))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-                self.builder.prune()
+                self.prune({app})
 
         return work
+
+    def prune(self, apps: Collection[RepoPath] = ()) -> None:
+        """Keep the builder's cache small, and only of registered apps and of these; of all without a registration."""
+        known = {*self.policy.apps, *apps}
+        self.builder.prune({str(app) for app in known} if self.policy.apps else None)
 
     def _secrets(self, app: RepoPath, build: Build) -> dict[str, Path]:
         return {name: self._secret(app, name) for name in build.secrets}
@@ -146,8 +165,10 @@ class ImageService:
         return file.absolute()
 
 
-def make_image_service(settings: Settings) -> ImageService:
+def make_image_service(settings: Settings, targets: Iterable[Target] = ()) -> ImageService:
     """Return a service with the builder that the settings name, or the first that works; none without a registry.
+
+    `targets`: what is registered.
 
     Raises DppctlError for a builder that does not work.
     """
@@ -158,10 +179,16 @@ def make_image_service(settings: Settings) -> ImageService:
     else:
         why_not = "there is no registry for its image: set DPPCTL_REGISTRY"
         builder = NoBuilder(why_not)
-    registry = Registry(settings.images.registry_auth_file, settings.images.plain_http_registries, ca=_ca(settings))
+    plain, ca = settings.images.plain_http_registries, _ca(settings)
+    auth_file, listed = settings.images.registry_auth_file, settings.images.listed_registries
+    registry, public = (Registry(auth, plain, ca=ca, listed=listed) for auth in (auth_file, None))
     bases = BaseImages(registry, settings.state_dir / "builds" / "base-images.json")
     runtime = RuntimeImage(settings, registry, bases, builder)
-    return ImageService(settings, ImagePolicy(settings.images.registry, why_not), registry, builder, runtime, bases)
+    apps: dict[RepoPath, frozenset[str]] = {}
+    for target in targets:
+        apps[target.app] = apps.get(target.app, frozenset()) | target.images
+    policy = ImagePolicy(settings.images.registry, why_not, apps)
+    return ImageService(settings, policy, registry, public, builder, runtime, bases)
 
 
 def builder_options(settings: Settings) -> Options:
@@ -173,6 +200,9 @@ def builder_options(settings: Settings) -> Options:
         seconds=settings.images.build_seconds,
         cache_bytes=settings.images.build_cache_bytes,
         ca=_ca(settings),
+        common=_common(settings),
+        frontends=settings.images.dockerfile_frontends,
+        has_secrets=settings.images.build_secrets_dir is not None,
         cluster=Cluster(
             namespace=settings.buildkit.namespace,
             image=settings.buildkit.image,
@@ -182,6 +212,12 @@ def builder_options(settings: Settings) -> Options:
             disk=settings.buildkit.disk,
         ),
     )
+
+
+def _common(settings: Settings) -> frozenset[str]:
+    """Return the images that any app may have with our login: public ones, and the runtime image."""
+    runtime = {f"{settings.images.registry}/{RUNTIME}"} if settings.images.registry else set()
+    return frozenset({"docker.io/library", *runtime})
 
 
 def _ca(settings: Settings) -> tuple[str, Path] | None:

@@ -87,6 +87,18 @@ class Reference:
         return Reference(self.host, self.repository, None, digest)
 
 
+@dataclass(frozen=True)
+class Hosts:
+    """Registries by HOST[:PORT]; one without a port stands for all its ports."""
+
+    names: frozenset[str]
+
+    def __contains__(self, host: object) -> bool:
+        """Tell whether this HOST[:PORT] is among them."""
+        text = str(host).lower()
+        return text in self.names or re.sub(r":[0-9]*$", "", text) in self.names
+
+
 def is_digest(text: str) -> bool:
     """Return whether this is a `sha256:…`."""
     return bool(_DIGEST.fullmatch(text))

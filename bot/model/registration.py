@@ -8,17 +8,19 @@ It lies with the bot's own settings, so no push can change it. The form:
       environments: [staging, production]
       verify: signed
       signers: [ann@example.org ssh-ed25519 AAAA…]
+      images: [ghcr.io/ann/private]    # which it may take with the bot's login; may be left out
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from bot.errors import DppctlError
 from bot.limits import MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES
 from bot.model.documents import Document, Part, read_text
+from bot.model.image_reference import Reference
 from bot.model.names import Environment, RepoPath
 from bot.model.signers import check_signer
 
@@ -34,6 +36,8 @@ class Target:
     environment: str
     verify: str | None = field(default=None, compare=False)  # `signed` or `none`; None: as the settings say
     signers: tuple[str, ...] = field(default=(), compare=False)  # whose signatures count; none: those of the settings
+    # Names (HOST/NAME, and what is below) that the app may take with the bot's login, besides its own images.
+    images: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __str__(self) -> str:
         """Return `OWNER/REPO/PATH in ENVIRONMENT`, as logs and threads name it."""
@@ -51,6 +55,7 @@ class _App(Part):
     environments: list[Environment]
     verify: Literal["signed", "none"] | None = None
     signers: tuple[Annotated[str, AfterValidator(check_signer)], ...] = ()
+    images: list[str] = Field(default_factory=list)
 
 
 class _Registration(Part):
@@ -69,13 +74,25 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
             raise document.error(["apps", index], str(error)) from None
         if trusted.setdefault(app, (entry.verify, entry.signers)) != (entry.verify, entry.signers):
             raise document.error(["apps", index], f"{app} stands here twice, with another `verify` or other `signers`")
+        images = frozenset(_image(document, index, name) for name in entry.images)
         for environment in entry.environments:
-            target = Target(app, ops, environment, entry.verify, entry.signers)
+            target = Target(app, ops, environment, entry.verify, entry.signers, images)
             owner = owners.setdefault((ops, environment), target)
             if owner is not target:
                 message = f"{environment} of {ops} is already {owner.app}'s; give each app an opsRepoPath of its own"
                 raise document.error(["apps", index], message)
     return frozenset(owners.values())
+
+
+def _image(document: Document, index: int, name: str) -> str:
+    """Return the name as references have it, with its host."""
+    try:
+        reference = Reference.parse(name)
+    except DppctlError as error:
+        raise document.error(["apps", index], f"images: {error}") from None
+    if str(reference) != f"{reference.name}:latest" or name.endswith(":latest"):
+        raise document.error(["apps", index], f"images: {name!r}: expected HOST/NAME, without a tag or a digest")
+    return reference.name
 
 
 def read_registration(file: Path) -> frozenset[Target]:

@@ -1,6 +1,7 @@
 """From an update that is due to one with its image: looked up, or built first. `bot.images.decide` says which it is."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +19,7 @@ from bot.model.app_state import AppState
 from bot.model.decisions import Ref, Update
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
+from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.pending_builds import PendingBuild
 from bot.store.store import Store
@@ -69,7 +71,7 @@ class ImageResolver:
             return Waiting(None, f"it has no image: {_first_line(error)}")
         try:
             if isinstance(kind, Ready):
-                return _pinned(update, self.service.ready(kind.reference))
+                return _pinned(update, self.service.ready(state.app, kind.reference))
             if image := self._promoted(state, update):
                 return _pinned(update, image)
             dockerfile = files.read(kind.build.dockerfile) if isinstance(kind, FromDockerfile) else ""
@@ -193,8 +195,12 @@ class ImageResolver:
         return Waiting(deployment, why, retry=True)
 
 
-def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[RepoPath], None]) -> ImageResolver:
+def make_image_resolver(
+    settings: Settings, targets: Iterable[Target], store: Store, on_end: Callable[[RepoPath], None]
+) -> ImageResolver:
     """Make it with a builder that works here; `on_end` is called when a build of an app has ended.
+
+    `targets`: what is registered; what is kept of other apps' builds goes.
 
     Raises DppctlError for a builder that does not work.
     """
@@ -204,7 +210,9 @@ def make_image_resolver(settings: Settings, store: Store, on_end: Callable[[Repo
         partial(_remember, store),
         on_end,
     )
-    return ImageResolver(make_image_service(settings), store, builds)
+    service = make_image_service(settings, targets)
+    threading.Thread(target=service.prune, name="prune", daemon=True).start()
+    return ImageResolver(service, store, builds)
 
 
 def _pending(update: Update) -> PendingBuild:

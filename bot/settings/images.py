@@ -1,12 +1,22 @@
 """Settings about images: the registry they are in, and how they are built."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bot.limits import BASE_IMAGE, BUILD_CACHE_BYTES, BUILD_SECONDS
+from bot.model.image_reference import Hosts, Reference, is_host
 from bot.settings.types import CommaSeparated, Concurrency, KubernetesName, Name, Quantity, Section
+
+
+def _host(value: str) -> str:
+    if not is_host(value):
+        raise ValueError(f"{value!r} is no HOST[:PORT]")
+    return value.lower()
+
+
+Host = Annotated[str, AfterValidator(_host)]
 
 
 class ImageSettings(Section):
@@ -23,6 +33,14 @@ class ImageSettings(Section):
     plain_http_registries: CommaSeparated[frozenset[str]] = Field(
         frozenset(), validation_alias="DPPCTL_PLAIN_HTTP_REGISTRIES"
     )
+    # HOST[:PORT] that dppctl asks (HOST alone: all its ports), besides those of DPPCTL_REGISTRY and DPPCTL_BASE_IMAGE.
+    image_registries: CommaSeparated[frozenset[Host]] = Field(
+        frozenset({"docker.io", "ghcr.io", "quay.io"}), validation_alias="DPPCTL_IMAGE_REGISTRIES"
+    )
+    # Images that a Dockerfile may name by `# syntax=` for docker and BuildKit.
+    dockerfile_frontends: CommaSeparated[frozenset[str]] = Field(
+        frozenset(), validation_alias="DPPCTL_DOCKERFILE_FRONTENDS"
+    )
     builder: str = Field("auto", validation_alias="DPPCTL_BUILDER")  # bot/images/builders/choose.py
     base_image: str = Field(BASE_IMAGE, validation_alias="DPPCTL_BASE_IMAGE")  # of apps without a Dockerfile
     build_seconds: float = Field(BUILD_SECONDS, validation_alias="DPPCTL_BUILD_SECONDS", gt=0)
@@ -31,12 +49,18 @@ class ImageSettings(Section):
     # Its folders OWNER+REPO[+PATH] hold the apps' secrets, a file each.
     build_secrets_dir: Path | None = Field(None, validation_alias="DPPCTL_BUILD_SECRETS_DIR")
 
+    @property
+    def listed_registries(self) -> Hosts:
+        """Return the registries that dppctl asks, and that may be on this machine."""
+        own = {self.registry.partition("/")[0]} if self.registry else set[str]()
+        return Hosts(self.image_registries | own | {Reference.parse(self.base_image).host})
+
 
 class BuildKitSettings(Section):
     """Where and how DPPCTL_BUILDER=buildkit builds."""
 
     namespace: KubernetesName = Field("dppctl-builds", validation_alias="DPPCTL_BUILDKIT_NAMESPACE")
-    image: Name = Field("moby/buildkit:v0.16.0-rootless", validation_alias="DPPCTL_BUILDKIT_IMAGE")
+    image: Name = Field("moby/buildkit:v0.31.1-rootless", validation_alias="DPPCTL_BUILDKIT_IMAGE")
     # The name of a Secret of type kubernetes.io/dockerconfigjson.
     auth_secret: KubernetesName | Literal[""] = Field("", validation_alias="DPPCTL_BUILDKIT_AUTH_SECRET")
     cpu: Quantity = Field("500m", validation_alias="DPPCTL_BUILDKIT_CPU")

@@ -47,6 +47,7 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, 
     from bot.images.decide import Ready
     from bot.images.service import make_image_service
     from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
+    from bot.model.registration import REGISTRATION_FILE, read_registration
     from bot.model.values import Source
     from bot.settings import load_settings
     from cli.commands.head_commit import HeadCommit
@@ -57,7 +58,8 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, 
     text = head.read(CONFIG_FILE)
     app_config = parse_app_config(text, str(folder / CONFIG_FILE)) if text is not None else AppConfig()
     app = _app(name, app_config)
-    images = make_image_service(settings)
+    registration = config / REGISTRATION_FILE
+    images = make_image_service(settings, read_registration(registration) if registration.is_file() else ())
     dockerfile = (app_config.build or Build()).dockerfile
     content = head.read(dockerfile)
     kind = images.policy.kind(app, app_config, content is not None)
@@ -68,7 +70,7 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, 
     if head.is_dirty():
         click.echo(f"dppctl: what is not committed below {folder} is left out", err=True)
     if isinstance(kind, Ready):
-        return images.ready(kind.reference)
+        return images.ready(app, kind.reference)
     tag = images.tag(app, head.tree, kind, content or "")
     if not rebuild and (image := images.tagged(app, tag)):
         return image

@@ -3,12 +3,18 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bot.model.image_reference import Reference
+from bot.images.registry.client import Registry
+from bot.model.image_reference import Hosts, Reference
 from tests.support.registry import OCI_MANIFEST
 from tests.support.serving import Reply, Request
 from tests.support.token_server import BASIC, PASSWORD, USER
+
+ON_LOOPBACK = Hosts(frozenset({"127.0.0.1"}))
+# A client that asks the tests' registries; what it may ask otherwise is said by `listed`.
+client = partial(Registry, listed=ON_LOOPBACK)
 
 MANIFEST = b'{"schemaVersion": 2}'
 DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"

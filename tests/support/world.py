@@ -26,6 +26,10 @@ REGISTRATION = """
 """
 
 
+# The registries of tests are on this machine, which has to be said.
+_REGISTRIES = {"IMAGE_REGISTRIES": "127.0.0.1,docker.io"}
+
+
 class World:
     """Holds what a story's servers read and write; `config` is the folder of their configuration."""
 
@@ -35,7 +39,7 @@ class World:
         self.forge = forge or Forge(folder)
         self.config = folder / "config"
         self._receives = receives
-        self._given = {"GITHUB_URL": self.forge.url, "WEBHOOK_SECRETS": "hush", **settings}
+        self._given = {"GITHUB_URL": self.forge.url, "WEBHOOK_SECRETS": "hush", **_REGISTRIES, **settings}
         self._opened = ExitStack()
 
     @cached_property

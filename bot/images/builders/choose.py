@@ -4,7 +4,7 @@ A new builder is one file beside this one and one line in the table.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,9 @@ class Options:
 
     `state`: a folder for their own files. `auth_file`: logins, as docker and podman write them. `plain_http`:
     registries (HOST[:PORT]) without TLS, besides those on loopback. `cluster`: where BuildKit's jobs run. `ca`: for
-    BuildKit, HOST[:PORT] and the file with the authorities that its certificate is of.
+    BuildKit, HOST[:PORT] and the file with the authorities that its certificate is of. `common`: images (HOST/NAME,
+    and below) that any app may have with our login. `has_secrets`: some apps have secrets for their builds.
+    `frontends`: those that a Dockerfile may name for docker and BuildKit.
     """
 
     state: Path
@@ -34,6 +36,9 @@ class Options:
     cache_bytes: int = BUILD_CACHE_BYTES
     cluster: Cluster = field(default_factory=Cluster)
     ca: tuple[str, Path] | None = None
+    common: frozenset[str] = frozenset()
+    has_secrets: bool = False
+    frontends: frozenset[str] = frozenset()
 
 
 class Probed(Builder, Protocol):
@@ -49,15 +54,28 @@ def _buildah(options: Options) -> Probed:
         plain_http=options.plain_http,
         seconds=options.seconds,
         cache_bytes=options.cache_bytes,
+        common=options.common,
     )
 
 
 def _docker(options: Options) -> Probed:
-    return Docker(auth_file=options.auth_file, seconds=options.seconds, cache_bytes=options.cache_bytes)
+    return Docker(
+        auth_file=options.auth_file,
+        seconds=options.seconds,
+        cache_bytes=options.cache_bytes,
+        anew=options.has_secrets,
+        frontends=options.frontends,
+    )
 
 
 def _buildkit(options: Options) -> Probed:
-    return BuildKit(options.cluster, plain_http=options.plain_http, ca=options.ca, seconds=options.seconds)
+    return BuildKit(
+        options.cluster,
+        plain_http=options.plain_http,
+        ca=options.ca,
+        seconds=options.seconds,
+        frontends=options.frontends,
+    )
 
 
 BUILDERS: dict[str, Callable[[Options], Probed]] = {"buildah": _buildah, "docker": _docker, "buildkit": _buildkit}
@@ -75,7 +93,7 @@ class NoBuilder:
         """Raise BuildError."""
         raise BuildError(f"this app has a Dockerfile, and {self.why}")
 
-    def prune(self) -> None:
+    def prune(self, apps: Collection[str] | None = None) -> None:
         """Do nothing: nothing is kept."""
 
 

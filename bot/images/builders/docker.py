@@ -8,14 +8,20 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from bot.images.builders.buildkit_failures import digest, failure
 from bot.images.builders.context import check
 from bot.images.builders.failures import clipped
+from bot.images.builders.frontends import check_frontend
 from bot.images.builders.interface import BuildPutOffError, Order, Probe
+from bot.images.builders.masking import masked
 from bot.images.builders.process import Deadline, clean_environment
+from bot.images.builders.source_policy import source_policy
+from bot.images.registry.credentials import login_hosts
 from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, BUILDER_SECONDS, PROBE_SECONDS
 from bot.process import StartError, ask
 
@@ -37,8 +43,16 @@ class Docker:
         auth_file: Path | None = None,
         seconds: float = BUILD_SECONDS,
         cache_bytes: int = BUILD_CACHE_BYTES,
+        anew: bool = False,
+        frontends: frozenset[str] = frozenset(),
     ) -> None:
-        """`auth_file`: logins, as docker and podman write them; without one, docker's own configuration counts."""
+        """`auth_file`: logins, as docker and podman write them; without one, docker's own configuration counts.
+
+        `anew`: take over no step of an earlier build, whose app may have had a secret that this one has not.
+        `frontends`: those that a Dockerfile may name.
+        """
+        self._frontends = frontends
+        self._anew = anew
         self._auth_file = auth_file
         self._seconds = seconds
         self._cache_bytes = cache_bytes
@@ -46,12 +60,13 @@ class Docker:
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
         """See `Builder.build`. The daemon ends a build whose docker command has ended."""
         deadline = Deadline(stop, self._seconds)
-        check(order)
+        check_frontend(order, check(order), self._frontends)
         with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
-            environment = self._environment(Path(folder))
+            environment = self._environment(Path(folder), order)
             metadata = Path(folder) / "metadata.json"
             try:
-                built = deadline.run(arguments(order, metadata), environment, log)
+                command = arguments(replace(order, rebuild=order.rebuild or self._anew), metadata)
+                built = deadline.run(command, environment, log, masked(order))
             except StartError as error:
                 raise BuildPutOffError(f"{error}; {_GET}") from None
             if built.code and _NO_BUILDX.search(built.text):
@@ -63,7 +78,7 @@ class Docker:
             raise BuildPutOffError("docker did not say what it built; install a newer buildx (0.8 is enough)")
         return found
 
-    def prune(self) -> None:
+    def prune(self, apps: Collection[str] | None = None) -> None:  # noqa: ARG002
         """See `Builder.prune`. https://docs.docker.com/reference/cli/docker/buildx/prune/."""
         command = ["docker", "buildx", "prune", "--force", f"--keep-storage={self._cache_bytes}"]
         with tempfile.TemporaryDirectory(prefix="dppctl-build-") as folder:
@@ -84,7 +99,7 @@ class Docker:
             return Probe("docker", False, "docker: there is no buildx plugin", _GET)
         return Probe("docker", True, f"{asked.text.strip()}, buildx {number[0]}", _GET)
 
-    def _environment(self, folder: Path) -> dict[str, str]:
+    def _environment(self, folder: Path, order: Order | None = None) -> dict[str, str]:
         environment = clean_environment(Path.home(), *_SETTINGS)
         # Without attestations the digest is that of the image itself, not of an index around it.
         environment["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
@@ -92,6 +107,12 @@ class Docker:
             own = Path(environment.get("DOCKER_CONFIG", Path.home() / ".docker"))
             (folder / "config.json").write_text(json.dumps(config(self._auth_file, own)))
             environment["DOCKER_CONFIG"] = str(folder)
+        if order and order.logins is not None:
+            # https://docs.docker.com/build/building/variables/#experimental_buildkit_source_policy
+            hosts = login_hosts(self._auth_file) if self._auth_file else ()
+            policy = folder / "source-policy.json"
+            policy.write_text(json.dumps(source_policy(order, hosts)))
+            environment["EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"] = str(policy)
         return environment
 
 
@@ -102,6 +123,8 @@ def arguments(order: Order, metadata: Path) -> list[str | Path]:
     options += ["--pull", *(["--no-cache"] if order.rebuild else [])]
     options += [f"--target={order.target}"] if order.target else []
     options += [f"--build-arg={name}={value}" for name, value in order.arguments.items()]
+    if order.app:  # caches of RUN are an app's own: https://docs.docker.com/build/building/variables/
+        options += [f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={sha256(order.app.encode()).hexdigest()[:16]}"]
     options += [f"--label={name}={value}" for name, value in order.labels.items()]
     options += [f"--secret=id={name},src={path}" for name, path in order.secrets.items()]
     return ["docker", "buildx", "build", *options, "--", order.context]

@@ -6,11 +6,14 @@ this looks for the words of Go's network library and of the registries' own erro
 """
 
 import re
+from collections.abc import Collection
 
 from bot.errors import DppctlError
 from bot.images.builders.dockerfile import lines_with
 from bot.images.builders.interface import BuildError, BuildPutOffError
+from bot.images.decide import is_below
 from bot.limits import FAILED_RUN_LINES, MAX_PROGRAM_LINE
+from bot.model.image_reference import Reference
 
 NO_ROOM = "no space left on the disk that holds the builder's files: free some"
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
@@ -49,8 +52,11 @@ def disk(words: str) -> DppctlError | None:
     return None
 
 
-def registry(words: str, destination: str | None) -> DppctlError | None:
-    """Return an error when a registry caused the failure. `destination`: what was pushed; None for a pull."""
+def registry(words: str, destination: str | None, logins: Collection[str] | None = None) -> DppctlError | None:
+    """Return an error when a registry caused the failure. `destination`: what was pushed; None for a pull.
+
+    `logins`: the images (HOST/NAME, and below) that could be pulled with our login; None: all.
+    """
     pinged, image = _PINGED.search(words), _IMAGE.search(words)
     name = destination or (image[1] if image else "")
     host = next(filter(None, pinged.groups()), "") if pinged else ""
@@ -59,6 +65,11 @@ def registry(words: str, destination: str | None) -> DppctlError | None:
     if _CREDENTIALS.search(words):
         return BuildPutOffError(
             f"{what}: the file that DPPCTL_REGISTRY_AUTH_FILE names cannot be used: {clipped(words)}"
+        )
+    if _LOGIN.search(words) and logins is not None and not destination and not _may_log_in(name, logins):
+        return BuildError(
+            f"{what}: the registry {host} asks for a login, and this app may not use dppctl's there: make the image "
+            "public, or let the app's `images:` in apps.yaml name it"
         )
     if _LOGIN.search(words):
         return BuildPutOffError(
@@ -70,6 +81,13 @@ def registry(words: str, destination: str | None) -> DppctlError | None:
     if not destination and _NOT_FOUND.search(words):
         return BuildError(f"there is no image {name}; correct the Dockerfile's FROM or COPY --from")
     return None
+
+
+def _may_log_in(image: str, logins: Collection[str]) -> bool:
+    try:
+        return is_below(Reference.parse(image), logins)
+    except DppctlError:
+        return False
 
 
 def failed_run(location: str, command: str, code: str, output: list[str], *, is_full: bool = False) -> DppctlError:

@@ -1,7 +1,7 @@
 """What all builders have in common: their orders and their errors."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,8 @@ class Order:
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Path] = field(default_factory=dict)  # by id, for RUN --mount=type=secret,id=…: a file
     rebuild: bool = False  # each step anew, whatever was built before
+    app: str = ""  # whose layers may be taken over, and no other app's; "": an image of dppctl's own
+    logins: Collection[str] | None = None  # images (HOST/NAME, and below) that it may take with our login; None: any
 
 
 class Builder(Protocol):
@@ -41,8 +43,8 @@ class Builder(Protocol):
         all that it started. Raises BuildError, BuildPutOffError or StoppedError; the message is for the user.
         """
 
-    def prune(self) -> None:
-        """Keep the cache below its limit."""
+    def prune(self, apps: Collection[str] | None = None) -> None:
+        """Keep the cache below its limit, and nothing of apps that are gone. `apps`: those that there are, if known."""
 
 
 @dataclass(frozen=True)

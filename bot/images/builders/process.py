@@ -36,12 +36,18 @@ class Deadline:
         command: Sequence[str | Path],
         environment: Mapping[str, str],
         log: Callable[[str], None] = lambda _line: None,
+        secrets: Sequence[str] = (),
     ) -> process.Ended:
-        """Run a program of the build. Raises what `check` raises, then nothing of it runs any more, and StartError."""
+        """Run a program of the build, whose output is without `secrets`.
+
+        Raises what `check` raises, then nothing of it runs any more, and StartError.
+        """
         self.check()
         left = self._until - time.monotonic()
         try:
-            return process.run(command, environment=environment, seconds=left, stop=self._stop, on_line=log)
+            return process.run(
+                command, environment=environment, seconds=left, stop=self._stop, on_line=log, secrets=secrets
+            )
         except process.TimeLimitError:
             raise self._over() from None
 

@@ -7,7 +7,9 @@ https://github.com/distribution/distribution/blob/main/docs/content/spec/auth/to
 import re
 import threading
 import time
+from collections.abc import Container
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -30,7 +32,9 @@ class _Token(Lenient):
 class Authenticator:
     """Gets Authorization headers, and keeps each until it expires. Safe to use from several threads."""
 
-    def __init__(self, auth_file: Path | None, transport: Transport) -> None:
+    def __init__(self, auth_file: Path | None, transport: Transport, listed: Container[str] = frozenset()) -> None:
+        """Let HOST[:PORT] that are `listed` give tokens for any registry."""
+        self._listed = listed
         self._auth_file = auth_file
         self._transport = transport
         self._cached: dict[str, tuple[str, float]] = {}
@@ -102,6 +106,12 @@ class Authenticator:
         realm = offer.get("realm", "")
         if not realm.startswith(("https://", "http://")):
             raise RegistryError(f"{reference.host} wants a token, but names no server that gives one")
+        parts = urlsplit(realm)
+        if parts.netloc not in self._listed and not (parts.scheme == "https" and same_site(parts, reference.host)):
+            raise RegistryDeniedError(
+                f"{reference.host} names {parts.netloc} for its tokens: that has to be at the registry's own site, "
+                "with TLS, or DPPCTL_IMAGE_REGISTRIES has to name it"
+            )
         query = {"scope": f"repository:{reference.repository}:pull"}
         if "service" in offer:
             query["service"] = offer["service"]
@@ -115,6 +125,16 @@ class Authenticator:
         if not (token := given.token or given.access_token):
             raise RegistryError(f"the token server of {reference.host} answers {answer.status} without a token")
         return f"Bearer {token}", given.expires_in
+
+
+def same_site(realm: SplitResult, registry: str) -> bool:
+    """Tell whether one's host is the other's, or a name below it: auth.docker.io is docker.io's."""
+    try:
+        hosts = (realm.hostname or "").lower(), (urlsplit(f"//{registry}").hostname or "").lower()
+    except ValueError:
+        return False
+    short, long = sorted(hosts, key=len)
+    return "@" not in realm.netloc and (short == long or ("." in short and long.endswith(f".{short}")))
 
 
 def challenges(header: str) -> dict[str, dict[str, str]]:

@@ -5,6 +5,7 @@ The API: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 import hashlib
 import platform
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from bot.images.registry.answers import Lenient
 from bot.images.registry.auth import Authenticator
-from bot.images.registry.errors import BrokenImageError, RegistryAwayError, RegistryError
+from bot.images.registry.errors import BrokenImageError, RegistryAwayError, RegistryDeniedError, RegistryError
 from bot.images.registry.transport import Answer, Transport
 from bot.limits import REGISTRY_LOOKUPS, REGISTRY_SECONDS
 from bot.model.image_reference import Reference, is_digest
@@ -37,13 +38,16 @@ class Registry:
         plain_http: frozenset[str] = frozenset(),
         seconds: float = REGISTRY_SECONDS,
         ca: tuple[str, Path] | None = None,
+        listed: Container[str] = frozenset(),
     ) -> None:
         """`auth_file` as `docker login` writes it; `plain_http`: HOST[:PORT] that have no TLS (loopback never has).
 
-        `ca`: HOST[:PORT] and the file with the authorities that its certificate is of.
+        `ca`: HOST[:PORT] and the file with the authorities that its certificate is of. `listed`: the registries
+        (HOST[:PORT] as in references) that are asked; only these may be on this machine.
         """
-        self._transport = Transport(plain_http, seconds, ca)
-        self._authenticator = Authenticator(auth_file, self._transport)
+        self._listed = listed
+        self._transport = Transport(plain_http, seconds, ca, listed)
+        self._authenticator = Authenticator(auth_file, self._transport, listed)
 
     def digest(self, reference: Reference) -> str | None:
         """Return the digest (`sha256:…`) of an image or an index of images; None when no image has this name.
@@ -136,6 +140,11 @@ class Registry:
 
     def _ask(self, reference: Reference, kind: str, which: str, method: str) -> Answer:
         """Return an answer of 200 or 404, for a blob a redirect, for a HEAD 405; log in when that is asked for."""
+        if reference.host.lower() not in self._listed:
+            raise RegistryDeniedError(
+                f"{reference}: dppctl asks no registry {reference.host}: whoever runs it can let "
+                "DPPCTL_IMAGE_REGISTRIES name it"
+            )
         header = self._authenticator.cached(reference)
         answer = self._request(reference, kind, which, method, header)
         if header and answer.status in (400, 401, 403):  # revoked, say, or of a user who is no more

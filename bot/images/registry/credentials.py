@@ -5,6 +5,7 @@ The format: https://github.com/containers/image/blob/main/docs/containers-auth.j
 """
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -58,6 +59,20 @@ def read_basic(auth_file: Path, reference: Reference) -> str | None:
             "use a file without credsStore and credHelpers (`skopeo login --authfile FILE HOST` writes one)"
         )
     return None
+
+
+def logins_for(auth_file: Path, names: Iterable[str]) -> dict[str, object]:
+    """Return what a file for builders holds that has the logins for these images (HOST/NAME) and what is below them.
+
+    Raises RegistryDeniedError as `read_basic` does.
+    """
+    found = {name: read_basic(auth_file, Reference.parse(name)) for name in sorted(names)}
+    return {"auths": {name: {"auth": header.removeprefix("Basic ")} for name, header in found.items() if header}}
+
+
+def login_hosts(auth_file: Path) -> frozenset[str]:
+    """Return the registries that the file has logins for. Raises RegistryDeniedError as `read_basic` does."""
+    return frozenset(_scope(key).partition("/")[0] for key in _read(auth_file).auths)
 
 
 def _read(auth_file: Path) -> _AuthFile:

@@ -1,15 +1,15 @@
 """Requests to a registry or its token server: with time limits, over TLS, through the right proxy."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
+from bot.images.registry.addresses import GuardedAdapter
 from bot.images.registry.errors import RegistryAwayError, RegistryError
 
 _MAX_BYTES = 4 * 2**20  # of a manifest: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
@@ -27,11 +27,19 @@ class Answer:
 class Transport:
     """Safe to use from several threads: each request has a session of its own."""
 
-    def __init__(self, plain_http: frozenset[str], seconds: float, ca: tuple[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        plain_http: frozenset[str],
+        seconds: float,
+        ca: tuple[str, Path] | None = None,
+        listed: Container[str] = frozenset(),
+    ) -> None:
         """`plain_http`: HOST[:PORT] without TLS; `seconds` to wait for a connection, and for each part of an answer.
 
-        `ca`: a host and the file with the authorities that it is to be known by, in place of the usual ones.
+        `ca`: a host and the file with the authorities that it is to be known by, in place of the usual ones. `listed`:
+        HOST[:PORT] that may be on this machine.
         """
+        self._listed = listed
         self._plain_http = plain_http
         self._ca = ca
         self._seconds = seconds
@@ -51,7 +59,8 @@ class Transport:
         """
         try:
             with requests.Session() as session:
-                session.mount("http://", _PlainAdapter(self._may_be_plain))
+                session.mount("https://", GuardedAdapter(self._listed))
+                session.mount("http://", _PlainAdapter(self._listed, self._may_be_plain))
                 # Proxies and certificates of the environment, but no .netrc instead of our credentials; and no
                 # proxy to loopback, whatever NO_PROXY says.
                 session.trust_env = not _is_loopback(urlsplit(url).hostname)
@@ -80,11 +89,11 @@ class Transport:
         return parts.netloc in self._plain_http or _is_loopback(parts.hostname)
 
 
-class _PlainAdapter(HTTPAdapter):
+class _PlainAdapter(GuardedAdapter):
     """Every request without TLS passes here, also after a redirect."""
 
-    def __init__(self, allowed: Callable[[str], bool]) -> None:
-        super().__init__()
+    def __init__(self, listed: Container[str], allowed: Callable[[str], bool]) -> None:
+        super().__init__(listed)
         self._allowed = allowed
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:

@@ -32,6 +32,7 @@ def app(tmp_path: Path) -> Repository:
 
 def build(dppctl: Dppctl, app: Repository, registry: LocalRegistry, *options: str) -> subprocess.CompletedProcess[str]:
     settings = {"DPPCTL_REGISTRY": registry.host, "DPPCTL_BUILDER": "buildah", "DPPCTL_STATE_DIR": str(dppctl.data)}
+    settings["DPPCTL_IMAGE_REGISTRIES"] = "127.0.0.1,docker.io"
     return dppctl("build", *options, cwd=app.work, **settings)
 
 

@@ -54,6 +54,7 @@ NO_COMMANDS = (
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
     "GitHub -> dppctl receive -> ",
+    "apps:",
     "build:",
     "continuousDeployment:",
     "dppctl run           enters in the middle",

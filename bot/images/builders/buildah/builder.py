@@ -1,24 +1,32 @@
 """buildah: builds without a daemon, each one a process of its own.
 
-What it needs on a Linux machine: buildah 1.28 or newer, runc, util-linux. RUN's cache mounts begin empty with every
-build, so that no app can put something into another app's.
+What it needs on a Linux machine: buildah 1.28 or newer, runc, util-linux. Each app has layers of its own (`storages`),
+and RUN's cache mounts begin empty with every build, so that no app gets or gives another one something.
 """
 
+import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from bot.errors import DppctlError
 from bot.images.builders.buildah import isolation
 from bot.images.builders.buildah.failures import NEWER, failure, not_got, push_failure
 from bot.images.builders.buildah.storage import Storage
+from bot.images.builders.buildah.storages import AppStorages
 from bot.images.builders.context import check, shown
-from bot.images.builders.dockerfile import heredoc
+from bot.images.builders.dockerfile import base_images, heredoc
 from bot.images.builders.failures import says_full
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
+from bot.images.builders.masking import masked
 from bot.images.builders.process import Deadline, clean_environment
-from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, PROBE_SECONDS
+from bot.images.registry.credentials import logins_for
+from bot.images.registry.errors import RegistryError
+from bot.limits import BUILD_CACHE_BYTES, BUILD_SECONDS, MAX_SHARED_BASES, PROBE_SECONDS
+from bot.model.image_reference import Reference
 from bot.process import Ended, ask
 
 _GET = "install buildah, runc and uidmap; it runs as root, or where user namespaces are allowed"
@@ -40,13 +48,17 @@ class Buildah:
         cache_bytes: int = BUILD_CACHE_BYTES,
         isolations: tuple[str, ...] = _ISOLATIONS,
         vfs: bool = False,
+        common: Collection[str] = (),
     ) -> None:
-        """`state`: a folder of its own, which no other program uses at the same time. `auth_file`: logins, as docker
-        and podman write them. `plain_http`: registries (HOST[:PORT]) without TLS, besides those on loopback.
+        """`state`: a folder of its own, which other processes of ours may use too. `auth_file`: logins, as docker and
+        podman write them. `plain_http`: registries (HOST[:PORT]) without TLS, besides those on loopback.
         `isolations`: those that may be used. `vfs`: copy whole images instead of layering them, which is ten times
-        slower and needs no support from the kernel.
+        slower and needs no support from the kernel. `common`: images (HOST/NAME, and what is below) that any app may
+        have with our login.
         """
-        self._storage = Storage(state.absolute(), "vfs" if vfs else "overlay", auth_file, plain_http)
+        self._storages = AppStorages(state.absolute(), "vfs" if vfs else "overlay", plain_http)
+        self._auth_file = auth_file
+        self._common = common
         self._seconds = seconds
         self._cache_bytes = cache_bytes
         self._isolations = isolations
@@ -65,41 +77,72 @@ class Buildah:
         if line and _numbers(self._version) < _HEREDOCS_SINCE:
             what = f"buildah {self._version} does not know here-documents (<<EOF); {NEWER}"
             raise BuildError(f"{shown(order)}:{line}: {what}")
-        with self._storage.build() as scratch:
-            environment, auth = self._storage.environment(scratch), [self._storage.auth_file]
-            files = [order.context, order.dockerfile, *order.secrets.values()]
-            is_full = False
-
-            def watch(line: str) -> None:
-                nonlocal is_full
-                is_full = is_full or (says_full(line) and self._storage.is_full())
-                log(line)
-
+        with self._storages.build(order.app, deadline.check) as (storage, scratch):
+            self._get_bases(order, text, deadline)
             try:
-                arguments = self._arguments(order, self._found, scratch)
-                command = self._storage.command(scratch, *arguments, readable=[*files, *auth])
-                built = deadline.run(command, environment, watch)
-                is_full = is_full or self._storage.is_full()  # what the build left is there until `clean`
-                if image := not_got(built) if built.code else None:
-                    pull = ("pull", f"--authfile={self._storage.auth_file}", "--", image)
-                    pulled = deadline.run(self._storage.command(scratch, *pull, readable=auth), environment)
-                    built = pulled if pulled.code else built
-                if built.code:
-                    raise failure(built, order, text, self._version, is_full=is_full)
-                image = (scratch / "image").read_text().strip()
-                push = self._storage.command(scratch, *self._push(order, image, scratch), readable=auth)
-                pushed = deadline.run(push, environment, log)
-                if pushed.code:
-                    raise push_failure(pushed, order)
+                return self._built(order, text, _Folder(storage, scratch), deadline, log)
             except BaseException:
-                self._storage.clean(scratch)
+                storage.clean(scratch)
                 raise
-            self._storage.used(image)
-            return (scratch / "digest").read_text().strip()
 
-    def prune(self) -> None:
+    def _built(self, order: Order, text: str, at: "_Folder", deadline: Deadline, log: Callable[[str], None]) -> str:
+        """Build and push there. Raises as `build` does."""
+        is_full = False
+
+        def watch(line: str) -> None:
+            nonlocal is_full
+            is_full = is_full or (says_full(line) and at.storage.is_full())
+            log(line)
+
+        login = self._login(order.logins, at.scratch)
+        files = [order.context, order.dockerfile, *order.secrets.values(), login]
+        built = at.run(deadline, self._arguments(order, at, login), files, watch, masked(order))
+        is_full = is_full or at.storage.is_full()  # what the build left is there until `clean`
+        if image := not_got(built) if built.code else None:
+            pulled = at.run(deadline, ["pull", f"--authfile={login}", "--", image], [login])
+            built = pulled if pulled.code else built
+        if built.code:
+            raise failure(built, order, text, self._version, is_full=is_full)
+        image = (at.scratch / "image").read_text().strip()
+        login = self._login(None, at.scratch)
+        options = [f"--authfile={login}", f"--digestfile={at.scratch / 'digest'}"]
+        pushed = at.run(deadline, ["push", *options, "--", image, f"docker://{order.destination}"], [login], log)
+        if pushed.code:
+            raise push_failure(pushed, order)
+        if order.secrets:  # another build with the same steps, and without the secrets, is not to find them
+            at.storage.forget(at.scratch, image)
+        else:
+            at.storage.used(image)
+        return (at.scratch / "digest").read_text().strip()
+
+    def _get_bases(self, order: Order, text: str, deadline: Deadline) -> None:
+        """Get the base images that any app may have, once for all apps; the build itself gets the others."""
+        for name in base_images(text, order.arguments)[:MAX_SHARED_BASES] if self._storages.shares else ():
+            try:
+                reference = Reference.parse(name)
+            except DppctlError:  # which the build says better
+                continue
+            with self._storages.base.build(deadline.check) as scratch:
+                login = self._login(self._common, scratch)
+                pull = ["pull", "--policy=ifnewer", "--retry=0", f"--authfile={login}", "--", str(reference)]
+                _Folder(self._storages.base, scratch).run(deadline, pull, [login])
+
+    def _login(self, images: Collection[str] | None, scratch: Path) -> Path:
+        """Return a file with the logins for these images; None: all logins. Raises BuildPutOffError."""
+        if images is None and self._auth_file:
+            return self._auth_file
+        file = scratch / "auth.json"  # there is always one, so that buildah does not use this machine's own logins
+        try:
+            held = logins_for(self._auth_file, images or ()) if self._auth_file else {}
+        except RegistryError as error:
+            raise BuildPutOffError(f"DPPCTL_REGISTRY_AUTH_FILE: {error}") from None
+        file.touch(0o600)
+        file.write_text(json.dumps(held))
+        return file
+
+    def prune(self, apps: Collection[str] | None = None) -> None:
         """See `Builder.prune`. Images go whose last build is the longest ago."""
-        self._storage.prune(self._cache_bytes)
+        self._storages.prune(self._cache_bytes, apps)
 
     def probe(self) -> Probe:
         """Try a build with a RUN; a success is remembered."""
@@ -126,25 +169,21 @@ class Buildah:
         return text
 
     def _try(self, arguments: list[str]) -> Ended:
-        with self._storage.build() as scratch:
-            mark = self._storage.mark(scratch)
-            command = self._storage.command(scratch, "build", *mark, *arguments, readable=[Path(arguments[-1])])
+        with self._storages.build("") as (storage, scratch):
+            command = ["build", *storage.mark(scratch), *arguments]
             try:
-                return ask(command, self._storage.environment(scratch), PROBE_SECONDS)
+                shown = storage.command(scratch, *command, readable=[Path(arguments[-1])])
+                return ask(shown, storage.environment(scratch), PROBE_SECONDS)
             finally:
-                self._storage.clean(scratch)
+                storage.clean(scratch)
 
-    def _arguments(self, order: Order, isolated: isolation.Isolation, scratch: Path) -> list[str | Path]:
+    def _arguments(self, order: Order, at: "_Folder", login: Path) -> list[str | Path]:
         """Return the arguments of https://github.com/containers/buildah/blob/main/docs/buildah-build.1.md."""
-        options = [
-            "build",
-            "--layers",
-            "--force-rm=false",
-            "--format=docker",
-            *isolated.options,
-            *self._storage.mark(scratch),
-        ]
-        options += [f"--authfile={self._storage.auth_file}", f"--iidfile={scratch / 'image'}"]
+        options = ["build", "--force-rm=false", "--format=docker", *at.storage.mark(at.scratch)]
+        options += self._found.options if self._found else []
+        # No layer of a build with secrets is kept: a later build would get it with other secrets, or without any.
+        options += ["--layers=false"] if order.secrets else ["--layers"]
+        options += [f"--authfile={login}", f"--iidfile={at.scratch / 'image'}"]
         options += [f"--file={order.dockerfile}", f"--tag={order.destination}"]
         options += ["--retry=1", "--retry-delay=1s", "--pull=true"]  # a base image that is newer than ours
         options += ["--no-cache"] if order.rebuild else []
@@ -154,9 +193,25 @@ class Buildah:
         options += [f"--secret=id={name},src={path}" for name, path in order.secrets.items()]
         return [*options, "--", order.context]
 
-    def _push(self, order: Order, image: str, scratch: Path) -> list[str | Path]:
-        options = [f"--authfile={self._storage.auth_file}", f"--digestfile={scratch / 'digest'}"]
-        return ["push", *options, "--", image, f"docker://{order.destination}"]
+
+@dataclass(frozen=True)
+class _Folder:
+    """The files of a build, in its app's storage."""
+
+    storage: Storage
+    scratch: Path
+
+    def run(
+        self,
+        deadline: Deadline,
+        arguments: Sequence[str | Path],
+        readable: Sequence[Path],
+        log: Callable[[str], None] = lambda _line: None,
+        secrets: Sequence[str] = (),
+    ) -> Ended:
+        """Run `buildah ARGUMENTS`, which sees these files too. Raises as `Deadline.run` does."""
+        command = self.storage.command(self.scratch, *arguments, readable=readable)
+        return deadline.run(command, self.storage.environment(self.scratch), log, secrets)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

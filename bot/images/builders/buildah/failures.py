@@ -23,7 +23,7 @@ _NO_FILE = re.compile(r'copier: stat: "/?([^"]*)": no such file')
 _UNKNOWN = re.compile(r'(?:Build error: )?Unknown instruction: "([^"]*)"')
 _TARGET = re.compile(r'target "([^"]*)" was not found')
 _PARSING = re.compile(r"(?:parsing main Dockerfile: [^:]*: )?((\w+) (?:must have|requires|names can not|can.t have).*)")
-_NOT_GOT = re.compile(r"COPY --from=(\S+): no stage or image found with that name")
+_NOT_GOT = re.compile(r"from=(\S+): no stage or image found with that name")
 NEWER = "use DPPCTL_BUILDER=docker, or a newer buildah"
 
 
@@ -35,7 +35,7 @@ def failure(ended: Ended, order: Order, text: str, version: str, *, is_full: boo
     file, (words, before) = shown(order), _error_text(ended)
     # First, for it quotes what an app's author wrote; a RUN's quotes are as they were.
     if step := _FAILED_RUN.fullmatch(words) or _STEP.match(words):
-        return _step(step[1].replace('\\"', '"'), step[2], before, file, text, version, is_full=is_full)
+        return _step(step[1].replace('\\"', '"'), step[2], before, order, text, version, is_full=is_full)
     if commit := _COMMIT.match(words):
         if _NOT_STORED.search(commit[1]):
             return BuildPutOffError(NO_ROOM)
@@ -44,7 +44,7 @@ def failure(ended: Ended, order: Order, text: str, version: str, *, is_full: boo
         return problem
     if target := _TARGET.search(words):
         return BuildError(f"{file} has no stage {target[1]!r}; correct the target, or add `FROM … AS {target[1]}`")
-    if problem := failures.registry(words, None):
+    if problem := failures.registry(words, None, order.logins):
         return problem
     if wrong := _PARSING.fullmatch(words):
         return BuildError(f"{location(file, text, None, wrong[2])}: {wrong[1]}")
@@ -54,7 +54,7 @@ def failure(ended: Ended, order: Order, text: str, version: str, *, is_full: boo
 
 
 def not_got(ended: Ended) -> str | None:
-    """Return the image of a COPY --from that buildah could not get without saying why."""
+    """Return the image of a COPY --from, or of a RUN --mount, that buildah could not get without saying why."""
     found = _NOT_GOT.search(_error_text(ended)[0])
     return found[1] if found else None
 
@@ -70,15 +70,15 @@ def push_failure(ended: Ended, order: Order) -> DppctlError:
 
 
 def _step(
-    step: str, words: str, before: list[str], file: str, text: str, version: str, *, is_full: bool
+    step: str, words: str, before: list[str], order: Order, text: str, version: str, *, is_full: bool
 ) -> DppctlError:
     """Return the error of an instruction that failed; `before`: the lines of output before buildah's own."""
-    where = location(file, text, line_of(text, step), step.split(" ", 1)[0])
+    where = location(shown(order), text, line_of(text, step), step.split(" ", 1)[0])
     if problem := failures.disk(words):
         return problem
     if unknown := _UNKNOWN.match(words):
         line = next(iter(lines_with(text, unknown[1])), None)
-        return BuildError(f"{location(file, text, line)}: {unknown[1]} is no instruction of a Dockerfile")
+        return BuildError(f"{location(shown(order), text, line)}: {unknown[1]} is no instruction of a Dockerfile")
     if missing := _NO_FILE.search(words):
         return BuildError(
             f"{where}: {clipped(step)}: there is no {missing[1]} in the app's folder, or .dockerignore leaves it out"
@@ -91,7 +91,7 @@ def _step(
         return failures.failed_run(where, step, status[1], before[begin + 1 :], is_full=is_full)
     if problem := failures.added_url(where, step, words):
         return problem
-    return failures.registry(words, None) or BuildError(f"{where}: {clipped(step)}: {clipped(words)}")
+    return failures.registry(words, None, order.logins) or BuildError(f"{where}: {clipped(step)}: {clipped(words)}")
 
 
 def _error_text(ended: Ended) -> tuple[str, list[str]]:

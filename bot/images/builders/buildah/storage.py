@@ -1,16 +1,16 @@
-"""Where buildah keeps layers and images: a folder that nobody else uses, and how it is kept small."""
+"""Where buildah keeps the layers and images of one app: a folder that no other app's builds see."""
 
 import json
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot.images.builders.buildah.jail import Jail
+from bot.images.builders.buildah.locks import exclusive, shared
 from bot.images.builders.process import clean_environment
 from bot.limits import BUILDER_SECONDS, FULL_DISK_BYTES
 from bot.process import Ended, ask
@@ -23,35 +23,31 @@ runtime = "runc"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 """
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Storage:
-    """One folder for all builds of one bot. Safe to be used from several threads."""
+    """One folder for an app's builds. Safe to be used from several threads and processes."""
 
-    def __init__(self, folder: Path, driver: str, auth_file: Path | None, plain_http: Iterable[str]) -> None:
-        """`plain_http`: registries (HOST[:PORT]) that may be spoken to without TLS, besides those on loopback."""
+    def __init__(self, folder: Path, driver: str, registries: str, below: Path | None = None) -> None:
+        """`registries`: the text of registries.conf; `below`: the folder of a storage whose images are seen too."""
         self.folder = folder
         self._driver = driver
-        self._plain_http = (*_LOOPBACK, *sorted(plain_http))
-        self.auth_file = auth_file or folder / "auth.json"
-        self._lock = threading.Lock()
-        self._builds = 0
-        self._made = False
+        self._registries = registries
+        self._below = below
+        self.lock = folder.parent / f"{folder.name}.lock"  # beside it: it stays when the folder goes
 
     @contextmanager
-    def build(self) -> Iterator[Path]:
-        """Make a folder for the files of a build; nothing is pruned as long as it lasts."""
-        with self._lock:
+    def build(self, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """Make a folder for the files of a build; nothing is pruned as long as it lasts, by no process.
+
+        `check` is called while somebody prunes, and raises when the build is to end.
+        """
+        with shared(self.lock, check):
             self._make()
-            self._builds += 1
-        try:
+            (self.folder / "size").unlink(missing_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder / "builds", ignore_cleanup_errors=True) as scratch:
                 _fill(Path(scratch))
                 yield Path(scratch)
-        finally:
-            with self._lock:
-                self._builds -= 1
 
     def command(self, scratch: Path, *arguments: str | Path, readable: Sequence[Path] = ()) -> list[str]:
         """Return the command `buildah ARGUMENTS` on this storage, which sees of this machine what it needs.
@@ -59,10 +55,12 @@ class Storage:
         `readable`: files and folders that it sees besides.
         """
         # No device of an image is one: https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md
-        options = ["--storage-opt", "overlay.mountopt=nodev"] if self._driver == "overlay" else []
+        options = ["--storage-opt=overlay.mountopt=nodev"] if self._driver == "overlay" else []
+        below = [self._below / "root"] if self._below and (self._below / "root" / "overlay-images").is_dir() else []
+        options += [f"--storage-opt=overlay.imagestore={root}" for root in below]
         places = [f"--root={self.folder}/root", f"--runroot={self.folder}/run"]
         places += [f"--storage-driver={self._driver}", *options, f"--registries-conf={self.folder}/registries.conf"]
-        return Jail(scratch / "jail", readable, [self.folder]).command(["buildah", *places, *arguments])
+        return Jail(scratch / "jail", [*readable, *below], [self.folder]).command(["buildah", *places, *arguments])
 
     def environment(self, scratch: Path) -> dict[str, str]:
         return {
@@ -92,31 +90,53 @@ class Storage:
         """Remember when an image was last built."""
         (self.folder / "used" / image.removeprefix("sha256:")).touch()
 
-    def prune(self, most_bytes: int) -> None:
-        """Remove images until no more than that is left. Nothing happens while a build runs."""
-        with self._lock:
-            if self._builds:
+    def forget(self, scratch: Path, image: str) -> None:
+        """Remove an image that was built, with the layers that only it has."""
+        self._ask(scratch, "rmi", "--force", image)
+
+    def prune(self, most_bytes: float) -> None:
+        """Remove images until no more than that is left, and what killed builds left. Not while a build runs."""
+        with exclusive(self.lock) as alone:
+            left = self.folder / "builds"
+            if not alone or (self.size() <= most_bytes and not (left.is_dir() and any(left.iterdir()))):
                 return
             self._make()
-            shutil.rmtree(self.folder / "builds", ignore_errors=True)
-            scratch = self.folder / "builds" / "prune"
+            shutil.rmtree(left, ignore_errors=True)
+            scratch = left / "prune"
             scratch.mkdir(parents=True)
             _fill(scratch)
             self._ask(scratch, "rm", "--all")  # of a bot that was killed
-            while self.size() > most_bytes and (oldest := self._oldest(scratch)):
+            while self._measured() > most_bytes and (oldest := self._oldest(scratch)):
                 if self._ask(scratch, "rmi", "--force", oldest).code:
                     break
                 (self.folder / "used" / oldest).unlink(missing_ok=True)
-            if self.size() > most_bytes:
+            if self._measured() > most_bytes:
                 self._ask(scratch, "rmi", "--all", "--force")
+            shutil.rmtree(left, ignore_errors=True)
+            left.mkdir()
+            (self.folder / "size").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder. Not while a build runs."""
+        with exclusive(self.lock) as alone:
+            if alone:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def size(self) -> int:
-        """Return the bytes on the disk."""
-        return sum(
-            os.lstat(os.path.join(folder, name)).st_blocks * 512
-            for folder, _, files in os.walk(self.folder / "root")
-            for name in files
-        )
+        """Return the bytes on the disk, measured once after each build."""
+        known = self.folder / "size"
+        with suppress(OSError, ValueError):
+            return int(known.read_text())
+        size = self._measured()
+        with suppress(FileNotFoundError):  # nothing was built yet
+            known.write_text(str(size))
+        return size
+
+    def last_used(self) -> float:
+        """Return when something was built last, 0 for never."""
+        with suppress(FileNotFoundError):
+            return (self.folder / "builds").stat().st_mtime
+        return 0.0
 
     def is_full(self) -> bool:
         """Tell whether next to nothing is free on the disk, in bytes or in files."""
@@ -127,10 +147,19 @@ class Storage:
             or 0 <= found.f_favail < found.f_files // 1000
         )
 
+    def _measured(self) -> int:
+        size = 0
+        for folder, _, files in os.walk(self.folder / "root"):
+            for name in files:
+                with suppress(FileNotFoundError):
+                    size += os.lstat(os.path.join(folder, name)).st_blocks * 512
+        return size
+
     def _oldest(self, scratch: Path) -> str | None:
         """Return the image whose last build is the longest ago; base images, which were never built, come last."""
-        listed = self._ask(scratch, "images", "--json")
-        images = [image["id"] for image in json.loads(listed.text or "[]")] if listed.code == 0 else []
+        listed = self._ask(scratch, "images", "--json", "--no-trunc")
+        held = json.loads(listed.text or "[]") if listed.code == 0 else []
+        images = [image["id"].removeprefix("sha256:") for image in held if not image.get("readonly")]
         return min(images, key=self._last_built, default=None)
 
     def _last_built(self, image: str) -> float:
@@ -143,19 +172,18 @@ class Storage:
         return ask(self.command(scratch, *arguments), self.environment(scratch), BUILDER_SECONDS)
 
     def _make(self) -> None:
-        if self._made:
-            return
         for name in ("home", "used", "builds"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        insecure = "".join(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n' for host in self._plain_http)
-        # As docker does, a name without a host is looked up at Docker Hub:
-        # https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
-        short = 'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "disabled"\n'
-        (self.folder / "registries.conf").write_text(short + insecure)
-        (self.folder / "containers.conf").write_text(_CONTAINERS_CONF)
-        if self.auth_file.parent == self.folder:
-            self.auth_file.write_text("{}\n")  # so that buildah does not use this machine's own logins
-        self._made = True
+        for name, text in (("registries.conf", self._registries), ("containers.conf", _CONTAINERS_CONF)):
+            file = self.folder / name
+            if not file.is_file() or file.read_text() != text:
+                _write(file, text)
+
+
+def _write(file: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as part:
+        part.write(text)
+    os.replace(part.name, file)
 
 
 def _fill(scratch: Path) -> None:

@@ -1,6 +1,6 @@
 """The Job of one build in the cluster: create it, look at its pod, give it the app's files, read its log, delete it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -53,12 +53,16 @@ class BuildJob:
                 raise BuildPutOffError(f"the cluster ended the build: {why}")
         return {}
 
-    def log(self, put: Callable[[str | None], None]) -> None:
-        """Give each line of the build's log to `put` as it comes, then None; also when connection or pod are gone."""
+    def log(self, put: Callable[[str | None], None], secrets: Sequence[str]) -> None:
+        """Give each line of the build's log to `put` as it comes, without secrets, then None.
+
+        None also comes when connection or pod are gone.
+        """
+        longest_first = sorted(secrets, key=len, reverse=True)
         try:
             path = f"{self._pods}/{self._pod_name()}/log"
             for line in self._client.lines(path, None, container="buildkit", follow="true"):
-                put(printable(line.rstrip(b"\r\n")))
+                put(printable(line.rstrip(b"\r\n"), longest_first))
         except Exception as error:  # noqa: BLE001 - whatever it is, the pod's state says how the build ended
             put(f"the log of the build ends here: {error}")
         finally:

@@ -4,13 +4,15 @@ Here is what happens to one Job: create it, give it the files, pass on its log, 
 consists of is in `job.py`, the calls to the cluster in `build_job.py`.
 """
 
+import json
 import queue
+import re
 import secrets
 import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -20,8 +22,11 @@ from bot.images.builders.buildkit.build_job import BuildJob
 from bot.images.builders.buildkit.job import Cluster, daemon_config, job
 from bot.images.builders.buildkit_failures import digest, failure
 from bot.images.builders.context import check
+from bot.images.builders.frontends import check_frontend
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order, Probe
+from bot.images.builders.masking import masked
 from bot.images.builders.process import Deadline
+from bot.images.builders.source_policy import source_policy
 from bot.kubernetes import KubernetesClient, KubernetesError
 from bot.limits import BUILD_SECONDS, BUILD_START_SECONDS, MAX_PROGRAM_LINES
 from bot.process import Ended
@@ -29,6 +34,7 @@ from bot.process import Ended
 _GET = "let KUBECONFIG name a cluster, in which this account may create Jobs in the namespace for builds"
 _NEEDED = (("create", "batch", "jobs"), ("create", "", "pods/exec"), ("get", "", "pods/log"))
 _LOOK_SECONDS = 0.5
+_MENDED = (0, 31, 1)  # https://github.com/moby/buildkit/security/advisories
 _BROKEN = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
 
 
@@ -42,11 +48,14 @@ class BuildKit:
         plain_http: frozenset[str] = frozenset(),
         ca: tuple[str, Path] | None = None,
         seconds: float = BUILD_SECONDS,
+        frontends: frozenset[str] = frozenset(),
     ) -> None:
         """`plain_http`: registries (HOST[:PORT]) without TLS, besides those on the pod's own loopback.
 
         `ca`: HOST[:PORT] and the file with the authorities that its certificate is of.
+        `frontends`: those that a Dockerfile may name.
         """
+        self._frontends = frontends
         self._cluster = cluster
         self._plain_http = plain_http
         self._ca = ca
@@ -55,7 +64,7 @@ class BuildKit:
     def build(self, order: Order, log: Callable[[str], None], stop: threading.Event) -> str:
         """See `Builder.build`. Everything that the cluster's API refuses is put off."""
         deadline = Deadline(stop, self._seconds)
-        check(order)
+        check_frontend(order, check(order), self._frontends)
         try:
             return self._build(order, deadline, log)
         except (KubernetesError, OSError) as error:
@@ -76,7 +85,7 @@ class BuildKit:
             with suppress(Exception):  # Kubernetes deletes it by itself, later
                 build_job.delete()
 
-    def prune(self) -> None:
+    def prune(self, apps: Collection[str] | None = None) -> None:
         """Do nothing: the cache is in the registry, whose own rules for old images keep it small."""
 
     def probe(self) -> Probe:
@@ -91,7 +100,14 @@ class BuildKit:
                     return Probe("buildkit", False, f"Kubernetes {version}: this account {what}", _GET)
         except KubernetesError as error:
             return Probe("buildkit", False, str(error), _GET)
-        return Probe("buildkit", True, f"Kubernetes {version}, namespace {namespace}", _GET)
+        what = f"Kubernetes {version}, namespace {namespace}"
+        tag = re.search(r":v?(\d+)\.(\d+)\.(\d+)", self._cluster.image)
+        if tag and tuple(map(int, tag.groups())) < _MENDED:
+            known = ".".join(map(str, _MENDED))
+            what += (
+                f" (warning: {self._cluster.image} has known holes; let DPPCTL_BUILDKIT_IMAGE name {known} or newer)"
+            )
+        return Probe("buildkit", True, what, _GET)
 
     def _client(self) -> KubernetesClient:
         return KubernetesClient(self._cluster.kubeconfig, self._cluster.context)
@@ -120,7 +136,7 @@ def _follow(build_job: BuildJob, order: Order, deadline: Deadline, log: Callable
     """Pass on the log until the build has ended; return the digest. Raises BuildError or BuildPutOffError."""
     _wait(build_job, "buildkit", deadline)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=build_job.log, args=[lines.put], name="log of a build", daemon=True).start()
+    threading.Thread(target=build_job.log, args=[lines.put, masked(order)], name="log of a build", daemon=True).start()
     last: list[str] = []
     while True:
         deadline.check()
@@ -160,7 +176,8 @@ def pack(order: Order, plain_http: frozenset[str], archive: IO[bytes], ca: tuple
             tar.add(path, f"secrets/{name}")
         if ca:
             tar.add(ca[1].resolve(), "files/registry-ca.pem")
-        config = daemon_config(plain_http, ca[0] if ca else None).encode()
-        member = tarfile.TarInfo("files/buildkitd.toml")
-        member.size = len(config)
-        tar.addfile(member, BytesIO(config))
+        config = daemon_config(plain_http, ca[0] if ca else None)
+        for name, text in (("buildkitd.toml", config), ("source-policy.json", json.dumps(source_policy(order, ())))):
+            member = tarfile.TarInfo(f"files/{name}")
+            member.size = len(text.encode())
+            tar.addfile(member, BytesIO(text.encode()))

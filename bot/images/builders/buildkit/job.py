@@ -36,7 +36,7 @@ class Cluster:
     """
 
     namespace: str = "dppctl-builds"
-    image: str = "moby/buildkit:v0.16.0-rootless"
+    image: str = "moby/buildkit:v0.31.1-rootless"
     auth_secret: str | None = None
     requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "500m", "memory": "512Mi"})
     limits: Mapping[str, str] = field(default_factory=lambda: {"memory": "4Gi"})
@@ -129,8 +129,10 @@ def arguments(order: Order, plain_http: frozenset[str]) -> list[str]:
     options = ["build", "--progress=plain", "--frontend=dockerfile.v0"]
     options += [f"--local=context={WORK}/files/context", f"--local=dockerfile={WORK}/files/dockerfile"]
     options += [f"--output=type=image,name={order.destination},push=true{insecure}"]
-    options += ["--no-cache"] if order.rebuild else [f"--import-cache={cache}"]
-    options += [f"--export-cache={cache},mode=max,ignore-error=true"]
+    options += ["--no-cache"] if order.rebuild or order.secrets else [f"--import-cache={cache}"]
+    if not order.secrets:  # their layers are kept nowhere
+        options += [f"--export-cache={cache},mode=max,ignore-error=true"]
+    options += [f"--source-policy-file={WORK}/files/source-policy.json"] if order.logins is not None else []
     options += [f"--opt=target={order.target}"] if order.target else []
     options += [f"--opt=build-arg:{name}={value}" for name, value in order.arguments.items()]
     options += [f"--opt=label:{name}={value}" for name, value in order.labels.items()]

@@ -29,7 +29,7 @@ def app(tmp_path: Path) -> App:
         context = tmp_path / "app"
         write_files(context, {"Dockerfile": dockerfile, **(files or {})})
         shutil.copy(shutil.which("busybox") or "", context / "busybox")
-        given = {"destination": f"127.0.0.1:{free_port()}/app:1", **more}
+        given = {"destination": f"127.0.0.1:{free_port()}/app:1", "app": "ann/app", **more}
         return Order(context=context, dockerfile=context / "Dockerfile", **given)
 
     return make

@@ -9,6 +9,7 @@ import pytest
 from bot.images.builders.buildkit_failures import digest
 from bot.images.builders.docker import Docker, arguments, config
 from bot.images.builders.interface import BuildPutOffError, Order
+from bot.images.builders.source_policy import source_policy
 from tests.support.builders import built
 
 DIGEST = "sha256:" + 64 * "a"
@@ -90,17 +91,34 @@ def test_a_program_that_plays_docker_is_started_as_docker_would_be(
         tmp_path,
         monkeypatch,
         'env; cat "$DOCKER_CONFIG/config.json"; echo\n'
-        'for argument; do case "$argument" in\n'
+        'cat "$EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"; echo; for argument; do echo "$argument"; case "$argument" in\n'
         f"--metadata-file=*) echo '{json.dumps(METADATA)}' > \"${{argument#*=}}\";; esac; done\n",
     )
     monkeypatch.setenv("DPPCTL_GITHUB_TOKEN", "s3cr3t")
     monkeypatch.setenv("DOCKER_HOST", "tcp://builds.example.org:2376")
     (tmp_path / "logins.json").write_text('{"auths": {"registry.example.org": {}}}')
-    found, lines = built(Docker(auth_file=tmp_path / "logins.json"), order)
+    order = replace(order, app="ann/app", logins={"registry.example.org/ann/app"})
+    found, lines = built(Docker(auth_file=tmp_path / "logins.json", anew=True), order)
     assert found == DIGEST
+    assert "--no-cache" in lines
+    assert any(line.startswith("--build-arg=BUILDKIT_CACHE_MOUNT_NS=") for line in lines)
+    (policy,) = [line for line in lines if line.startswith('{"rules"')]
+    assert json.loads(policy) == source_policy(order, {"registry.example.org"})
     assert "DOCKER_HOST=tcp://builds.example.org:2376" in lines
     assert not any("s3cr3t" in line for line in lines)
     assert any("registry.example.org" in line for line in lines if line.startswith("{"))
+
+
+def test_of_a_registry_that_there_is_a_login_for_an_app_gets_only_its_images(order: Order) -> None:
+    order = replace(order, logins={"registry.example.org/ann/app", "ghcr.io/ann/base"})
+    rules = source_policy(order, {"ghcr.io"})["rules"]
+    found = [(rule["action"], rule["selector"]["identifier"].removeprefix("docker-image://")) for rule in rules]
+    assert found[:2] == [("DENY", "ghcr.io/*"), ("DENY", "registry.example.org/*")]
+    assert set(found[2:]) == {
+        ("ALLOW", f"{name}{rest}")
+        for name in ("ghcr.io/ann/base", "registry.example.org/ann/app")
+        for rest in (":*", "@*", "/*")
+    }
 
 
 @pytest.mark.parametrize(

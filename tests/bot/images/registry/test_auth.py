@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.images.registry.auth import challenges
-from bot.images.registry.client import Registry
 from bot.images.registry.errors import RegistryDeniedError, RegistryError
 from tests.support.registry_answers import DIGEST, HELD, app, auth_file
+from tests.support.registry_answers import client as registry_client
 from tests.support.serving import Reply, Request, serving
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_without_a_way_to_log_in_is_a_denial(status: int) -> None:
     with serving(lambda _: Reply(status)) as host, pytest.raises(RegistryDeniedError, match="ann/app"):
-        Registry().digest(app(host))
+        registry_client().digest(app(host))
 
 
 def test_a_password_is_not_sent_to_a_token_server_without_tls(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_password_is_not_sent_to_a_token_server_without_tls(tmp_path: Path) ->
         serving(lambda _: Reply(401, challenge)) as host,
         pytest.raises(RegistryError, match=r"tokens\.invalid .* TLS"),
     ):
-        Registry(auth_file(tmp_path, host)).digest(app(host))
+        registry_client(auth_file(tmp_path, host)).digest(app(host))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_token_server_that_gives_no_token_is_an_error_in_one_line(challenge: s
         return Reply(401, {"WWW-Authenticate": challenge.format(host=host)})
 
     with serving(registry) as host, pytest.raises(RegistryError, match=r"^[^\n]* token[^\n]*$"):
-        Registry().digest(app(host))
+        registry_client().digest(app(host))
 
 
 def test_a_token_by_its_other_name_is_taken_and_one_that_was_revoked_got_anew() -> None:
@@ -60,7 +60,7 @@ def test_a_token_by_its_other_name_is_taken_and_one_that_was_revoked_got_anew() 
         return HELD if valid else Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{host}/token"'})
 
     with serving(registry) as host:
-        client = Registry()
+        client = registry_client()
         assert client.digest(app(host)) == DIGEST
         given.append("which revokes t0")
         assert client.digest(app(host)) == DIGEST
@@ -80,7 +80,7 @@ def test_a_kept_token_that_is_refused_without_a_challenge_is_got_anew(refusal: R
         return HELD if request.authorization == f"Bearer {given[-1]}" else refusal
 
     with serving(registry) as host:
-        client = Registry()
+        client = registry_client()
         assert client.digest(app(host)) == DIGEST
         given.append("which revokes t0")
         assert client.digest(app(host)) == DIGEST
@@ -97,7 +97,7 @@ def test_a_token_that_a_registry_never_takes_is_not_kept() -> None:
         return Reply(400 if request.authorization else 401, {"WWW-Authenticate": f'Bearer realm="http://{host}/token"'})
 
     with serving(registry) as host:
-        client = Registry()
+        client = registry_client()
         for _ in range(2):
             with pytest.raises(RegistryError, match="answers 400"):
                 client.digest(app(host))
@@ -120,7 +120,7 @@ def test_what_is_null_in_a_tokens_answer_is_as_good_as_left_out(token: dict[str,
         return HELD if request.authorization == "Bearer t" else Reply(401, challenge)
 
     with serving(registry) as host:
-        assert Registry().digest(app(host)) == DIGEST
+        assert registry_client().digest(app(host)) == DIGEST
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_is_null_in_a_tokens_answer_is_as_good_as_left_out(token: dict[str,
 )
 def test_who_cannot_log_in_is_not_told_to(tmp_path: Path, reply: Reply, words: str) -> None:
     with serving(lambda _: reply) as host:
-        for client in (Registry(), Registry(auth_file(tmp_path, host))):
+        for client in (registry_client(), registry_client(auth_file(tmp_path, host))):
             with pytest.raises(RegistryDeniedError, match=f"{host} .*ann/app.* {words}") as refused:
                 client.digest(app(host))
             assert "skopeo login" not in str(refused.value)

@@ -2,33 +2,33 @@
 
 import pytest
 
-from bot.images.registry.client import Registry
 from bot.images.registry.errors import RegistryAwayError, RegistryError
 from tests.support.registry_answers import DIGEST, IMAGE, IMAGE_DIGEST, LOGIN_PAGE, MANIFEST, TYPE, app
+from tests.support.registry_answers import client as registry_client
 from tests.support.serving import Reply, Request, serving
 
 
 @pytest.mark.parametrize("headers", [{}, {"Docker-Content-Digest": "sha256:nonsense"}])
 def test_a_registry_that_does_not_tell_the_digest_has_its_bytes_hashed(headers: dict[str, str]) -> None:
     with serving(lambda _: Reply(200, {**TYPE, **headers}, MANIFEST)) as host:
-        assert Registry().digest(app(host)) == DIGEST
+        assert registry_client().digest(app(host)) == DIGEST
 
 
 def test_what_is_no_registry_is_an_error_in_one_line() -> None:
     with serving(lambda _: Reply(400)) as host, pytest.raises(RegistryError, match=r"answers 400 .* is it a registry"):
-        Registry().digest(app(host))
+        registry_client().digest(app(host))
 
 
 def test_content_that_is_not_what_was_asked_for_is_not_believed() -> None:
     with serving(lambda _: Reply(200, TYPE, b'{"config": {}}')) as host:
-        for look in (Registry().check, Registry().digest):
+        for look in (registry_client().check, registry_client().digest):
             with pytest.raises(RegistryError, match="something else"):
                 look(app(host).with_digest(DIGEST))
             with pytest.raises(RegistryError, match=r"cannot be read: config\.digest"):
                 look(app(host))
     lie = Reply(200, {**TYPE, "Docker-Content-Digest": f"sha256:{'0' * 64}"}, MANIFEST)
     with serving(lambda _: lie) as host, pytest.raises(RegistryError, match="something else than sha256:0000"):
-        Registry().check(app(host))
+        registry_client().check(app(host))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_content_that_is_not_what_was_asked_for_is_not_believed() -> None:
 )
 def test_what_is_no_manifest_has_no_digest(page: Reply) -> None:
     with serving(lambda _: page) as host:
-        for look in (Registry().digest, Registry().check):
+        for look in (registry_client().digest, registry_client().check):
             with pytest.raises(RegistryAwayError, match=rf"^{host} answers for {host}/ann/app:1 with .*login page"):
                 look(app(host))
 
@@ -52,18 +52,18 @@ def test_a_redirect_to_a_login_page_has_no_digest() -> None:
     with serving(lambda _: LOGIN_PAGE) as elsewhere:
         reply = Reply(302, {"Location": f"http://{elsewhere}/login"})
         with serving(lambda _: reply) as host, pytest.raises(RegistryError, match="text/html"):
-            Registry().digest(app(host))
+            registry_client().digest(app(host))
 
 
 def test_an_html_page_that_calls_itself_a_manifest_is_none() -> None:
     with serving(lambda _: Reply(200, TYPE, LOGIN_PAGE.body)) as host, pytest.raises(RegistryError, match="no JSON"):
-        Registry().check(app(host))
+        registry_client().check(app(host))
 
 
 def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     endless = Reply(200, TYPE, b" " * (4 * 2**20 + 1))
     with serving(lambda _: endless) as host, pytest.raises(RegistryError, match="4 MB"):
-        Registry().check(app(host))
+        registry_client().check(app(host))
 
 
 @pytest.mark.parametrize("status", [405, 501])
@@ -77,9 +77,9 @@ def test_a_registry_without_head_is_asked_by_get(status: int) -> None:
         return Reply(200, TYPE, IMAGE) if "/manifests/" in request.path else Reply(200, body=b" " * 2**16)
 
     with serving(registry) as host:
-        assert Registry().digest(app(host)) == IMAGE_DIGEST
+        assert registry_client().digest(app(host)) == IMAGE_DIGEST
         assert asked == ["HEAD manifests", "GET manifests"]
-        assert Registry().check(app(host)) == IMAGE_DIGEST
+        assert registry_client().check(app(host)) == IMAGE_DIGEST
         assert asked[-2:] == ["HEAD blobs", "GET blobs"]
 
 
@@ -90,4 +90,4 @@ def test_a_blob_that_is_kept_elsewhere_is_there_though_nobody_follows() -> None:
         return Reply(307, {"Location": "https://storage.invalid/?signature=for+GET+only"})
 
     with serving(registry) as host:
-        assert Registry().check(app(host)) == IMAGE_DIGEST
+        assert registry_client().check(app(host)) == IMAGE_DIGEST

@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from bot.images.registry.client import Registry
 from bot.images.registry.errors import RegistryAwayError, RegistryError
 from bot.images.registry.transport import Transport
-from tests.support.registry_answers import DIGEST, HELD, MANIFEST, TYPE, app, auth_file, behind_a_password
+from tests.support.registry_answers import DIGEST, HELD, MANIFEST, ON_LOOPBACK, TYPE, app, auth_file, behind_a_password
+from tests.support.registry_answers import client as registry_client
 from tests.support.serving import Reply, Request, serving
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_a_registry_that_is_overloaded_is_away(status: int) -> None:
     with serving(lambda _: Reply(status)) as host, pytest.raises(RegistryAwayError, match=f"^{host} answers {status}$"):
-        Registry().digest(app(host))
+        registry_client().digest(app(host))
 
 
 def test_a_registry_that_never_answers_is_away() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(RegistryAwayError, match=f"^{host} is away: Read timed out"):
-            Registry(seconds=0.05).digest(app(host))
+            registry_client(seconds=0.05).digest(app(host))
 
 
 def test_an_answer_that_breaks_off_is_not_hashed() -> None:
@@ -33,12 +33,12 @@ def test_an_answer_that_breaks_off_is_not_hashed() -> None:
         serving(lambda _: broken) as host,
         pytest.raises(RegistryAwayError, match=rf"^{host} is away: IncompleteRead\([^()]*\)$"),
     ):
-        Registry().digest(app(host))
+        registry_client().digest(app(host))
 
 
 def test_a_registry_without_tls_that_is_asked_with_tls_is_away_with_a_hint() -> None:
     with serving(lambda _: HELD) as host, pytest.raises(RegistryAwayError, match=r"is away: \[SSL: .*without TLS"):
-        Transport(frozenset(), 10).request("GET", f"https://{host}/v2/", {}, {})
+        Transport(frozenset(), 10, listed=ON_LOOPBACK).request("GET", f"https://{host}/v2/", {}, {})
 
 
 @pytest.mark.needs("openssl")
@@ -50,10 +50,10 @@ def test_a_registry_of_ones_own_authority_is_known_by_its_file_and_only_that_one
     both.write_text(key.read_text() + certificate.read_text())
     with serving(lambda _: HELD, both) as host:
         url = f"https://{host}/v2/"
-        assert Transport(frozenset(), 10, (host, certificate)).request("GET", url, {}, {}).status == 200
+        assert Transport(frozenset(), 10, (host, certificate), ON_LOOPBACK).request("GET", url, {}, {}).status == 200
         for ca in (None, ("registry.example.org", certificate)):
             with pytest.raises(RegistryAwayError, match="certificate verify failed"):
-                Transport(frozenset(), 10, ca).request("GET", url, {}, {})
+                Transport(frozenset(), 10, ca, ON_LOOPBACK).request("GET", url, {}, {})
 
 
 def test_a_redirect_does_not_carry_the_credentials_to_another_host(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_redirect_does_not_carry_the_credentials_to_another_host(tmp_path: Pat
         elsewhere = ends.enter_context(serving(storage))
         to_storage = Reply(307, {"Location": f"http://{elsewhere}/held"})
         host = ends.enter_context(serving(behind_a_password(to_storage)))
-        assert Registry(auth_file(tmp_path, host)).digest(app(host)) == DIGEST
+        assert registry_client(auth_file(tmp_path, host)).digest(app(host)) == DIGEST
     assert seen == [None]
 
 
@@ -78,7 +78,7 @@ def test_a_redirect_does_not_carry_the_credentials_to_another_host(tmp_path: Pat
 def test_a_redirect_that_is_unsafe_or_nonsense_is_not_followed(location: str) -> None:
     reply = Reply(307, {"Location": location + "?signature=s3cret"})
     with serving(lambda _: reply) as host, pytest.raises(RegistryError) as refused:
-        Registry().digest(app(host))
+        registry_client().digest(app(host))
     assert not isinstance(refused.value, RegistryAwayError)
     assert "s3cret" not in str(refused.value)
 
@@ -91,7 +91,7 @@ def test_neither_a_proxy_nor_a_netrc_file_comes_between_us_and_loopback(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with serving(lambda request: Reply(404) if request.authorization else HELD) as host:
-        assert Registry().digest(app(host)) == DIGEST
+        assert registry_client().digest(app(host)) == DIGEST
 
 
 def test_other_hosts_are_asked_through_the_proxy_with_our_credentials_not_those_of_netrc(
@@ -104,5 +104,5 @@ def test_other_hosts_are_asked_through_the_proxy_with_our_credentials_not_those_
         monkeypatch.delenv(name, raising=False)
     with serving(behind_a_password(HELD)) as proxy:
         monkeypatch.setenv("http_proxy", f"http://{proxy}")
-        client = Registry(auth_file(tmp_path, registry), plain_http=frozenset({registry}))
+        client = registry_client(auth_file(tmp_path, registry), plain_http=frozenset({registry}), listed={registry})
         assert client.digest(app(registry)) == DIGEST

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from bot.images.builders.buildah.builder import Buildah
+from bot.images.builders.buildah.storages import AppStorages
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
 from bot.process import StoppedError, ask
 from tests.support.builders import BUSYBOX, App, built, free_port
@@ -142,7 +143,7 @@ def test_stop_ends_all_that_the_build_started_within_seconds(state: Path, app: A
     thread = threading.Thread(target=build)
     thread.start()
     eventually(lambda: "started" in lines and processes_with(mark), "the RUN has begun")
-    containers = [folder.name for folder in (state / "builds").glob("*/runc/*")]
+    containers = [folder.name for folder in storage(state).glob("builds/*/runc/*")]
     assert bool(containers) == (isolation == "oci")
     assert not [group for name in containers for group in control_groups(name)]  # it cannot make any
     begun = time.monotonic()
@@ -216,7 +217,7 @@ def nothing_left(state: Path, order: Order) -> bool:
     """Whether no process, mount or container of a build is left."""
     assert processes_with(str(order.context)) == []
     assert str(state) not in Path("/proc/mounts").read_text()
-    assert list((state / "builds").iterdir()) == []
+    assert list(storage(state).glob("builds/*")) == []
     assert not buildah_in(state, "containers", "--quiet")
     return True
 
@@ -226,13 +227,19 @@ def control_groups(name: str) -> list[Path]:
     return [Path(folder) / name for folder, folders, _ in os.walk("/sys/fs/cgroup") if name in folders]
 
 
+def storage(state: Path) -> Path:
+    """The folder of the app that all builds here are of."""
+    return AppStorages(state, "overlay", ()).of("ann/app").folder
+
+
 def images(state: Path) -> list[str]:
     lines = buildah_in(state, "images", "--format={{.Name}}:{{.Tag}}").splitlines()
     return [line for line in lines if "none" not in line]
 
 
 def buildah_in(state: Path, *arguments: str) -> str:
-    own = ["buildah", "--root", state / "root", "--runroot", state / "run", "--storage-driver", "overlay"]
+    own = ["buildah", "--root", storage(state) / "root", "--runroot", storage(state) / "run"]
+    own += ["--storage-driver", "overlay"]
     done = ask(["unshare", "--mount", *own, *arguments], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, 60)
     assert done.code == 0, done.text
     return done.text

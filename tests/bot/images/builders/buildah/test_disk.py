@@ -18,4 +18,4 @@ def test_a_full_disk_puts_the_build_off(tmp_path: Path, app: App, kilobytes: int
     with small_disk(tmp_path / "disk", 14_000) as disk:
         with pytest.raises(BuildPutOffError, match=r"^no space left on the disk that holds the builder's files"):
             built(Buildah(disk / "state"), app(write))
-        assert list(disk.glob("state/root/overlay-containers/*-*")) == []
+        assert list(disk.glob("state/apps/*/root/overlay-containers/*-*")) == []

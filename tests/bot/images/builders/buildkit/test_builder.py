@@ -80,7 +80,6 @@ def test_no_value_becomes_part_of_a_shell_command(order: Order) -> None:
 
 
 def test_what_buildctl_is_asked(order: Order) -> None:
-    cache = "type=registry,ref=registry.example.org:443/ann/app:buildcache"
     assert arguments(order, HTTP) == [
         "build",
         "--progress=plain",
@@ -88,8 +87,7 @@ def test_what_buildctl_is_asked(order: Order) -> None:
         "--local=context=/work/files/context",
         "--local=dockerfile=/work/files/dockerfile",
         "--output=type=image,name=registry.example.org:443/ann/app:1,push=true",
-        f"--import-cache={cache}",
-        f"--export-cache={cache},mode=max,ignore-error=true",
+        "--no-cache",
         "--opt=target=small",
         "--opt=build-arg:WHO=ann; echo $(id)",
         "--opt=label:org.example.commit=1234",
@@ -97,8 +95,12 @@ def test_what_buildctl_is_asked(order: Order) -> None:
     ]
 
 
-def test_buildctl_is_asked_for_each_step_anew(order: Order) -> None:
-    asked = arguments(replace(order, rebuild=True), HTTP)
+def test_layers_are_kept_in_the_apps_own_repository_but_for_those_of_a_build_with_secrets(order: Order) -> None:
+    cache = "type=registry,ref=registry.example.org:443/ann/app:buildcache"
+    kept = [f"--import-cache={cache}", f"--export-cache={cache},mode=max,ignore-error=true"]
+    asked = arguments(replace(order, secrets={}), HTTP)
+    assert [part for part in asked if "cache" in part] == kept
+    asked = arguments(replace(order, rebuild=True, secrets={}), HTTP)
     assert "--no-cache" in asked
     assert not any(part.startswith("--import-cache") for part in asked)
 
@@ -127,6 +129,7 @@ def test_the_archive_holds_the_app_its_dockerfile_and_its_secrets(order: Order) 
         "files/context/data/a.csv",
         "files/dockerfile/Dockerfile",
         "files/buildkitd.toml",
+        "files/source-policy.json",
         "secrets/pip",
     }
 
