@@ -13,3 +13,9 @@ TAR_HEADER_BYTES = 1024 * 1024  # of an entry's long names and attributes, which
 
 # dpp itself discards longer lines of its processors; what comes in longer ones is read and cut.
 LOG_LINE_BYTES = 1 << 16
+
+# Of a receipt's summary, the container's termination message. The kubelet cuts it at 4096 bytes, and all of a pod's
+# containers together at 12 KB, in equal parts (https://kubernetes.io/docs/tasks/debug/debug-application/
+# determine-reason-pod-failure/): the chart's pods have up to five, and a service mesh may add one.
+SUMMARY_BYTES = 2_000
+SUMMARY_ERROR_CHARACTERS = (1_000, 500, 200)  # of each pipeline's error in it, as many as fit

@@ -1,7 +1,6 @@
 """The receipt of a run, written so that a reader finds all of it or none (DESIGN: Receipt).
 
-On Kubernetes its summary is the container's termination message, for which the kubelet allows 4096 bytes
-(https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/).
+On Kubernetes its summary is the container's termination message.
 """
 
 import json
@@ -9,8 +8,9 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from worker.limits import SUMMARY_BYTES, SUMMARY_ERROR_CHARACTERS
+
 TERMINATION_LOG = Path("/dev/termination-log")
-SUMMARY_BYTES = 4096
 
 
 def write_receipt(receipt: Dict[str, Any], target: Optional[Path]) -> None:
@@ -38,8 +38,12 @@ def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
         text = json.dumps(short)
         if len(text) <= limit:
             return text
-    for pipeline in short["pipelines"]:
-        pipeline["error"] = (pipeline["error"] or "")[:200] or None
+    for most in SUMMARY_ERROR_CHARACTERS:
+        for pipeline in short["pipelines"]:  # whose first line says it
+            pipeline["error"] = (pipeline["error"] or "").partition("\n")[0][:most] or None
+        text = json.dumps(short)
+        if len(text) <= limit:
+            return text
     while len(json.dumps(short)) > limit and short["pipelines"]:
         fine = [found for found in short["pipelines"] if found["status"] == "succeeded"]
         short["pipelines"].remove((fine or short["pipelines"])[-1])

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from worker.receipt import SUMMARY_BYTES, summary, write_receipt
+from worker.limits import SUMMARY_BYTES
+from worker.receipt import summary, write_receipt
 
 
 def receipt(pipelines: int, failed: bool = False) -> dict[str, Any]:
@@ -25,6 +26,18 @@ def receipt(pipelines: int, failed: bool = False) -> dict[str, Any]:
         "status": result["status"],
         "pipelines": [{"id": f"./{number}", **result} for number in range(pipelines)],
     }
+
+
+def test_summaries_of_all_containers_fit_into_what_a_pod_may_say() -> None:
+    """12 KB in equal parts: those of the chart's five containers, and of one that a service mesh adds."""
+    assert SUMMARY_BYTES <= 12 * 1024 // 6
+
+
+def test_a_short_error_stays_whole_in_a_summary() -> None:
+    long = receipt(1, failed=True)
+    long["pipelines"][0]["error"] = "rows.py:3: " + "the budget does not add up; " * 20 + "\ndetails" * 500
+    [found] = json.loads(summary(long))["pipelines"]
+    assert found["error"] == long["pipelines"][0]["error"].partition("\n")[0]
 
 
 def test_a_small_receipt_is_its_own_summary() -> None:
