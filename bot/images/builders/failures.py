@@ -16,6 +16,8 @@ from bot.limits import FAILED_RUN_LINES, MAX_PROGRAM_LINE
 from bot.model.image_reference import Reference
 
 NO_ROOM = "no space left on the disk that holds the builder's files: free some"
+# Of a RUN that says so itself, on a builder whose disk nobody here can look at.
+MAYBE_FULL = "is the disk of the builder full? Free some there, and deploy again with `dppctl deploy`"
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _LOGIN = re.compile(
     r"unauthorized|authentication required|access to the resource is denied|\b(401|403) (unauthorized|forbidden)"
@@ -90,16 +92,19 @@ def _may_log_in(image: str, logins: Collection[str]) -> bool:
         return False
 
 
-def failed_run(location: str, command: str, code: str, output: list[str], *, is_full: bool = False) -> DppctlError:
+def failed_run(
+    location: str, command: str, code: str, output: list[str], *, is_full: bool | None = None
+) -> DppctlError:
     """Return the error of a RUN that failed: its command, its exit code and its last lines.
 
-    `is_full`: the disk was seen to be; what the RUN itself says of one proves nothing.
+    `is_full`: whether the disk was seen to be, None: nobody could look; what the RUN itself says of one proves nothing.
     """
     end = "\n".join(output[-FAILED_RUN_LINES:])
     if is_full and (problem := disk(end)):
         return problem
+    hint = f" ({MAYBE_FULL})" if is_full is None and says_full(end) else ""
     return BuildError(
-        f"{location}: {clipped(command)}: exit code {code}" + (f"; its last lines:\n{end}" if end.strip() else "")
+        f"{location}: {clipped(command)}: exit code {code}{hint}" + (f"; its last lines:\n{end}" if end.strip() else "")
     )
 
 

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -119,6 +119,7 @@ def _wait(build_job: BuildJob, container: str, deadline: Deadline) -> None:
     while True:
         deadline.check()
         pod = build_job.pod()
+        ended_container(pod)
         state = _state(pod, container)
         if state.get("running") or state.get("terminated"):
             return
@@ -146,7 +147,7 @@ def _follow(build_job: BuildJob, order: Order, deadline: Deadline, log: Callable
                 break
             last = [*last[-MAX_PROGRAM_LINES:], line]
             log(line)
-    while not (ended := _state(build_job.pod(), "buildkit").get("terminated")):
+    while not (ended := ended_container(build_job.pod())):
         deadline.check()
         time.sleep(_LOOK_SECONDS)
     if ended.get("exitCode"):
@@ -158,7 +159,20 @@ def _follow(build_job: BuildJob, order: Order, deadline: Deadline, log: Callable
     raise BuildPutOffError("BuildKit built the image and did not say which")
 
 
-def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
+def ended_container(pod: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how BuildKit's container ended; None: it has not. Raises BuildPutOffError when its node ended the pod.
+
+    A node whose disk is full evicts pods, and then says nothing of their containers:
+    https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
+    """
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed" and status.get("reason"):
+        why = f"{status['reason']}: {status.get('message') or ''}".rstrip(": ")
+        raise BuildPutOffError(f"the cluster's node ended the build: {why}")
+    return _state(pod, "buildkit").get("terminated")
+
+
+def _state(pod: Mapping[str, Any], container: str) -> dict[str, Any]:
     """Return a container's status as Kubernetes gives it: `waiting`, `running` or `terminated`."""
     status = pod.get("status") or {}
     for container_status in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:

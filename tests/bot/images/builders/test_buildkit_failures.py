@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.images.builders.buildkit.builder import ended_container
 from bot.images.builders.buildkit_failures import failure
+from bot.images.builders.failures import MAYBE_FULL, NO_ROOM
 from bot.images.builders.interface import BuildError, BuildPutOffError, Order
 from bot.process import Ended
 
@@ -52,6 +54,27 @@ SAYS_FULL = """\
 ------
 ERROR: failed to solve: process "/bin/sh -c echo \\"no space left on device, cannot connect to the docker daemon\\"; \
 exit 3" did not complete successfully: exit code: 3"""
+# What they say of their own disk: of a layer, a snapshot, the context, an export, docker's client and daemon.
+FULL = tuple(
+    f"{words}: {end}"
+    for words, end in [
+        ("ERROR: failed to solve: write /var/lib/x", "no space left on device"),
+        (
+            "#5 ERROR: y\nERROR: failed to build: failed to solve: failed to extract layer: write x",
+            "No space left on device",
+        ),
+        ("ERROR: failed to solve: failed to prepare extraction snapshot: mkdir /x", "no space left on device: unknown"),
+        (
+            "ERROR: failed to solve: failed to compute cache key: userspace copy failed: write",
+            "no space left on device",
+        ),
+        ("ERROR: failed to solve: ResourceExhausted: failed to copy: write /var/lib/x", "disk quota exceeded"),
+        ("ERROR: failed to update builder last activity time: open /root/.docker/.tmp", "no space left on device"),
+        ("Error response from daemon: write /var/lib/docker/tmp/x", "no space left on device"),
+        ("error: failed to push r.example.org/app:1: write /var/lib/x", "no space left on device"),
+        ('ERROR: failed to solve: process "make" did not complete successfully: mount', "no space left on device"),
+    ]
+)
 CASES = {
     f"{ADDED}invalid response status 403": (
         BuildError,
@@ -71,8 +94,8 @@ CASES = {
     SAYS_FULL: (
         BuildError,
         (
-            'Dockerfile: echo \\"no space left on device, cannot connect to the docker daemon\\"; exit 3: exit code 3; '
-            "its last lines:\nNo space left on device"
+            'Dockerfile: echo \\"no space left on device, cannot connect to the docker daemon\\"; exit 3: exit code 3 '
+            f"({MAYBE_FULL}); its last lines:\nNo space left on device"
         ),
     ),
     FAILED_RUN: (BuildError, "Dockerfile:2: echo one; exit 3: exit code 3; its last lines:\none"),
@@ -107,10 +130,7 @@ CASES = {
             "give one that may in the file that DPPCTL_REGISTRY_AUTH_FILE names"
         ),
     ),
-    "ERROR: failed to solve: write /var/lib/x: no space left on device": (
-        BuildPutOffError,
-        "no space left on the disk that holds the builder's files: free some",
-    ),
+    **dict.fromkeys(FULL, (BuildPutOffError, NO_ROOM)),
     "ERROR: Cannot connect to the Docker daemon at unix:///none": (
         BuildPutOffError,
         "docker: the daemon does not answer: Cannot connect to the Docker daemon at unix:///none",
@@ -125,3 +145,14 @@ def test_its_last_words_become_one_line(words: str, tmp_path: Path) -> None:
     order = Order(context=tmp_path, dockerfile=tmp_path / "Dockerfile", destination="r.example.org/app:1")
     found = failure(Ended(1, words.splitlines()), order)
     assert (type(found), str(found)) == CASES[words]
+
+
+def test_a_build_that_its_node_evicts_is_put_off_and_not_waited_for() -> None:
+    """Of an evicted pod's containers nothing is said."""
+    said = "The node was low on resource: ephemeral-storage."
+    evicted = {"status": {"phase": "Failed", "reason": "Evicted", "message": said}}
+    with pytest.raises(BuildPutOffError, match=f"^the cluster's node ended the build: Evicted: {said}$"):
+        ended_container(evicted)
+    terminated = {"name": "buildkit", "state": {"terminated": {"exitCode": 1}}}
+    assert ended_container({"status": {"phase": "Failed", "containerStatuses": [terminated]}}) == {"exitCode": 1}
+    assert ended_container({}) is None
