@@ -1,9 +1,12 @@
 """`dppctl init`, from the first question to the last line: read it top to bottom."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from bot.git.command import Git
 from bot.model.app_config import AppConfig, parse_app_config
 from bot.model.names import RepoPath
-from bot.model.registration import REGISTRATION_FILE, Target
+from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from cli.errors import InputError
 from cli.init.app import App
 from cli.init.chart_values import Installation
@@ -18,7 +21,7 @@ from cli.init.steps.ops_repo import TemplateStep
 from cli.init.steps.repository import RepositoryStep, check_repository, find_repository
 from cli.init.steps.settings import SettingsStep
 from cli.init.steps.step import Step, run
-from cli.init.steps.webhook import OldWebhookStep, WebhookStep
+from cli.init.steps.webhook import MovedWebhookStep, OldWebhookStep, WebhookStep
 from cli.init.steps.webhook_secret import WebhookSecretStep
 from cli.providers.provider import Provider
 from cluster.sync.helm.desired import release_name
@@ -110,6 +113,12 @@ def _app_config(
     return step, parse_app_config(after, str(app.config_file))
 
 
+def _other_apps(registration: Path, repository: str) -> list[str]:
+    """Return the repositories of the other apps that the same servers serve."""
+    targets = read_registration(registration) if registration.exists() else frozenset()
+    return sorted({target.app.repository for target in targets} - {repository})
+
+
 def _steps(installation: Installation, identity: Identity, answers: Answers, context: InitContext) -> list[Step]:
     """Return the steps that are the same for every provider, in their order."""
     app, ops, settings = installation.app, installation.ops, identity.settings
@@ -128,6 +137,8 @@ def _steps(installation: Installation, identity: Identity, answers: Answers, con
     if previous != installation.address:  # the old one is known until nothing is sent there any more
         old = WebhookStep(identity.maker, app.repository, previous, context.secrets)
         moved = [OldWebhookStep(old)] if old.url != webhook.url else []
+        for other in _other_apps(registration, app.repository) if moved else ():
+            moved.append(MovedWebhookStep(replace(old, repository=other), replace(webhook, repository=other)))
         moved += [SettingsStep(context.open_settings, {ADDRESS: installation.address}, "the receiver's address")]
     keep = [SettingsStep(context.secrets, identity.secrets, identity.what)] if identity.secrets else []
     return [

@@ -42,18 +42,18 @@ class WebhookStep:
 
     def observe(self) -> Change | str:
         """Look for the webhook, its settings and its last delivery. Raises InputError for a token that may not."""
-        found = self._find()
+        found = self.find()
         if found is None:
             events = ", ".join(EVENTS)
-            return Change(f"create the webhook {self.url} on {self.repository} ({events})", lambda: self._put(None))
+            return Change(f"create the webhook {self.url} on {self.repository} ({events})", lambda: self.put(None))
         if len(kept_secrets(self.store)) > 1:
             text = f"give the webhook {self.url} on {self.repository} the new secret, and forget the old one"
             return Change(text, lambda: self._rotate(found))
         if not kept_secrets(self.store):
             text = f"make a new secret for the webhook {self.url} on {self.repository}, as none is in {self.store}"
-            return Change(text, lambda: self._put(found))
+            return Change(text, lambda: self.put(found))
         if _differs(found):
-            return Change(f"update the webhook {self.url} on {self.repository}", lambda: self._put(found))
+            return Change(f"update the webhook {self.url} on {self.repository}", lambda: self.put(found))
         newest = next(iter(self._repository().get_hook_deliveries(found.id)), None)
         if newest is None or not _is_good(newest.status_code):
             return Change(f"try the webhook {self.url} with a ping", lambda: self._try(found))
@@ -66,11 +66,11 @@ class WebhookStep:
 
     def exists(self) -> bool:
         """Return whether the webhook exists, whatever its settings are."""
-        return self._find() is not None
+        return self.find() is not None
 
     def remove(self) -> None:
         """Delete the webhook; that it is gone already is fine."""
-        if found := self._find():
+        if found := self.find():
             found.delete()
 
     def _repository(self) -> Repository:
@@ -79,7 +79,8 @@ class WebhookStep:
             raise InputError(f"the token does not reach {self.repository}; select it for the token, or check the name")
         return found
 
-    def _find(self) -> Hook | None:
+    def find(self) -> Hook | None:
+        """Return the webhook at this address, if there is one. Raises InputError for a token that may not see it."""
         return next((hook for hook in self._hooks() if hook.config.get("url") == self.url), None)
 
     def _hooks(self) -> list[Hook]:
@@ -101,11 +102,11 @@ class WebhookStep:
                 f"{self.url} does not take the new secret yet ({answer}), so GitHub keeps the old one; restart "
                 "`dppctl up`, which reads it, and run dppctl init again"
             )
-        result = self._put(hook)
+        result = self.put(hook)
         self.store.write({VARIABLE: secret})
         return result
 
-    def _put(self, hook: Hook | None) -> str:
+    def put(self, hook: Hook | None) -> str:
         """Create the webhook, or update the given one, and return what its ping came to.
 
         A secret that is made here goes to GitHub first, and is kept then: so what is kept is always what GitHub has.
@@ -175,6 +176,33 @@ class OldWebhookStep:
         if self.webhook.exists():
             return Change(f"delete {where}", self.webhook.remove)
         return f"no longer there: {where}"
+
+
+@dataclass(frozen=True)
+class MovedWebhookStep:
+    """The webhook of another app of the same servers goes along to their new address, where the token may."""
+
+    old: WebhookStep
+    new: WebhookStep
+
+    def observe(self) -> Change | str:
+        """Look for the webhook at the old address; a change moves it. What the token may not do is said."""
+        where = f"the webhook {self.old.url} on {self.old.repository}"
+        try:
+            exists = self.old.exists()
+        except InputError as error:
+            return (
+                f"{where} stays, if there is one, as {error}: run `dppctl init --url {self.new.address}` for that app "
+                "with a token that may, then delete the old one on GitHub"
+            )
+        return Change(f"move {where} to {self.new.url}", self._move) if exists else f"not there: {where}"
+
+    def _move(self) -> str:
+        """Give it the new address; where there is one already, delete it."""
+        if self.new.exists():
+            self.old.remove()
+            return f"deleted, as {self.new.url} is there"
+        return self.new.put(self.old.find())
 
 
 def _send_ping(url: str, secret: str) -> int | str:

@@ -1,5 +1,6 @@
 """The webhook that `dppctl init` made, and what has become of it since; with the real receiver."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,32 @@ def test_a_new_address_takes_the_old_webhook_away(ann: Person, github: FakeGitHu
     assert load_settings(ann.config, {}).receiver.public_url == "https://new.example.org"
     assert ann.init("--remove", "--url", "https://dppctl.example.org").exit_code == 0
     assert hooks == {}
+
+
+def test_a_new_address_takes_the_webhooks_of_the_folders_other_apps_along(ann: Person, github: FakeGitHub) -> None:
+    """Where the token may; else it is said what to do."""
+    mine, old = github.repo("ann/data"), f"{ann.address}/webhooks/github"
+    other = github.repository("ann/other", robot="write").git
+    assert other
+    repo, (number, hook) = github.repo("ann/other"), next(iter(mine.hooks.items()))
+    copy = json.loads(json.dumps(hook).replace("ann/data", "ann/other"))
+    repo.hooks[number], repo.deliveries[number], repo.secrets[number] = copy, [], "an older one"
+    assert hook["config"]["url"] == old
+    registration = ann.config / "apps.yaml"
+    apps = registration.read_text()
+    more = [
+        {"appRepoPath": name, "opsRepoPath": f"ann/data-ops/{name}", "environments": ["staging"]}
+        for name in ("ann/other", "bob/secret")
+    ]
+    registration.write_text(apps + "".join(f"- {json.dumps(each)}\n" for each in more))
+    done = ann.init("--yes", "--url", "https://new.example.org")
+    assert done.exit_code == 0, done.output
+    for each in (mine, repo):
+        assert [found["config"]["url"] for found in each.hooks.values()] == ["https://new.example.org/webhooks/github"]
+    assert list(repo.secrets.values()) == kept(ann)
+    assert (
+        f"the webhook {old} on bob/secret stays, if there is one, as the token does not reach bob/secret" in done.output
+    )
 
 
 def test_a_webhook_that_was_left_behind_is_named(ann: Person, github: FakeGitHub) -> None:
