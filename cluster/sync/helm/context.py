@@ -1,14 +1,17 @@
 """What all deployments of the in-cluster sync work with."""
 
+import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.errors import DppctlError
 from bot.kubernetes import KubernetesClient
 from bot.model.reports import SyncEvent
+from bot.model.safe_yaml import read_yaml
 from cluster.limits import MAX_PEOPLES_VALUES_BYTES
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.desired import Desired, ReleaseTarget, chart_path
@@ -19,6 +22,7 @@ from cluster.sync.repositories import Repositories
 # A chart with this annotation leaves to sync what it does later itself: a Job's ttlSecondsAfterFinished. Others get no
 # values but those of the ops repo, as their schemas may refuse them.
 _KNOWS_SYNC = "dppctl.io/knows-sync"
+_TTL = "ttlSecondsAfterFinished"
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,26 @@ def files_for_helm(
         tempfile.TemporaryDirectory(prefix="dppctl-helm-") as folder,
     ):
         files = []
-        if _KNOWS_SYNC in (chart / "Chart.yaml").read_text(errors="replace"):
+        about = (chart / "Chart.yaml").read_text(errors="replace")
+        if _KNOWS_SYNC in about:
             files.append(Path(folder, "by-sync.json"))
             files[0].write_text('{"global": {"dppctl": {"sync": true}}}')
         for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))
             files[-1].write_bytes(content)
+        if (
+            _KNOWS_SYNC not in about and ttl_of(contents) is not None
+        ):  # an older copy of the chart, which knows the value
+            files.append(Path(folder, "later.json"))
+            files[-1].write_text(json.dumps({_TTL: None}))
         yield chart, files
+
+
+def ttl_of(contents: Mapping[str, bytes]) -> int | None:
+    """Return the ttlSecondsAfterFinished that values files give, the last of which wins; None: they give no number."""
+    found = None
+    for path, content in contents.items():
+        with suppress(DppctlError):  # helm says what is wrong with it
+            values, _ = read_yaml(content.decode(errors="replace"), path)
+            found = values.get(_TTL, found) if isinstance(values, Mapping) else found
+    return found if isinstance(found, int) else None

@@ -217,12 +217,12 @@ class DeploymentRun:
             journal.record = journal.record.with_("succeeded", good=revision, job=name)
             old_jobs.remove_old_jobs(self._context.api, self._location, name)
             outcome = journal.write_end("succeeded", "succeeded", message, receipt)
-            old_jobs.let_expire(self._context.api, self._location, name)
+            old_jobs.let_expire(self._context.api, self._location, name, journal.ttl)
             return journal.tell_end(outcome)
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
         text = with_second_line(message, f"{self._location.target.environment}: {back}")
         outcome = journal.write_end("failing", "failed", text, receipt)
-        old_jobs.let_expire(self._context.api, self._location, name)
+        old_jobs.let_expire(self._context.api, self._location, name, journal.ttl)
         return self._roll_back(outcome)
 
     def _follow_job(self, name: str) -> tuple[End, str, Receipt | None]:

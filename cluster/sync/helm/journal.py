@@ -17,7 +17,7 @@ from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.limits import LOG_POSITION_SECONDS
 from cluster.sync.helm import records
-from cluster.sync.helm.context import SyncContext, read_values_files
+from cluster.sync.helm.context import SyncContext, read_values_files, ttl_of
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.state import Record, ReleasePhase
 from cluster.sync.outcome import End, Outcome, message_text
@@ -43,6 +43,7 @@ class Journal:
         self.record = record
         self.log = _log.bind(app=location.target.app, environment=location.target.environment)
         self.deliveries: Sequence[str] = ()  # of webhooks, that it was made for; known once it was read
+        self.ttl: int | None = None  # that values give the Job; once they were read
         self.began = datetime.now(UTC)
         self._context = context
         self.location = location
@@ -57,6 +58,7 @@ class Journal:
         """
         target = self.location.target
         contents = read_values_files(self._context, self.location, desired)
+        self.ttl = ttl_of(contents)
         values = values_of(target, contents[target.values_file])
         with self._context.repositories.open(target.ops.repository) as ops:
             self._ops_commit = ops.last_change(target.values_file)

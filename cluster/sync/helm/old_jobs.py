@@ -40,11 +40,15 @@ def remove_job(api: KubernetesClient, location: ReleaseTarget, name: str) -> Non
     api.delete(_path(location, name))
 
 
-def let_expire(api: KubernetesClient, location: ReleaseTarget, name: str) -> None:
-    """Have Kubernetes remove a Job some time after its end, where its TTL was put off until that was seen."""
+def let_expire(api: KubernetesClient, location: ReleaseTarget, name: str, seconds: int | None) -> None:
+    """Have Kubernetes remove a Job some time after its end, where its TTL was put off until that was seen.
+
+    `seconds`: what the values say, for a Job of a chart that does not write that down in it.
+    """
     job = api.get(_path(location, name)) or {}
-    text = ((job.get("metadata") or {}).get("annotations") or {}).get(TTL, "")
-    if str(text).isdecimal():
+    default = "" if seconds is None else str(seconds)
+    text = str(((job.get("metadata") or {}).get("annotations") or {}).get(TTL, default))
+    if text.isdecimal():
         api.patch(_path(location, name), {"spec": {"ttlSecondsAfterFinished": int(text)}})
 
 

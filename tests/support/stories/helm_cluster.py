@@ -102,12 +102,15 @@ CHART = {
 class Cluster:
     """Has methods for what people, kubelets and the clock do; `close` it at the end."""
 
-    def __init__(self, folder: Path, kubeconfig: str, *, major: int = 4) -> None:
+    def __init__(
+        self, folder: Path, kubeconfig: str, *, major: int = 4, chart: Mapping[str, str] = CHART, seconds: float = 20
+    ) -> None:
+        """Take the chart's files, and helm's time limit."""
         os.environ["KUBECONFIG"] = kubeconfig  # helm's and ours; the fixture puts it back
         self.folder = folder
         self.world = World(folder, receives=False, SYNC_TOKEN="s3cret")
         self.ops = self.world.ops
-        self.ops.push(CHART)
+        self.ops.push(dict(chart))
         self.api = KubernetesClient()
         self.api_of_sync = self.api
         name = f"sync-{secrets.token_hex(4)}"
@@ -115,7 +118,7 @@ class Cluster:
         for namespace in self.namespaces.values():
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.events: list[SyncEvent] = []
-        self.helm = Helm(str(helm(major)), folder / "helm", 20, ["s3cret"])
+        self.helm = Helm(str(helm(major)), folder / "helm", seconds, ["s3cret"])
         self._writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
         self.sync = self.start()
 

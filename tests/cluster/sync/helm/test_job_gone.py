@@ -1,9 +1,13 @@
 """A Job that is not there any more says nothing of how it ended: it is not taken for one that failed."""
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from cluster.sync.helm import records
-from tests.support.stories.helm_cluster import Cluster, receipt
+from cluster.sync.helm.releases import manifest
+from tests.support.stories.helm_cluster import CHART, Cluster, receipt
 from tests.support.waiting import eventually
 from tests.support.world import STAGING
 
@@ -30,13 +34,29 @@ def test_a_job_gets_its_ttl_when_its_end_was_seen(cluster: Cluster) -> None:
     assert record_of(cluster) == ("succeeded", 1, 1)
 
 
+@pytest.mark.needs("helm")
+def test_an_older_copy_of_the_chart_gets_no_ttl_before_the_end_was_seen(tmp_path: Path, kubeconfig: str) -> None:
+    older = {name: text.replace(".Values.ttl ", ".Values.ttlSecondsAfterFinished ") for name, text in CHART.items()}
+    older["chart/Chart.yaml"] = "apiVersion: v2\nname: small\nversion: 0.1.0\n"
+    with closing(Cluster(tmp_path, kubeconfig, chart=older)) as cluster:
+        cluster.say("one", people={"ttlSecondsAfterFinished": 1})
+        with cluster.running():
+            cluster.until("running")
+            place = cluster.sync.locations[STAGING]
+            assert "ttlSecondsAfterFinished" not in manifest(cluster.api, place.namespace, place.release, 1)
+            cluster.job_ends(receipt(rows=7))
+            cluster.until("succeeded")
+            eventually(lambda: cluster.objects("jobs") == [], "then it is removed")
+        assert cluster.last().message == "7 rows"
+
+
 def test_a_ttl_that_is_added_to_what_succeeded_comes_in(cluster: Cluster) -> None:
     cluster.say("one")
     with cluster.running():
         cluster.until("running")
         cluster.job_ends(receipt(rows=7))
         cluster.until("succeeded")
-        for number, values in enumerate(({"ttlLater": 5}, {"ttlLater": 1, "text": "new"}), 2):
+        for number, values in enumerate(({"ttlLater": 60}, {"ttlLater": 1, "text": "new"}), 2):
             cluster.people_say(values)
             eventually(lambda number=number: record_of(cluster) == ("succeeded", number, number), "it is deployed")
         eventually(lambda: cluster.objects("jobs") == [], "the Job is removed")
