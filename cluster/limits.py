@@ -41,6 +41,7 @@ JOB_START_SECONDS = 300.0  # that an image or a Secret may be missing, before th
 JOB_LOOK_SECONDS = (0.5, 5.0)  # between two looks at a Job, of two calls each; less often while nothing is new
 EVENTS_SECONDS = 5.0  # between two looks why pods are refused, while helm waits for them, or a Job has none
 LOG_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the connection may be dead
+LOG_AWAY_SECONDS = 60.0  # that a log may be away after its Job's end; then the pod's status has to do
 LOG_POSITION_SECONDS = 10.0  # of a Job's log that a kill makes sync report again, at most
 MAX_EVENT_BYTES = 64 * 2**20  # of a worker on this machine; the last one has the receipt, shortened when it is read
 MAX_RECEIPT_LINES = 20  # from the end of a Job's log, where the receipt is looked for

@@ -15,6 +15,7 @@ from bot.model.registration import parse_registration
 from bot.settings import load_settings
 from bot.settings.variables import variables
 from cli.init.steps.deploy_key import new_key, to_setting
+from cli.limits import BOT_STOP_SECONDS, RECEIVER_STOP_SECONDS, SYNC_STOP_SECONDS
 from tests.support.charts.chart_values import documented, known, leaves, table
 from tests.support.charts.dppctl import ALL, APPS, CHART, SYNC
 from tests.support.helm import helm
@@ -241,6 +242,13 @@ def test_what_another_deploys_needs_no_sync() -> None:
     assert "StatefulSet" not in {one["kind"] for one in objects}
     url = environment(pods(objects)["dppctl-webhooks"])["DPPCTL_DATABASE_URL"]
     assert url == {"secretKeyRef": {"name": "database", "key": "url"}}
+
+
+def test_kubernetes_gives_each_server_the_time_that_it_takes_to_end() -> None:
+    took = {"dppctl-sync": SYNC_STOP_SECONDS, "dppctl-bot": BOT_STOP_SECONDS, "dppctl-webhooks": RECEIVER_STOP_SECONDS}
+    given = {name: pod["terminationGracePeriodSeconds"] for name, pod in pods(rendered(SYNC)).items() if name in took}
+    assert given.keys() == took.keys()
+    assert all(given[name] >= 1.5 * seconds for name, seconds in took.items()), given
 
 
 def test_pods_start_anew_when_other_apps_are_registered() -> None:

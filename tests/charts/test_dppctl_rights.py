@@ -137,6 +137,7 @@ def test_sync_may_do_what_helm_needs_in_its_environments(installed: Installed) -
     for verb in READ:
         assert installed.may("sync", installed.data, verb, "pods"), verb
         assert installed.may("sync", installed.data, verb, "replicasets.apps"), verb
+    assert installed.may("sync", installed.data, "delete", "pods")
     assert installed.may("sync", installed.data, "get", "pods", "log")
     assert installed.may("sync", installed.data, "list", "events")
 
@@ -229,7 +230,6 @@ def test_elsewhere_and_in_the_cluster_as_a_whole_nobody_may_do_anything(installe
     ("account", "namespace", "what"),
     [
         ("sync", "data", ("create", "pods")),
-        ("sync", "data", ("delete", "pods")),
         ("sync", "data", ("create", "pods", "exec")),
         ("sync", "data", ("get", "pods", "exec")),
         ("sync", "data", ("create", "pods", "attach")),

@@ -3,10 +3,12 @@
 import http.client
 import json
 import re
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +20,7 @@ from tests.support.serving import in_thread
 STATUSES = {401: "Unauthorized", 403: "Forbidden", 404: "", 409: "Conflict", 410: "Expired", 429: "TooManyRequests",
             500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}  # fmt: skip
 BROKEN, HANGS, LOGIN_PAGE, ODD = "broken JSON", "hangs", "a login page", "another object"
+DOWN = "down"  # as a server that restarts: connections end, those that are open too
 FAULTS: tuple[int | str, ...] = (401, 403, 410, 429, 500, 504, BROKEN, HANGS, 404, 503, LOGIN_PAGE, ODD)
 _HOP = {"transfer-encoding", "connection", "content-length", "host", "accept-encoding", "authorization"}
 
@@ -54,6 +57,8 @@ class FaultyApi:
         self._lock = threading.Lock()
         self.released = threading.Event()  # those that hang
         self.seen: list[str] = []
+        self._delay = 0.0
+        self._open: set[socket.socket] = set()  # calls that are being answered
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -82,14 +87,27 @@ class FaultyApi:
         fault = Fault(methods, re.compile(path), kind, times)
         with self._lock:
             self._faults.append(fault)
+            for connection in self._open if kind == DOWN else ():
+                with suppress(OSError):  # whoever asked has gone
+                    connection.shutdown(socket.SHUT_RDWR)
         try:
             yield fault
         finally:
             with self._lock:
                 self._faults.remove(fault)
 
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Have each call take so much longer, as long as the block."""
+        self._delay = seconds
+        try:
+            yield
+        finally:
+            self._delay = 0.0
+
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Pass a call on, or fail it."""
+        time.sleep(self._delay)
         with self._lock:
             self.seen.append(f"{handler.command} {handler.path}")
             for fault in self._faults:
@@ -101,6 +119,8 @@ class FaultyApi:
                 fault = None
         if fault is None:
             self._pass_on(handler, body)
+        elif fault.kind == DOWN:
+            handler.close_connection = True
         elif fault.kind == HANGS:
             self.released.wait(60)
             handler.close_connection = True
@@ -116,6 +136,8 @@ class FaultyApi:
             self._configuration.api_key.get("authorization", "")
         )
         try:
+            with self._lock:
+                self._open.add(handler.connection)
             connection.request(handler.command, handler.path, body or None, headers)
             answer = connection.getresponse()
             handler.send_response(answer.status)
@@ -129,6 +151,8 @@ class FaultyApi:
         except OSError:  # whoever asked has gone
             handler.close_connection = True
         finally:
+            with self._lock:
+                self._open.discard(handler.connection)
             connection.close()
 
 

@@ -51,3 +51,8 @@ app.kubernetes.io/component: {{ index . 1 | quote }}
 app.kubernetes.io/managed-by: {{ (index . 0).Release.Service | quote }}
 app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
 {{- end -}}
+
+{{/* The major version that an image's tag begins with; empty: the tag says none, or there is only a digest. */}}
+{{- define "pipelines.postgresMajor" -}}
+{{- regexReplaceAll "^.*:([0-9]+)([.-][^/:]*)?$" (regexReplaceAll "@.*$" . "") "major ${1}" | regexFind "^major [0-9]+$" | trimPrefix "major " -}}
+{{- end -}}

@@ -40,5 +40,7 @@ def follow_job(
         before = records.outcome(context.api, journal.location)  # it succeeded, and its time was over
         return "succeeded", "it ran already, and its Job was removed", before.receipt if before else None
     receipt = ended.receipt
-    end, message = verdict(receipt) if receipt else ("succeeded", "the Job succeeded; its receipt is gone")
+    gone = f"cannot be read: {ended.unread}" if ended.unread else "is gone"
+    end, message = verdict(receipt) if receipt else ("succeeded", f"the Job succeeded; its receipt {gone}")
+    message = f"{ended.cause}\n{message}" if ended.cause else message
     return end, f"{message}; it ran already" if ended.was_there else message, receipt

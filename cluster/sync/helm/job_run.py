@@ -1,31 +1,25 @@
 """Follows the Job of a release to its end: how far it is, and in the end its receipt or why there is none."""
 
-import json
 import math
-import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
-from typing import Any
 
-from pydantic import ValidationError
-
-from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, KubernetesError, NotThereError, Object
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, KubernetesError, Object
 from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
-from cluster.limits import EVENTS_SECONDS, JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_IDLE_SECONDS, MAX_RECEIPT_LINES
+from cluster.limits import EVENTS_SECONDS, JOB_LOOK_SECONDS, JOB_START_SECONDS, LOG_AWAY_SECONDS
 from cluster.sync.helm import pod_status
-from cluster.sync.helm.events import refused_pods
-from cluster.sync.progress import Event, Progress
+from cluster.sync.helm.events import lost_node, refused_pods
+from cluster.sync.helm.job_log import JobLog
+from cluster.sync.progress import Progress
 
 # What a Job's ttlSecondsAfterFinished is to be when its end was seen; before that it has none, so that it is not gone.
 TTL = "dppctl.io/ttl-seconds-after-finished"
-_LOG_POSITION = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,8 @@ class JobEnd:
 
     receipt: Receipt | None
     was_there: bool  # it had ended before this deployment began
+    cause: str = ""  # what ended a Job that failed and whose receipt cannot know: its node, or want of memory
+    unread: str = ""  # why its log could not be read
 
 
 class JobRun:
@@ -72,19 +68,16 @@ class JobRun:
         self._api = api
         self.namespace = namespace
         self.name = name
-        self._values = values
         self._limits = limits
         self._until = time.monotonic() + (limits.run or math.inf)
         self._progress = Progress()
         self._stopped = threading.Event()
-        self._open: Any = None
-        is_position = _LOG_POSITION.fullmatch(reported_log)
-        self._read = self._reported_log = reported_log if is_position else ""  # the pod, and the time of its last line
-        self._followed: str | None = None  # the pod whose log was read
+        self._log = JobLog(api, namespace, values, reported_log)
+        self._reported_log = self._log.position
         self._pod: Object | None = None  # as it was seen last
         self._seen = False
         self._asked, self._refusal = time.monotonic(), ""  # why its pod was refused, and when that was looked for
-        self._last_event: Event = {}  # of its log, with the receipt
+        self._silent_since = math.inf  # that the log cannot be opened
 
     @property
     def reported_log(self) -> str:
@@ -94,9 +87,7 @@ class JobRun:
     def stop(self) -> None:
         """Have `follow` return soon. The Job goes on."""
         self._stopped.set()
-        if answer := self._open:
-            with suppress(Exception):  # whatever state it is in, its reader looks at `_stopped`
-                answer.shutdown()
+        self._log.stop()
 
     def follow(self) -> Iterator[tuple[str, str]]:
         """Yield messages and log until the Job ends. Raises JobError when it does not start or takes too long."""
@@ -107,14 +98,18 @@ class JobRun:
                 if pod_status.end_of(job := self._job()):
                     return
                 self._put_off_expiry(job)
-                self._pod = pod_status.newest(self._pods()) or self._pod
+                if replaced := self._look_at_pods():
+                    yield replaced, ""
                 pod = self._pod or {}
-                has_news = self._has_news(pod)
-                problem = "" if has_news else pod_status.broken(pod) or self._refused(job, pod)
-                if has_news:
-                    pause = often
+                problem, message = "", ""
+                if self._has_news(pod):
                     yield from self._tell(pod)
-                elif (message := problem or pod_status.waits_for(pod)) and message != said:
+                    message = self._why_silent(pod)
+                    pause = pause if self._log.problem else often
+                else:
+                    problem = pod_status.broken(pod) or self._refused(job, pod)
+                    message = problem or pod_status.waits_for(pod)
+                if message and message != said:
                     said, pause = message, often
                     yield message, ""
                 broken_since = min(broken_since, time.monotonic()) if problem else math.inf
@@ -128,6 +123,18 @@ class JobRun:
             self._stopped.wait(pause)
             pause = min(1.2 * pause, seldom)
 
+    def _look_at_pods(self) -> str:
+        """Look at the pod that tries now; where it is another one than before, return why."""
+        pods, before = self._pods(), self._pod
+        newest = pod_status.newest(pods)
+        self._pod = newest or before
+        if before is None or newest is None or pod_status.name_of(newest) == pod_status.name_of(before):
+            return ""
+        name = pod_status.name_of(before)
+        old = next((pod for pod in pods if pod_status.name_of(pod) == name), None)
+        why = pod_status.why_failed(old) if old and not pod_status.is_deleted(old) else pod_status.DELETED
+        return f"pod {name}: {why or 'it failed'}; the pipelines run again in pod {pod_status.name_of(newest)}"
+
     def _refused(self, job: Object, pod: Object) -> str:
         """Return why the Job's pod is refused; empty when there is one, or that is not known."""
         if pod or time.monotonic() < self._asked + EVENTS_SECONDS:
@@ -139,12 +146,25 @@ class JobRun:
 
     def _has_news(self, pod: Object) -> bool:
         state = pod_status.state_of(pod)
-        return "running" in state or ("terminated" in state and self._followed != _name(pod))
+        return "running" in state or ("terminated" in state and self._log.pod != pod_status.name_of(pod))
 
     def _tell(self, pod: Object) -> Iterator[tuple[str, str]]:
-        for news in self._progress.follow(self._events(pod)):
+        for news in self._progress.follow(self._log.events(pod)):
             yield news
             self._check_time()
+
+    def _why_silent(self, pod: Object) -> str:
+        """Return why the log of a pod that runs cannot be opened for some time; empty when it can."""
+        if not self._log.problem:
+            self._silent_since = math.inf
+            return ""
+        self._silent_since = min(self._silent_since, time.monotonic())
+        if time.monotonic() - self._silent_since < EVENTS_SECONDS:
+            return ""
+        with suppress(ApiError):  # an older Role has no right to read events
+            if lost := lost_node(self._api, self.namespace, pod):
+                return lost
+        return f"the log of pod {pod_status.name_of(pod)} cannot be read, and is asked for again: {self._log.problem}"
 
     def _check_time(self) -> None:
         if time.monotonic() > self._until:
@@ -164,16 +184,38 @@ class JobRun:
         if ended is None:
             raise JobError(f"the Job {self.name} has not ended")
         pod = pod_status.newest(self._pods())
-        receipt = self._receipt(pod) if pod else None
+        receipt, unread = self._receipt(pod) if pod else (None, "")
         made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
         was_there = began is not None and made < began.replace(microsecond=0)
         succeeded, said = ended
+        if succeeded:
+            return JobEnd(receipt, was_there, unread=unread)
+        cause = pod_status.ended_from_outside(pod) if pod else pod_status.DELETED if self._pod else ""
         # With a receipt that is good, what failed is the copying of what came out.
-        if not succeeded and (receipt is None or receipt.status == "succeeded"):
-            reason = "\n".join(self._progress.invalid) or (pod_status.why_failed(pod) if pod else "")
+        if receipt is None or receipt.status == "succeeded":
+            invalid = "\n".join(self._progress.invalid or self._log.invalid)
+            reason = "\n".join(filter(None, (cause, invalid))) or (pod_status.why_failed(pod) if pod else "")
+            log = f"; its log cannot be read: {unread}" if unread else ""
             again = "; this Job ran before, and runs again when its image or its settings change" if was_there else ""
-            raise JobError(f"{reason or said or 'the Job failed'}{again}")
-        return JobEnd(receipt, was_there)
+            raise JobError(f"{reason or said or 'the Job failed'}{log}{again}")
+        return JobEnd(receipt, was_there, cause)
+
+    def _receipt(self, pod: Object) -> tuple[Receipt | None, str]:
+        """Return the receipt, and why the log could not be read when the pod's own status had to do.
+
+        A log that is away while the API answers (its node is lost, a kubelet that has only errors) is waited for a
+        while: the Job has ended, and that is to be told.
+        """
+        end = time.monotonic() + LOG_AWAY_SECONDS
+        while True:
+            try:
+                return self._log.receipt(pod), ""
+            except ApiAwayError as error:
+                self._job()  # raises where all of the API is away
+                if self._stopped.wait(JOB_LOOK_SECONDS[0]):
+                    raise
+                if time.monotonic() > end:
+                    return self._log.summary(pod), error.reason
 
     def _job(self) -> Object:
         found = self._api.get(self._path)
@@ -191,80 +233,11 @@ class JobRun:
 
     def receipt_of_gone(self) -> Receipt | None:
         """Return the receipt of a Job that is gone, as far as its log was read or its pod was seen; None: unknown."""
-        return self._receipt(self._pod) if self._pod else None
+        return self._log.receipt(self._pod) if self._pod else None
 
     def _pods(self) -> list[Object]:
         return self._api.list(f"/api/v1/namespaces/{self.namespace}/pods", f"job-name={self.name}")
 
-    def _receipt(self, pod: Object) -> Receipt | None:
-        """Return the full receipt from the log's last lines, else the summary that the pod's status holds."""
-        summary = ((pod_status.state_of(pod).get("terminated") or {}).get("message") or "").encode()
-        texts = [summary]
-        path, last = self._log_path(pod), {"container": pod_status.CONTAINER, "tailLines": MAX_RECEIPT_LINES}
-        try:
-            texts = [*reversed(list(self._api.lines(path, LOG_IDLE_SECONDS, lambda _: None, **last))), summary]
-        except ApiError as error:
-            # 400: the container has no log any more. What is refused is not gone: without a summary it is asked again.
-            if not (summary or isinstance(error, NotThereError) or error.status in (400, 404)):
-                raise
-        for event, is_summary in [(self._last_event, False), *((_event(text), text is summary) for text in texts)]:
-            if event.get("event") == "invalid":
-                self._progress.invalid = [f"{error['where']}: {error['message']}" for error in event["errors"]]
-            found = event.get("receipt") if event.get("event") == "ended" else event if is_summary else None
-            with suppress(ValidationError):
-                if found:
-                    receipt = Receipt.model_validate(found)
-                    origin = {"source": self._values.source, "image": self._values.image}
-                    return receipt.model_copy(update=origin)
-        return None
-
-    def _events(self, pod: Object) -> Iterator[Event]:
-        """Yield the worker's events, from where reading stopped last, until the container or the connection ends."""
-        name = self._followed = _name(pod)
-        read_pod, _, since = self._read.partition(" ")
-        query: dict[str, object] = {"container": pod_status.CONTAINER, "follow": "true", "timestamps": "true"}
-        if read_pod == name:
-            query["sinceTime"] = since
-        with suppress(ApiAwayError, ApiError):  # the next look at the pod tells what it means
-            for line in self._api.lines(self._log_path(pod), LOG_IDLE_SECONDS, self._opened, **query):
-                if self._stopped.is_set():
-                    return
-                time_text, _, text = line.partition(b" ")
-                when = time_text.decode(errors="replace")
-                if read_pod == name and _order(when) <= _order(since):
-                    continue  # the server counts in whole seconds
-                self._read = f"{name} {when}"
-                if event := _event(text):
-                    self._last_event = event if event.get("event") == "ended" else self._last_event
-                    yield {**event, "position": self._read}
-
-    def _opened(self, answer: Any) -> None:
-        self._open = answer
-        if self._stopped.is_set():
-            self.stop()
-
     @property
     def _path(self) -> str:
         return f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{self.name}"
-
-    def _log_path(self, pod: Object) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/pods/{_name(pod)}/log"
-
-
-def _name(pod: Object) -> str:
-    return str(pod["metadata"]["name"])
-
-
-def _order(time_text: str) -> tuple[str, str]:
-    """Return a time for comparing: some servers leave zeros at a fraction's end out."""
-    seconds, fraction = time_text[:19], time_text[20:]
-    return seconds, "".join(takewhile(str.isdigit, fraction)).ljust(9, "0")
-
-
-def _event(line: bytes) -> Event:
-    """Return a line's event; empty for another line: an image may print what it likes before the worker starts."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) and ("event" in found or "pipelines" in found) else {}

@@ -3,12 +3,18 @@
 https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 Object = dict[str, Any]
 
 CONTAINER = "pipelines"
+DELETED = "it was deleted, as when its node is drained"
+# https://github.com/postgres/postgres/blob/master/src/backend/utils/init/miscinit.c, ValidatePgVersion
+_OTHER_POSTGRES = re.compile(
+    r"initialized by PostgreSQL version ([\d.]+),? which is not compatible with this version (\d+)"
+)
 # A container that waits for one of these does not start by waiting longer, unless somebody does something.
 _BROKEN = frozenset(
     {
@@ -42,6 +48,16 @@ def newest(pods: list[Object]) -> Object | None:
     )
 
 
+def name_of(pod: Object) -> str:
+    """Return a pod's name."""
+    return str(pod["metadata"]["name"])
+
+
+def is_deleted(pod: Object) -> bool:
+    """Return whether a pod is being deleted."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
 def state_of(pod: Object, container: str = CONTAINER) -> Object:
     """Return `waiting`, `running` or `terminated`, as Kubernetes says it of the container; empty before it does."""
     for status in _statuses(pod):
@@ -60,6 +76,14 @@ def broken(pod: Object) -> str:
     return ""
 
 
+def why_stuck(pod: Object) -> str:
+    """Return why a pod that is to run for good does not: an image, or a container that ends again and again."""
+    if found := broken(pod):
+        return found
+    running = [container for container in _statuses(pod) if "running" in (container.get("state") or {})]
+    return "" if running else why_failed(pod)
+
+
 def waits_for(pod: Object) -> str:
     """Return why it has no node yet; empty when it has one."""
     for condition in (pod.get("status") or {}).get("conditions") or []:
@@ -68,24 +92,58 @@ def waits_for(pod: Object) -> str:
     return ""
 
 
-def why_failed(pod: Object) -> str:
-    """Return which container ended badly, and how; empty when none did."""
+def ended_from_outside(pod: Object) -> str:
+    """Return what ended a pod that its own programs did not: its node, or want of memory; empty: nothing did.
+
+    The condition is there since Kubernetes 1.26:
+    https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+    """
     status = pod.get("status") or {}
+    reason, message = status.get("reason"), status.get("message")
+    if status.get("phase") == "Failed" and (reason or message):
+        return "the node ended the pod: " + f"{reason or ''}: {message or ''}".strip(": ")
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            words = f"{condition.get('reason')}: {condition.get('message') or ''}".rstrip(": ")
+            return f"the pod was ended from outside: {words}"
     for container in _statuses(pod):
-        state, last = container.get("state") or {}, container.get("lastState") or {}
-        ended = state.get("terminated") or last.get("terminated") or {}
-        if ended.get("exitCode", 0) == 0:
-            continue
-        if ended.get("reason") == "OOMKilled":
+        if _ended(container).get("reason") == "OOMKilled":
             limit = _memory(pod, container["name"])
             return f"container {container['name']} needed more memory than {limit} and was killed (OOMKilled)"
+    return ""
+
+
+def why_failed(pod: Object) -> str:
+    """Return which container ended badly, and how; empty when none did."""
+    if found := ended_from_outside(pod):
+        return found
+    for container in _statuses(pod):
+        ended = _ended(container)
+        if ended.get("exitCode", 0) == 0:
+            continue
         said = (ended.get("message") or "").strip()
         # The worker's summary, which is reported elsewhere; or the last of the log, when it wrote none.
-        words = "" if said.startswith("{") else said
+        words = "" if said.startswith("{") else _explained(said)
         ending = f"container {container['name']} ended with exit code {ended['exitCode']}"
         return f"{ending}: {words}" if words else ending
-    reason, message = status.get("reason"), status.get("message")
-    return f"{reason}: {message}".strip(": ") if status.get("phase") == "Failed" and (reason or message) else ""
+    return ""
+
+
+def _explained(words: str) -> str:
+    """Return the last of a container's log, or in its place what PostgreSQL means by it."""
+    if found := _OTHER_POSTGRES.search(words):
+        return (
+            f"the database's files are of PostgreSQL {found[1]}, and database.image is {found[2]}, which cannot read "
+            f"them and changed nothing: set database.image to {found[1]} again, or move what is in it "
+            "(chart/README.md, Another PostgreSQL)"
+        )
+    return words
+
+
+def _ended(container: Object) -> Object:
+    """Return how a container ended, or ended last when it was started again; empty: it has not."""
+    state, last = container.get("state") or {}, container.get("lastState") or {}
+    return dict(state.get("terminated") or last.get("terminated") or {})
 
 
 def _statuses(pod: Object) -> Iterator[Object]:

@@ -28,8 +28,14 @@ RUN_BY = {
     "make demo": "tests/stories/test_demo.py::test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go",  # with ONCE=1
 }
 
+_TWO_POSTGRES = "needs pods of two major versions of PostgreSQL"
+
 # Not run by any test.
 NOT_RUN = {
+    "kubectl exec NAME-database-0 -- pg_dumpall -U pipelines --no-role-passwords > all.sql": _TWO_POSTGRES,
+    "kubectl delete statefulset NAME-database": _TWO_POSTGRES,
+    "kubectl delete pvc data-NAME-database-0": _TWO_POSTGRES,
+    "kubectl exec -i NAME-database-0 -- psql -U pipelines -d pipelines < all.sql": _TWO_POSTGRES,
     ".ci/run": "it runs the tests",
     "KUBECONFIG=… DPPCTL_TEST_CLUSTER_REGISTRY=HOST:PORT make test TESTS=tests/stories/on_a_cluster": "it runs tests",
     "docker buildx build --push": (

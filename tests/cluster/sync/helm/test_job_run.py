@@ -10,7 +10,7 @@ import pytest
 
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, Object
 from bot.model.values import Pipeline, Source, Values
-from cluster.sync.helm.job_run import JobError, JobLimits, JobRun
+from cluster.sync.helm.job_run import JobEnd, JobError, JobLimits, JobRun
 from tests.support.stories.helm_cluster import receipt
 from tests.support.waiting import eventually
 
@@ -33,6 +33,7 @@ class Hand:
         self.beside: list[Object] = []  # statuses of other containers
         self.deleted: list[str] = []
         self.opened = 0
+        self.away = False  # the log: its node, or the kubelet there
         self.since: list[object] = []
 
     def get(self, _path: str) -> Object:
@@ -46,6 +47,8 @@ class Hand:
         self.deleted.append(path)
 
     def lines(self, _path: str, _seconds: float, _opened: Callable[[Any], None], **query: object) -> Iterator[bytes]:
+        if self.away:
+            raise ApiAwayError("the cluster does not answer: 502 Bad Gateway", "502 Bad Gateway")
         lines = [(number, line) for number, line in enumerate(self.log)]
         if "tailLines" in query:
             for _, line in lines[-int(str(query["tailLines"])) :]:
@@ -129,6 +132,40 @@ def test_without_a_log_the_summary_in_the_pods_status_is_the_receipt() -> None:
     assert found.pipelines[0].error == "the reason"
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.sync.helm.job_run.LOG_AWAY_SECONDS", 0.1)
+    monkeypatch.setattr("cluster.sync.helm.job_run.JOB_LOOK_SECONDS", (0.05, 0.05))
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_log_that_is_away_for_ever_keeps_no_job_that_ended_from_its_end() -> None:
+    hand = Hand()
+    hand.away = True
+    hand.ends("Failed")
+    hand.state["terminated"]["message"] = json.dumps(receipt("failed", error="the reason"))
+    found = run(hand).end(None).receipt
+    assert found
+    assert found.pipelines[0].error == "the reason"
+    hand.ends("Complete")
+    assert run(hand).end(None) == JobEnd(None, was_there=False, unread="502 Bad Gateway")
+    hand.ends("Failed", "backoff limit")
+    with pytest.raises(JobError, match=r"^container pipelines ended with .* 1; its log cannot be read: 502 Bad Gatewa"):
+        run(hand).end(None)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_log_that_is_away_for_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.sync.helm.job_run.LOG_AWAY_SECONDS", 60.0)
+    hand = Hand(ENDED)
+    hand.away = True
+    hand.ends("Complete")
+    threading.Timer(0.2, lambda: setattr(hand, "away", False)).start()
+    found = run(hand).end(None).receipt
+    assert found
+    assert found.rows == 3
+
+
 def test_copying_that_fails_after_good_pipelines_is_a_failure() -> None:
     hand = Hand({"event": "ended", "receipt": receipt("succeeded")})
     job = run(hand)
@@ -137,6 +174,17 @@ def test_copying_that_fails_after_good_pipelines_is_a_failure() -> None:
     hand.beside = [{"name": "bucket", "state": {"terminated": {"exitCode": 1, "message": "access denied"}}}]
     with pytest.raises(JobError, match=r"^container bucket ended with exit code 1: access denied$"):
         job.end(None)
+
+
+def test_what_ended_the_pod_stands_before_what_the_worker_could_say() -> None:
+    hand = Hand({"event": "ended", "receipt": receipt("failed", error="rows: ended by SIGKILL")})
+    job = run(hand)
+    assert list(job.follow()) == []
+    hand.ends("Failed", "backoff limit", reason="OOMKilled")
+    ended = job.end(None)
+    assert ended.cause == "container pipelines needed more memory than there is and was killed (OOMKilled)"
+    assert ended.receipt
+    assert "SIGKILL" in str(ended.receipt.pipelines[0].error)
 
 
 def test_a_workload_that_is_wrong_is_told_with_its_places() -> None:

@@ -1,16 +1,5 @@
 """No Job goes on unobserved: one that a failed upgrade made, or that something newer takes the place of, is stopped."""
 
-import json
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.support.charts.apps import bot_values
-from tests.support.charts.rendering import CHART
-from tests.support.cluster import Namespace
-from tests.support.needs import needs
 from tests.support.stories.helm_cluster import Cluster, receipt
 from tests.support.waiting import eventually
 
@@ -72,45 +61,3 @@ def test_a_job_that_the_newer_one_runs_too_goes_on(cluster: Cluster) -> None:
         cluster.job_ends(receipt())
         cluster.until("succeeded")
     assert [job["metadata"]["uid"] for job in cluster.objects("jobs")] == before
-
-
-@pytest.fixture
-@needs("helm")
-def namespace(tmp_path: Path, kubeconfig: str) -> Iterator[Namespace]:
-    assert kubeconfig
-    made = Namespace(f"beside-{secrets.token_hex(4)}", tmp_path)
-    made.kubectl("create", "namespace", made.name)
-    yield made
-    made.kubectl("delete", "namespace", made.name, "--wait=false")
-
-
-def database_image(namespace: Namespace) -> str:
-    pods = namespace.get("pods", "--selector=app.kubernetes.io/component=database")
-    return str(pods[0]["spec"]["containers"][0]["image"]) if pods else ""
-
-
-def deploy(namespace: Namespace, image: str) -> None:
-    database = {"enabled": True, "image": image}
-    namespace.deploy(
-        CHART, bot_values(pipelines=()), {"database": database, "kubernetes": {"cronJobApiVersion": "none"}}
-    )
-
-
-def test_a_database_image_that_is_wrong_is_undone_by_a_revert(namespace: Namespace) -> None:
-    for image in ("registry.example/postgres:17", "registry.example/postgres:17.none", "registry.example/postgres:17"):
-        deploy(namespace, image)
-        eventually(lambda image=image: database_image(namespace) == image, f"the database's pod is of {image}", 40)
-
-
-def test_a_database_that_is_there_keeps_how_its_pods_are_replaced(namespace: Namespace) -> None:
-    deploy(namespace, "a")
-    [made] = namespace.get("statefulsets")
-    made["spec"]["podManagementPolicy"] = "OrderedReady"  # of an older chart
-    made["metadata"] = {key: made["metadata"][key] for key in ("name", "labels", "annotations")}
-    namespace.kubectl("delete", "statefulset", "app-database")
-    file = namespace.folder / "older.json"
-    file.write_text(json.dumps({key: value for key, value in made.items() if key != "status"}))
-    namespace.kubectl("apply", "--server-side", "--field-manager=helm", f"--filename={file}")
-    deploy(namespace, "b")
-    [found] = namespace.get("statefulsets")
-    assert found["spec"]["podManagementPolicy"] == "OrderedReady"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cluster.sync.helm.pod_status import broken, end_of, newest, waits_for, why_failed
+from cluster.sync.helm.pod_status import broken, end_of, newest, waits_for, why_failed, why_stuck
 
 ONE = "container pipelines"
 
@@ -34,7 +34,33 @@ def test_why_a_pod_failed(state: dict[str, Any], said: str) -> None:
 
 def test_a_pod_that_the_node_threw_out() -> None:
     evicted = {"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "disk is full"}}
-    assert why_failed(evicted) == "Evicted: disk is full"
+    assert why_failed(evicted) == "the node ended the pod: Evicted: disk is full"
+
+
+def test_what_the_node_did_comes_before_how_the_containers_ended() -> None:
+    killed = {"terminated": {"exitCode": 137, "reason": "Error"}}
+    said = "Pod ephemeral local storage usage exceeds the total limit of containers 20Mi."
+    assert (
+        why_failed(pod(killed, phase="Failed", reason="Evicted", message=said))
+        == f"the node ended the pod: Evicted: {said}"
+    )
+    drained = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
+    assert why_failed(pod(killed, conditions=[drained])) == (
+        "the pod was ended from outside: EvictionByEvictionAPI: drained"
+    )
+
+
+def test_a_database_that_ends_again_and_again_says_why() -> None:
+    words = """PostgreSQL Database directory appears to contain a database; Skipping initialization
+2026-11-26 03:00:00.000 UTC [1] FATAL:  database files are incompatible with server
+2026-11-26 03:00:00.000 UTC [1] DETAIL:  The data directory was initialized by PostgreSQL version 15, which is not compatible with this version 17.6 (Debian 17.6-1.pgdg12+1)."""  # noqa: E501
+    crashed = pod({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}, "postgresql")
+    crashed["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"exitCode": 1, "message": words}}
+    said = why_stuck(crashed)
+    assert "the database's files are of PostgreSQL 15, and database.image is 17, which cannot read them" in said
+    assert "set database.image to 15 again, or move what is in it" in said
+    assert why_stuck(pod({"running": {}}, "postgresql")) == ""
+    assert why_stuck(pod({"waiting": {"reason": "ContainerCreating"}})) == ""
 
 
 def test_an_init_container_that_failed_is_named() -> None:
