@@ -30,6 +30,8 @@ WRONG = {
     "a bucket without credentials": ({"storage": {"bucket": {"path": "data"}}}, r"storage.bucket.existingSecret: name"),
     "an empty section": ({"schedules": None}, r"schedules.* required|missing property 'schedules'"),
     "an empty section below": ({"storage": {"volume": None}}, r"volume.* required|missing property 'volume'"),
+    "empty limits": ({"resources": None}, r"resources.* required|missing property 'resources'"),
+    "empty limits below": ({"database": {"resources": None}}, r"resources.* required|missing property 'resources'"),
     "no size": ({"database": {"size": None}}, r"size.* required|missing property 'size'"),
     "two databases": ({"database": {"enabled": True, "existingSecret": "x"}}, r"database: .* exclude each other"),
     "pages of no database": ({"database": {"ui": {"enabled": True}}}, r"database.ui.enabled: there is no database"),

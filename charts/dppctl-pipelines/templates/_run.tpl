@@ -167,3 +167,17 @@ env:
 command: [rclone, copy, --verbose, {{ printf "/dppctl/workload/%s" .Values.storage.folder | replace "$" "$$" | quote }}]
 args:
 {{- end -}}
+
+{{/*
+What a pod's end means for its Job: one that its node or a drain ended did not fail, and is made again when it has
+ended. Since Kubernetes 1.26: https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
+*/}}
+{{- define "pipelines.failurePolicy" -}}
+{{- if semverCompare ">=1.26-0" .Capabilities.KubeVersion.Version -}}
+podFailurePolicy:
+  rules:
+  - action: Ignore
+    onPodConditions:
+    - {type: DisruptionTarget, status: "True"}
+{{- end -}}
+{{- end -}}
