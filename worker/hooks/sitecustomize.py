@@ -41,6 +41,8 @@ EXTENDED_IN_A_RUN = {
 # Quick paths (runner/quick), by the module after which, or before which, each is installed.
 QUICK_AFTER = {
     "datapackage.profile": "profiles",
+    "datapackage_pipelines.utilities.extended_json": "lines",
+    "tableschema.schema": "fields",
 }
 QUICK_BEFORE = {"datapackage_pipelines": "imports", "dataflows": "imports"}
 

@@ -26,6 +26,7 @@ _DPP_SAYS = re.compile(
     r"Data Package validation error|Failed to ((cast|validate|encode) row|decode line)|Expected to see \d+ resource"
 )
 _INSTALLED = ("site-packages", "dist-packages")
+_OURS = "dppctl_hooks"  # the folder of modules that stand in for dpp's (worker/hooks/runner): nobody's error is there
 
 
 class _Raised(NamedTuple):
@@ -100,6 +101,7 @@ class _Reader:
         self._message: Optional[List[str]] = None  # that further lines belong to
         self._in_frames = False
         self._rank = 0
+        self._ours = False
         self._place: Optional[str] = None
         self._by_user = False
         self._raising = False
@@ -142,9 +144,11 @@ class _Reader:
             self._by_user = place is not None
             self._place = place or self._place
             self._rank = 1 if place else 3
-            self._add(line, self._rank)
+            self._ours = _OURS in Path(frame.group("file")).parts
+            if not self._ours:
+                self._add(line, self._rank)
         elif line.startswith("  "):
-            if line.strip("^~ "):
+            if line.strip("^~ ") and not self._ours:
                 self._add(line, self._rank)
         else:  # the exception itself
             self._in_frames, self._raising = False, True

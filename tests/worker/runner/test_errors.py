@@ -98,3 +98,22 @@ def test_a_step_with_its_code_in_the_spec_has_a_line_too() -> None:
 def test_any_output_gives_an_error_that_a_report_can_hold(processor: str, output: list[str]) -> None:
     text = explain(processor.replace("\0", ""), output, WORKLOAD)
     assert PipelineResult(id="./a", status="failed", error=text).error == text
+
+
+def test_a_frame_of_what_stands_in_for_dpps_code_is_not_shown() -> None:
+    traceback = [
+        "Traceback (most recent call last):",
+        '  File "/x/site-packages/dataflows/base/schema_validator.py", line 70, in schema_validator',
+        "    row[field.name] = field.cast_value(row.get(field.name))",
+        '  File "/tmp/run/hooks/dppctl_hooks/quick/fields.py", line 60, in quick_cast_value',
+        "    return cast_value(self, value, constraints)",
+        "           ^^^^^^^^^^",
+        '  File "/x/site-packages/tableschema/field.py", line 140, in cast_value',
+        "    raise exceptions.CastError((",
+        "tableschema.exceptions.CastError: no number",
+    ]
+    error = explain("load", traceback, Path("/tmp/workload"))
+    assert error.splitlines()[0] == "load: CastError: no number"
+    assert "tableschema/field.py" in error
+    assert "dppctl_" not in error
+    assert "return cast_value" not in error
