@@ -68,7 +68,7 @@ def test_a_container_without_memory_is_named_with_its_limit(
     assert lost.run(mode, **people).phase == "failed"
     first = lost.last().message.partition("\n")[0]
     assert first == f"container {container} needed more memory than its limit of {limit} and was killed (OOMKilled)"
-    assert lost.release().fingerprint == lost.kept().record.fingerprint or lost.release().status == "deployed"
+    assert lost.release().status == "deployed"
 
 
 def test_copying_without_memory_is_named_with_its_limit(lost: PodsCluster, rclone: str) -> None:
@@ -98,15 +98,10 @@ def test_a_pod_that_its_node_evicts_says_so_and_one_that_a_drain_takes_runs_agai
 def test_a_database_that_cannot_start_says_why_while_helm_waits(
     lost: PodsCluster, cluster_images: ClusterImages
 ) -> None:
-    """Without memory for it, and with files of another major version; memory that is given again heals it."""
+    """Its files are of another major version than its image."""
     place = lost.sync.locations[STAGING]
     Namespace(place.namespace, lost.folder).database_volume(place.release, cluster_images.python)
     database = cluster_images.database()
-    assert lost.run("rows", database=database).phase == "succeeded"
-
-    lost.deploy("rows", database={**database, "resources": memory("8Mi")})
-    with lost.running():
-        lost.says("container postgresql needed more memory than its limit of 8Mi and was killed (OOMKilled)")
     assert lost.run("rows", database=database).phase == "succeeded"
 
     lost.in_database("echo 11 > /var/lib/postgresql/data/pgdata/PG_VERSION")

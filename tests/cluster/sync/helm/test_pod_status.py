@@ -59,6 +59,8 @@ def test_a_database_that_ends_again_and_again_says_why() -> None:
     said = why_stuck(crashed)
     assert "the database's files are of PostgreSQL 15, and database.image is 17, which cannot read them" in said
     assert "set database.image to 15 again, or move what is in it" in said
+    crashed["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    assert why_stuck(crashed) == "container postgresql needed more memory than there is and was killed (OOMKilled)"
     assert why_stuck(pod({"running": {}}, "postgresql")) == ""
     assert why_stuck(pod({"waiting": {"reason": "ContainerCreating"}})) == ""
 
