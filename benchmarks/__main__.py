@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    bots,
     builds,
     chaos,
     git_reads,
@@ -39,6 +40,9 @@ BENCHMARKS = {
     "hostile": hostile.hostile,
     "replay": replay.replay,
     "chaos": chaos.chaos,
+    "chaos-bots": chaos.chaos_bots,
+    "bots": bots.bots,
+    "memory-10000": bots.memory,
     "builds": builds.builds,
     "images": images.images,
     "init": init.init,
@@ -56,7 +60,10 @@ def main() -> None:
         "--quick", action="store_true", help="small data, few runs, nothing written: only to see that it works"
     )
     parser.add_argument(
-        "--against", type=Path, metavar="FOLDER", help="another checkout, with its .venv, that recheck is paired with"
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="another checkout with its .venv, to compare with (recheck, bots)",
     )
     arguments = parser.parse_args()
     if sys.platform != "linux":

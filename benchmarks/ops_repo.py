@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.bench import Bench, numbered
-from benchmarks.git_http import serve
 from benchmarks.report import Result, Row, spread, table
 from bot.git.command import Git
 from bot.model.decisions import Update
@@ -17,6 +16,7 @@ from bot.model.values import Pipeline, Source, Values
 from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import load_settings
 from tests.support.forge import Forge, Repository, git
+from tests.support.git_server import serve
 
 BAR = 1.5
 

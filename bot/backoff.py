@@ -38,7 +38,7 @@ class Backoff(Generic[KeyT]):
     def due(self) -> set[KeyT]:
         """Return what is to be tried now."""
         now = time.monotonic()
-        return {key for key, when in self._next.items() if when <= now}
+        return {key for key, when in [*self._next.items()] if when <= now}
 
     def waits(self, key: KeyT) -> bool:
         """Return whether it failed and its next try is not due yet."""

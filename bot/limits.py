@@ -65,8 +65,24 @@ RETRY_SECONDS = 1.0  # after a failure of git or the network; twice as long each
 MAX_RETRY_SECONDS = 180.0
 RETRY_BY_HAND_SECONDS = 5.0  # somebody waits
 RETRY_BROKEN_SECONDS = 5.0  # after what nobody foresaw; the log has a traceback each time
-REFRESHES = 4  # repositories that are asked at the same time
-REFRESH_SECONDS = 30.0  # that the others wait for a repository; what takes longer goes on beside them
+REFRESHES = 16  # repositories of one host that are asked at the same time
+REFRESH_SECONDS = 10.0  # after which a repository does not count among those any more: it goes on beside them
+MOST_REFRESHES = 64  # of one host, those included
+LOOK_SECONDS = 2.0  # that a look waits for a copy that is in use; what refreshes it may take hours
+WRITERS = 16  # ops repos that are worked at at the same time
+WRITER_SECONDS = 10.0  # after which an ops repo does not count among those any more
+MOST_WRITERS = 64  # those included
+MAX_KEPT_LOOKS = 500  # of unchanged apps, so that a delivery need not look again to say why nothing is deployed
+# A bot that ended without a word is replaced after the sum of these at most.
+LEASE_SECONDS = 7.0  # that a bot is taken for alive after it said so
+LEASE_RENEW_SECONDS = 1.5  # between two times that it says so, and looks for bots that are not alive any more
+START_RECHECKS = 50.0  # repositories a second that are looked at after a start
+GITHUB_CALLS_AN_HOUR = (
+    5_000  # of one account: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+)
+RECHECK_SHARE = 0.5  # of these, that re-checks may plan for; the rest is for pushes
+RECHECK_LIMIT = 0.8  # of these, after which re-checks wait
+CLOSE_SECONDS = 2.0  # that the end of what runs is waited for; its gits are ended by then
 RESYNC_SECONDS = 180.0  # between two re-checks of everything
 SYNC_WAKE_SECONDS = 5.0  # for a connection with sync, and for its answer
 HTTP_SECONDS = 10.0  # that a probe, or a bot that wakes sync, may take to send its request
@@ -78,6 +94,8 @@ MAX_LOG_BYTES = 2**20  # kept of each deployment's log
 MAX_NAMED_DELIVERIES = 20  # in one ops commit and one line of the log: the newest, where a burst became one deployment
 GONE_TAG_DAYS = 400  # that is known of a tag which is gone: back at its commit it is not new; nightly tags pile up
 STORE_ROOM_BYTES = 2**20  # that the disk of SQLite's file must have for /readyz: some hundred deliveries
+MAX_TAKEN = 5_000  # deliveries that are read at once, besides those in hand; some may be other bots'
+FORGET_SECONDS = 600.0  # between two times that old records are removed
 DELIVERY_DAYS = 30  # that a delivery's record is kept; GitHub sends one again for 3 days at most
 
 PROGRAM_END_SECONDS = 2.0  # between asking a program to end and killing it

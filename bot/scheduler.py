@@ -90,6 +90,10 @@ class Scheduler(Generic[TargetT, JobT]):
         entry = self._running.get(target)
         return entry.job if entry else None
 
+    def all_running(self) -> dict[TargetT, JobT]:
+        """Return all jobs by target; any thread may call it."""
+        return {target: entry.job for target, entry in [*self._running.items()]}
+
     def last_start(self, target: TargetT) -> float:
         """Return when its last job started, by the monotonic clock; 0.0: never."""
         return self._started.get(target, 0.0)

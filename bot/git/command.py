@@ -71,6 +71,7 @@ class Git:
         self._lock = threading.Lock()
         self._closed = False
         self.calls = self.errors = 0  # for /metrics
+        self.active: dict[int, float] = {}  # by thread, when a git of it started or said something, by monotonic clock
         self.heard = 0  # it grows as long as a git that takes long says something
 
     def run(
@@ -90,6 +91,8 @@ class Git:
         name, about = arguments[0], self._repository([*options, *arguments])
         silence = seconds or (self._settings.github.silence_seconds if about else GIT_SECONDS)
         environment = self._environment_for(name, about)
+        if about:
+            self.credentials.limit.note()
         is_over_http = about is not None and name in _ASKING and environment["GIT_ALLOW_PROTOCOL"].startswith("http")
         if is_over_http:
             environment = environment | TRACING
@@ -199,6 +202,7 @@ class Git:
                 kind = TransientGitError if folder.is_dir() else CopyError
                 raise kind(f"git {command[1]}: cannot be started: {error}") from None
             self._running.add(process)
+            self.active[threading.get_ident()] = time.monotonic()
             self.calls += 1
             return process
 
@@ -214,6 +218,7 @@ class Git:
                 if (longer := len(expired.stdout or b"") + len(expired.stderr or b"")) > length:
                     length, since = longer, now
                     self.heard += 1
+                    self.active[threading.get_ident()] = now
                 elif now - since >= silence:
                     raise
 

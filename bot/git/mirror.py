@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.git.command import Git
 from bot.git.commits import GoneCommitError, fetch_commit
@@ -32,8 +33,12 @@ _REF = re.compile(r"^[0-9a-f]{40,64}\t(refs/(?:heads|tags)/.*?)(?<!\^\{\})$", re
 _LISTING = re.compile(r"(?:(?:ref: [^\t\n]+|[0-9a-f]{40,64})\t[^\t\n]+\n)*")
 
 
+class BusyError(TransientGitError):
+    """The copy is being refreshed, which takes long."""
+
+
 class Mirror:
-    """One repository. Not to be shared between threads, but for `refresh`."""
+    """One repository. Threads that share it take turns, by `use`."""
 
     def __init__(self, git: Git, url: str, folder: Path) -> None:
         """Take the repository's URL, and the folder of the copy, which need not be there yet."""
@@ -42,22 +47,25 @@ class Mirror:
         self.folder = folder
         self.seen = ""  # all branches and tags, as they were at the last refresh
         self._is_clean = False
-        self._refreshing = threading.Lock()
+        self._used = threading.Lock()
+        self.host = urlsplit(url).hostname or ""  # "": it lies on this machine
+
+    @contextmanager
+    def use(self, seconds: float = -1) -> Iterator[None]:
+        """Have the copy to oneself in this context. Raises BusyError when it is in use for so long (-1: waits)."""
+        if not self._used.acquire(timeout=seconds):
+            raise BusyError(f"{self._url} is being fetched already, which takes long; try again later")
+        try:
+            yield
+        finally:
+            self._used.release()
 
     def refresh(self, *, keeps_head: bool = False) -> None:
         """Make the copy equal to the repository; when nothing changed, that costs one `ls-remote`.
 
         `keeps_head`: a default branch that is gone is not believed either. A copy that cannot be used is made anew.
-        Raises GitError, also while another thread does this; then all is as it was.
+        Raises GitError; then all is as it was.
         """
-        if not self._refreshing.acquire(blocking=False):
-            raise TransientGitError(f"{self._url} is being fetched already, which takes long; try again later")
-        try:
-            self._refresh(keeps_head=keeps_head)
-        finally:
-            self._refreshing.release()
-
-    def _refresh(self, *, keeps_head: bool) -> None:
         if not self._is_clean:  # what the process before this left
             remove_remains(self.folder, submodules=True)
             for what in ("new", "old"):
@@ -126,12 +134,14 @@ class Mirror:
     def push(self, ref: str, old: str | None, new: str) -> None:
         """Move the default branch, here and there, from a commit to the one that `ref` names in the copy.
 
-        Raises GitError when somebody else has moved it meanwhile; then nothing has changed.
+        Raises GitError when it is anything else than that commit by now, whoever moved it; then nothing has changed.
         """
         branch = self._branch() if old or _BRANCH.search(self._listing) else self._unborn_branch()
         # As a named remote, for then git moves the copy's branch too: https://git-scm.com/docs/git-push
         remote = {"remote.there.url": self._url, "remote.there.fetch": "+refs/heads/*:refs/heads/*"}
-        self.run("push", "--quiet", "there", f"{ref}:{branch}", config=remote)
+        # The lease names the old commit; the new one comes after it, so nothing is ever lost by this.
+        lease = f"--force-with-lease={branch}:{old or ''}"
+        self.run("push", "--quiet", lease, "there", f"{ref}:{branch}", config=remote)
         self._note(branch, old, new)
 
     def catch_up(self) -> None:

@@ -25,7 +25,7 @@ from bot.settings import Settings
 
 
 class Signatures:
-    """Knows whose signatures an app's commits need. For one thread."""
+    """Knows whose signatures an app's commits need. Safe to use from several threads."""
 
     def __init__(self, git: Git, settings: Settings, targets: Iterable[Target]) -> None:
         """Read the listed keys. Raises DppctlError when an app needs signatures, and nobody's count."""

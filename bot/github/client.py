@@ -57,6 +57,7 @@ class Client:
         try:
             requester = self._github(repository).requester
             self.calls += 1
+            self._credentials.limit.note()
             headers, answer = requester.requestJsonAndCheck(verb, path, parameters=query, input=body)
         except GitHubError:
             self.errors += 1

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import DppctlError
+from bot.github.call_limit import CallLimit
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Credentials:
         self._settings = settings
         self._lock = threading.Lock()
         self._integration: GithubIntegration | None = None
+        self.limit = CallLimit(settings.github.calls_an_hour)  # of all that goes to GitHub by these credentials
         self._tokens: dict[str, tuple[str, datetime]] = {}  # by owner, with its end
 
     @property

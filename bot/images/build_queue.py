@@ -45,7 +45,7 @@ class _Build:
 
 
 class BuildQueue:
-    """Used by the bot's one thread; the builds are threads of their own."""
+    """Safe to use from several threads; the builds are threads of their own."""
 
     def __init__(
         self,

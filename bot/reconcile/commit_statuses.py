@@ -67,19 +67,19 @@ class CommitStatuses:
         self._store = store
         self._backoff = Backoff[str]()
 
-    def take(self, deliveries: Sequence[Delivery]) -> None:
-        """Finish deliveries, the oldest first. Those of an ops repo that cannot be reached wait for a later call."""
-        for name in sorted(set(self._ops) & {delivery.repository for delivery in deliveries}):
-            if self._backoff.waits(name):
-                continue
-            try:
-                for delivery in deliveries:
-                    if delivery.repository == name:
-                        self._store.deliveries.finish([delivery.id], *self._outcome(name, delivery))
-                self._backoff.succeeded(name)
-            except DppctlError as error:
-                self._backoff.failed(name)
-                _log.error("statuses are not followed", repository=name, error=error)
+    def waits(self, name: str) -> bool:
+        """Return whether an ops repo could not be reached a moment ago."""
+        return self._backoff.waits(name)
+
+    def take(self, name: str, deliveries: Sequence[Delivery]) -> None:
+        """Finish deliveries about an ops repo, the oldest first. They wait when it cannot be reached."""
+        try:
+            for delivery in deliveries:
+                self._store.deliveries.finish([delivery.id], *self._outcome(name, delivery))
+            self._backoff.succeeded(name)
+        except DppctlError as error:
+            self._backoff.failed(name)
+            _log.error("statuses are not followed", repository=name, error=error)
 
     def _outcome(self, name: str, delivery: Delivery) -> tuple[DeliveryState, str | None]:
         """Record what a status says; return what became of the delivery. Raises GitError."""

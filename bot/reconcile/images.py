@@ -1,7 +1,7 @@
 """From an update that is due to one with its image: looked up, or built first. `bot.images.decide` says which it is."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -37,7 +37,7 @@ class Waiting:
 
 
 class ImageResolver:
-    """Finds or has built the images of updates. Used by the bot's one thread."""
+    """Finds or has built the images of updates. Safe to use from several threads, for an app one after the other."""
 
     def __init__(self, service: ImageService, store: Store, builds: BuildQueue) -> None:
         self.service = service
@@ -46,6 +46,7 @@ class ImageResolver:
         # What people asked for by hand and waits for its image, by request: the deployment, and the image.
         self._requests: dict[int, tuple[int, Key]] = {}
         self._keys: dict[Update, Key] = {}  # the images of what is due, until `keep`
+        self._wanted: dict[RepoPath, dict[str, set[Key]]] = {}  # the same since then, by app and ops repo
 
     @property
     def policy(self) -> ImagePolicy:
@@ -119,16 +120,21 @@ class ImageResolver:
             ):
                 self._store.builds.end(deployment.id, "superseded", why)
 
-    def keep(self, state: AppState, due: Sequence[Update]) -> None:
-        """End the app's builds for something else than what is due, or was asked for by hand."""
+    def keep(self, app: RepoPath, ops: str, due: Sequence[Update], elsewhere: Set[str]) -> None:
+        """End the app's builds for something else than what is due in an ops repo, or was asked for by hand.
+
+        elsewhere: environments of the app in other ops repos, which are none of our business here.
+        """
         wanted = {(update.target.environment, update.ref) for update in due}
-        manual = {deployment for deployment, _ in self._requests.values()}
-        for deployment in self._store.builds.of_app(str(state.app)):
-            source = Ref(deployment.ref, deployment.commit)
-            if (deployment.environment, source) not in wanted and deployment.id not in manual:
+        requests = [*self._requests.values()]
+        manual = {deployment for deployment, _ in requests}
+        for deployment in self._store.builds.of_app(str(app)):
+            source, environment = Ref(deployment.ref, deployment.commit), deployment.environment
+            if (environment, source) not in wanted and environment not in elsewhere and deployment.id not in manual:
                 self._store.builds.end(deployment.id, "superseded", "something else is to run there")
-        keys = {self._keys.pop(update) for update in due if update in self._keys}
-        self.builds.keep(state.app, keys | {key for _, key in self._requests.values()})
+        by_ops = self._wanted.setdefault(app, {})
+        by_ops[ops] = {self._keys.pop(update) for update in due if update in self._keys}
+        self.builds.keep(app, set().union(*by_ops.values(), (key for _, key in requests)))
 
     def _promoted(self, state: AppState, update: Update) -> str | None:
         """Return the image in which an environment of the app runs these very files: what staging ran is what ships.

@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DppctlError, may_pass, reason_of
 from bot.git.errors import GitError
-from bot.limits import RETRY_BY_HAND_SECONDS
+from bot.git.mirror import BusyError
+from bot.limits import LOOK_SECONDS, RETRY_BY_HAND_SECONDS
 from bot.logs import get_logger
 from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Refusal
@@ -25,7 +26,7 @@ _log = get_logger("dppctl.bot")
 
 
 class ManualDeploys:
-    """Does what `dppctl deploy` asked for. Used by the bot's one thread."""
+    """Does what `dppctl deploy` asked for, in the thread that writes the ops repo."""
 
     def __init__(self, context: BotContext, reconciler: Reconciler) -> None:
         self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
@@ -33,13 +34,20 @@ class ManualDeploys:
         self._signatures, self._reconciler = context.signatures, reconciler
         self._not_before: dict[int, float] = {}
 
-    def deploy(self, request: DeployRequest) -> None:
-        """Deploy, and record what became of it. Refused: the person has to change something; failed: may try again.
+    def waits(self, request: DeployRequest) -> bool:
+        """Return whether a request has to wait, such as for its image."""
+        return self._images.is_building(request.id) or self._not_before.get(request.id, 0.0) > time.monotonic()
 
-        A request whose image is being built stays as it is, to be asked for again.
+    def refuse(self, request: DeployRequest, error: DppctlError) -> None:
+        """Record that a request cannot be done. Failed: git or the network; the person may try again."""
+        self._finish(request, "failed" if isinstance(error, GitError) or may_pass(error) else "refused", str(error))
+
+    def deploy(self, request: DeployRequest) -> None:
+        """Deploy what the app's repository said when it was refreshed, and record what became of it.
+
+        Refused: the person has to change something; failed: may try again. A request whose image is being built stays
+        as it is, to be asked for again; one whose repository is being refreshed once more does too.
         """
-        if self._images.is_building(request.id) or self._not_before.get(request.id, 0.0) > time.monotonic():
-            return
         try:
             result = self._deploy(request)
             if isinstance(result, Waiting):
@@ -47,8 +55,10 @@ class ManualDeploys:
                 return
             deployment, message = result
             self._finish(request, "done", message, deployment)
+        except BusyError:
+            return
         except DppctlError as error:
-            self._finish(request, "failed" if isinstance(error, GitError) or may_pass(error) else "refused", str(error))
+            self.refuse(request, error)
         except SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 (whatever it is, other requests have nothing to do with it)
@@ -81,9 +91,12 @@ class ManualDeploys:
 
     def _deploy(self, request: DeployRequest) -> tuple[int, str] | Waiting:
         """Return the deployment's id and what to say of it, or what it waits for. Raises DppctlError."""
-        target = self._target(request)
+        target = self.target(request)
+        with self._apps[target.app.repository].use(LOOK_SECONDS):
+            return self._deploy_to(target, request)
+
+    def _deploy_to(self, target: Target, request: DeployRequest) -> tuple[int, str] | Waiting:
         mirror, ops = self._apps[target.app.repository], self._ops[target.ops.repository]
-        mirror.refresh()
         ops.refresh()
         text = ops.texts([target])[target]
         with mirror.open() as repository:
@@ -110,7 +123,8 @@ class ManualDeploys:
             raise result
         return self._store.deployments.record(resolved, result), f"ops repo commit {result[:12]}{message}"
 
-    def _target(self, request: DeployRequest) -> Target:
+    def target(self, request: DeployRequest) -> Target:
+        """Return what a request is about. Raises DppctlError when that is not registered."""
         of_app = [target for target in self._targets if str(target.app) == request.app]
         if not of_app:
             raise DppctlError(f"{request.app} is not registered; {_known(str(target.app) for target in self._targets)}")

@@ -24,7 +24,7 @@ from bot.model.registration import Target
 from bot.model.trailers import write_trailers
 
 # The ways in which git says that somebody else has pushed meanwhile.
-_OVERTAKEN = ("non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
+_OVERTAKEN = ("non-fast-forward", "fetch first", "stale info", "cannot lock ref", "failed to update ref")
 _WHO = ("%an <%ae>", "%cn <%ce>")  # they are the same in a commit as the bot makes it
 _NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
 
@@ -49,7 +49,7 @@ class ChangedMeanwhileError(TransientGitError):
 
 
 class OpsRepo:
-    """Reads and writes one ops repo. The bot has one of these for each, in one thread."""
+    """Reads and writes one ops repo. The bot has one of these for each; never two threads use it at the same time."""
 
     def __init__(
         self,
@@ -92,6 +92,11 @@ class OpsRepo:
         """Return the commit that it is at, as far as we know."""
         return self._mirror.head()
 
+    @property
+    def is_known(self) -> bool:
+        """Return whether it was refreshed since the start, so that what others change from now on is noticed."""
+        return self._looked_at is not None
+
     def holds(self, commit: str, at: str | None = None) -> bool:
         """Tell whether a commit is part of the branch, or of the history of the commit `at`, as far as we know."""
         end = at or self._mirror.head()
@@ -131,10 +136,13 @@ class OpsRepo:
             return None
         return ForeignChange(ops_commit, _printable(author), _printable(subject))
 
-    def write(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
+    def write(
+        self, updates: Sequence[Update], check: Callable[[], None] = lambda: None
+    ) -> dict[Target, str | DppctlError]:
         """Commit and push; return for each target that changed its commit, or why it cannot have one.
 
-        What is written already gets no commit. Raises GitError when the ops repo refuses; then nothing was written.
+        `check` is called before each push, and raises what forbids it. What is written already gets no commit. Raises
+        GitError when the ops repo refuses; then nothing was written.
         """
         oversized = {update.target: error for update in updates if (error := _oversized(update))}
         updates = [update for update in updates if update.target not in oversized]
@@ -150,15 +158,16 @@ class OpsRepo:
                 if attempt.retry_state.attempt_number > 1:
                     self.conflicts += 1
                     self._mirror.catch_up()
-                return oversized | self._write_once(updates)
+                return oversized | self._write_once(updates, check)
         raise AssertionError("tenacity returns or raises")
 
-    def _write_once(self, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
+    def _write_once(self, updates: Sequence[Update], check: Callable[[], None]) -> dict[Target, str | DppctlError]:
         self._is_fresh = False
         base = self._mirror.head()
         changed, results = self._changed(base, updates)
         if changed:
             commits = self._commit(base, changed)
+            check()
             self._mirror.push(_NEXT, base, commits[-1])
             self._looked_at = commits[-1]
             self.pushes += 1

@@ -1,115 +1,109 @@
 """Bring the ops repos to what the apps' repositories say: observe, decide and apply, which follow each other here."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DppctlError, TransientError, may_pass, reason_of
 from bot.git.errors import GitError
-from bot.git.mirror import Mirror
-from bot.limits import MAX_REASON_LINES
+from bot.git.mirror import BusyError, Mirror
+from bot.limits import LOOK_SECONDS, MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Choice, Decision, Refusal, Same, Skip, Update
+from bot.model.decisions import Decision, Refusal, Same, Skip, Update
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, decide
-from bot.reconcile.explain import describe, explain
+from bot.reconcile.explain import describe
 from bot.reconcile.foreign_changes import observe_foreign_changes
 from bot.reconcile.images import Waiting
 from bot.reconcile.lost_commits import find_lost
 from bot.reconcile.observe import observe
 from bot.reconcile.record import record
-from bot.reconcile.refreshes import Refreshes, error_of
+from bot.reconcile.refreshes import error_of
+from bot.reconcile.result import Result, Results
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
 from bot.store.tables import Hold
 
 _log = get_logger("dppctl.bot")
 
 
-@dataclass
-class Result:
-    """How it went with one repository.
-
-    failure: git, the network or a registry; to be tried again. notes: why chosen refs were not deployed, and other
-    things to tell the person who pushed. looks: what its apps were, for all other refs. waiting: an image is being
-    built; then the app is looked at again.
-    """
-
-    failure: str | None = None
-    waiting: bool = False
-    notes: list[Note] = field(default_factory=list)
-    looks: list[tuple[AppState, Sequence[Choice | Refusal]]] = field(default_factory=list)
-
-    def fail(self, message: str) -> None:
-        """Note a failure; the first one stays."""
-        self.failure = self.failure or message
-
-    def add(self, look: Look) -> None:
-        """Add what was said of an app before."""
-        self.notes += look.notes
-        self.looks += [look.state] if look.state else []
-
-    def reason(self, ref: str | None) -> str | None:
-        """Return why a push of the ref of this full name (None: of any) deployed nothing; None: it deployed."""
-        lines = [note.text for note in self.notes if ref in (None, note.ref)]
-        lines += [line for state, outcomes in self.looks for line in (explain(state, ref, outcomes) if ref else ())]
-        return "\n".join(list(dict.fromkeys(lines))[:MAX_REASON_LINES]) or None
-
-
-Results = dict[str, Result]
 Texts = dict[Target, str | None]  # what the ops repos hold; None without the file
 
 
 class Reconciler:
-    """Reconciles registered apps, and writes to the ops repos. Used by the bot's one thread."""
+    """Reconciles registered apps, and writes to the ops repos: several at the same time, never one of them twice."""
 
     def __init__(self, context: BotContext) -> None:
         self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
         self._store, self._images = context.store, context.images
-        self._on_change, self._stop = context.on_change, context.stop
+        self._on_change, self._may_write, self._stop = context.on_change, context.may_write, context.stop
         self._signatures = context.signatures
+        self._targets_in: dict[str, dict[RepoPath, list[Target]]] = {name: {} for name in context.ops}
         self._targets_of: dict[RepoPath, list[Target]] = {}
         for target in sorted(context.targets):
+            self._targets_in[target.ops.repository].setdefault(target.app, []).append(target)
             self._targets_of.setdefault(target.app, []).append(target)
         self._settled = Settled(context.store.settled)
-        self._refreshes = Refreshes()
-        self._listings: dict[RepoPath, Set[str]] = {}  # the branches and tags at the last look
+        self._listings: dict[tuple[str, RepoPath], Set[str]] = {}  # the branches and tags at the last look
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
+        # What the environments hold, as far as it was read, of apps that other ops repos deploy too.
+        self._held: Texts = {}
 
-    def reconcile(self, repositories: Set[str], deliveries: Mapping[str, Sequence[str]]) -> Results:
-        """Bring the ops repos to what the apps in these repositories say now; return how it went with each.
+    def reconcile(
+        self, name: str, repositories: Set[str], deliveries: Mapping[str, Sequence[str]], *, is_asked: bool = True
+    ) -> Results:
+        """Bring an ops repo to what the apps in these repositories said when they were refreshed; return how it went.
 
-        `deliveries`: by repository, the ids of the webhook deliveries that this is done for.
+        `deliveries`: by repository, the ids of the webhook deliveries that this is done for. is_asked: it is not only
+        the clock that asks; then others' pushes to the ops repo are asked for too.
         """
-        results = {name: Result() for name in repositories}
-        apps = [app for app in self._targets_of if app.repository in repositories]
+        results = {repository: Result() for repository in repositories}
+        apps = [app for app in self._targets_in[name] if app.repository in repositories]
+        texts: Texts = {}
+        error = error_of(self._ops[name].refresh) if is_asked or not self._ops[name].is_known else None
+        if error := error or error_of(partial(self._read, name, apps, texts)):
+            for repository in results:
+                self._fail(results, repository, f"{name}: {error}")
+            return results
         holds, failed = self._store.holds.all(), self._store.deployments.failed()
-        readable, texts = self._refresh(apps, results)
         updates: list[Update] = []
-        for app in readable:
+        for app in apps:
             if not self._stop.is_set():
-                ids = tuple(deliveries.get(app.repository, ()))
+                ids, result = tuple(deliveries.get(app.repository, ())), results[app.repository]
                 with bind_push(ids, app=app):
-                    try:
-                        found = self._updates(app, texts, holds, failed, results[app.repository], asked=bool(ids))
-                    except DppctlError as error:
-                        self._fail(results, app.repository, str(error))
-                    except SQLAlchemyError:
-                        raise
-                    except Exception as error:  # noqa: BLE001 (whatever it is, the other apps have nothing to do with it)
-                        _log.exception("look broke")
-                        self._fail(results, app.repository, reason_of(error))
-                    else:
-                        updates += [replace(update, deliveries=ids) for update in found]
+                    look = partial(self._look, name, app, texts, holds, failed, result, asked=bool(ids))
+                    updates += [
+                        replace(update, deliveries=ids) for update in self._guard(look, app.repository, results)
+                    ]
         self._settled.keep()
-        for name in sorted({update.target.ops.repository for update in updates}):
-            if not self._stop.is_set():
-                self._apply(name, [update for update in updates if update.target.ops.repository == name], results)
+        if updates and not self._stop.is_set():
+            self._apply(name, updates, results)
         return results
+
+    def _guard(self, look: Callable[[], list[Update]], repository: str, results: Results) -> list[Update]:
+        """Return what a look finds; what it raises, whatever that is, is the repository's failure and nobody else's."""
+        try:
+            return look()
+        except BusyError:
+            results[repository].is_busy = True
+        except DppctlError as error:
+            self._fail(results, repository, str(error))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other apps have nothing to do with it)
+            _log.exception("look broke")
+            self._fail(results, repository, reason_of(error))
+        return []
+
+    def re_read(self, name: str) -> bool:
+        """Ask an ops repo for others' pushes; return whether there were any since the last time. Raises GitError."""
+        ops, before = self._ops[name], self._recorded.get(name)
+        ops.refresh()
+        return ops.head != before
 
     def write(self, name: str, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
         """Commit updates to an ops repo and record them as deployments.
@@ -117,7 +111,7 @@ class Reconciler:
         Returns for each target that changed its ops commit, or why it cannot have one. Raises GitError when the ops
         repo cannot be reached; then nothing was written.
         """
-        results = self._ops[name].write(updates)
+        results = self._ops[name].write(updates, partial(self._may_write, name))
         for update in updates:
             ops_commit = results.get(update.target)
             if isinstance(ops_commit, str):
@@ -130,28 +124,8 @@ class Reconciler:
             self._on_change()
         return results
 
-    def _refresh(self, apps: Sequence[RepoPath], results: Results) -> tuple[list[RepoPath], Texts]:
-        """Ask each repository once; return the apps that could be read, and what the ops repos hold for them."""
-        names = {app.repository for app in apps}
-        targets = [target for app in apps for target in self._targets_of[app]]
-        ops = {target.ops.repository for target in targets}
-        refreshes: dict[tuple[str, str], Callable[[], None]]
-        refreshes = {("app", name): self._apps[name].refresh for name in names}
-        refreshes |= {("ops", name): self._ops[name].refresh for name in ops}
-        errors = self._refreshes.refresh(refreshes)
-        texts: Texts = {}
-        for name in ops:
-            held = [target for target in targets if target.ops.repository == name]
-            error = errors["ops", name] or error_of(partial(self._read, name, held, texts))
-            for target in held if error else ():
-                self._fail(results, target.app.repository, f"{name}: {error}")
-        for name in names:
-            if error := errors["app", name]:
-                self._fail(results, name, f"{name}: {error}")
-        return [app for app in apps if not errors["app", app.repository]], texts
-
-    def _read(self, name: str, targets: Sequence[Target], texts: Texts) -> None:
-        """Add what an ops repo holds to `texts`; commits of ours that a crash kept from being recorded are so first."""
+    def _read(self, name: str, apps: Sequence[RepoPath], texts: Texts) -> None:
+        """Add what an ops repo holds for apps to `texts`; commits of ours that a crash left unrecorded are so first."""
         ops = self._ops[name]
         if ops.head != self._recorded.get(name):
             written = {commit.ops_commit: commit for commit in ops.written()}
@@ -163,10 +137,17 @@ class Reconciler:
                         ops_commit, found.app, found.environment, found.ref, found.commit
                     )
             self._recorded[name] = ops.head
-        texts |= ops.texts(targets)
+        texts |= ops.texts(target for app in apps for target in self._targets_in[name][app])
+        shared = {app for app in apps if self._elsewhere(name, app)}
+        self._held |= {target: text for target, text in texts.items() if target.app in shared}
 
-    def _updates(
+    def _elsewhere(self, name: str, app: RepoPath) -> list[Target]:
+        """Return the targets of an app in other ops repos than this."""
+        return [target for target in self._targets_of[app] if target.ops.repository != name]
+
+    def _look(
         self,
+        name: str,
         app: RepoPath,
         texts: Texts,
         holds: Sequence[Hold],
@@ -179,39 +160,46 @@ class Reconciler:
 
         failed: app, environment and commit of deployments; asked: somebody wants to know what is said of it.
         """
-        mirror, targets = self._apps[app.repository], self._targets_of[app]
-        held = {target: texts[target] for target in targets if target in texts}
+        mirror, targets = self._apps[app.repository], self._targets_in[name][app]
+        held = {target: texts[target] for target in targets}
         of_app = [hold for hold in holds if hold.app == str(app)]
-        of_failed = {(environment, commit) for name, environment, commit in failed if name == str(app)}
-        new = self._new_refs(app, mirror.seen)
+        of_failed = {(environment, commit) for failed_app, environment, commit in failed if failed_app == str(app)}
+        new = self._new_refs(name, app, mirror.seen)
         signers = self._signatures.signers(targets[0])
         fingerprint = fingerprint_of(mirror.seen, held, of_app, of_failed, targets, self._images.policy, signers)
-        if look := self._settled.find(app, fingerprint, asked=asked):
+        place = f"{app} in {name}"
+        if look := self._settled.find(place, fingerprint, asked=asked):
             result.add(look)
             return []
-        self._settled.forget(app)
+        self._settled.forget(place)
         verify = partial(self._signatures.problems, targets[0], mirror.folder)
-        with mirror.open() as repository:
-            lost = find_lost(mirror, repository, held, of_failed)
-            state = observe(app, repository, self._targets, held, of_app, self._store, lost, verify)
-        state = observe_foreign_changes(state, self._images.policy, held, self._ops, self._store)
-        seen = (replace(state, commits={}), choose(state))  # without what only decisions need
-        result.looks.append(seen)
-        due, before = [], len(result.notes)
-        for decision in decide(state, self._images.policy):
-            if isinstance(decision, Update):
-                due.append(decision)
-                if decision.note:
-                    result.notes.append(Note(decision.ref.name, f"{decision.target.environment}: {decision.note}"))
-            else:
-                self._note(decision, result)
-        resolved = [self._resolve(state, update, mirror, result) for update in due]
-        self._images.keep(state, due)
-        if not due and len(held) == len(targets) and not self._stop.is_set():  # a refused image may come
-            self._settled.add(app, fingerprint, Look(seen, result.notes[before:]))
-        for name in new[:MAX_REASON_LINES]:  # also what no webhook said
-            if reason := result.reason(name):
-                _log.info("not deployed", app=app, ref=short(name), reason=reason)
+        elsewhere = self._elsewhere(name, app)
+        with mirror.use(LOOK_SECONDS):
+            with mirror.open() as repository:
+                lost = find_lost(mirror, repository, held, of_failed)
+                known = held | {target: self._held[target] for target in elsewhere if target in self._held}
+                everywhere = observe(app, repository, self._targets, known, of_app, self._store, lost, verify)
+            state = replace(everywhere, targets={target: everywhere.targets[target] for target in held})
+            state = observe_foreign_changes(state, self._images.policy, held, self._ops, self._store)
+            seen = (replace(state, commits={}), choose(state))  # without what only decisions need
+            result.looks.append(seen)
+            due, before = [], len(result.notes)
+            others = {target.environment for target in elsewhere} - {target.environment for target in targets}
+            for decision in decide(state, self._images.policy):
+                if isinstance(decision, Update):
+                    due.append(decision)
+                    if decision.note:
+                        result.notes.append(Note(decision.ref.name, f"{decision.target.environment}: {decision.note}"))
+                elif not (isinstance(decision, Refusal) and decision.environment in others):
+                    self._note(decision, result)
+            # Which image runs elsewhere counts too: what one environment ran is what the next one gets.
+            resolved = [self._resolve(everywhere, update, mirror, result) for update in due]
+            self._images.keep(app, name, due, others)
+        if not due and not self._stop.is_set():  # a refused image may come
+            self._settled.add(place, fingerprint, Look(seen, result.notes[before:]))
+        for ref in new[:MAX_REASON_LINES]:  # also what no webhook said
+            if reason := result.reason(ref):
+                _log.info("not deployed", app=app, ref=short(ref), reason=reason)
         return [update for update in resolved if isinstance(update, Update)]
 
     def _resolve(self, state: AppState, update: Update, mirror: Mirror, result: Result) -> Update | Waiting | None:
@@ -245,11 +233,11 @@ class Reconciler:
         if not self._stop.is_set():
             record(decision, self._store)
 
-    def _new_refs(self, app: RepoPath, listing: str) -> list[str]:
+    def _new_refs(self, name: str, app: RepoPath, listing: str) -> list[str]:
         """Return the full names of the branches and tags that are new since the last look, or were moved."""
         lines = {line for line in listing.split("\n") if "\trefs/" in line}
-        new = lines - self._listings.get(app, lines)
-        self._listings[app] = lines
+        new = lines - self._listings.get((name, app), lines)
+        self._listings[name, app] = lines
         return sorted({line.partition("\t")[2].removesuffix("^{}") for line in new})
 
     def _apply(self, name: str, updates: Sequence[Update], results: Results) -> None:
@@ -259,7 +247,7 @@ class Reconciler:
         except SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 (whatever it is, other ops repos have nothing to do with it)
-            if not isinstance(error, GitError):
+            if not isinstance(error, DppctlError):
                 _log.exception("write broke", repository=name)
             for update in updates:
                 self._fail(results, update.target.app.repository, f"{name}: {reason_of(error)}")

@@ -1,49 +1,77 @@
-"""Refresh kept copies of repositories side by side. One that takes long holds up nobody: it goes on by itself."""
+"""Refresh kept copies of repositories side by side, so many of one host; one that takes long is in nobody's way."""
 
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from threading import Event
+from typing import Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DppctlError, TransientError, reason_of
-from bot.limits import REFRESH_SECONDS, REFRESHES
+from bot.git.mirror import Mirror
+from bot.limits import MOST_REFRESHES, REFRESH_SECONDS, REFRESHES
 from bot.logs import get_logger
+from bot.scheduler import Scheduler
 
 _log = get_logger("dppctl.bot")
-Key = TypeVar("Key", bound=Hashable)
+AskerT = TypeVar("AskerT")
 
 
-class Refreshes:
-    """What is being refreshed. Used by the bot's one thread."""
+class RefreshJob:
+    """Makes a copy equal to its repository."""
 
-    def __init__(self) -> None:
-        self._running: dict[Hashable, Future[DppctlError | None]] = {}
+    def __init__(self, mirror: Mirror) -> None:
+        """Take the copy."""
+        self._mirror = mirror
 
-    def refresh(self, works: Mapping[Key, Callable[[], None]]) -> dict[Key, DppctlError | None]:
-        """Do each work, unless it still runs since an earlier call; return what went wrong with it, None: nothing.
+    def run(self) -> DppctlError | None:
+        """Do it, once nobody reads the copy; return what went wrong."""
+        with self._mirror.use():
+            return error_of(self._mirror.refresh)
 
-        A TransientError for what has not ended after REFRESH_SECONDS; a call after its end does it once more, as more
-        may have changed meanwhile.
-        """
-        for key in [key for key, future in self._running.items() if future.done()]:
-            if error := self._running.pop(key).result():
-                _log.warning("fetch failed", repository=key, error=error)
-        threads = ThreadPoolExecutor(REFRESHES)
-        started = {key: threads.submit(error_of, work) for key, work in works.items() if key not in self._running}
-        threads.shutdown(wait=False)  # they end by themselves
-        wait(started.values(), REFRESH_SECONDS)
-        self._running |= {key: future for key, future in started.items() if not future.cancel()}
-        return {key: self._result(key) for key in works}
+    def stop(self, *, superseded: bool) -> None:
+        """Do nothing: whoever stops the bot ends its gits."""
 
-    def _result(self, key: Hashable) -> DppctlError | None:
-        future = self._running.get(key)
-        if future is None:
-            return TransientError("there was no time to ask it, as others take long")
-        if not future.done():
-            return TransientError("it is still being fetched, as it is large or the line is slow; that goes on")
-        del self._running[key]
-        return future.result()
+
+class Refreshes(Generic[AskerT]):
+    """The repositories that are asked for news, or are to be. One thread uses it; each refresh has one of its own."""
+
+    def __init__(self, mirrors: Mapping[str, Mirror], stop: Event, on_end: Callable[[], None]) -> None:
+        """Take the copies by OWNER/REPO; `on_end` is called, in another thread, when there is something to collect."""
+        self._mirrors = mirrors
+        self._schedulers: dict[str, Scheduler[str, RefreshJob]] = {}
+        self._waiting: dict[str, dict[str, list[AskerT]]] = {}
+        for host in {mirror.host for mirror in mirrors.values()}:
+            self._waiting[host] = {}
+            self._schedulers[host] = Scheduler(
+                stop, lambda _: on_end(), REFRESHES, patience=REFRESH_SECONDS, most=MOST_REFRESHES
+            )
+        self._asked: dict[str, list[AskerT]] = {}  # by the repository that is being asked
+
+    def ask(self, name: str, asker: AskerT) -> None:
+        """Have a repository refreshed from now on: one that is at it may have seen less than what there is to see."""
+        self._waiting[self._mirrors[name].host].setdefault(name, []).append(asker)
+
+    def collect(self) -> list[tuple[AskerT, DppctlError | None]]:
+        """Return the askers whose refresh has ended, each once, with what went wrong; start those that wait."""
+        found: list[tuple[AskerT, DppctlError | None]] = []
+        for host, scheduler in self._schedulers.items():
+            for ended in scheduler.collect():
+                error = TransientError(reason_of(ended.error)) if ended.error else ended.result
+                found += [(asker, error) for asker in self._asked.pop(ended.target)]
+            self._start(self._waiting[host], scheduler)
+        return found
+
+    def close(self, seconds: float) -> None:
+        """Wait up to so many seconds for the end of what runs."""
+        for scheduler in self._schedulers.values():
+            scheduler.close(seconds)
+
+    def _start(self, waiting: dict[str, list[AskerT]], scheduler: Scheduler[str, RefreshJob]) -> None:
+        for name in [*waiting]:
+            if scheduler.free() <= 0:
+                return
+            if scheduler.start(name, RefreshJob(self._mirrors[name])):
+                self._asked[name] = waiting.pop(name)
 
 
 def error_of(work: Callable[[], None]) -> DppctlError | None:

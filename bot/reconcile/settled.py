@@ -6,15 +6,16 @@ asks.
 """
 
 import hashlib
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
 from operator import attrgetter
 
 from bot.images.decide import ImagePolicy
+from bot.limits import MAX_KEPT_LOOKS
 from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Refusal
-from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.store.settled_apps import SettledApps
 from bot.store.tables import Hold
@@ -39,45 +40,54 @@ class Look:
 
 
 class Settled:
-    """The apps that need no look. Used by the bot's one thread."""
+    """The apps that need no look, by a name for each app and ops repo. Safe to use from several threads."""
 
     def __init__(self, store: SettledApps) -> None:
         """Keep fingerprints in `store`."""
         self._store = store
+        self._lock = threading.Lock()
         self._kept: dict[str, str] | None = None  # what the store holds, read when it is first asked for
-        self._looks: dict[RepoPath, Look] = {}
+        self._looks: dict[str, Look] = {}  # the newest MAX_KEPT_LOOKS
         self._new: dict[str, str] = {}  # not in the store yet
 
-    def find(self, app: RepoPath, fingerprint: str, *, asked: bool) -> Look | None:
+    def find(self, place: str, fingerprint: str, *, asked: bool) -> Look | None:
         """Return what was said of an app that still has this fingerprint; None: it is to be looked at.
 
         `asked`: somebody wants to know what is said of it.
         """
-        if self._kept is None:
-            self._kept = self._store.all()
-        look = self._looks.get(app)
-        if (self._new.get(str(app)) or self._kept.get(str(app))) != fingerprint or (asked and look is None):
+        with self._lock:
+            if self._kept is None:
+                self._kept = self._store.all()
+            look = self._looks.get(place)
+            known = self._new.get(place) or self._kept.get(place)
+        if known != fingerprint or (asked and look is None):
             return None
         return look or Look()
 
-    def forget(self, app: RepoPath) -> None:
+    def forget(self, place: str) -> None:
         """Have an app looked at, until it is settled again."""
-        self._looks.pop(app, None)
-        self._new.pop(str(app), None)
-        if self._kept and self._kept.pop(str(app), None):
-            self._store.forget(str(app))
+        with self._lock:
+            self._looks.pop(place, None)
+            self._new.pop(place, None)
+            was_kept = self._kept and self._kept.pop(place, None)
+        if was_kept:
+            self._store.forget(place)
 
-    def add(self, app: RepoPath, fingerprint: str, look: Look) -> None:
+    def add(self, place: str, fingerprint: str, look: Look) -> None:
         """Note that there is nothing to do for an app."""
-        self._looks[app] = look
-        self._new[str(app)] = fingerprint
+        with self._lock:
+            self._looks[place] = look
+            if len(self._looks) > MAX_KEPT_LOOKS:
+                self._looks.pop(next(iter(self._looks)))
+            self._new[place] = fingerprint
 
     def keep(self) -> None:
-        """Record those that were added: all of a round in one transaction."""
-        if self._new:
-            self._store.keep(self._new)
-            self._kept = {**(self._kept or {}), **self._new}
-            self._new = {}
+        """Record those that were added since the last call, in one transaction."""
+        with self._lock:
+            new, self._new = self._new, {}
+            self._kept = {**(self._kept or {}), **new} if new else self._kept
+        if new:
+            self._store.keep(new)
 
 
 def fingerprint_of(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from bot.limits import GIT_SILENCE_SECONDS, REDELIVER_SECONDS
+from bot.limits import GIT_SILENCE_SECONDS, GITHUB_CALLS_AN_HOUR, REDELIVER_SECONDS
 from bot.model.deploy_keys import HostKey, parse_deploy_keys
 from bot.settings.certificates import Authority, machine_bundle
 from bot.settings.types import CommaSeparated, ExistingFile, GitUrl, Name, Section, WebUrl, is_web, pairs
@@ -56,6 +56,14 @@ class GitHubSettings(Section):
     ] = Field({}, validation_alias="DPPCTL_ENVIRONMENT_URLS")
     # Between looks for lost deliveries; 0: none.
     redeliver_seconds: float = Field(REDELIVER_SECONDS, validation_alias="DPPCTL_GITHUB_REDELIVER_SECONDS", ge=0)
+
+    # Of git and the API, by all bots together; 0: any number.
+    given_calls_an_hour: int = Field(GITHUB_CALLS_AN_HOUR, validation_alias="DPPCTL_GITHUB_CALLS_AN_HOUR", ge=0)
+
+    @property
+    def calls_an_hour(self) -> int:
+        """Return how many calls the forge takes within an hour; 0: any number, as when it is a folder."""
+        return self.given_calls_an_hour if is_web(self.url) else 0
 
     def repository_url(self, repository: str) -> str:
         """Return the only URL that a repository (OWNER/REPO) is reached at: for ssh when it has a deploy key."""

@@ -16,7 +16,7 @@ from bot.errors import DppctlError
 from bot.limits import STORE_ROOM_BYTES
 from bot.store.tables import Base
 
-REVISION = "r0009"  # the newest in bot/store/migrations/versions
+REVISION = "r0010"  # the newest in bot/store/migrations/versions
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATING = 0x6470706D  # any number that is ours, for PostgreSQL's advisory locks
 
@@ -27,7 +27,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Open the database at an SQLAlchemy URL, creating it when it is new. Raises DppctlError when that fails."""
         try:
-            self._engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=10)
+            self._engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=10, max_overflow=30)
             self.is_sqlite = self._engine.dialect.name == "sqlite"
             if self.is_sqlite:
                 event.listen(self._engine, "connect", _use_wal)

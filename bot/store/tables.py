@@ -208,8 +208,26 @@ class SettledApp(Base):
 
     __tablename__ = "apps_settled"
 
-    app: Mapped[str] = mapped_column(primary_key=True)
+    app: Mapped[str] = mapped_column(primary_key=True)  # with the ops repo: APP in OPS-REPO
     fingerprint: Mapped[str]
+
+
+class Bot(Base):
+    """A bot that is alive; not with SQLite, where there is one."""
+
+    __tablename__ = "bots"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # another one at each start
+    until: Mapped[float] = mapped_column(Double)  # unix time, by the database's clock; then others take its leases
+
+
+class OpsLease(Base):
+    """An ops repo (OWNER/REPO), which one bot works at."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    bot: Mapped[str]
 
 
 class Total(Base):

@@ -70,7 +70,7 @@ class BotServer(Daemon):
                 opened.callback(waker.stop)
             self._loop = Loop(settings, setup.targets, self._git, store, waker.wake if waker else lambda: None)
             progress = ProgressCheck(lambda: self._loop.rounds + self._git.calls + self._git.heard, STUCK_SECONDS)
-            probes = Probes(healthy=progress.problem)
+            probes = Probes(healthy=lambda: progress.problem() or self._loop.problem())
             self._server = HttpServer(settings.listen.host, settings.listen.port, probes.respond)
             opened.callback(self._server.close)
             super().__init__(stopping, opened.pop_all())

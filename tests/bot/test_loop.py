@@ -114,6 +114,7 @@ def test_a_delivery_that_cannot_be_processed_fails_and_is_tried_again_by_itself(
         eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the delivery says so")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
     story: Story, settings: Settings, bot_git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from bot.loop import Loop
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Values
-from bot.reconcile.reconciler import Result
+from bot.reconcile.result import Result
 from bot.store.tables import Deployment
 from tests.support.world import OPS, World
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import requests
 
-from benchmarks.git_http import serve
 from bot.model.registration import Target
 from bot.store.store import Store
 from bot.store.tables import Deployment
@@ -22,6 +21,7 @@ from cluster.sync.helm.desired import release_name
 from tests.support.cluster import SECONDS, ClusterImages, Namespace
 from tests.support.environment import REPOSITORY
 from tests.support.forge import Repository
+from tests.support.git_server import serve
 from tests.support.waiting import eventually
 from tests.support.world import APP, OPS, World
 from webhooks.signature import sign

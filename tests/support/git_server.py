@@ -6,15 +6,18 @@ https://git-scm.com/docs/git-http-backend
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
 @contextmanager
-def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve the bare repositories in a folder and give the URL; anybody who reaches it may push."""
+def serve(folder: Path, host: str = "127.0.0.1", before: Callable[[str], None] = lambda _: None) -> Iterator[str]:
+    """Serve the bare repositories in a folder and give the URL; anybody who reaches it may push.
+
+    `before`: called with the path of each request, before it is answered.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -27,6 +30,7 @@ def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
 
         def answer(self, body: bytes) -> None:
             path, _, query = self.path.partition("?")
+            before(path)
             environment = {
                 **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
                 "GIT_PROJECT_ROOT": str(folder),
@@ -57,7 +61,7 @@ def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Log nothing."""
 
-    server = ThreadingHTTPServer((host, 0), Handler)
+    server = _Server((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -66,6 +70,11 @@ def serve(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # as many may connect at once
 
 
 def _sized(handler: BaseHTTPRequestHandler) -> bool:
