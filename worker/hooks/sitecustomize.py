@@ -43,6 +43,7 @@ QUICK_AFTER = {
     "datapackage.profile": "profiles",
     "datapackage_pipelines.utilities.extended_json": "lines",
     "tableschema.schema": "fields",
+    "tableschema_sql.storage": "sql",
 }
 QUICK_BEFORE = {"datapackage_pipelines": "imports", "dataflows": "imports"}
 

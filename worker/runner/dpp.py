@@ -17,7 +17,7 @@ from worker.runner.processes import OwnedProcess
 HOOKS = ("sitecustomize.py", "dppctl_wrapper.py", "dppctl_runner.py", "dppctl_inspect.py", "dppctl_spec_check.py")
 # A package in the processes of dpp, by a name that no module of a workload has.
 PACKAGE = "runner", "dppctl_hooks"
-QUICK = ("__init__", "dates", "fields", "imports", "known", "profiles")
+QUICK = ("__init__", "dates", "fields", "imports", "known", "profiles", "sql")
 PACKAGE_FILES = ("__init__.py", "lines.py", *(f"quick/{name}.py" for name in QUICK))
 RESOURCES_FILE = "resources.json"
 RESULT_FILE = "result.json"

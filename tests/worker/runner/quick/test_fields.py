@@ -64,7 +64,7 @@ def fields(dpp_python: Callable[..., DppPython]) -> DppPython:
     return dpp_python("fields")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(cases())
 def test_rows_and_values_are_cast_as_before(fields: DppPython, case: object) -> None:
     assert fields.differences(case) == []

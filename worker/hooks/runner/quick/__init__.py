@@ -7,7 +7,7 @@ release), and `install()`. Whatever is unusual goes the way it always went.
 from importlib import import_module
 from typing import Dict, List, Optional
 
-MODULES = {"imports": ".imports", "profiles": ".profiles", "lines": "..lines", "fields": ".fields"}
+MODULES = {"imports": ".imports", "profiles": ".profiles", "lines": "..lines", "fields": ".fields", "sql": ".sql"}
 _reasons: Dict[str, Optional[str]] = {}
 
 

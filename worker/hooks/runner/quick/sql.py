@@ -1,0 +1,235 @@
+"""Writes rows to SQL tables as tableschema-sql does: the same batches and rows, by COPY or the driver's executemany.
+
+A batch that PostgreSQL does not take by COPY is undone (a savepoint) and inserted by SQLAlchemy, whose error it then
+is. Tables and values for which COPY and INSERT could differ are inserted by SQLAlchemy from the beginning.
+"""
+
+import sys
+from datetime import date, datetime, time
+from decimal import Decimal
+from importlib import import_module
+from importlib.machinery import PathFinder
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from .known import unknown
+
+WRITER_FILES = {
+    "tableschema_sql/mapper.py": "e00bacb80de591d12690038cbe7b592a54d21730dd588755d6b121c3722b4bbd",
+    "tableschema_sql/writer.py": "cdfd56ddff1f32a4e7c89c671ade5267efffd2575249420b024fbe1299b9e04f",
+    "tableschema_sql/storage.py": "da2178da3b616df2302bcff4a8024ab1c7d4919333d7b1ecc0edd58ef328ba59",
+}
+SQLALCHEMY_FILES = {
+    "sqlalchemy/engine/base.py": "42ff14ba750dd783f85a848eaee14aa722fed2a45859abac9052394bdea530ab",
+    "sqlalchemy/engine/default.py": "bb8875d5c25a724b99f8898e8a7bf825b4938a24063b723a126f62f0b8cbecbf",
+    "sqlalchemy/sql/compiler.py": "c15297fc9bf14e5225160a1339e1a1fc53f970a65034510d0e66d1eff4d40507",
+    "sqlalchemy/dialects/postgresql/psycopg.py": "0cc8dfbfc34041c8b56852c7e6b82abefe6d75f1a9763be5b73d27fe6215ce3f",
+    "sqlalchemy/dialects/postgresql/_psycopg_common.py": (
+        "ddbb68385a807059a479cb4d135560b3b70ebf871c176f312106480c46303960"
+    ),
+}
+PLAIN_TABLE = (
+    "SELECT relkind = 'r' AND NOT relhasrules AND NOT relhastriggers AND NOT relrowsecurity"
+    " FROM pg_class WHERE oid = to_regclass(%s)"
+)
+Row = Tuple[Any, ...]
+
+
+class UnusualError(Exception):
+    """SQLAlchemy is to insert this batch."""
+
+
+def applies() -> Optional[str]:
+    """Return None, or why rows are written as ever."""
+    return unknown("tableschema-sql 2.0.1", WRITER_FILES) or unknown("SQLAlchemy 2.1.9", SQLALCHEMY_FILES)
+
+
+def install() -> None:
+    """Change how tableschema-sql converts rows and inserts them, now or when it is imported."""
+    if "tableschema_sql.storage" in sys.modules:
+        _extend()
+    else:
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        spec = PathFinder.find_spec(name, path, target) if name == "tableschema_sql.storage" else None
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_extend(module: Any) -> None:
+            execute(module)
+            _extend()
+
+        spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
+        return spec
+
+
+def _extend() -> None:
+    mapper = import_module("tableschema_sql.mapper")
+    writer = import_module("tableschema_sql.writer")
+    convert_row, insert = mapper.Mapper.convert_row, writer.Writer._Writer__insert
+
+    def quick_convert_row(self: Any, keyed_row: Any, schema: Any, fallbacks: Any) -> Any:
+        try:
+            casts = _casts(schema, fallbacks, mapper._uncast_value)
+            converted = {key: casts[key](value) for key, value in keyed_row.items()}
+        except Exception:  # noqa: BLE001 - the original says what is wrong, if anything is
+            converted = None
+        if converted is None:
+            return convert_row(self, keyed_row, schema, fallbacks)
+        for key, value in converted.items():
+            keyed_row[key] = value
+        return keyed_row
+
+    def quick_insert(self: Any, connection: Any) -> Iterator[Any]:
+        buffer = self._Writer__buffer
+        if self._Writer__autoincrement or len(buffer) < 2 or not _written(self, connection, buffer):
+            yield from insert(self, connection)
+            return
+        for row in buffer:
+            yield writer.WrittenRow(row, False, None)
+        self._Writer__buffer = []
+
+    mapper.Mapper.convert_row = quick_convert_row
+    writer.Writer._Writer__insert = quick_insert
+
+
+def _casts(schema: Any, fallbacks: Any, uncast: Any) -> Dict[str, Callable[[Any], Any]]:
+    """Return what is done to the value of each field, kept with the schema."""
+    kept = schema.__dict__.get("_quick_sql")
+    if kept is None or kept[0] is not schema.fields or kept[1] is not fallbacks:
+        casts: Dict[str, Callable[[Any], Any]] = {}
+        for field in schema.fields:
+            text = (lambda value, field=field: uncast(value, field=field)) if field.name in fallbacks else None
+            casts.setdefault(field.name, text or field.cast_value)
+        schema.__dict__["_quick_sql"] = kept = (schema.fields, fallbacks, casts)
+    return kept[2]  # type: ignore[no-any-return]
+
+
+def _written(writer: Any, connection: Any, buffer: List[Any]) -> bool:
+    """Write this batch and return True; or return False, and nothing has happened."""
+    dialect = connection.dialect
+    try:
+        if connection._has_events or connection.engine._has_events or dialect._has_events:
+            return False
+        plain = [row if type(row) is dict else row.inner for row in buffer]
+        statement = _statement(writer, connection, plain[0].keys())
+        rows = statement.rows(plain)
+    except Exception:  # noqa: BLE001 - SQLAlchemy says what is wrong, if anything is
+        return False
+    if dialect.name == "postgresql":
+        return _copied(writer, connection, statement, rows)
+    connection.exec_driver_sql(statement.text, rows)
+    return True
+
+
+def _statement(writer: Any, connection: Any, keys: Any) -> Any:
+    """Return the statement for rows with these keys, kept with the writer."""
+    kept = writer.__dict__.setdefault("_quick_statements", {})
+    name = tuple(sorted(keys))
+    if name not in kept:
+        kept[name] = _Statement(writer._Writer__table, connection.dialect, list(name))
+    return kept[name]
+
+
+class _Statement:
+    """SQLAlchemy's own INSERT into a table and how it changes values; it raises UnusualError when it is not plain."""
+
+    def __init__(self, table: Any, dialect: Any, keys: List[str]) -> None:
+        compiled = table.insert().compile(dialect=dialect, column_keys=keys, for_executemany=True)
+        if compiled.insert_prefetch or compiled.literal_execute_params or compiled.post_compile_params:
+            raise UnusualError
+        self.text = compiled.string
+        if dialect.name == "sqlite":
+            self.columns = list(compiled.positiontup)
+            kinds: Callable[[Any], Any] = _no_kinds
+        elif (dialect.name, dialect.driver) == ("postgresql", "psycopg"):
+            self.columns = keys
+            kinds = _kinds_by_type()
+            preparer = dialect.identifier_preparer
+            self.table = preparer.format_table(table).replace("%%", "%")  # they are doubled for parameters
+            names = ", ".join(preparer.format_column(table.c[key]) for key in keys).replace("%%", "%")
+            self.copy = f"COPY {self.table} ({names}) FROM STDIN"
+        else:
+            raise UnusualError
+        if sorted(self.columns) != keys or sorted(compiled.binds) != keys:
+            raise UnusualError
+        processors = compiled._bind_processors
+        self._values = [(key, processors.get(key), kinds(table.c[key])) for key in self.columns]
+        self._keys = set(keys)
+
+    def rows(self, plain: List[Dict[str, Any]]) -> List[Row]:
+        """Return the rows as the driver gets them; raises anything for those that SQLAlchemy is to insert."""
+        if any(row.keys() != self._keys for row in plain):
+            raise UnusualError
+        by_column = []
+        for key, process, accepted in self._values:
+            column = [row[key] for row in plain]
+            if process is not None:
+                column = [process(value) for value in column]
+            if accepted is not None and not all(map(accepted, column)):
+                raise UnusualError
+            by_column.append(column)
+        return list(zip(*by_column))
+
+
+def _no_kinds(_column: Any) -> None:
+    return None
+
+
+def _kinds_by_type() -> Callable[[Any], Callable[[Any], bool]]:
+    """Return a function that says which values of a column COPY takes as INSERT does; it raises for other columns."""
+    types, postgresql = import_module("sqlalchemy.types"), import_module("sqlalchemy.dialects.postgresql")
+    jsonb = import_module("psycopg.types.json").Jsonb
+    integer, text = _of(int), _of(str)
+    at, clock = _of(datetime, lambda value: value.tzinfo is None), _of(time, lambda value: value.tzinfo is None)
+    by_type = {
+        **dict.fromkeys((types.Integer, types.INTEGER, types.BigInteger, types.BIGINT, types.SMALLINT), integer),
+        **dict.fromkeys((types.Text, types.TEXT, types.VARCHAR, postgresql.TEXT), text),
+        **dict.fromkeys((types.Numeric, types.NUMERIC, postgresql.NUMERIC), _of(Decimal, Decimal.is_finite)),
+        **dict.fromkeys((types.Boolean, types.BOOLEAN), _of(bool)),
+        **dict.fromkeys((types.Date, types.DATE), _of(date)),
+        **dict.fromkeys((types.DateTime, types.TIMESTAMP, postgresql.TIMESTAMP), at),
+        **dict.fromkeys((types.Time, types.TIME, postgresql.TIME), clock),
+        postgresql.JSONB: _of(jsonb),
+    }
+
+    def kinds(column: Any) -> Callable[[Any], bool]:
+        if column.identity is not None or column.computed is not None or getattr(column.type, "timezone", False):
+            raise UnusualError
+        return by_type[type(column.type)]
+
+    return kinds
+
+
+def _of(kind: type, accepts: Optional[Callable[[Any], bool]] = None) -> Callable[[Any], bool]:
+    """Return a function that says whether a value is NULL or of this very type (and is accepted)."""
+
+    def accepted(value: Any) -> bool:
+        return value is None or (type(value) is kind and (accepts is None or accepts(value)))
+
+    return accepted
+
+
+def _copied(writer: Any, connection: Any, statement: Any, rows: List[Row]) -> bool:
+    """Write rows by COPY, all of them or none, and return whether they are written."""
+    known = writer.__dict__
+    if known.get("_quick_plain") is False:
+        return False
+    savepoint = connection.begin_nested()
+    try:
+        if "_quick_plain" not in known:
+            known["_quick_plain"] = connection.exec_driver_sql(PLAIN_TABLE, (statement.table,)).scalar() is True
+        if not known["_quick_plain"]:
+            raise UnusualError
+        driver = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(statement.copy) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Exception:  # noqa: BLE001 - SQLAlchemy says what is wrong, if anything is
+        savepoint.rollback()
+        return False
+    savepoint.commit()
+    return True
