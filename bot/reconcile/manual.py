@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.errors import DppctlError, may_pass, reason_of
 from bot.git.errors import GitError
 from bot.git.mirror import BusyError
-from bot.limits import LOOK_SECONDS, RETRY_BY_HAND_SECONDS
+from bot.limits import COPY_SECONDS, RETRY_BY_HAND_SECONDS
 from bot.logs import get_logger
 from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Refusal
@@ -92,7 +92,7 @@ class ManualDeploys:
     def _deploy(self, request: DeployRequest) -> tuple[int, str] | Waiting:
         """Return the deployment's id and what to say of it, or what it waits for. Raises DppctlError."""
         target = self.target(request)
-        with self._apps[target.app.repository].use(LOOK_SECONDS):
+        with self._apps[target.app.repository].use(COPY_SECONDS):
             return self._deploy_to(target, request)
 
     def _deploy_to(self, target: Target, request: DeployRequest) -> tuple[int, str] | Waiting:

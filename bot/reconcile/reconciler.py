@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.errors import DppctlError, TransientError, may_pass, reason_of
 from bot.git.errors import GitError
 from bot.git.mirror import BusyError, Mirror
-from bot.limits import LOOK_SECONDS, MAX_REASON_LINES
+from bot.limits import COPY_SECONDS, MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
 from bot.model.decisions import Decision, Refusal, Same, Skip, Update
@@ -174,7 +174,7 @@ class Reconciler:
         self._settled.forget(place)
         verify = partial(self._signatures.problems, targets[0], mirror.folder)
         elsewhere = self._elsewhere(name, app)
-        with mirror.use(LOOK_SECONDS):
+        with mirror.use(COPY_SECONDS):
             with mirror.open() as repository:
                 lost = find_lost(mirror, repository, held, of_failed)
                 known = held | {target: self._held[target] for target in elsewhere if target in self._held}
