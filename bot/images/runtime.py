@@ -5,7 +5,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from hashlib import sha256
-from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -77,10 +76,9 @@ def runtime_context(folder: Path, lock: Path) -> Path:
     folder.mkdir(parents=True)
     with as_file(files("images") / "runtime" / "Dockerfile") as dockerfile:
         shutil.copyfile(dockerfile, folder / "Dockerfile")
-    for name in ("requirements.txt", "overrides.txt"):
+    # With uv, which also installs an app's requirements on top.
+    for name in ("requirements.txt", "overrides.txt", "uv.txt"):
         shutil.copyfile(lock / name, folder / name)
-    # It installs an app's requirements on top; the release that makes dpp's environment where there is no image.
-    (folder / "uv.txt").write_text(f"uv=={version('uv')}\n")
     folder.chmod(0o755)  # what is in the image does not go by this machine's umask
     for file in folder.iterdir():
         file.chmod(0o644)

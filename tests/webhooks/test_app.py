@@ -181,6 +181,16 @@ def test_too_many_deliveries_of_a_repository_in_a_minute_are_refused(make_receiv
     assert "dppctl_deliveries_limited_total 3.0" in receiver.page("/metrics")
 
 
+def test_the_store_holds_no_secret_and_no_signature(receiver: Receiver, tmp_path: Path) -> None:
+    assert receiver.deliver(secret="new").status_code == 202
+    assert receiver.report().status_code == 202
+    receiver.store.close()
+    held = b"".join(file.read_bytes() for file in tmp_path.glob("bot.sqlite*"))
+    assert b"ann/app" in held
+    assert b"sha256=" not in held
+    assert b"sync-token" not in held
+
+
 def test_a_report_has_a_limit_of_its_own(receiver: Receiver) -> None:
     assert receiver.report(log="x" * 100_000).status_code == 202
     assert receiver.report(log="x" * 6_000_000).status_code == 413

@@ -142,7 +142,8 @@ def _make(
         into = ["pip", "install", "--python", str(folder / "bin" / "python")]
         plain = published.with_name(_key(lock, None))
         compiled = plain != published and _is_whole(plain)
-        _uv([*into, *([] if compiled else [_COMPILE]), "--no-deps", "-r", str(lock / LOCK)], say, stop)
+        from_lock = ["--no-deps", "--require-hashes", "-r", str(lock / LOCK)]
+        _uv([*into, *([] if compiled else [_COMPILE]), *from_lock], say, stop)
         if compiled and (left := take_compiled_files(plain.resolve(), folder)):
             _run(compile_command(folder, left), stop)
         if workload and contents:

@@ -56,7 +56,7 @@ def test_the_runtime_is_built_from_the_lock_that_runs_use_here(tmp_path: Path) -
     lock = REPOSITORY / "cluster" / "local" / "dpp"
     dockerfile = runtime_context(tmp_path / "context", lock)
     assert dockerfile.read_bytes() == (REPOSITORY / "images" / "runtime" / "Dockerfile").read_bytes()
-    for name in ("requirements.txt", "overrides.txt"):
+    for name in ("requirements.txt", "overrides.txt", "uv.txt"):
         assert (dockerfile.parent / name).read_bytes() == (lock / name).read_bytes()
     assert (dockerfile.parent / "uv.txt").read_text().strip() in (REPOSITORY / "requirements.txt").read_text()
 

@@ -50,8 +50,8 @@ def sign_with(repository: Repository, key: str, form: str) -> None:
         repository.git("config", name, value)
 
 
-def by_hand(story: Story, ref: str) -> tuple[str, str]:
-    number = story.store.requests.add("ann/app", "staging", ref)
+def by_hand(story: Story, ref: str, *, rebuild: bool = False) -> tuple[str, str]:
+    number = story.store.requests.add("ann/app", "staging", ref, rebuild=rebuild)
     story.loop.take()
     found = story.store.requests.get(number)
     assert found
@@ -102,8 +102,8 @@ def test_only_what_somebody_listed_has_signed_is_deployed(world: World, gnupg: P
     story.reconcile()
     assert story.runs("production") == ("refs/tags/v4", by_bob)
 
-    for ref in (unsigned, foreign[:10], "v1"):
-        state, message = by_hand(story, ref)
+    for ref, rebuild in ((unsigned, False), (unsigned, True), (foreign[:10], False), ("v1", False)):
+        state, message = by_hand(story, ref, rebuild=rebuild)
         assert (state, "signed" in message) == ("refused", True)
     assert by_hand(story, by_ann)[0] == "done"
     assert story.runs("staging") == (by_ann, by_ann)

@@ -11,6 +11,7 @@ _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country 
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
+_SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
     "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
@@ -24,6 +25,8 @@ RUN_BY = {
     "grep delivery=72d3162e-cc78-11e3-81ab-4c9367dc0958 dppctl.log": _PUSH,
     "dppctl run --output json": "tests/cli/commands/test_run.py::test_json_is_events_and_then_the_receipt",
     "dppctl run ./parks": "tests/examples/test_examples.py::test_source_spec_makes_the_pipeline_that_is_asked_for",
+    "git -c gpg.ssh.allowedSignersFile=FILE verify-commit HEAD": _SIGNED,
+    "git tag --sign": _SIGNED,
     "git fast-import": "tests/bot/reconcile/test_ops_repo.py::test_an_update_is_one_commit_with_trailers",
     "make demo": "tests/stories/test_demo.py::test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go",  # with ONCE=1
 }
@@ -45,11 +48,13 @@ NOT_RUN = {
     "git submodule update --init --recursive": "is git's own, in a clone of the user's",
     "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "needs the pods of a cluster",
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
+    "make audit": "asks a service on the network",
     "make bench": "takes hours",
     "make format": "changes the sources that are being tested",
     "make check": "it runs tests",
     "make lint": "`make test` begins with it",
     "make lock": "asks for newer versions, and changes files",
+    "make release": "it is run before a release; tests/house check what it is made of",
     "make test": "it runs the tests",
     "make test TESTS='-m postgres'": "it runs tests",
     "pipx install .": "takes pip a minute; `uv tool install .` installs the same, and is run",
