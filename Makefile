@@ -2,13 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
+MINUTES ?= 20
 PACKAGES := bot cli cluster webhooks worker
 
-.PHONY: help demo test check lint format bench lock audit release clean
+.PHONY: help demo test check fuzz lint format bench lock audit release clean
 help:
 	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
 	@echo 'make check   lint, types, import rules, and the tests that need no program but git: 90 seconds'
 	@echo 'make test    lint, types, import rules and all tests'
+	@echo 'make fuzz    try readers of foreign text with random texts, for 20 minutes (MINUTES=20), as before a release'
 	@echo 'make lint    lint, types and import rules only'
 	@echo 'make format  let ruff format the code'
 	@echo 'make bench   measure; results in docs/benchmarks.md'
@@ -27,6 +29,11 @@ test: lint
 check: lint
 	@echo '== tests that need no program but git'
 	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m 'not program and not slow' $(TESTS)
+
+# Each round has other texts.
+fuzz: .venv/dev.stamp
+	@end=$$(($$(date +%s) + $(MINUTES) * 60)); while [ $$(date +%s) -lt $$end ]; do \
+	  FUZZ_EXAMPLES=3000 $(BIN)/pytest -q -x -n $(WORKERS) -m fuzz $(TESTS) || exit 1; done
 
 lint: .venv/dev.stamp
 	@echo '== ruff'

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 from structlog.typing import EventDict
 
 from cluster.local.folders import cache_dir
@@ -22,6 +23,9 @@ from tests.support.workloads import write_files
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No deadline: machines that have much else to do are no mistake. `make fuzz` wants more examples.
+    settings.register_profile("dppctl", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")))
+    settings.load_profile("dppctl")
     for group, members in GROUPS.items():
         config.addinivalue_line("markers", f"{group}: needs {' or '.join(members)}; put by tests/support/needs.py")
 

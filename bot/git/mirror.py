@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from bot.git.command import Git
 from bot.git.commits import GoneCommitError, fetch_commit
 from bot.git.copies import beside, is_broken, is_untidy, noting_broken, put_in_place, remove_remains
-from bot.git.errors import CopyError, GitError, TransientGitError
+from bot.git.errors import CopyError, GitError, PermanentGitError, TransientGitError
 from bot.git.export import Files
 from bot.git.origin import Origin
 from bot.git.reader import GitReader
-from bot.limits import GC_SECONDS
+from bot.limits import GC_SECONDS, MAX_FETCHED_REFS
 from bot.logs import get_logger
 from bot.model.names import short
 
@@ -102,6 +102,11 @@ class Mirror:
         wanted = ("--symref", "--", self._url, "HEAD", "refs/heads/*", "refs/tags/*")
         listing = self.run("ls-remote", *wanted).decode(errors="replace")
         if listing != kept:
+            if (count := len(_REF.findall(listing))) > MAX_FETCHED_REFS:
+                message = (
+                    f"the repository has {count:,} branches and tags, and {MAX_FETCHED_REFS:,} are fetched at most"
+                )
+                raise self._git.failure("fetch", f"{message}; delete old ones", PermanentGitError)
             self._refuse_absence(kept or known, listing, keeps_head=keeps_head)
             head = _BRANCH.search(listing)
             if head and (not (old := _BRANCH.search(kept or "")) or old[1] != head[1]):

@@ -1,5 +1,6 @@
 """What happens to a repository's kept copy: a kill, a machine without power, a full disk, a person."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,3 +33,22 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "empty objects": lambda folder: truncate(folder, 0),
     "no objects": lambda folder: [file.unlink() for file in (folder / "objects").rglob("*") if file.is_file()],
 }
+
+
+def harm_at_random(folder: Path, chance: random.Random) -> str:
+    """Cut, empty, fill with other bytes or remove some files of a copy; return which."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    told = []
+    for file in chance.sample(files, min(len(files), chance.randint(1, 4))):
+        what = chance.choice(("cut", "emptied", "spoilt", "removed"))
+        file.chmod(0o644)
+        content = file.read_bytes()
+        if what == "removed":
+            file.unlink()
+        elif what == "spoilt":
+            place = chance.randrange(len(content) + 1)
+            file.write_bytes(content[:place] + b"\0\xff#" + content[place + 3 :])
+        else:
+            file.write_bytes(content[: chance.randrange(len(content) + 1) if what == "cut" else 0])
+        told.append(f"{file.relative_to(folder)} {what}")
+    return ", ".join(told)

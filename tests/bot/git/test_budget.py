@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import DppctlError
+from bot.git.errors import PermanentGitError
 from bot.git.mirror import Mirror
 from bot.model.pipeline_specs import is_spec
 from tests.support.forge import Repository, git
@@ -33,6 +34,17 @@ def test_of_very_many_branches_and_tags_the_newest_are_looked_at(
         }
         with pytest.raises(DppctlError, match="tag old cannot be deployed: there are 5 branches and tags"):
             reader.resolve("old")
+
+
+def test_more_branches_and_tags_than_are_fetched_are_refused(
+    mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.git.mirror.MAX_FETCHED_REFS", 1)
+    repository.push({"a": "1"})
+    mirror.refresh()
+    repository.tag("v1")
+    with pytest.raises(PermanentGitError, match="the repository has 2 branches and tags, and 1 are fetched at most"):
+        mirror.refresh()
 
 
 def test_a_tag_with_a_very_long_message_is_not_deployed(mirror: Mirror, repository: Repository, tmp_path: Path) -> None:

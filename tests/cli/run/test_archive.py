@@ -268,6 +268,7 @@ contents: st.SearchStrategy[Content] = st.one_of(
 )
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(names, contents), min_size=1, max_size=6), st.sampled_from([make_zip, make_tar]))
 def test_whatever_the_names_and_links_nothing_lands_or_leads_outside(entries, make):
@@ -287,6 +288,7 @@ def test_whatever_the_names_and_links_nothing_lands_or_leads_outside(entries, ma
                 assert Path(os.path.realpath(path)).is_relative_to(os.path.realpath(top))
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(list(MAKERS)), st.data())
 def test_a_damaged_archive_is_refused_in_one_line_or_comes_out(kind, data):
