@@ -61,16 +61,17 @@ def old(seconds: float) -> list[Removable]:
     """
     sessions = record.all_sessions()
     names = {session.name for session in sessions}
-    found = [*_databases(names, seconds), *_published(names, seconds)]
-    found += _environments([Path(session.path) for session in sessions if session.path], seconds)
+    now = time.time()
+    found = [*_databases(names, seconds, now), *_published(names, seconds, now)]
+    found += _environments([Path(session.path) for session in sessions if session.path], seconds, now)
     return sorted(found, key=lambda removable: (-removable.age, removable.path))
 
 
-def _databases(sessions: set[str], seconds: float) -> Iterator[Removable]:
+def _databases(sessions: set[str], seconds: float, now: float) -> Iterator[Removable]:
     for file in (data_dir() / "databases").glob("*.sqlite"):
         if file.stem in sessions:
             continue
-        age = min(_age(path) for path in (file, file.with_name(f"{file.name}-wal")) if path.exists())
+        age = min(_age(path, now) for path in (file, file.with_name(f"{file.name}-wal")) if path.exists())
         try:
             untouched = age > SESSION_MAKING_SECONDS and sqlite_file.is_untouched(file)
         except sqlite3.Error:  # no database, or in use: it goes by its age alone
@@ -79,9 +80,9 @@ def _databases(sessions: set[str], seconds: float) -> Iterator[Removable]:
             yield Removable("empty database" if untouched else "database", file, age)
 
 
-def _published(sessions: set[str], seconds: float) -> Iterator[Removable]:
+def _published(sessions: set[str], seconds: float, now: float) -> Iterator[Removable]:
     for folder in (data_dir() / "storage").glob("*"):
-        age = _age(folder)
+        age = _age(folder, now)
         if folder.name.startswith("."):  # a copy that a kill cut off
             if age > ENVIRONMENT_IN_USE_SECONDS:
                 yield Removable("left-over", folder, age)
@@ -89,18 +90,19 @@ def _published(sessions: set[str], seconds: float) -> Iterator[Removable]:
             yield Removable("published data", folder, age)
 
 
-def _environments(in_use: list[Path], seconds: float) -> Iterator[Removable]:
+def _environments(in_use: list[Path], seconds: float, now: float) -> Iterator[Removable]:
     seconds = max(seconds, ENVIRONMENT_IN_USE_SECONDS)
     kept = list(kept_environments.kept_environments(cache_dir()))
     for environment in kept:
-        age = time.time() - environment.used
+        age = now - environment.used
         if age > seconds and not any(path.is_relative_to(environment.folder) for path in in_use):
             yield Removable("environment", environment.folder, age, environment)
     folders = {environment.folder for environment in kept}
     for folder in (cache_dir() / "runtimes").glob("*-*"):  # one that a kill left half made
-        if folder.is_dir() and folder.resolve() not in folders and _age(folder) > ENVIRONMENT_IN_USE_SECONDS:
-            yield Removable("left-over", folder, _age(folder))
+        age = _age(folder, now)
+        if folder.is_dir() and folder.resolve() not in folders and age > ENVIRONMENT_IN_USE_SECONDS:
+            yield Removable("left-over", folder, age)
 
 
-def _age(path: Path) -> float:
-    return max(0.0, time.time() - path.lstat().st_mtime)
+def _age(path: Path, now: float) -> float:
+    return max(0.0, now - path.lstat().st_mtime)

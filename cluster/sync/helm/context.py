@@ -1,6 +1,7 @@
 """What all deployments of the in-cluster sync work with."""
 
 import json
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from cluster.sync.repositories import Repositories
 # values but those of the ops repo, as their schemas may refuse them.
 _KNOWS_SYNC = "dppctl.io/knows-sync"
 _TTL = "ttlSecondsAfterFinished"
+_SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,7 @@ def files_for_helm(
         for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))
             files[-1].write_bytes(content)
-        if (
-            _KNOWS_SYNC not in about and ttl_of(contents) is not None
-        ):  # an older copy of the chart, which knows the value
+        if _KNOWS_SYNC not in about and ttl_of(contents) is not None:  # an older copy of the chart knows the value
             files.append(Path(folder, "later.json"))
             files[-1].write_text(json.dumps({_TTL: None}))
         yield chart, files
@@ -78,9 +78,9 @@ def files_for_helm(
 
 def ttl_of(contents: Mapping[str, bytes]) -> int | None:
     """Return the ttlSecondsAfterFinished that values files give, the last of which wins; None: they give no number."""
-    found = None
+    found: object = None
     for path, content in contents.items():
         with suppress(DppctlError):  # helm says what is wrong with it
             values, _ = read_yaml(content.decode(errors="replace"), path)
             found = values.get(_TTL, found) if isinstance(values, Mapping) else found
-    return found if isinstance(found, int) else None
+    return int(found) if isinstance(found, str) and _SECONDS.fullmatch(found) else None

@@ -16,6 +16,8 @@ from jsonschema.protocols import Validator
 
 from tests.support.octokit import package
 
+# All but `uri`: GitHub answers with an empty text where there is no address, which that is not.
+_FORMATS = FormatChecker([name for name in FormatChecker.checkers if name != "uri"])
 VERSION = "23.0.2"
 FILE = "generated/api.github.com.json"
 OPERATIONS = frozenset(
@@ -186,4 +188,4 @@ def _resolved(value: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 def _validator(root: dict[str, Any], schema: dict[str, Any]) -> Validator:
     whole = {"components": root["components"], "allOf": [schema]}
-    return Draft4Validator(whole, format_checker=FormatChecker())
+    return Draft4Validator(whole, format_checker=_FORMATS)
