@@ -18,9 +18,11 @@ SLEEPER = """
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write files, their texts dedented, below the folder, and give the folder."""
+    """Write files, their texts dedented, below the folder, and give the folder. A `.env` is its owner's only."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text).lstrip("\n"))
+        if path.name == ".env":
+            path.chmod(0o600)
     return folder

@@ -55,7 +55,9 @@ class _Extender:
         """result_file: where `dpp run` of the worker writes its result; "" in all other processes."""
         self._result_file = result_file
         self._waiting = dict(EXTENDED, **(EXTENDED_IN_A_RUN if result_file else {}))
-        quick = os.environ.get("DPPCTL_QUICK", "1") != "0"
+        # A shell of `dppctl ssh` has the modules from where they lie, where that package has another name.
+        has_package = os.path.isdir(os.path.join(HERE, "dppctl_hooks"))
+        quick = has_package and os.environ.get("DPPCTL_QUICK", "1") != "0"
         self._quick_before = dict(QUICK_BEFORE) if quick else {}
         self._quick_after = dict(QUICK_AFTER) if quick else {}
 
