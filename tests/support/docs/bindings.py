@@ -50,6 +50,7 @@ NOT_RUN = {
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
     "make audit": "asks a service on the network",
     "make bench": "takes hours",
+    "make fuzz": "takes minutes, and the tests that it runs are among the tests",
     "make format": "changes the sources that are being tested",
     "make check": "it runs tests",
     "make lint": "`make test` begins with it",

@@ -35,7 +35,7 @@ Cast = Callable[[Any], Any]
 Options = Dict[str, Any]
 
 
-class UnusualError(Exception):
+class UnusualFieldError(Exception):
     """The original is to cast this value."""
 
 
@@ -116,14 +116,14 @@ def compile_field(field: Any) -> Cast:
             result = value if change is None else change(value)
         for check in checks:
             if not check(result):
-                raise UnusualError
+                raise UnusualFieldError
         return result
 
     return cast
 
 
 def _unusual(_value: Any) -> Any:
-    raise UnusualError
+    raise UnusualFieldError
 
 
 Made = Optional[Tuple[Cast, Dict[type, Optional[Cast]]]]
@@ -136,7 +136,7 @@ def _make_string(form: Any, _options: Options) -> Made:
 
 def _read_string(text: str) -> str:
     if text == ERROR:
-        raise UnusualError
+        raise UnusualFieldError
     return text
 
 
@@ -170,7 +170,7 @@ def _make_boolean(_form: Any, options: Options) -> Made:
             return True
         if stripped in falses:
             return False
-        raise UnusualError
+        raise UnusualFieldError
 
     return read, {bool: None}
 
@@ -196,14 +196,14 @@ def _make_year(_form: Any, _options: Options) -> Made:
 
 def _read_year(text: str) -> int:
     if len(text) != 4:
-        raise UnusualError
+        raise UnusualFieldError
     return _check_year(int(text))
 
 
 def _check_year(year: int) -> int:
     if 0 <= year <= 9999:
         return year
-    raise UnusualError
+    raise UnusualFieldError
 
 
 _MAKERS: Dict[str, Callable[[Any, Options], Made]] = {

@@ -34,7 +34,7 @@ PLAIN_TABLE = (
 Row = Tuple[Any, ...]
 
 
-class UnusualError(Exception):
+class UnusualTableError(Exception):
     """SQLAlchemy is to insert this batch."""
 
 
@@ -48,10 +48,10 @@ def install() -> None:
     if "tableschema_sql.storage" in sys.modules:
         _extend()
     else:
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, _StorageFinder())
 
 
-class _Finder:
+class _StorageFinder:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         spec = PathFinder.find_spec(name, path, target) if name == "tableschema_sql.storage" else None
         if spec is None or spec.loader is None:
@@ -135,12 +135,12 @@ def _statement(writer: Any, connection: Any, keys: Any) -> Any:
 
 
 class _Statement:
-    """SQLAlchemy's own INSERT into a table and how it changes values; it raises UnusualError when it is not plain."""
+    """SQLAlchemy's own INSERT into a table, and how it changes values; raises UnusualTableError when it is not plain."""
 
     def __init__(self, table: Any, dialect: Any, keys: List[str]) -> None:
         compiled = table.insert().compile(dialect=dialect, column_keys=keys, for_executemany=True)
         if compiled.insert_prefetch or compiled.literal_execute_params or compiled.post_compile_params:
-            raise UnusualError
+            raise UnusualTableError
         self.text = compiled.string
         if dialect.name == "sqlite":
             self.columns = list(compiled.positiontup)
@@ -153,9 +153,9 @@ class _Statement:
             names = ", ".join(preparer.format_column(table.c[key]) for key in keys).replace("%%", "%")
             self.copy = f"COPY {self.table} ({names}) FROM STDIN"
         else:
-            raise UnusualError
+            raise UnusualTableError
         if sorted(self.columns) != keys or sorted(compiled.binds) != keys:
-            raise UnusualError
+            raise UnusualTableError
         processors = compiled._bind_processors
         self._values = [(key, processors.get(key), kinds(table.c[key])) for key in self.columns]
         self._keys = set(keys)
@@ -163,14 +163,14 @@ class _Statement:
     def rows(self, plain: List[Dict[str, Any]]) -> List[Row]:
         """Return the rows as the driver gets them; raises anything for those that SQLAlchemy is to insert."""
         if any(row.keys() != self._keys for row in plain):
-            raise UnusualError
+            raise UnusualTableError
         by_column = []
         for key, process, accepted in self._values:
             column = [row[key] for row in plain]
             if process is not None:
                 column = [process(value) for value in column]
             if accepted is not None and not all(map(accepted, column)):
-                raise UnusualError
+                raise UnusualTableError
             by_column.append(column)
         return list(zip(*by_column))
 
@@ -198,7 +198,7 @@ def _kinds_by_type() -> Callable[[Any], Callable[[Any], bool]]:
 
     def kinds(column: Any) -> Callable[[Any], bool]:
         if column.identity is not None or column.computed is not None or getattr(column.type, "timezone", False):
-            raise UnusualError
+            raise UnusualTableError
         return by_type[type(column.type)]
 
     return kinds
@@ -223,7 +223,7 @@ def _copied(writer: Any, connection: Any, statement: Any, rows: List[Row]) -> bo
         if "_quick_plain" not in known:
             known["_quick_plain"] = connection.exec_driver_sql(PLAIN_TABLE, (statement.table,)).scalar() is True
         if not known["_quick_plain"]:
-            raise UnusualError
+            raise UnusualTableError
         driver = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement.copy) as copy:
             for row in rows:
