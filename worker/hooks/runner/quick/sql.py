@@ -135,7 +135,7 @@ def _statement(writer: Any, connection: Any, keys: Any) -> Any:
 
 
 class _Statement:
-    """SQLAlchemy's own INSERT into a table, and how it changes values; raises UnusualTableError when it is not plain."""
+    """SQLAlchemy's own INSERT into a table and how it changes values; raises UnusualTableError if it is not plain."""
 
     def __init__(self, table: Any, dialect: Any, keys: List[str]) -> None:
         compiled = table.insert().compile(dialect=dialect, column_keys=keys, for_executemany=True)
