@@ -78,7 +78,8 @@ class Namespace:
                 "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}],
             },
         })  # fmt: skip
-        eventually(lambda: self.get("pods")[0]["status"]["phase"] == "Succeeded", f"{claim} is open", SECONDS)
+        named = f"--field-selector=metadata.name=open-{claim}"
+        eventually(lambda: self.get("pods", named)[0]["status"]["phase"] == "Succeeded", f"{claim} is open", SECONDS)
         self.kubectl("delete", "pod", f"open-{claim}")
 
     def database_volume(self, release: str, image: str) -> None:
