@@ -44,8 +44,8 @@ LOG_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the 
 LOG_AWAY_SECONDS = 60.0  # that a log may be away after its Job's end; then the pod's status has to do
 LOG_POSITION_SECONDS = 10.0  # of a Job's log that a kill makes sync report again, at most
 MAX_EVENT_BYTES = 64 * 2**20  # of a worker on this machine; the last one has the receipt, shortened when it is read
-# From the end of a Job's log, where the receipt is looked for. containerd cuts lines in pieces of 16 KB, and the kubelet
-# counts the pieces: these hold a receipt of 6 MB.
+# From the end of a Job's log, where the receipt is looked for. containerd cuts lines in pieces of 16 KB, which the
+# kubelet counts: these hold a receipt of 6 MB.
 MAX_RECEIPT_LINES = 400
 SYNC_STUCK_SECONDS = 900.0  # without a pass; the longest of what it waits for, a git that is silent, ends after 300 s
 MAX_WAKE_BYTES = 2**16  # of a request's body, which is read and not used
