@@ -23,9 +23,11 @@ from tests.support.workloads import write_files
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # No deadline: machines that have much else to do are no mistake. `make fuzz` wants more examples.
-    settings.register_profile("dppctl", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")))
-    settings.load_profile("dppctl")
+    # No deadline: machines that have much else to do are no mistake. The same examples each time, so that a change
+    # is not refused for what was there before it; `make fuzz` wants more of them, and others each time.
+    settings.register_profile("dppctl", deadline=None, derandomize=True)
+    settings.register_profile("fuzz", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")))
+    settings.load_profile("fuzz" if "FUZZ_EXAMPLES" in os.environ else "dppctl")
     for group, members in GROUPS.items():
         config.addinivalue_line("markers", f"{group}: needs {' or '.join(members)}; put by tests/support/needs.py")
 

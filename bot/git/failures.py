@@ -8,7 +8,7 @@ from bot.git.smart_http import NO_SERVER
 # The first that is found in git's words counts. Of this disk:
 _LOCAL_PERMANENT = [
     (
-        r"dubious ownership in repository at '(?P<folder>[^']+)'",
+        r"dubious ownership in repository at '(?P<folder>[^'\n]+)'",
         "{folder} belongs to another user; run dppctl as that user, or make it yours: chown -R USER {folder}",
     ),
     (
@@ -19,7 +19,7 @@ _LOCAL_PERMANENT = [
 _LOCAL_TRANSIENT = [(r"^(?!remote:).*No space left on device", "the disk is full; make room on it")]
 _COPY = [
     (
-        r"^(?!remote:).*Unable to create '(?P<file>[^']+\.lock)': File exists",
+        r"^(?!remote:).*Unable to create '(?P<file>[^'\n]+\.lock)': File exists",
         "{file} is there: another git works in this repository, or one was killed",
     )
 ]

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.errors import DppctlError
@@ -64,6 +64,8 @@ TREE = st.lists(
 
 
 @given(TEXT, st.none() | st.just("the token"))
+@example("dubious ownership in repository at '\tHEAD\nand another'", None)
+@example("Unable to create '/tmp/a\nb.lock': File exists", None)
 def test_any_words_of_git_become_one_line(words: str, who: str | None) -> None:
     found = explain(words, who)
     assert "\n" not in (found[0] if found else quote(words)[0])
