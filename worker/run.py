@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from worker.events import EventStream, utc_now
 from worker.plan import Pipeline, WorkloadError, choose
-from worker.runner.dpp import Dpp
+from worker.runner.dpp import AUTO, Dpp
 from worker.runner.pipeline import PipelineRun, Result
 
 Receipt = Dict[str, Any]
@@ -27,11 +27,13 @@ class Run:
         concurrency: int = 1,
         origin: Optional[Dict[str, Any]] = None,
         nonce: str = "",
+        runner: str = AUTO,
     ) -> None:
         """Take what to run.
 
         environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`; nonce: what
-        the last event repeats, so that the owner knows it from one that a pipeline wrote.
+        the last event repeats, so that the owner knows it from one that a pipeline wrote; runner: AUTO, or DPP to have
+        dpp run all of them itself.
         """
         self._workload = workload
         self._asked = asked
@@ -40,6 +42,7 @@ class Run:
         self._concurrency = concurrency
         self._origin = {"source": None, "image": None, **(origin or {})}
         self._nonce = {"nonce": nonce} if nonce else {}
+        self._runner = runner
         self._lock = threading.Lock()
         self._running: List[PipelineRun] = []
         self._dpp: Optional[Dpp] = None
@@ -90,11 +93,17 @@ class Run:
     def _run_in(self, scratch: Path) -> List[Result]:
         # A fresh state folder: nothing is "already running" because an earlier run was killed.
         environment = {**self._environment, "DPP_DB_DIRNAME": str(scratch / "state")}
-        dpp = Dpp(self._workload, scratch / "hooks", environment, self._origin["image"])
+        dpp = Dpp(self._workload, scratch / "hooks", environment, self._origin["image"], self._runner)
         with self._lock:
             self._dpp = dpp
             if self._stopped:
                 dpp.stop()
+        try:
+            return self._run_with(dpp, scratch)
+        finally:
+            dpp.close()
+
+    def _run_with(self, dpp: Dpp, scratch: Path) -> List[Result]:
         found, unread = dpp.inspect(scratch)
         pipelines = choose(found, self._asked, unread)
         for pipeline in pipelines:
@@ -103,6 +112,7 @@ class Run:
                 pipeline=pipeline["id"],
                 folder=pipeline["folder"],
                 dependencies=pipeline["dependencies"],
+                runner=pipeline["runner"],
             )
         results = self._refuse([pipeline for pipeline in pipelines if pipeline["errors"]])
         waiting = [pipeline for pipeline in pipelines if pipeline["id"] not in results]
@@ -125,7 +135,7 @@ class Run:
             self._events.emit("invalid", errors=[error for pipeline in invalid for error in pipeline["errors"]])
         for pipeline in invalid:
             reason = "\n".join("{where}: {message}".format(**error) for error in pipeline["errors"])
-            results[pipeline["id"]] = _not_run(pipeline["id"], "failed", reason)
+            results[pipeline["id"]] = _not_run(pipeline, "failed", reason)
             self._events.emit("finished", pipeline=pipeline["id"], result=results[pipeline["id"]])
         return results
 
@@ -133,15 +143,15 @@ class Run:
         name = pipeline["id"]
         unmet = [needed for needed in pipeline["dependencies"] if results[needed]["status"] != "succeeded"]
         if self._stopped:
-            result = _not_run(name, "stopped", None)
+            result = _not_run(pipeline, "stopped", None)
         elif unmet:
-            result = _not_run(name, "failed", "not run: {} did not succeed".format(", ".join(unmet)))
+            result = _not_run(pipeline, "failed", "not run: {} did not succeed".format(", ".join(unmet)))
         else:
             try:
                 scratch.mkdir()
-                process = PipelineRun(name, self._workload, scratch, dpp.start(pipeline, scratch))
+                process = PipelineRun(pipeline, self._workload, scratch, dpp.start(pipeline, scratch))
             except OSError as error:
-                result = _not_run(name, "failed", f"dpp cannot be started: {error}")
+                result = _not_run(pipeline, "failed", f"dpp cannot be started: {error}")
             else:
                 result = self._follow(process)
         self._events.emit("finished", pipeline=name, result=result)
@@ -160,6 +170,6 @@ class Run:
         return result
 
 
-def _not_run(name: str, status: str, error: Optional[str]) -> Result:
-    empty: Result = {"id": name, "status": status, "rows": 0, "bytes": None, "hash": None, "seconds": 0.0}
-    return {**empty, "stats": {}, "resources": [], "error": error}
+def _not_run(pipeline: Pipeline, status: str, error: Optional[str]) -> Result:
+    empty: Result = {"id": pipeline["id"], "status": status, "rows": 0, "bytes": None, "hash": None, "seconds": 0.0}
+    return {**empty, "stats": {}, "resources": [], "runner": pipeline["runner"], "error": error}

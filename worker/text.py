@@ -6,6 +6,8 @@ from typing import Any, Dict, Optional
 def as_text(event: Dict[str, Any]) -> Optional[str]:
     """Return the line (or lines) to print, without a line break at the end; None for what needs none."""
     kind = event["event"]
+    if kind == "queued" and event["runner"].startswith("dpp:"):
+        return "{}: run by dpp itself{}".format(event["pipeline"], event["runner"][3:])
     if kind == "started":
         return "{pipeline}: started".format(**event)
     if kind == "progress" and event["rows"]:

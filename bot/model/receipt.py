@@ -112,6 +112,7 @@ class PipelineResult(_Fact):
     seconds: float | None = None
     resources: Annotated[tuple[ResourceResult, ...], BeforeValidator(_first)] = ()
     stats: Annotated[dict[str, Any], BeforeValidator(_statistics)] = {}
+    runner: _Word = ""  # who ran it, and why so
     error: Annotated[str, BeforeValidator(_error)] | None = None
 
 

@@ -19,6 +19,13 @@ from cluster.local.databases.database import parse_database
 @click.option("--image", help="Run in this image (with podman) instead of dpp's own environment.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time.")
+@click.option(
+    "--runner",
+    type=click.Choice(["auto", "dpp"]),
+    default="auto",
+    show_default=True,
+    help="dpp: have dpp itself run every pipeline.",
+)
 @click.option("--keep", default="1h", show_default=True, envvar="DPPCTL_KEEP", help="How long the database stays.")
 @click.option("--verbose", is_flag=True, help="Show dpp's log.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: events, then the receipt.")
@@ -29,6 +36,7 @@ def run(
     image: str | None,
     variables: tuple[str, ...],
     concurrency: int,
+    runner: str,
     keep: str,
     verbose: bool,
     output: str,
@@ -44,6 +52,7 @@ def run(
         image=image,
         environment=parse_environment(variables),
         concurrency=concurrency,
+        runner=runner,
         keep=durations.seconds(keep),
         verbose=verbose,
     )

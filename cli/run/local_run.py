@@ -32,6 +32,7 @@ class RunSettings:
     image: str | None  # to run in
     environment: dict[str, str]  # for the pipelines
     concurrency: int  # pipelines at a time
+    runner: str  # auto, or dpp: by dpp itself
     keep: float  # seconds that the database stays
     verbose: bool
 
@@ -127,6 +128,7 @@ def _run_assigned(
         settings.pipelines,
         environment=environment | origin,
         concurrency=settings.concurrency,
+        runner=settings.runner,
         verbose=settings.verbose,
     )
     signals.pass_to(process)

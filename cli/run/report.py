@@ -19,6 +19,9 @@ WORDS = {"succeeded": "SUCCESS", "failed": "FAILURE", "stopped": "STOPPED"}
 SECONDS_BETWEEN_LINES = 5.0
 
 
+RUNNERS = {"dpp": "by dpp itself", "lanes": "in lanes", "processes": "in processes"}
+
+
 class RunReport:
     """Plain lines, for files and pipes."""
 
@@ -50,7 +53,9 @@ class RunReport:
     def event(self, event: Event) -> None:
         """Print an event of the worker (worker/events.py), other than the last: that is for `ended`."""
         kind = event["event"]
-        if kind == "started":
+        if kind == "queued":
+            self.queued(event["pipeline"], event["runner"])
+        elif kind == "started":
             self.started(event["pipeline"])
         elif kind == "progress":
             self.progress(event["pipeline"], event["rows"])
@@ -62,6 +67,12 @@ class RunReport:
             self.line(f"[{event['pipeline']}] >>> {event['line']}")
         elif kind == "skipped_log" and self._verbose:
             self.line(f"({event['lines']} lines of the log left out)")
+
+    def queued(self, pipeline: str, runner: str) -> None:
+        """Print who runs a pipeline and why, where it is dpp itself, or with dpp's log for all."""
+        by, _, reason = runner.partition(": ")
+        if by == "dpp" or (reason and self._verbose):
+            self.line(f"{pipeline}: run {RUNNERS[by]}: {reason}")
 
     def invalid(self, errors: list[dict[str, str]]) -> None:
         """Print what is wrong with pipelines that cannot run, or why nothing ran."""

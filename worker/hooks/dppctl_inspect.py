@@ -6,6 +6,8 @@ Run in the workload's folder by `dpp` itself with DPPCTL_INSPECT_FILE=FILE (see 
      "unread": [path: its name looks like a spec's, and dpp does not read it],
      "pipelines": [{"id", "folder", "dependencies": [id], "schedule": crontab | null, "errors": [...]}]}
 
+to which the warm process (runner/server.py) adds each pipeline's "runner".
+
 dpp finds specs, expands generators and resolves processors; `dppctl_spec_check` comes before it, because dpp
 crashes or stays silent on much of what people get wrong, and does not tell the line.
 """
@@ -28,9 +30,7 @@ def main(target: str) -> None:
     """Write the report to this file and end the process; the exit code is 0 when it could be written."""
     code = 0
     try:
-        report = inspect()
-        with open(target, "w") as file:
-            json.dump(report, file)
+        write(inspect()[0], target)
     except OSError as error:
         sys.stderr.write(f"cannot inspect the pipelines: {error}\n")
         code = 1
@@ -39,19 +39,26 @@ def main(target: str) -> None:
     os._exit(code)  # what called this is dpp, which is not to run now
 
 
-def inspect() -> Dict[str, Any]:
-    """Return the report on the specs below the current folder."""
+def write(report: Dict[str, Any], target: str) -> None:
+    """Write the report to a file, so that a reader finds all of it or none. Raises OSError."""
+    with open(target + ".part", "w") as file:
+        json.dump(report, file)
+    os.replace(target + ".part", target)
+
+
+def inspect() -> Tuple[Dict[str, Any], List[Any]]:
+    """Return the report on the specs below the current folder, and the pipelines as dpp has them."""
     paths, unread = spec_paths()
     files = [check.SpecFile(path) for path in paths]
     errors = [error for spec_file in files for error in spec_file.errors]
     if errors:
-        return {"errors": errors, "unread": unread, "pipelines": []}
+        return {"errors": errors, "unread": unread, "pipelines": []}, []
     sys.path.insert(0, "")  # as in a script run in this folder: generators and flows may be here
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             pipelines = dpp_pipelines()
     except Exception as error:  # noqa: BLE001 - generators and flows are the user's code: anything can come
-        return {"errors": [explain(error, files)], "unread": unread, "pipelines": []}
+        return {"errors": [explain(error, files)], "unread": unread, "pipelines": []}, []
     entries = {name: entry for spec_file in files for name, entry in spec_file.entries.items()}
     report = [describe(spec, entries.get(spec.pipeline_id)) for spec in pipelines]
     known = [pipeline["id"] for pipeline in report]
@@ -61,7 +68,7 @@ def inspect() -> Dict[str, Any]:
                 entry = entries.get(pipeline["id"])
                 message = f"depends on {dependency}, which does not exist{check.meant(dependency, known)}"
                 pipeline["errors"].append({"where": entry.where if entry else pipeline["id"], "message": message})
-    return {"errors": [], "unread": unread, "pipelines": report}
+    return {"errors": [], "unread": unread, "pipelines": report}, pipelines
 
 
 def spec_paths() -> Tuple[List[str], List[str]]:

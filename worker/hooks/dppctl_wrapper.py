@@ -25,7 +25,7 @@ TRACEBACK_LINE_CHARACTERS = 4000
 
 def extend(wrapper: Any, _target: str) -> None:
     """Change the module `datapackage_pipelines.wrapper.wrapper` that was just imported."""
-    sys.excepthook = _print_exception
+    sys.excepthook = print_exception
     context = getattr(wrapper, "ProcessorContext", None)
     if context is not None:
         context.__len__ = lambda self: sum(1 for _ in self)
@@ -34,8 +34,13 @@ def extend(wrapper: Any, _target: str) -> None:
         context.__radd__ = lambda self, before: tuple(before) + tuple(self)
     target = os.environ.get("DPPCTL_RESOURCES_FILE")
     if target and sys.argv[0].replace(os.sep, "/").endswith("lib/internal/sink.py"):
-        ingest = wrapper.ingest
-        wrapper.ingest = lambda *args, **kwargs: _counting(ingest(*args, **kwargs), target)
+        count_in_sink(wrapper, target)
+
+
+def count_in_sink(wrapper: Any, target: str) -> None:
+    """Have what `wrapper.ingest` gives the sink counted, and the facts about it written to the file `target`."""
+    ingest = wrapper.ingest
+    wrapper.ingest = lambda *args, **kwargs: _counting(ingest(*args, **kwargs), target)
 
 
 def extend_input(input_processor: Any, _target: str) -> None:
@@ -57,7 +62,7 @@ def extend_sort(sort_rows: Any, _target: str) -> None:
     sort_rows._sorter = lambda rows, key_calc, reverse, batch_size: sorter(rows, key_calc, bool(reverse), batch_size)
 
 
-def _print_exception(kind: Any, error: Any, trace: Any) -> None:
+def print_exception(kind: Any, error: Any, trace: Any) -> None:
     """Print the exception with its causes, without frames of ours; `sys.stderr` may be dpp's, which takes it apart."""
     described = traceback.TracebackException(kind, error, trace)
     waiting = [described]
@@ -97,7 +102,7 @@ def _count(datapackage: Dict[str, Any], resources: Any, target: str) -> Iterator
 def _counted(rows: Any, facts: Dict[str, Any], digest: Any, size: List[int]) -> Iterator[Any]:
     for row in rows:
         facts["rows"] += 1
-        line = getattr(row, "line", None)  # dpp 2 passes rows on unparsed
+        line = row if type(row) is str else getattr(row, "line", None)  # dpp 2 passes rows on unparsed
         if line is None:
             line = json.dumps(row, sort_keys=True, default=str)
         encoded = line.encode("utf8")

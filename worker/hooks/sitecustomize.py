@@ -31,12 +31,12 @@ EXTENDED = {
     "datapackage_pipelines.wrapper.wrapper": ("dppctl_wrapper", "extend"),
     "datapackage_pipelines.wrapper.input_processor": ("dppctl_wrapper", "extend_input"),
     "dataflows.processors.sort_rows": ("dppctl_wrapper", "extend_sort"),
-    "datapackage_pipelines.generators.generator_base": ("dppctl_runner", "extend_generators"),
+    "datapackage_pipelines.generators.generator_base": ("dppctl_manager", "extend_generators"),
 }
 EXTENDED_IN_A_RUN = {
-    "datapackage_pipelines.manager.runner": ("dppctl_runner", "extend_runner"),
-    "datapackage_pipelines.status.backend_filesystem": ("dppctl_runner", "extend_state"),
-    "datapackage_pipelines.status.hook_sender": ("dppctl_runner", "extend_hooks"),
+    "datapackage_pipelines.manager.runner": ("dppctl_manager", "extend_runner"),
+    "datapackage_pipelines.status.backend_filesystem": ("dppctl_manager", "extend_state"),
+    "datapackage_pipelines.status.hook_sender": ("dppctl_manager", "extend_hooks"),
 }
 # Quick paths (runner/quick), by the module after which, or before which, each is installed.
 QUICK_AFTER = {
@@ -60,6 +60,10 @@ class _Extender:
         quick = has_package and os.environ.get("DPPCTL_QUICK", "1") != "0"
         self._quick_before = dict(QUICK_BEFORE) if quick else {}
         self._quick_after = dict(QUICK_AFTER) if quick else {}
+
+    def extend_again(self, prefixes):  # type: ignore[no-untyped-def]
+        """Change modules of these names once more: they are imported anew, in a process that was forked."""
+        self._waiting.update((name, ours) for name, ours in EXTENDED.items() if name.startswith(prefixes))
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
         if name in self._quick_before:
@@ -100,7 +104,15 @@ def _import_the_hidden_one() -> None:
 _end_with_parent()
 sys.meta_path.insert(0, _Extender(os.environ.pop("DPPCTL_RESULT_FILE", "")))
 _import_the_hidden_one()
+SERVE_ON = os.environ.pop("DPPCTL_SERVE_ON", "")
 INSPECT_FILE = os.environ.pop("DPPCTL_INSPECT_FILE", "")
+if SERVE_ON:
+    try:
+        from dppctl_hooks.server import main
+    except Exception as error:  # noqa: BLE001 - a Python that is too old for it still lists the pipelines
+        sys.stderr.write(f"the runner cannot be loaded: {error}\n")
+    else:
+        main(int(SERVE_ON), INSPECT_FILE)
 if INSPECT_FILE:
     import dppctl_inspect
 

@@ -5,33 +5,37 @@ dpp's processes get a few modules of ours (worker/hooks) first on their PYTHONPA
 
 import json
 import os
-import pkgutil
 import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, cast
 
 from worker.plan import Pipeline, WorkloadError
+from worker.runner.hooks import write_hooks
 from worker.runner.output import signal_name
-from worker.runner.processes import OwnedProcess
+from worker.runner.processes import Drain, OwnedProcess, PipelineProcess
+from worker.runner.warm import WarmDpp, can_be_warm
 
-HOOKS = ("sitecustomize.py", "dppctl_wrapper.py", "dppctl_runner.py", "dppctl_inspect.py", "dppctl_spec_check.py")
-# A package in the processes of dpp, by a name that no module of a workload has.
-PACKAGE = "runner", "dppctl_hooks"
-QUICK = ("__init__", "dates", "fields", "imports", "known", "profiles", "sql")
-PACKAGE_FILES = ("__init__.py", "lines.py", *(f"quick/{name}.py" for name in QUICK))
+RUNNERS = AUTO, DPP = ("auto", "dpp")
+ASKED_FOR = "--runner dpp, or DPPCTL_RUNNER, says so"
+NOT_LOADED = "the runner cannot be loaded by its Python"
 RESOURCES_FILE = "resources.json"
 RESULT_FILE = "result.json"
 
 
 class Dpp:
-    """Starts dpp's processes for one run."""
+    """Starts dpp's processes for one run: from a warm process where there can be one, else each by itself."""
 
     def __init__(
-        self, workload: Path, hooks: Path, environment: Mapping[str, str], image: Optional[str] = None
+        self,
+        workload: Path,
+        hooks: Path,
+        environment: Mapping[str, str],
+        image: Optional[str] = None,
+        runner: str = AUTO,
     ) -> None:
         """hooks: a folder to make; environment: of the pipelines; image: what it is part of, if of any.
 
-        Raises WorkloadError without a `dpp` on PATH.
+        runner: DPP has dpp run everything itself. Raises WorkloadError without a `dpp` on PATH.
         """
         command = shutil.which("dpp", path=environment.get("PATH", os.defpath))
         if command is None:
@@ -40,12 +44,11 @@ class Dpp:
         self._workload = workload
         self._hooks = hooks
         self._given = environment
+        self._runner = runner
+        self._warm: Optional[WarmDpp] = None
         self._inspecting: Optional[OwnedProcess] = None
         self._stopped = False
-        for name in HOOKS:
-            _copy(name, hooks / name)
-        for name in PACKAGE_FILES:
-            _copy(f"{PACKAGE[0]}/{name}", hooks / PACKAGE[1] / name)
+        write_hooks(hooks)
 
     def inspect(self, scratch: Path) -> Tuple[List[Pipeline], List[str]]:
         """Return the workload's pipelines, and files that look like specs and are none (hooks/dppctl_inspect.py).
@@ -54,19 +57,18 @@ class Dpp:
         """
         target = scratch / "pipelines.json"
         environment = {**self._environment(self._workload), "DPPCTL_INSPECT_FILE": str(target)}
-        self._inspecting = process = OwnedProcess([self._command], self._workload, environment)
+        if self._runner != DPP and can_be_warm():
+            self._warm = WarmDpp([self._command], self._workload, environment)
+            self._inspecting = process = self._warm.process
+        else:
+            self._inspecting = process = OwnedProcess([self._command], self._workload, environment)
         if self._stopped:  # it came before there was something to stop
             process.stop()
-        output = process.stderr.read().decode("utf8", "replace").strip()
-        code = process.wait()
-        if not target.exists():
-            ending = signal_name(-code) if code < 0 else f"exit code {code}"
-            reason = output.splitlines()[-1] if output else ending
-            raise WorkloadError([{"where": "dpp", "message": "could not list the pipelines: " + reason}])
-        report: Dict[str, Any] = json.loads(target.read_text())
+        report = self._wait_for(target, process)
         if report["errors"]:
             raise WorkloadError(report["errors"])
-        return report["pipelines"], report["unread"]
+        self._inspecting = None
+        return [{**pipeline, "runner": self._how(pipeline)} for pipeline in report["pipelines"]], report["unread"]
 
     def stop(self) -> None:
         """End the inspection, if it is under way: generators are the user's code and may hang."""
@@ -74,15 +76,46 @@ class Dpp:
         if self._inspecting:
             self._inspecting.stop()
 
-    def start(self, pipeline: Pipeline, scratch: Path) -> OwnedProcess:
-        """Start `dpp run --slave` for this pipeline; RESULT_FILE and RESOURCES_FILE come into the scratch folder.
+    def close(self) -> None:
+        """End the warm process: nothing is started any more."""
+        if self._warm:
+            self._warm.close()
+
+    def start(self, pipeline: Pipeline, scratch: Path) -> PipelineProcess:
+        """Start this pipeline; RESULT_FILE and RESOURCES_FILE come into the scratch folder.
 
         Raises OSError when it cannot be started.
         """
         environment = self._environment(self._workload / pipeline["folder"])
-        environment["DPPCTL_RESOURCES_FILE"] = str(scratch / RESOURCES_FILE)
-        environment["DPPCTL_RESULT_FILE"] = str(scratch / RESULT_FILE)
+        resources, result = str(scratch / RESOURCES_FILE), str(scratch / RESULT_FILE)
+        if self._warm and not is_by_dpp(pipeline["runner"]):
+            changed = {"PYTHONPATH": environment["PYTHONPATH"], "DPPCTL_RESOURCES_FILE": resources}
+            return self._warm.start(pipeline["id"], changed, result)
+        environment.update(DPPCTL_RESOURCES_FILE=resources, DPPCTL_RESULT_FILE=result)
         return OwnedProcess([self._command, "run", "--slave", "--", pipeline["id"]], self._workload, environment)
+
+    def _wait_for(self, target: Path, process: OwnedProcess) -> Dict[str, Any]:
+        """Return the report, from the file that the process writes."""
+        stderr = Drain(process.stderr)
+        code = 0
+        if self._warm:
+            self._warm.ready.wait()
+        if not self._warm or not target.exists():
+            code = process.wait()
+        if not target.exists():
+            output = stderr.text()
+            ending = signal_name(-code) if code < 0 else f"exit code {code}"
+            reason = output.splitlines()[-1] if output else ending
+            raise WorkloadError([{"where": "dpp", "message": "could not list the pipelines: " + reason}])
+        return cast(Dict[str, Any], json.loads(target.read_text()))
+
+    def _how(self, pipeline: Dict[str, Any]) -> str:
+        """Return who runs a pipeline, and after a colon why."""
+        if self._runner == DPP:
+            return f"{DPP}: {ASKED_FOR}"
+        if not self._warm:
+            return f"{DPP}: it is not Linux with /proc that it runs on"
+        return str(pipeline.get("runner") or f"{DPP}: {NOT_LOADED}")
 
     def _environment(self, folder: Path) -> Dict[str, str]:
         # Inline `code:` runs from a folder of dpp's, so modules beside the spec are found only through PYTHONPATH.
@@ -95,10 +128,9 @@ class Dpp:
         return result
 
 
-def _copy(hook: str, target: Path) -> None:
-    source = pkgutil.get_data("worker", "hooks/" + hook)  # the worker may be a zipapp
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(cast(bytes, source))
+def is_by_dpp(runner: str) -> bool:
+    """Return whether a pipeline with this `runner` is run by dpp itself."""
+    return runner.startswith(DPP + ":")
 
 
 def _missing(image: Optional[str]) -> Dict[str, str]:

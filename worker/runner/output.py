@@ -1,7 +1,7 @@
 """What `dpp run --slave` prints, understood (datapackage-pipelines 2.2: manager/runner.py, manager/tasks.py).
 
 All of it comes on stderr: log lines; among them the sink's count of rows, every hundred rows; at the end, without
-a line break, one JSON list with the result, which is read from a file instead (hooks/dppctl_runner.py). Processors'
+a line break, one JSON list with the result, which is read from a file instead (hooks/dppctl_manager.py). Processors'
 lines carry the processor's name, so they cannot be mistaken for the sink's.
 """
 

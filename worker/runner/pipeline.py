@@ -1,4 +1,4 @@
-"""One pipeline: `dpp run --slave ID` from its start to its result."""
+"""One pipeline: the process that runs it, from its start to its result."""
 
 import json
 from collections import deque
@@ -8,10 +8,11 @@ from typing import Any, BinaryIO, Deque, Dict, List, Optional
 
 from worker.events import EventStream
 from worker.limits import ERROR_LINE_CHARACTERS, ERROR_LINES, LOG_LINE_BYTES
+from worker.plan import Pipeline
 from worker.runner import output
 from worker.runner.dpp import RESOURCES_FILE, RESULT_FILE
 from worker.runner.errors import explain
-from worker.runner.processes import OwnedProcess
+from worker.runner.processes import PipelineProcess
 
 Result = Dict[str, Any]
 
@@ -19,9 +20,10 @@ Result = Dict[str, Any]
 class PipelineRun:
     """Runs one pipeline and tells the event stream; `stop` may come from another thread at any time."""
 
-    def __init__(self, pipeline_id: str, workload: Path, scratch: Path, process: OwnedProcess) -> None:
-        """process: `dpp run --slave` of this pipeline of the workload, just started with this scratch folder."""
-        self.pipeline_id = pipeline_id
+    def __init__(self, pipeline: Pipeline, workload: Path, scratch: Path, process: PipelineProcess) -> None:
+        """process: of this pipeline of the workload, just started with this scratch folder."""
+        self.pipeline_id: str = pipeline["id"]
+        self._runner = pipeline["runner"]
         self._workload = workload
         self._process = process
         self._result = scratch / RESULT_FILE
@@ -58,6 +60,7 @@ class PipelineRun:
             "seconds": round(monotonic() - self._started, 3),
             "stats": stats,
             "resources": facts["resources"],
+            "runner": self._runner,
             "error": None if status != "failed" else self._error(code, answer.get("errors") or []),
         }
 

@@ -10,34 +10,25 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections import deque
 from pathlib import Path
-from typing import BinaryIO, Dict, List, Mapping, cast
+from typing import BinaryIO, Deque, List, Mapping, Optional, Sequence, cast
 
 MARK = "DPPCTL_PROCESS_MARK"
 SECONDS_TO_END = 1.0
+LINES_KEPT = 100
 
 
-class OwnedProcess:
-    """One command with all that it starts, in a session of its own; what it leaves behind is ended with it."""
+class PipelineProcess:
+    """A process with all that it starts, in a session of its own; what it leaves behind is ended with it."""
 
-    def __init__(self, command: List[str], folder: Path, environment: Mapping[str, str]) -> None:
-        """Start the command in the folder; its stderr is a pipe, `stderr`. Raises OSError when it cannot start."""
-        self._mark = f"{MARK}={uuid.uuid4().hex}"
-        marked: Dict[str, str] = dict(environment)
-        marked[MARK] = self._mark.split("=")[1]
-        self._process = subprocess.Popen(
-            command,
-            cwd=str(folder),
-            env=marked,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self.stderr = cast(BinaryIO, self._process.stderr)
+    def __init__(self, mark: str) -> None:
+        """mark: what MARK is in the environment of all of them."""
+        self.pid = 0
+        self.stderr: BinaryIO
+        self.returncode: Optional[int] = None
+        self._mark = f"{MARK}={mark}"
         self._ended = threading.Event()
-        self._reaper = threading.Thread(target=self._reap, daemon=True)
-        self._reaper.start()
 
     def stop(self) -> None:
         """End it and all that it started: SIGTERM, and after a second SIGKILL. Returns when it is done."""
@@ -50,12 +41,14 @@ class OwnedProcess:
 
     def wait(self) -> int:
         """Wait for its end and return the exit code; negative: the number of the signal that ended it."""
-        self._reaper.join()
-        return self._process.returncode
+        self._ended.wait()
+        assert self.returncode is not None  # noqa: S101 - for the type checker
+        return self.returncode
 
-    def _reap(self) -> None:
+    def has_ended(self, code: int) -> None:
+        """Take note that it has ended, with this exit code; end what it left behind."""
         # Readers of `stderr` wait for its end, which comes only when every descendant that holds it is gone.
-        self._process.wait()
+        self.returncode = code
         self._kill_all()
         self._ended.set()
 
@@ -70,19 +63,66 @@ class OwnedProcess:
 
     def _signal_group(self, number: signal.Signals) -> None:
         try:
-            os.killpg(self._process.pid, number)
+            if self.pid:
+                os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             return  # nobody left in it (macOS says EPERM for a group of zombies)
 
     def _reap_orphans(self) -> None:
         # As a container's first process the worker inherits the orphans of the group.
-        if os.getpid() != 1 or self._process.returncode is None:
+        if os.getpid() != 1 or self.returncode is None or not self.pid:
             return
         try:
-            while os.waitpid(-self._process.pid, os.WNOHANG)[0]:
+            while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             return
+
+
+class OwnedProcess(PipelineProcess):
+    """A command that this process starts."""
+
+    def __init__(
+        self, command: List[str], folder: Path, environment: Mapping[str, str], descriptors: Sequence[int] = ()
+    ) -> None:
+        """Start the command in the folder; its stderr is a pipe, `stderr`; it inherits the descriptors.
+
+        Raises OSError when it cannot start.
+        """
+        mark = new_mark()
+        super().__init__(mark)
+        self._process = subprocess.Popen(
+            command,
+            cwd=str(folder),
+            env={**environment, MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=descriptors,
+        )
+        self.pid = self._process.pid
+        self.stderr = cast(BinaryIO, self._process.stderr)
+        threading.Thread(target=lambda: self.has_ended(self._process.wait()), daemon=True).start()
+
+
+class Drain:
+    """Reads what a process writes, so that it never waits for a reader; keeps the end of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._kept: Deque[bytes] = deque(maxlen=LINES_KEPT)
+        self._thread = threading.Thread(target=lambda: self._kept.extend(stream), daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        """Return its last lines, when it has ended."""
+        self._thread.join()
+        return b"".join(self._kept).decode("utf8", "replace").strip()
+
+
+def new_mark() -> str:
+    """Return a mark that no other process has; all are of the same length."""
+    return uuid.uuid4().hex
 
 
 def keep_private() -> None:

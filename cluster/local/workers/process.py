@@ -47,14 +47,16 @@ class WorkerProcess:
         *,
         environment: Mapping[str, str],
         concurrency: int = 1,
+        runner: str = "",
         verbose: bool = False,
     ) -> None:
         """Start it.
 
         zipapp: what `worker.zipapp_builder` made; pipelines: ids, none of them means all; environment: for the
-        pipelines; verbose: dpp's log comes as events too.
+        pipelines; runner: auto or dpp, "" is what the environment says; verbose: dpp's log comes as events too.
         """
         options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
+        options += ["--runner", runner] if runner else []
         self._host = host
         self._asked: int | None = None
         self._process = subprocess.Popen(

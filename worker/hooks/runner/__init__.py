@@ -1,1 +1,1 @@
-"""Runs dpp's own code faster. In dpp's processes this is the package `dppctl_hooks`; it imports nothing but dpp."""
+"""Runs pipelines, by dpp's own code, faster than dpp. In dpp's processes this is the package `dppctl_hooks`."""

@@ -1,0 +1,113 @@
+"""Cuts a lane in two processes while it runs, when its rows are many and there is a second core.
+
+At a place between two steps, after some rows, the process forks: the child goes on with the steps before that place and
+writes their rows to a pipe, the parent with those behind. Everything that is open is open in both; the child never
+touches what is behind, nor the parent what is before. A step that keeps rows on disk (`sort`, `join`) stays with the
+parent, as its database would not survive the fork.
+"""
+
+import gc
+import os
+import pickle
+import struct
+from typing import Any, Callable, Iterator, List, NoReturn, Optional
+
+from . import parent
+
+ROWS_BEFORE = 5_000  # a second of work, so that a fork and a pipe are worth it
+ROWS_IN_A_BATCH = 200
+_BUFFER = 1 << 18
+_LENGTH = struct.Struct("<I")
+_KEEP_ROWS_ON_DISK = ("lib/deduplicate.py", "lib/duplicate.py", "lib/join.py", "lib/sort.py")
+# How long a row takes in a step, as far as it was measured: casting, reading and writing files, databases.
+_WEIGHTS = {
+    "lib/load.py": 3.0,
+    "lib/load_resource.py": 4.0,
+    "lib/stream_remote_resources.py": 4.0,
+    "lib/dump/to_path.py": 4.0,
+    "lib/dump_to_path.py": 4.0,
+    "lib/dump/to_sql.py": 5.0,
+    "lib/dump_to_sql.py": 5.0,
+    "lib/internal/sink.py": 0.5,
+}
+_kept: List[Any] = []  # what the child goes on with is not to be finalized by the parent
+
+
+def place_of_cut(names: List[Optional[str]], cores: int) -> Optional[int]:
+    """Return after which step a lane is cut, so that both halves have about the same to do; None: nowhere.
+
+    names: of its standard processors, as known.py has them.
+    """
+    if cores < 2:
+        return None
+    weights = [_WEIGHTS.get(name or "", 1.5) for name in names]
+    places = []
+    for place in range(len(names) - 1):
+        if names[place] in _KEEP_ROWS_ON_DISK:
+            break
+        places.append((max(sum(weights[: place + 1]), sum(weights[place + 1 :])), place))
+    return min(places)[1] if places else None
+
+
+def in_two(rows: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[Any]:
+    """Yield the rows; after ROWS_BEFORE of them a child gives the others.
+
+    give_up: ends this process, when the child failed and has said so.
+    """
+    for _ in range(ROWS_BEFORE):
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        yield row
+    reading, writing = os.pipe()
+    above = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _give(rows, writing, above)
+    os.close(writing)
+    _kept.append(rows)
+    yield from _taken(reading, child, give_up)
+
+
+def _give(rows: Iterator[Any], writing: int, above: int) -> NoReturn:
+    """Write the rows to the pipe, then an empty batch, and end the process."""
+    code = 1
+    try:
+        gc.freeze()  # what belongs to the parent is not to be finalized here
+        parent.end_with(above)
+        with open(writing, "wb", _BUFFER) as pipe:
+            batch: List[Any] = []
+            for row in rows:
+                batch.append(row)
+                if len(batch) == ROWS_IN_A_BATCH:
+                    _write(pipe, pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
+                    batch.clear()
+            _write(pipe, pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
+            _write(pipe, b"")
+        code = 0
+    except BrokenPipeError:
+        code = 1  # the parent has ended, and says why
+    finally:
+        os._exit(code)
+
+
+def _write(pipe: Any, content: bytes) -> None:
+    pipe.write(_LENGTH.pack(len(content)))
+    pipe.write(content)
+
+
+def _taken(reading: int, child: int, give_up: Callable[[], NoReturn]) -> Iterator[Any]:
+    with open(reading, "rb", _BUFFER) as pipe:
+        while True:
+            head = pipe.read(_LENGTH.size)
+            size = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else -1
+            if size == 0:
+                os.waitpid(child, 0)
+                return
+            content = pipe.read(size) if size > 0 else b""
+            if len(content) != size:
+                os.waitpid(child, 0)  # it has said which step failed
+                give_up()
+            yield from pickle.loads(content)  # noqa: S301 - of this very process's child

@@ -1,0 +1,197 @@
+"""The warm process: looks at the workload once, then forks a process for each pipeline that it is asked to run.
+
+It speaks over a socket that keeps messages apart, in JSON. It is asked
+
+    {"run": id, "mark": its processes' mark, "environment": {}, "result": file}   with the descriptor of its stderr
+
+and answers `{"run": id, "pid": N}`, and when it ended `{"ended": id, "code": exit code, or minus a signal's number}`.
+It ends when the socket is closed, and all pipelines with it.
+"""
+
+import array
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any, Dict, List, NoReturn, Optional, Set, Tuple
+
+import dppctl_inspect
+import dppctl_manager
+
+from . import known, parent, pipeline, plan
+
+_MESSAGE_BYTES = 1 << 18
+_SQL = ("dump.to_sql", "dump_to_sql")
+
+
+def main(descriptor: int, report_file: str) -> NoReturn:
+    """Serve on the socket of this descriptor until it is closed; the report on the workload goes to the file."""
+    code = 0
+    try:
+        server = Server(socket.socket(fileno=descriptor))
+        server.inspect(report_file)
+        server.serve()
+    except BaseException:  # noqa: BLE001 - nothing above this may run: it is `dpp`, which imports sitecustomize
+        traceback.print_exc()
+        code = 1
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class Server:
+    """Holds what was found in the workload; forks."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._specs: List[Any] = []
+        self._plans: Dict[str, plan.Plan] = {}
+        self._running: Dict[int, str] = {}
+        self._path = _path_without_pythonpath()
+        self._kept_modules: Set[str] = set()
+
+    def inspect(self, report_file: str) -> None:
+        """Write the report on the workload (dppctl_inspect.py), with the plan of each pipeline."""
+        unfit = _load()
+        self._kept_modules = set(sys.modules)
+        loaded = {name for name in self._kept_modules if "." not in name and not name.startswith("dppctl_")}
+        report, self._specs = dppctl_inspect.inspect()
+        for spec, described in zip(self._specs, report["pipelines"]):
+            if described["errors"]:
+                continue
+            decided = plan.Plan([], unfit) if unfit else plan.decide(spec, loaded, _given_pythonpath())
+            self._plans[spec.pipeline_id] = decided
+            described["runner"] = decided.as_text()
+        dppctl_inspect.write(report, report_file)
+
+    def serve(self) -> None:
+        """Fork pipelines until the socket is closed."""
+        self._connection.send(b"{}")
+        steps = [
+            step
+            for spec in self._specs
+            if spec.pipeline_id in self._plans
+            for step in spec.pipeline_details["pipeline"]
+        ]
+        if any(step.get("run") in _SQL for step in steps):
+            import tableschema_sql  # noqa: F401 - with SQLAlchemy it takes long
+        woken, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        gc.collect()
+        gc.freeze()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fd == woken:
+                        os.read(woken, 4096)
+                        self._reap()
+                    elif not self._answer():
+                        return
+
+    def _answer(self) -> bool:
+        """Take a message; return whether there was one, and not the end."""
+        text, stderr = _receive(self._connection)
+        if not text:
+            return False
+        request = json.loads(text)
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_pipeline(request, stderr, server)
+        if stderr is not None:
+            os.close(stderr)
+        self._running[pid] = request["run"]
+        self._say({"run": request["run"], "pid": pid})
+        return True
+
+    def _become_pipeline(self, request: Dict[str, Any], stderr: Optional[int], server: int) -> NoReturn:
+        try:
+            parent.end_with(server)
+            os.setsid()
+            parent.mark(request["mark"])
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if stderr is not None:
+                os.dup2(stderr, 2)
+            for name in os.listdir("/proc/self/fd"):
+                if int(name) > 2:
+                    with suppress(OSError):  # the folder's own
+                        os.close(int(name))
+            os.environ.update(request["environment"])
+            sys.path[:] = ["", *filter(None, os.environ["PYTHONPATH"].split(os.pathsep)), *self._path]
+            spec = next(spec for spec in self._specs if spec.pipeline_id == request["run"])
+            ways = self._plans[spec.pipeline_id].steps
+            pipeline.run(spec, self._specs, ways, request, self._kept_modules)
+        except BaseException:  # noqa: BLE001 - the server's own frames are no business of this process
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+
+    def _reap(self) -> None:
+        """Tell of the pipelines that ended, and end what they left in their group while its number is theirs."""
+        for pid in list(self._running):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            self._say({"ended": self._running.pop(pid), "code": code})
+
+    def _say(self, message: Dict[str, Any]) -> None:
+        try:
+            self._connection.send(json.dumps(message).encode())
+        except OSError:
+            return  # the worker has ended; the next `select` says so
+
+
+def _load() -> Optional[str]:
+    """Import what most processors need; return why the pipelines cannot be run here, None when they can."""
+    try:
+        unknown = known.unknown_core()
+        if unknown:
+            return f"the {unknown} of its datapackage-pipelines is not that of 2.2.11"
+        import dataflows  # noqa: F401
+        import datapackage_pipelines.manager
+        import datapackage_pipelines.manager.logging_config
+        import datapackage_pipelines.utilities.flow_utils  # noqa: F401
+        import tabulator.loaders.local
+        import tabulator.parsers.csv  # noqa: F401
+        from datapackage_pipelines.status import backend_filesystem, hook_sender
+
+        from . import lane  # noqa: F401
+    except Exception as error:  # noqa: BLE001 - packages of other versions, in an image or by the workload's requirements
+        return "a package of dpp's cannot be imported: {}".format(" ".join(str(error).split()) or type(error).__name__)
+    dppctl_manager.extend_state(backend_filesystem, "")
+    dppctl_manager.extend_hooks(hook_sender, "")
+    return None
+
+
+def _given_pythonpath() -> List[str]:
+    """Return the folders of PYTHONPATH that are not ours, the workload's among them."""
+    hooks = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder and folder != hooks]
+
+
+def _path_without_pythonpath() -> List[str]:
+    given = set(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    return [folder for folder in sys.path if folder and folder not in given]
+
+
+def _receive(connection: socket.socket) -> Tuple[bytes, Optional[int]]:
+    """Return a message and the descriptor that came with it."""
+    descriptors = array.array("i")
+    text, ancillary, _, _ = connection.recvmsg(_MESSAGE_BYTES, socket.CMSG_LEN(descriptors.itemsize))
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(content[: descriptors.itemsize])
+    return text, descriptors[0] if descriptors else None

@@ -1,0 +1,105 @@
+"""The warm process in dpp's Python (worker/hooks/runner/server.py) as the worker sees it: it forks pipelines."""
+
+import array
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from worker.runner.processes import OwnedProcess, PipelineProcess, new_mark
+
+MESSAGE_BYTES = 1 << 18
+SECONDS_TO_FORK = 60.0  # on a machine that is very busy
+
+
+def can_be_warm() -> bool:
+    """Return whether this machine has what the warm process needs: it forks, and its parts end with it (Linux)."""
+    return sys.platform.startswith("linux") and os.path.isdir("/proc/self/fd")
+
+
+class WarmDpp:
+    """Starts the warm process; `start` has it fork a pipeline."""
+
+    def __init__(self, command: List[str], folder: Path, environment: Mapping[str, str]) -> None:
+        """Start it. Raises OSError when it cannot start."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._connection = ours
+        try:
+            serving = {**environment, "DPPCTL_SERVE_ON": str(its.fileno())}
+            self.process = OwnedProcess(command, folder, serving, [its.fileno()])
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            its.close()
+        self.ready = threading.Event()  # it has looked at the workload, or has ended
+        self._lock = threading.Lock()
+        self._forked: Dict[str, ForkedProcess] = {}
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def start(self, pipeline: str, environment: Mapping[str, str], result: str) -> "ForkedProcess":
+        """Have it run a pipeline. Raises OSError when it does not."""
+        process = ForkedProcess(new_mark())
+        reading, writing = os.pipe()
+        process.stderr = os.fdopen(reading, "rb")
+        request = {"run": pipeline, "mark": process.mark, "environment": dict(environment), "result": result}
+        descriptor = array.array("i", [writing])
+        with self._lock:
+            self._forked[pipeline] = process
+        try:
+            self._connection.sendmsg(
+                [json.dumps(request).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)]
+            )
+        finally:
+            os.close(writing)
+        if not process.started.wait(SECONDS_TO_FORK) or not process.pid:
+            raise OSError("the process that was to run it has ended")
+        return process
+
+    def close(self) -> None:
+        """End it, with what still runs."""
+        with contextlib.suppress(OSError):  # it has ended
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self.process.stop()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._connection.recv(MESSAGE_BYTES)
+            except OSError:
+                message = b""
+            if not message:
+                break
+            self._take(json.loads(message))
+        self._connection.close()
+        self.ready.set()
+        with self._lock:
+            left = list(self._forked.values())
+        for process in left:
+            process.started.set()
+            process.has_ended(-9)
+
+    def _take(self, message: Dict[str, Any]) -> None:
+        self.ready.set()
+        with self._lock:
+            if "pid" in message:
+                process = self._forked[message["run"]]
+                process.pid = message["pid"]
+                process.started.set()
+                return
+            ended: Optional[ForkedProcess] = self._forked.pop(message.get("ended", ""), None)
+        if ended:
+            ended.has_ended(message["code"])
+
+
+class ForkedProcess(PipelineProcess):
+    """A pipeline's process that the warm one has forked."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__(mark)
+        self.mark = mark
+        self.started = threading.Event()
