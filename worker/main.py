@@ -14,7 +14,7 @@ from worker.events import EventStream
 from worker.plan import WorkloadError
 from worker.receipt import write_receipt, write_summary
 from worker.run import Run
-from worker.runner.dpp import AUTO, RUNNERS
+from worker.runner.dpp import RUNNERS
 from worker.runner.processes import keep_private
 from worker.text import as_text
 
@@ -38,11 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     keep_private()
     nonce = _first_line() if options.owner_pipe else ""
     workload = options.workload.absolute()
-    runner = options.runner or environment.get("DPPCTL_RUNNER", AUTO)
-    if runner not in RUNNERS:
-        sys.stderr.write(f"DPPCTL_RUNNER is {runner!r}: it must be one of {', '.join(RUNNERS)}\n")
-        return 2
-    run = Run(workload, options.pipelines, environment, events, options.concurrency, origin, nonce, runner)
+    run = Run(workload, options.pipelines, environment, events, options.concurrency, origin, nonce, options.runner)
     stopping = _Stopping(run)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stopping.by_signal)
@@ -121,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--receipt", type=Path, help="where to write the receipt (JSON)")
     run.add_argument("--events", action="store_true", help="print events as JSON lines instead of text")
     run.add_argument("--verbose", action="store_true", help="print dpp's log too")
-    run.add_argument("--runner", choices=RUNNERS, help="dpp: have dpp run all pipelines itself")
+    run.add_argument("--runner", choices=RUNNERS, default="", help="dpp: have dpp run all pipelines itself")
     owner_help = "stop when standard input ends; the last event repeats its first line as `nonce`"
     run.add_argument("--owner-pipe", action="store_true", help=owner_help)
     serve = commands.add_parser("serve", help="wait to be handed a workload over HTTP")

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from worker.events import EventStream, utc_now
 from worker.plan import Pipeline, WorkloadError, choose
-from worker.runner.dpp import AUTO, Dpp
+from worker.runner.dpp import AUTO, RUNNERS, Dpp
 from worker.runner.pipeline import PipelineRun, Result
 
 Receipt = Dict[str, Any]
@@ -27,13 +27,13 @@ class Run:
         concurrency: int = 1,
         origin: Optional[Dict[str, Any]] = None,
         nonce: str = "",
-        runner: str = AUTO,
+        runner: str = "",
     ) -> None:
         """Take what to run.
 
         environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`; nonce: what
-        the last event repeats, so that the owner knows it from one that a pipeline wrote; runner: AUTO, or DPP to have
-        dpp run all of them itself.
+        the last event repeats, so that the owner knows it from one that a pipeline wrote; runner: one of RUNNERS, "" is
+        what the environment's DPPCTL_RUNNER says.
         """
         self._workload = workload
         self._asked = asked
@@ -93,7 +93,11 @@ class Run:
     def _run_in(self, scratch: Path) -> List[Result]:
         # A fresh state folder: nothing is "already running" because an earlier run was killed.
         environment = {**self._environment, "DPP_DB_DIRNAME": str(scratch / "state")}
-        dpp = Dpp(self._workload, scratch / "hooks", environment, self._origin["image"], self._runner)
+        runner = self._runner or environment.pop("DPPCTL_RUNNER", AUTO)
+        if runner not in RUNNERS:
+            message = f"{runner!r} is none of {', '.join(RUNNERS)}"
+            raise WorkloadError([{"where": "DPPCTL_RUNNER", "message": message}])
+        dpp = Dpp(self._workload, scratch / "hooks", environment, self._origin["image"], runner)
         with self._lock:
             self._dpp = dpp
             if self._stopped:

@@ -76,6 +76,7 @@ NO_COMMANDS = (
     "helm upgrade: …",
     "image:",
     "timestamp=",
+    "./x: run by dpp itself: ",
     '{"status": ',
     "no action of .dppctl.yaml fits ",
 )

@@ -38,7 +38,7 @@ class Spewed:
         self.finalizer = finalizer
 
 
-class Step:
+class LaneStep:
     """A step of the lane."""
 
     def __init__(self, position: int, arguments: List[str], descriptor: int) -> None:
@@ -56,7 +56,7 @@ class Step:
 class Lane:
     """The steps of a process, from the first script to its end."""
 
-    def __init__(self, steps: List[Step], end: Callable[[int, int], NoReturn], sink_file: str) -> None:
+    def __init__(self, steps: List[LaneStep], end: Callable[[int, int], NoReturn], sink_file: str) -> None:
         """end: ends the process, given the position of the step that failed and an exit code; sink_file: its facts."""
         self._steps = steps
         self._end = end
@@ -68,7 +68,7 @@ class Lane:
         """Run all steps; stdin, stdout: of the first and of the last."""
         spew, resource_iterator = wrapper.spew, input_processor.ResourceIterator
         sys.stdout = _StepPrints(self._steps[-1], stdout)
-        before: Optional[Step] = None
+        before: Optional[LaneStep] = None
         for step in self._steps:
             attribution.otherwise = step
             step.source = stdin if before is None else self._output_of(before, step)
@@ -83,7 +83,7 @@ class Lane:
                 step.source.drain()
 
     @attribution.is_of_step
-    def _run_script(self, step: Step, stdout: Any) -> None:
+    def _run_script(self, step: LaneStep, stdout: Any) -> None:
         wrapper.cache, wrapper.stdout, sys.stdin = "", stdout, step.source
         try:
             run_script(step.arguments)
@@ -92,7 +92,7 @@ class Lane:
             if code:
                 self._fail(step, code)
 
-    def _output_of(self, step: Step, following: Step) -> "LinkedInput":
+    def _output_of(self, step: LaneStep, following: LaneStep) -> "LinkedInput":
         """Return what the following step reads of what this one spewed."""
         if step.spewed is None:
             return LinkedInput([], iter(()))
@@ -105,7 +105,7 @@ class Lane:
         return LinkedInput([dependencies, descriptor], rows)
 
     @attribution.is_of_step
-    def _spewed_rows(self, step: Step, spewed: Spewed, passed_on: Callable[[Any], Any]) -> Iterator[Any]:
+    def _spewed_rows(self, step: LaneStep, spewed: Spewed, passed_on: Callable[[Any], Any]) -> Iterator[Any]:
         """Yield what `spew` would write: BLANK and the rows of each resource, then BLANK and a line with the stats."""
         try:
             expected = len(list(filter(streaming, spewed.descriptor.get("resources", []))))
@@ -138,7 +138,7 @@ class Lane:
         except BaseException as error:  # noqa: BLE001 - the steps behind it must not see it
             self._fail(step, exit_code_of(error) or 1)
 
-    def _fail(self, step: Step, code: int) -> NoReturn:
+    def _fail(self, step: LaneStep, code: int) -> NoReturn:
         for each in self._steps:
             each.log.flush()
         self._end(step.position, code)
@@ -205,7 +205,7 @@ class LinkedResource(input_processor.ResourceIterator):  # type: ignore[misc]
 class _Recorder:
     """Stands for `spew`: takes note of what a script hands over."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: LaneStep) -> None:
         self._step = step
 
     def __call__(self, dp: Any, resources_iterator: Any, stats: Any = None, finalizer: Any = None) -> None:
@@ -218,7 +218,7 @@ class _StepPrints:
 
     encoding, errors = "utf-8", "strict"
 
-    def __init__(self, last: Step, stdout: Any) -> None:
+    def __init__(self, last: LaneStep, stdout: Any) -> None:
         self._last = last
         self._stdout = stdout
 
@@ -255,7 +255,7 @@ def _with_errors_told(resource: Any) -> Iterator[Any]:
         raise
 
 
-def _stats_line(step: Step, spewed: Spewed) -> str:
+def _stats_line(step: LaneStep, spewed: Spewed) -> str:
     """Return the stats of the steps up to this one, as dpp writes them."""
     stats: Any = {}
     if step.arguments[1] != "0":

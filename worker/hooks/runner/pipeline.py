@@ -82,7 +82,7 @@ def _become_lane(members: List[Member], status: int, sink_file: str) -> NoReturn
 
     script.open_streams()
     stdin, stdout = sys.stdin, sys.stdout
-    steps = [lane.Step(number, member.arguments, member.errors_to) for number, member in enumerate(members)]
+    steps = [lane.LaneStep(number, member.arguments, member.errors_to) for number, member in enumerate(members)]
     raw = output.StepOutput(lane.attribution, raw=True)
     names: Any = sys
     names.__stderr__ = raw

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 import weakref
 from typing import Any, List, NoReturn, Set
 
@@ -30,6 +31,7 @@ _ONCE_A_PROCESS = (
 def run_script(arguments: List[str]) -> None:
     """Execute a script as `__main__`; arguments: the script's path first. Whatever it raises comes through."""
     path = arguments[0]
+    getattr(warnings, "_filters_mutated", int)()  # a warning that was shown for another script is shown again
     sys.argv = list(arguments)
     sys.path[0] = os.path.dirname(path)
     main = types.ModuleType("__main__")

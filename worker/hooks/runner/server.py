@@ -33,7 +33,7 @@ def main(descriptor: int, report_file: str) -> NoReturn:
     """Serve on the socket of this descriptor until it is closed; the report on the workload goes to the file."""
     code = 0
     try:
-        server = Server(socket.socket(fileno=descriptor))
+        server = WarmServer(socket.socket(fileno=descriptor))
         server.inspect(report_file)
         server.serve()
     except BaseException:  # noqa: BLE001 - nothing above this may run: it is `dpp`, which imports sitecustomize
@@ -44,7 +44,7 @@ def main(descriptor: int, report_file: str) -> NoReturn:
         os._exit(code)
 
 
-class Server:
+class WarmServer:
     """Holds what was found in the workload; forks."""
 
     def __init__(self, connection: socket.socket) -> None:

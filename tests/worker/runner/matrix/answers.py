@@ -50,7 +50,7 @@ def known() -> dict[str, Any]:
 def _plain(line: str, folder: Path) -> str:
     """Return a line without what differs from run to run and from machine to machine."""
     line = re.sub(r"\bat 0x[0-9a-f]+", "at 0x", line.replace(str(folder), "FOLDER"))
-    return re.sub(r"/\S*/site-packages/", "", line)
+    return re.sub(r"INFO    :[0-9a-f]{8}", "INFO    :", re.sub(r"/\S*/site-packages/", "", line))
 
 
 def _reads_a_package(name: str) -> bool:

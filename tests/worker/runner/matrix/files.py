@@ -41,10 +41,17 @@ TYPES: dict[str, Any] = {
 def _descriptor(schema_fields: list[dict[str, Any]], **more: Any) -> str:
     schema = {"fields": schema_fields, "missingValues": ["", "NA", "-"], **more}
     resources = [
-        {"name": "awkward", "path": "awkward.csv", "profile": "tabular-data-resource", "schema": schema},
+        {
+            "name": "awkward",
+            "path": "awkward.csv",
+            "encoding": "utf-8",
+            "profile": "tabular-data-resource",
+            "schema": schema,
+        },
         {
             "name": "people",
             "path": "people.csv",
+            "encoding": "utf-8",
             "profile": "tabular-data-resource",
             "schema": {
                 "fields": [

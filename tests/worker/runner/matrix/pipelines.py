@@ -1,47 +1,13 @@
 """The pipelines of the matrix: every standard processor, alone and in company, with what succeeds and what fails."""
 
 import json
-from typing import Any
 
+from tests.worker.runner.matrix.failing import FAILING
 from tests.worker.runner.matrix.files import FIELDS, TYPES
-
-Step = dict[str, Any]
-
-
-def step(processor: str, /, **parameters: Any) -> Step:
-    """Return a step with its parameters."""
-    return {"run": processor, "parameters": parameters} if parameters else {"run": processor}
-
-
-def load(source: str, name: str = "t", **parameters: Any) -> Step:
-    return step("load", **{"from": source, "name": name, **parameters})
-
-
-def resource(name: str | list[str] = "awkward", package: str = "package", **parameters: Any) -> Step:
-    which = {"resource": name} if isinstance(name, str) else {"resources": {each: {} for each in name}}
-    return step("load_resource", url=f"{package}/datapackage.json", **which, **parameters)
-
-
-def typed(**types: Any) -> Step:
-    return step("set_types", types={name: {"type": kind} for name, kind in types.items()})
-
-
-def to_path(name: str, **parameters: Any) -> Step:
-    return step("dump_to_path", **{"out-path": f"data/{name}", **parameters})
-
-
-def old_to_path(name: str, **parameters: Any) -> Step:
-    return step("dump.to_path", **{"out-path": f"data/{name}", **parameters})
-
-
-def to_sql(table: str, resource_name: str = "t", processor: str = "dump.to_sql", **options: Any) -> Step:
-    table_options = {"resource-name": resource_name, **options}
-    return step(processor, engine="env://DPP_DB_ENGINE", tables={table: table_options})
-
+from tests.worker.runner.matrix.steps import PEOPLE, Step, load, old_to_path, resource, step, to_path, to_sql, typed
 
 JOINED = {"title": {"name": "title"}}
 SUMS = {"total": {"name": "score", "aggregate": "sum"}, "all": {"name": "key", "aggregate": "array"}}
-PEOPLE = [load("people.csv", "people"), typed(key="integer", score="number")]
 SOURCE = {"name": "groups", "key": ["group"]}
 
 PIPELINES: dict[str, list[Step]] = {
@@ -268,30 +234,7 @@ PIPELINES: dict[str, list[Step]] = {
         step("filter", out=[{"word": "y"}]),
         to_sql("fails_many", "people"),
     ],
-    # What fails.
-    "fails-no-file": [load("nowhere.csv"), to_path("no-file")],
-    "fails-no-package": [step("load_resource", url="nowhere/datapackage.json", resource="t"), to_path("no-package")],
-    "fails-no-resource": [resource("other"), to_path("no-resource")],
-    "fails-broken-package": [step("load_resource", url="broken/datapackage.json", resource="t"), to_path("broken")],
-    "fails-duplicate-headers": [load("duplicate-headers.csv"), to_path("headers")],
-    "fails-bad-number": [load("bad-number.csv"), typed(amount="integer"), to_path("bad-number")],
-    "fails-bad-number-late": [
-        load("bad-number.csv", override_schema={"fields": [{"name": "id"}, {"name": "amount"}]}),
-        typed(id="integer", amount="number"),
-        to_sql("bad_number"),
-    ],
-    "fails-bad-date": [load("bad-date.csv", infer_strategy="strings"), typed(born="date"), old_to_path("bad-date")],
-    "fails-no-parameters": [step("add_resource", name="x")],
-    "fails-no-variable": [step("add_resource", name="x", url="env://NO_SUCH_VARIABLE")],
-    "fails-no-join": [*PEOPLE, step("join", source=SOURCE, target={"name": "people", "key": ["group"]}, fields={})],
-    "fails-no-database": [
-        *PEOPLE,
-        step("dump.to_sql", engine="sqlite:////nowhere/at/all", tables={"x": {"resource-name": "people"}}),
-    ],
-    "fails-no-name": [resource("people"), step("update_resource", metadata={"name": ""}), old_to_path("no-name")],
-    "fails-sort-by": [*PEOPLE, step("sort", **{"sort-by": "{nothing}"}), to_path("sort-by")],
-    "fails-in-custom": [*PEOPLE, step("shout", **{"fails-at": 20}), to_sql("never", "people")],
-    "fails-custom-quits": [*PEOPLE, step("quits"), to_path("quits")],
+    **FAILING,
 }
 
 
