@@ -40,7 +40,8 @@ def decide(spec: Any, loaded: Iterable[str], folders: List[str]) -> Plan:
     loaded: the names of the modules that are loaded, without dots; folders: of the workload, where modules are found.
     """
     steps = spec.pipeline_details.get("pipeline") or []
-    reason = _reason_of_steps(steps) or _reason_of_environment(spec.environment or {})
+    hooks = "it has hooks" if spec.pipeline_details.get("hooks") else None
+    reason = hooks or _reason_of_steps(steps) or _reason_of_environment(spec.environment or {})
     beside = [os.path.dirname(step["executor"]) for step in steps if known.standard_name(step["executor"]) is None]
     beside = [folder for folder in beside if not folder.startswith(known.dpp_folder())]
     reason = reason or _reason_of_modules(dict.fromkeys([os.path.abspath(spec.path), *folders, *beside]), loaded)
