@@ -4,7 +4,6 @@ Each command has a limit for its silence, and what a program starts (ssh, git-re
 arguments are our own or were checked by `bot.model.names`; `bot.git.environment` has what git may know of this machine.
 """
 
-import os
 import re
 import shutil
 import signal
@@ -29,6 +28,8 @@ from bot.git.gitpython import (
     Repository,
     Runner,
     forget_location,
+    kill_group,
+    signal_group,
 )
 from bot.git.smart_http import NO_SERVER, TRACING, split_trace
 from bot.git.ssh import SshCommand
@@ -110,19 +111,34 @@ class Git:
                 self._end(process)
         lines, is_smart = split_trace(err.decode(errors="replace"))
         if process.returncode:
-            words = "\n".join(lines)
-            if reason := explain(words, self._who(about) if about else None):
-                if about:
-                    self.credentials.forget(about)
-                failure = self.failure(name, *reason)
-            else:
-                said, kind = quote(words)
-                failure = self.failure(name, said or f"exit code {process.returncode}", kind)
-            failure.code = process.returncode
-            raise failure
+            raise self._failure_of(name, process.returncode, lines, about)
         if is_over_http and not is_smart:
             raise self.failure(name, NO_SERVER)
         return out
+
+    def stream(self, folder: Path, *arguments: str) -> Iterator[bytes]:
+        """Yield what `git ARGUMENTS`, which stays on this disk, writes to stdout, piece by piece.
+
+        Git ends when no more is asked for. Raises GitError as `run` does.
+        """
+        name, start = arguments[0], partial(self._start, folder, self._environment)
+        running = Runner(folder, start, self._end, GIT_SECONDS).execute(["git", *arguments], as_process=True)
+        process: Process = running.proc
+        with process:
+            try:
+                stdout: Any = process.stdout
+                assert process.stderr  # noqa: S101 (for mypy)
+                with suppress(EOFError):
+                    while True:
+                        yield stdout.read1()
+                err = process.stderr.read()
+                process.wait(GIT_END_SECONDS)
+            except (TimeoutError, subprocess.TimeoutExpired) as error:
+                raise self.failure(name, str(error)) from None
+            finally:
+                self._end(process)
+        if process.returncode:
+            raise self._failure_of(name, process.returncode, err.decode(errors="replace").splitlines(), None)
 
     @contextmanager
     def open(self, folder: Path) -> Iterator[Repository]:
@@ -170,15 +186,28 @@ class Git:
                 kind = TransientGitError  # it was ended
         return kind(f"git {command}: {mask(message, self._secrets)}")
 
+    def _failure_of(self, name: str, code: int, lines: Sequence[str], about: str | None) -> GitError:
+        """Return the error of a git that ended with this exit code, and wrote these lines to stderr."""
+        words = "\n".join(lines)
+        if reason := explain(words, self._who(about) if about else None):
+            if about:
+                self.credentials.forget(about)
+            failure = self.failure(name, *reason)
+        else:
+            said, kind = quote(words)
+            failure = self.failure(name, said or f"exit code {code}", kind)
+        failure.code = code
+        return failure
+
     def close(self) -> None:
         """End what runs; later calls fail. For the end of the program."""
         with self._lock:
             self._closed = True
             running = list(self._running)
         for process in running:
-            _signal(process, signal.SIGTERM)
+            signal_group(process, signal.SIGTERM)
         for process in running:
-            _kill(process)
+            kill_group(process)
         self._ssh.close()
 
     def _start(
@@ -223,7 +252,7 @@ class Git:
                     raise
 
     def _end(self, process: Process) -> None:
-        _kill(process)
+        kill_group(process)
         with self._lock:
             self._running.discard(process)
 
@@ -269,17 +298,3 @@ class Objects:
         except (ValueError, EOFError, OSError) as error:
             kind = TransientGitError if isinstance(error, TimeoutError) else CopyError
             raise self._git.failure("cat-file", f"{identity} cannot be read: {error}", kind) from None
-
-
-def _kill(process: Process) -> None:
-    """End a process that was not waited for, with all that it started; given a moment, git takes its locks away."""
-    if process.poll() is None:
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GIT_END_SECONDS)
-        _signal(process, signal.SIGKILL)
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

@@ -26,6 +26,12 @@ def make_environment(settings: Settings, token: str) -> dict[str, str]:
         "gc.autoDetach": "false",  # no git that outlives its call
         "maintenance.auto": "false",  # it would be silent; `Mirror` does it
         "gc.bigPackThreshold": "512m",  # larger ones are not written anew each time
+        # What somebody pushed is not to take git's memory: larger files go through it in pieces, and what it keeps for
+        # deltas has limits (https://git-scm.com/docs/git-config#Documentation/git-config.txt-corebigFileThreshold).
+        "core.bigFileThreshold": "32m",
+        "core.deltaBaseCacheLimit": "32m",
+        "pack.windowMemory": "64m",
+        "pack.threads": "2",
         "fetch.unpackLimit": "1",  # keep packs as they come: git tells the progress of that only
         "http.lowSpeedLimit": str(GIT_BYTES_A_SECOND),
         "http.lowSpeedTime": str(ceil(settings.github.silence_seconds)),

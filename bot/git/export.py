@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import PermanentError, TransientError
+from bot.git.budget import ExportBudget
 from bot.git.command import Git
 from bot.git.commits import fetch_commit
 from bot.git.lfs import MAX_POINTER_BYTES, Pointer, fetch_contents, find_content, read_pointer
 from bot.git.origin import Origin
 from bot.git.submodules import fetch_submodule, read_submodules
-from bot.git.tree import NoTreeError, TreeEntry, list_tree
-from bot.limits import MAX_SUBMODULES
+from bot.git.tree import NoTreeError, TreeEntry, list_tree, read_file
+from bot.limits import MAX_DOCKERFILE_BYTES, MAX_SUBMODULES
 
 # A name that this disk cannot have; another disk is no better, so the name has to change.
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EEXIST, errno.ENOTDIR}
@@ -45,9 +46,13 @@ class Files:
     path: str = ""
 
     def read(self, name: str) -> str:
-        """Return the text of a file that git holds itself. Raises GitError."""
+        """Return the text of a file that git holds itself.
+
+        Raises GitError, and PermanentError for one that is larger than a Dockerfile may be.
+        """
         path = "/".join(filter(None, (self.path, name)))
-        return self.git.run(self.origin.folder, "cat-file", "blob", f"{self.commit}:{path}").decode(errors="replace")
+        content = read_file(self.git, self.origin, f"{self.commit}:{path}", MAX_DOCKERFILE_BYTES)
+        return content.decode(errors="replace")
 
     def fetch(self) -> None:
         """Have all on this disk that an export needs.
@@ -74,14 +79,16 @@ class Files:
 
     def _parts(self) -> list[_Part]:
         """Return the app's files and those of its submodules, all that git does not hold itself being fetched."""
-        parts: list[_Part] = []
+        parts, budget = list[_Part](), ExportBudget()
         waiting = [(self.origin, self.commit, self.path, "")]
         while waiting:
             origin, commit, path, folder = waiting.pop()
-            entries = self._entries(origin, commit, path)
+            entries = self._entries(origin, commit, path, budget)
             shown = {entry: "/".join(filter(None, (self.path, folder, entry.path))) for entry in entries}
             pointers = self._pointers(origin, entries)
             named = {shown[entry]: pointers[entry.path] for entry in entries if entry.path in pointers}
+            for name, pointer in named.items():
+                budget.spend(name, pointer.size)
             fetch_contents(self.git, origin, commit, path, named)
             parts.append(_Part(origin, folder, entries, pointers))
             if len(parts) > MAX_SUBMODULES:
@@ -94,14 +101,14 @@ class Files:
                 waiting.append((copy, entry.identity, "", "/".join(filter(None, (folder, entry.path)))))
         return parts
 
-    def _entries(self, origin: Origin, commit: str, path: str) -> list[TreeEntry]:
+    def _entries(self, origin: Origin, commit: str, path: str, budget: ExportBudget) -> list[TreeEntry]:
         """Return what lies below a folder at a commit, which is fetched when no branch or tag has it any more."""
         with origin.reading():
             try:
-                return list_tree(self.git, origin, f"{commit}:{path}")
+                return list_tree(self.git, origin, f"{commit}:{path}", budget)
             except NoTreeError:
                 fetch_commit(self.git, origin, commit)
-                return list_tree(self.git, origin, f"{commit}:{path}")
+                return list_tree(self.git, origin, f"{commit}:{path}", budget)
 
     def _pointers(self, origin: Origin, entries: Iterable[TreeEntry]) -> dict[str, Pointer]:
         small = [entry for entry in entries if entry.mode.startswith("100") and entry.size < MAX_POINTER_BYTES]

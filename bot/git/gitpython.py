@@ -7,10 +7,14 @@ dppctl. So its command runner gets another way to start a program, and the rest 
 import io
 import os
 import select
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+
+from bot.limits import GIT_END_SECONDS
 
 # GitPython reads its own settings when it is loaded. `quiet`: that there is no git is for ours to say.
 _settings = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_PYTHON_")}
@@ -31,6 +35,8 @@ __all__ = [
     "Repository",
     "Runner",
     "forget_location",
+    "kill_group",
+    "signal_group",
     "text_of",
 ]
 
@@ -154,3 +160,18 @@ class AnswerStream(io.RawIOBase):
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+def kill_group(process: Process) -> None:
+    """End a process that was not waited for, with all that it started; given a moment, git takes its locks away."""
+    if process.poll() is None:
+        signal_group(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GIT_END_SECONDS)
+        signal_group(process, signal.SIGKILL)
+
+
+def signal_group(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a process and all that it started, where there are any."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -13,6 +13,8 @@ from bot.git.commits import has_commit, says_gone
 from bot.git.copies import is_broken
 from bot.git.errors import GitError, PermanentGitError
 from bot.git.origin import Origin
+from bot.git.tree import read_file
+from bot.limits import MAX_GITMODULES_BYTES
 
 _NO_REPOSITORY = "does not appear to be a git repository"
 
@@ -25,9 +27,13 @@ class Submodule(NamedTuple):
 
 
 def read_submodules(git: Git, origin: Origin, commit: str) -> dict[str, Submodule]:
-    """Return what `.gitmodules` says at a commit, by the submodule's path in the repository; nothing without it."""
+    """Return what `.gitmodules` says at a commit, by the submodule's path in the repository; nothing without it.
+
+    Raises PermanentError when that file is very large.
+    """
     try:
-        listing = git.run(origin.folder, "config", "--blob", f"{commit}:.gitmodules", "--list", "-z")
+        content = read_file(git, origin, f"{commit}:.gitmodules", MAX_GITMODULES_BYTES)
+        listing = git.run(origin.folder, "config", "--file", "-", "--list", "-z", stdin=content)
     except GitError:
         return {}
     said: dict[str, dict[str, str]] = {}

@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 from bot.errors import PermanentError
+from bot.git.budget import ExportBudget
 from bot.git.command import Git
 from bot.git.errors import PermanentGitError, TransientGitError
 from bot.git.origin import Origin
+from bot.limits import MAX_LINK_BYTES
 
 
 class NoTreeError(PermanentGitError):
@@ -41,19 +43,37 @@ class TreeEntry(NamedTuple):
         return self.mode == "100755"
 
 
-def list_tree(git: Git, origin: Origin, tree: str) -> list[TreeEntry]:
+def list_tree(git: Git, origin: Origin, tree: str, budget: ExportBudget) -> list[TreeEntry]:
     """Return all that lies below a tree, each folder before what is in it, in git's order.
 
     Raises GitError, NoTreeError when there is no such tree, and PermanentError for a name that no file here can
-    have.
+    have, or when there is more than the budget allows.
     """
+    entries, rest = list[TreeEntry](), b""
     try:
-        listing = git.run(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree)
+        for piece in git.stream(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree):
+            *lines, rest = (rest + piece).split(b"\0")
+            for entry in map(_entry, lines):
+                budget.spend(entry.path, entry.size)
+                entries.append(entry)
     except TransientGitError as error:
         if "Not a valid object name" in str(error):
             raise NoTreeError(str(error)) from None
         raise
-    return [_entry(line) for line in listing.split(b"\0") if line]
+    return entries
+
+
+def read_file(git: Git, origin: Origin, name: str, limit: int) -> bytes:
+    """Return the content of a file that git calls COMMIT:PATH.
+
+    Raises GitError, also when there is no such file, and PermanentError when it is larger than `limit` bytes.
+    """
+    content = b""
+    for piece in git.stream(origin.folder, "cat-file", "blob", name):
+        content += piece
+        if len(content) > limit:
+            raise PermanentError(f"{name.partition(':')[2]}: larger than {limit // 1024:,} KB; make it smaller")
+    return content
 
 
 def _entry(line: bytes) -> TreeEntry:
@@ -67,4 +87,7 @@ def _entry(line: bytes) -> TreeEntry:
         raise PermanentError(f"{shown}: the name of this file is not UTF-8; rename it (git mv)") from None
     if any(part in ("", ".", "..") or part.lower() == ".git" for part in path.split("/")):
         raise PermanentError(f"{shown}: no file can have this name; it leads out of its folder, or into git's own")
-    return TreeEntry(mode, identity, 0 if size == "-" else int(size), path)
+    entry = TreeEntry(mode, identity, 0 if size == "-" else int(size), path)
+    if entry.is_link and entry.size > MAX_LINK_BYTES:
+        raise PermanentError(f"{path}: this symbolic link leads to a path of more than {MAX_LINK_BYTES:,} characters")
+    return entry

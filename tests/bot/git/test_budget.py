@@ -1,6 +1,5 @@
 """What a look at a repository reads at most, and what it says then."""
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -10,7 +9,8 @@ from bot.errors import DppctlError
 from bot.git.errors import PermanentGitError
 from bot.git.mirror import Mirror
 from bot.model.pipeline_specs import is_spec
-from tests.support.forge import Repository, git
+from tests.support.commits import push_bomb
+from tests.support.forge import Repository
 
 
 def test_of_very_many_branches_and_tags_the_newest_are_looked_at(
@@ -75,14 +75,7 @@ def test_different_versions_of_a_file_are_read_up_to_a_limit_the_first_ones_firs
 
 @pytest.mark.parametrize("depth", [7, 10])
 def test_folders_of_the_same_folders_are_cut_off(depth: int, mirror: Mirror, repository: Repository) -> None:
-    repository.push({"file": ""})
-    listing = [f"100644 blob {git(repository.bare, 'rev-parse', 'master:file')}\tf{number}" for number in range(10)]
-    for _ in range(depth):
-        text = "\n".join(listing) + "\n"
-        done = subprocess.run(["git", "mktree"], cwd=repository.bare, input=text, capture_output=True, text=True)
-        listing = [f"040000 tree {done.stdout.strip()}\tf{number}" for number in range(10)]
-    commit = git(repository.bare, "commit-tree", "-m", "bomb", done.stdout.strip())
-    git(repository.bare, "update-ref", "refs/heads/master", commit)
+    commit = push_bomb(repository, depth)
     mirror.refresh()
     started = time.process_time()
     with mirror.open() as reader:

@@ -11,6 +11,7 @@ from bot.errors import PermanentError, TransientError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from tests.support.broken_copies import BROKEN
+from tests.support.commits import add_submodule
 from tests.support.exported import DATA, export
 from tests.support.forge import Forge, Repository
 from tests.support.world import World
@@ -21,18 +22,6 @@ def library(forge: Forge) -> Repository:
     library = forge.repository("ann/library")
     library.push({"lib.py": "old = 1\n", "data/x.csv": DATA})
     return library
-
-
-def add_submodule(repository: Repository, library: Repository, path: str, url: str, commit: str | None = None) -> str:
-    """Commit what `git submodule add` does; that is a script which needs half of a system."""
-    said = f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n'
-    (repository.work / ".gitmodules").write_text(said)
-    repository.git("add", "--all")
-    commit = commit or library.git("rev-parse", "HEAD")
-    repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
-    repository.git("commit", "--quiet", "--message", "a submodule")
-    repository.git("push", "--quiet", "origin", "HEAD:refs/heads/master")
-    return repository.git("rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize("relative", [True, False])
