@@ -42,6 +42,7 @@ MAX_REF_BYTES = 256 * 2**10  # a commit or a tag with its message
 LOOK_SECONDS = 20.0  # of reading a repository; the budgets above are used up in two
 PARSE_CPU_SECONDS = 5  # of reading all specs of an app, or one .dppctl.yaml; real ones take 0.3
 PARSE_SECONDS = 60.0  # the same by the clock, on a machine that has much else to do
+PARSERS = 2  # processes that parse at the same time; one is kept
 PARSER_BYTES = 256 * 2**20  # that the process which parses may have; it begins with 40 MB
 KEPT_PARSER_BYTES = 80 * 2**20  # after a text for which it took more it is started anew
 MAX_ANSWER_BYTES = 4 * 2**20  # of that process; 1,000 pipelines with long ids in a rare script have 1 MB as JSON

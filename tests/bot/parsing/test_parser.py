@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bot.model.app_config import parse_app_config
 from bot.model.pipeline_specs import parse_specs
 from bot.parsing.parser import Parser
 from tests.support.app_configs import FROM_THE_DESIGN
+from tests.support.waiting import eventually
 
 SPECS = {"pipeline-spec.yaml": b"a: {schedule: {crontab: '0 6 * * *'}}", "x/pipeline-spec.yaml": b"b: {}"}
 MANY = b"a: [" + b"a," * 199_000 + b"]"
@@ -76,6 +78,21 @@ def test_a_process_that_somebody_killed_is_started_anew(parser: Parser) -> None:
     for pid in children():
         os.kill(pid, signal.SIGKILL)
     assert parser.read_specs(SPECS) == parse_specs(SPECS)
+
+
+def test_a_text_is_read_while_another_takes_long(parser: Parser) -> None:
+    """And of the processes one is kept."""
+    parser.read_specs(SPECS)
+    [first] = children()
+    with ThreadPoolExecutor() as pool:
+        os.kill(first, signal.SIGSTOP)
+        slow = pool.submit(parser.read_specs, SPECS)
+        eventually(lambda: parser._kept is None, "the first process is asked")
+        assert pool.submit(parser.read_specs, SPECS).result() == parse_specs(SPECS)
+        assert not slow.done()
+        os.kill(first, signal.SIGCONT)
+        assert slow.result() == parse_specs(SPECS)
+    assert children() == [first]
 
 
 def test_what_takes_too_long_by_the_clock_is_tried_again() -> None:
