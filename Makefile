@@ -52,7 +52,7 @@ bench: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks
 
 lock: .venv/uv.stamp
-	@for file in requirements requirements-dev cluster/local/dpp/requirements; do \
+	@for file in requirements requirements-dev requirements-release cluster/local/dpp/requirements; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 	    --custom-compile-command 'make lock' $$(test $$file = cluster/local/dpp/requirements && \
 	    echo --override cluster/local/dpp/overrides.txt) $$file.in --output-file $$file.txt || exit 1; done
@@ -60,11 +60,11 @@ lock: .venv/uv.stamp
 	@sed -n 's/ *\\$$//; /^[a-z0-9]/p' requirements.txt > pins.txt
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > cluster/local/dpp/uv.txt
 
-audit: .venv/dev.stamp
+audit: .venv/release.stamp
 	@for file in requirements.txt cluster/local/dpp/requirements.txt; do echo "== $$file"; \
 	  $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off $(AUDIT) -r $$file || exit 1; done
 
-release: .venv/dev.stamp
+release: .venv/release.stamp
 	@BIN=$(BIN) .ci/release
 
 clean:
@@ -87,4 +87,9 @@ clean:
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Apart, as it brings validators whose import takes three seconds of each process that runs tests.
+.venv/release.stamp: .venv/dev.stamp requirements-release.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-release.txt
 	@touch $@

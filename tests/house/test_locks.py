@@ -10,7 +10,13 @@ import uv
 from bot.program_environment import PACKAGES, listed_environment
 from tests.support.environment import REPOSITORY
 
-LOCKS = ("requirements.txt", "requirements-dev.txt", "cluster/local/dpp/requirements.txt", "cluster/local/dpp/uv.txt")
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-release.txt",
+    "cluster/local/dpp/requirements.txt",
+    "cluster/local/dpp/uv.txt",
+)
 _PIN = re.compile(
     r"^([a-z0-9][^ ;]*==[^ ;]+(?: ; [^\\\n]+?)?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
 )
@@ -36,7 +42,8 @@ def test_a_wheel_asks_for_what_the_lock_has() -> None:
 )
 def test_all_that_install_a_lock_require_its_hashes(file: str) -> None:
     text = (REPOSITORY / file).read_text()
-    installs = [line for line in text.splitlines() if re.search(r"-r\W.*(requirements(-dev)?\.txt|uv\.txt|LOCK)", line)]
+    lock = re.compile(r"-r\W.*(requirements(-dev|-release)?\.txt|uv\.txt|LOCK)")
+    installs = [line for line in text.splitlines() if lock.search(line)]
     assert installs
     assert [line for line in installs if "--require-hashes" not in line and "$$file" not in line] == []
 
