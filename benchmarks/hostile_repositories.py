@@ -134,7 +134,7 @@ def _tags(importer: Importer) -> None:
 
 
 def _keys(importer: Importer) -> None:
-    keys = ", ".join(f"{_PRIME * number}: " for number in range(190_000))
+    keys = ", ".join(f"{_PRIME * number}: " for number in range(170_000))
     _file("pipeline-spec.yaml", f"one: {{{keys}}}", importer)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import TransientGitError
+from bot.git.errors import GitError, TransientGitError
 from bot.git.mirror import Mirror
 from bot.settings import Settings
 from tests.support.forge import Repository, git
@@ -166,3 +166,26 @@ def test_a_link_out_of_the_source_is_not_exported(mirror: Mirror, repository: Re
     mirror.refresh()
     with pytest.raises(DppctlError, match="link"):
         mirror.files(commit, "").export(tmp_path / "target")
+
+
+def test_who_pushes_from_a_commit_that_is_not_the_newest_any_more_changes_nothing(
+    mirror: Mirror, bot_git: Git, settings: Settings, repository: Repository, tmp_path: Path
+) -> None:
+    """Also with a commit that comes after the newest: it was decided on from what was there before."""
+    old = repository.push({"a": "1"})
+    late = Mirror(bot_git, settings.github.repository_url(repository.name), tmp_path / "late")
+
+    def commit(parent: str, message: str) -> str:
+        return git(late.folder, "commit-tree", "-p", parent, "-m", message, f"{old}^{{tree}}")
+
+    for copy in (mirror, late):
+        copy.refresh()
+    first = git(mirror.folder, "commit-tree", "-p", old, "-m", "first", f"{old}^{{tree}}")
+    mirror.push(first, old, first)
+    git(late.folder, "fetch", "--quiet", str(repository.bare), "master")
+    for ours in (commit(old, "beside it"), commit(first, "after it")):
+        with pytest.raises(GitError, match="rejected"):
+            late.push(ours, old, ours)
+        assert git(repository.bare, "rev-parse", "master") == first
+    late.catch_up()
+    assert late.head() == first
