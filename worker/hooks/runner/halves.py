@@ -36,7 +36,7 @@ _kept: List[Any] = []  # what the child goes on with is not to be finalized by t
 def place_of_cut(names: List[Optional[str]], cores: int) -> Optional[int]:
     """Return after which step a lane is cut, so that both halves have about the same to do; None: nowhere.
 
-    names: of its standard processors, as known.py has them.
+    names: of its standard processors, as standard.py has them.
     """
     if cores < 2:
         return None

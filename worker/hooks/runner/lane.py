@@ -18,7 +18,7 @@ from datapackage_pipelines.utilities.resources import streaming
 from datapackage_pipelines.wrapper import input_processor, wrapper
 from tableschema.exceptions import CastError
 
-from . import halves, known
+from . import halves, standard
 from .link import Link, line_of, size_of
 from .output import Attribution, StepLog
 from .script import exit_code_of, run_script
@@ -50,7 +50,7 @@ class LaneStep:
         self.write = self.log.write
         self.source: Any = None  # its stdin
         self.spewed: Optional[Spewed] = None
-        self.is_sink = known.standard_name(arguments[0]) == known.SINK
+        self.is_sink = standard.standard_name(arguments[0]) == standard.SINK
 
 
 class Lane:
@@ -61,7 +61,7 @@ class Lane:
         self._steps = steps
         self._end = end
         self._sink_file = sink_file
-        names = [known.standard_name(step.arguments[0]) for step in steps]
+        names = [standard.standard_name(step.arguments[0]) for step in steps]
         self._cut = halves.place_of_cut(names, len(os.sched_getaffinity(0)))
 
     def run(self, stdin: Any, stdout: Any) -> None:

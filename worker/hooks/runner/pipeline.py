@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NoReturn, Set
 import dppctl_manager
 import dppctl_wrapper
 
-from . import parent, script
+from . import hook_posts, parent, script
 from .plan import LANE, OWN
 from .processors import Member, Processors
 
@@ -36,6 +36,7 @@ def run(spec: Any, specs: List[Any], ways: List[str], request: Dict[str, Any], k
 
     _know_dependencies(spec, specs)
     runner.pipelines = lambda *_, **__: iter([spec])
+    hook_posts.post_from_a_process()
     tasks.create_process = Processors([*ways, sink], become).create
     dppctl_manager.extend_runner(runner, request["result"])
     code = 1

@@ -7,7 +7,7 @@ when it starts, a module of the workload that has the name of one that is loaded
 import os
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
-from . import known
+from . import standard
 
 LANE, OWN = "lane", "own"
 # Variables that Python, the C library or the dynamic linker read once, when a process starts.
@@ -40,10 +40,9 @@ def decide(spec: Any, loaded: Iterable[str], folders: List[str]) -> Plan:
     loaded: the names of the modules that are loaded, without dots; folders: of the workload, where modules are found.
     """
     steps = spec.pipeline_details.get("pipeline") or []
-    hooks = "it has hooks" if spec.pipeline_details.get("hooks") else None
-    reason = hooks or _reason_of_steps(steps) or _reason_of_environment(spec.environment or {})
-    beside = [os.path.dirname(step["executor"]) for step in steps if known.standard_name(step["executor"]) is None]
-    beside = [folder for folder in beside if not folder.startswith(known.dpp_folder())]
+    reason = _reason_of_steps(steps) or _reason_of_environment(spec.environment or {})
+    beside = [os.path.dirname(step["executor"]) for step in steps if standard.standard_name(step["executor"]) is None]
+    beside = [folder for folder in beside if not folder.startswith(standard.dpp_folder())]
     reason = reason or _reason_of_modules(dict.fromkeys([os.path.abspath(spec.path), *folders, *beside]), loaded)
     if reason:
         return Plan([], reason)
@@ -75,7 +74,7 @@ def _reason_of_modules(folders: Iterable[str], loaded: Iterable[str]) -> Optiona
 
 
 def _way_of(step: Dict[str, Any]) -> str:
-    if known.standard_name(step["executor"]) is None:
+    if standard.standard_name(step["executor"]) is None:
         return OWN
     parameters = step.get("parameters") or {}
     # Classes of the workload's.

@@ -18,12 +18,13 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Dict, List, NoReturn, Optional, Set, Tuple
 
 import dppctl_inspect
 import dppctl_manager
 
-from . import known, parent, pipeline, plan
+from . import hook_posts, parent, pipeline, plan, standard
 
 _MESSAGE_BYTES = 1 << 18
 _SQL = ("dump.to_sql", "dump_to_sql")
@@ -157,18 +158,20 @@ class WarmServer:
 def _load() -> Optional[str]:
     """Import what most processors need; return why the pipelines cannot be run here, None when they can."""
     try:
-        unknown = known.unknown_core()
+        unknown = standard.unknown_core()
         if unknown:
-            return f"the {unknown} of its datapackage-pipelines is not that of 2.2.11"
+            return unknown
         import dataflows  # noqa: F401
         import datapackage_pipelines.manager
         import datapackage_pipelines.manager.logging_config
         import datapackage_pipelines.utilities.flow_utils  # noqa: F401
         import tabulator.loaders.local
         import tabulator.parsers.csv  # noqa: F401
-        from datapackage_pipelines.status import backend_filesystem, hook_sender
+        from datapackage_pipelines.status import backend_filesystem
 
         from . import lane  # noqa: F401
+
+        hook_sender = import_module(hook_posts.MODULE)
     except Exception as error:  # noqa: BLE001 - packages of other versions, in an image or by the workload's requirements
         return "a package of dpp's cannot be imported: {}".format(" ".join(str(error).split()) or type(error).__name__)
     dppctl_manager.extend_state(backend_filesystem, "")

@@ -14,25 +14,26 @@ def unknown(release: str, files: Mapping[str, str]) -> Optional[str]:
 
     release: the distribution and version that the files are of; files: the SHA-256 by a path below its import folder.
     """
-    for path, digest in files.items():
+    for path, expected in files.items():
         package, _, inner = path.partition("/")
         folder = package_folder(package)
         if folder is None:
             return f"there is no {package}"
-        if _digest(os.path.join(folder, inner)) != digest:
+        if digest(os.path.join(folder, inner)) != expected:
             return f"{path} is not that of {release}"
     return None
+
+
+def digest(path: str) -> Optional[str]:
+    """Return the SHA-256 of a file, None when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
 
 
 def package_folder(package: str) -> Optional[str]:
     """Return the folder of an outermost package, or None."""
     spec = PathFinder.find_spec(package)
     return next(iter(spec.submodule_search_locations or []), None) if spec is not None else None
-
-
-def _digest(path: str) -> Optional[str]:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except OSError:
-        return None
