@@ -81,7 +81,7 @@ def test_a_failed_job_is_rolled_back_and_not_tried_again(cluster: Cluster) -> No
         eventually(lambda: cluster.text() == "second", "the second is there")
         cluster.job_ends(receipt("failed", error="rows.py:2: ValueError: the reason\nflow:\nTraceback"))
         cluster.until("failed")
-        assert cluster.text() == "first"
+        assert cluster.text() == "first", cluster.last().message
         revision = cluster.release().revision
         wait_a_moment()
         assert cluster.release().revision == revision
