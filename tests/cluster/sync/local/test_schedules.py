@@ -1,5 +1,6 @@
 """Pipelines by the clock: when they are due, and what a run leaves."""
 
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,27 @@ def test_setting_the_same_schedule_again_does_not_put_it_off() -> None:
     schedules.set(STAGING, [])
     clock.time += timedelta(hours=5)
     assert (schedules.take(STAGING), schedules.seconds()) == ([], None)
+
+
+def test_a_change_of_clocks_leaves_out_nothing_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither that of the machine's zone, for schedules are in UTC, nor when somebody sets the machine's time back."""
+    monkeypatch.setenv("TZ", "Asia/Jerusalem")
+    time.tzset()
+    try:
+        clock = Clock()
+        clock.time = datetime(2026, 3, 26, 12, tzinfo=UTC)  # the night after, 02:00 is followed by 03:00
+        schedules = Schedules(clock)
+        schedules.set(STAGING, [Pipeline(id="./one", schedule="30 0 * * *")])
+        runs = []
+        for _ in range(3 * 24 * 4):
+            clock.time += timedelta(minutes=15)
+            runs += [clock.time for _ in schedules.take(STAGING)]
+        assert runs == [datetime(2026, 3, day, 0, 30, tzinfo=UTC) for day in (27, 28, 29)]
+        clock.time = runs[-1] - timedelta(hours=1)
+        assert schedules.take(STAGING) == []
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(("weekday", "day"), [("0", 4), ("7", 4), ("1", 5), ("sun", 4), ("5", 2)])
