@@ -3,11 +3,12 @@
 import hashlib
 import json
 import re
-import sqlite3
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy
 
 from tests.worker.runner.matrix.pipelines import PIPELINES
 
@@ -17,10 +18,10 @@ BY_CHANCE = ("fails_many",)  # what a pipeline that fails late leaves of its tab
 _KEPT_TEXT = 600  # characters; of longer files their SHA-256 is kept
 
 
-def answers(results: Mapping[str, Mapping[str, Any]], folder: Path, database: Path) -> dict[str, Answer]:
+def answers(results: Mapping[str, Mapping[str, Any]], folder: Path, database: str) -> dict[str, Answer]:
     """Return the answer of each pipeline.
 
-    results: of the receipt by id; folder: the workload; database: that of its tables.
+    results: of the receipt by id; folder: the workload; database: URL of that with its tables.
     """
     collected = {}
     unfinished: set[str] = set()
@@ -93,12 +94,17 @@ def _in_any(content: bytes, folder: Path) -> bytes:
     return json.dumps(descriptor, indent=1).encode()
 
 
-def _tables(database: Path) -> dict[str, str]:
-    with sqlite3.connect(database) as connection:
-        names = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+def _tables(database: str) -> dict[str, str]:
+    """Return for each table a SHA-256 of its columns with their types, its indexes and its rows in their order."""
+    engine = sqlalchemy.create_engine(database)
+    with engine.connect() as connection:
+        inspector = sqlalchemy.inspect(connection)
         found = {}
-        for name in sorted(names):
-            schema = connection.execute("select sql from sqlite_master where tbl_name = ? order by name", [name])
-            rows = connection.execute(f'select * from "{name}" order by rowid').fetchall()
-            found[name] = hashlib.sha256(repr((schema.fetchall(), rows)).encode()).hexdigest()
-        return found
+        for name in sorted(inspector.get_table_names()):
+            described = inspector.get_columns(name)
+            columns = [(column["name"], repr(column["type"]), column["nullable"]) for column in described]
+            more = (inspector.get_pk_constraint(name)["constrained_columns"], inspector.get_indexes(name))
+            rows = connection.execute(sqlalchemy.text(f'SELECT * FROM "{name}"')).fetchall()
+            found[name] = hashlib.sha256(repr((columns, more, rows)).encode()).hexdigest()
+    engine.dispose()
+    return found

@@ -16,6 +16,11 @@ FAILING: dict[str, list[Step]] = {
         to_sql("bad_number"),
     ],
     "fails-bad-date": [load("bad-date.csv", infer_strategy="strings"), typed(born="date"), old_to_path("bad-date")],
+    "fails-key-twice": [
+        load("people.csv", override_schema={"primaryKey": ["group"]}),
+        step("filter", out=[{"key": 0}]),
+        to_sql("key_twice"),
+    ],
     "fails-no-parameters": [step("add_resource", name="x")],
     "fails-no-variable": [step("add_resource", name="x", url="env://NO_SUCH_VARIABLE")],
     "fails-no-join": [*PEOPLE, step("join", source=SOURCE, target={"name": "people", "key": ["group"]}, fields={})],

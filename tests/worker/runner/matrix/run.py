@@ -13,20 +13,25 @@ from tests.worker.runner.matrix.pipelines import spec
 
 
 def run(
-    zipapp: Path, runtime: DppEnvironment, folder: Path, runner: str, names: Sequence[str] = ()
+    zipapp: Path,
+    runtime: DppEnvironment,
+    folder: Path,
+    runner: str,
+    names: Sequence[str] = (),
+    database: str | None = None,
 ) -> dict[str, Answer]:
     """Return the answers of these pipelines (none: of all).
 
-    runner: auto, or dpp for dpp's own; folder: an empty one. Dumpers that are killed leave temporary files in it.
+    runner: auto, or dpp for dpp's own; folder: an empty one; database: URL of an empty one, none: SQLite in the folder.
+    Dumpers that are killed leave temporary files in the folder.
     """
-    workload, scratch, database = folder / "workload", folder / "scratch", folder / "tables.sqlite"
-    scratch.mkdir()
+    workload, scratch = folder / "workload", folder / "scratch"
+    scratch.mkdir(parents=True)
+    database = database or f"sqlite:///{folder / 'tables.sqlite'}"
     write_files(workload, {**FILES, "pipeline-spec.yaml": spec()})
-    database.touch()
     arguments = ["--runner", runner, "--", *(f"./{name}" for name in names)]
-    quick = {"DPPCTL_QUICK": "0"} if runner == "dpp" else {}
-    engine = {"DPP_DB_ENGINE": f"sqlite:///{database}"}
-    process = Worker(zipapp, runtime, scratch).start("run", "--events", *arguments, cwd=workload, **quick, **engine)
+    environment = {"DPP_DB_ENGINE": database, **({"DPPCTL_QUICK": "0"} if runner == "dpp" else {})}
+    process = Worker(zipapp, runtime, scratch).start("run", "--events", *arguments, cwd=workload, **environment)
     stdout, stderr = process.communicate()
     results = [event["result"] for event in map(json.loads, stdout.splitlines()) if event["event"] == "finished"]
     assert results, stderr
