@@ -5,7 +5,7 @@ WORKERS ?= auto
 MINUTES ?= 20
 PACKAGES := bot cli cluster webhooks worker
 
-.PHONY: help demo test check fuzz lint format bench lock audit release clean
+.PHONY: help demo test tests check fuzz lint format bench lock audit release clean
 help:
 	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
 	@echo 'make check   lint, types, import rules, and the tests that need no program but git: 90 seconds'
@@ -22,7 +22,9 @@ help:
 demo: .venv/run.stamp
 	@$(BIN)/python examples/demo.py
 
-test: lint
+test: lint tests
+
+tests: .venv/dev.stamp
 	@echo '== tests'
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 

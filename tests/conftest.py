@@ -18,6 +18,7 @@ from tests.support.environment import use_kubeconfig
 from tests.support.forge import Forge
 from tests.support.github.fake import FakeGitHub, fake_github
 from tests.support.needs import GROUPS, begin, mark, needs, take_away_programs
+from tests.support.order import in_order
 from tests.support.stories.helm_cluster import Cluster
 from tests.support.workloads import write_files
 
@@ -34,10 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a program. What waits for a cluster comes first: other tests fill the time until it is up."""
+    """Mark what needs a program, and put first what takes long."""
     for item in items:
         mark(item)
-    items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
+    items[:] = in_order(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.hookimpl(tryfirst=True)

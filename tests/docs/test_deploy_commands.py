@@ -20,6 +20,8 @@ from tests.support.stories.person import Person
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 
+pytestmark = pytest.mark.slow
+
 UP = r"is up: http"
 ADDRESS = "https://dppctl.example.org"
 

@@ -13,6 +13,8 @@ from tests.support.docs.pages import block_from, said_after
 from tests.support.docs.shell import Shell, is_like
 from tests.support.environment import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PAGE = "README.md"
 
 

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.stories.chaos import Story
+
+pytestmark = pytest.mark.slow
 
 
 def test_whenever_it_is_killed_the_end_is_what_git_says(tmp_path: Path, runtime: DppEnvironment) -> None:

@@ -11,6 +11,8 @@ from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.docs.shell import Shell
 from tests.support.environment import REPOSITORY, processes_with
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(runtime: DppEnvironment, tmp_path: Path) -> Iterator[Shell]:

@@ -12,6 +12,8 @@ from tests.support.registry import LocalRegistry, running_registry
 from tests.support.stories.images import ImageStory
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 SECRET_CONFIG = "build: {secrets: [password]}\n" + re.sub("(?m)^    ", "", CONFIG)
 
 

@@ -13,6 +13,8 @@ from tests.support.registry import running_registry
 from tests.support.waiting import eventually
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 180.0
 
 

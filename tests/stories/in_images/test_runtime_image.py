@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 from bot.images.default_dockerfile import default_dockerfile
 from bot.images.runtime import runtime_context
 from tests.support.command import Dppctl
@@ -13,6 +15,8 @@ from tests.support.environment import REPOSITORY
 from tests.support.images import HELLO, Images, index_answers
 from tests.support.needs import require
 from tests.support.workloads import write_files
+
+pytestmark = pytest.mark.slow
 
 # The first would break dpp; overrides.txt says what it gets instead.
 REQUIREMENTS = "flask<2\niniconfig==2.0.0\n"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 API = "/api/v3"
+_GITHUB = "dppctl.github"
 
 
 class FakeGitHub(State):
@@ -78,15 +80,16 @@ class FakeGitHub(State):
                 answers.deliver(repo, number, event, payload)
 
 
-def create_app(github: FakeGitHub) -> Flask:
-    """The REST API."""
+@cache
+def create_app() -> Flask:
+    """Return the REST API, of the GitHub that the request's environment names. Its routes take long to make."""
     app = Flask("github")
-    answers = Answers(github)
     for operation in operations().values():
         rule = API + re.sub(r"\{(ref|path)\}", r"<path:\1>", operation.path).replace("{", "<").replace("}", ">")
 
         def view(_id: str = operation.id, **where: str) -> Response:
-            return _answer(github, answers, _id, where)
+            github: FakeGitHub = request.environ[_GITHUB]
+            return _answer(github, Answers(github), _id, where)
 
         app.add_url_rule(rule, operation.id, view, methods=[operation.method])
     app.register_error_handler(404, lambda _: _error(404, "Not Found"))
@@ -151,10 +154,10 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 def fake_github(forge: Forge, certificate: Path | None = None) -> Iterator[FakeGitHub]:
     """Until the block's end. `certificate`: a file with it and its key, for TLS."""
     github = FakeGitHub(forge)
-    api, git = create_app(github), git_http(github)
+    api, git = create_app(), git_http(github)
 
     def both(environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
-        path = environ["PATH_INFO"]
+        path, environ[_GITHUB] = environ["PATH_INFO"], github
         if moved := re.match(rf"{API}/repositories/(\d+)", path):  # where a renamed one is redirected to
             name = next(repo.full_name for repo in github.repos.values() if repo.id == int(moved[1]))
             environ["PATH_INFO"] = f"{API}/repos/{name}{path[moved.end() :]}"

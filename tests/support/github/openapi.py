@@ -80,6 +80,7 @@ class Operation:
         self.id: str = described["operationId"]
         self.path, self.method = path, method.upper()
         self._described, self._root = described, root
+        self._validators: dict[str, Validator] = {}
 
     def check_request(self, query: Mapping[str, str], body: object) -> None:
         """Raises AssertionError for what GitHub does not know or would refuse with 400 or 422."""
@@ -116,7 +117,9 @@ class Operation:
         return deepcopy(_resolved(next(iter(examples.values())), self._root)["value"])
 
     def _check(self, schema: dict[str, Any], value: object, what: str) -> None:
-        errors = sorted(_validator(self._root, schema).iter_errors(value), key=lambda one: list(map(str, one.path)))
+        if what not in self._validators:
+            self._validators[what] = _validator(self._root, schema)
+        errors = sorted(self._validators[what].iter_errors(value), key=lambda one: list(map(str, one.path)))
         first = f"{'.'.join(map(str, errors[0].path))}: {errors[0].message[:500]}" if errors else ""
         assert not errors, f"{self.id}: {what}: {first}"
 

@@ -12,6 +12,8 @@ from tests.support.stories.helm_cluster import Cluster, receipt
 from tests.support.waiting import eventually
 from tests.support.world import STAGING
 
+pytestmark = pytest.mark.slow
+
 RECORD, JOBS, PODS = r"/configmaps/dppctl-", r"/jobs/[^?]", r"/pods\?"
 
 

@@ -17,6 +17,8 @@ from tests.support.stories.helm_cluster import Cluster, receipt
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 
+pytestmark = pytest.mark.slow
+
 APPS = "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}\n"
 
 

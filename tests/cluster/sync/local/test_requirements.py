@@ -16,6 +16,8 @@ from tests.support.forge import APP
 from tests.support.stories.machine import Machine
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 PROJECT = """
     [build-system]
     requires = ["flit_core"]
