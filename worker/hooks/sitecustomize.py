@@ -43,6 +43,11 @@ QUICK_AFTER = {
     "datapackage.profile": "profiles",
     "datapackage_pipelines.utilities.extended_json": "lines",
     "tableschema.schema": "fields",
+    "tableschema.table": "csv_in",
+    "dataflows.base.schema_validator": "rows",
+    "dataflows.processors.load": "strip",
+    "dataflows.processors.dumpers.formats.format_csv": "csv_out",
+    "datapackage_pipelines.lib.dump.dumper_base": "old_dump",
     "tableschema_sql.storage": "sql",
 }
 QUICK_BEFORE = {"datapackage_pipelines": "imports", "dataflows": "imports"}

@@ -7,7 +7,18 @@ release), and `install()`. Whatever is unusual goes the way it always went.
 from importlib import import_module
 from typing import Dict, List, Optional
 
-MODULES = {"imports": ".imports", "profiles": ".profiles", "lines": "..lines", "fields": ".fields", "sql": ".sql"}
+MODULES = {
+    "imports": ".imports",
+    "profiles": ".profiles",
+    "lines": "..lines",
+    "fields": ".fields",
+    "rows": ".rows",
+    "strip": ".strip",
+    "csv_in": ".csv_in",
+    "csv_out": ".csv_out",
+    "old_dump": ".old_dump",
+    "sql": ".sql",
+}
 _reasons: Dict[str, Optional[str]] = {}
 
 

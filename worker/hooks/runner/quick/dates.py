@@ -18,6 +18,8 @@ def layout_reader(pattern: Any, required: str) -> Optional[Callable[[str], datet
     """
     if type(pattern) is not str or pattern.startswith("fmt:"):
         return None
+    if pattern in _ISO and all(directive in pattern for directive in required):
+        return _ISO[pattern]
     layout = _layout(pattern)
     if layout is None or any(directive not in layout[0] for directive in required):
         return None
@@ -60,3 +62,30 @@ def _layout(pattern: str) -> Optional[Tuple[Slots, Literals, int]]:
         slots[directive] = (position, position + WIDTHS[directive])
         position += WIDTHS[directive]
     return slots, literals, position
+
+
+def _read_date(text: str) -> datetime:
+    if len(text) != 10 or text[4] != "-" or text[7] != "-":
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
+def _reader_of_moments(between: str, end: str) -> Callable[[str], datetime]:
+    """Return a reader of ISO dates and times to the second; between: a date and its time; end: behind the time."""
+    length = 19 + len(end)
+
+    def read(text: str) -> datetime:
+        usual = len(text) == length and text[4] == text[7] == "-" and text[13] == text[16] == ":"
+        if not usual or text[10] != between or text[19:] != end or text[11:13] == "24":
+            raise ValueError(text)
+        return datetime.fromisoformat(text[:19])
+
+    return read
+
+
+_ISO = {
+    "%Y-%m-%d": _read_date,
+    "%Y-%m-%dT%H:%M:%SZ": _reader_of_moments("T", "Z"),
+    "%Y-%m-%dT%H:%M:%S": _reader_of_moments("T", ""),
+    "%Y-%m-%d %H:%M:%S": _reader_of_moments(" ", ""),
+}

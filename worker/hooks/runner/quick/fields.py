@@ -7,7 +7,7 @@ beginning and gives the value or the error.
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .dates import layout_reader
 from .known import unknown
@@ -93,18 +93,39 @@ def _remember(owner: Any, casts: List[Cast], fields: Any = None) -> _Quick:
     return quick
 
 
-def compile_field(field: Any) -> Cast:
-    """Return the cast of a field, its missing values and constraints included."""
+class Parts(NamedTuple):
+    """What casting a value of a field is made of."""
+
+    read: Cast  # of text
+    by_type: Dict[type, Optional[Cast]]  # what is done to values of other types: nothing (None), or a call
+    missing: List[str]
+    checks: Tuple[Cast, ...]
+
+
+def parts_of(field: Any) -> Optional[Parts]:
+    """Return the parts of a field, None for one whose values the original is to cast."""
+    if type(field).__module__ != "tableschema.field":
+        return None
     function = field._Field__cast_function
     missing = field._Field__missing_values
     make = _MAKERS.get(function.func.__name__) if function.func.__module__.startswith("tableschema.types.") else None
     made = make(function.args[0], function.keywords) if make is not None else None
     if made is None or field._Field__preserve_missing_values:
-        return _unusual
+        return None
     if type(missing) is not list or any(type(text) is not str for text in missing):
-        return _unusual
-    read, by_type = made
-    checks = tuple(field._Field__check_functions.values())
+        return None
+    return Parts(*made, missing, tuple(field._Field__check_functions.values()))
+
+
+def compile_field(field: Any) -> Cast:
+    """Return the cast of a field, its missing values and constraints included."""
+    parts = parts_of(field)
+    return _unusual if parts is None else cast_of(parts)
+
+
+def cast_of(parts: Parts) -> Cast:
+    """Return the cast that these are the parts of."""
+    read, by_type, missing, checks = parts
 
     def cast(value: Any) -> Any:
         if type(value) is str:
@@ -120,6 +141,11 @@ def compile_field(field: Any) -> Cast:
         return result
 
     return cast
+
+
+def reads_text_as_it_is(parts: Parts) -> bool:
+    """Return whether text is cast to itself, if it is neither a missing value nor ERROR."""
+    return parts.read is _read_string
 
 
 def _unusual(_value: Any) -> Any:

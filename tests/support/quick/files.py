@@ -1,0 +1,133 @@
+"""Reads, validates and writes rows of CSV files with the packages' own code and with the quick one."""
+
+import copy
+import io
+import logging
+import tempfile
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dppctl_hooks.quick import csv_in, csv_out, old_dump, rows, strip
+
+from tests.support.quick.comparing import loaded_again, outcome, serve
+
+# `import … as` would find the function or class that has the name of its module.
+stream, parser, table, validator, load, new_format, base, old_format = map(
+    import_module,
+    (
+        "tabulator.stream", "tabulator.parsers.csv", "tableschema.table", "dataflows.base.schema_validator",
+        "dataflows.processors.load", "dataflows.processors.dumpers.formats.format_csv",
+        "datapackage_pipelines.lib.dump.dumper_base", "datapackage_pipelines.lib.dump.file_formats",
+    ),
+)  # fmt: skip
+before: Any = {module.__name__: loaded_again(module) for module in (stream, parser, table, validator)}
+STREAM_BEFORE = partial(
+    before["tabulator.stream"].Stream, custom_parsers={"csv": before["tabulator.parsers.csv"].CSVParser}
+)
+before["tableschema.table"].Stream = STREAM_BEFORE
+FOLDER = tempfile.TemporaryDirectory()
+
+
+def read(case: Any) -> Any:
+    """Return what differs in reading a file: (its bytes, options of the stream, of `iter`, schema or None)."""
+    path = Path(FOLDER.name, "file.csv")
+    path.write_bytes(case[0])
+    answers = []
+    for stream_class, table_class in (
+        (STREAM_BEFORE, before["tableschema.table"].Table),
+        (stream.Stream, table.Table),
+    ):
+        found: list[Any] = []
+        if case[3] is None:
+            opened = stream_class(str(path), **case[1])
+            answers.append([outcome(_all_of, opened, case[2], found), found, opened.headers])
+            answers[-1] += [outcome(getattr, opened, "dialect"), outcome(_all_of, opened, {}, found)]
+        else:
+            made = table_class(str(path), schema=case[3], **case[1])
+            answers.append([outcome(_all_of, made, case[2], found), found, made.headers])
+            answers[-1].append(outcome(made.read, True))
+    return [] if repr(answers[0]) == repr(answers[1]) else answers
+
+
+def _all_of(source: Any, how: Any, found: list[Any]) -> None:
+    if hasattr(source, "open") and source.closed:
+        source.open()
+    found.extend(source.iter(**how))
+
+
+def validate(case: Any) -> Any:
+    """Return what differs in validating rows: (schema, rows, fields or None, what is done with wrong values)."""
+    answers = []
+    for check in (before["dataflows.base.schema_validator"].schema_validator, validator.schema_validator):
+        given = copy.deepcopy(case[1])
+        on_error = getattr(check, case[3]) if case[3] else None
+        found: list[Any] = []
+        rows_of = check({"name": "r", "schema": case[0]}, iter(given), case[2], on_error)
+        answers.append([outcome(found.extend, rows_of), found, given])
+    return [] if repr(answers[0]) == repr(answers[1]) else answers
+
+
+def strip_text(given: Any) -> Any:
+    """Return what differs in stripping the text of rows."""
+    answers = [list(stripper(None, copy.deepcopy(given))) for stripper in (STRIPPER_BEFORE, load.load.stripper)]
+    return [] if repr(answers[0]) == repr(answers[1]) else answers
+
+
+def write(case: Any) -> Any:
+    """Return what differs in writing rows by `dump_to_path`: (schema, rows, options)."""
+    schema = table.Schema(case[0])
+    answers = []
+    for write_row in (NEW_WRITE_BEFORE, new_format.CSVFormat.write_row):
+        file = io.StringIO()
+        made = new_format.CSVFormat(file, copy.deepcopy(schema), **case[2])
+        log.seek(0)
+        log.truncate()
+        answers.append([outcome(write_row, made, row) for row in case[1]] + [file.getvalue(), _first_lines()])
+    return [] if answers[0] == answers[1] else answers
+
+
+def write_old(case: Any) -> Any:
+    """Return what differs in validating and writing rows by `dump.to_path`: (schema, rows)."""
+    schema, given = case
+    fields = {field["name"]: field for field in schema["fields"]}
+    answers = []
+    for write_row, check in (
+        (OLD_WRITE_BEFORE, VALIDATOR_BEFORE),
+        (old_format.CSVFormat.write_row, base.DumperBase.schema_validator),
+    ):
+        file = io.StringIO()
+        made = old_format.CSVFormat()
+        writer = made.initialize_file(file, list(fields))
+        log.seek(0)
+        log.truncate()
+        found: list[Any] = []
+        checked = outcome(found.extend, check(_Resource(schema, given)))
+        written = [outcome(write_row, made, writer, row, fields) for row in given]
+        answers.append([checked, repr(found), written, file.getvalue(), _first_lines()])
+    return [] if answers[0] == answers[1] else answers
+
+
+class _Resource(list[Any]):
+    def __init__(self, schema: Any, given: Any) -> None:
+        super().__init__(given)
+        self.spec = {"schema": schema}
+
+
+def _first_lines() -> list[str]:
+    """Return what was logged, without tracebacks, whose frames differ."""
+    return [line for line in log.getvalue().splitlines() if line.startswith("LOG ")]
+
+
+if __name__ == "__main__":
+    log = io.StringIO()
+    logging.basicConfig(stream=log, format="LOG %(levelname)s %(message)s", force=True)
+    STRIPPER_BEFORE = load.load.stripper
+    NEW_WRITE_BEFORE, OLD_WRITE_BEFORE = new_format.CSVFormat.write_row, old_format.CSVFormat.write_row
+    VALIDATOR_BEFORE = base.DumperBase.schema_validator
+    for quick in (csv_in, csv_out, old_dump, rows, strip):
+        assert quick.applies() is None, quick.applies()
+        quick.install()
+    ways = {"read": read, "validate": validate, "strip": strip_text, "write": write, "write old": write_old}
+    serve(lambda cases: [unlike for way, case in cases if (unlike := ways[way](case))])
