@@ -108,6 +108,8 @@ def _taken(reading: int, child: int, give_up: Callable[[], NoReturn]) -> Iterato
                 return
             content = pipe.read(size) if size > 0 else b""
             if len(content) != size:
-                os.waitpid(child, 0)  # it has said which step failed
+                _, status = os.waitpid(child, 0)
+                if os.WIFSIGNALED(status):  # it could not say which step failed, nor did one: they end as it did
+                    os.kill(os.getpid(), os.WTERMSIG(status))
                 give_up()
             yield from pickle.loads(content)  # noqa: S301 - of this very process's child

@@ -2,7 +2,8 @@
 
 They are forked instead of started: each standard step joins the lane of its neighbours, every other has a process of
 its own. dpp takes the death of a step for the end of its rows; here the end of a pipe is held back until the step that
-writes it has succeeded, so nothing behind a failed step can mistake it and commit.
+writes it has succeeded, so nothing behind a failed step can mistake it and commit; and nothing before it fails, in its
+place, for a pipe that nobody reads.
 """
 
 import asyncio
@@ -69,10 +70,14 @@ class Member:
 class Forked:
     """A process that was forked, and the steps that it runs."""
 
-    def __init__(self, pid: int, status: int, waiters: ThreadPoolExecutor) -> None:
-        """status: a descriptor from which the position of the step that failed is read, and its exit code."""
+    def __init__(self, pid: int, status: int, reads_from: int, waiters: ThreadPoolExecutor) -> None:
+        """status: a descriptor from which the position of the step that failed is read, and its exit code.
+
+        reads_from: what is its stdin; it is closed when the process has succeeded.
+        """
         self.pid = pid
         self._status = status
+        self._reads_from = reads_from
         self._waiters = waiters
         self._ended: Any = None
 
@@ -97,6 +102,8 @@ class Forked:
         with suppress(OSError):
             said = os.read(self._status, 100)
         os.close(self._status)
+        if code == 0:
+            os.close(self._reads_from)
         if said and code > 0:
             return tuple(map(int, said.split()[:2]))  # of two halves of a lane both may have failed
         return 0, code
@@ -149,9 +156,9 @@ class Processors:
                 self._become(members, status_to)
             finally:
                 os._exit(1)
-        for descriptor in (status_to, self._reads_from, *(member.errors_to for member in members)):
+        for descriptor in (status_to, *(member.errors_to for member in members)):
             os.close(descriptor)
-        process = Forked(pid, status, self._waiters)
+        process = Forked(pid, status, self._reads_from, self._waiters)
         for position, member in enumerate(members):
             member.belongs_to(process, position)
 
