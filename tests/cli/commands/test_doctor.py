@@ -20,27 +20,16 @@ def only(tmp_path: Path, *commands: str) -> str:
     return str(folder)
 
 
-def test_each_component_is_listed_with_its_version_and_place(dppctl: Dppctl) -> None:
-    done = dppctl("doctor")
+@pytest.mark.needs("buildah", "runc")
+def test_each_component_is_listed_with_its_version_and_place(dppctl: Dppctl, tmp_path: Path) -> None:
+    """Among the builders, one that works is told from one that does not."""
+    done = dppctl("doctor", KUBECONFIG=str(tmp_path / "none"), DOCKER_HOST="unix:///none")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     for name in ("Python", "git", "uv", "dpp", "Datasette"):
         assert any(line.startswith(f"found    {name}: ") for line in lines), name
     assert "found    free disk for data: " in done.stdout
     assert str(dppctl.data) in done.stdout
-
-
-def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_path: Path) -> None:
-    done = dppctl("doctor", PATH=only(tmp_path, "git"))
-    assert done.returncode == 0
-    assert "found    git: 1.2.3, " in done.stdout
-    assert "missing  psql: no shell on PostgreSQL databases. To get it: install postgresql-client" in done.stdout
-    assert "missing  Adminer: no web pages for PostgreSQL databases; psql works. To get it: " in done.stdout
-
-
-@pytest.mark.needs("buildah", "runc")
-def test_a_builder_that_works_is_told_from_one_that_does_not(dppctl: Dppctl, tmp_path: Path) -> None:
-    done = dppctl("doctor", PATH=os.environ["PATH"], KUBECONFIG=str(tmp_path / "none"), DOCKER_HOST="unix:///none")
     assert re.search(
         r"^found    builder buildah: \d[\d.]+, isolation \w+, network \w+, a root of its own\b",
         done.stdout,
@@ -51,6 +40,14 @@ def test_a_builder_that_works_is_told_from_one_that_does_not(dppctl: Dppctl, tmp
     assert "apps with a Dockerfile need one of the builders. To get it: install docker" in done.stdout
 
 
+def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_path: Path) -> None:
+    done = dppctl("doctor", PATH=only(tmp_path, "git"))
+    assert done.returncode == 0
+    assert "found    git: 1.2.3, " in done.stdout
+    assert "missing  psql: no shell on PostgreSQL databases. To get it: install postgresql-client" in done.stdout
+    assert "missing  Adminer: no web pages for PostgreSQL databases; psql works. To get it: " in done.stdout
+
+
 def test_without_something_required_it_fails(dppctl: Dppctl, tmp_path: Path) -> None:
     done = dppctl("doctor", PATH=only(tmp_path))
     assert done.returncode == 1
@@ -58,7 +55,7 @@ def test_without_something_required_it_fails(dppctl: Dppctl, tmp_path: Path) -> 
 
 
 def test_an_empty_cache_is_no_problem(dppctl: Dppctl, tmp_path: Path) -> None:
-    done = dppctl("doctor", DPPCTL_CACHE_DIR=str(tmp_path / "nothing" / "here"))
+    done = dppctl("doctor", PATH=only(tmp_path, "git"), DPPCTL_CACHE_DIR=str(tmp_path / "nothing" / "here"))
     assert done.returncode == 0
     assert "missing  dpp: the first run makes it" in done.stdout
     assert not (tmp_path / "nothing").exists()
