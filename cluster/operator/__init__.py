@@ -1,0 +1,1 @@
+"""Runs on a cluster: hands workloads to waiting workers, follows them, and removes what is done with."""

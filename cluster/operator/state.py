@@ -1,0 +1,158 @@
+"""What the operator sees of its namespace: runs, workers and pools, as plain values that decisions are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from cluster.operator.model import Phase, RunSpec
+
+# Labels of a worker's pod. STATE and RUN are changed together, by the one patch that gives a worker to a run.
+POOL, STATE, RUN, COMPONENT = "dppctl.io/pool", "dppctl.io/state", "dppctl.io/run", "app.kubernetes.io/component"
+AVAILABLE, ASSIGNED = "available", "assigned"
+WORKER = "worker"  # COMPONENT of what runs pipelines
+MODE = "dppctl.io/mode"  # of a pool
+EPHEMERAL, PERSISTENT = "ephemeral", "persistent"
+WAITING = "dppctl.io/waiting"  # annotation of a pool's Deployment: how many workers are to wait
+MOST = "dppctl.io/most"  # and how many there may be, waiting and assigned
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A PipelineRun. Times are seconds since 1970."""
+
+    name: str
+    uid: str
+    created: float
+    spec: RunSpec | None  # None: it cannot be read, `problem` says why
+    problem: str = ""
+    phase: Phase = Phase.PENDING
+    reason: str = ""
+    queue_position: int | None = None
+    worker: str | None = None  # the uid of the pod that it was told to be on
+    finished: float | None = None
+    is_going: bool = False  # it is being deleted
+
+
+@dataclass(frozen=True)
+class WorkerPod:
+    """A pod of a pool."""
+
+    name: str
+    uid: str
+    pool: str
+    state: str  # AVAILABLE or ASSIGNED
+    run: str | None = None  # the uid of the run that has it
+    is_ready: bool = False
+    is_going: bool = False
+    started: float = 0.0
+    address: str = ""
+    mode: str = EPHEMERAL
+    end: str = ""  # why it is of no use any more, in words
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A Deployment of workers: how many it has now, how many are to wait, and how many there may be at most."""
+
+    name: str
+    replicas: int
+    waiting: int
+    most: int
+    mode: str = EPHEMERAL
+
+
+@dataclass(frozen=True)
+class OperatorState:
+    """All of it at one moment; `attended`: the uids of the runs that a task of this process is at."""
+
+    runs: tuple[RunState, ...]
+    pods: tuple[WorkerPod, ...]
+    pools: tuple[Pool, ...]
+    now: float
+    attended: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()  # the uids of pods that somebody else had, when they were claimed
+
+
+def read_run(found: Mapping[str, Any]) -> RunState:
+    """Return a PipelineRun of the API as a value."""
+    about, status = found["metadata"], found.get("status") or {}
+    spec, problem = None, ""
+    try:
+        spec = RunSpec.model_validate(found.get("spec") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    phase = status.get("phase") or Phase.PENDING
+    finished = status.get("finishedAt")
+    return RunState(
+        name=about["name"],
+        uid=about["uid"],
+        created=seconds_of(about["creationTimestamp"]),
+        spec=spec,
+        problem=problem,
+        phase=Phase(phase) if phase in Phase else Phase.PENDING,
+        reason=status.get("reason") or "",
+        queue_position=status.get("queuePosition"),
+        worker=(status.get("worker") or {}).get("uid"),
+        finished=seconds_of(finished) if finished else None,
+        is_going="deletionTimestamp" in about,
+    )
+
+
+def read_pod(found: Mapping[str, Any]) -> WorkerPod:
+    """Return a worker's pod of the API as a value."""
+    about, status = found["metadata"], found.get("status") or {}
+    labels, conditions = about.get("labels") or {}, status.get("conditions") or []
+    containers = [each for each in status.get("containerStatuses") or [] if each["name"] == WORKER]
+    end, out_of_memory = _end(status, containers)
+    return WorkerPod(
+        name=about["name"],
+        uid=about["uid"],
+        pool=labels.get(POOL, ""),
+        state=labels.get(STATE, ""),
+        run=labels.get(RUN) or None,
+        is_ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
+        is_going="deletionTimestamp" in about,
+        started=seconds_of(status.get("startTime") or about["creationTimestamp"]),
+        address=status.get("podIP") or "",
+        mode=labels.get(MODE, EPHEMERAL),
+        end=end,
+        out_of_memory=out_of_memory,
+    )
+
+
+def read_pool(found: Mapping[str, Any]) -> Pool:
+    """Return a pool's Deployment of the API as a value."""
+    about = found["metadata"]
+    labels, notes = about.get("labels") or {}, about.get("annotations") or {}
+    replicas = (found.get("spec") or {}).get("replicas", 1)
+    waiting = int(notes.get(WAITING, replicas))
+    return Pool(
+        name=labels.get(POOL, ""),
+        replicas=replicas,
+        waiting=waiting,
+        most=int(notes.get(MOST, waiting)),
+        mode=labels.get(MODE, EPHEMERAL),
+    )
+
+
+def seconds_of(text: str) -> float:
+    """Return a time of Kubernetes' API as seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _end(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> tuple[str, bool]:
+    """Return why a pod is of no use any more, in words; and whether memory was the reason."""
+    if status.get("phase") in ("Failed", "Succeeded"):
+        return " ".join(filter(None, (status.get("reason") or "its worker ended", status.get("message")))), False
+    for container in containers:
+        ended = (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated")
+        if ended:
+            code, reason = ended.get("exitCode"), ended.get("reason") or ""
+            is_memory = reason == "OOMKilled"
+            return "it needed more memory than its limit" if is_memory else f"it ended with exit code {code}", is_memory
+    return "", False
