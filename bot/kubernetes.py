@@ -21,6 +21,7 @@ Object = dict[str, Any]
 _PAGE = 500  # objects of one answer to `list`
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"  # names and labels, no contents
 _JSON, _MERGE, _APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
+_OPERATIONS = "application/json-patch+json"
 _CONNECTIONS = 64  # kept; each log that is followed holds one
 # How `exec` tells of a refusal: https://github.com/websocket-client/websocket-client/blob/master/websocket/_handshake.py
 _HANDSHAKE = re.compile(r"Handshake status (\d+) (.*?) -\+-\+- .* -\+-\+- (.*)", re.DOTALL)
@@ -106,6 +107,13 @@ class KubernetesClient:
         """Merge a change into an object, and return the result: https://www.rfc-editor.org/rfc/rfc7386."""
         return self._object("PATCH", path, {}, body, _MERGE)
 
+    def patch_if(self, path: str, operations: Sequence[Object]) -> Object:
+        """Change an object by a JSON patch, whose tests all hold or nothing happens, and return the result.
+
+        https://www.rfc-editor.org/rfc/rfc6902. Raises ApiError 422 when a test does not hold.
+        """
+        return self._object("PATCH", path, {}, list(operations), _OPERATIONS)
+
     def apply(self, path: str, body: Object, manager: str, *, dry_run: bool = False) -> Object:
         """Apply a whole object on the server's side, over fields of other managers, and return the result.
 
@@ -115,10 +123,14 @@ class KubernetesClient:
         query = {"dryRun": "All" if dry_run else "", "fieldManager": manager, "force": "true"}
         return self._object("PATCH", path, query, body, _APPLY)
 
-    def delete(self, path: str, **options: object) -> None:
-        """Delete an object and, in the background, what belongs to it. An object that does not exist is no error."""
+    def delete(self, path: str, uid: str = "", **options: object) -> None:
+        """Delete an object and, in the background, what belongs to it. An object that does not exist is no error.
+
+        `uid`: of the one that is meant; another of its name stays, and that is an ApiError 409.
+        """
+        body = {"preconditions": {"uid": uid}} if uid else None
         with suppress(NotThereError):
-            self._object("DELETE", path, {"propagationPolicy": "Background", **options})
+            self._object("DELETE", path, {"propagationPolicy": "Background", **options}, body)
 
     def path(self, manifest: Mapping[str, Any], namespace: str) -> str:
         """Return the path of a manifest's object, for the other calls. Raises ApiError for an unknown kind.
@@ -197,7 +209,7 @@ class KubernetesClient:
         method: str,
         path: str,
         query: Mapping[str, object],
-        body: Object | None = None,
+        body: Object | Sequence[Object] | None = None,
         content: str = _JSON,
         accept: str = _JSON,
     ) -> Object:
@@ -211,7 +223,7 @@ class KubernetesClient:
         method: str,
         path: str,
         query: Mapping[str, object],
-        body: Object | None,
+        body: Object | Sequence[Object] | None,
         content: str,
         accept: str,
         seconds: object,
@@ -226,7 +238,7 @@ class KubernetesClient:
                 raise _refusal(answer.status, answer.reason, answer.read().decode(errors="replace"))
         return answer
 
-    def _send(self, method: str, full: str, headers: dict[str, str], body: Object | None, seconds: object) -> Any:
+    def _send(self, method: str, full: str, headers: dict[str, str], body: object, seconds: object) -> Any:
         request = self._client.param_serialize(
             method, full, header_params=headers, body=body, auth_settings=["BearerToken"]
         )

@@ -72,3 +72,14 @@ FILE_SERVER_SECONDS = 30  # that a connection to the storage may be silent
 
 # Runs on a cluster
 MAX_WAITING_SECONDS = 86_400.0  # that a worker waits for a run before another one takes its place
+OPERATOR_CALLS = 16  # of Kubernetes' API at the same time
+OPERATOR_LIST_SECONDS = 30.0  # between two listings; the watch tells sooner, and not everything
+OPERATOR_STUCK_SECONDS = 60.0  # without a round
+RUN_GRACE_SECONDS = 60  # after its time limit, in which the operator ends a run; then the kubelet does
+WORKER_SECONDS = 10.0  # that a worker may take to answer
+HAND_OVER_SECONDS = 30.0  # from the assignment to the start of the run
+WORKER_RETRY_SECONDS = 1.0  # between two tries to reach a worker
+STATUS_SECONDS = 1.0  # between two changes of a run's status
+MAX_RUN_EVENTS_BYTES = 10 * 2**20  # kept of a run's events; after that no lines of logs
+MAX_STATUS_MESSAGE = 1_000  # characters
+MAX_STATUS_PIPELINES = 100

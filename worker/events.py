@@ -75,17 +75,22 @@ class EventStream:
         for batch in self.batches():
             yield from batch
 
-    def batches(self) -> Iterator[List[Event]]:
-        """Yield the same events in lists: each holds what there is at the time."""
-        seen = logs_seen = 0
+    def numbered_from(self, after: int) -> Iterator[Event]:
+        """Yield, as `__iter__` does, the events after this number, each with its own, by which a reader can go on."""
+        return (event for batch in self.batches(after, numbered=True) for event in batch)
+
+    def batches(self, after: int = 0, *, numbered: bool = False) -> Iterator[List[Event]]:
+        """Yield the events in lists: each holds what there is at the time. `numbered`: with their numbers."""
+        seen, logs_seen = after, self._logs_until(after)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._emitted > seen)  # noqa: B023
-                batch = self._since(seen)
+                found = self._since(seen)
                 new_logs = self._log_count - logs_seen
                 seen, logs_seen = self._emitted, self._log_count
-            if not batch:
+            if not found:
                 return  # closed, and all is told
+            batch = [{**event, "number": number} if numbered else event for number, event in found]
             missed = new_logs - sum(event["event"] == "log" for event in batch)
             if missed > 0:
                 batch.insert(0, {"event": "skipped_log", "time": utc_now(), "lines": missed})
@@ -96,7 +101,12 @@ class EventStream:
         self._changed.notify_all()
         return self._emitted
 
-    def _since(self, seen: int) -> List[Event]:
+    def _logs_until(self, number: int) -> int:
+        """Return how many lines of the log came before those after an event's number."""
+        with self._changed:
+            return self._log_count - sum(logged > number for logged, _ in self._logs) if number else 0
+
+    def _since(self, seen: int) -> List[Tuple[int, Event]]:
         logs: List[Tuple[int, Event]] = []
         for numbered in reversed(self._logs):
             if numbered[0] <= seen:
@@ -104,8 +114,7 @@ class EventStream:
             logs.append(numbered)
         rest = [numbered for numbered in self._kept if numbered[0] > seen]
         rest += [numbered for numbered in self._progress.values() if numbered[0] > seen]
-        merged = heapq.merge(reversed(logs), sorted(rest, key=_number), key=_number)
-        return [event for _, event in merged]
+        return list(heapq.merge(reversed(logs), sorted(rest, key=_number), key=_number))
 
 
 def _number(numbered: Tuple[int, Event]) -> int:

@@ -1,9 +1,11 @@
 """The worker over HTTP: it waits, is handed a workload, runs it, and ends (or waits for the next).
 
-    GET  /health      {"state": "waiting" | "running" | "ended"}; the only one without the token
+    GET  /health      {"state": "waiting" | "running" | "ended", "run": its id or null}; the only one without the token
     PUT  /workload    a tar.gz of the workload's files: 204
-    POST /run         {"pipelines": [id], "environment": {}, "concurrency": 1, "source": {}, "image": ""}: 202
-    GET  /events      the events of the run from its first on, as JSON lines, until it ends
+    POST /run         {"run": id, "pipelines": [id], "environment": {}, "concurrency": 1, "source": {}, "image": ""}:
+                      202, also for the run of this id that runs already; 409 when another one does
+    GET  /events      the events of the run as JSON lines, each with its number, until the last one, `closed`, which
+                      has the exit code; ?after=N: those after this number
     POST /stop        ends the run within two seconds: 202
 
 All others need `Authorization: Bearer TOKEN`. Errors are `{"error": "one line"}`.
@@ -19,6 +21,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
+from urllib.parse import parse_qs, urlsplit
 
 from worker.events import EventStream
 from worker.limits import UPLOAD_PIECE_BYTES, WORKLOAD_BYTES
@@ -70,6 +73,7 @@ class WorkerServer(ThreadingHTTPServer):
         self.folder = folder
         self.events: Optional[EventStream] = None
         self.state = "waiting"
+        self.run_id: Optional[str] = None
         self.exit_code = 0
         self._run: Optional[Run] = None
         self._lock = threading.Lock()
@@ -79,11 +83,11 @@ class WorkerServer(ThreadingHTTPServer):
         self._reading = threading.Condition()
 
     def start_run(self, request: Dict[str, Any]) -> bool:
-        """Start a run; return False when another is running."""
+        """Start a run, unless it is the one that was started; return False when another is running."""
         with self._lock:
-            if self.state == "running":
-                return False
-            self.state = "running"
+            if self.state == "running" or (self.state == "ended" and self.run_id and self.run_id == request.get("run")):
+                return bool(self.run_id) and self.run_id == request.get("run")
+            self.state, self.run_id = "running", request.get("run")
             self.events = EventStream()
             environment = {**os.environ, **request["environment"]}
             origin = {"source": request.get("source"), "image": request.get("image")}
@@ -109,12 +113,12 @@ class WorkerServer(ThreadingHTTPServer):
             self._reading.wait_for(lambda: self._told, SECONDS_FOR_READERS)
         self.shutdown()
 
-    def read_events(self, write: Any) -> None:
-        """Hand every event of the present run to `write` until it ends."""
+    def read_events(self, write: Any, after: int) -> None:
+        """Hand every event of the present run after this number to `write` until it ends."""
         with self._reading:
             self._readers += 1
         try:
-            for event in self.events or ():
+            for event in self.events.numbered_from(after) if self.events else ():
                 write(json.dumps(event).encode() + b"\n")
             self._told = True
         finally:
@@ -138,6 +142,7 @@ class WorkerServer(ThreadingHTTPServer):
             events.emit("invalid", errors=[{"where": "worker", "message": str(error)}])
             self.exit_code = 2
         finally:
+            events.emit("closed", exit_code=self.exit_code)
             events.close()
             self.state = "ended"
             self._ended.set()
@@ -149,8 +154,12 @@ class _WorkerHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/health":
-            self._answer(200, {"state": self.server.state})
-        elif self._allowed() and self.path == "/events":
+            self._answer(200, {"state": self.server.state, "run": self.server.run_id})
+        elif self._allowed() and urlsplit(self.path).path == "/events":
+            after = parse_qs(urlsplit(self.path).query).get("after", ["0"])[0]
+            if not after.isdigit():
+                self._answer(400, {"error": "after must be the number of an event"})
+                return
             if self.server.events is None:
                 self._answer(409, {"error": "nothing runs yet: POST /run first"})
                 return
@@ -158,7 +167,7 @@ class _WorkerHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/jsonl")
             self.end_headers()
             try:
-                self.server.read_events(self.wfile.write)
+                self.server.read_events(self.wfile.write, int(after))
             except (BrokenPipeError, ConnectionResetError):
                 return  # the reader left; the run goes on
 
@@ -213,7 +222,7 @@ class _WorkerHandler(BaseHTTPRequestHandler):
         known = {"/events": "GET", "/workload": "PUT", "/run": "POST", "/stop": "POST"}
         if not hmac.compare_digest(given, b"Bearer " + self.server.token.encode()):
             self._answer(401, {"error": "the bearer token is missing or wrong"})
-        elif known.get(self.path) != self.command:
+        elif known.get(urlsplit(self.path).path) != self.command:
             self._answer(404, {"error": f"no {self.command} {self.path} here"})
         else:
             return True
@@ -256,6 +265,8 @@ def _run_request(body: Any) -> Dict[str, Any]:
         raise ValueError("pipelines must be a list of ids")
     if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
         raise ValueError("environment must map names to texts")
+    if not isinstance(body.get("run") or "", str):
+        raise ValueError("run must be a text")
     if not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
         raise ValueError("concurrency must be a number from 1 to 64")
     return {**body, "pipelines": pipelines, "environment": environment, "concurrency": concurrency}

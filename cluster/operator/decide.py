@@ -117,10 +117,9 @@ def _of_assigned(run: RunState, holder: WorkerPod | None, state: OperatorState) 
         return  # its task sees sooner what happens, and tells it
     if holder is None:
         yield Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
-    elif holder.out_of_memory:
-        yield Tell(run, Phase.LOST, Reason.OUT_OF_MEMORY, f"worker {holder.name}: {holder.end}", holder)
     elif holder.end:
-        yield Tell(run, Phase.LOST, Reason.WORKER_GONE, f"worker {holder.name}: {holder.end}", holder)
+        phase = Phase.FAILED if holder.end_reason is Reason.TIME_LIMIT else Phase.LOST
+        yield Tell(run, phase, holder.end_reason, f"worker {holder.name}: {holder.end}", holder)
     else:
         yield Attend(run, holder)
 

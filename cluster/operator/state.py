@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cluster.operator.model import Phase, RunSpec
+from cluster.operator.model import Phase, Reason, RunSpec
 
 # Labels of a worker's pod. STATE and RUN are changed together, by the one patch that gives a worker to a run.
 POOL, STATE, RUN, COMPONENT = "dppctl.io/pool", "dppctl.io/state", "dppctl.io/run", "app.kubernetes.io/component"
@@ -51,7 +51,7 @@ class WorkerPod:
     address: str = ""
     mode: str = EPHEMERAL
     end: str = ""  # why it is of no use any more, in words
-    out_of_memory: bool = False
+    end_reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Pool:
     waiting: int
     most: int
     mode: str = EPHEMERAL
+    deployment: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def read_run(found: Mapping[str, Any]) -> RunState:
         created=seconds_of(about["creationTimestamp"]),
         spec=spec,
         problem=problem,
-        phase=Phase(phase) if phase in Phase else Phase.PENDING,
+        phase=Phase(phase),  # the API server lets no other in
         reason=status.get("reason") or "",
         queue_position=status.get("queuePosition"),
         worker=(status.get("worker") or {}).get("uid"),
@@ -108,7 +109,7 @@ def read_pod(found: Mapping[str, Any]) -> WorkerPod:
     about, status = found["metadata"], found.get("status") or {}
     labels, conditions = about.get("labels") or {}, status.get("conditions") or []
     containers = [each for each in status.get("containerStatuses") or [] if each["name"] == WORKER]
-    end, out_of_memory = _end(status, containers)
+    end, reason = _end(status, containers)
     return WorkerPod(
         name=about["name"],
         uid=about["uid"],
@@ -121,7 +122,7 @@ def read_pod(found: Mapping[str, Any]) -> WorkerPod:
         address=status.get("podIP") or "",
         mode=labels.get(MODE, EPHEMERAL),
         end=end,
-        out_of_memory=out_of_memory,
+        end_reason=reason,
     )
 
 
@@ -137,6 +138,7 @@ def read_pool(found: Mapping[str, Any]) -> Pool:
         waiting=waiting,
         most=int(notes.get(MOST, waiting)),
         mode=labels.get(MODE, EPHEMERAL),
+        deployment=about["name"],
     )
 
 
@@ -145,14 +147,13 @@ def seconds_of(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _end(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> tuple[str, bool]:
-    """Return why a pod is of no use any more, in words; and whether memory was the reason."""
+def _end(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> tuple[str, Reason | None]:
+    """Return why a pod is of no use any more, in words, and as a run's reason."""
+    states = [container.get(name) or {} for container in containers for name in ("lastState", "state")]
+    ends = [state["terminated"] for state in states if state.get("terminated")]
+    if any(end.get("reason") == "OOMKilled" for end in ends):
+        return "it needed more memory than its limit", Reason.OUT_OF_MEMORY
     if status.get("phase") in ("Failed", "Succeeded"):
-        return " ".join(filter(None, (status.get("reason") or "its worker ended", status.get("message")))), False
-    for container in containers:
-        ended = (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated")
-        if ended:
-            code, reason = ended.get("exitCode"), ended.get("reason") or ""
-            is_memory = reason == "OOMKilled"
-            return "it needed more memory than its limit" if is_memory else f"it ended with exit code {code}", is_memory
-    return "", False
+        said = " ".join(filter(None, (status.get("reason") or "its worker ended", status.get("message"))))
+        return said, Reason.TIME_LIMIT if status.get("reason") == "DeadlineExceeded" else Reason.WORKER_GONE
+    return (f"it ended with exit code {ends[0].get('exitCode')}", Reason.WORKER_GONE) if ends else ("", None)

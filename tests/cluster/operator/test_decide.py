@@ -84,7 +84,9 @@ def test_a_run_whose_worker_is_gone_is_lost_and_not_run_again(phase: Phase) -> N
     assert decided([run], [pod_of(2)]) == [
         Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
     ]
-    ended = pod_of(1, state=ASSIGNED, run="r1", end="it needed more memory than its limit", out_of_memory=True)
+    ended = pod_of(
+        1, state=ASSIGNED, run="r1", end="it needed more memory than its limit", end_reason=Reason.OUT_OF_MEMORY
+    )
     [told] = decided([run], [ended])
     assert isinstance(told, Tell)
     assert (told.phase, told.reason) == (Phase.LOST, Reason.OUT_OF_MEMORY)

@@ -1,0 +1,165 @@
+"""The operator: sees, decides, does, until it is ended. What it did not come to do is decided again after its start."""
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.errors import DppctlError
+from bot.logs import get_logger
+from cluster.limits import OPERATOR_LIST_SECONDS
+from cluster.operator.api import OperatorApi
+from cluster.operator.decide import (
+    Attend,
+    Claim,
+    Decision,
+    Release,
+    RemovePod,
+    RemoveRun,
+    Scale,
+    Tell,
+    decide,
+)
+from cluster.operator.event_files import EventFile
+from cluster.operator.model import Phase
+from cluster.operator.objects import PODS, POOLS, RUNS, Objects
+from cluster.operator.run_task import RunTask, now_text
+from cluster.operator.state import RunState, WorkerPod
+from cluster.operator.watching import watch
+from cluster.operator.workers import PORT, WorkerClient, token_of
+
+_log = get_logger("dppctl.operator")
+
+
+class Operator:
+    """Hands runs of one namespace to workers."""
+
+    def __init__(self, api: OperatorApi, key: bytes, workloads: Path, events: Path, port: int = PORT) -> None:
+        """Take the pools' key, the folder with workloads by SHA-256, and the one for the runs' events."""
+        self._api, self._key, self._workloads, self._events, self._port = api, key, workloads, events, port
+        self._objects = Objects()
+        self._tasks: dict[str, tuple[RunTask, asyncio.Task[None]]] = {}
+        self._taken: set[str] = set()
+        self._woken = asyncio.Event()
+        self._stop = asyncio.Event()
+        self.listed = time.monotonic()  # when all was listed last, for /healthz
+
+    def stop(self) -> None:
+        """End it; runs go on, and the next one follows them."""
+        self._stop.set()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        async with aiohttp.ClientSession() as self._session:
+            watching = asyncio.create_task(watch(self._api.namespace, self._objects, self._woken.set, self._stop))
+            try:
+                await self._rounds()
+            finally:
+                self._stop.set()
+                for _, task in self._tasks.values():
+                    task.cancel()
+                await asyncio.gather(watching, *(task for _, task in self._tasks.values()), return_exceptions=True)
+
+    async def _rounds(self) -> None:
+        due = 0.0
+        while not self._stop.is_set():
+            try:
+                if time.monotonic() >= due:
+                    await self._list()
+                    due = time.monotonic() + OPERATOR_LIST_SECONDS
+                await self._round()
+            except DppctlError as error:
+                _log.warning("round failed", error=error)
+                await asyncio.sleep(1.0)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), max(0.0, due - time.monotonic()))
+            self._woken.clear()
+
+    async def _list(self) -> None:
+        for kind in (RUNS, PODS, POOLS):
+            before = self._objects.clock
+            self._objects.see_all(kind, await self._api.list(kind), before)
+        self._taken.clear()
+        self.listed = time.monotonic()
+
+    async def _round(self) -> None:
+        self._end_tasks()
+        state = self._objects.state(time.time(), frozenset(self._tasks), frozenset(self._taken))
+        await asyncio.gather(*(self._done(decision) for decision in decide(state)))
+
+    def _end_tasks(self) -> None:
+        """Forget tasks that ended, and end those whose worker is gone; tell the others what their runs say now."""
+        for uid, (task, running) in list(self._tasks.items()):
+            pod, run = self._objects.pod(task.pod.uid), self._objects.run(uid)
+            if running.done() or pod is None or pod.end or pod.run != uid or run is None:
+                running.cancel()
+                del self._tasks[uid]
+            elif run.spec:
+                task.update(run.spec)
+
+    async def _done(self, decision: Decision) -> None:
+        """Do what was decided. An error of one holds up no other; it is decided again."""
+        try:
+            await self._apply(decision)
+        except DppctlError as error:
+            _log.warning("not done", decision=type(decision).__name__, error=error)
+
+    async def _apply(self, decision: Decision) -> None:
+        match decision:
+            case Claim(run, pod):
+                await self._claim(run, pod)
+            case Attend(run, pod):
+                self._attend(run, pod)
+            case Tell():
+                await self._tell(decision)
+            case Release(pod):
+                if found := await self._api.release(pod):
+                    self._objects.see(PODS, found)
+            case RemovePod(pod):
+                await self._api.remove_pod(pod)
+            case RemoveRun(run):
+                await self._api.remove_run(run)
+            case Scale(pool, replicas):
+                await self._api.scale(pool, replicas)
+
+    async def _claim(self, run: RunState, pod: WorkerPod) -> None:
+        if (found := await self._api.claim(run, pod)) is None:
+            self._taken.add(pod.uid)
+        else:
+            self._objects.see(PODS, found)
+        self._woken.set()
+
+    async def _tell(self, told: Tell) -> None:
+        status = {"phase": told.phase, "reason": told.reason, "message": told.message or None}
+        if told.phase.has_ended:
+            status["finishedAt"] = now_text()
+        await self._write(told.run, {**status, "queuePosition": told.queue_position})
+
+    def _attend(self, run: RunState, pod: WorkerPod) -> None:
+        worker = WorkerClient(self._session, f"{pod.address}:{self._port}", token_of(self._key, pod.uid))
+        events = EventFile(self._events, run.uid)
+        task = RunTask(run, pod, worker, self._workloads, events, lambda status: self._write(run, status))
+        self._tasks[run.uid] = task, asyncio.create_task(self._follow(run, pod, task))
+
+    async def _follow(self, run: RunState, pod: WorkerPod, task: RunTask) -> None:
+        try:
+            if run.phase is Phase.PENDING:
+                where = {"worker": {"name": pod.name, "uid": pod.uid}, "queuePosition": None, "reason": None}
+                await self._write(run, {"phase": Phase.ASSIGNED, "message": None, **where})
+            await task.execute()
+        except DppctlError as error:  # of Kubernetes' API; the run is attended again
+            _log.warning("run left", run=run.name, error=error)
+            await asyncio.sleep(1.0)
+        finally:
+            self._woken.set()
+
+    async def _write(self, run: RunState, status: dict[str, Any]) -> None:
+        if found := await self._api.write_status(run, status):
+            self._objects.see(RUNS, found)
+        else:
+            self._objects.forget(RUNS, run.uid)

@@ -1,0 +1,180 @@
+"""One run on its worker: handed over, followed to its end, wherever the operator before this one was ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.logs import get_logger
+from cluster.limits import (
+    HAND_OVER_SECONDS,
+    MAX_STATUS_MESSAGE,
+    MAX_STATUS_PIPELINES,
+    STATUS_SECONDS,
+    WORKER_RETRY_SECONDS,
+)
+from cluster.operator.event_files import EventFile
+from cluster.operator.model import Phase, Reason, RunSpec, Stop
+from cluster.operator.state import RunState, WorkerPod
+from cluster.operator.workers import WorkerAwayError, WorkerClient, WorkerRefusedError
+
+_log = get_logger("dppctl.operator")
+Tell = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended."""
+
+    phase: Phase
+    reason: Reason | None = None
+    message: str = ""
+
+
+class RunTask:
+    """Follows one run; `execute` tells its status all the while, and in the end how it ended."""
+
+    def __init__(
+        self, run: RunState, pod: WorkerPod, worker: WorkerClient, workloads: Path, events: EventFile, tell: Tell
+    ) -> None:
+        """Take the folder that has each workload in a file of its SHA-256, and what writes into the run's status."""
+        assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
+        self.pod = pod
+        self._run, self._spec, self._worker = run, run.spec, worker
+        self._workload = workloads / run.spec.workload.sha256
+        self._events, self._tell = events, tell
+        self._stop: Stop | None = None
+        self._stopping = asyncio.Event()
+        self._told = 0.0
+        self._rows: dict[str, int] = {}
+        self._end: RunEnd | None = None
+
+    def update(self, spec: RunSpec) -> None:
+        """Take note of what the run's spec says now: somebody may have asked for its end."""
+        if spec.stop.requested and self._stop is None:
+            self._request_stop(spec.stop)
+
+    async def execute(self) -> None:
+        """Follow the run, and tell its end."""
+        late = asyncio.get_running_loop().call_later(
+            self._spec.timeout_seconds, self._request_stop, Stop(requested=True, reason="TimeLimit")
+        )
+        stopper = asyncio.create_task(self._stop_when_asked())
+        try:
+            end = await self._to_its_end()
+        except WorkerRefusedError as error:
+            end = RunEnd(Phase.FAILED, Reason.HANDOVER_FAILED, str(error))
+        finally:
+            late.cancel()
+            stopper.cancel()
+        if self._stop is not None and end.phase is not Phase.SUCCEEDED:
+            by = f" by {self._stop.by}" if self._stop.by else ""
+            end = RunEnd(Phase.STOPPED, Reason(self._stop.reason), f"it was stopped{by}")
+        await self._tell(
+            {
+                "phase": end.phase,
+                "reason": end.reason,
+                "message": end.message[:MAX_STATUS_MESSAGE] or None,
+                "finishedAt": now_text(),
+                **self._counts(),
+            }
+        )
+
+    async def _to_its_end(self) -> RunEnd:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + HAND_OVER_SECONDS
+        was_running = self._run.phase is Phase.RUNNING
+        while True:
+            try:
+                state, run = await self._worker.health()
+                if state == "waiting" and was_running:
+                    return RunEnd(Phase.LOST, Reason.WORKER_GONE, f"worker {self.pod.name} began anew; run it again")
+                if state == "waiting" or (state == "ended" and run != self._run.uid):
+                    await self._hand_over()
+                elif run != self._run.uid:
+                    return RunEnd(Phase.LOST, Reason.WORKER_GONE, f"worker {self.pod.name} has another run")
+                if not was_running:
+                    was_running = True
+                    await self._tell({"phase": Phase.RUNNING, "reason": None, "startedAt": now_text(), **self._where()})
+                if (end := await self._follow()) is not None:
+                    return end
+            except WorkerAwayError as error:
+                if not was_running and loop.time() > until:
+                    return RunEnd(Phase.FAILED, Reason.HANDOVER_FAILED, str(error))
+                _log.warning("worker away", run=self._run.name, worker=self.pod.name, error=error)
+            await asyncio.sleep(WORKER_RETRY_SECONDS)
+
+    async def _hand_over(self) -> None:
+        if self._stop is not None:
+            raise WorkerRefusedError("it was stopped before it began")
+        try:
+            await self._worker.put_workload(self._workload)
+        except FileNotFoundError:
+            raise WorkerRefusedError("its workload is not here any more; run it again") from None
+        await self._worker.start(
+            self._run.uid, {"pipelines": list(self._spec.pipelines), "concurrency": self._spec.concurrency}
+        )
+
+    async def _follow(self) -> RunEnd | None:
+        """Read events until there are no more; return the run's end, or None when the connection ended sooner."""
+        async for event in self._worker.events(self._events.last):
+            self._events.append(event)
+            match event.get("event"):
+                case "progress":
+                    self._rows[event["pipeline"]] = event["rows"]
+                    await self._tell_rows()
+                case "invalid":
+                    errors = [f"{error['where']}: {error['message']}" for error in event["errors"]]
+                    self._end = RunEnd(Phase.FAILED, Reason.INVALID, "; ".join(errors))
+                case "ended":
+                    self._end = self._end_of(event["receipt"])
+                case "closed":
+                    return self._end or RunEnd(Phase.FAILED, Reason.WORKER_GONE, "the worker told no end")
+        return None
+
+    def _end_of(self, receipt: dict[str, Any]) -> RunEnd:
+        self._receipt = receipt
+        self._rows = {each["id"]: each["rows"] for each in receipt["pipelines"]}  # progress comes late, and is left out
+        if receipt["status"] == "succeeded":
+            return RunEnd(Phase.SUCCEEDED)
+        if receipt["status"] == "stopped":
+            return RunEnd(Phase.STOPPED, Reason.USER_STOP)
+        failed = next((each for each in receipt["pipelines"] if each["status"] == "failed"), None)
+        why = f"{failed['id']} failed: {(failed['error'] or '').partition(chr(10))[0]}" if failed else ""
+        return RunEnd(Phase.FAILED, Reason.PIPELINE_FAILED, why)
+
+    async def _tell_rows(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._told > STATUS_SECONDS:
+            self._told = now
+            await self._tell(self._counts())
+
+    def _counts(self) -> dict[str, Any]:
+        pipelines = [{"id": name, "rows": rows} for name, rows in self._rows.items()]
+        return {
+            "pipelines": pipelines[:MAX_STATUS_PIPELINES],
+            "rows": sum(self._rows.values()),
+            "lastEvent": self._events.last,
+        }
+
+    def _where(self) -> dict[str, Any]:
+        return {"worker": {"name": self.pod.name, "uid": self.pod.uid}, "queuePosition": None}
+
+    def _request_stop(self, stop: Stop) -> None:
+        self._stop = stop
+        self._stopping.set()
+
+    async def _stop_when_asked(self) -> None:
+        await self._stopping.wait()
+        while True:
+            with suppress(WorkerAwayError, WorkerRefusedError):
+                await self._worker.stop()
+            await asyncio.sleep(WORKER_RETRY_SECONDS)
+
+
+def now_text() -> str:
+    """Return the time as Kubernetes writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

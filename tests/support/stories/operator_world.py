@@ -1,0 +1,236 @@
+"""A namespace of a real API server with a pool of workers, where a thread does what a kubelet would.
+
+It marks the pool's pods as running and ready, and serves the worker of each (worker/server.py, with its real HTTP) on
+an address of its own on loopback. What a run does is said by the names of its pipelines.
+"""
+
+import asyncio
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.errors import DppctlError
+from bot.kubernetes import KubernetesClient, Object
+from cluster.operator.api import OperatorApi
+from cluster.operator.operator import Operator
+from cluster.operator.workers import token_of
+from tests.support.waiting import eventually
+from worker.events import EventStream
+from worker.server import WorkerServer
+
+KEY = b"the pools' key"
+CRD = Path(__file__).parents[3] / "charts" / "dppctl" / "crds" / "pipelineruns.yaml"
+_addresses = (f"127.9.{high}.{low}" for high in range(os.getpid() % 200, 250) for low in range(1, 250))
+
+
+class NamedRun:
+    """Stands for worker.run.Run: `rows` ends at once, `wait` when it is stopped, `fail` fails, `log` says much."""
+
+    def __init__(
+        self, _folder: Path, pipelines: Sequence[str], _: object, events: EventStream, *_others: object
+    ) -> None:
+        self._pipelines, self._events = pipelines, events
+        self._stopped = threading.Event()
+
+    def execute(self) -> dict[str, Any]:
+        self._events.emit("queued", pipeline="./a")
+        status = "succeeded"
+        for name in self._pipelines:
+            for number in range(200 if name == "log" else 2):
+                self._events.log("./a", f"line {number}")
+            self._events.progress("./a", 1)
+            if name == "wait" and self._stopped.wait(60):
+                status = "stopped"
+            if name == "fail":
+                status = "failed"
+        error = "rows.py:2: ValueError: the reason\nflow" if status == "failed" else None
+        result = {"id": "./a", "status": status, "rows": 3, "error": error}
+        receipt = {"status": status, "pipelines": [result], "started": "", "ended": ""}
+        self._events.emit("ended", receipt=receipt)
+        return receipt
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+class OperatorWorld:
+    """`operator()` runs one; `ask` creates a run; `run` returns it as it is now."""
+
+    def __init__(self, folder: Path, kubeconfig: str, port: int, *, waiting: int = 2, most: int = 10) -> None:
+        self.api = KubernetesClient(kubeconfig)
+        self.namespace = f"runs-{uuid.uuid4().hex[:8]}"
+        self.workloads, self.events = folder / "workloads", folder / "events"
+        self.workloads.mkdir()
+        self.port = port
+        self.workers: dict[str, WorkerServer] = {}  # by the uids of the pods
+        self.handed: list[str] = []  # the runs that were handed over, in their order
+        self._folder = folder
+        self._ended = threading.Event()
+        self._make_kind()
+        self.api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+        (self.workloads / ("0" * 64)).write_bytes(b"")
+        self._make_pool(waiting, most)
+        self._kubelet = threading.Thread(target=self._be_kubelet)
+        self._kubelet.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._kubelet.join()
+        for server in self.workers.values():
+            server.end()
+            server.server_close()
+        self.api.delete(f"/api/v1/namespaces/{self.namespace}")
+
+    @contextmanager
+    def operator(self) -> Iterator[Operator]:
+        """Have an operator in this context; it is ended as by a kill: what it was at is left as it is."""
+        loop = asyncio.new_event_loop()
+        made: list[Operator] = []
+
+        async def work() -> None:
+            made.append(Operator(OperatorApi(self.api, self.namespace), KEY, self.workloads, self.events, self.port))
+            await made[0].run()
+
+        task = loop.create_task(work())
+
+        def run() -> None:
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        eventually(lambda: made, "it begins")
+        try:
+            yield made[0]
+        finally:
+            loop.call_soon_threadsafe(made[0].stop)
+            thread.join()
+            loop.close()
+            if not task.cancelled():
+                task.result()
+
+    def ask(self, *pipelines: str, name: str = "", **spec: object) -> str:
+        """Create a run and return its name."""
+        name = name or f"run-{uuid.uuid4().hex[:8]}"
+        body = {
+            "apiVersion": "dppctl.io/v1alpha1",
+            "kind": "PipelineRun",
+            "metadata": {"name": name},
+            "spec": {"pipelines": pipelines, "workload": {"sha256": "0" * 64, "bytes": 0}, **spec},
+        }
+        self.api.create(self.path(), body)
+        return name
+
+    def run(self, name: str) -> Object:
+        found = self.api.get(f"{self.path()}/{name}")
+        assert found
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        return self.run(name).get("status") or {}
+
+    def until(self, name: str, *phases: str) -> dict[str, Any]:
+        """Wait until a run is in one of the phases, and return its status."""
+        eventually(lambda: self.status(name).get("phase") in phases, f"{name} is {phases}")
+        return self.status(name)
+
+    def stop(self, name: str) -> None:
+        self.api.patch(f"{self.path()}/{name}", {"spec": {"stop": {"requested": True, "by": "ann"}}})
+
+    def path(self) -> str:
+        return f"/apis/dppctl.io/v1alpha1/namespaces/{self.namespace}/pipelineruns"
+
+    def pods(self) -> list[Object]:
+        return self.api.list(f"/api/v1/namespaces/{self.namespace}/pods")
+
+    def remove_pod(self, name: str) -> None:
+        self.api.delete(f"/api/v1/namespaces/{self.namespace}/pods/{name}")
+
+    def events_of(self, name: str) -> list[dict[str, Any]]:
+        file = self.events / f"{self.run(name)['metadata']['uid']}.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+    def _make_kind(self) -> None:
+        definition = yaml.safe_load(CRD.read_text())
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        self.api.apply(f"{path}/{definition['metadata']['name']}", definition, "tests")
+        eventually(lambda: self._is_served(), "the API server knows the kind")
+
+    def _is_served(self) -> bool:
+        try:
+            self.api.list("/apis/dppctl.io/v1alpha1/pipelineruns")
+        except DppctlError:
+            return False
+        return True
+
+    def _make_pool(self, waiting: int, most: int) -> None:
+        labels = {"app.kubernetes.io/component": "worker", "dppctl.io/pool": "default", "dppctl.io/mode": "ephemeral"}
+        state = {**labels, "dppctl.io/state": "available"}
+        notes = {"dppctl.io/waiting": str(waiting), "dppctl.io/most": str(most)}
+        body = {
+            "metadata": {"name": "dppctl-pool-default", "labels": labels, "annotations": notes},
+            "spec": {
+                "replicas": waiting,
+                "selector": {"matchLabels": state},
+                "template": {
+                    "metadata": {"labels": state},
+                    "spec": {"containers": [{"name": "worker", "image": "example.org/worker:1"}]},
+                },
+            },
+        }
+        self.api.create(f"/apis/apps/v1/namespaces/{self.namespace}/deployments", body)
+
+    def _be_kubelet(self) -> None:
+        while not self._ended.wait(0.05):
+            with suppress(DppctlError):
+                for pod in self.pods():
+                    if pod["metadata"]["uid"] not in self.workers:
+                        self._start(pod)
+
+    def _start(self, pod: Object) -> None:
+        about = pod["metadata"]
+        address = next(_addresses)
+        folder = self._folder / about["uid"]
+        folder.mkdir(exist_ok=True)
+        server = _Worker((address, self.port), token_of(KEY, about["uid"]), folder, self.handed)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        self.workers[about["uid"]] = server
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "startTime": now,
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{about['name']}/status"
+        self.api.patch(path, {"status": status})
+
+    def set_status(self, pod: str, status: Object) -> None:
+        """Say of a pod what its kubelet would."""
+        self.api.patch(f"/api/v1/namespaces/{self.namespace}/pods/{pod}/status", {"status": status})
+
+
+class _Worker(WorkerServer):
+    def __init__(self, address: tuple[str, int], token: str, folder: Path, handed: list[str]) -> None:
+        super().__init__(address, token, folder)
+        self._handed = handed
+
+    def start_run(self, request: dict[str, Any]) -> bool:
+        if self.state == "waiting":
+            self._handed.append(request["run"])
+        return super().start_run(request)
+
+
+def wait_a_moment() -> None:
+    """Wait for something that is not to happen."""
+    time.sleep(0.5)
