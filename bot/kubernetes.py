@@ -103,16 +103,9 @@ class KubernetesClient:
         """Write a whole object that was read, and return the result. Raises ApiError 409 when it changed since then."""
         return self._object("PUT", path, {}, body)
 
-    def patch(self, path: str, body: Object) -> Object:
-        """Merge a change into an object, and return the result: https://www.rfc-editor.org/rfc/rfc7386."""
-        return self._object("PATCH", path, {}, body, _MERGE)
-
-    def patch_if(self, path: str, operations: Sequence[Object]) -> Object:
-        """Change an object by a JSON patch, whose tests all hold or nothing happens, and return the result.
-
-        https://www.rfc-editor.org/rfc/rfc6902. Raises ApiError 422 when a test does not hold.
-        """
-        return self._object("PATCH", path, {}, list(operations), _OPERATIONS)
+    def patch(self, path: str, body: Object | Sequence[Object]) -> Object:
+        """Change an object, and return the result. `body`: what to merge (RFC 7386), or operations (RFC 6902)."""
+        return self._object("PATCH", path, {}, body, _MERGE if isinstance(body, dict) else _OPERATIONS)
 
     def apply(self, path: str, body: Object, manager: str, *, dry_run: bool = False) -> Object:
         """Apply a whole object on the server's side, over fields of other managers, and return the result.
@@ -124,10 +117,7 @@ class KubernetesClient:
         return self._object("PATCH", path, query, body, _APPLY)
 
     def delete(self, path: str, uid: str = "", **options: object) -> None:
-        """Delete an object and, in the background, what belongs to it. An object that does not exist is no error.
-
-        `uid`: of the one that is meant; another of its name stays, and that is an ApiError 409.
-        """
+        """Delete an object (`uid`: this one, or ApiError 409) and what belongs to it; it need not exist."""
         body = {"preconditions": {"uid": uid}} if uid else None
         with suppress(NotThereError):
             self._object("DELETE", path, {"propagationPolicy": "Background", **options}, body)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from bot.kubernetes import ApiError, KubernetesClient, Object
 from cluster.limits import OPERATOR_CALLS, RUN_GRACE_SECONDS
 from cluster.operator.model import GROUP, KIND, PLURAL, VERSION
-from cluster.operator.objects import PODS, POOLS, RUNS
+from cluster.operator.seen_objects import PODS, POOLS, RUNS
 from cluster.operator.state import (
     ASSIGNED,
     AVAILABLE,
@@ -66,7 +66,7 @@ class OperatorApi:
                 {"op": "add", "path": "/spec/activeDeadlineSeconds", "value": deadline},
             ]
         try:
-            found = await self._call(lambda: self._client.patch_if(f"{self._paths[PODS]}/{pod.name}", operations))
+            found = await self._call(lambda: self._client.patch(f"{self._paths[PODS]}/{pod.name}", operations))
         except ApiError as error:
             if error.status in (404, 409, 422):
                 return None
@@ -82,7 +82,7 @@ class OperatorApi:
             {"op": "remove", "path": f"/metadata/labels/{_ESCAPED[RUN]}"},
         ]
         try:
-            return await self._call(lambda: self._client.patch_if(f"{self._paths[PODS]}/{pod.name}", operations))
+            return await self._call(lambda: self._client.patch(f"{self._paths[PODS]}/{pod.name}", operations))
         except ApiError as error:
             if error.status in (404, 409, 422):
                 return None

@@ -50,7 +50,7 @@ class RemovePod:
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseWorker:
     """Have a worker that keeps running wait for the next run."""
 
     pod: WorkerPod
@@ -71,7 +71,7 @@ class Scale:
     replicas: int
 
 
-Decision = Claim | Attend | Tell | RemovePod | Release | RemoveRun | Scale
+Decision = Claim | Attend | Tell | RemovePod | ReleaseWorker | RemoveRun | Scale
 
 
 def decide(state: OperatorState) -> list[Decision]:
@@ -101,7 +101,7 @@ def decide(state: OperatorState) -> list[Decision]:
 
 def _part(pod: WorkerPod) -> Decision:
     """Return what happens to a worker whose run is over."""
-    return RemovePod(pod) if pod.mode == EPHEMERAL or pod.end else Release(pod)
+    return RemovePod(pod) if pod.mode == EPHEMERAL or pod.end else ReleaseWorker(pod)
 
 
 def _of_ended(run: RunState, holder: WorkerPod | None, state: OperatorState) -> Iterator[Decision]:

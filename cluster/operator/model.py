@@ -52,18 +52,18 @@ class Reason(StrEnum):
     PENDING_TIMEOUT = "PendingTimeout"
 
 
-class _Part(BaseModel):
+class _RunPart(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
 
-class Workload(_Part):
+class Workload(_RunPart):
     """A tar.gz of the workload's files."""
 
     sha256: Digest
     bytes: int = Field(ge=0)
 
 
-class Stop(_Part):
+class Stop(_RunPart):
     """That a run is to end; the one thing of a spec that is added later."""
 
     requested: bool = False
@@ -71,7 +71,7 @@ class Stop(_Part):
     by: str = ""
 
 
-class RunSpec(_Part):
+class RunSpec(_RunPart):
     """What is asked for."""
 
     pipelines: Annotated[tuple[PipelineId, ...], Field(min_length=1, max_length=MAX_PIPELINES)]

@@ -16,7 +16,7 @@ from cluster.operator.decide import (
     Attend,
     Claim,
     Decision,
-    Release,
+    ReleaseWorker,
     RemovePod,
     RemoveRun,
     Scale,
@@ -25,8 +25,8 @@ from cluster.operator.decide import (
 )
 from cluster.operator.event_files import EventFile
 from cluster.operator.model import Phase
-from cluster.operator.objects import PODS, POOLS, RUNS, Objects
 from cluster.operator.run_task import RunTask, now_text
+from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
 from cluster.operator.state import RunState, WorkerPod
 from cluster.operator.watching import watch
 from cluster.operator.workers import PORT, WorkerClient, token_of
@@ -40,7 +40,7 @@ class Operator:
     def __init__(self, api: OperatorApi, key: bytes, workloads: Path, events: Path, port: int = PORT) -> None:
         """Take the pools' key, the folder with workloads by SHA-256, and the one for the runs' events."""
         self._api, self._key, self._workloads, self._events, self._port = api, key, workloads, events, port
-        self._objects = Objects()
+        self._objects = SeenObjects()
         self._tasks: dict[str, tuple[RunTask, asyncio.Task[None]]] = {}
         self._taken: set[str] = set()
         self._woken = asyncio.Event()
@@ -117,7 +117,7 @@ class Operator:
                 self._attend(run, pod)
             case Tell():
                 await self._tell(decision)
-            case Release(pod):
+            case ReleaseWorker(pod):
                 if found := await self._api.release(pod):
                     self._objects.see(PODS, found)
             case RemovePod(pod):

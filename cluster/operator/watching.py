@@ -10,11 +10,11 @@ from typing import Any
 import kopf
 
 from cluster.operator.model import GROUP, PLURAL, VERSION
-from cluster.operator.objects import PODS, POOLS, RUNS, Objects
+from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
 from cluster.operator.state import COMPONENT, WORKER
 
 
-async def watch(namespace: str, objects: Objects, wake: Callable[[], None], stop: asyncio.Event) -> None:
+async def watch(namespace: str, objects: SeenObjects, wake: Callable[[], None], stop: asyncio.Event) -> None:
     """Show `objects` each change in a namespace, and call `wake`, until `stop`."""
     registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
     settings.scanning.disabled = True  # with a Role of one namespace it would be refused for ever

@@ -86,15 +86,22 @@ def client(worker: Worker, folder: Path, tmp_path: Path, request: pytest.Fixture
     assert processes_with(f"TEST_MARK={folder}") == []
 
 
+def receipt_of(events: list[dict[str, Any]]) -> dict[str, Any]:
+    [ended] = [event for event in events if event["event"] == "ended"]
+    receipt: dict[str, Any] = ended["receipt"]
+    return receipt
+
+
 def test_a_workload_is_put_run_and_followed_to_its_receipt(client: Client, folder: Path) -> None:
-    assert client("GET", "/health") == (200, [{"state": "waiting"}])
+    assert client("GET", "/health") == (200, [{"state": "waiting", "run": None}])
     assert client("PUT", "/workload", archive({"sub/pipeline-spec.yaml": GOOD}))[0] == 204
     assert client.run(pipelines=["./sub/good"], source={"commit": "0" * 40})[0] == 202
     status, events = client("GET", "/events")
     assert status == 200
     assert [event["event"] for event in events if event["event"] not in ("log", "progress")] == [
-        "queued", "started", "finished", "ended"]  # fmt: skip
-    assert events[-1]["receipt"]["source"] == {"commit": "0" * 40}
+        "queued", "started", "finished", "ended", "closed"]  # fmt: skip
+    assert receipt_of(events)["source"] == {"commit": "0" * 40}
+    assert events[-1]["exit_code"] == 0
     assert (folder / "sub/pipeline-spec.yaml").exists()
 
 
@@ -102,12 +109,28 @@ def test_a_workload_is_put_run_and_followed_to_its_receipt(client: Client, folde
 def test_a_new_workload_replaces_the_old_one(client: Client, folder: Path) -> None:
     client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD, "old.py": "", "old/file": ""}))
     client.run()
-    assert client("GET", "/events")[1][-1]["receipt"]["status"] == "succeeded"
-    eventually(lambda: client("GET", "/health")[1] == [{"state": "ended"}], "the first run has ended")
+    assert receipt_of(client("GET", "/events")[1])["status"] == "succeeded"
+    eventually(lambda: client("GET", "/health")[1] == [{"state": "ended", "run": None}], "the first run has ended")
     client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD.replace("good", "new")}))
     client.run()
-    assert client("GET", "/events")[1][-1]["receipt"]["pipelines"][0]["id"] == "./new"
+    assert receipt_of(client("GET", "/events")[1])["pipelines"][0]["id"] == "./new"
     assert sorted(path.name for path in folder.iterdir()) == ["pipeline-spec.yaml"]
+
+
+@pytest.mark.parametrize("client", [["--again"]], indirect=True)
+def test_a_run_is_known_by_its_id_and_its_events_by_their_numbers(client: Client) -> None:
+    """So one who was away asks again, and goes on after what it knows; the last event comes whatever happened."""
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD.replace("pipeline:", "pipelin:")}))
+    assert client.run(run="one")[0] == 202
+    events = client("GET", "/events")[1]
+    assert [event["event"] for event in events] == ["invalid", "closed"]
+    assert (events[-1]["number"], events[-1]["exit_code"]) == (2, 2)
+    eventually(lambda: client("GET", "/health")[1] == [{"state": "ended", "run": "one"}], "it has ended")
+    assert client.run(run="one")[0] == 202
+    assert client("GET", "/events?after=1")[1] == events[1:]
+    assert client("GET", "/events?after=x") == (400, {"error": "after must be the number of an event"})
+    assert client.run(run="two")[0] == 202
+    assert client("GET", "/events")[1][-1]["exit_code"] == 2
 
 
 def test_stop_ends_the_run(client: Client, folder: Path) -> None:
@@ -116,7 +139,7 @@ def test_stop_ends_the_run(client: Client, folder: Path) -> None:
     eventually((folder / "running").exists, "the pipeline runs")
     assert client.run() == (409, {"error": "a run is under way: POST /stop first, or wait for its end"})
     assert client("POST", "/stop")[0] == 202
-    assert client("GET", "/events")[1][-1]["receipt"]["status"] == "stopped"
+    assert receipt_of(client("GET", "/events")[1])["status"] == "stopped"
 
 
 def test_without_the_token_nothing_but_health_answers(client: Client) -> None:
@@ -167,6 +190,7 @@ def test_a_large_workload_is_not_held_in_memory(client: Client, folder: Path) ->
         (b"[]", "the body must be a JSON object"),
         (b'{"pipelines": "all"}', "pipelines must be a list of ids"),
         (b'{"environment": {"A": 1}}', "environment must map names to texts"),
+        (b'{"run": 1}', "run must be a text"),
         (b'{"concurrency": 0}', "concurrency must be a number from 1 to 64"),
     ],
 )

@@ -12,7 +12,7 @@ from cluster.operator.decide import (
     Attend,
     Claim,
     Decision,
-    Release,
+    ReleaseWorker,
     RemovePod,
     RemoveRun,
     Scale,
@@ -108,7 +108,7 @@ def test_the_worker_of_a_run_that_ended_goes_and_one_that_keeps_running_waits_ag
     run = run_of(1, phase=Phase.SUCCEEDED, finished=NOW + 90)
     once, kept = pod_of(1, state=ASSIGNED, run="r1"), pod_of(1, state=ASSIGNED, run="r1", mode=PERSISTENT)
     assert decided([run], [once]) == [RemovePod(once)]
-    assert decided([run], [kept]) == [Release(kept)]
+    assert decided([run], [kept]) == [ReleaseWorker(kept)]
     assert decided([run], [replace(kept, end="it ended")]) == [RemovePod(replace(kept, end="it ended"))]
     assert decided([run], [once], attended=frozenset({"r1"})) == []  # its last events are being read
     assert decided([], [once]) == [RemovePod(once)]  # of a run that somebody deleted

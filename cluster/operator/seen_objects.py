@@ -8,8 +8,8 @@ from cluster.operator.state import OperatorState, RunState, WorkerPod, read_pod,
 RUNS, PODS, POOLS = "runs", "pods", "pools"
 
 
-class Objects:
-    """Objects by kind and uid; for one thread."""
+class SeenObjects:
+    """SeenObjects by kind and uid; for one thread."""
 
     def __init__(self) -> None:
         """Begin with none."""
