@@ -13,7 +13,7 @@ from benchmarks import (
     images,
     init,
     ops_repo,
-    paired,
+    public_specs,
     push,
     receiver,
     recheck,
@@ -28,12 +28,10 @@ from benchmarks.report import ROOT, Result, load, merge, page
 
 BENCHMARKS = {
     "help": start.help_,
-    "empty": paired.empty,
     "worker": worker.worker,
     "log-lines": worker.log_lines,
-    "big-sqlite": paired.big_sqlite,
-    "big-postgres": paired.big_postgres,
     **{f"runner-{name}": runner.benchmark(name) for name in runner.JOBS},
+    "runner-public-specs": public_specs.public_specs,
     "receiver": receiver.receiver,
     "push": push.push,
     "ops-repo": ops_repo.ops_repo,
@@ -53,11 +51,19 @@ BENCHMARKS = {
     "push-to-pod": sync_cluster.push_to_pod,
 }
 
+GROUPS = ("runner",)
+
 
 def main() -> None:
     """Measure and write the page; return 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=BENCHMARKS, action="append", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument(
+        "--only",
+        choices=[*BENCHMARKS, *GROUPS],
+        action="append",
+        metavar="NAME",
+        help=f"{', '.join(BENCHMARKS)}; {', '.join(GROUPS)} for all that begin so",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="small data, few runs, nothing written: only to see that it works"
     )
@@ -70,7 +76,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if sys.platform != "linux":
         parser.error("the benchmarks read /proc, so they need Linux")
-    names = arguments.only or list(BENCHMARKS)
+    chosen = arguments.only or [*BENCHMARKS]
+    names = [name for name in BENCHMARKS if name in chosen or name.partition("-")[0] in {*GROUPS} & {*chosen}]
     results: dict[str, Result] = {}
     with open_bench(arguments.quick, arguments.against) as bench:
         for name in names:

@@ -34,16 +34,20 @@ class Bench:
     def new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self.folder))
 
-    def dpp(self, workload: Path, engine: str, *arguments: str) -> Measured:
+    def dpp(self, workload: Path, engine: str, *arguments: str, watch: str = "") -> Measured:
         """Run plain dpp in the same environment, with a fresh state as dppctl gives it."""
         environment = {"DPP_DB_ENGINE": engine, "DPP_DB_DIRNAME": str(self.new_folder())}
         command = [str(self.runtime.bin / "dpp"), "run", *arguments]
-        return measure(command, workload, self._environment(environment), self._log())
+        return measure(command, workload, self._environment(environment), self._log(), watch)
 
-    def dppctl(self, workload: Path, *arguments: str, watch: bool = False) -> Measured:
+    def dppctl(self, workload: Path, *arguments: str, watch: str = "") -> Measured:
         command = [str(Path(sys.executable).with_name("dppctl")), "run", *arguments]
         settings = {"DPPCTL_DATA_DIR": str(self.new_folder()), "DPPCTL_CACHE_DIR": str(cache_dir())}
         return measure(command, workload, self._environment(settings), self._log(), watch)
+
+    def program(self, folder: Path, *command: str) -> Measured:
+        """Run another program, in the same environment, to compare with."""
+        return measure(command, folder, self._environment({}), self._log())
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
         """Return the environment without dppctl's settings, the runtime first on PATH, for `dpp run` starts `dpp`."""

@@ -16,6 +16,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+from benchmarks.bench import Bench
+
 ROWS = {
     "gcs_document_committee_session_files": 12_000,
     "gcs_list_files": 9_500,
@@ -87,6 +89,17 @@ def write_spec(folder: Path, url: str) -> None:
 
 def table_of(resource: str) -> str:
     return resource.replace("-", "_")
+
+
+@contextmanager
+def big_job(bench: Bench) -> Iterator[tuple[Path, int]]:
+    """Make the big job's workload, serve its data while this lasts; give it and its number of rows."""
+    data = bench.new_folder() / "data"
+    rows = make_job(data, 0.02 if bench.quick else 1)
+    with served(data) as url:
+        workload = bench.new_folder()
+        write_spec(workload, url)
+        yield workload, rows
 
 
 @contextmanager

@@ -29,7 +29,8 @@ class Measured:
     """Times in seconds, memory in MiB.
 
     `cpu`: of all processes that had ended when the command had; `left_cpu`: so far, of those that it left running
-    (`left`). `worker_*`: of the one process that runs a .pyz, alone, when it was watched.
+    (`left`). `worker_*`: of the one process that runs a .pyz, alone, when it was watched. `tree_memory`: the most
+    that all processes had together, when it was asked for; what several share counts once.
     """
 
     code: int
@@ -39,6 +40,7 @@ class Measured:
     left: list[str]
     worker_cpu: float | None = None
     worker_memory: float | None = None
+    tree_memory: float | None = None
 
     @property
     def all_cpu(self) -> float:
@@ -46,12 +48,15 @@ class Measured:
 
 
 def measure(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, watch: bool = False
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, watch: str = ""
 ) -> Measured:
-    """Run the command in the folder; what it prints goes to `log`. Raises RuntimeError when it fails."""
+    """Run the command in the folder; what it prints goes to `log`. Raises RuntimeError when it fails.
+
+    watch: "worker" for its figures, "tree" for the memory of all processes, which takes a part of a core.
+    """
     with tempfile.NamedTemporaryFile(suffix=".json") as report, log.open("wb") as output:
         subprocess.run(
-            [sys.executable, "-P", "-m", "benchmarks.measured", report.name, str(int(watch)), *command],
+            [sys.executable, "-P", "-m", "benchmarks.measured", report.name, watch, *command],
             cwd=folder,
             env={**environment, "PYTHONPATH": str(Path(__file__).parent.parent)},
             stdin=subprocess.DEVNULL,
@@ -68,7 +73,8 @@ def measure(
 def _main(report: str, watch: str, *command: str) -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    watcher = _Watcher() if watch == "1" else None
+    watcher = _Watcher() if watch == "worker" else None
+    tree = _TreeWatcher() if watch == "tree" else None
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment)
     try:
@@ -83,6 +89,7 @@ def _main(report: str, watch: str, *command: str) -> None:
             left=[_command_line(pid).replace("\0", " ").strip() for pid in left],
             worker_cpu=watcher.cpu if watcher else None,
             worker_memory=watcher.memory if watcher else None,
+            tree_memory=tree.memory if tree else None,
         )
         Path(report).write_text(json.dumps(asdict(found)))
     finally:
@@ -147,6 +154,20 @@ class _Watcher(threading.Thread):
         return None
 
 
+class _TreeWatcher(threading.Thread):
+    """Looks at the memory of all processes now and then; pages that several share are divided among them (PSS)."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.memory = 0.0
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            self.memory = max(self.memory, sum(map(_shared_memory, descendants(os.getpid()))))
+            time.sleep(WATCH_SECONDS)
+
+
 def descendants(pid: int) -> list[int]:
     """Return the processes that a process started, and theirs."""
     children: dict[int, list[int]] = {}
@@ -182,6 +203,15 @@ def _peak_memory(pid: int) -> float | None:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return None  # a zombie has none
+
+
+def _shared_memory(pid: int) -> float:
+    """Return its proportional set size (https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html)."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0  # it has ended
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
 
 
 def _command_line(pid: int) -> str:

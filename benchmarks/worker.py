@@ -4,8 +4,8 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.databases import Sqlite
+from benchmarks.job import big_job
 from benchmarks.measured import Measured
-from benchmarks.paired import big_job
 from benchmarks.report import Result, Row, table
 
 MOST_MEMORY = 40  # MiB
@@ -28,7 +28,7 @@ spew(datapackage, resources)
 def worker(bench: Bench) -> Result:
     """Measure the worker in a run of the big job."""
     with big_job(bench) as (workload, rows):
-        found = bench.dppctl(workload, "./dump-to-db", "--db", Sqlite(bench.new_folder()).fresh(), watch=True)
+        found = bench.dppctl(workload, "./dump-to-db", "--db", Sqlite(bench.new_folder()).fresh(), watch="worker")
     memory, cpu = _of_worker(found)
     share = cpu / found.all_cpu
     return Result(
@@ -53,9 +53,9 @@ def log_lines(bench: Bench) -> Result:
     lines = FEW_LINES * 20 if bench.quick else LINES
     workload, quiet = _chatty(bench, lines), _chatty(bench, FEW_LINES)
     plain = bench.dpp(workload, "sqlite://", "--verbose", "./chatty")
-    verbose = bench.dppctl(workload, "--verbose", "./chatty", watch=True)
-    silent = bench.dppctl(workload, "./chatty", watch=True)
-    few = bench.dppctl(quiet, "./chatty", watch=True)
+    verbose = bench.dppctl(workload, "--verbose", "./chatty", watch="worker")
+    silent = bench.dppctl(workload, "./chatty", watch="worker")
+    few = bench.dppctl(quiet, "./chatty", watch="worker")
     memory, before = max(_of_worker(verbose)[0], _of_worker(silent)[0]), _of_worker(few)[0]
     ratio = silent.wall / plain.wall
     runs = [("`dpp run --verbose`", lines, plain), ("`dppctl run --verbose`", lines, verbose)]

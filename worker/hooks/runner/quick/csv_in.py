@@ -10,6 +10,7 @@ from itertools import chain, count, repeat
 from typing import Any, Iterator, Optional
 
 from .known import unknown
+from .texts import CastTexts, texts_caster
 
 TABULATOR_FILES = {
     "tabulator/parsers/csv.py": "de8c263f15c77f121565ff759be54106eae23994195c3a7123f2d07100290a78",
@@ -82,6 +83,7 @@ def _change_table(table: Any) -> None:
     table_class, iter_ = table.Table, table.Table.iter
     stream_class = import_module("tabulator.stream").Stream
     schema_class = import_module("tableschema.schema").Schema
+    csv_parser = import_module("tabulator.parsers.csv").CSVParser
     raise_error = import_module("tableschema.helpers").default_exc_handler
 
     def is_usual(self: Any) -> bool:
@@ -94,6 +96,12 @@ def _change_table(table: Any) -> None:
             and (self._Table__headers or stream.headers) == schema.field_names
             and not table._create_unique_fields_cache(schema)
         )
+
+    def caster_of(stream: Any, schema: Any) -> CastTexts:
+        """Return what casts the stream's rows: of a CSV file they are text, unless its numbers are to be read."""
+        parser = stream._Stream__parser
+        is_text = type(parser) is csv_parser and "quoting" not in parser._CSVParser__options
+        return texts_caster(schema.fields) if is_text else _not_text
 
     def quick_iter(
         self: Any,
@@ -109,9 +117,13 @@ def _change_table(table: Any) -> None:
         if usual:
             with self._Table__stream as stream:
                 if is_usual(self):
-                    cast_row = self._Table__schema.cast_row
+                    schema = self._Table__schema
+                    cast_texts = caster_of(stream, schema)
                     for number, headers, row in stream.iter(extended=True):
-                        values = cast_row(row, row_number=number, exc_handler=raise_error)
+                        try:
+                            values = cast_texts(row)
+                        except Exception:  # noqa: BLE001 - the original says what is wrong, if anything is
+                            values = schema.cast_row(row, row_number=number, exc_handler=raise_error)
                         if not self._Table__headers:
                             self._Table__headers = headers
                         yield dict(zip(headers, values))
@@ -121,3 +133,7 @@ def _change_table(table: Any) -> None:
         yield from iter_(self, keyed, extended, cast, integrity, relations, foreign_keys_values, exc_handler)
 
     table_class.iter = quick_iter
+
+
+def _not_text(row: Any) -> Any:
+    raise TypeError(row)

@@ -5,6 +5,7 @@ A row with values of other types, or that cannot be written, is the original's, 
 """
 
 import csv
+import tempfile
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -29,13 +30,19 @@ class RowWriter:
     """Writes rows of one resource by a csv.DictWriter."""
 
     def __init__(
-        self, writer: Any, serializers: Mapping[str, Serializer], missing: Tuple[str, ...], dates: Mapping[Any, Any]
+        self,
+        writer: Any,
+        serializers: Mapping[str, Serializer],
+        missing: Tuple[str, ...],
+        dates: Mapping[Any, Any],
+        write_row: Any = None,
     ) -> None:
         """Write by `writer`, a csv.DictWriter; serializers: by a field's name; missing: text that is written as it is.
 
-        dates: what does the same as a serializer in less time, by that serializer and the type of the value.
+        dates: what does the same as a serializer in less time, by that serializer and the type of the value. write_row:
+        does the same as the DictWriter's writer.
         """
-        self._write = writer.writer.writerow
+        self._write = write_row or writer.writer.writerow
         self._names = list(writer.fieldnames)
         self._serializers = serializers
         self._missing = missing
@@ -117,9 +124,14 @@ def applies() -> Optional[str]:
 def install() -> None:
     """Change `CSVFormat.write_row` of dataflows."""
     module = import_module("dataflows.processors.dumpers.formats.format_csv")
-    format_class, write_row = module.CSVFormat, module.CSVFormat.write_row
+    format_class, write_row, init = module.CSVFormat, module.CSVFormat.write_row, module.CSVFormat.__init__
     dates = iso_writers(format_class.SERIALIZERS, "T")
+    wrapped = tempfile._TemporaryFileWrapper
     writers = (csv.DictWriter, module.CsvTitlesDictWriter)
+
+    def quick_init(self: Any, file: Any, schema: Any, use_titles: bool = False, **options: Any) -> None:
+        init(self, file, schema, use_titles, **options)
+        self._quick_file = file
 
     def quick_write_row(self: Any, row: Any) -> None:
         try:
@@ -134,6 +146,9 @@ def install() -> None:
         if not usual or any(type(text) is not str for text in self.missing_values):
             return None
         serializers = {name: field.descriptor["serializer"] for name, field in self.fields.items()}
-        return RowWriter(self.writer, serializers, tuple(self.missing_values), dates)
+        # A temporary file's own methods are wrapped, which costs a call for each row.
+        bare = csv.writer(self._quick_file.file).writerow if type(self._quick_file) is wrapped else None
+        return RowWriter(self.writer, serializers, tuple(self.missing_values), dates, bare)
 
+    format_class.__init__ = quick_init
     format_class.write_row = quick_write_row

@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .known import unknown
+from .rows import RowCaster
 
 WRITER_FILES = {
     "tableschema_sql/mapper.py": "e00bacb80de591d12690038cbe7b592a54d21730dd588755d6b121c3722b4bbd",
@@ -73,7 +74,9 @@ def _extend() -> None:
 
     def quick_convert_row(self: Any, keyed_row: Any, schema: Any, fallbacks: Any) -> Any:
         try:
-            casts = _casts(schema, fallbacks, mapper._uncast_value)
+            caster, casts = _casts(schema, fallbacks, mapper._uncast_value)
+            if caster is not None and caster.leaves(keyed_row):
+                return keyed_row
             converted = {key: casts[key](value) for key, value in keyed_row.items()}
         except Exception:  # noqa: BLE001 - the original says what is wrong, if anything is
             converted = None
@@ -96,15 +99,16 @@ def _extend() -> None:
     writer.Writer._Writer__insert = quick_insert
 
 
-def _casts(schema: Any, fallbacks: Any, uncast: Any) -> Dict[str, Callable[[Any], Any]]:
-    """Return what is done to the value of each field, kept with the schema."""
+def _casts(schema: Any, fallbacks: Any, uncast: Any) -> Tuple[Optional[RowCaster], Dict[str, Callable[[Any], Any]]]:
+    """Return what tells rows that stay as they are, and what is done to each field's value; kept with the schema."""
     kept = schema.__dict__.get("_quick_sql")
     if kept is None or kept[0] is not schema.fields or kept[1] is not fallbacks:
         casts: Dict[str, Callable[[Any], Any]] = {}
         for field in schema.fields:
             text = (lambda value, field=field: uncast(value, field=field)) if field.name in fallbacks else None
             casts.setdefault(field.name, text or field.cast_value)
-        schema.__dict__["_quick_sql"] = kept = (schema.fields, fallbacks, casts)
+        caster = None if fallbacks else RowCaster(schema.fields)
+        schema.__dict__["_quick_sql"] = kept = (schema.fields, fallbacks, (caster, casts))
     return kept[2]  # type: ignore[no-any-return]
 
 
