@@ -20,10 +20,11 @@ HOW = """\
   so that the sum holds those that nobody waits for too. What dppctl leaves running on purpose (the supervisor, which
   serves the database's web pages and the storage) counts up to the moment the command ends. Not in the sum, on
   either side: the PostgreSQL server and the HTTP server that gives the job's files.
-- The memory of all processes is looked at every 0.05 s, in runs that count for nothing else; what several share counts once (PSS).
-- Other tools (dataflows, dlt, pandas) read the same files into the same database, each in an environment with pinned releases; what
-  they leave out they do not pay for.
-- Of real public specs the plans are listed, nothing is run: `DPPCTL_PUBLIC_SPECS=FOLDER` has copies of the repositories.
+- The memory of all processes is looked at every 0.05 s, in runs that count for nothing else; what several share
+  counts once (PSS).
+- Other tools (dataflows, dlt, pandas) read the same files into the same database, each in an environment with pinned
+  releases; what they leave out they do not pay for.
+- Of real public specs the plans are listed, nothing is run; `DPPCTL_PUBLIC_SPECS=FOLDER` has copies of them.
 - Every run of the big job is checked: all rows must be in the database.
 - The worker's memory is the kernel's own record of its peak (VmHWM), of that one process.
 - `PYTHONUNBUFFERED` and `PYTHONDONTWRITEBYTECODE` are unset: they slow dpp down, and would flatter dppctl.
