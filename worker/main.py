@@ -8,15 +8,16 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
-from worker.events import EventStream
-from worker.plan import WorkloadError
-from worker.receipt import write_receipt, write_summary
-from worker.run import Run
-from worker.runner.dpp import RUNNERS
 from worker.runner.processes import keep_private
-from worker.text import as_text
+from worker.runner.ready import AUTO, DPP, ReadyDpp
+
+if TYPE_CHECKING:  # the rest is imported while the warm process loads dpp's packages
+    from worker.events import EventStream
+    from worker.run import Run
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -30,17 +31,61 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    events = EventStream(with_log=options.verbose)
-    # In a container the pipelines' variables come in one, so that none has a meaning for what starts the container.
-    environment = dict(os.environ)
-    environment.update(json.loads(environment.pop("DPPCTL_ENVIRONMENT", "{}")))
-    origin = json.loads(environment.pop("DPPCTL_ORIGIN", "") or "{}")
     keep_private()
-    nonce = _first_line() if options.owner_pipe else ""
+    if options.owner_pipe:
+        return _run_order(options)
+    from worker.events import EventStream
+    from worker.run import Run
+
+    environment = dict(os.environ)
+    origin = json.loads(environment.pop("DPPCTL_ORIGIN", "") or "{}")
+    events = EventStream(with_log=options.verbose)
     workload = options.workload.absolute()
-    run = Run(workload, options.pipelines, environment, events, options.concurrency, origin, nonce, options.runner)
+    run = Run(workload, options.pipelines, environment, events, options.concurrency, origin, "", options.runner)
+    return _follow(run, events, options)
+
+
+def _run_order(options: argparse.Namespace) -> int:
+    """Load dpp's packages, then wait for the order, which says what to run."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _exit)
+    ready = None
+    try:
+        ready = ReadyDpp(os.environ, is_warm=options.runner != DPP)
+        from worker.events import EventStream
+        from worker.run import Run
+
+        order = json.loads(_first_line() or "null")
+    except OSError as error:
+        sys.stderr.write(f"the worker's files cannot be written: {error}\n")
+        return 2
+    except SystemExit:
+        if ready:
+            ready.close()
+        raise
+    if order is None:  # its owner has ended, or has nothing to run
+        ready.close()
+        return 128 + signal.SIGHUP
+    # What starts a container does not see the pipelines' variables: none has a meaning for it.
+    environment = {**os.environ, **order["environment"]}
+    events = EventStream(with_log=order["verbose"])
+    run = Run(
+        Path(order["workload"]),
+        order["pipelines"],
+        environment,
+        events,
+        order["concurrency"],
+        order["origin"],
+        order["nonce"],
+        options.runner,
+        ready,
+    )
+    return _follow(run, events, options)
+
+
+def _follow(run: "Run", events: "EventStream", options: argparse.Namespace) -> int:
     stopping = _Stopping(run)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, stopping.by_signal)
     if options.owner_pipe:
         threading.Thread(target=stopping.when_owner_ends, daemon=True).start()
@@ -52,18 +97,25 @@ def _run(options: argparse.Namespace) -> int:
     return stopping.exit_code or code
 
 
+def _exit(number: int, _frame: Optional[FrameType]) -> None:
+    raise SystemExit(128 + number)
+
+
 def _first_line() -> str:
-    """Return the first line of standard input, which the owner writes at the start."""
+    """Return the first line of standard input, which the owner writes; it writes no other."""
     line = b""
     while not line.endswith(b"\n"):
-        byte = os.read(0, 1)  # not sys.stdin: a thread that waits there breaks Python's exit
-        if not byte:
-            break
-        line += byte
-    return line.decode().strip()
+        part = os.read(0, 65536)  # not sys.stdin: a thread that waits there breaks Python's exit
+        if not part:
+            return ""
+        line += part
+    return line.decode()
 
 
-def _execute(run: Run, options: argparse.Namespace) -> int:
+def _execute(run: "Run", options: argparse.Namespace) -> int:
+    from worker.plan import WorkloadError
+    from worker.receipt import write_receipt, write_summary
+
     try:
         receipt = run.execute()
         write_receipt(receipt, options.receipt)
@@ -82,7 +134,7 @@ def _execute(run: Run, options: argparse.Namespace) -> int:
 class _Stopping:
     """What ends a run from outside: a signal, or the end of the process that started the worker."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: "Run") -> None:
         self.exit_code = 0
         self._run = run
 
@@ -97,7 +149,9 @@ class _Stopping:
         self._run.stop()
 
 
-def _print_events(events: EventStream, as_json: bool) -> None:
+def _print_events(events: "EventStream", as_json: bool) -> None:
+    from worker.text import as_text
+
     for batch in events.batches():
         lines = [json.dumps(event) if as_json else as_text(event) for event in batch]
         try:
@@ -117,8 +171,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--receipt", type=Path, help="where to write the receipt (JSON)")
     run.add_argument("--events", action="store_true", help="print events as JSON lines instead of text")
     run.add_argument("--verbose", action="store_true", help="print dpp's log too")
-    run.add_argument("--runner", choices=RUNNERS, default="", help="dpp: have dpp run all pipelines itself")
-    owner_help = "stop when standard input ends; the last event repeats its first line as `nonce`"
+    run.add_argument("--runner", choices=(AUTO, DPP), default="", help="dpp: have dpp run all pipelines itself")
+    owner_help = "be told what to run by a line of standard input (cluster/local/workers/process.py); stop at its end"
     run.add_argument("--owner-pipe", action="store_true", help=owner_help)
     serve = commands.add_parser("serve", help="wait to be handed a workload over HTTP")
     serve.add_argument("--listen", default="127.0.0.1:8000", metavar="HOST:PORT")

@@ -1,7 +1,5 @@
 """A run: a workload's chosen pipelines, several at a time, from the first event to the receipt."""
 
-import shutil
-import tempfile
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -9,8 +7,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from worker.events import EventStream, utc_now
 from worker.plan import Pipeline, WorkloadError, choose
-from worker.runner.dpp import AUTO, RUNNERS, Dpp
+from worker.runner.dpp import RUNNERS, Dpp
 from worker.runner.pipeline import PipelineRun, Result
+from worker.runner.ready import AUTO, ReadyDpp
 
 Receipt = Dict[str, Any]
 
@@ -28,12 +27,13 @@ class Run:
         origin: Optional[Dict[str, Any]] = None,
         nonce: str = "",
         runner: str = "",
+        ready: Optional[ReadyDpp] = None,
     ) -> None:
         """Take what to run.
 
         environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`; nonce: what
         the last event repeats, so that the owner knows it from one that a pipeline wrote; runner: one of RUNNERS, "" is
-        what the environment's DPPCTL_RUNNER says.
+        what the environment's DPPCTL_RUNNER says; ready: what was made ready before, which this run uses up.
         """
         self._workload = workload
         self._asked = asked
@@ -43,6 +43,7 @@ class Run:
         self._origin = {"source": None, "image": None, **(origin or {})}
         self._nonce = {"nonce": nonce} if nonce else {}
         self._runner = runner
+        self._ready = ready
         self._lock = threading.Lock()
         self._running: List[PipelineRun] = []
         self._dpp: Optional[Dpp] = None
@@ -55,16 +56,16 @@ class Run:
         nothing can run (the stream then ends with that event), and OSError when there is no room for its own files.
         """
         started = utc_now()
-        scratch = Path(tempfile.mkdtemp(prefix="dppctl-run-"))
+        ready = self._ready or ReadyDpp(self._environment, is_warm=False)
         try:
-            results = self._run_in(scratch)
+            results = self._run_with(ready)
         except WorkloadError as invalid:
             if not self._stopped:
                 self._events.emit("invalid", errors=invalid.errors)
                 raise
             results = []
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            ready.close()
         statuses = [result["status"] for result in results] or ["stopped"]
         status = next((status for status in ("stopped", "failed") if status in statuses), "succeeded")
         receipt = {
@@ -90,24 +91,21 @@ class Run:
         for stopper in stoppers:
             stopper.join()
 
-    def _run_in(self, scratch: Path) -> List[Result]:
+    def _run_with(self, ready: ReadyDpp) -> List[Result]:
         # A fresh state folder: nothing is "already running" because an earlier run was killed.
-        environment = {**self._environment, "DPP_DB_DIRNAME": str(scratch / "state")}
+        environment = {**self._environment, "DPP_DB_DIRNAME": str(ready.folder / "state")}
         runner = self._runner or environment.pop("DPPCTL_RUNNER", AUTO)
         if runner not in RUNNERS:
             message = f"{runner!r} is none of {', '.join(RUNNERS)}"
             raise WorkloadError([{"where": "DPPCTL_RUNNER", "message": message}])
-        dpp = Dpp(self._workload, scratch / "hooks", environment, self._origin["image"], runner)
+        dpp = Dpp(self._workload, ready, environment, self._origin["image"], runner)
         with self._lock:
             self._dpp = dpp
             if self._stopped:
                 dpp.stop()
-        try:
-            return self._run_with(dpp, scratch)
-        finally:
-            dpp.close()
+        return self._run_pipelines(dpp, ready.folder)
 
-    def _run_with(self, dpp: Dpp, scratch: Path) -> List[Result]:
+    def _run_pipelines(self, dpp: Dpp, scratch: Path) -> List[Result]:
         found, unread = dpp.inspect(scratch)
         pipelines = choose(found, self._asked, unread)
         for pipeline in pipelines:

@@ -28,6 +28,7 @@ from worker.limits import UPLOAD_PIECE_BYTES, WORKLOAD_BYTES
 from worker.plan import WorkloadError
 from worker.receipt import write_summary
 from worker.run import Run
+from worker.standby import Standby
 from worker.unpack import ArchiveError, replace_contents
 
 REQUEST_BYTES = 1024 * 1024
@@ -39,12 +40,12 @@ def serve(listen: str, token_file: Path, folder: Path, again: bool) -> int:
     host, _, port = listen.rpartition(":")
     try:
         token = token_file.read_text().strip()
-        server = WorkerServer((host, int(port)), token, folder.absolute())
+        if not token:
+            sys.stderr.write(f"{token_file} is empty: it must hold the token\n")
+            return 2
+        server = WorkerServer((host, int(port)), token, folder.absolute(), again)
     except (OSError, ValueError, OverflowError) as error:
         sys.stderr.write(f"cannot serve on {listen} with the token of {token_file}: {error}\n")
-        return 2
-    if not token:
-        sys.stderr.write(f"{token_file} is empty: it must hold the token\n")
         return 2
     print(f"waiting for a workload on {host}:{server.server_address[1]}", flush=True)
     stopped_by = []
@@ -59,6 +60,7 @@ def serve(listen: str, token_file: Path, folder: Path, again: bool) -> int:
         threading.Thread(target=server.end_after_run, daemon=True).start()
     server.serve_forever(poll_interval=0.1)
     server.wait_for_readers()
+    server.standby.close()
     return 128 + stopped_by[0] if stopped_by else server.exit_code
 
 
@@ -67,8 +69,9 @@ class WorkerServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: Tuple[str, int], token: str, folder: Path) -> None:
+    def __init__(self, address: Tuple[str, int], token: str, folder: Path, again: bool) -> None:
         super().__init__(address, _WorkerHandler)
+        self.standby = Standby(again)
         self.token = token
         self.folder = folder
         self.events: Optional[EventStream] = None
@@ -91,7 +94,15 @@ class WorkerServer(ThreadingHTTPServer):
             self.events = EventStream()
             environment = {**os.environ, **request["environment"]}
             origin = {"source": request.get("source"), "image": request.get("image")}
-            self._run = Run(self.folder, request["pipelines"], environment, self.events, request["concurrency"], origin)
+            self._run = Run(
+                self.folder,
+                request["pipelines"],
+                environment,
+                self.events,
+                request["concurrency"],
+                origin,
+                ready=self.standby.take(),
+            )
             threading.Thread(target=self._execute, args=(self._run, self.events), daemon=True).start()
             return True
 

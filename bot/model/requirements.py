@@ -7,7 +7,6 @@ All of them have to lie in the workload, for only that is deployed, and looked a
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +146,8 @@ def _of_project(reference: RequirementPath, root: Path) -> Iterator[RequirementP
 
     https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
     """
+    import tomllib  # most have none, and every `dppctl run` comes by here
+
     file = reference.path / "pyproject.toml"
     try:
         project = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

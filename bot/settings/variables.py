@@ -14,7 +14,7 @@ _OF_OTHERS = {
     *("DPPCTL_MAX_DOWNLOAD_BYTES", "DPPCTL_MAX_UNPACKED_BYTES", "DPPCTL_MAX_ENTRIES"),  # of `dppctl run URL`
     *("DPPCTL_CONFIG", "DPPCTL_DATABASE_PASSWORD"),  # of the receiver's processes, of the chart
     # Of a worker.
-    *("DPPCTL_WORKLOAD", "DPPCTL_ENVIRONMENT", "DPPCTL_ORIGIN", "DPPCTL_OWNER", "DPPCTL_PROCESS_MARK"),
+    *("DPPCTL_WORKLOAD", "DPPCTL_ORIGIN", "DPPCTL_OWNER", "DPPCTL_PROCESS_MARK"),
     "DPPCTL_RESULT_FILE",
     *("DPPCTL_INSPECT_FILE", "DPPCTL_RESOURCES_FILE", "DPPCTL_QUICK", "DPPCTL_SERVE_ON"),  # of dpp's processes
     "DPPCTL_RUNNER",  # of the worker: who runs the pipelines

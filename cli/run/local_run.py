@@ -1,13 +1,13 @@
 """A run on this machine, from the workload to what came out: read `run_locally` top to bottom."""
 
-import json
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from cli.run.report import RunReport
@@ -18,8 +18,11 @@ from cluster.local.databases.database import KINDS, RunDatabase, check_database
 from cluster.local.folders import cache_dir
 from cluster.local.sessions import record, supervisor
 from cluster.local.storage.publish import Ran, publish, storage_folder
-from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
-from cluster.local.workers.process import WorkerHost, WorkerProcess
+from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment, find_runtime
+from cluster.local.workers.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from cli.run.in_image import ImageHost
 
 
 @dataclass(frozen=True)
@@ -37,51 +40,69 @@ class RunSettings:
     verbose: bool
 
 
-class HostMaker(Protocol):
-    """Knows where the worker runs, once the database is there."""
+class WorkerSource(Protocol):
+    """Has the run's worker, or starts it once the database is there."""
 
-    def host(self, database: RunDatabase) -> WorkerHost:
-        """Return where to run with this database."""
+    def worker(self, database: RunDatabase) -> WorkerProcess:
+        """Return a worker without an order, for pipelines with this database."""
 
 
 @dataclass(frozen=True)
-class EnvironmentHost:
-    """The worker runs in an environment with dpp, the same for every database."""
+class Started:
+    """The worker was started before all else: what it loads does not depend on the run."""
 
-    environment: DppEnvironment
+    process: WorkerProcess
 
-    def host(self, _database: RunDatabase) -> WorkerHost:
-        """Return the environment."""
-        return self.environment
+    def worker(self, _database: RunDatabase) -> WorkerProcess:
+        """Return it."""
+        return self.process
+
+
+@dataclass(frozen=True)
+class InImage:
+    """The worker is started in a container, which is another one for each database."""
+
+    image: "ImageHost"
+    runner: str
+
+    def worker(self, database: RunDatabase) -> WorkerProcess:
+        """Start it."""
+        return WorkerProcess(_zipapp(), self.image.host(database), self.runner)
 
 
 def run_locally(settings: RunSettings, report: RunReport, signals: StopSignals) -> int:
     """Run the pipelines, and report what happens; return the exit code. Raises InputError and ClusterError."""
     name = ",".join(settings.pipelines) or "all"
     worker = record.create("worker", pipeline=name)
-    try:
-        hosts = _prepare(worker, settings, report)
-        db = record.create("db", pipeline=name) if settings.database in KINDS else None
-    except BaseException:
-        worker.remove()
-        raise
-    services = supervisor.start(worker, settings.database, db, settings.keep)
-    try:
-        report.assigned(worker.name, db.name if db else None, services.database)
-        return _run_assigned(settings, report, hosts.host(services.database), worker, services, signals)
-    except (ClusterError, SystemExit):  # refused, or stopped before it began: there is nothing to look at
-        services.discard()
-        raise
-    finally:
-        services.release()
+    with ExitStack() as started:
+        try:
+            source = _prepare(worker, settings, report, started)
+            db = record.create("db", pipeline=name) if settings.database in KINDS else None
+        except BaseException:
+            worker.remove()
+            raise
+        services = supervisor.start(worker, settings.database, db, settings.keep)
+        try:
+            report.assigned(worker.name, db.name if db else None, services.database)
+            return _run_assigned(settings, report, source.worker(services.database), worker, services, signals)
+        except (ClusterError, SystemExit):  # refused, or stopped before it began: there is nothing to look at
+            services.discard()
+            raise
+        finally:
+            services.release()
 
 
-def _prepare(worker: record.Session, settings: RunSettings, report: RunReport) -> HostMaker:
-    """Get all that the run needs before anything is assigned: the workload, its environment, its own database."""
+def _prepare(worker: record.Session, settings: RunSettings, report: RunReport, started: ExitStack) -> WorkerSource:
+    """Get all that the run needs before anything is assigned: the workload, its environment, its own database.
+
+    The worker is started as soon as it can be; `started` ends it.
+    """
     from cli.run.limits import Limits
     from cli.run.workload import open_workload
 
     workload = open_workload(settings.workload, worker.folder, Limits.from_environment(), report.note)
+    environment = None if settings.image else find_runtime(cache_dir(), workload)
+    process = _start(environment, settings, started) if environment else None
     if not settings.image and settings.pipelines not in ((), ("all",)):
         _check_ids(workload, settings.pipelines, report)
     if settings.image:
@@ -89,12 +110,20 @@ def _prepare(worker: record.Session, settings: RunSettings, report: RunReport) -
 
         image_host = prepare_image(settings.image, worker, workload, report.note)
         worker.update(workload=str(workload))
-        return image_host
+        return InImage(image_host, settings.runner)
     environment = ensure_dpp_environment(cache_dir(), workload, report.note)
+    process = process or _start(environment, settings, started)
     if settings.database not in KINDS:
         check_database(settings.database, environment.bin / "python", workload)
     worker.update(workload=str(workload), path=str(environment.bin))
-    return EnvironmentHost(environment)
+    return Started(process)
+
+
+def _start(environment: DppEnvironment, settings: RunSettings, started: ExitStack) -> WorkerProcess:
+    runner = settings.environment.get("DPPCTL_RUNNER", "") if settings.runner == "auto" else settings.runner
+    process = WorkerProcess(_zipapp(), environment, runner)
+    started.callback(process.end)
+    return process
 
 
 def _check_ids(workload: Path, asked: Sequence[str], report: RunReport) -> None:
@@ -112,7 +141,7 @@ def _check_ids(workload: Path, asked: Sequence[str], report: RunReport) -> None:
 def _run_assigned(
     settings: RunSettings,
     report: RunReport,
-    host: WorkerHost,
+    process: WorkerProcess,
     worker: record.Session,
     services: supervisor.Supervisor,
     signals: StopSignals,
@@ -120,18 +149,15 @@ def _run_assigned(
     since = time.time()
     workload = Path(worker.workload)
     environment = {"DPP_DB_ENGINE": services.database.engine, **settings.environment}
-    origin = {"DPPCTL_ORIGIN": json.dumps({"image": settings.image})}
-    process = WorkerProcess(
-        _zipapp(),
-        host,
+    signals.pass_to(process)
+    process.begin(
         workload,
         settings.pipelines,
-        environment=environment | origin,
+        environment=environment,
+        origin={"image": settings.image},
         concurrency=settings.concurrency,
-        runner=settings.runner,
         verbose=settings.verbose,
     )
-    signals.pass_to(process)
     worker.update(worker=processes.identity(process.pid), environment=environment | _shell_environment(workload))
     followed = _follow(process, report)
     code = process.wait()

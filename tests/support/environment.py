@@ -14,13 +14,14 @@ def use_kubeconfig(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
 
 
 def processes_with(text: str) -> list[int]:
-    """The processes whose command line or environment holds this text (Linux), this one left out."""
+    """The processes whose command line, environment or folder holds this text (Linux), this one left out."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
             content = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            content += os.fsencode(os.readlink(folder / "cwd"))
             state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue

@@ -178,8 +178,8 @@ def test_a_large_workload_is_not_held_in_memory(client: Client, folder: Path) ->
     body = raw_tar(tarfile.REGTYPE, 2**26, bytes(2**26), level=0)
     assert len(body) > 2**26
     assert client("PUT", "/workload", body)[0] == 204
-    (pid,) = processes_with(f"TEST_MARK={folder}")
-    peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0]
+    (server,) = processes_with(f"--folder\0{folder}")
+    peak = Path(f"/proc/{server}/status").read_text().partition("VmHWM:")[2].split()[0]
     assert int(peak) < 60 * 2**10, "kilobytes"
 
 

@@ -116,6 +116,9 @@ if SERVE_ON:
         from dppctl_hooks.server import main
     except Exception as error:  # noqa: BLE001 - a Python that is too old for it still lists the pipelines
         sys.stderr.write(f"the runner cannot be loaded: {error}\n")
+        if not INSPECT_FILE:  # nothing for `dpp` to do
+            sys.stderr.flush()
+            os._exit(1)
     else:
         main(int(SERVE_ON), INSPECT_FILE)
 if INSPECT_FILE:

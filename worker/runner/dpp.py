@@ -6,18 +6,20 @@ dpp's processes get a few modules of ours (worker/hooks) first on their PYTHONPA
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, cast
 
 from worker.plan import Pipeline, WorkloadError
-from worker.runner.hooks import write_hooks
 from worker.runner.output import signal_name
 from worker.runner.processes import Drain, OwnedProcess, PipelineProcess
+from worker.runner.ready import AUTO, DPP, ReadyDpp, dpp_environment
 from worker.runner.warm import WarmDpp, can_be_warm
 
-RUNNERS = AUTO, DPP = ("auto", "dpp")
+RUNNERS = (AUTO, DPP)
 ASKED_FOR = "--runner dpp, or DPPCTL_RUNNER, says so"
 NOT_LOADED = "the runner cannot be loaded by its Python"
+TRIES = 2  # of a workload with a warm process: that which waits may have been killed
 RESOURCES_FILE = "resources.json"
 RESULT_FILE = "result.json"
 
@@ -28,12 +30,12 @@ class Dpp:
     def __init__(
         self,
         workload: Path,
-        hooks: Path,
+        ready: ReadyDpp,
         environment: Mapping[str, str],
         image: Optional[str] = None,
         runner: str = AUTO,
     ) -> None:
-        """hooks: a folder to make; environment: of the pipelines; image: what it is part of, if of any.
+        """ready: what the run may use; environment: of the pipelines; image: what it is part of, if of any.
 
         runner: DPP has dpp run everything itself. Raises WorkloadError without a `dpp` on PATH.
         """
@@ -42,13 +44,13 @@ class Dpp:
             raise WorkloadError([_missing(image)])
         self._command = command
         self._workload = workload
-        self._hooks = hooks
+        self._ready = ready
         self._given = environment
         self._runner = runner
         self._warm: Optional[WarmDpp] = None
+        self._lock = threading.Lock()
         self._inspecting: Optional[OwnedProcess] = None
         self._stopped = False
-        write_hooks(hooks)
 
     def inspect(self, scratch: Path) -> Tuple[List[Pipeline], List[str]]:
         """Return the workload's pipelines, and files that look like specs and are none (hooks/dppctl_inspect.py).
@@ -56,11 +58,14 @@ class Dpp:
         Raises WorkloadError when the specs cannot be read.
         """
         target = scratch / "pipelines.json"
-        environment = {**self._environment(self._workload), "DPPCTL_INSPECT_FILE": str(target)}
         if self._runner != DPP and can_be_warm():
-            self._warm = WarmDpp([self._command], self._workload, environment)
-            self._inspecting = process = self._warm.process
+            self._warm = self._hand_over(target)
+        if self._stopped:
+            raise WorkloadError([])
+        if self._warm:
+            process = self._warm.process
         else:
+            environment = {**self._environment(self._workload), "DPPCTL_INSPECT_FILE": str(target)}
             self._inspecting = process = OwnedProcess([self._command], self._workload, environment)
         if self._stopped:  # it came before there was something to stop
             process.stop()
@@ -76,11 +81,6 @@ class Dpp:
         if self._inspecting:
             self._inspecting.stop()
 
-    def close(self) -> None:
-        """End the warm process: nothing is started any more."""
-        if self._warm:
-            self._warm.close()
-
     def start(self, pipeline: Pipeline, scratch: Path) -> PipelineProcess:
         """Start this pipeline; RESULT_FILE and RESOURCES_FILE come into the scratch folder.
 
@@ -90,16 +90,44 @@ class Dpp:
         resources, result = str(scratch / RESOURCES_FILE), str(scratch / RESULT_FILE)
         if self._warm and not is_by_dpp(pipeline["runner"]):
             changed = {"PYTHONPATH": environment["PYTHONPATH"], "DPPCTL_RESOURCES_FILE": resources}
-            return self._warm.start(pipeline["id"], changed, result)
+            return self._living(scratch).start(pipeline["id"], changed, result)
         environment.update(DPPCTL_RESOURCES_FILE=resources, DPPCTL_RESULT_FILE=result)
         return OwnedProcess([self._command, "run", "--slave", "--", pipeline["id"]], self._workload, environment)
+
+    def _hand_over(self, target: Path) -> Optional[WarmDpp]:
+        """Hand the workload to a warm process, and return it; None when none can take it."""
+        for _ in range(TRIES):
+            try:
+                warm = self._ready.warm()
+            except OSError:  # dpp is started by itself then, and says why it does not
+                return None
+            if warm is None:
+                return None
+            self._inspecting = warm.process
+            if self._stopped:
+                return None
+            if warm.inspect(self._command, self._workload, self._environment(self._workload), target):
+                return warm
+        return None
+
+    def _living(self, scratch: Path) -> WarmDpp:
+        """Return the warm process, another one when it was killed while nothing ran in it. Raises OSError."""
+        with self._lock:
+            if self._warm and self._warm.has_ended and not self._stopped:
+                self._warm = self._hand_over(scratch / "pipelines.json")
+                if self._warm:
+                    self._warm.has_looked.wait()
+                self._inspecting = None
+            if self._warm is None:
+                raise OSError("the process that was to run it has ended")
+            return self._warm
 
     def _wait_for(self, target: Path, process: OwnedProcess) -> Dict[str, Any]:
         """Return the report, from the file that the process writes."""
         stderr = Drain(process.stderr)
         code = 0
         if self._warm:
-            self._warm.ready.wait()
+            self._warm.has_looked.wait()
         if not self._warm or not target.exists():
             code = process.wait()
         if not target.exists():
@@ -113,19 +141,13 @@ class Dpp:
         """Return who runs a pipeline, and after a colon why."""
         if self._runner == DPP:
             return f"{DPP}: {ASKED_FOR}"
-        if not self._warm:
+        if not can_be_warm():
             return f"{DPP}: it is not Linux with /proc that it runs on"
         return str(pipeline.get("runner") or f"{DPP}: {NOT_LOADED}")
 
     def _environment(self, folder: Path) -> Dict[str, str]:
         # Inline `code:` runs from a folder of dpp's, so modules beside the spec are found only through PYTHONPATH.
-        result = dict(self._given)
-        behind = [self._given["PYTHONPATH"]] if self._given.get("PYTHONPATH") else []
-        folders = dict.fromkeys([str(self._hooks), str(folder), str(self._workload), *behind])
-        result["PYTHONPATH"] = os.pathsep.join(folders)
-        result.pop("PYTHONUNBUFFERED", None)  # with it every row would be a write of its own
-        result["DPPCTL_OWNER"] = f"worker:{os.getpid()}"
-        return result
+        return dpp_environment(self._given, self._ready.hooks, folder, self._workload)
 
 
 def is_by_dpp(runner: str) -> bool:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import uuid
 from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Deque, List, Mapping, Optional, Sequence, cast
@@ -122,7 +121,7 @@ class Drain:
 
 def new_mark() -> str:
     """Return a mark that no other process has; all are of the same length."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def keep_private() -> None:

@@ -1,4 +1,7 @@
-"""The warm process in dpp's Python (worker/hooks/runner/server.py) as the worker sees it: it forks pipelines."""
+"""The warm process in dpp's Python (worker/hooks/runner/server.py) as the worker sees it: it forks pipelines.
+
+It is started before there is a workload, and is good for one.
+"""
 
 import array
 import contextlib
@@ -6,9 +9,10 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from worker.runner.processes import OwnedProcess, PipelineProcess, new_mark
 
@@ -22,24 +26,40 @@ def can_be_warm() -> bool:
 
 
 class WarmDpp:
-    """Starts the warm process; `start` has it fork a pipeline."""
+    """Starts the warm process; `inspect` hands it a workload, and then `start` has it fork a pipeline."""
 
-    def __init__(self, command: List[str], folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it. Raises OSError when it cannot start."""
+    def __init__(self, command: str, folder: Path, environment: Mapping[str, str]) -> None:
+        """Start it, in a folder without modules. Raises OSError when it cannot start."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._connection = ours
         try:
             serving = {**environment, "DPPCTL_SERVE_ON": str(its.fileno())}
-            self.process = OwnedProcess(command, folder, serving, [its.fileno()])
+            self.process = OwnedProcess([command], folder, serving, [its.fileno()])
         except OSError:
             ours.close()
             raise
         finally:
             its.close()
-        self.ready = threading.Event()  # it has looked at the workload, or has ended
+        self.has_ended = False
+        self.has_looked = threading.Event()  # at the workload, or has ended
+        self._taken = threading.Event()  # the workload, or it has ended
         self._lock = threading.Lock()
         self._forked: Dict[str, ForkedProcess] = {}
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def inspect(self, command: str, folder: Path, environment: Mapping[str, str], report: Path) -> bool:
+        """Have it look at a workload; `has_looked` says when the report is written.
+
+        command: of dpp, for the run. Return False when it had ended before it heard of it.
+        """
+        request = {"command": command, "folder": str(folder), "environment": dict(environment), "report": str(report)}
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(request).encode())
+            file.seek(0)
+            with contextlib.suppress(OSError):  # it has ended
+                self._send(b"{}", file.fileno())
+        self._taken.wait()
+        return not self.has_ended
 
     def start(self, pipeline: str, environment: Mapping[str, str], result: str) -> "ForkedProcess":
         """Have it run a pipeline. Raises OSError when it does not."""
@@ -47,13 +67,10 @@ class WarmDpp:
         reading, writing = os.pipe()
         process.stderr = os.fdopen(reading, "rb")
         request = {"run": pipeline, "mark": process.mark, "environment": dict(environment), "result": result}
-        descriptor = array.array("i", [writing])
         with self._lock:
             self._forked[pipeline] = process
         try:
-            self._connection.sendmsg(
-                [json.dumps(request).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)]
-            )
+            self._send(json.dumps(request).encode(), writing)
         finally:
             os.close(writing)
         if not process.started.wait(SECONDS_TO_FORK) or not process.pid:
@@ -66,6 +83,10 @@ class WarmDpp:
             self._connection.shutdown(socket.SHUT_RDWR)
         self.process.stop()
 
+    def _send(self, message: bytes, descriptor: int) -> None:
+        descriptors = array.array("i", [descriptor])
+        self._connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+
     def _listen(self) -> None:
         while True:
             try:
@@ -76,7 +97,9 @@ class WarmDpp:
                 break
             self._take(json.loads(message))
         self._connection.close()
-        self.ready.set()
+        self.has_ended = True
+        self._taken.set()
+        self.has_looked.set()
         with self._lock:
             left = list(self._forked.values())
         for process in left:
@@ -84,7 +107,10 @@ class WarmDpp:
             process.has_ended(-9)
 
     def _take(self, message: Dict[str, Any]) -> None:
-        self.ready.set()
+        if "taken" in message:
+            self._taken.set()
+        if "looked" in message:
+            self.has_looked.set()
         with self._lock:
             if "pid" in message:
                 process = self._forked[message["run"]]

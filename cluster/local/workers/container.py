@@ -11,7 +11,6 @@ and cannot gain any.
 
 import csv
 import io
-import json
 import secrets
 import threading
 from collections.abc import Mapping
@@ -55,16 +54,17 @@ class Container:
             *COMMAND, "run", "--rm", "--interactive", *_BARE, "--name", self.name, "--label", f"{_LABEL}={self.owner}",
             *(("--network", "host") if self.shares_network else ()), "--log-driver", "none", "--cap-drop", "all", *user,
             "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
-            *(word for mount in mounts for word in ("--mount", mount)), "--env", "DPPCTL_ENVIRONMENT",
+            *(word for mount in mounts for word in ("--mount", mount)),
             "--entrypoint", "python3", self.image.reference, _WORKER,
         ]  # fmt: skip
 
-    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of that command. Pipelines get the image's, and what is given.
+    def environment(self) -> dict[str, str]:
+        """Return the environment of that command: what podman needs."""
+        return listed_environment(*CONTAINERS)
 
-        It comes in one variable, because names like PATH or HOME would have a meaning for podman itself.
-        """
-        return {**listed_environment(*CONTAINERS), "DPPCTL_ENVIRONMENT": json.dumps(dict(given))}
+    def variables(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return what is given; the image has its own. Podman does not see names like PATH or HOME."""
+        return dict(given)
 
     def path(self, file: Path) -> Path:
         """Return where a file of a mounted folder is inside."""

@@ -62,11 +62,15 @@ class DppEnvironment:
         """Return the command that starts a worker in it (`WorkerHost` in process.py)."""
         return [str(self.bin / "python"), str(zipapp)]
 
-    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables of a worker, or of a shell like its: ours and what is given, this one first on PATH."""
-        path = os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
+    def environment(self) -> dict[str, str]:
+        """Return the variables of a worker: this process's without dppctl's own, this environment first on PATH."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPPCTL_")}
-        return {**inherited, **given, "PATH": path, "VIRTUAL_ENV": str(self.folder)}
+        return {**inherited, **self.variables({})}
+
+    def variables(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return what is given, this environment first on PATH."""
+        path = os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
+        return {**given, "PATH": path, "VIRTUAL_ENV": str(self.folder)}
 
     def path(self, file: Path) -> Path:
         """Return the file itself: it is on this machine."""
@@ -106,10 +110,14 @@ def ensure_dpp_environment(
     return DppEnvironment(published.resolve())
 
 
-def find_runtime(cache: Path) -> DppEnvironment | None:
-    """Return the plain environment if it is in the cache."""
+def find_runtime(cache: Path, workload: Path | None = None) -> DppEnvironment | None:
+    """Return the environment for a workload (None: for those without requirements) if it is in the cache.
+
+    Raises PermanentError as `ensure_dpp_environment` does.
+    """
+    contents = requirement_contents(workload) if workload else None
     with as_file(files("cluster.local") / "dpp") as lock:
-        published = cache / "runtimes" / _key(lock, None)
+        published = cache / "runtimes" / _key(lock, contents)
     return DppEnvironment(published.resolve()) if _is_whole(published) else None
 
 

@@ -22,8 +22,11 @@ class WorkerHost(Protocol):
     def command(self, zipapp: Path) -> list[str]:
         """Return the command that starts a worker, to be followed by the worker's own arguments."""
 
-    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of that command; pipelines get what is given, and what the host itself has."""
+    def environment(self) -> dict[str, str]:
+        """Return the environment of that command."""
+
+    def variables(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return what pipelines have beside that environment: what is given, as far as the host allows."""
 
     def path(self, file: Path) -> Path:
         """Return where the worker finds a file of this machine."""
@@ -36,42 +39,61 @@ class WorkerHost(Protocol):
 
 
 class WorkerProcess:
-    """A worker that runs one workload. It ends, with all that it started, when this process does."""
+    """A worker: it loads what pipelines need, and waits for the order to run those of one workload.
 
-    def __init__(
-        self,
-        zipapp: Path,
-        host: WorkerHost,
-        workload: Path,
-        pipelines: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        concurrency: int = 1,
-        runner: str = "",
-        verbose: bool = False,
-    ) -> None:
+    It ends, with all that it started, when this process does.
+    """
+
+    def __init__(self, zipapp: Path, host: WorkerHost, runner: str = "") -> None:
         """Start it.
 
-        zipapp: what `worker.zipapp_builder` made; pipelines: ids, none of them means all; environment: for the
-        pipelines; runner: auto or dpp, "" is what the environment says; verbose: dpp's log comes as events too.
+        zipapp: what `worker.zipapp_builder` made; runner: auto or dpp, "" is what the order's environment says.
         """
-        options = ["--events", "--owner-pipe", "--concurrency", str(concurrency), *(["--verbose"] if verbose else [])]
-        options += ["--runner", runner] if runner else []
         self._host = host
         self._asked: int | None = None
+        options = ["--events", "--owner-pipe", *(["--runner", runner] if runner else [])]
         self._process = subprocess.Popen(
-            [*host.command(zipapp), "run", *options, "--workload", str(host.path(workload)), "--", *pipelines],
-            env=host.environment(environment),
+            [*host.command(zipapp), "run", *options],
+            env=host.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C at the terminal is for dppctl, which then tells the worker
         )
         self._nonce = secrets.token_hex(16)
+
+    def begin(
+        self,
+        workload: Path,
+        pipelines: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        origin: Mapping[str, Any],
+        concurrency: int = 1,
+        verbose: bool = False,
+    ) -> None:
+        """Have it run pipelines (ids; none of them means all), once.
+
+        environment: for the pipelines; origin: the receipt's source and image; verbose: dpp's log comes as events too.
+        """
+        order = {
+            "nonce": self._nonce,
+            "workload": str(self._host.path(workload)),
+            "pipelines": list(pipelines),
+            "environment": self._host.variables(environment),
+            "origin": dict(origin),
+            "concurrency": concurrency,
+            "verbose": verbose,
+        }
         with suppress(OSError):  # it has ended: `wait` says how
             if stdin := self._process.stdin:
-                stdin.write(f"{self._nonce}\n".encode())
+                stdin.write(json.dumps(order).encode() + b"\n")
                 stdin.flush()
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether it has not ended."""
+        return self._process.poll() is None
 
     @property
     def pid(self) -> int:
@@ -114,6 +136,14 @@ class WorkerProcess:
         if self._asked:
             return 128 + self._asked
         return code if code >= 0 else 128 - code
+
+    def end(self) -> None:
+        """End it, whatever it does; nothing more is read of it. Does nothing when it has been waited for."""
+        if self.is_alive:
+            self.stop()
+        self.wait()
+        if self._process.stderr:
+            self._process.stderr.close()
 
     def complaint(self) -> str:
         """Return, once it has ended, nothing or why it could not do its work."""

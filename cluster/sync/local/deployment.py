@@ -16,6 +16,7 @@ from bot.model.reports import Phase, SyncEvent
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.local.workers.process import WorkerHost
+from cluster.local.workers.waiting import WaitingWorkers
 from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
@@ -33,7 +34,7 @@ class JobContext:
 
     sources: Sources
     environments: Path  # the folder of their folders
-    zipapp: Path
+    workers: WaitingWorkers
     report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
     storage_url: Callable[[Target], str]
     waits: dict[Target, tuple[str, str]] = field(default_factory=dict)  # ops commit and reason: why each waits
@@ -57,6 +58,7 @@ class EnvironmentJob(ABC):
         self._ops_commit = desired.ops_commit
         self._environment = context.environment(work.target)
         self._pipelines: Pipelines | None = None
+        self._used: WorkerHost | None = None
         self._stop = threading.Event()
         self._superseded = False
 
@@ -65,6 +67,8 @@ class EnvironmentJob(ABC):
         self.deliveries = deliveries_of(self._context.sources.repositories, self._target, self._ops_commit)
         with bind_push(self.deliveries, app=self._target.app, environment=self._target.environment):
             self._run()
+        if self._used and not self._stop.is_set():
+            self._context.workers.prepare(self._used)  # for the next; now nobody waits for this machine
 
     @abstractmethod
     def _run(self) -> None:
@@ -87,7 +91,8 @@ class EnvironmentJob(ABC):
         self, release: Release, host: WorkerHost, ids: Sequence[str], tell: Callable[[str, str], object]
     ) -> tuple[Receipt, tuple[str, ...]]:
         """Run pipelines, and return their receipt and the folders of their specs; `tell` gets messages and logs."""
-        pipelines = Pipelines(release, self._values, ids, self._context.zipapp, host)
+        self._used = host
+        pipelines = Pipelines(release, self._values, ids, self._context.workers.take(host, self._target), host)
         self._pipelines = pipelines
         try:
             if self._stop.is_set():  # the stop came before there was something to stop
@@ -187,6 +192,8 @@ class DeploymentJob(EnvironmentJob):
     def _deploy(self) -> Outcome:
         """Return how it ended. Raises what keeps it from having an end."""
         sources, values = self._context.sources, self._values
+        if values.image is None:
+            self._context.workers.expect(self._target)  # it loads dpp's packages meanwhile
         sources.refresh(values, self._stop)
         self._is_fetched = True
         has_waited = self._context.waits.get(self._target, ("", ""))[0] == self._ops_commit

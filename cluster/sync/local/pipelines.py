@@ -1,8 +1,6 @@
 """Runs pipelines of a release, and says on the way how far they are."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,21 +21,17 @@ class Pipelines:
         release: Release,
         values: Values,
         ids: Sequence[str],
-        zipapp: Path,
+        worker: WorkerProcess,
         host: WorkerHost,
     ) -> None:
-        """Start the pipelines `ids` on that host. The source is in the release."""
+        """Have a worker of that host run the pipelines `ids`. The source is in the release."""
         self._release, self._values, self._ids = release, values, ids
-        origin = {"source": values.source.model_dump(mode="json"), "image": values.image}
-        self._worker = WorkerProcess(
-            zipapp,
-            host,
+        self._worker = worker
+        worker.begin(
             release.source,
             ids,
-            environment={
-                "DPP_DB_ENGINE": f"sqlite:///{host.path(release.work_database)}",
-                "DPPCTL_ORIGIN": json.dumps(origin),
-            },
+            environment={"DPP_DB_ENGINE": f"sqlite:///{host.path(release.work_database)}"},
+            origin={"source": values.source.model_dump(mode="json"), "image": values.image},
             verbose=True,
         )
         self._progress = Progress()

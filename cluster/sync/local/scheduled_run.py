@@ -28,6 +28,8 @@ class ScheduledRun(EnvironmentJob):
             current = self._environment.current()
             if current is None:
                 raise ClusterError("what was deployed is gone")
+            if self._values.image is None:
+                self._context.workers.expect(self._target)
             release = self._begin()
             shutil.copytree(current.source, release.source, symlinks=True)
             host = self._host(release)

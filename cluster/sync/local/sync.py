@@ -7,15 +7,18 @@ a time and never two in one environment.
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bot.backoff import Backoff
+from bot.errors import DppctlError
 from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.scheduler import Scheduler
 from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
 from cluster.local.workers.dpp_environment import DppEnvironment
+from cluster.local.workers.waiting import WaitingWorkers
 from cluster.sync.desired_reader import DesiredReader
 from cluster.sync.local.apply import apply, follow_schedules
 from cluster.sync.local.decide import decide
@@ -60,7 +63,9 @@ class LocalSync:
         self._wake = threading.Event()
         shared = Repositories(repositories)
         sources = Sources(shared, runtime, registry_auth_file, shares_network)
-        self._context = JobContext(sources, environments, zipapp, report, storage_url)
+        self._runtime = runtime
+        self._workers = WaitingWorkers(zipapp)
+        self._context = JobContext(sources, environments, self._workers, report, storage_url)
         self._reader = DesiredReader(targets, shared, read_desired)
         self._scheduler: Scheduler[Target, EnvironmentJob] = Scheduler(
             stopping, lambda _: self._wake.set(), concurrency, Backoff(retry_seconds, MAX_SYNC_RETRY_SECONDS)
@@ -80,6 +85,9 @@ class LocalSync:
 
     def run(self) -> None:
         """Work until `stop`. What fails for one repository or environment is logged and holds up no other."""
+        self._workers.open()
+        with suppress(DppctlError):  # the deployment that needs the environment says what is wrong with it
+            self._workers.prepare(self._runtime(None, self._stopping))
         for target in self.targets:
             try:
                 self._context.environment(target).tidy()
@@ -89,7 +97,9 @@ class LocalSync:
         while not self._stopping.is_set():
             self._wake.clear()
             self.look()
+            self._workers.end_unused()
             self._wake.wait(min(SYNC_POLL_SECONDS, self.schedules.seconds() or SYNC_POLL_SECONDS))
+        self._workers.close()
         self._scheduler.close(SYNC_STOP_SECONDS)
 
     def sync(self) -> None:

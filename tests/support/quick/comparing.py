@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from worker.runner.dpp import Dpp
+from worker.runner.hooks import write_hooks
 
 ROOT = Path(__file__).parents[3]
 
@@ -21,7 +21,7 @@ class DppPython:
     def __init__(self, bin_folder: Path, hooks: Path, module: str, **environment: str) -> None:
         """hooks: a folder to make, with the hooks as a run has them; what they do by themselves is off."""
         path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-        Dpp(hooks.parent, hooks, {"PATH": path})
+        write_hooks(hooks)
         self._process = subprocess.Popen(
             [bin_folder / "python", "-m", f"tests.support.quick.{module}"],
             env={"PATH": path, "PYTHONPATH": f"{hooks}{os.pathsep}{ROOT}", "DPPCTL_QUICK": "0", **environment},

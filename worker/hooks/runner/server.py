@@ -1,6 +1,11 @@
-"""The warm process: looks at the workload once, then forks a process for each pipeline that it is asked to run.
+"""The warm process: loads dpp's packages, looks at one workload, forks a process for each pipeline that it is to run.
 
-It speaks over a socket that keeps messages apart, in JSON. It is asked
+It speaks over a socket that keeps messages apart, in JSON. It waits for the workload, in the file whose descriptor
+comes with the first message, for an environment may be long:
+
+    {"command": of dpp, "folder": the workload's, "environment": {}, "report": file}
+
+It answers `{"taken": true}`, and when the report is written `{"looked": true}`. Then it is asked
 
     {"run": id, "mark": its processes' mark, "environment": {}, "result": file}   with the descriptor of its stderr
 
@@ -12,6 +17,7 @@ import array
 import gc
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -24,19 +30,25 @@ from typing import Any, Dict, List, NoReturn, Optional, Set, Tuple
 import dppctl_inspect
 import dppctl_manager
 
-from . import hook_posts, parent, pipeline, plan, standard
+from . import fresh, hook_posts, parent, pipeline, plan, standard
 
 _MESSAGE_BYTES = 1 << 18
+_IDLE_SECONDS = 0.1  # without a workload; then what most pipelines need later is loaded too
 _SQL = ("dump.to_sql", "dump_to_sql")
 
 
 def main(descriptor: int, report_file: str) -> NoReturn:
-    """Serve on the socket of this descriptor until it is closed; the report on the workload goes to the file."""
+    """Serve on the socket of this descriptor until it is closed.
+
+    report_file: where the report on the workload goes, when this is the process that is to look at it; else "".
+    """
     code = 0
     try:
         server = WarmServer(socket.socket(fileno=descriptor))
-        server.inspect(report_file)
-        server.serve()
+        report_file = report_file or server.wait_for_workload()
+        if report_file:
+            server.inspect(report_file)
+            server.serve()
     except BaseException:  # noqa: BLE001 - nothing above this may run: it is `dpp`, which imports sitecustomize
         traceback.print_exc()
         code = 1
@@ -54,14 +66,45 @@ class WarmServer:
         self._plans: Dict[str, plan.Plan] = {}
         self._running: Dict[int, str] = {}
         self._path = _path_without_pythonpath()
+        with fresh.names_noted():
+            self._unfit = _load()
         self._kept_modules: Set[str] = set()
+
+    def wait_for_workload(self) -> str:
+        """Wait for a workload, and come to be in its folder; return where the report goes, "" when nobody waits for it.
+
+        A run for which this process is not fit has another one, which this one becomes.
+        """
+        if not select.select([self._connection], [], [], _IDLE_SECONDS)[0]:
+            with fresh.names_noted():
+                _load_sql()
+            gc.collect()
+            gc.freeze()
+        text, file = _receive(self._connection)
+        if not text or file is None:
+            return ""
+        with os.fdopen(file, "rb") as written:
+            request = json.loads(written.read())
+        self._say({"taken": True})
+        os.chdir(request["folder"])
+        environment: Dict[str, str] = request["environment"]
+        folders = environment["PYTHONPATH"].split(os.pathsep)
+        if not fresh.is_fit(environment, [folder for folder in folders if folder != _hooks_folder()]):
+            fresh.start_again(request["command"], environment, self._connection.fileno(), request["report"])
+        fresh.take_environment(environment)
+        sys.path[:] = [*filter(None, folders), *self._path]
+        return str(request["report"])
 
     def inspect(self, report_file: str) -> None:
         """Write the report on the workload (dppctl_inspect.py), with the plan of each pipeline."""
-        unfit = _load()
+        unfit = self._unfit
         self._kept_modules = set(sys.modules)
-        loaded = {name for name in self._kept_modules if "." not in name and not name.startswith("dppctl_")}
         report, self._specs = dppctl_inspect.inspect()
+        found = set(sys.modules)
+        if any(step.get("run") in _SQL for spec in self._specs for step in spec.pipeline_details.get("pipeline") or []):
+            _load_sql()
+        names = self._kept_modules | (set(sys.modules) - found)
+        loaded = {name for name in names if "." not in name and not name.startswith("dppctl_")}
         for spec, described in zip(self._specs, report["pipelines"]):
             if described["errors"]:
                 continue
@@ -72,15 +115,7 @@ class WarmServer:
 
     def serve(self) -> None:
         """Fork pipelines until the socket is closed."""
-        self._connection.send(b"{}")
-        steps = [
-            step
-            for spec in self._specs
-            if spec.pipeline_id in self._plans
-            for step in spec.pipeline_details["pipeline"]
-        ]
-        if any(step.get("run") in _SQL for step in steps):
-            import tableschema_sql  # noqa: F401 - with SQLAlchemy it takes long
+        self._say({"looked": True})
         woken, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -179,10 +214,20 @@ def _load() -> Optional[str]:
     return None
 
 
+def _load_sql() -> None:
+    """Import what writes into databases: with SQLAlchemy it takes long."""
+    with suppress(Exception):  # without it a step says what is missing
+        import tableschema_sql  # noqa: F401
+
+
+def _hooks_folder() -> str:
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
 def _given_pythonpath() -> List[str]:
     """Return the folders of PYTHONPATH that are not ours, the workload's among them."""
-    hooks = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder and folder != hooks]
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [folder for folder in folders if folder and folder != _hooks_folder()]
 
 
 def _path_without_pythonpath() -> List[str]:
