@@ -26,7 +26,7 @@ def push(bench: Bench) -> Result:
     config = write_files(folder / "config", {"apps.yaml": APPS, ".env": env})
     up = Up(config)
     try:
-        _hook(app, up.address(LONGEST), folder)
+        install_hook(app, up.address(LONGEST), folder)
         times = [_push(app, ops, config, number) for number in numbered(3 if bench.quick else 20, "push")]
     finally:
         up.kill()
@@ -41,7 +41,8 @@ def push(bench: Bench) -> Result:
     return Result("From a push to the ops commit", [row], details)
 
 
-def _hook(app: Repository, address: str, folder: Path) -> None:
+def install_hook(app: Repository, address: str, folder: Path) -> None:
+    """Have each push to the app's repository sent to the receiver, signed with the secret `hush`."""
     secret = folder / "secret"
     secret.write_text("hush")
     hook = app.bare / "hooks" / "post-receive"
