@@ -82,6 +82,7 @@ class Loop:
         self._statuses = CommitStatuses(targets, self._ops, store) if settings.deployed_by == "commit-status" else None
         self._wake = threading.Condition()
         self._is_woken = False
+        self._has_news = False  # in the store
         self._rounds = Rounds(context, self._statuses, self._notify)
         self._rechecks = make_rechecks(settings, set(self._ownership.registered))
         self._notifier = _notifier(settings, targets, store, git, lambda: self._ownership.leads)
@@ -97,6 +98,11 @@ class Loop:
         """Ask for a look at a repository soon. Any number of calls until then become one look."""
         with self._wake:
             self._waiting.add(repository)
+        self._notify()
+
+    def look(self) -> None:
+        """Ask for a look into the store now: the receiver wrote something down. Any thread may call it."""
+        self._has_news = True
         self._notify()
 
     def problem(self) -> str | None:
@@ -120,7 +126,8 @@ class Loop:
             while not self._stop.is_set():
                 self.rounds += 1
                 try:
-                    if (now := time.monotonic()) >= next_poll:
+                    if (now := time.monotonic()) >= next_poll or self._has_news:
+                        self._has_news = False
                         next_poll = now + POLL_SECONDS
                         self._ownership.renew(self._rounds.is_idle)
                         self._recheck(now)

@@ -1,6 +1,6 @@
 """Receive GitHub's deliveries: each is recorded before it is answered; the bot reads the store."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,9 +20,10 @@ from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.model.webhook_events import Event, Ignored, Ping, RefEvent
 from bot.settings import Settings
-from bot.store.deliveries import NewDelivery
+from bot.store.deliveries import Arrival, NewDelivery
 from bot.store.store import Store
 from webhooks.batching import Batcher
+from webhooks.bot_waker import wake_bot
 from webhooks.limits import MAX_BATCH
 from webhooks.payload import FORM_TYPE, JSON_TYPE, DeliveryError, media_type, read_delivery
 from webhooks.rate_limit import RateLimit
@@ -47,7 +48,8 @@ class DeliveryReceiver:
         # Of ops repos too: sync is to hear of what people push there, and Argo CD and Flux set statuses.
         repositories = {path.repository for target in targets for path in (target.app, target.ops)}
         self._registered = {name.casefold(): name for name in repositories}
-        self._batcher = Batcher(store.deliveries.record_all, MAX_BATCH)
+        self._store = store
+        self._batcher = Batcher(self._record, MAX_BATCH)
         self._rate_limit = RateLimit(settings.receiver.deliveries_a_minute)
         self._totals = store.totals
 
@@ -97,6 +99,12 @@ class DeliveryReceiver:
             f"too many deliveries of {repository} in this minute (DPPCTL_DELIVERIES_A_MINUTE); it is looked at anyway"
         )
         raise TooManyRequests(text, retry_after=seconds)
+
+    def _record(self, deliveries: Sequence[NewDelivery]) -> list[Arrival]:
+        arrivals = self._store.deliveries.record_all(deliveries)
+        if any(delivery.ignored is None for delivery in deliveries):
+            wake_bot()
+        return arrivals
 
     def _body(self, environ: "WSGIEnvironment") -> bytes:
         """Return the raw bytes. Raises RequestEntityTooLarge before a body that is too large is read."""

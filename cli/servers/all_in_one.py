@@ -58,10 +58,10 @@ class AllInOne(Daemon):
             opened.callback(self._store.close)
             self._storages = Storages(settings.listen.storage_port, environments, targets)
             opened.callback(self._storages.close)
-            self._receiver = Receiver(config, settings)
+            self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
+            self._receiver = Receiver(config, settings, on_delivery=self._loop.look)
             opened.callback(self._receiver.stop)
             super().__init__(stopping, opened.pop_all())
-        self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
         repositories = {target.app.repository for target in targets} | {target.ops.repository for target in targets}
         self._sync = LocalSync(
             targets=targets,
@@ -83,6 +83,7 @@ class AllInOne(Daemon):
 
     def hello(self) -> str:
         """Name the dashboard and where webhooks go."""
+        self._receiver.wait_until_up(self.stopping)
         address = self._receiver.address
         return f"dppctl is up: {address}/ (webhooks go to {address}/webhooks/github)"
 

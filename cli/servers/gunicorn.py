@@ -10,14 +10,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from bot.errors import DppctlError
 from bot.parent_death import bound_to_parent
 from bot.settings import Settings
-from cli.limits import BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
+from cli.limits import ANSWER_SECONDS, BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
+from webhooks.bot_waker import VARIABLE
 
 APPLICATION = "webhooks.wsgi:application()"
 WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
@@ -28,10 +34,21 @@ class Receiver:
     """Runs from its making until `stop`."""
 
     def __init__(
-        self, config: Path, settings: Settings, log: IO[str] | None = None, application: str = APPLICATION
+        self,
+        config: Path,
+        settings: Settings,
+        log: IO[str] | None = None,
+        application: str = APPLICATION,
+        on_delivery: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start it; `log`: in place of stderr. Raises DppctlError when the address cannot be used."""
-        with _listen(settings.listen.host, settings.listen.port) as listening:
+        """Start it; `log`: in place of stderr; `on_delivery` is called in a thread, once or more for each.
+
+        Raises DppctlError when the address cannot be used.
+        """
+        with (
+            _listen(settings.listen.host, settings.listen.port) as listening,
+            _followed_pipe(on_delivery) as waking,
+        ):
             port = listening.getsockname()[1]
             self.address = _url(settings.listen.host, port)
             # Where this machine reaches it.
@@ -57,12 +74,22 @@ class Receiver:
                     **{name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"},
                     "DPPCTL_CONFIG": str(config.absolute()),
                     "DPPCTL_SYNC_TOKEN": settings.sync.token.get_secret_value(),
+                    VARIABLE: str(waking),
                 },
                 stdin=subprocess.DEVNULL,
                 stderr=log,
-                pass_fds=[listening.fileno()],
+                pass_fds=[listening.fileno(), waking],
                 start_new_session=True,  # Ctrl-C is for us; we end it when the others have
             )
+
+    def wait_until_up(self, stopping: threading.Event) -> None:
+        """Return when it answers, has ended, or all is to stop."""
+        while self._process.poll() is None and not stopping.is_set():
+            connection = HTTPConnection(urlsplit(self.here).netloc, timeout=ANSWER_SECONDS)
+            with suppress(OSError), closing(connection):
+                connection.request("GET", "/healthz")
+                connection.getresponse()
+                return
 
     def run(self) -> None:
         """Wait for its end. Raises DppctlError when that was not our doing."""
@@ -91,6 +118,24 @@ def _listen(host: str, port: int) -> socket.socket:
             if time.monotonic() > end or error.errno != errno.EADDRINUSE:
                 raise DppctlError(f"DPPCTL_HOST {host}, DPPCTL_PORT {port}: {error.strerror}") from None
             time.sleep(0.1)
+
+
+@contextmanager
+def _followed_pipe(call: Callable[[], None]) -> Iterator[int]:
+    """Give the end of a pipe to write into; `call` is called for what comes, until nobody has that end any more."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def follow() -> None:
+        with os.fdopen(reading, "rb", 0) as pipe:
+            while pipe.read(4096):
+                call()
+
+    threading.Thread(target=follow, name="deliveries", daemon=True).start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
 
 
 def _url(host: str, port: int) -> str:

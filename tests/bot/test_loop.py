@@ -88,6 +88,19 @@ def test_the_thread_looks_at_all_at_the_start_and_when_a_delivery_waits(story: S
     assert story.store.counts().totals["ops_commits"] == 2
 
 
+def test_it_looks_into_the_store_when_the_receiver_says_so(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.app.push(APP)
+    with running(story.loop):
+        eventually(lambda: len(story.deployments()) == 1, "the start looks")
+        monkeypatch.setattr("bot.loop.POLL_SECONDS", 3600.0)
+        story.loop.look()
+        eventually(lambda: not story.store.deliveries.take(), "the next look by the clock is an hour away")
+        story.app.tag("v1")
+        story.store.deliveries.record("1", PUSHED)
+        story.loop.look()
+        eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the delivery is processed")
+
+
 def test_a_second_bot_waits_and_takes_over(story: Story, settings: Settings, bot_git: Git) -> None:
     other = Loop(settings, story.targets, bot_git, story.store, lambda: None)
     with running(other):

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,15 @@ from tests.support.waiting import BUSY, eventually
 
 
 @pytest.fixture
-def receiver(config: Path, settings: Settings, store: Store) -> Iterator[Receiver]:
+def heard() -> threading.Event:
+    """Set when the bot is told of a delivery."""
+    return threading.Event()
+
+
+@pytest.fixture
+def receiver(config: Path, settings: Settings, store: Store, heard: threading.Event) -> Iterator[Receiver]:
     assert store  # its tables are there
-    receiver = Receiver(config, settings)
+    receiver = Receiver(config, settings, on_delivery=heard.set)
     yield receiver
     receiver.stop()
     assert not processes_with(str(config))
@@ -41,6 +48,18 @@ def test_deliveries_are_taken_by_all_its_processes_and_none_is_lost(receiver: Re
     assert 'dppctl_deliveries{outcome="received"} 40.0' in metrics
     assert "dppctl_queue_depth 40.0" in metrics
     assert requests.get(f"{receiver.address}/readyz", timeout=60).status_code == 200
+
+
+def test_the_bot_hears_of_a_delivery_at_once_and_not_of_what_it_has_nothing_to_do_with(
+    receiver: Receiver, store: Store, heard: threading.Event
+) -> None:
+    receiver.wait_until_up(threading.Event())
+    sender = Sender(receiver.address, store)
+    others = {**PUSH, "repository": {"full_name": "some/other"}}
+    assert sender.deliver(others, headers={"X-GitHub-Delivery": "d0"}).json()["outcome"] == "ignored"
+    assert not heard.is_set()
+    sender.deliver(PUSH, headers={"X-GitHub-Delivery": "d1"})
+    assert heard.wait(BUSY)
 
 
 def test_sync_reports_with_the_token_that_was_made_for_this_start(
