@@ -56,7 +56,7 @@ def test_the_bot_hears_of_a_delivery_at_once_and_not_of_what_it_has_nothing_to_d
     receiver.wait_until_up(threading.Event())
     sender = Sender(receiver.address, store)
     others = {**PUSH, "repository": {"full_name": "some/other"}}
-    assert sender.deliver(others, headers={"X-GitHub-Delivery": "d0"}).json()["outcome"] == "ignored"
+    assert sender.deliver(others, headers={"X-GitHub-Delivery": "d0"}).json()["outcome"].startswith("ignored")
     assert not heard.is_set()
     sender.deliver(PUSH, headers={"X-GitHub-Delivery": "d1"})
     assert heard.wait(BUSY)
