@@ -43,10 +43,11 @@ def serve(listen: str, token_file: Path, folder: Path, again: bool) -> int:
         if not token:
             sys.stderr.write(f"{token_file} is empty: it must hold the token\n")
             return 2
-        server = WorkerServer((host, int(port)), token, folder.absolute(), again)
+        server = WorkerServer((host, int(port)), token, folder.absolute())
     except (OSError, ValueError, OverflowError) as error:
         sys.stderr.write(f"cannot serve on {listen} with the token of {token_file}: {error}\n")
         return 2
+    server.standby = standby = Standby(again)
     print(f"waiting for a workload on {host}:{server.server_address[1]}", flush=True)
     stopped_by = []
 
@@ -60,7 +61,7 @@ def serve(listen: str, token_file: Path, folder: Path, again: bool) -> int:
         threading.Thread(target=server.end_after_run, daemon=True).start()
     server.serve_forever(poll_interval=0.1)
     server.wait_for_readers()
-    server.standby.close()
+    standby.close()
     return 128 + stopped_by[0] if stopped_by else server.exit_code
 
 
@@ -69,9 +70,9 @@ class WorkerServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: Tuple[str, int], token: str, folder: Path, again: bool) -> None:
+    def __init__(self, address: Tuple[str, int], token: str, folder: Path) -> None:
         super().__init__(address, _WorkerHandler)
-        self.standby = Standby(again)
+        self.standby: Optional[Standby] = None  # without one a run makes ready what it needs
         self.token = token
         self.folder = folder
         self.events: Optional[EventStream] = None
@@ -101,7 +102,7 @@ class WorkerServer(ThreadingHTTPServer):
                 self.events,
                 request["concurrency"],
                 origin,
-                ready=self.standby.take(),
+                ready=self.standby.take() if self.standby else None,
             )
             threading.Thread(target=self._execute, args=(self._run, self.events), daemon=True).start()
             return True
