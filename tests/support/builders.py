@@ -7,10 +7,11 @@ from collections.abc import Callable
 from bot.images.builders.interface import Builder, Order
 
 # A whole system in one program, so that a RUN needs no base image from a registry.
+# In one layer: each takes half a second of the processor.
 BUSYBOX = """
     FROM scratch AS base
-    COPY busybox /bin/busybox
-    COPY busybox /bin/sh
+    # busybox, and sh as a link to it
+    COPY root /
 """
 
 

@@ -24,7 +24,7 @@ def test_a_push_is_built_and_run_and_a_tag_runs_the_same_image(dppctl: Dppctl, i
     app, ops = world.app, world.ops
     with running_registry(tmp_path / "registry") as registry:
         base = f"{registry.host}/base/dpp:1"
-        images.run("buildah", "push", "--quiet", "--tls-verify=false", images.dpp, base)
+        images.run("buildah", "push", "--quiet", "--tls-verify=false", "--disable-compression", images.dpp, base)
         config = world.write_config(RESYNC_SECONDS="1", REGISTRY=f"{registry.host}/apps", BUILDER="buildah")
         app.push({**APP, "Dockerfile": f"FROM {base}\nWORKDIR /app\nCOPY . .\nRUN echo built\n"})
         up = dppctl.start("up", "--config", str(config), PYTHONUNBUFFERED="1", **images.environment)

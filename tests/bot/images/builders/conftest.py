@@ -28,7 +28,12 @@ def app(tmp_path: Path) -> App:
     def make(dockerfile: str, files: Mapping[str, str] | None = None, **more: object) -> Order:
         context = tmp_path / "app"
         write_files(context, {"Dockerfile": dockerfile, **(files or {})})
-        shutil.copy(shutil.which("busybox") or "", context / "busybox")
+        programs = context / "root" / "bin"
+        programs.mkdir(parents=True, exist_ok=True)
+        for folder in (context, programs):
+            shutil.copy(shutil.which("busybox") or "", folder / "busybox")
+        if not (programs / "sh").is_symlink():
+            (programs / "sh").symlink_to("busybox")
         given = {"destination": f"127.0.0.1:{free_port()}/app:1", "app": "ann/app", **more}
         return Order(context=context, dockerfile=context / "Dockerfile", **given)
 
