@@ -16,6 +16,7 @@ from benchmarks.bench import Bench
 from benchmarks.report import Result, Row, table
 from worker.plan import Pipeline, WorkloadError
 from worker.runner.dpp import Dpp
+from worker.runner.ready import ReadyDpp
 
 FOLDER = "DPPCTL_PUBLIC_SPECS"
 REPOSITORIES = ("OpenBudget/budgetkey-data-pipelines", "hasadna/knesset-data-pipelines")
@@ -113,8 +114,9 @@ def _ways_in(bench: Bench, repository: str, folder: Path) -> tuple[Counter[str],
 def _pipelines(bench: Bench, folder: Path, variables: dict[str, str]) -> list[Pipeline]:
     path = os.pathsep.join([str(bench.runtime.bin), os.environ.get("PATH", os.defpath)])
     with tempfile.TemporaryDirectory(dir=bench.folder) as scratch:
-        dpp = Dpp(folder, Path(scratch) / "hooks", {"PATH": path, "HOME": scratch, **variables})
+        given = {"PATH": path, "HOME": scratch, **variables}
+        ready = ReadyDpp(given, is_warm=False)
         try:
-            return dpp.inspect(Path(scratch))[0]
+            return Dpp(folder, ready, given).inspect(Path(scratch))[0]
         finally:
-            dpp.close()
+            ready.close()
