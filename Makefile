@@ -5,7 +5,7 @@ WORKERS ?= auto
 MINUTES ?= 20
 PACKAGES := bot cli cluster webhooks worker
 
-.PHONY: help demo test tests check fuzz lint format bench lock audit release clean
+.PHONY: help demo test tests check quick-tests fuzz lint format bench lock audit release clean
 help:
 	@echo 'make demo    a push deploys pipelines to staging, a tag to production (ONCE=1: end by itself)'
 	@echo 'make check   lint, types, import rules, and the tests that need no program but git: 90 seconds'
@@ -28,7 +28,11 @@ tests: .venv/dev.stamp
 	@echo '== tests'
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
-check: lint
+# Side by side, as lint uses one core; what each says is shown when it has ended.
+check: .venv/dev.stamp
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests
+
+quick-tests: .venv/dev.stamp
 	@echo '== tests that need no program but git'
 	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m 'not program and not slow' $(TESTS)
 

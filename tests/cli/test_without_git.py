@@ -11,6 +11,8 @@ from tests.support.command import dppctl_in
 from tests.support.environment import REPOSITORY
 from tests.support.workloads import write_files
 
+pytestmark = pytest.mark.slow  # it starts the command or a server for each test
+
 SERVERS = {
     "apps.yaml": "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging]}\n",
     ".env": "DPPCTL_WEBHOOK_SECRETS=secret\nDPPCTL_SYNC_TOKEN=s3cret\nDPPCTL_SYNC_ENVIRONMENTS=staging=ns\n",

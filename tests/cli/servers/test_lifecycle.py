@@ -11,6 +11,8 @@ from tests.support.environment import REPOSITORY
 from tests.support.small_disk import small_disk
 from tests.support.workloads import write_files
 
+pytestmark = pytest.mark.slow  # it starts the command or a server for each test
+
 SET_UP = "import sys, pathlib; from cli.servers.lifecycle import set_up; set_up(pathlib.Path(sys.argv[1]))"
 
 
