@@ -29,7 +29,7 @@ class Measured:
     """Times in seconds, memory in MiB.
 
     `cpu`: of all processes that had ended when the command had; `left_cpu`: so far, of those that it left running
-    (`left`). `worker_*`: of the one process that runs a .pyz, alone, when it was watched. `tree_memory`: the most
+    (`left`). `worker_*`: of the worker's process alone, when it was watched. `tree_memory`: the most
     that all processes had together, when it was asked for; what several share counts once.
     """
 
@@ -131,8 +131,10 @@ def _kill(pid: int, number: signal.Signals) -> None:
 
 
 class _Watcher(threading.Thread):
-    """Looks at the worker's process (`python …/worker.pyz run …`) as long as it lives. Peak memory is the kernel's own
-    count (VmHWM), so looking now and then misses nothing but the last moment."""
+    """Looks at the worker's process (`python …/workers/worker-HASH run …`) as long as it lives.
+
+    Peak memory is the kernel's own count (VmHWM), so looking now and then misses nothing but the last moment.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -149,7 +151,7 @@ class _Watcher(threading.Thread):
 
     def _find(self) -> int | None:
         for pid in sorted(descendants(os.getpid())):
-            if any(argument.endswith(".pyz") for argument in _command_line(pid).split("\0")[1:2]):
+            if any("/workers/worker-" in argument for argument in _command_line(pid).split("\0")[1:2]):
                 return pid
         return None
 

@@ -14,17 +14,22 @@ SOURCES = ("*.py", "hooks/**/*.py", "runner/*.py")
 
 def build(target: Path) -> None:
     """Write the zipapp to this file, atomically. Raises OSError."""
-    package = Path(__file__).parent
     with tempfile.TemporaryDirectory(prefix="dppctl-worker-") as folder:
-        for source in _sources(package):
-            copy = Path(folder, "worker", source.relative_to(package))
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(str(source), str(copy))
-        shutil.copyfile(str(package / "__main__.py"), str(Path(folder, "__main__.py")))
+        copy_sources(Path(folder))
         part = target.with_name(f"{target.name}.{os.getpid()}.part")
         zipapp.create_archive(folder, part, interpreter="/usr/bin/env python3", compressed=True)
         part.chmod(0o644)  # an image's own user reads it, whatever the umask is
         os.replace(str(part), str(target))
+
+
+def copy_sources(folder: Path) -> None:
+    """Copy the worker into a folder, so that Python can run that. Raises OSError."""
+    package = Path(__file__).parent
+    for source in _sources(package):
+        copy = folder / "worker" / source.relative_to(package)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(source), str(copy))
+    shutil.copyfile(str(package / "__main__.py"), str(folder / "__main__.py"))
 
 
 def fingerprint() -> str:

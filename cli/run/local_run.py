@@ -20,6 +20,7 @@ from cluster.local.sessions import record, supervisor
 from cluster.local.storage.publish import Ran, publish, storage_folder
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment, find_runtime
 from cluster.local.workers.process import WorkerProcess
+from cluster.local.workers.worker_files import worker_folder, worker_zipapp
 
 if TYPE_CHECKING:
     from cli.run.in_image import ImageHost
@@ -67,7 +68,7 @@ class InImage:
 
     def worker(self, database: RunDatabase) -> WorkerProcess:
         """Start it."""
-        return WorkerProcess(_zipapp(), self.image.host(database), self.runner)
+        return WorkerProcess(worker_zipapp(cache_dir()), self.image.host(database), self.runner)
 
 
 def run_locally(settings: RunSettings, report: RunReport, signals: StopSignals) -> int:
@@ -121,7 +122,7 @@ def _prepare(worker: record.Session, settings: RunSettings, report: RunReport, s
 
 def _start(environment: DppEnvironment, settings: RunSettings, started: ExitStack) -> WorkerProcess:
     runner = settings.environment.get("DPPCTL_RUNNER", "") if settings.runner == "auto" else settings.runner
-    process = WorkerProcess(_zipapp(), environment, runner)
+    process = WorkerProcess(worker_folder(cache_dir()), environment, runner)
     started.callback(process.end)
     return process
 
@@ -242,17 +243,3 @@ def _shell_environment(workload: Path) -> dict[str, str]:
     from worker import hooks
 
     return {"PYTHONPATH": os.pathsep.join([*hooks.__path__, str(workload)])}
-
-
-def _zipapp() -> Path:
-    """Return the worker in one file, kept in the cache under a hash of its sources. Raises ClusterError."""
-    from worker.zipapp_builder import build, fingerprint
-
-    target = cache_dir() / "workers" / f"worker-{fingerprint()}.pyz"
-    if not target.exists():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            build(target)
-        except OSError as error:
-            raise ClusterError(f"the worker cannot be kept in {target.parent}: {error.strerror or error}") from error
-    return target

@@ -10,7 +10,8 @@ import threading
 from pathlib import Path
 from typing import Dict, Mapping, Optional
 
-from worker.runner.hooks import write_hooks
+import worker
+from worker.runner.hooks import PACKAGE, write_hooks
 from worker.runner.warm import WarmDpp, can_be_warm
 
 AUTO, DPP = ("auto", "dpp")  # who runs pipelines: each is decided on, or all by dpp itself
@@ -25,13 +26,16 @@ class ReadyDpp:
         Raises OSError when there is no room for its files.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="dppctl-run-"))
-        self.hooks = self.folder / "hooks"
+        laid_out = Path(worker.__path__[0]).with_name("hooks")  # in a folder where they lie compiled
+        is_laid_out = (laid_out / PACKAGE).is_dir()
+        self.hooks = laid_out if is_laid_out else self.folder / "hooks"
         self._environment = dpp_environment(environment, self.hooks)
         self._warm: Optional[WarmDpp] = None
         self._lock = threading.Lock()
         self._is_closed = False
         try:
-            write_hooks(self.hooks)
+            if not is_laid_out:
+                write_hooks(self.hooks)
             if is_warm:
                 self.warm()
         except BaseException:
