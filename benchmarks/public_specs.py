@@ -19,7 +19,6 @@ from worker.runner.dpp import Dpp
 from worker.runner.ready import ReadyDpp
 
 FOLDER = "DPPCTL_PUBLIC_SPECS"
-REPOSITORIES = ("OpenBudget/budgetkey-data-pipelines", "hasadna/knesset-data-pipelines")
 MOST_STAND_INS = 60
 STAND_IN = """\
 class Any(type):
@@ -38,10 +37,11 @@ def __getattr__(name):
     if name.startswith("__"): raise AttributeError(name)
     return StandIn
 """
-# What the repositories' own images set; {} is the repository's folder.
-VARIABLES = {
-    "OpenBudget/budgetkey-data-pipelines": {"DPP_PROCESSOR_PATH": "{}/datapackage_pipelines_budgetkey/processors"}
-}
+# As the repository's own image has it: where dpp is run, and a variable; {} is the repository's folder.
+BUDGETKEY = "OpenBudget/budgetkey-data-pipelines"
+WORKLOADS = {BUDGETKEY: "datapackage_pipelines_budgetkey/pipelines"}
+VARIABLES = {BUDGETKEY: {"DPP_PROCESSOR_PATH": "{}/datapackage_pipelines_budgetkey/processors"}}
+REPOSITORIES = (BUDGETKEY, "hasadna/knesset-data-pipelines")
 WAYS = ("in lanes", "in lanes and own processes", "in own processes", "by dpp itself", "not at all: errors in the spec")
 _BEGINNINGS = dict(zip(("lanes", "lanes:", "processes:", "dpp:"), WAYS, strict=False))
 
@@ -82,11 +82,12 @@ def _ways_in(bench: Bench, repository: str, folder: Path) -> tuple[Counter[str],
     """Return how many pipelines run in which way, and how many of those not in lanes for which reason."""
     stand_ins = bench.new_folder()
     variables = {name: value.format(folder) for name, value in VARIABLES.get(repository, {}).items()}
-    variables["PYTHONPATH"] = str(stand_ins)
+    variables["PYTHONPATH"] = f"{folder}{os.pathsep}{stand_ins}"
+    workload = folder / WORKLOADS.get(repository, ".")
     pipelines: list[Pipeline] = []
     for _ in range(MOST_STAND_INS):
         try:
-            pipelines = _pipelines(bench, folder, variables)
+            pipelines = _pipelines(bench, workload, variables)
             break
         except WorkloadError as error:
             missing = re.search(r"No module named '([\w.]+)'|KeyError: '([A-Z_]+)'", str(error))
@@ -111,12 +112,12 @@ def _ways_in(bench: Bench, repository: str, folder: Path) -> tuple[Counter[str],
     return ways, reasons
 
 
-def _pipelines(bench: Bench, folder: Path, variables: dict[str, str]) -> list[Pipeline]:
+def _pipelines(bench: Bench, workload: Path, variables: dict[str, str]) -> list[Pipeline]:
     path = os.pathsep.join([str(bench.runtime.bin), os.environ.get("PATH", os.defpath)])
     with tempfile.TemporaryDirectory(dir=bench.folder) as scratch:
         given = {"PATH": path, "HOME": scratch, **variables}
         ready = ReadyDpp(given, is_warm=False)
         try:
-            return Dpp(folder, ready, given).inspect(Path(scratch))[0]
+            return Dpp(workload, ready, given).inspect(Path(scratch))[0]
         finally:
             ready.close()
