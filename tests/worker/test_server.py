@@ -64,6 +64,16 @@ def raw_tar(kind: bytes, size: int, content: bytes = b"", times: int = 1, level:
 
 
 ZEROS = bytes(2**22)
+SECRET = """\
+secret:
+  pipeline:
+  - run: secret
+    code: |
+        import os
+        from datapackage_pipelines.wrapper import ingest, spew
+        parameters, datapackage, resources = ingest()
+        spew(datapackage, resources, {"secret": os.environ.get("SECRET")})
+"""
 
 
 @pytest.fixture
@@ -131,6 +141,20 @@ def test_a_run_is_known_by_its_id_and_its_events_by_their_numbers(client: Client
     assert client("GET", "/events?after=x") == (400, {"error": "after must be the number of an event"})
     assert client.run(run="two")[0] == 202
     assert client("GET", "/events")[1][-1]["exit_code"] == 2
+
+
+@pytest.mark.parametrize("client", [["--again"]], indirect=True)
+def test_a_process_is_ready_for_each_run_and_knows_nothing_of_the_one_before(client: Client, folder: Path) -> None:
+    def ready() -> list[int]:
+        return processes_with(f"TEST_MARK={folder}")
+
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": SECRET, "left.py": ""}))
+    for variables, seen in (({"SECRET": "hush"}, "hush"), ({}, None)):
+        eventually(lambda: len(ready()) == 2, "one is ready, beside the server")
+        client.run(environment=variables)
+        receipt = next(event["receipt"] for event in client("GET", "/events")[1] if event["event"] == "ended")
+        assert receipt["pipelines"][0]["stats"] == {"secret": seen}
+        eventually(lambda: client("GET", "/health")[1][0]["state"] == "ended", "it has ended")
 
 
 def test_stop_ends_the_run(client: Client, folder: Path) -> None:
