@@ -119,12 +119,13 @@ SCHEMAS = [
     st.sampled_from(SCHEMAS),
     st.sampled_from([{}, {"keyed": True}, {"keyed": True}, {"extended": True}, {"keyed": True, "cast": False}]),
     st.sampled_from([[], [], [["3"]], [["1", "2", "3"]]]),
+    st.sampled_from([{}, {}, {"quoting": 2}, {"quotechar": ""}]),
 )
 def test_a_table_is_read_as_before(
-    files: DppPython, lines: list[list[str]], schema: object, how: object, more: list[list[str]]
+    files: DppPython, lines: list[list[str]], schema: object, how: object, more: list[list[str]], options: object
 ) -> None:
     text = content([["a", "b"], *lines, *more, *lines])
-    assert files.differences([("read", (text, {}, how, schema))]) == []
+    assert files.differences([("read", (text, options, how, schema))]) == []
 
 
 def test_a_file_that_is_no_text_is_told_as_before(files: DppPython) -> None:
