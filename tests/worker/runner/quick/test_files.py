@@ -133,3 +133,9 @@ def test_a_file_that_is_no_text_is_told_as_before(files: DppPython) -> None:
         for schema in (None, SCHEMAS[0]):
             options = {"encoding": "utf-8"} if schema else {"encoding": "utf-8", "headers": 1}
             assert files.differences([("read", (text, options, {"keyed": True}, schema))]) == []
+
+
+def test_numbers_that_csv_reads_itself_are_cast_as_before(files: DppPython) -> None:
+    text = b'"a","b"\n1,"x"\n2.5,"y"\n'
+    cases = [("read", (text, {"quoting": 2}, {"keyed": True}, schema)) for schema in SCHEMAS]
+    assert files.differences(cases) == []
