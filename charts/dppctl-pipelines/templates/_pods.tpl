@@ -47,3 +47,22 @@ affinity:
           dppctl.io/volume: {{ include "pipelines.volumeLabel" $ | quote }}
 {{- end -}}
 {{- end -}}
+
+{{/* Where pods that run pipelines may go: to their database, and anywhere but to the addresses that are excepted. */}}
+{{- define "pipelines.egress" -}}
+- to:
+  - podSelector:
+      matchLabels: {{ include "pipelines.podLabels" (list . "database") | nindent 8 }}
+- to:
+  - namespaceSelector: {}
+  ports:
+  - {port: 53, protocol: UDP}
+  - {port: 53, protocol: TCP}
+{{- $v4 := list }}{{ $v6 := list }}
+{{- range .Values.networkPolicy.exceptAddresses }}
+{{- if contains ":" . }}{{ $v6 = append $v6 . }}{{ else }}{{ $v4 = append $v4 . }}{{ end }}
+{{- end }}
+- to:
+  - ipBlock: {{ dict "cidr" "0.0.0.0/0" "except" $v4 | toYaml | nindent 6 }}
+  - ipBlock: {{ dict "cidr" "::/0" "except" $v6 | toYaml | nindent 6 }}
+{{- end -}}

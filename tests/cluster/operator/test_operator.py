@@ -1,7 +1,5 @@
 """The operator on a real API server, with a real ReplicaSet controller and a thread in the place of a kubelet."""
 
-import io
-import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,9 +19,6 @@ def world(tmp_path: Path, kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr("worker.server.Run", NamedRun)
     monkeypatch.setattr("cluster.operator.run_task.WORKER_RETRY_SECONDS", 0.1)
     with closing(OperatorWorld(tmp_path, kubeconfig, free_port())) as made:
-        content = io.BytesIO()
-        tarfile.open(fileobj=content, mode="w:gz").close()
-        (made.workloads / ("0" * 64)).write_bytes(content.getvalue())
         yield made
 
 

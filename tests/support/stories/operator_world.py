@@ -5,8 +5,11 @@ an address of its own on loopback. What a run does is said by the names of its p
 """
 
 import asyncio
+import hashlib
+import io
 import json
 import os
+import tarfile
 import threading
 import time
 import uuid
@@ -62,33 +65,29 @@ class NamedRun:
         self._stopped.set()
 
 
-class OperatorWorld:
-    """`operator()` runs one; `ask` creates a run; `run` returns it as it is now."""
+class RunsNamespace:
+    """A namespace for runs: `operator()` runs an operator; `ask` creates a run; `run` returns it as it is now."""
 
-    def __init__(self, folder: Path, kubeconfig: str, port: int, *, waiting: int = 2, most: int = 10) -> None:
+    def __init__(self, folder: Path, kubeconfig: str, namespace: str, port: int) -> None:
         self.api = KubernetesClient(kubeconfig)
-        self.namespace = f"runs-{uuid.uuid4().hex[:8]}"
+        self.namespace = namespace
         self.workloads, self.events = folder / "workloads", folder / "events"
         self.workloads.mkdir()
         self.port = port
-        self.workers: dict[str, WorkerServer] = {}  # by the uids of the pods
-        self.handed: list[str] = []  # the runs that were handed over, in their order
-        self._folder = folder
-        self._ended = threading.Event()
+        self.workload: dict[str, object] = {}  # of runs that are asked for without one
         self._make_kind()
-        self.api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
-        (self.workloads / ("0" * 64)).write_bytes(b"")
-        self._make_pool(waiting, most)
-        self._kubelet = threading.Thread(target=self._be_kubelet)
-        self._kubelet.start()
 
-    def close(self) -> None:
-        self._ended.set()
-        self._kubelet.join()
-        for server in self.workers.values():
-            server.end()
-            server.server_close()
-        self.api.delete(f"/api/v1/namespaces/{self.namespace}")
+    def pack(self, files: dict[str, str]) -> dict[str, object]:
+        """Put a workload where the operator finds it, and return what a run's spec says of it."""
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w:gz") as archive:
+            for name, text in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(text.encode())
+                archive.addfile(member, io.BytesIO(text.encode()))
+        digest = hashlib.sha256(content.getvalue()).hexdigest()
+        (self.workloads / digest).write_bytes(content.getvalue())
+        return {"sha256": digest, "bytes": len(content.getvalue())}
 
     @contextmanager
     def operator(self) -> Iterator[Operator]:
@@ -125,7 +124,7 @@ class OperatorWorld:
             "apiVersion": "dppctl.io/v1alpha1",
             "kind": "PipelineRun",
             "metadata": {"name": name},
-            "spec": {"pipelines": pipelines, "workload": {"sha256": "0" * 64, "bytes": 0}, **spec},
+            "spec": {"pipelines": pipelines, "workload": self.workload, **spec},
         }
         self.api.create(self.path(), body)
         return name
@@ -171,6 +170,30 @@ class OperatorWorld:
         except DppctlError:
             return False
         return True
+
+
+class OperatorWorld(RunsNamespace):
+    """The namespace with a pool and without a kubelet: the API server is enough."""
+
+    def __init__(self, folder: Path, kubeconfig: str, port: int, *, waiting: int = 2, most: int = 10) -> None:
+        super().__init__(folder, kubeconfig, f"runs-{uuid.uuid4().hex[:8]}", port)
+        self.workers: dict[str, WorkerServer] = {}  # by the uids of the pods
+        self.handed: list[str] = []  # the runs that were handed over, in their order
+        self._folder = folder
+        self._ended = threading.Event()
+        self.api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+        self.workload = self.pack({})
+        self._make_pool(waiting, most)
+        self._kubelet = threading.Thread(target=self._be_kubelet)
+        self._kubelet.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._kubelet.join()
+        for server in self.workers.values():
+            server.end()
+            server.server_close()
+        self.api.delete(f"/api/v1/namespaces/{self.namespace}")
 
     def _make_pool(self, waiting: int, most: int) -> None:
         labels = {"app.kubernetes.io/component": "worker", "dppctl.io/pool": "default", "dppctl.io/mode": "ephemeral"}
