@@ -39,7 +39,13 @@ class NamedRun:
     """Stands for worker.run.Run: `rows` ends at once, `wait` when it is stopped, `fail` fails, `log` says much."""
 
     def __init__(
-        self, _folder: Path, pipelines: Sequence[str], _: object, events: EventStream, *_others: object
+        self,
+        _folder: Path,
+        pipelines: Sequence[str],
+        _: object,
+        events: EventStream,
+        *_others: object,
+        **_named: object,
     ) -> None:
         self._pipelines, self._events = pipelines, events
         self._stopped = threading.Event()
