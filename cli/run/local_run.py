@@ -242,4 +242,4 @@ def _shell_environment(workload: Path) -> dict[str, str]:
     """Return what makes dpp in a shell (`dppctl ssh`) find modules as the worker's does; its hooks run 1.x specs."""
     from worker import hooks
 
-    return {"PYTHONPATH": os.pathsep.join([*hooks.__path__, str(workload)])}
+    return {"PYTHONPATH": os.pathsep.join(hooks.__path__), "DPPCTL_WORKLOAD_PATH": str(workload)}

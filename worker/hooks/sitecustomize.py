@@ -106,7 +106,13 @@ def _import_the_hidden_one() -> None:
         spec.loader.exec_module(module_from_spec(spec))
 
 
+def workload_path():  # type: ignore[no-untyped-def]
+    """Return the folders of the workload in which modules are found that are not installed."""
+    return [folder for folder in os.environ.get("DPPCTL_WORKLOAD_PATH", "").split(os.pathsep) if folder]
+
+
 _end_with_parent()
+sys.path.extend(workload_path())  # type: ignore[no-untyped-call]
 sys.meta_path.insert(0, _Extender(os.environ.pop("DPPCTL_RESULT_FILE", "")))
 _import_the_hidden_one()
 SERVE_ON = os.environ.pop("DPPCTL_SERVE_ON", "")

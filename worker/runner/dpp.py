@@ -87,11 +87,12 @@ class Dpp:
         Raises OSError when it cannot be started.
         """
         environment = self._environment(self._workload / pipeline["folder"])
-        resources, result = str(scratch / RESOURCES_FILE), str(scratch / RESULT_FILE)
+        environment["DPPCTL_RESOURCES_FILE"] = str(scratch / RESOURCES_FILE)
+        result = str(scratch / RESULT_FILE)
         if self._warm and not is_by_dpp(pipeline["runner"]):
-            changed = {"PYTHONPATH": environment["PYTHONPATH"], "DPPCTL_RESOURCES_FILE": resources}
-            return self._living(scratch).start(pipeline["id"], changed, result)
-        environment.update(DPPCTL_RESOURCES_FILE=resources, DPPCTL_RESULT_FILE=result)
+            names = "DPPCTL_WORKLOAD_PATH", "DPPCTL_RESOURCES_FILE"
+            return self._living(scratch).start(pipeline["id"], {name: environment[name] for name in names}, result)
+        environment["DPPCTL_RESULT_FILE"] = result
         return OwnedProcess([self._command, "run", "--slave", "--", pipeline["id"]], self._workload, environment)
 
     def _hand_over(self, target: Path) -> Optional[WarmDpp]:
@@ -146,7 +147,6 @@ class Dpp:
         return str(pipeline.get("runner") or f"{DPP}: {NOT_LOADED}")
 
     def _environment(self, folder: Path) -> Dict[str, str]:
-        # Inline `code:` runs from a folder of dpp's, so modules beside the spec are found only through PYTHONPATH.
         return dpp_environment(self._given, self._ready.hooks, folder, self._workload)
 
 

@@ -65,10 +65,14 @@ class ReadyDpp:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def dpp_environment(given: Mapping[str, str], *folders: Path) -> Dict[str, str]:
-    """Return the variables of a process of dpp's: what is given, with these folders first on its PYTHONPATH."""
-    behind = [given["PYTHONPATH"]] if given.get("PYTHONPATH") else []
-    result = {**given, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*map(str, folders), *behind]))}
+def dpp_environment(given: Mapping[str, str], hooks: Path, *folders: Path) -> Dict[str, str]:
+    """Return the variables of a process of dpp's: what is given, with the hooks first on its PYTHONPATH.
+
+    folders: of the workload. Inline `code:` runs from a folder of dpp's, so modules beside the spec are found only
+    where the hooks (sitecustomize.py) put them: behind the installed ones, as dpp does with a flow's.
+    """
+    result = {**given, "PYTHONPATH": os.pathsep.join(filter(None, [str(hooks), given.get("PYTHONPATH")]))}
+    result["DPPCTL_WORKLOAD_PATH"] = os.pathsep.join(dict.fromkeys(map(str, folders)))
     result.pop("PYTHONUNBUFFERED", None)  # with it every row would be a write of its own
     result["DPPCTL_OWNER"] = f"worker:{os.getpid()}"
     return result

@@ -56,7 +56,16 @@ FILES = {
           - {TO_SQL.format("dead")}
     """,
     "shadow/pipeline-spec.yaml": f"shadowed: {{pipeline: [{SHOUT}]}}",
+    # With these first on the path dpp itself could not start.
+    "requests.py": "",
     "shadow/requests.py": "",
+    "shadow/own/pipeline-spec.yaml": "kvfile: {pipeline: [{run: reads}]}",
+    "shadow/own/kvfile.py": "OF = 'the workload'",
+    "shadow/own/reads.py": """
+        import kvfile
+        from datapackage_pipelines.wrapper import process
+        process(modify_datapackage=lambda datapackage, _, stats: stats.update(kvfile=kvfile.OF) or datapackage)
+    """,
     "processors/printer.py": """
         from datapackage_pipelines.wrapper import ingest, spew
         parameters, datapackage, resources = ingest()
@@ -99,7 +108,8 @@ def test_who_runs_a_pipeline_is_said_before_it_starts_and_in_the_receipt(ran: Ou
     assert runners == {
         "./cached": "dpp: step 2 has cache",
         "./zoned": "dpp: its environment sets TZ",
-        "./shadow/shadowed": "dpp: requests in shadow has the name of a module that is loaded",
+        "./shadow/shadowed": "lanes",
+        "./shadow/own/kvfile": "dpp: kvfile in own has the name of a module that is loaded",
         "./lanes": "lanes",
         "./overridden": "lanes: step 2 has a process of its own",
         "./fresh": "processes: steps 1, 2, 3 have processes of their own",
@@ -114,6 +124,12 @@ def test_a_step_of_its_own_finds_a_fresh_interpreter_and_ends_like_one(ran: Outc
     assert ran.results["./fresh"]["stats"]["greeting"] == "shalom"
     assert (folder / "workload/never-closed").read_text() == "all of it"
     assert (folder / "workload/at-exit").exists()
+
+
+def test_modules_beside_a_spec_are_found_where_dpp_finds_them(ran: Outcome) -> None:
+    assert ran.results["./shadow/shadowed"]["error"] is None
+    assert ran.results["./shadow/own/kvfile"]["error"] is None
+    assert ran.results["./shadow/own/kvfile"]["stats"]["kvfile"] == "the workload"
 
 
 def test_a_processor_path_takes_the_place_of_a_standard_processor(ran: Outcome) -> None:

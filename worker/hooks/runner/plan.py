@@ -34,16 +34,16 @@ class Plan(NamedTuple):
         return f"{by}: {reason.format(', '.join(own))}"
 
 
-def decide(spec: Any, loaded: Iterable[str], folders: List[str]) -> Plan:
+def decide(spec: Any, loaded: Iterable[str]) -> Plan:
     """Return the plan for a pipeline as dpp has it.
 
-    loaded: the names of the modules that are loaded, without dots; folders: of the workload, where modules are found.
+    loaded: the names of the modules that are loaded, without dots.
     """
     steps = spec.pipeline_details.get("pipeline") or []
     reason = _reason_of_steps(steps) or _reason_of_environment(spec.environment or {})
     beside = [os.path.dirname(step["executor"]) for step in steps if standard.standard_name(step["executor"]) is None]
     beside = [folder for folder in beside if not folder.startswith(standard.dpp_folder())]
-    reason = reason or _reason_of_modules(dict.fromkeys([os.path.abspath(spec.path), *folders, *beside]), loaded)
+    reason = reason or _reason_of_modules(dict.fromkeys(beside), loaded)
     if reason:
         return Plan([], reason)
     return Plan([_way_of(step) for step in steps], None)

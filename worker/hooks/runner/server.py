@@ -29,6 +29,7 @@ from typing import Any, Dict, List, NoReturn, Optional, Set, Tuple
 
 import dppctl_inspect
 import dppctl_manager
+import sitecustomize
 
 from . import fresh, hook_posts, parent, pipeline, plan, standard
 
@@ -92,7 +93,7 @@ class WarmServer:
         if not fresh.is_fit(environment, [folder for folder in folders if folder != _hooks_folder()]):
             fresh.start_again(request["command"], environment, self._connection.fileno(), request["report"])
         fresh.take_environment(environment)
-        sys.path[:] = [*filter(None, folders), *self._path]
+        sys.path[:] = [*filter(None, folders), *self._path, *sitecustomize.workload_path()]
         return str(request["report"])
 
     def inspect(self, report_file: str) -> None:
@@ -108,7 +109,7 @@ class WarmServer:
         for spec, described in zip(self._specs, report["pipelines"]):
             if described["errors"]:
                 continue
-            decided = plan.Plan([], unfit) if unfit else plan.decide(spec, loaded, _given_pythonpath())
+            decided = plan.Plan([], unfit) if unfit else plan.decide(spec, loaded)
             self._plans[spec.pipeline_id] = decided
             described["runner"] = decided.as_text()
         dppctl_inspect.write(report, report_file)
@@ -163,7 +164,8 @@ class WarmServer:
                     with suppress(OSError):  # the folder's own
                         os.close(int(name))
             os.environ.update(request["environment"])
-            sys.path[:] = ["", *filter(None, os.environ["PYTHONPATH"].split(os.pathsep)), *self._path]
+            given = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
+            sys.path[:] = ["", *given, *self._path, *sitecustomize.workload_path()]
             spec = next(spec for spec in self._specs if spec.pipeline_id == request["run"])
             ways = self._plans[spec.pipeline_id].steps
             pipeline.run(spec, self._specs, ways, request, self._kept_modules)
@@ -224,15 +226,9 @@ def _hooks_folder() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def _given_pythonpath() -> List[str]:
-    """Return the folders of PYTHONPATH that are not ours, the workload's among them."""
-    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return [folder for folder in folders if folder and folder != _hooks_folder()]
-
-
 def _path_without_pythonpath() -> List[str]:
-    given = set(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    return [folder for folder in sys.path if folder and folder not in given]
+    given = {"", *os.environ.get("PYTHONPATH", "").split(os.pathsep), *sitecustomize.workload_path()}
+    return [folder for folder in sys.path if folder not in given]
 
 
 def _receive(connection: socket.socket) -> Tuple[bytes, Optional[int]]:
