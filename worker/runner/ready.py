@@ -5,7 +5,6 @@ A run is handed one of these and uses it up: nothing of it is there for the next
 
 import os
 import shutil
-import tempfile
 import threading
 from pathlib import Path
 from typing import Dict, Mapping, Optional
@@ -13,6 +12,7 @@ from typing import Dict, Mapping, Optional
 import worker
 from worker.runner.hooks import PACKAGE, write_hooks
 from worker.runner.warm import WarmDpp, can_be_warm
+from worker.scratch import Scratch
 
 AUTO, DPP = ("auto", "dpp")  # who runs pipelines: each is decided on, or all by dpp itself
 
@@ -25,7 +25,8 @@ class ReadyDpp:
 
         Raises OSError when there is no room for its files.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="dppctl-run-"))
+        self._scratch = Scratch()
+        self.folder = self._scratch.folder
         laid_out = Path(worker.__path__[0]).with_name("hooks")  # in a folder where they lie compiled
         is_laid_out = (laid_out / PACKAGE).is_dir()
         self.hooks = laid_out if is_laid_out else self.folder / "hooks"
@@ -62,7 +63,7 @@ class ReadyDpp:
             warm = self._warm
         if warm:
             warm.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.close()
 
 
 def dpp_environment(given: Mapping[str, str], hooks: Path, *folders: Path) -> Dict[str, str]:
