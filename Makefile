@@ -22,7 +22,10 @@ help:
 demo: .venv/run.stamp
 	@$(BIN)/python examples/demo.py
 
-test: lint tests
+# Lint uses one core, beside the tests; what it says comes last.
+test: .venv/dev.stamp
+	@said=$$(mktemp); failed=0; $(MAKE) --no-print-directory lint >"$$said" 2>&1 & linting=$$!; \
+	  $(MAKE) --no-print-directory tests || failed=1; wait $$linting || failed=1; cat "$$said"; rm -f "$$said"; exit $$failed
 
 tests: .venv/dev.stamp
 	@echo '== tests'

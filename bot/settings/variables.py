@@ -17,6 +17,7 @@ _OF_OTHERS = {
     *("DPPCTL_WORKLOAD", "DPPCTL_ORIGIN", "DPPCTL_OWNER", "DPPCTL_PROCESS_MARK"),
     "DPPCTL_RESULT_FILE",
     *("DPPCTL_INSPECT_FILE", "DPPCTL_RESOURCES_FILE", "DPPCTL_QUICK", "DPPCTL_SERVE_ON"),  # of dpp's processes
+    "DPPCTL_WORKLOAD_PATH",
     "DPPCTL_RUNNER",  # of the worker: who runs the pipelines
     *("DPPCTL_FOLDER", "DPPCTL_IMAGE", "DPPCTL_WAIT_FOR", "DPPCTL_WAIT_SECONDS"),  # of pipelines' pods
     "DPPCTL_REQUIRE_ALL",  # of the tests

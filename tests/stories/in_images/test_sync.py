@@ -79,7 +79,8 @@ def test_what_is_newer_stops_a_container_and_so_does_the_end_of_sync(
     waiting = images.app(tmp_path / "waiting", {**APP, **waiting_for(tmp_path / "gate")})
     machine.say(NOT_IN_THE_IMAGE, image=waiting)
     with machine.running() as sync:
-        eventually(lambda: any("flow" in line for line in images.processes()), "the pipeline runs")
+        # dpp's warm process, that of the pipeline, and those of its steps
+        eventually(lambda: sum("dpp" in line for line in images.processes()) > 2, "the pipeline runs")
         machine.say(NOT_IN_THE_IMAGE, image=app)
         sync.wake()
         eventually(lambda: machine.phases() == ["started", "superseded", "started", "succeeded"], "the newer one ran")

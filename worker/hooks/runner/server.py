@@ -102,7 +102,8 @@ class WarmServer:
         self._kept_modules = set(sys.modules)
         report, self._specs = dppctl_inspect.inspect()
         found = set(sys.modules)
-        if any(step.get("run") in _SQL for spec in self._specs for step in spec.pipeline_details.get("pipeline") or []):
+        good = [spec for spec, described in zip(self._specs, report["pipelines"]) if not described["errors"]]
+        if any(step.get("run") in _SQL for spec in good for step in spec.pipeline_details["pipeline"]):
             _load_sql()
         names = self._kept_modules | (set(sys.modules) - found)
         loaded = {name for name in names if "." not in name and not name.startswith("dppctl_")}
