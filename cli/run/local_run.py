@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from cli.run.report import RunReport
 from cli.run.signals import STOP_SIGNALS, StopSignals
+from cli.run.worker_files import worker_folder, worker_zipapp
 from cluster.errors import ClusterError
 from cluster.local import durations, processes
 from cluster.local.databases.database import KINDS, RunDatabase, check_database
@@ -20,7 +21,6 @@ from cluster.local.sessions import record, supervisor
 from cluster.local.storage.publish import Ran, publish, storage_folder
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment, find_runtime
 from cluster.local.workers.process import WorkerProcess
-from cluster.local.workers.worker_files import worker_folder, worker_zipapp
 
 if TYPE_CHECKING:
     from cli.run.in_image import ImageHost
