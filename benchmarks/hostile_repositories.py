@@ -98,8 +98,14 @@ def _make_tree(bare: Path, listing: Iterable[str]) -> str:
 
 
 def _wide(importer: Importer) -> None:
-    files = [(f"file{number}", ":1") for number in range(1_000_000)]
-    importer.commit("refs/heads/master", [*write_app(importer, "bad"), *files])
+    """Write a folder that `git fast-import` would take an hour for."""
+    importer.commit("refs/heads/master", write_app(importer, "bad"))
+    importer.close()
+    blob = git(importer.bare, "rev-parse", "master:pipeline-spec.yaml")
+    files = (f"100644 blob {blob}\tfile{number}" for number in range(1_000_000))
+    tree = _make_tree(importer.bare, [*files, git(importer.bare, "ls-tree", "master")])
+    commit = git(importer.bare, "commit-tree", "-m", "wide", tree)
+    git(importer.bare, "update-ref", "refs/heads/master", commit)
 
 
 def _branches(importer: Importer) -> None:
