@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .known import unknown
+from .lazy import plain_row
 
 FORMAT_FILES = {
     "dataflows/processors/dumpers/formats/base.py": "f182f191a27e41149abc93cea7ddd55e06c060931ecb44407e1865fbfd467d5f",
@@ -51,7 +52,8 @@ class RowWriter:
 
     def write(self, row: Any) -> bool:
         """Write the row and return True; False: the original is to."""
-        if type(row) is not dict:
+        row = plain_row(row)
+        if row is None:
             return False
         kind = (*row, *map(type, row.values()))
         try:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .fields import ERROR, TABLESCHEMA_FILES, Cast, cast_of, parts_of, reads_text_as_it_is
 from .known import unknown
+from .lazy import plain_row
 
 VALIDATOR_FILES = {
     "dataflows/base/schema_validator.py": "5021b4722de0cf2dcdf7a27a998672dc95fe2fb394ecc3efe91a2cd92e99fcc1",
@@ -32,9 +33,17 @@ class RowCaster:
 
     def cast(self, row: Any) -> bool:
         """Cast the values in the row and return True; False: the original is to, and nothing has happened."""
-        kind = self._kind(row)
-        if kind is None:
+        plain = plain_row(row)
+        kind = self._kind(plain)
+        if plain is None or kind is None:
             return False
+        if not self._cast(plain, kind):
+            return False
+        if plain is not row and self._fields:
+            row._dirty = True  # as when its values are set
+        return True
+
+    def _cast(self, row: Row, kind: "_Kind") -> bool:
         if kind.changes or not kind.has_plain_text(row):
             try:
                 changed = [(name, cast(row[name])) for name, cast in kind.casts]

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Iterator, Optional
 
 from .known import unknown
+from .lazy import plain_row
 
 LOAD_FILES = {
     "dataflows/processors/load.py": "280ea13ceccab2b8a53f3e7d4c4bce166041a5a60cf63b12624e6983ec61d1ca",
@@ -25,8 +26,9 @@ def install() -> None:
 
     def quick_stripper(self: Any, rows: Any) -> Iterator[Any]:
         for row in rows:
-            if type(row) is dict:
-                text = [value for value in row.values() if isinstance(value, str)]
+            plain = plain_row(row)
+            if plain is not None:
+                text = [value for value in plain.values() if isinstance(value, str)]
                 if text == [*map(strip, text)]:  # the very same texts: `strip` copies none for nothing
                     yield row
                     continue
