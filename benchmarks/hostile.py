@@ -52,8 +52,8 @@ def hostile(bench: Bench) -> Result:
     head = ("repository", "good app deployed", "memory, peak", "what is said of it")
     details = (
         "From the start of `dppctl bot`, with no copy of any repository on its disk, to the good app's commit in the "
-        "ops repo. Memory is the sum of what each process has in memory (VmRSS), fetching included, git's server not. Both apps are in "
-        f"one ops repo.\n\n{table(head, lines)}"
+        "ops repo. Memory is the sum of what each process has in memory (VmRSS), fetching included, git's server "
+        f"not. Both apps are in one ops repo.\n\n{table(head, lines)}"
     )
     return Result("Repositories that are too much", rows, details)
 
