@@ -104,7 +104,7 @@ def _ways_in(bench: Bench, repository: str, folder: Path) -> tuple[Counter[str],
     for pipeline in pipelines:
         if pipeline["errors"]:
             ways[WAYS[-1]] += 1
-            reasons[str(pipeline["errors"][0]["message"])[:80]] += 1
+            reasons[str(pipeline["errors"][0]["message"]).replace(str(folder), repository)[:80]] += 1
         else:
             runner = str(pipeline["runner"])
             ways[_BEGINNINGS[runner.split(" ")[0]]] += 1

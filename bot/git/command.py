@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -116,10 +116,10 @@ class Git:
             raise self.failure(name, NO_SERVER)
         return out
 
-    def stream(self, folder: Path, *arguments: str) -> Iterator[bytes]:
+    def stream(self, folder: Path, *arguments: str) -> Generator[bytes, None, None]:
         """Yield what `git ARGUMENTS`, which stays on this disk, writes to stdout, piece by piece.
 
-        Git ends when no more is asked for. Raises GitError as `run` does.
+        Git ends when this is closed. Raises GitError as `run` does.
         """
         name, start = arguments[0], partial(self._start, folder, self._environment)
         running = Runner(folder, start, self._end, GIT_SECONDS).execute(["git", *arguments], as_process=True)

@@ -1,5 +1,6 @@
 """What a folder of a commit consists of, as git lists it."""
 
+from contextlib import closing
 from typing import NamedTuple
 
 from bot.errors import PermanentError
@@ -51,11 +52,13 @@ def list_tree(git: Git, origin: Origin, tree: str, budget: ExportBudget) -> list
     """
     entries, rest = list[TreeEntry](), b""
     try:
-        for piece in git.stream(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree):
-            *lines, rest = (rest + piece).split(b"\0")
-            for entry in map(_entry, lines):
-                budget.spend(entry.path, entry.size)
-                entries.append(entry)
+        listing = git.stream(origin.folder, "ls-tree", "--full-tree", "-r", "-t", "-z", "--long", tree)
+        with closing(listing):  # what is refused ends git
+            for piece in listing:
+                *lines, rest = (rest + piece).split(b"\0")
+                for entry in map(_entry, lines):
+                    budget.spend(entry.path, entry.size)
+                    entries.append(entry)
     except TransientGitError as error:
         if "Not a valid object name" in str(error):
             raise NoTreeError(str(error)) from None
@@ -69,10 +72,11 @@ def read_file(git: Git, origin: Origin, name: str, limit: int) -> bytes:
     Raises GitError, also when there is no such file, and PermanentError when it is larger than `limit` bytes.
     """
     content = b""
-    for piece in git.stream(origin.folder, "cat-file", "blob", name):
-        content += piece
-        if len(content) > limit:
-            raise PermanentError(f"{name.partition(':')[2]}: larger than {limit // 1024:,} KB; make it smaller")
+    with closing(git.stream(origin.folder, "cat-file", "blob", name)) as pieces:
+        for piece in pieces:
+            content += piece
+            if len(content) > limit:
+                raise PermanentError(f"{name.partition(':')[2]}: larger than {limit // 1024:,} KB; make it smaller")
     return content
 
 

@@ -38,7 +38,6 @@ class Tell:
     phase: Phase
     reason: Reason | None = None
     message: str = ""
-    pod: WorkerPod | None = None
     queue_position: int | None = None
 
 
@@ -119,7 +118,7 @@ def _of_assigned(run: RunState, holder: WorkerPod | None, state: OperatorState) 
         yield Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
     elif holder.end:
         phase = Phase.FAILED if holder.end_reason is Reason.TIME_LIMIT else Phase.LOST
-        yield Tell(run, phase, holder.end_reason, f"worker {holder.name}: {holder.end}", holder)
+        yield Tell(run, phase, holder.end_reason, f"worker {holder.name}: {holder.end}")
     else:
         yield Attend(run, holder)
 

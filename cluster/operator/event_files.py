@@ -31,8 +31,3 @@ class EventFile:
         with self._path.open("ab") as file:
             file.write(line)
         self._size += len(line)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """Return what is written."""
-        return [json.loads(line) for line in self._path.read_bytes().splitlines()]

@@ -136,7 +136,6 @@ class RunTask:
         return None
 
     def _end_of(self, receipt: dict[str, Any]) -> RunEnd:
-        self._receipt = receipt
         self._rows = {each["id"]: each["rows"] for each in receipt["pipelines"]}  # progress comes late, and is left out
         if receipt["status"] == "succeeded":
             return RunEnd(Phase.SUCCEEDED)

@@ -31,7 +31,6 @@ class RunState:
     phase: Phase = Phase.PENDING
     reason: str = ""
     queue_position: int | None = None
-    worker: str | None = None  # the uid of the pod that it was told to be on
     finished: float | None = None
     is_going: bool = False  # it is being deleted
 
@@ -98,7 +97,6 @@ def read_run(found: Mapping[str, Any]) -> RunState:
         phase=Phase(phase),  # the API server lets no other in
         reason=status.get("reason") or "",
         queue_position=status.get("queuePosition"),
-        worker=(status.get("worker") or {}).get("uid"),
         finished=seconds_of(finished) if finished else None,
         is_going="deletionTimestamp" in about,
     )

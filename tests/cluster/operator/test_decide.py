@@ -167,7 +167,7 @@ class World:
                     if self.runs[run.uid].phase is not Phase.RUNNING:
                         self.handed_over.append(run.uid)
                     self.runs[run.uid] = replace(self.runs[run.uid], phase=Phase.RUNNING)
-            case Tell(run, phase, _, _, _, place):
+            case Tell(run, phase, _, _, place):
                 self.runs[run.uid] = replace(
                     self.runs[run.uid], phase=phase, queue_position=place, reason=decision.reason or ""
                 )
