@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 MINUTES ?= 20
+AGAIN ?=
 PACKAGES := bot cli cluster webhooks worker
 
 .PHONY: help demo test tests check quick-tests fuzz lint format bench lock audit release clean
@@ -29,7 +30,7 @@ test: .venv/dev.stamp
 
 tests: .venv/dev.stamp
 	@echo '== tests'
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS) || { test -n "$(AGAIN)" && .ci/again $(BIN)/pytest; }
 
 # Side by side, as lint uses one core; what each says is shown when it has ended.
 check: .venv/dev.stamp
@@ -77,7 +78,7 @@ release: .venv/release.stamp
 	@BIN=$(BIN) .ci/release
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up: one stamp a step, so that the second time starts at once.

@@ -28,7 +28,7 @@ from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
 from cluster.sync.helm.records import Kept, records
-from cluster.sync.helm.releases import newest
+from cluster.sync.helm.releases import manifest, newest
 from cluster.sync.helm.sync import HelmSync
 from cluster.sync.repositories import Repositories
 from tests.support.helm import helm
@@ -207,13 +207,16 @@ class Cluster:
         kept = self.kept(target)
         return kept.record.phase if kept else ""
 
-    def until(self, phase: str, target: Target = STAGING) -> None:
-        """Wait for the record to say so, and for its report."""
+    def until(self, phase: str, target: Target = STAGING, *, image: str = "") -> None:
+        """Wait for the record to say so, and for its report; `image`: of that image, and not of what was before."""
 
         def is_so() -> bool:
             kept = self.kept(target)
-            ended = phase in ("succeeded", "failed")
-            return kept is not None and kept.record.phase == phase and (kept.record.reported or not ended)
+            if kept is None or kept.record.phase != phase or not (kept.record.reported or phase == "running"):
+                return False
+            place = self.sync.locations[target]
+            made = manifest(self.api, place.namespace, place.release, kept.record.revision) if image else ""
+            return f'image: "{image}"' in made or not image
 
         eventually(is_so, f"{target.environment} is {phase}")
 

@@ -138,7 +138,7 @@ def test_a_rollback_goes_on_when_the_fault_has_passed(shaky: Cluster, faulty: Fa
         shaky.until("succeeded")
         shaky.people_say({"text": "second"})
         shaky.say("two")
-        shaky.until("running")
+        shaky.until("running", image="two")
         shaky.job()
         with faulty.failing("GET", r"/secrets\?.*name%3D", kind) as fault:
             shaky.job_ends(receipt("failed", error="the reason"))

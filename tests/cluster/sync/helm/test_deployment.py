@@ -77,7 +77,7 @@ def test_a_failed_job_is_rolled_back_and_not_tried_again(cluster: Cluster) -> No
         cluster.until("succeeded")
         cluster.people_say({"text": "second"})
         cluster.say("two")
-        cluster.until("running")
+        cluster.until("running", image="two")
         eventually(lambda: cluster.text() == "second", "the second is there")
         cluster.job_ends(receipt("failed", error="rows.py:2: ValueError: the reason\nflow:\nTraceback"))
         cluster.until("failed")

@@ -117,7 +117,7 @@ def test_helm_3_deploys_repairs_and_rolls_back_as_helm_4_does(tmp_path: Path, ku
         cluster.until("succeeded")
         cluster.people_say({"text": "second"})
         cluster.say("two")
-        cluster.until("running")
+        cluster.until("running", image="two")
         cluster.job_ends(receipt("failed", error="the reason"))
         cluster.until("failed")
         assert cluster.text() == "first"

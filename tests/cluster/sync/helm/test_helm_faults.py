@@ -57,7 +57,7 @@ def test_a_rollback_that_fails_for_a_moment_is_made_all_the_same(shaky: Cluster,
         shaky.people_say({"text": "second"})
         shaky.say("two")
         eventually(lambda: shaky.text() == "second", "it is there")
-        shaky.until("running")
+        shaky.until("running", image="two")
         with faulty.failing("PATCH PUT", r"/configmaps/.*-text", 409, times=2) as fault:
             shaky.job_ends(receipt("failed", error="the reason"))
             shaky.until("failed")

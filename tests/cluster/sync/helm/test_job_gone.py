@@ -114,7 +114,7 @@ def test_a_job_that_somebody_deleted_is_told_and_nothing_is_rolled_back_for_it(c
         cluster.until("succeeded")
         cluster.people_say({"text": "second"})
         cluster.say("two")
-        cluster.until("running")
+        cluster.until("running", image="two")
         meta = cluster.job()["metadata"]
         cluster.api.delete(f"/apis/batch/v1/namespaces/{meta['namespace']}/jobs/{meta['name']}")
         cluster.until("failed")

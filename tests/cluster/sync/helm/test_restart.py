@@ -92,7 +92,7 @@ def test_a_kill_before_the_rollback_leaves_it_to_be_made(cluster: Cluster) -> No
         cluster.until("succeeded")
         cluster.people_say({"text": "second"})
         cluster.say("two")
-        cluster.until("running")
+        cluster.until("running", image="two")
         cluster.job()
     place, kept = cluster.sync.locations[STAGING], cluster.kept()
     assert kept
