@@ -85,3 +85,4 @@ STATUS_SECONDS = 1.0  # between two changes of a run's status
 MAX_RUN_EVENTS_BYTES = 10 * 2**20  # kept of a run's events; after that no lines of logs
 MAX_STATUS_MESSAGE = 1_000  # characters
 MAX_STATUS_PIPELINES = 100
+MAX_WORKLOAD_BYTES = 256 * 2**20  # a tar.gz of a workload's files; the worker takes no more either

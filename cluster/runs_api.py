@@ -1,0 +1,153 @@
+"""What the proxy's API (`/v1`) takes and answers, as the proxy writes it and `dppctl` reads it.
+
+A reader ignores fields that it does not know, so that an older `dppctl` reads a newer proxy; what is asked for is taken
+whole or refused. Names are written in camel case. Times are those of Kubernetes, such as 2026-01-31T12:00:00Z.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from bot.limits import MAX_PIPELINES
+from cluster.limits import MAX_WORKLOAD_BYTES
+from cluster.operator.model import Digest, Name, Phase, PipelineId
+
+Scope = Literal["read", "run", "ssh", "admin"]
+SCOPES: tuple[Scope, ...] = ("read", "run", "ssh", "admin")
+Image = Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}$")]
+MAX_RUN_SECONDS = 604_800  # a week, as the CRD has it
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class _Request(_Shape):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ApiProblem(_Shape):
+    """Any answer from 400 on."""
+
+    error: str  # one line
+    code: str  # a word, for programs
+    hint: str = ""  # what to do
+
+
+class PoolInfo(_Shape):
+    """A pool that runs may name."""
+
+    name: str
+    waiting: int  # workers that wait for a run now
+    mode: str  # ephemeral | persistent
+
+
+class ClusterLimits(_Shape):
+    """What the proxy takes."""
+
+    workload_bytes: int = MAX_WORKLOAD_BYTES
+
+
+class ClusterInfo(_Shape):
+    """`GET /v1/cluster`."""
+
+    name: str
+    version: str
+    public: bool = False
+    user: str  # whose token it is
+    scopes: tuple[str, ...]
+    pools: tuple[PoolInfo, ...]
+    limits: ClusterLimits = ClusterLimits()
+
+
+class WorkloadReference(_Request):
+    """A workload that was uploaded."""
+
+    sha256: Digest
+    bytes: int = Field(ge=0, le=MAX_WORKLOAD_BYTES)
+
+
+class RunRequest(_Request):
+    """`POST /v1/runs`."""
+
+    pipelines: Annotated[tuple[PipelineId, ...], Field(min_length=1, max_length=MAX_PIPELINES)]
+    workload: WorkloadReference
+    pool: Name = "default"
+    image: Image = ""  # none: the pool's own
+    database: Literal["none", "postgres"] = "none"
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    timeout_seconds: Annotated[int, Field(ge=1, le=MAX_RUN_SECONDS)] = 3600
+    keep_seconds: Annotated[int, Field(ge=0, le=MAX_RUN_SECONDS)] = 3600
+
+
+class PodName(_Shape):
+    """A pod that a run has."""
+
+    name: str
+
+
+class RunInfo(_Shape):
+    """A run: the answer to `POST /v1/runs`, `GET /v1/runs/NAME`, and in `RunList`."""
+
+    name: str
+    uid: str
+    user: str
+    phase: Phase
+    reason: str | None = None
+    message: str | None = None
+    pipelines: tuple[str, ...]
+    pool: str
+    worker: PodName | None = None
+    database: PodName | None = None
+    rows: int | None = None
+    created: str
+    started: str | None = None
+    finished: str | None = None
+
+
+class RunList(_Shape):
+    """`GET /v1/runs`, the newest first."""
+
+    runs: tuple[RunInfo, ...]
+
+
+class RunEvent(_Shape):
+    """A line of `GET /v1/runs/NAME/events` whose `event` is `run`; the others are the worker's own."""
+
+    event: Literal["run"] = "run"
+    phase: Phase
+    reason: str | None = None
+    message: str | None = None
+    queue_position: int | None = None
+    worker: PodName | None = None
+    database: PodName | None = None
+    rows: int | None = None
+
+
+class DatabaseAccess(_Shape):
+    """`GET /v1/runs/NAME/database`."""
+
+    host: str
+    port: int
+    user: str
+    password: str = Field(repr=False)
+    database: str
+    ui: str
+
+
+class PodInfo(_Shape):
+    """A pod of a pool."""
+
+    name: str
+    kind: Literal["worker", "database"]
+    pool: str
+    state: Literal["starting", "available", "assigned"]
+    run: str | None = None  # its name
+    since: str
+
+
+class PodList(_Shape):
+    """`GET /v1/pods`."""
+
+    pods: tuple[PodInfo, ...]
