@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from bot.limits import RESYNC_SECONDS
 from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
+from bot.settings.runs import RunsSettings
 from bot.settings.servers import ListenSettings, ReceiverSettings, SyncSettings
 from bot.settings.types import Section
 
@@ -27,6 +28,7 @@ class Settings(Section):
     listen: ListenSettings
     receiver: ReceiverSettings
     sync: SyncSettings
+    runs: RunsSettings
 
     @property
     def database_url(self) -> str:

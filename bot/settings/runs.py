@@ -1,0 +1,26 @@
+"""Settings about runs on a cluster: of the operator, and of what asks it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.model.names import Namespace
+from bot.settings.types import ExistingFile, Section
+
+# HOST:PORT, of IPv6 with brackets; port 0: any free one.
+Listen = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")]
+
+
+class RunsSettings(Section):
+    """Where runs are, and what the operator keeps and listens to."""
+
+    # Left out: the pod's own, or that of the kubeconfig file's current context.
+    namespace: Namespace | None = Field(None, validation_alias="DPPCTL_RUNS_NAMESPACE")
+    # Uploaded workloads and the events of runs. Left out: `operator` in the state folder.
+    operator_dir: Path | None = Field(None, validation_alias="DPPCTL_OPERATOR_DIR")
+    operator_listen: Listen = Field("127.0.0.1:8081", validation_alias="DPPCTL_OPERATOR_LISTEN")
+    # What the proxy shows the operator.
+    operator_token_file: ExistingFile = Field(None, validation_alias="DPPCTL_OPERATOR_TOKEN_FILE")
+    # What the tokens of workers and the passwords of databases are made from; every pool has the same.
+    pool_key_file: ExistingFile = Field(None, validation_alias="DPPCTL_POOL_KEY_FILE")
