@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ from bot.settings.variables import variables
 from cli.init.steps.deploy_key import new_key, to_setting
 from cli.limits import BOT_STOP_SECONDS, RECEIVER_STOP_SECONDS, SYNC_STOP_SECONDS
 from tests.support.charts.chart_values import documented, known, leaves, table
-from tests.support.charts.dppctl import ALL, APPS, CHART, SYNC
-from tests.support.helm import helm
+from tests.support.charts.dppctl import ALL, APPS, CHART, RUNS, SYNC, asked, environment, named, pods, rendered
 from tests.support.schemas import VERSIONS, validate
 
 pytestmark = pytest.mark.needs("helm")
@@ -31,44 +28,7 @@ ELSEWHERE: dict[str, Any] = {
     "bot": {"persistence": {"enabled": False}},
     "networkPolicy": {"enabled": False},
 }
-CASES = {"as it is": {}, "with sync": SYNC, "with all": ALL, "with Argo CD": ELSEWHERE}
-Objects = list[dict[str, Any]]
-
-
-def asked(command: str, values: dict[str, Any], major: int = 4) -> subprocess.CompletedProcess[str]:
-    name = ["dppctl"] if command == "template" else []
-    arguments = [str(helm(major)), command, *name, str(CHART), "--namespace", "tools", "--values", "-"]
-    return subprocess.run(arguments, input=json.dumps(values), capture_output=True, text=True, check=False)
-
-
-def rendered(values: dict[str, Any], major: int = 4) -> Objects:
-    """To read only: many tests look at the same values."""
-    return _rendered(json.dumps(values), major)
-
-
-@cache
-def _rendered(values: str, major: int) -> Objects:
-    done = asked("template", json.loads(values), major)
-    assert done.returncode == 0, done.stderr
-    return [one for one in yaml.safe_load_all(done.stdout) if one]
-
-
-def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
-    (found,) = [one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name]
-    return found
-
-
-def pods(objects: Objects) -> dict[str, dict[str, Any]]:
-    """The pods' specs, by the name of what makes them."""
-    found = {}
-    for one in objects:
-        if one["kind"] in ("Deployment", "StatefulSet", "Pod"):
-            found[one["metadata"]["name"]] = one["spec"] if one["kind"] == "Pod" else one["spec"]["template"]["spec"]
-    return found
-
-
-def environment(pod: dict[str, Any]) -> dict[str, Any]:
-    return {one["name"]: one.get("value", one.get("valueFrom")) for one in pod["containers"][0]["env"]}
+CASES = {"as it is": {}, "with sync": SYNC, "with all": ALL, "with Argo CD": ELSEWHERE, "runs alone": RUNS}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -105,6 +65,8 @@ def test_helm_3_renders_the_same() -> None:
         ({"github": {"hostKeys": ["AAAA"]}}, "hostKeys"),
         ({"image": {"digest": "latest"}}, "digest"),
         ({"existingSecret": ""}, "existingSecret"),
+        ({**RUNS, "runs": {"enable": True}}, "enable"),
+        ({**RUNS, "pool": {"workers": {"mode": "always"}}}, "mode"),
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, Any], said: str | None) -> None:
@@ -200,7 +162,7 @@ def test_only_those_that_talk_to_kubernetes_have_a_token() -> None:
 
     assert with_token({}) == set()
     assert with_token(SYNC) == {"dppctl-sync"}
-    assert with_token(ALL) == {"dppctl-sync", "dppctl-bot"}
+    assert with_token(ALL) == {"dppctl-sync", "dppctl-bot", "dppctl-operator", "dppctl-proxy"}
 
 
 def test_no_object_holds_a_secret_and_each_server_gets_only_its_own() -> None:
@@ -217,6 +179,7 @@ def test_no_object_holds_a_secret_and_each_server_gets_only_its_own() -> None:
         "dppctl-sync": {"sync-token", "github-token", "deploy-keys"},
         "dppctl-database": {"database-password"},
         "dppctl-test": set(),
+        **{name: set() for name in ("dppctl-operator", "dppctl-proxy", "dppctl-workers", "dppctl-test-image")},
     }
 
 
@@ -225,7 +188,8 @@ def test_rights_end_at_the_namespaces_that_were_named() -> None:
     assert not {one["kind"] for one in objects} & {"ClusterRole", "ClusterRoleBinding"}
     roles = {(one["metadata"]["name"], one["metadata"]["namespace"]) for one in objects if one["kind"] == "Role"}
     environments = {("dppctl-sync", "data-staging"), ("dppctl-sync", "data")}
-    assert roles == {*environments, ("dppctl-sync-lease", "tools"), ("dppctl-bot", "dppctl-builds")}
+    own = {(f"dppctl-{name}", "tools") for name in ("sync-lease", "operator", "proxy")}
+    assert roles == {*environments, *own, ("dppctl-bot", "dppctl-builds")}
     for one in objects:
         if one["kind"] == "Role":
             assert "*" not in str(one["rules"])

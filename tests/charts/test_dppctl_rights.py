@@ -5,7 +5,6 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from bot.images.builders.buildkit.build_job import BuildJob
 from bot.images.builders.buildkit.builder import BuildKit
 from bot.images.builders.buildkit.job import Cluster, job
 from bot.images.builders.interface import Order
-from bot.kubernetes import KubernetesClient
+from bot.kubernetes import ApiError, KubernetesClient
 from tests.support.charts.dppctl import APPS, CHART
-from tests.support.helm import helm, kubectl
+from tests.support.charts.installed import Installed
+from tests.support.helm import helm
 from tests.support.needs import needs
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
@@ -57,57 +57,12 @@ KINDS = [
 ]  # CronJob is asked of below: old API servers have it under another version
 
 
-@dataclass(frozen=True)
-class Installed:
-    """`own`: where dppctl is; `data`: an environment's; `builds`: BuildKit's; `other`: somebody else's."""
-
-    kubeconfig: str
-    name: str
-    authorization: kubernetes.client.AuthorizationV1Api
-
-    def __getattr__(self, part: str) -> str:
-        return f"{self.name}-{part}"
-
-    def kubectl(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        command = [str(kubectl()), f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-
-    def helm(self, *arguments: str, given: str = "") -> str:
-        command = [str(helm()), f"--kubeconfig={self.kubeconfig}", f"--namespace={self.own}", *arguments]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def kubeconfig_of(self, account: str, folder: Path) -> Path:
-        """To be that account."""
-        token = self.kubectl("create", "token", f"dppctl-{account}", "--namespace", self.own).stdout.strip()
-        assert token
-        config = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json").stdout)
-        config["users"][0]["user"] = {"token": token}
-        path = folder / f"kubeconfig-{account}"
-        path.touch(0o600)
-        path.write_text(json.dumps(config))
-        return path
-
-    def may(self, account: str, namespace: str, *what: str) -> bool:
-        """`what`: a verb and a resource, perhaps with its part: `create`, `pods`, `exec`."""
-        verb, resource, *part = what
-        kind, _, group = resource.partition(".")
-        asked = {"namespace": namespace, "verb": verb, "group": group, "resource": kind}
-        accounts = "system:serviceaccounts"
-        spec = {
-            "user": f"system:serviceaccount:{self.own}:dppctl-{account}",
-            "groups": [accounts, f"{accounts}:{self.own}", "system:authenticated"],
-            "resourceAttributes": {**asked, **({"subresource": part[0]} if part else {})},
-        }
-        answer = self.authorization.create_subject_access_review({"spec": spec}).status
-        assert not answer.evaluation_error, answer
-        return bool(answer.allowed)
-
-
 def values(installed: Installed, environments: dict[str, str]) -> str:
     builds = {"builder": "buildkit", "buildkit": {"namespace": installed.builds}}
-    return json.dumps({"apps": APPS, "sync": {"environments": environments}, "ingress": {"enabled": True}, **builds})
+    runs = {"runs": {"enabled": True}, "pool": {"workers": {"image": "example.org/runtime:1"}}}
+    return json.dumps(
+        {"apps": APPS, "sync": {"environments": environments}, "ingress": {"enabled": True}, **builds, **runs}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +170,57 @@ CLUSTER = [
         ("create", f"mutatingwebhookconfigurations.{ADMISSION}"),
     ),
 ]
+
+
+def test_operator_and_proxy_may_do_what_runs_need_and_no_more(installed: Installed) -> None:
+    """Every verb and every kind of theirs is asked of, in each namespace: what is not listed is refused."""
+    runs, status = ("pipelineruns.dppctl.io",), ("pipelineruns.dppctl.io", "status")
+    scale, kinds = ("deployments.apps", "scale"), (("pods",), ("pods", "exec"), ("pods", "log"), ("secrets",))
+    allowed = {
+        "operator": {
+            runs: {"get", "list", "watch", "delete"},
+            status: {"patch"},
+            ("pods",): {"get", "list", "watch", "patch", "delete"},
+            ("deployments.apps",): {"get", "list", "watch"},
+            scale: {"patch"},
+        },
+        "proxy": {
+            runs: {"get", "list", "create", "patch"},
+            ("pods",): {"get", "list", "delete"},
+            ("deployments.apps",): {"list"},
+            ("pods", "exec"): {"get", "create"},
+        },
+    }
+    for account, rights in allowed.items():
+        for what in (runs, status, *kinds, ("deployments.apps",), scale, ("configmaps",), ("jobs.batch",)):
+            for verb in WRITE:
+                given = verb in rights.get(what, set())
+                assert installed.may(account, installed.own, verb, *what) == given, (account, verb, what)
+                assert not installed.may(account, installed.data, verb, *what), (account, verb, what)
+
+
+def test_their_own_tokens_are_enough_and_refused_beyond(installed: Installed, tmp_path: Path) -> None:
+    """What the API server says to a call with the token of each."""
+    operator, proxy = (KubernetesClient(str(installed.kubeconfig_of(name, tmp_path))) for name in ("operator", "proxy"))
+    runs = f"/apis/dppctl.io/v1alpha1/namespaces/{installed.own}/pipelineruns"
+    spec = {"pipelines": ["all"], "workload": {"sha256": "0" * 64, "bytes": 0}}
+    run = {"apiVersion": "dppctl.io/v1alpha1", "kind": "PipelineRun", "metadata": {"name": "a"}, "spec": spec}
+    proxy.create(runs, run)
+    operator.patch(f"{runs}/a/status", {"status": {"phase": "Failed"}})
+    assert [found["status"]["phase"] for found in proxy.list(runs)] == ["Failed"]
+    pool = f"/apis/apps/v1/namespaces/{installed.own}/deployments/dppctl-workers"
+    operator.patch(f"{pool}/scale", {"spec": {"replicas": 0}})
+    for refused in (
+        lambda: proxy.patch(f"{runs}/a/status", {"status": {"phase": "Succeeded"}}),
+        lambda: proxy.delete(f"{runs}/a"),
+        lambda: operator.patch(f"{runs}/a", {"spec": {"user": "token:ann"}}),
+        lambda: operator.patch(pool, {"spec": {"replicas": 9}}),
+        lambda: operator.get(f"/api/v1/namespaces/{installed.own}/secrets/dppctl"),
+        lambda: proxy.get(f"/api/v1/namespaces/{installed.own}/secrets/dppctl-tokens"),
+    ):
+        with pytest.raises(ApiError, match="forbidden"):
+            refused()
+    operator.delete(f"{runs}/a")
 
 
 @pytest.mark.parametrize("account", ["sync", "bot", "webhooks", "database"])

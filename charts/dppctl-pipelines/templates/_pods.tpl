@@ -50,19 +50,31 @@ affinity:
 
 {{/* Where pods that run pipelines may go: to their database, and anywhere but to the addresses that are excepted. */}}
 {{- define "pipelines.egress" -}}
+{{ include "pipelines.egressTo" (list . .Values.networkPolicy.exceptAddresses list) }}
+{{- end -}}
+
+{{/* To the release's database, DNS, and all other addresses, at these ports or, if none are named, all. (list $ exceptAddresses ports) */}}
+{{- define "pipelines.egressTo" -}}
+{{- $ := index . 0 -}}
 - to:
   - podSelector:
-      matchLabels: {{ include "pipelines.podLabels" (list . "database") | nindent 8 }}
+      matchLabels: {{ include "pipelines.podLabels" (list $ "database") | nindent 8 }}
 - to:
   - namespaceSelector: {}
   ports:
   - {port: 53, protocol: UDP}
   - {port: 53, protocol: TCP}
 {{- $v4 := list }}{{ $v6 := list }}
-{{- range .Values.networkPolicy.exceptAddresses }}
+{{- range index . 1 }}
 {{- if contains ":" . }}{{ $v6 = append $v6 . }}{{ else }}{{ $v4 = append $v4 . }}{{ end }}
 {{- end }}
 - to:
   - ipBlock: {{ dict "cidr" "0.0.0.0/0" "except" $v4 | toYaml | nindent 6 }}
   - ipBlock: {{ dict "cidr" "::/0" "except" $v6 | toYaml | nindent 6 }}
+  {{- with index . 2 }}
+  ports:
+  {{- range . }}
+  - {port: {{ int64 . }}, protocol: TCP}
+  {{- end }}
+  {{- end }}
 {{- end -}}

@@ -45,11 +45,15 @@ labels:
 {{- define "dppctl.podMetadata" -}}
 labels:
   {{- include "dppctl.labels" . | nindent 2 }}
+{{- if or .root.Values.podAnnotations (not .port) }}
 annotations:
+  {{- if not .port }}
   dppctl.io/apps: {{ toJson .root.Values.apps | sha256sum }}
+  {{- end }}
   {{- with .root.Values.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* What all pods share; `user`: another than dppctl's. */ -}}
@@ -89,7 +93,7 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy | quote }}
 {{ include "dppctl.restricted" . }}
 ports:
   - name: http
-    containerPort: 8080
+    containerPort: {{ .port | default 8080 | int64 }}
     protocol: TCP
 livenessProbe:
   httpGet:
@@ -209,5 +213,10 @@ securityContext:
 
 {{- /* Not empty when there is a sync. */ -}}
 {{- define "dppctl.syncs" -}}
-{{- if and (eq .Values.deployedBy "sync") .Values.sync.environments -}}yes{{- end -}}
+{{- if and .Values.continuousDeployment.enabled (eq .Values.deployedBy "sync") .Values.sync.environments -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* Not empty when the chart brings a PostgreSQL. */ -}}
+{{- define "dppctl.hasDatabase" -}}
+{{- if and .Values.continuousDeployment.enabled (not .Values.database.existingSecret) -}}yes{{- end -}}
 {{- end -}}

@@ -1,8 +1,14 @@
-"""The chart of dppctl's servers, and values for it."""
+"""The chart of dppctl's servers, values for it, and what real helm makes of them."""
 
+import json
+import subprocess
+from functools import cache
 from typing import Any
 
+import yaml
+
 from tests.support.environment import REPOSITORY
+from tests.support.helm import helm
 
 CHART = REPOSITORY / "charts" / "dppctl"
 
@@ -24,8 +30,53 @@ ALL: dict[str, Any] = {
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "podDisruptionBudget": {"enabled": True},
+    "runs": {
+        "enabled": True,
+        "proxy": {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}}},
+        "quota": {"pods": 40, "limits.memory": "64Gi"},
+        "limits": [{"type": "Container", "max": {"memory": "4Gi"}}],
+    },
+    "pool": {"workers": {"image": "example.org/runtime:1", "runtimeClassName": "gvisor"}},
     "nodeSelector": {"a": "b"},
     "tolerations": [{"key": "a", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "podAnnotations": {"a": "b"},
 }
+RUNS: dict[str, Any] = {"continuousDeployment": {"enabled": False}, "runs": ALL["runs"], "pool": ALL["pool"]}
+Objects = list[dict[str, Any]]
+
+
+def asked(command: str, values: dict[str, Any], major: int = 4) -> subprocess.CompletedProcess[str]:
+    name = ["dppctl"] if command == "template" else []
+    arguments = [str(helm(major)), command, *name, str(CHART), "--namespace", "tools", "--values", "-"]
+    return subprocess.run(arguments, input=json.dumps(values), capture_output=True, text=True, check=False)
+
+
+def rendered(values: dict[str, Any], major: int = 4) -> Objects:
+    """To read only: many tests look at the same values."""
+    return _rendered(json.dumps(values), major)
+
+
+@cache
+def _rendered(values: str, major: int) -> Objects:
+    done = asked("template", json.loads(values), major)
+    assert done.returncode == 0, done.stderr
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
+    (found,) = [one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name]
+    return found
+
+
+def pods(objects: Objects) -> dict[str, dict[str, Any]]:
+    """The pods' specs, by the name of what makes them."""
+    found = {}
+    for one in objects:
+        if one["kind"] in ("Deployment", "StatefulSet", "Pod"):
+            found[one["metadata"]["name"]] = one["spec"] if one["kind"] == "Pod" else one["spec"]["template"]["spec"]
+    return found
+
+
+def environment(pod: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in pod["containers"][0]["env"]}
