@@ -16,6 +16,7 @@ COMMANDS = {
     "receive": ("cli.commands.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
     "bot": ("cli.commands.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),
     "sync": ("cli.commands.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
+    "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
     "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "build": ("cli.commands.build:build", "Build an app's image as the bot would, and print its digest."),
     "logs": ("cli.commands.logs:logs", "Print what a deployment's pipelines wrote."),

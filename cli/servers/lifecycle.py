@@ -37,11 +37,8 @@ class Setup:
 def set_up(config: Path, *, receives: bool = True) -> Setup:
     """Read settings and registration, and configure the log. Raises DppctlError. `receives`: as load_settings."""
     check_servers_folder(config)
-    settings = load_settings(config, receives=receives)
+    settings = read_settings(config, receives=receives)
     targets = read_registration(config / REGISTRATION_FILE)
-    configure(settings.all_secrets)
-    _warn_of_misspelt(config)
-    _warn_of_readers(config / ".env")
     try:
         keep_private(settings.state_dir)
         use_temporary_folder(settings.state_dir / "tmp")
@@ -49,6 +46,15 @@ def set_up(config: Path, *, receives: bool = True) -> Setup:
         text = f"{error.filename or settings.state_dir}: {error.strerror}"
         raise DppctlError(f"{text}; servers keep their state there (DPPCTL_STATE_DIR)") from None
     return Setup(config, settings, targets)
+
+
+def read_settings(config: Path, *, receives: bool = False) -> Settings:
+    """Return the settings, and configure the log. Raises DppctlError."""
+    settings = load_settings(config, receives=receives)
+    configure(settings.all_secrets)
+    _warn_of_misspelt(config)
+    _warn_of_readers(config / ".env")
+    return settings
 
 
 def _warn_of_misspelt(config: Path) -> None:
@@ -65,14 +71,14 @@ def _warn_of_readers(file: Path) -> None:
             _log.warning("others can read the secrets", file=file, mode=f"{mode:03o}", repair=f"chmod 600 {file}")
 
 
-def lock(state: Path) -> IO[str]:
+def lock(state: Path, user: str = "`dppctl up` or bot", setting: str = "DPPCTL_STATE_DIR") -> IO[str]:
     """Lock the folder as long as the returned file is open. Raises DppctlError when another process has the lock."""
     file = (state / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise DppctlError(f"another `dppctl up` or bot uses {state}; stop it, or set DPPCTL_STATE_DIR") from None
+        raise DppctlError(f"another {user} uses {state}; stop it, or set {setting}") from None
     return file
 
 

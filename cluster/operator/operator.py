@@ -2,15 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from bot.errors import DppctlError
 from bot.logs import get_logger
-from cluster.limits import OPERATOR_LIST_SECONDS
+from cluster.limits import OPERATOR_LIST_SECONDS, OPERATOR_STUCK_SECONDS
 from cluster.operator.api import OperatorApi
 from cluster.operator.decide import (
     Attend,
@@ -23,13 +23,15 @@ from cluster.operator.decide import (
     Tell,
     decide,
 )
-from cluster.operator.event_files import EventFile
+from cluster.operator.event_files import EventFiles
+from cluster.operator.metrics import OperatorCounts, OperatorMetrics
 from cluster.operator.model import Phase
 from cluster.operator.run_task import RunTask, now_text
 from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
-from cluster.operator.state import RunState, WorkerPod
+from cluster.operator.state import OperatorState, RunState, WorkerPod
 from cluster.operator.watching import watch
 from cluster.operator.workers import PORT, WorkerClient, token_of
+from cluster.operator.workload_store import WorkloadStore
 
 _log = get_logger("dppctl.operator")
 
@@ -37,15 +39,41 @@ _log = get_logger("dppctl.operator")
 class Operator:
     """Hands runs of one namespace to workers."""
 
-    def __init__(self, api: OperatorApi, key: bytes, workloads: Path, events: Path, port: int = PORT) -> None:
-        """Take the pools' key, the folder with workloads by SHA-256, and the one for the runs' events."""
-        self._api, self._key, self._workloads, self._events, self._port = api, key, workloads, events, port
-        self._objects = SeenObjects()
+    def __init__(
+        self, api: OperatorApi, key: bytes, workloads: WorkloadStore, events: EventFiles, port: int = PORT
+    ) -> None:
+        """Take the pools' key, the workloads, the files of the runs' events, and the port of workers."""
+        self._api, self._key, self._workloads, self.events, self._port = api, key, workloads, events, port
+        self._objects = SeenObjects(events.tell)
+        self._counts = OperatorCounts()
         self._tasks: dict[str, tuple[RunTask, asyncio.Task[None]]] = {}
         self._taken: set[str] = set()
         self._woken = asyncio.Event()
         self._stop = asyncio.Event()
-        self.listed = time.monotonic()  # when all was listed last, for /healthz
+        self._started = time.time()
+        self._listed: float | None = None  # when all was listed last
+        self._failure = ""
+        self._ended_round = time.monotonic()  # when a round ended last
+
+    def run_state(self, uid: str) -> RunState | None:
+        """Return how a run stands; None: there is none."""
+        return self._objects.run(uid)
+
+    @property
+    def has_listed(self) -> bool:
+        """Return whether all that was there at the start is known."""
+        return self._listed is not None
+
+    def problem(self) -> str | None:
+        """Return what keeps it from working, in a line."""
+        if self._listed is None:
+            return f"runs, pods and pools could not be listed yet{self._failure}"
+        still = time.monotonic() - min(self._ended_round, self._listed + OPERATOR_LIST_SECONDS)
+        return f"no round has ended for {still:.0f} seconds" if still > OPERATOR_STUCK_SECONDS else None
+
+    def metrics(self) -> OperatorMetrics:
+        """Return what collects its metrics."""
+        return OperatorMetrics(self._counts, self.events, self._state, lambda: time.monotonic() - (self._listed or 0.0))
 
     def stop(self) -> None:
         """End it; runs go on, and the next one follows them."""
@@ -73,6 +101,7 @@ class Operator:
                     due = time.monotonic() + OPERATOR_LIST_SECONDS
                 await self._round()
             except DppctlError as error:
+                self._failure = f": {error}"
                 _log.warning("round failed", error=error)
                 await asyncio.sleep(1.0)
                 continue
@@ -85,12 +114,24 @@ class Operator:
             before = self._objects.clock
             self._objects.see_all(kind, await self._api.list(kind), before)
         self._taken.clear()
-        self.listed = time.monotonic()
+        self._listed = time.monotonic()
+        await asyncio.to_thread(self._remove_files, self._state().runs)
+
+    def _remove_files(self, runs: Iterable[RunState]) -> None:
+        """Remove what runs left that are not there any more."""
+        try:
+            self.events.remove_others({run.uid for run in runs})
+            self._workloads.remove_unused({run.spec.workload.sha256 for run in runs if run.spec})
+        except OSError as error:
+            _log.warning("old files not removed", error=error)
+
+    def _state(self) -> OperatorState:
+        return self._objects.state(time.time(), frozenset(self._tasks), frozenset(self._taken))
 
     async def _round(self) -> None:
         self._end_tasks()
-        state = self._objects.state(time.time(), frozenset(self._tasks), frozenset(self._taken))
-        await asyncio.gather(*(self._done(decision) for decision in decide(state)))
+        await asyncio.gather(*(self._done(decision) for decision in decide(self._state())))
+        self._ended_round = time.monotonic()
 
     def _end_tasks(self) -> None:
         """Forget tasks that ended, and end those whose worker is gone; tell the others what their runs say now."""
@@ -132,6 +173,10 @@ class Operator:
             self._taken.add(pod.uid)
         else:
             self._objects.see(PODS, found)
+            # Kubernetes tells whole seconds: exacter is when a run was seen, if that was not at our own start.
+            is_new = run.created > self._started
+            waited = self._objects.seconds_seen(run.uid) if is_new else time.time() - run.created
+            self._counts.assign_seconds.observe(waited)
         self._woken.set()
 
     async def _tell(self, told: Tell) -> None:
@@ -141,9 +186,11 @@ class Operator:
         await self._write(told.run, {**status, "queuePosition": told.queue_position})
 
     def _attend(self, run: RunState, pod: WorkerPod) -> None:
+        assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
         worker = WorkerClient(self._session, f"{pod.address}:{self._port}", token_of(self._key, pod.uid))
-        events = EventFile(self._events, run.uid)
-        task = RunTask(run, pod, worker, self._workloads, events, lambda status: self._write(run, status))
+        events = self.events.open(run.uid)
+        workload = self._workloads.path(run.spec.workload.sha256)
+        task = RunTask(run, pod, worker, workload, events, lambda status: self._write(run, status))
         self._tasks[run.uid] = task, asyncio.create_task(self._follow(run, pod, task))
 
     async def _follow(self, run: RunState, pod: WorkerPod, task: RunTask) -> None:
@@ -160,6 +207,9 @@ class Operator:
 
     async def _write(self, run: RunState, status: dict[str, Any]) -> None:
         if found := await self._api.write_status(run, status):
+            if (phase := status.get("phase")) and Phase(phase).has_ended:
+                self._counts.outcomes[phase] += 1
+                _log.info("run ended", run=run.name, phase=phase, reason=status.get("reason"))
             self._objects.see(RUNS, found)
         else:
             self._objects.forget(RUNS, run.uid)

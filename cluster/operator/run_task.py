@@ -38,13 +38,13 @@ class RunTask:
     """Follows one run; `execute` tells its status all the while, and in the end how it ended."""
 
     def __init__(
-        self, run: RunState, pod: WorkerPod, worker: WorkerClient, workloads: Path, events: EventFile, tell: Tell
+        self, run: RunState, pod: WorkerPod, worker: WorkerClient, workload: Path, events: EventFile, tell: Tell
     ) -> None:
-        """Take the folder that has each workload in a file of its SHA-256, and what writes into the run's status."""
+        """Take the file of the run's workload, and what writes into the run's status."""
         assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
         self.pod = pod
         self._run, self._spec, self._worker = run, run.spec, worker
-        self._workload = workloads / run.spec.workload.sha256
+        self._workload = workload
         self._events, self._tell = events, tell
         self._stop: Stop | None = None
         self._stopping = asyncio.Event()

@@ -30,7 +30,11 @@ class RunState:
     problem: str = ""
     phase: Phase = Phase.PENDING
     reason: str = ""
+    message: str = ""
     queue_position: int | None = None
+    worker: str = ""  # the names of the pods that it has or had, as its status says
+    database: str = ""
+    rows: int = 0
     finished: float | None = None
     is_going: bool = False  # it is being deleted
 
@@ -96,7 +100,11 @@ def read_run(found: Mapping[str, Any]) -> RunState:
         problem=problem,
         phase=Phase(phase),  # the API server lets no other in
         reason=status.get("reason") or "",
+        message=status.get("message") or "",
         queue_position=status.get("queuePosition"),
+        worker=(status.get("worker") or {}).get("name", ""),
+        database=(status.get("database") or {}).get("name", ""),
+        rows=status.get("rows") or 0,
         finished=seconds_of(finished) if finished else None,
         is_going="deletionTimestamp" in about,
     )

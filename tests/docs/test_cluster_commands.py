@@ -2,9 +2,12 @@
 
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 from bot.kubernetes import KubernetesClient
 from tests.support.docs.pages import block_from
@@ -13,6 +16,7 @@ from tests.support.environment import REPOSITORY
 from tests.support.github.fake import FakeGitHub
 from tests.support.minikube import MINIKUBE
 from tests.support.stories.helm_cluster import Cluster
+from tests.support.stories.operator_world import RunsNamespace
 from tests.support.stories.person import Person
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
@@ -108,6 +112,28 @@ def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:
     shell.end()
     shell.types("helm uninstall", more=f"{place.release} {there}")
     shell.types("kubectl delete configmap dppctl-RELEASE", release, more=there)
+
+
+def test_the_operator(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
+    name = f"docs-{secrets.token_hex(4)}"
+    shell.environment["KUBECONFIG"] = kubeconfig
+    shell.prepares(f"kubectl create namespace {name}")
+    runs = RunsNamespace(tmp_path, kubeconfig, name, 8080)
+    folder = write_files(tmp_path / "config", {"token": "t0k3n\n", "key": "k3y"})
+    settings = {
+        "DPPCTL_RUNS_NAMESPACE": name,
+        "DPPCTL_OPERATOR_LISTEN": "127.0.0.1:0",
+        "DPPCTL_OPERATOR_TOKEN_FILE": str(folder / "token"),
+        "DPPCTL_POOL_KEY_FILE": str(folder / "key"),
+    }
+    write_files(folder, {".env": "".join(f"{name}={value}\n" for name, value in settings.items())})
+    url = shell.starts("dppctl operator --config DIR", {"DIR": str(folder)}, until=r"http://\S+")[0]
+    eventually(lambda: requests.get(f"{url}healthz", timeout=5).status_code == 200, "it works")
+    run = runs.ask("all", workload={"sha256": "0" * 64, "bytes": 1})
+    assert runs.until(run, "Pending")["message"] == "there is no pool default"
+    begin = time.monotonic()
+    shell.end()
+    assert time.monotonic() - begin < 5
 
 
 @contextmanager

@@ -20,17 +20,23 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aiohttp import web
 
 from bot.errors import DppctlError
 from bot.kubernetes import KubernetesClient, Object
 from cluster.operator.api import OperatorApi
+from cluster.operator.event_files import EventFiles
+from cluster.operator.http_server import OperatorHttp
 from cluster.operator.operator import Operator
 from cluster.operator.workers import token_of
+from cluster.operator.workload_store import WorkloadStore
+from tests.support.stories.github import free_port
 from tests.support.waiting import eventually
 from worker.events import EventStream
 from worker.server import WorkerServer
 
 KEY = b"the pools' key"
+TOKEN = "of the proxy"
 CRD = Path(__file__).parents[3] / "charts" / "dppctl" / "crds" / "pipelineruns.yaml"
 _addresses = (f"127.9.{high}.{low}" for high in range(os.getpid() % 200, 250) for low in range(1, 250))
 
@@ -80,6 +86,8 @@ class RunsNamespace:
         self.workloads, self.events = folder / "workloads", folder / "events"
         self.workloads.mkdir()
         self.port = port
+        self.http_port = free_port()
+        self.url = f"http://127.0.0.1:{self.http_port}"  # of the operator's HTTP
         self.workload: dict[str, object] = {}  # of runs that are asked for without one
         self._make_kind()
 
@@ -102,8 +110,16 @@ class RunsNamespace:
         made: list[Operator] = []
 
         async def work() -> None:
-            made.append(Operator(OperatorApi(self.api, self.namespace), KEY, self.workloads, self.events, self.port))
-            await made[0].run()
+            workloads, events = WorkloadStore(self.workloads), EventFiles(self.events)
+            operator = Operator(OperatorApi(self.api, self.namespace), KEY, workloads, events, self.port)
+            runner = web.AppRunner(OperatorHttp(operator, workloads, TOKEN).application(), shutdown_timeout=0.1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", self.http_port).start()
+            made.append(operator)
+            try:
+                await operator.run()
+            finally:
+                await runner.cleanup()
 
         task = loop.create_task(work())
 

@@ -1,0 +1,101 @@
+"""The operator of runs on a cluster, wired together from its settings."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import ClassVar
+
+from aiohttp import web
+
+from bot.errors import DppctlError
+from bot.kubeconfig import own_namespace
+from bot.kubernetes import KubernetesClient, NoClusterError
+from bot.logs import configure
+from cli.limits import OPERATOR_STOP_SECONDS
+from cli.private_files import keep_private
+from cli.servers.daemon import Daemon
+from cli.servers.lifecycle import lock, read_settings
+from cluster.operator.api import OperatorApi
+from cluster.operator.event_files import EventFiles
+from cluster.operator.http_server import OperatorHttp
+from cluster.operator.operator import Operator
+from cluster.operator.workload_store import WorkloadStore
+
+
+class OperatorServer(Daemon):
+    """`dppctl operator`: the operator, and its HTTP in the same loop."""
+
+    finishes: ClassVar[Mapping[str, float]] = {"operator": OPERATOR_STOP_SECONDS}
+
+    def __init__(self, config: Path, stopping: threading.Event) -> None:
+        """Open all that is needed. Raises DppctlError."""
+        settings = read_settings(config)
+        runs = settings.runs
+        token = read_secret("DPPCTL_OPERATOR_TOKEN_FILE", runs.operator_token_file).strip()
+        key = read_secret("DPPCTL_POOL_KEY_FILE", runs.pool_key_file)
+        configure([*settings.all_secrets, token.decode(errors="replace"), key.decode(errors="replace").strip()])
+        folder = (runs.operator_dir or settings.state_dir / "operator").absolute()
+        try:
+            client = KubernetesClient()
+            self._namespace = runs.namespace or own_namespace()
+        except NoClusterError as error:
+            raise DppctlError(f"no cluster: {error.reason}; let KUBECONFIG name one, or run in a pod") from None
+        with ExitStack() as opened:
+            try:
+                keep_private(folder)
+                opened.enter_context(lock(folder, "`dppctl operator`", "DPPCTL_OPERATOR_DIR"))
+                workloads, events = WorkloadStore(folder / "workloads"), EventFiles(folder / "events")
+            except OSError as error:
+                text = f"{error.filename or folder}: {error.strerror}"
+                raise DppctlError(f"{text}; the operator keeps its files there (DPPCTL_OPERATOR_DIR)") from None
+            self._socket = opened.enter_context(listen("DPPCTL_OPERATOR_LISTEN", runs.operator_listen))
+            super().__init__(stopping, opened.pop_all())
+        self._operator = Operator(OperatorApi(client, self._namespace), key, workloads, events)
+        self._http = OperatorHttp(self._operator, workloads, token.decode())
+        self._loop = asyncio.new_event_loop()
+
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Return the operator."""
+        return {"operator": lambda: self._loop.run_until_complete(self._serve())}
+
+    async def _serve(self) -> None:
+        runner = web.AppRunner(self._http.application(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.SockSite(runner, self._socket).start()
+        try:
+            await self._operator.run()
+        finally:
+            await runner.cleanup()
+
+    def hello(self) -> str:
+        """Name the address of its HTTP, and its namespace."""
+        host, port = self._socket.getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"dppctl operator is up: http://{address}/ (runs in namespace {self._namespace})"
+
+    def stop(self) -> None:
+        """End it at once; runs go on."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._operator.stop)
+
+
+def read_secret(variable: str, file: Path | None) -> bytes:
+    """Return what a file holds that a setting names. Raises DppctlError when there is nothing."""
+    if file is None:
+        raise DppctlError(f"{variable}: is not set; name a file with it")
+    if not (found := file.read_bytes()).strip():
+        raise DppctlError(f"{variable}: {file} is empty")
+    return found
+
+
+def listen(variable: str, address: str) -> socket.socket:
+    """Return a socket that listens on HOST:PORT, as a setting says. Raises DppctlError."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise DppctlError(f"{variable}: cannot listen on {address}: {error}") from None
