@@ -7,14 +7,31 @@ takes long to import, so that happens with the first client, not with this modul
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from bot.errors import DppctlError, PermanentError, TransientError
+from bot.kubernetes_errors import (
+    ApiAwayError,
+    ApiError,
+    KubernetesError,
+    NoClusterError,
+    NotThereError,
+    answered,
+    refusal,
+)
 from bot.limits import KUBERNETES_SECONDS
+
+__all__ = [
+    "ApiAwayError",
+    "ApiError",
+    "KubernetesClient",
+    "KubernetesError",
+    "NoClusterError",
+    "NotThereError",
+    "Object",
+]
 
 Object = dict[str, Any]
 
@@ -23,37 +40,6 @@ _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"  
 _JSON, _MERGE, _APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
 _OPERATIONS = "application/json-patch+json"
 _CONNECTIONS = 64  # kept; each log that is followed holds one
-# How `exec` tells of a refusal: https://github.com/websocket-client/websocket-client/blob/master/websocket/_handshake.py
-_HANDSHAKE = re.compile(r"Handshake status (\d+) (.*?) -\+-\+- .* -\+-\+- (.*)", re.DOTALL)
-_AWAY = (408, 410, 429)  # the same call may work later, as after 5xx; 410: a page of a list that has changed
-
-
-class KubernetesError(DppctlError):
-    """A call failed; `reason` is what the server or the network says of it, without our own words."""
-
-    def __init__(self, message: str, reason: str = "") -> None:
-        super().__init__(message)
-        self.reason = reason or message
-
-
-class NoClusterError(KubernetesError, PermanentError):
-    """No cluster is configured, or its kubeconfig file cannot be used."""
-
-
-class ApiError(KubernetesError, PermanentError):
-    """The API server refused, as for missing rights (401, 403) or a missing object (404); `kind`: of that object."""
-
-    def __init__(self, message: str, status: int, reason: str = "", kind: str = "") -> None:
-        super().__init__(message, reason)
-        self.status, self.kind = status, kind
-
-
-class NotThereError(ApiError):
-    """The API server says of an object, by its name, that it is not there. Another 404, as of a proxy, does not."""
-
-
-class ApiAwayError(KubernetesError, TransientError):
-    """The API server does not answer, or not now (429, 5xx), or something else does in its place."""
 
 
 class KubernetesClient:
@@ -150,7 +136,7 @@ class KubernetesClient:
         answer = self._request("GET", path, query, None, "", "*/*", (KUBERNETES_SECONDS, seconds)).response
         opened(answer)
         try:
-            with _answered():
+            with answered():
                 yield from answer
         finally:
             answer.close()
@@ -166,7 +152,7 @@ class KubernetesClient:
         # A client of its own: `stream` changes the one that it is given while it works.
         pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._configuration))
         options = {"container": container, "command": list(command), "stdin": True, "stdout": True, "stderr": True}
-        with _answered():
+        with answered():
             channel = kubernetes.stream.stream(
                 pods.connect_get_namespaced_pod_exec, pod, namespace, **options, _preload_content=False
             )
@@ -174,6 +160,20 @@ class KubernetesClient:
                 yield channel
             finally:
                 channel.close()
+
+    def forward(self, namespace: str, pod: str, port: int) -> Any:
+        """Return a socket whose other end is a port of a pod; a thread passes on what goes through it.
+
+        https://kubernetes.io/docs/reference/kubectl/generated/kubectl_port-forward/
+        """
+        import kubernetes
+
+        pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._configuration))
+        with answered():
+            forwarded = kubernetes.stream.portforward(
+                pods.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
+            )
+        return forwarded.socket(port)
 
     def version(self) -> str:
         """Return the server's version, such as v1.34.1."""
@@ -204,7 +204,7 @@ class KubernetesClient:
         accept: str = _JSON,
     ) -> Object:
         answer = self._request(method, path, query, body, content, accept, KUBERNETES_SECONDS)
-        with _answered():
+        with answered():
             found: Object = json.loads(answer.read())
         return found
 
@@ -220,12 +220,12 @@ class KubernetesClient:
     ) -> Any:
         full = f"{path}?{urlencode({name: value for name, value in query.items() if value != ''})}"
         headers = {"Accept": accept, "Content-Type": content} if body else {"Accept": accept}
-        with _answered():
+        with answered():
             answer = self._send(method, full, headers, body, seconds)
             if answer.status == 401 and self._renew_token():
                 answer = self._send(method, full, headers, body, seconds)
             if answer.status >= 400:
-                raise _refusal(answer.status, answer.reason, answer.read().decode(errors="replace"))
+                raise refusal(answer.status, answer.reason, answer.read().decode(errors="replace"))
         return answer
 
     def _send(self, method: str, full: str, headers: dict[str, str], body: object, seconds: object) -> Any:
@@ -261,39 +261,3 @@ def _load_own_account(configuration: Any) -> bool:
     except kubernetes.config.ConfigException:
         return False
     return True
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    """Raise the errors of the client's libraries as ApiError and ApiAwayError."""
-    import kubernetes
-    import urllib3
-    from websocket import WebSocketException
-
-    try:
-        yield
-    except kubernetes.client.ApiException as error:
-        if handshake := _HANDSHAKE.fullmatch(str(error.reason)):
-            raise _refusal(int(handshake[1]), handshake[2], handshake[3]) from None
-        raise _refusal(error.status or 0, error.reason, str(error.body or "")) from None
-    except (urllib3.exceptions.HTTPError, WebSocketException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ApiAwayError(f"the cluster does not answer: {reason}", reason) from None
-
-
-def _refusal(status: int, phrase: str, body: str) -> KubernetesError:
-    """Return the error for an answer; https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
-
-    `phrase`: what HTTP calls the status; `body`: the answer's text.
-    """
-    try:
-        said = json.loads(body)
-        reason, details = str(said["message"]), said.get("details") or {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        reason, details = body[:200], {}
-    message, reason = f"the cluster refused: {status} {phrase}: {reason}".rstrip(": "), reason or f"{status} {phrase}"
-    if status == 0 or status in _AWAY or status >= 500:
-        return ApiAwayError(message, reason)
-    if status == 404 and details.get("name"):
-        return NotThereError(message, status, reason, str(details.get("kind", "")))
-    return ApiError(message, status, reason)

@@ -24,6 +24,8 @@ COMMANDS = {
     "ssh": ("cli.commands.pods:ssh", "Open a shell in a worker's folder, or on a database."),
     "stop": ("cli.commands.pods:stop", "End pods: their pipelines, their database, their web pages."),
     "clean": ("cli.commands.clean:clean", "Remove what runs left on this machine long ago."),
+    "use": ("cli.commands.login:use", "Choose the cluster that commands work on."),
+    "login": ("cli.commands.login:login", "Make a cluster known, with your token there."),
     "doctor": ("cli.commands.doctor:doctor", "Say what of this machine is there and what is missing."),
 }
 

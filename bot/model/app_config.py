@@ -138,6 +138,8 @@ class AppConfig(Part):
     model_config = ConfigDict(extra="allow")
 
     cluster_provider: Provider = "local"
+    # Where `dppctl run` runs it: `local`, or a name that `dppctl login` gave a cluster on the person's machine.
+    cluster: Annotated[StrictStr, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] | None = None
     image: _Text | None = None  # a ready one to run in, HOST/NAME:TAG or HOST/NAME@sha256:…; nothing is built then
     build: Build | None = None
     continuous_deployment: Annotated[list[ContinuousDeployment], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(
@@ -182,7 +184,7 @@ def parse_app_config(text: str, where: str) -> AppConfig:
             others = [name for name in get_args(Provider) if key.startswith(name)]
             if others:
                 raise document.error([key], f"{key} is for {others[0]}, but clusterProvider is {prefix}")
-            raise document.unknown([key], ["clusterProvider", "image", "build", "continuousDeployment"])
+            raise document.unknown([key], ["clusterProvider", "cluster", "image", "build", "continuousDeployment"])
     return config
 
 

@@ -10,7 +10,8 @@ PREFIX = "DPPCTL_"
 KEYRING = "DPPCTL_KEYRING"  # a service of the system's keyring that holds secrets
 # What other parts read themselves, or set for the programs that they start. Not a setting of a server, but no mistake.
 _OF_OTHERS = {
-    *("DPPCTL_DATA_DIR", "DPPCTL_CACHE_DIR", "DPPCTL_KEEP", "DPPCTL_OWNER_TOKEN"),  # of commands on one's own machine
+    # Of commands on one's own machine.
+    *("DPPCTL_DATA_DIR", "DPPCTL_CACHE_DIR", "DPPCTL_KEEP", "DPPCTL_OWNER_TOKEN", "DPPCTL_TOKEN"),
     *("DPPCTL_MAX_DOWNLOAD_BYTES", "DPPCTL_MAX_UNPACKED_BYTES", "DPPCTL_MAX_ENTRIES"),  # of `dppctl run URL`
     *("DPPCTL_CONFIG", "DPPCTL_DATABASE_PASSWORD", "DPPCTL_WAKE_FD"),  # of the receiver's processes, of the chart
     # Of a worker.

@@ -12,24 +12,9 @@ from bot.errors import DppctlError
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.secret_stores import EnvFile, Keyring
+from tests.support.memory_keyring import MemoryKeyring
 
 TOKEN, SECRETS = "DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS"
-
-
-class MemoryKeyring(KeyringBackend):
-    """A keyring as a desktop has one; machines that run tests have none."""
-
-    priority = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
 
 
 def test_a_file_is_its_owners_only_and_keeps_what_else_is_in_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country 
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
+_LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_cluster_takes"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
@@ -20,8 +21,10 @@ RUN_BY = {
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
+    "dppctl login office --url https://dppctl.example.org": _LOGIN,
     "dppctl receive": _RECEIVER_AND_BOT,
     "dppctl up --config . 2>> dppctl.log": _PUSH,
+    "dppctl use office": _LOGIN,
     "grep delivery=72d3162e-cc78-11e3-81ab-4c9367dc0958 dppctl.log": _PUSH,
     "dppctl run --output json": "tests/cli/commands/test_run.py::test_json_is_events_and_then_the_receipt",
     "dppctl run ./parks": "tests/examples/test_examples.py::test_source_spec_makes_the_pipeline_that_is_asked_for",

@@ -1,0 +1,185 @@
+"""Calls of a cluster's proxy (`/v1`), whose shapes are in cluster/runs_api.py."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import requests
+import tenacity
+from pydantic import BaseModel
+
+from cli.remote.clusters import NamedCluster
+from cli.remote.errors import ProxyAwayError, ProxyRefusedError, away, read_answer, refusal
+from cli.remote.limits import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    MAX_ERROR_BYTES,
+    RETRY_SECONDS,
+    RETRY_WAIT_SECONDS,
+    STREAM_SILENCE_SECONDS,
+    UPLOAD_SILENCE_SECONDS,
+)
+from cli.remote.tokens import read_token
+from cluster.runs_api import ClusterInfo, DatabaseAccess, PodInfo, PodList, RunInfo, RunList, RunRequest
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+    from cli.remote.port_forward import ServiceAddress
+
+T = TypeVar("T")
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class ProxyClient:
+    """A context with one cluster's proxy. All calls raise ProxyAwayError and ProxyRefusedError."""
+
+    def __init__(self, cluster: NamedCluster, token: str, note: Callable[[str], None]) -> None:
+        """Connect at the first call; `note` gets a line about how, where that is not by the cluster's URL."""
+        self.cluster, self.token = cluster, token
+        self.session = requests.Session()
+        self.session.auth = _Bearer(token)  # not a header: ~/.netrc would win over it
+        self.service = None if cluster.url else self._through_api_server(note)
+        self.base = cluster.url or "http://dppctl-proxy"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.session.close()
+
+    def about(self) -> ClusterInfo:
+        """Return what the cluster says of itself and of whose token it is. It is not tried again."""
+        return self._get(ClusterInfo, "/v1/cluster")
+
+    def has_workload(self, sha256: str) -> bool:
+        """Return whether a workload is there already."""
+        try:
+            self._again(lambda: self._empty("HEAD", f"/v1/workloads/{sha256}"))
+        except ProxyRefusedError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def put_workload(self, sha256: str, open_content: Callable[[], IO[bytes]]) -> None:
+        """Upload a workload; `open_content` gives it from its start, once for each try."""
+        path, seconds = f"/v1/workloads/{sha256}", UPLOAD_SILENCE_SECONDS
+        self._again(lambda: self._empty("PUT", path, data=open_content(), seconds=seconds))
+
+    def create_run(self, request: RunRequest, key: str) -> RunInfo:
+        """Ask for a run; with the same key once only, however often it is tried."""
+        body = request.model_dump_json(by_alias=True)
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        return self._again(lambda: self._get(RunInfo, "/v1/runs", "POST", data=body, headers=headers))
+
+    def run(self, name: str) -> RunInfo:
+        """Return a run as it is now."""
+        return self._again(lambda: self._get(RunInfo, f"/v1/runs/{quote(name, safe='')}"))
+
+    def runs(self) -> tuple[RunInfo, ...]:
+        """Return this person's runs."""
+        return self._again(lambda: self._get(RunList, "/v1/runs")).runs
+
+    def stop_run(self, name: str) -> None:
+        """Ask for the end of a run."""
+        self._again(lambda: self._empty("POST", f"/v1/runs/{quote(name, safe='')}/stop"))
+
+    def database(self, name: str) -> DatabaseAccess | None:
+        """Return how a run's database is reached; None: it has none."""
+        try:
+            return self._again(lambda: self._get(DatabaseAccess, f"/v1/runs/{quote(name, safe='')}/database"))
+        except ProxyRefusedError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def pods(self) -> tuple[PodInfo, ...]:
+        """Return the pods of the pools."""
+        return self._again(lambda: self._get(PodList, "/v1/pods")).pods
+
+    def remove_pod(self, name: str) -> None:
+        """Ask for the end of a pod."""
+        self._again(lambda: self._empty("DELETE", f"/v1/pods/{quote(name, safe='')}"))
+
+    @contextmanager
+    def events(self, name: str, after: int) -> Iterator[requests.Response]:
+        """Have the stream of a run's events after this number in a context. It is not tried again."""
+        path = f"/v1/runs/{quote(name, safe='')}/events?{urlencode({'after': after})}"
+        with self.call("GET", path, seconds=STREAM_SILENCE_SECONDS, stream=True) as answer:
+            yield answer
+
+    @contextmanager
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        stream: bool = False,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+    ) -> Iterator[requests.Response]:
+        """Ask once, and have the answer, which is one of 2xx, in a context. `seconds`: of silence."""
+        try:
+            with self.session.request(
+                method,
+                self.base + path,
+                headers=dict(headers or {}),
+                data=data,
+                stream=True,
+                timeout=(CONNECT_SECONDS, seconds),
+                allow_redirects=False,
+            ) as answer:
+                if not 200 <= answer.status_code < 300:
+                    body = answer.raw.read(MAX_ERROR_BYTES, decode_content=True)
+                    raise refusal(answer, body, self.cluster.name)
+                if not stream:
+                    _ = answer.content
+                yield answer
+        except (requests.RequestException, OSError) as error:
+            raise away(error, self.cluster.name, str(self.cluster)) from None
+
+    def _through_api_server(self, note: Callable[[str], None]) -> "ServiceAddress":
+        from cli.remote.port_forward import ServiceAdapter, ServiceAddress  # kubernetes takes long to import
+
+        service = ServiceAddress(self.cluster, note)
+        self.session.trust_env = False  # a proxy of the network has no part in it
+        self.session.mount("http://", ServiceAdapter(service))
+        return service
+
+    def _get(self, shape: type[Shape], path: str, method: str = "GET", **options: Any) -> Shape:
+        with self.call(method, path, **options) as answer:
+            return read_answer(shape, answer, self.cluster.name)
+
+    def _empty(self, method: str, path: str, **options: Any) -> None:
+        with self.call(method, path, **options):
+            pass
+
+    def _again(self, call: Callable[[], T]) -> T:
+        """Call until the proxy answers, for a while: it may be restarting."""
+        first, most = RETRY_WAIT_SECONDS
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(ProxyAwayError),
+            wait=tenacity.wait_exponential_jitter(first, most, jitter=first),
+            stop=tenacity.stop_after_delay(RETRY_SECONDS),
+            reraise=True,
+        )(call)
+
+
+def connect(cluster: NamedCluster, note: Callable[[str], None]) -> ProxyClient:
+    """Return a client with the person's token. Raises InputError when there is none."""
+    return ProxyClient(cluster, read_token(cluster.name), note)
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request

@@ -1,0 +1,16 @@
+"""The limits and intervals of runs on a cluster, as this side has them, each with its reason."""
+
+CONNECT_SECONDS = 10.0  # for a connection with a proxy, which may be far away
+ANSWER_SECONDS = 30.0  # for an answer that is no stream: a proxy asks the operator and Kubernetes for it
+UPLOAD_SILENCE_SECONDS = 120.0  # after the last byte: the cluster writes up to 256 MiB to a disk, and hashes it
+STREAM_SILENCE_SECONDS = 60.0  # without a byte of a stream, which has an empty line every 20 s
+RETRY_SECONDS = 30.0  # that a call is tried again, once the cluster has answered: a proxy that restarts is back by then
+RETRY_WAIT_SECONDS = (0.1, 5.0)  # between two tries: at first, and at most
+SILENT_SECONDS = 10.0  # that a lost connection is not told: most are back by then
+GIVE_UP_SECONDS = 900.0  # without a connection; the run goes on, and a person can come back to it
+WAITING_SECONDS = 2.0  # after which a run that waits tells its place in the queue
+CHUNK_BYTES = 2**16  # of an upload, and of a stream
+MAX_ERROR_BYTES = 2**16  # read of an answer that refuses
+MAX_LARGEST_NAMED = 3  # files of a workload that is too large
+MAX_ENTRIES = 100_000  # of a workload: the worker unpacks no more (worker/unpack.py)
+MAX_UNPACKED_BYTES = 2 * 2**30
