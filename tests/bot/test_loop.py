@@ -12,6 +12,8 @@ from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_push_goes_to_staging_and_a_tag_to_production(story: Story) -> None:
     commit = story.app.push(APP)

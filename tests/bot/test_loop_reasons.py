@@ -1,11 +1,15 @@
 """What the bot says of a push that deploys nothing: on its delivery, and as a refused deployment."""
 
+import pytest
+
 from bot.model.webhook_events import Deleted, Push, RefEvent, Tag
 from tests.support.forge import APP, CONFIG, Forge, git
 from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
 from tests.support.world import World
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_broken_config_is_refused_once_and_the_environment_stays(story: Story) -> None:

@@ -18,6 +18,8 @@ from tests.support.stories.bot import running
 from tests.support.waiting import BUSY, eventually
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 SOON = 10.0 * BUSY
 
 

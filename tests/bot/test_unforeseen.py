@@ -9,6 +9,8 @@ from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def broken(*_: object) -> None:
     raise KeyError("nobody knows")

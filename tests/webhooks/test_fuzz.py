@@ -17,7 +17,7 @@ from tests.support.receiver import PUSH
 from webhooks.app import create_app
 from webhooks.signature import sign
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.slow]
 EVENTS = ["push", "ping", "create", "delete", "release", "status", "issues"]
 KEYS = [*PUSH, "full_name", "ref_type", "release", "tag_name", "sha", "context", "state", "description", "payload"]
 REPORT_KEYS = [

@@ -22,6 +22,8 @@ from tests.support.receiver import PUSH
 from tests.support.receiver import Receiver as Sender
 from tests.support.waiting import BUSY, eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def heard() -> threading.Event:

@@ -12,6 +12,8 @@ from bot.model.pipeline_specs import is_spec
 from tests.support.commits import push_bomb
 from tests.support.forge import Repository
 
+pytestmark = pytest.mark.slow
+
 
 def test_of_very_many_branches_and_tags_the_newest_are_looked_at(
     mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,8 @@ from tests.support.commits import add_submodule, push_bomb
 from tests.support.exported import export, pointer_of
 from tests.support.forge import Forge, Repository
 
+pytestmark = pytest.mark.slow
+
 
 def refused(mirror: Mirror, commit: str, target: Path) -> str:
     """Return why the commit is not exported."""

@@ -15,7 +15,7 @@ from bot.git.smart_http import split_trace
 from bot.git.tree import _entry
 from bot.model.names import is_ref, ref_problem
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.slow]
 WORDS = [
     *(
         "remote: ",

@@ -18,7 +18,7 @@ from bot.model.schedules import normalise_schedule
 from bot.model.trailers import read_deliveries
 from bot.model.values import Values
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.slow]
 WORDS = [
     *(
         "appRepoPath",

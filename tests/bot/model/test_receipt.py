@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from bot.limits import MAX_ERROR, MAX_FACTS, MAX_PIPELINES, MAX_RECEIPT_BYTES
 from bot.model.receipt import Receipt
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
 
 

@@ -15,6 +15,8 @@ from bot.parsing.parser import Parser
 from tests.support.app_configs import FROM_THE_DESIGN
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 SPECS = {"pipeline-spec.yaml": b"a: {schedule: {crontab: '0 6 * * *'}}", "x/pipeline-spec.yaml": b"b: {}"}
 MANY = b"a: [" + b"a," * 199_000 + b"]"
 

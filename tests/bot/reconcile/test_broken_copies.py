@@ -10,6 +10,8 @@ from tests.support.broken_copies import BROKEN
 from tests.support.forge import APP
 from tests.support.stories.bot import Story
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("copy", ["apps/ann+app", "ops/ann+ops"])
 @pytest.mark.parametrize("harm", BROKEN.values(), ids=BROKEN)

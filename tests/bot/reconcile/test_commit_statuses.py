@@ -14,6 +14,8 @@ from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 OPS = RepoPath("ann/ops")
 STAGING, PRODUCTION = (Target(RepoPath("ann/app"), OPS, name) for name in ("staging", "production"))
 MAPS = Target(RepoPath("ann/data", "maps"), RepoPath("ann/ops", "maps"), "staging")

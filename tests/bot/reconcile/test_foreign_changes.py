@@ -13,6 +13,8 @@ from tests.support.forge import APP
 from tests.support.stories.bot import Story
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 FILE = "environments/staging/values.auto-updated.yaml"
 
 

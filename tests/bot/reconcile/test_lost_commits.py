@@ -13,6 +13,8 @@ from tests.support.forge import APP
 from tests.support.stories.bot import Story
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 
 def lose_disk(world: World, story: Story, settings: Settings) -> None:
     """Start again on an empty disk."""

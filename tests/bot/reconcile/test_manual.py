@@ -1,10 +1,13 @@
 """Holds, and deployments by hand, told as stories."""
 
+import pytest
 from sqlalchemy import text
 
 from tests.support.forge import APP
 from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_held_environment_stays_until_it_is_released(story: Story) -> None:

@@ -13,6 +13,8 @@ from tests.support.forge import APP, CONFIG, SPEC, Repository
 from tests.support.stories.bot import Story
 from tests.support.world import OPS, World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bob(world: World) -> Repository:

@@ -1,9 +1,12 @@
 """Which tag is the newest, told as stories."""
 
+import pytest
 from sqlalchemy import text
 
 from tests.support.forge import APP
 from tests.support.stories.bot import Story
+
+pytestmark = pytest.mark.slow
 
 
 def test_tags_that_were_there_before_the_app_was_registered_deploy_nothing(story: Story) -> None:

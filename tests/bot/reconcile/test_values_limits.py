@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES
 from bot.store.tables import Deployment
 from tests.support.forge import APP
 from tests.support.stories.bot import Story
+
+pytestmark = pytest.mark.slow
 
 VALUES = "environments/{}/values.auto-updated.yaml"
 

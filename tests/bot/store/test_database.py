@@ -18,6 +18,8 @@ from bot.store.tables import Base, Total
 from tests.support.environment import REPOSITORY
 from tests.support.reports import event
 
+pytestmark = pytest.mark.slow
+
 
 def test_another_start_finds_what_was_there(url: str, store: Store) -> None:
     store.deployments.report(event("started"))
