@@ -54,7 +54,7 @@ class KubernetesClient:
         import kubernetes
 
         configuration = kubernetes.client.Configuration()
-        self._configuration = configuration
+        self.configuration = configuration
         self._file, self._context = kubeconfig or os.environ.get("KUBECONFIG") or None, context
         self._load()
         configuration.retries = False  # callers try again themselves, and hear of it
@@ -150,7 +150,7 @@ class KubernetesClient:
         import kubernetes
 
         # A client of its own: `stream` changes the one that it is given while it works.
-        pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._configuration))
+        pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self.configuration))
         options = {"container": container, "command": list(command), "stdin": True, "stdout": True, "stderr": True}
         with answered():
             channel = kubernetes.stream.stream(
@@ -168,7 +168,7 @@ class KubernetesClient:
         """
         import kubernetes
 
-        pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._configuration))
+        pods = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self.configuration))
         with answered():
             forwarded = kubernetes.stream.portforward(
                 pods.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
@@ -239,17 +239,17 @@ class KubernetesClient:
         import kubernetes
 
         try:
-            if self._file or self._context or not _load_own_account(self._configuration):
-                kubernetes.config.load_kube_config(self._file, self._context, self._configuration)
+            if self._file or self._context or not _load_own_account(self.configuration):
+                kubernetes.config.load_kube_config(self._file, self._context, self.configuration)
         except kubernetes.config.ConfigException as error:
             raise NoClusterError(f"no cluster is configured: {error}", str(error)) from None
 
     def _renew_token(self) -> bool:
         """Use the token as it is kept now, which changes in a pod each hour. Return whether it has changed."""
-        before = dict(self._configuration.api_key)
+        before = dict(self.configuration.api_key)
         with suppress(NoClusterError):
             self._load()
-        return bool(before != self._configuration.api_key)
+        return bool(before != self.configuration.api_key)
 
 
 def _load_own_account(configuration: Any) -> bool:

@@ -34,4 +34,5 @@ STORE_SECONDS = 60.0  # that a PostgreSQL is waited for, which may be starting w
 UP_STOP_SECONDS = 2.5  # for bot and sync of `dppctl up` together; then the receiver has its turn
 BOT_STOP_SECONDS = 3.0
 SYNC_STOP_SECONDS = 20.0  # Kubernetes gives 30
+PROXY_STOP_SECONDS = 7.0  # for what is being answered, such as an upload; streams end at once
 OPERATOR_STOP_SECONDS = 2.0  # there is nothing to finish: runs go on, and the next operator follows them

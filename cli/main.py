@@ -16,6 +16,8 @@ COMMANDS = {
     "receive": ("cli.commands.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
     "bot": ("cli.commands.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),
     "sync": ("cli.commands.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
+    "proxy": ("cli.commands.proxy:proxy", "Take runs from people for a Kubernetes cluster: the API of runs."),
+    "token": ("cli.commands.token:token", "Make, list and revoke the tokens by which a proxy knows people."),
     "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
     "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "build": ("cli.commands.build:build", "Build an app's image as the bot would, and print its digest."),

@@ -91,3 +91,20 @@ UNUSED_WORKLOAD_SECONDS = 86_400.0  # that a workload stays which no run names: 
 MAX_STATUS_MESSAGE = 1_000  # characters
 MAX_STATUS_PIPELINES = 100
 MAX_WORKLOAD_BYTES = 256 * 2**20  # a tar.gz of a workload's files; the worker takes no more either
+
+# The proxy
+PROXY_CALLS = 16  # of Kubernetes' API at the same time
+PROXY_RETRY_SECONDS = 2  # after which somebody may ask again, when the operator or the cluster is away
+PROXY_STOP_SECONDS = 5.0  # that answers, such as to uploads, may take when it is to end; streams end at once
+OPERATOR_ANSWER_SECONDS = 15.0  # for an answer; it waits 10 s itself for a run that it has not seen
+OPERATOR_SILENCE_SECONDS = 60.0  # of a stream of events, which has an empty line each 20 s
+REQUEST_SECONDS = 30.0  # that the body of a request for a run may take to come
+MAX_REQUEST_BYTES = 2 * 2**20  # of that body: 1,000 pipelines with long ids, each character escaped
+UPLOAD_SECONDS = 3600.0  # for all of it: the largest at 75 kB/s
+MAX_TOKENS_BYTES = 2**20  # of the tokens' file: a few thousand; a Secret holds no more
+WRONG_TOKENS, WRONG_TOKENS_SECONDS = 20, 60.0  # from one address in that time; then 429
+MAX_REFUSED_ADDRESSES = 10_000  # that are remembered; with 20 times each some 5 MB
+EXEC_START_SECONDS = 15.0  # that a terminal may take to open
+EXEC_HEARTBEAT_SECONDS = 20.0  # between two pings of a terminal: proxies end what is silent for 60 s
+MAX_EXEC_COMMAND = 6_000  # characters; a line of HTTP has 8,190
+MAX_EXEC_MESSAGE_BYTES = 2**20  # of a person's input at once

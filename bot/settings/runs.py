@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.model.names import Namespace
-from bot.settings.types import ExistingFile, Section
+from bot.settings.types import ExistingFile, Section, WebUrl
 
 # HOST:PORT, of IPv6 with brackets; port 0: any free one.
 Listen = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")]
@@ -24,3 +24,15 @@ class RunsSettings(Section):
     operator_token_file: ExistingFile = Field(None, validation_alias="DPPCTL_OPERATOR_TOKEN_FILE")
     # What the tokens of workers and the passwords of databases are made from; every pool has the same.
     pool_key_file: ExistingFile = Field(None, validation_alias="DPPCTL_POOL_KEY_FILE")
+
+
+class ProxySettings(Section):
+    """Where the proxy listens, whom it knows, and what it asks; the rest is of `RunsSettings`."""
+
+    listen: Listen = Field("127.0.0.1:8090", validation_alias="DPPCTL_PROXY_LISTEN")
+    tokens_file: ExistingFile = Field(None, validation_alias="DPPCTL_PROXY_TOKENS_FILE")  # of `dppctl token`
+    operator_url: WebUrl = Field("http://127.0.0.1:8081", validation_alias="DPPCTL_OPERATOR_URL")
+    # What people see that they use. Left out: the namespace.
+    cluster: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,100}$")] = Field(
+        "", validation_alias="DPPCTL_CLUSTER_NAME"
+    )

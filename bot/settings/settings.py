@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from bot.limits import RESYNC_SECONDS
 from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
-from bot.settings.runs import RunsSettings
+from bot.settings.runs import ProxySettings, RunsSettings
 from bot.settings.servers import ListenSettings, ReceiverSettings, SyncSettings
 from bot.settings.types import Section
 
@@ -29,6 +29,7 @@ class Settings(Section):
     receiver: ReceiverSettings
     sync: SyncSettings
     runs: RunsSettings
+    proxy: ProxySettings
 
     @property
     def database_url(self) -> str:

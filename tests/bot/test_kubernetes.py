@@ -156,10 +156,10 @@ def test_a_token_that_is_no_longer_valid_is_read_anew(cluster: KubernetesClient,
         cluster.create(accounts, {"metadata": {"name": "sync"}})
         return str(cluster.create(f"{accounts}/sync/token", {"spec": {}})["status"]["token"])
 
-    file, token = Path(kubeconfig_of(tmp_path, cluster._configuration.host)), tmp_path / "token"
+    file, token = Path(kubeconfig_of(tmp_path, cluster.configuration.host)), tmp_path / "token"
     content = json.loads(file.read_text())
     content["users"][0]["user"] = {"tokenFile": str(token)}
-    content["clusters"][0]["cluster"]["certificate-authority"] = cluster._configuration.ssl_ca_cert
+    content["clusters"][0]["cluster"]["certificate-authority"] = cluster.configuration.ssl_ca_cert
     file.write_text(json.dumps(content))
     token.write_text(new_token())
     client = KubernetesClient(str(file))

@@ -136,6 +136,33 @@ def test_the_operator(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
     assert time.monotonic() - begin < 5
 
 
+def test_the_proxy(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
+    shell.environment["KUBECONFIG"] = kubeconfig
+    file = {"tokens.json": str(tmp_path / "tokens.json")}
+    made = shell.types('dppctl token create "ann\'s laptop" --user ann --file tokens.json', file)
+    token = made.split()[-1]
+    assert token.startswith("dppctl_")
+    assert "token:ann\tread,run,ssh\t" in shell.types("dppctl token list --file tokens.json", file)
+    folder = write_files(tmp_path / "config", {"token": "t0k3n\n"})
+    settings = {
+        "DPPCTL_RUNS_NAMESPACE": f"docs-{secrets.token_hex(4)}",
+        "DPPCTL_PROXY_LISTEN": "127.0.0.1:0",
+        "DPPCTL_PROXY_TOKENS_FILE": file["tokens.json"],
+        "DPPCTL_OPERATOR_TOKEN_FILE": str(folder / "token"),
+        "DPPCTL_CLUSTER_NAME": "office",
+    }
+    write_files(folder, {".env": "".join(f"{name}={value}\n" for name, value in settings.items())})
+    url = shell.starts("dppctl proxy --config DIR", {"DIR": str(folder)}, until=r"http://\S+")[0]
+    shown = requests.get(f"{url}v1/cluster", headers={"Authorization": f"Bearer {token}"}, timeout=10).json()
+    assert (shown["name"], shown["user"], shown["pools"]) == ("office", "token:ann", [])
+    shell.types('dppctl token revoke "ann\'s laptop" --file tokens.json', file)
+    again = requests.get(f"{url}v1/cluster", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    assert (again.status_code, again.json()["code"]) == (401, "wrong-token")
+    begin = time.monotonic()
+    shell.end()
+    assert time.monotonic() - begin < 5
+
+
 @contextmanager
 def pod_succeeds(path: str) -> Iterator[None]:
     """What a kubelet would do: this pod runs and ends well."""

@@ -109,5 +109,8 @@ def test_every_command_of_ours_is_on_a_page() -> None:
 
 
 def options(command: click.Command) -> set[str]:
+    """Return those of a command, and of what a group has."""
+    if isinstance(command, click.Group):
+        return {"--help", "-h"}.union(*map(options, command.commands.values()))
     given = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     return given | {"--help", "-h"}

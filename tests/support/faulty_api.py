@@ -52,7 +52,7 @@ class FaultyApi:
     def __init__(self, kubeconfig: str, folder: Path) -> None:
         """Take the kubeconfig file of the API server."""
         client = KubernetesClient(kubeconfig)
-        self._configuration = client._configuration
+        self._configuration = client.configuration
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self.released = threading.Event()  # those that hang

@@ -33,9 +33,9 @@ class Account:
         base = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         self.api.create(base, {"metadata": {"name": "sync"}})
         token = self.api.create(f"{base}/sync/token", {"spec": {}})["status"]["token"]
-        self.kubeconfig = kubeconfig_of(folder, self.api._configuration.host)
+        self.kubeconfig = kubeconfig_of(folder, self.api.configuration.host)
         text = Path(self.kubeconfig).read_text().replace("t0k3n", token)
-        text = text.replace('"server":', f'"certificate-authority": "{self.api._configuration.ssl_ca_cert}", "server":')
+        text = text.replace('"server":', f'"certificate-authority": "{self.api.configuration.ssl_ca_cert}", "server":')
         Path(self.kubeconfig).write_text(text)
 
     def may(self, namespace: str, without: tuple[str, str] = ("", "")) -> None:

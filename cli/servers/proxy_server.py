@@ -1,0 +1,66 @@
+"""The proxy of runs on a cluster, wired together from its settings."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar
+
+from bot.errors import DppctlError
+from bot.kubeconfig import own_namespace
+from bot.kubernetes import KubernetesClient, NoClusterError
+from bot.logs import configure
+from cli.limits import PROXY_STOP_SECONDS
+from cli.servers.daemon import Daemon
+from cli.servers.lifecycle import read_settings
+from cli.servers.operator_server import listen, read_secret
+from cluster.proxy.server import Proxy, ProxyOptions
+
+
+class ProxyServer(Daemon):
+    """`dppctl proxy`: the API of runs."""
+
+    finishes: ClassVar[Mapping[str, float]] = {"proxy": PROXY_STOP_SECONDS}
+
+    def __init__(self, config: Path, stopping: threading.Event) -> None:
+        """Open all that is needed. Raises DppctlError."""
+        settings = read_settings(config)
+        token = read_secret("DPPCTL_OPERATOR_TOKEN_FILE", settings.runs.operator_token_file)
+        configure([*settings.all_secrets, token.decode(errors="replace").strip()])
+        if settings.proxy.tokens_file is None:
+            raise DppctlError("DPPCTL_PROXY_TOKENS_FILE: is not set; `dppctl token create` makes such a file")
+        assert settings.runs.operator_token_file is not None  # noqa: S101 (read_secret has read it)
+        try:
+            client = KubernetesClient()
+            self._namespace = settings.runs.namespace or own_namespace()
+        except NoClusterError as error:
+            raise DppctlError(f"no cluster: {error.reason}; let KUBECONFIG name one, or run in a pod") from None
+        options = ProxyOptions(
+            operator_url=settings.proxy.operator_url,
+            operator_token_file=settings.runs.operator_token_file,
+            tokens_file=settings.proxy.tokens_file,
+            cluster=settings.proxy.cluster or self._namespace,
+            version=version("dppctl"),
+        )
+        self._proxy = Proxy(client, self._namespace, options)
+        with ExitStack() as opened:
+            self._socket = opened.enter_context(listen("DPPCTL_PROXY_LISTEN", settings.proxy.listen))
+            super().__init__(stopping, opened.pop_all())
+        self._loop = asyncio.new_event_loop()
+
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Return the proxy."""
+        return {"proxy": lambda: self._loop.run_until_complete(self._proxy.run(self._socket))}
+
+    def hello(self) -> str:
+        """Name its address, and its namespace."""
+        host, port = self._socket.getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"dppctl proxy is up: http://{address}/ (runs in namespace {self._namespace})"
+
+    def stop(self) -> None:
+        """End its streams at once, and the rest in a few seconds; runs go on."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._proxy.stop)

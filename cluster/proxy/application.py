@@ -1,0 +1,136 @@
+"""The proxy as an aiohttp application: its routes, and for every request an answer, a line of the log and a count."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from bot.logs import get_logger
+from cluster.limits import MAX_REQUEST_BYTES
+from cluster.proxy.authentication import CALLER, Authentication, WrongTokens
+from cluster.proxy.cluster_api import ClusterApi
+from cluster.proxy.exec import ExecRoutes
+from cluster.proxy.operator_client import OperatorClient
+from cluster.proxy.pods import PodRoutes
+from cluster.proxy.refusals import Handler, answer_refusals
+from cluster.proxy.runs import RunRoutes
+from cluster.proxy.streams import StreamRoutes
+from cluster.proxy.tokens import KnownTokens
+
+_PROBES = ("/healthz", "/readyz", "/metrics")
+_GONE = 499  # in log and counts: the client went away
+
+_log = get_logger("dppctl.proxy")
+
+
+class ProxyMetrics:
+    """What Prometheus is shown."""
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "dppctl_proxy_requests",
+            "Requests",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "dppctl_proxy_seconds", "Until the answer, of a stream until its end", ["route"], registry=self._registry
+        )
+        self._wrong = Counter("dppctl_proxy_wrong_tokens", "Wrong tokens", registry=self._registry)
+
+    def show(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Show a number that is read when it is asked for."""
+        Gauge(name, text, registry=self._registry).set_function(read)
+
+    def count(self, request: web.Request, status: int, seconds: float) -> None:
+        """Count a request."""
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "none"
+        self._requests.labels(request.method if resource else "", route, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def count_wrong_token(self) -> None:
+        """Count a wrong token."""
+        self._wrong.inc()
+
+    def text(self) -> bytes:
+        """Return all of it, as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+
+def make_application(
+    api: ClusterApi,
+    operator: OperatorClient,
+    session: aiohttp.ClientSession,
+    tokens: KnownTokens,
+    cluster: str,
+    version: str,
+) -> web.Application:
+    """Return the application. `session`: for terminals; `cluster`: its name; `version`: of dppctl."""
+    metrics = ProxyMetrics()
+    auth = Authentication(tokens, WrongTokens(), metrics.count_wrong_token)
+    streams, terminals = StreamRoutes(api, operator), ExecRoutes(api, session)
+    metrics.show("dppctl_proxy_streams", "Streams of events that are open", lambda: streams.count)
+    metrics.show("dppctl_proxy_terminals", "Terminals that are open", lambda: terminals.count)
+    application = web.Application(
+        middlewares=[_log_requests(metrics), answer_refusals], client_max_size=MAX_REQUEST_BYTES
+    )
+    for subject in (RunRoutes(api, operator), streams, PodRoutes(api, cluster, version), terminals):
+        application.add_routes(subject.routes(auth))
+    application.add_routes(_probes(metrics))
+
+    async def end(_: web.Application) -> None:
+        streams.end()
+        await terminals.end()
+
+    application.on_shutdown.append(end)
+    return application
+
+
+def _probes(metrics: ProxyMetrics) -> list[web.RouteDef]:
+    """Return the routes for Kubernetes and Prometheus.
+
+    It is ready when it is alive, operator or not: what is away then is said in the answers.
+    """
+
+    async def show_health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [
+        web.get("/healthz", show_health),
+        web.get("/readyz", show_health),
+        web.get("/metrics", show_metrics),
+    ]
+
+
+def _log_requests(metrics: ProxyMetrics) -> Middleware:
+    @web.middleware
+    async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began, status = time.monotonic(), 500
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except asyncio.CancelledError:
+            status = _GONE
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            if request.path not in _PROBES:
+                metrics.count(request, status, seconds)
+                caller = request.get(CALLER)
+                who = {"user": caller.user, "token": caller.name} if caller else {}
+                asked = {"method": request.method, "path": request.path, "status": status}  # no query: it may be secret
+                _log.info("request", **asked, seconds=round(seconds, 3), address=request.remote, **who)
+
+    return log_request

@@ -1,0 +1,60 @@
+"""The proxy's process: an application that listens, and what it calls the cluster and the operator by."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from bot.kubernetes import KubernetesClient
+from cluster.limits import PROXY_STOP_SECONDS
+from cluster.proxy.application import make_application
+from cluster.proxy.cluster_api import ClusterApi
+from cluster.proxy.operator_client import OperatorClient
+from cluster.proxy.tokens import KnownTokens
+
+
+@dataclass(frozen=True)
+class ProxyOptions:
+    """What it asks, and whom it knows; `cluster`: the name that people see."""
+
+    operator_url: str
+    operator_token_file: Path
+    tokens_file: Path
+    cluster: str
+    version: str
+
+
+class Proxy:
+    """Answers people, for one namespace of a cluster."""
+
+    def __init__(self, client: KubernetesClient, namespace: str, options: ProxyOptions) -> None:
+        """Read the tokens. Raises TokenFileError."""
+        self._client, self._namespace, self._options = client, namespace, options
+        self._tokens = KnownTokens(options.tokens_file)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Have `run` return: streams end at once, what else is being answered has a few seconds."""
+        self._stop.set()
+
+    async def run(self, listening: socket.socket) -> None:
+        """Serve on a socket until `stop`."""
+        options = self._options
+        connector = aiohttp.TCPConnector(limit=0)  # each stream and each terminal has a connection
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+            api = ClusterApi(self._client, self._namespace)
+            operator = OperatorClient(session, options.operator_url, options.operator_token_file)
+            application = make_application(api, operator, session, self._tokens, options.cluster, options.version)
+            runner = web.AppRunner(
+                application, handler_cancellation=True, access_log=None, shutdown_timeout=PROXY_STOP_SECONDS
+            )
+            await runner.setup()
+            try:
+                await web.SockSite(runner, listening).start()
+                await self._stop.wait()
+            finally:
+                await runner.cleanup()
