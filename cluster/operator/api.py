@@ -13,18 +13,20 @@ from cluster.operator.state import (
     ASSIGNED,
     AVAILABLE,
     COMPONENT,
+    DATABASE,
     EPHEMERAL,
+    POOL,
     RUN,
     STATE,
     WORKER,
     Pool,
+    PoolPod,
     RunState,
-    WorkerPod,
 )
 
 T = TypeVar("T")
 _ESCAPED = {name: name.replace("/", "~1") for name in (STATE, RUN)}  # https://www.rfc-editor.org/rfc/rfc6901
-WORKERS = f"{COMPONENT}={WORKER}"
+_OF_POOLS = f"{COMPONENT} in ({WORKER},{DATABASE}),{POOL}"
 
 
 class OperatorApi:
@@ -42,12 +44,13 @@ class OperatorApi:
         self._turns = asyncio.Semaphore(OPERATOR_CALLS)
 
     async def list(self, kind: str) -> list[Object]:
-        """Return all runs, worker pods or pools."""
-        return await self._call(lambda: self._client.list(self._paths[kind], "" if kind == RUNS else WORKERS))
+        """Return all runs, pods of pools, or pools."""
+        return await self._call(lambda: self._client.list(self._paths[kind], "" if kind == RUNS else _OF_POOLS))
 
-    async def claim(self, run: RunState, pod: WorkerPod) -> Object | None:
-        """Give a waiting worker to a run, by one patch, and return the pod; None: somebody else has it, or it changed.
+    async def claim(self, run: RunState, pod: PoolPod) -> Object | None:
+        """Give a waiting worker or database to a run, by one patch, and return the pod.
 
+        None: somebody else has it, or it changed.
         The pod becomes the run's own: its pool starts another one, and it goes with the run.
         """
         operations: list[Object] = [
@@ -61,6 +64,8 @@ class OperatorApi:
             owners = [{**owner, "controller": True, "blockOwnerDeletion": False}]
             # It counts from the pod's start, and holds when nobody is there to end the run.
             deadline = int(time.time() - pod.started) + run.spec.timeout_seconds + RUN_GRACE_SECONDS
+            if pod.component == DATABASE:  # which the run has before its worker, and keeps
+                deadline += run.spec.pending_seconds + run.spec.keep_seconds
             operations += [
                 {"op": "replace", "path": "/metadata/ownerReferences", "value": owners},
                 {"op": "add", "path": "/spec/activeDeadlineSeconds", "value": deadline},
@@ -73,7 +78,7 @@ class OperatorApi:
             raise
         return None if "deletionTimestamp" in found["metadata"] else found
 
-    async def release(self, pod: WorkerPod) -> Object | None:
+    async def release(self, pod: PoolPod) -> Object | None:
         """Have a worker of a persistent pool wait again, and return the pod; None: it has another run, or is gone."""
         operations: list[Object] = [
             {"op": "test", "path": f"/metadata/labels/{_ESCAPED[RUN]}", "value": pod.run},
@@ -98,7 +103,7 @@ class OperatorApi:
                 return None
             raise
 
-    async def remove_pod(self, pod: WorkerPod) -> None:
+    async def remove_pod(self, pod: PoolPod) -> None:
         """Delete a pod, and none that has its name by now."""
         await self._remove(f"{self._paths[PODS]}/{pod.name}", pod.uid)
 
@@ -107,7 +112,7 @@ class OperatorApi:
         await self._remove(f"{self._paths[RUNS]}/{run.name}", run.uid)
 
     async def scale(self, pool: Pool, replicas: int) -> None:
-        """Have so many workers of a pool."""
+        """Have so many pods of a pool that wait."""
         path = f"{self._paths[POOLS]}/{pool.deployment}/scale"
         await self._call(lambda: self._client.patch(path, {"spec": {"replicas": replicas}}))
 

@@ -1,7 +1,8 @@
-"""What to do about runs, workers and pools, from what is seen of them. Pure.
+"""What to do about runs, pods and pools, from what is seen of them. Pure.
 
-The oldest run gets a worker first. Which worker a run has stands in the pod's labels alone, so that after a kill at any
-moment the same decisions come again; a run's status is only told.
+The oldest run gets a worker first, and a database if it wants one. A run takes its database before its worker, and none
+that has a worker waits for a database: so no two runs wait for each other. Which pods a run has stands in the pods'
+labels alone, so that after a kill at any moment the same decisions come again; a run's status is only told.
 """
 
 from collections import defaultdict
@@ -11,15 +12,26 @@ from itertools import count
 
 from cluster.limits import MAX_WAITING_SECONDS
 from cluster.operator.model import Phase, Reason
-from cluster.operator.state import ASSIGNED, AVAILABLE, EPHEMERAL, OperatorState, Pool, RunState, WorkerPod
+from cluster.operator.state import (
+    ASSIGNED,
+    AVAILABLE,
+    DATABASE,
+    EPHEMERAL,
+    WORKER,
+    OperatorState,
+    Pool,
+    PoolPod,
+    RunState,
+)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Give the worker to the run, if nobody else has it."""
+    """Give the database to the run, and then the worker, if nobody else has them."""
 
     run: RunState
-    pod: WorkerPod
+    pod: PoolPod
+    database: PoolPod | None = None  # None: it wants none, or has it
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,8 @@ class Attend:
     """Hand the workload over, or go on where it was left, and follow it to its end."""
 
     run: RunState
-    pod: WorkerPod
+    pod: PoolPod
+    database: PoolPod | None = None
 
 
 @dataclass(frozen=True)
@@ -45,14 +58,14 @@ class Tell:
 class RemovePod:
     """Delete a pod, and no other one of its name."""
 
-    pod: WorkerPod
+    pod: PoolPod
 
 
 @dataclass(frozen=True)
 class ReleaseWorker:
     """Have a worker that keeps running wait for the next run."""
 
-    pod: WorkerPod
+    pod: PoolPod
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class RemoveRun:
 
 @dataclass(frozen=True)
 class Scale:
-    """Have so many workers in the pool, those not counted that it gave away."""
+    """Have so many pods in the pool, those not counted that it gave away."""
 
     pool: Pool
     replicas: int
@@ -75,52 +88,74 @@ Decision = Claim | Attend | Tell | RemovePod | ReleaseWorker | RemoveRun | Scale
 
 def decide(state: OperatorState) -> list[Decision]:
     """Return what to do now; what is decided already, and not seen yet, may be decided again."""
-    holders = {pod.run: pod for pod in state.pods if pod.run and pod.state == ASSIGNED}
+    workers, databases = _by_run(WORKER, state), _by_run(DATABASE, state)
     uids = {run.uid for run in state.runs}
-    waiting: list[RunState] = []
+    waiting: list[tuple[RunState, bool]] = []  # and whether it has all of it but a worker
     decisions: list[Decision] = [
         _part(pod) for pod in state.pods if pod.run and pod.run not in uids and not pod.is_going
     ]
     for run in sorted(state.runs, key=lambda run: (run.created, run.name, run.uid)):
-        holder = holders.get(run.uid)
+        worker, database = workers.get(run.uid), databases.get(run.uid)
         if run.phase.has_ended:
-            decisions += _of_ended(run, holder, state)
+            decisions += _of_ended(run, worker, database, state)
         elif run.is_going:
-            continue  # when it is gone its pod is one without a run
-        elif holder is not None or run.phase is not Phase.PENDING:
-            decisions += _of_assigned(run, holder, state)
+            continue  # when it is gone its pods are without a run
+        elif worker is not None or run.phase is not Phase.PENDING:
+            decisions += _of_assigned(run, worker, database, state)
         elif end := _end_of_waiting(run, state.now):
             decisions.append(end)
         else:
-            waiting.append(run)
+            waiting.append((run, not _wants_database(run) or (database is not None and database.is_usable)))
     decisions += _of_waiting(waiting, state)
     decisions += _of_pools(state)
     return decisions
 
 
-def _part(pod: WorkerPod) -> Decision:
-    """Return what happens to a worker whose run is over."""
-    return RemovePod(pod) if pod.mode == EPHEMERAL or pod.end else ReleaseWorker(pod)
+def _by_run(component: str, state: OperatorState) -> dict[str, PoolPod]:
+    """Return which pod each run has, by the run's uid; of several the one that goes on."""
+    pods = [pod for pod in state.pods if pod.component == component and pod.state == ASSIGNED]
+    return {pod.run: pod for pod in sorted(pods, key=lambda pod: pod.is_usable) if pod.run}
 
 
-def _of_ended(run: RunState, holder: WorkerPod | None, state: OperatorState) -> Iterator[Decision]:
-    if holder is not None and not holder.is_going and run.uid not in state.attended:
-        yield _part(holder)
+def _wants_database(run: RunState) -> bool:
+    return run.spec is not None and run.spec.database != "none"
+
+
+def _part(pod: PoolPod) -> Decision:
+    """Return what happens to a pod whose run is over."""
+    is_done = pod.mode == EPHEMERAL or pod.end or pod.component == DATABASE  # which has the run's rows
+    return RemovePod(pod) if is_done else ReleaseWorker(pod)
+
+
+def _of_ended(
+    run: RunState, worker: PoolPod | None, database: PoolPod | None, state: OperatorState
+) -> Iterator[Decision]:
+    if worker is not None and not worker.is_going and run.uid not in state.attended:
+        yield _part(worker)
+    keep = run.spec.keep_seconds if run.spec and run.worker else 0  # without a worker nothing was written
+    if database is not None:
+        if not database.is_going and (database.end or state.now >= (run.finished or 0) + keep):
+            yield RemovePod(database)
+        return  # it is the run's own, and would go with it
     ttl = run.spec.ttl_seconds_after_finished if run.spec else 0
     if run.finished is not None and state.now - run.finished > ttl and not run.is_going:
         yield RemoveRun(run)
 
 
-def _of_assigned(run: RunState, holder: WorkerPod | None, state: OperatorState) -> Iterator[Decision]:
+def _of_assigned(
+    run: RunState, worker: PoolPod | None, database: PoolPod | None, state: OperatorState
+) -> Iterator[Decision]:
     if run.uid in state.attended:
         return  # its task sees sooner what happens, and tells it
-    if holder is None:
+    if worker is None:
         yield Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
-    elif holder.end:
-        phase = Phase.FAILED if holder.end_reason is Reason.TIME_LIMIT else Phase.LOST
-        yield Tell(run, phase, holder.end_reason, f"worker {holder.name}: {holder.end}")
+    elif worker.end:
+        phase = Phase.FAILED if worker.end_reason is Reason.TIME_LIMIT else Phase.LOST
+        yield Tell(run, phase, worker.end_reason, f"worker {worker.name}: {worker.end}")
+    elif _wants_database(run) and run.phase is not Phase.RUNNING and not (database and database.is_usable):
+        yield Tell(run, Phase.FAILED, Reason.HANDOVER_FAILED, "its database is gone; run it again")
     else:
-        yield Attend(run, holder)
+        yield Attend(run, worker, database)
 
 
 def _end_of_waiting(run: RunState, now: float) -> Tell | None:
@@ -130,47 +165,61 @@ def _end_of_waiting(run: RunState, now: float) -> Tell | None:
     if run.spec.stop.requested:
         return Tell(run, Phase.STOPPED, Reason(run.spec.stop.reason), "it was stopped before it had a worker")
     if now - run.created > run.spec.pending_seconds:
-        what = f"no worker of pool {run.spec.pool} was free for {run.spec.pending_seconds:,} seconds"
+        what = f"no {_wanted(run)} of pool {run.spec.pool} was free for {run.spec.pending_seconds:,} seconds"
         return Tell(run, Phase.FAILED, Reason.PENDING_TIMEOUT, f"{what}; run it again later, or make the pool larger")
     return None
 
 
-def _of_waiting(waiting: list[RunState], state: OperatorState) -> Iterator[Decision]:
-    """Give free workers to the oldest runs, and tell the others their place in the queue of their pool.
+def _wanted(run: RunState, joined: str = " and no ") -> str:
+    """Return in words what a run waits for."""
+    return f"worker{joined}database" if _wants_database(run) else "worker"
 
-    A worker that is given away is replaced at once, before the pool can be made smaller: so its limit is kept here.
+
+def _of_waiting(waiting: list[tuple[RunState, bool]], state: OperatorState) -> Iterator[Decision]:
+    """Give free pods to the oldest runs, and tell the others their place in the queue of their pool.
+
+    A pod that is given away is replaced at once, before the pool can be made smaller: so its limit is kept here.
     """
-    room = {pool.name: pool.most - _assigned(pool, state) for pool in state.pools}
-    free: dict[str, list[WorkerPod]] = defaultdict(list)
+    free: dict[tuple[str, str], list[PoolPod]] = defaultdict(list)
     for pod in sorted(state.pods, key=lambda pod: (pod.started, pod.uid)):
         if _is_free(pod) and pod.uid not in state.taken:
-            free[pod.pool].append(pod)
+            free[pod.component, pod.pool].append(pod)
+    pools = {(pool.component, pool.name): pool.most - _assigned(pool, state) for pool in state.pools}
+    given = {key: pods[: max(0, pools.get(key, 0))] for key, pods in free.items()}
     places: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
-    for run in waiting:
+    for run, is_complete in waiting:
         pool = run.spec.pool if run.spec else ""
-        if free[pool] and room.get(pool, 0) > 0:
-            room[pool] -= 1
-            yield Claim(run, free[pool].pop(0))
+        workers, databases = given.get((WORKER, pool)), given.get((DATABASE, pool))
+        if workers and (is_complete or databases):
+            yield Claim(run, workers.pop(0), databases.pop(0) if databases and not is_complete else None)
             continue
-        place, is_there = next(places[pool]), pool in room
-        reason = Reason.QUEUED if is_there else Reason.POOL_EMPTY
+        place, missing = next(places[pool]), None
+        if (WORKER, pool) not in pools:
+            missing = f"there is no pool {pool}"
+        elif not is_complete and (DATABASE, pool) not in pools:
+            missing = f"pool {pool} has no databases"
+        reason = Reason.POOL_EMPTY if missing else Reason.QUEUED
         if (run.queue_position, run.reason) != (place, reason):
-            message = f"waits for a worker of pool {pool}" if is_there else f"there is no pool {pool}"
+            message = missing or f"waits for a {_wanted(run, ' and a ')} of pool {pool}"
             yield Tell(run, Phase.PENDING, reason, message, queue_position=place)
 
 
 def _assigned(pool: Pool, state: OperatorState) -> int:
-    return sum(pod.pool == pool.name and pod.state == ASSIGNED for pod in state.pods)
+    return sum(_is_of(pool, pod) and pod.state == ASSIGNED for pod in state.pods)
 
 
-def _is_free(pod: WorkerPod) -> bool:
-    return pod.state == AVAILABLE and not pod.run and pod.is_ready and not pod.is_going and not pod.end
+def _is_of(pool: Pool, pod: PoolPod) -> bool:
+    return (pod.component, pod.pool) == (pool.component, pool.name)
+
+
+def _is_free(pod: PoolPod) -> bool:
+    return pod.state == AVAILABLE and not pod.run and pod.is_ready and pod.is_usable
 
 
 def _of_pools(state: OperatorState) -> Iterator[Decision]:
-    """Keep as many workers waiting as each pool wants, within its limit; a worker that waits for a day is replaced."""
+    """Keep as many pods waiting as each pool wants, within its limit; one that waits for a day is replaced."""
     for pool in state.pools:
-        pods = [pod for pod in state.pods if pod.pool == pool.name and not pod.is_going]
+        pods = [pod for pod in state.pods if _is_of(pool, pod) and not pod.is_going]
         if pool.mode == EPHEMERAL:
             replicas = max(0, min(pool.waiting, pool.most - _assigned(pool, state)))
             if replicas != pool.replicas:

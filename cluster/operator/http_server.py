@@ -3,6 +3,7 @@
     GET      /healthz                 200, or 503 and what is wrong
     GET      /metrics                 for Prometheus
     HEAD|PUT /workloads/{sha256}      200 it is here, 201 it was kept; 400 another hash, 413 too large, 507 disk full
+    GET      /runs/{uid}/database     how the run's database is reached, with its password; 404 when it has none
     GET      /runs/{uid}/events       JSON lines: streams.py; ?after=N: the worker's events after that number
 
 All but the first two need `Authorization: Bearer TOKEN`. Errors are the proxy's: {"error", "code", "hint"}.
@@ -51,6 +52,7 @@ class OperatorHttp:
                 web.head("/workloads/{digest:[0-9a-f]{64}}", self._has_workload),
                 web.put("/workloads/{digest:[0-9a-f]{64}}", self._put_workload),
                 web.get("/runs/{uid:[0-9a-f-]{1,64}}/events", self._events),
+                web.get("/runs/{uid:[0-9a-f-]{1,64}}/database", self._database),
             ]
         )
         return application
@@ -98,6 +100,11 @@ class OperatorHttp:
             return problem(408, "upload-silent", f"nothing came for {UPLOAD_SILENCE_SECONDS:.0f} seconds", "try again")
         _log.info("workload kept", sha256=digest)
         return web.json_response({"sha256": digest}, status=201)
+
+    async def _database(self, request: web.Request) -> web.StreamResponse:
+        if found := self._operator.database(request.match_info["uid"]):
+            return web.json_response(found, headers={"Cache-Control": "no-store"})
+        return problem(404, "no-database", "the run has no database, or its time is over")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         after = request.query.get("after", "0")

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from cluster.operator.event_files import EventFiles
 from cluster.operator.model import Phase
-from cluster.operator.state import OperatorState
+from cluster.operator.state import ASSIGNED, AVAILABLE, DATABASE, WORKER, OperatorState
 
 
 class OperatorCounts:
@@ -45,11 +45,13 @@ class OperatorMetrics(Collector):
             "runs that wait for a worker",
             value=sum(run.phase is Phase.PENDING for run in state.runs),
         )
-        workers = Counter(pod.state if pod.is_ready or pod.run else "starting" for pod in state.pods)
-        yield _labelled(
-            GaugeMetricFamily("dppctl_workers", "workers by their state", labels=["state"]),
-            {name: workers[name] for name in ("starting", "available", "assigned")},
-        )
+        for component in (WORKER, DATABASE):
+            pods = [pod for pod in state.pods if pod.component == component]
+            count = Counter(pod.state if pod.is_ready or pod.run else "starting" for pod in pods)
+            yield _labelled(
+                GaugeMetricFamily(f"dppctl_{component}s", f"{component}s by their state", labels=["state"]),
+                {name: count[name] for name in ("starting", AVAILABLE, ASSIGNED)},
+            )
         yield GaugeMetricFamily(
             "dppctl_watch_age_seconds", "since all runs, pods and pools were listed", value=self._age()
         )

@@ -12,6 +12,7 @@ from bot.errors import DppctlError
 from bot.logs import get_logger
 from cluster.limits import OPERATOR_LIST_SECONDS, OPERATOR_STUCK_SECONDS
 from cluster.operator.api import OperatorApi
+from cluster.operator.databases import access_to, engine_of
 from cluster.operator.decide import (
     Attend,
     Claim,
@@ -26,9 +27,9 @@ from cluster.operator.decide import (
 from cluster.operator.event_files import EventFiles
 from cluster.operator.metrics import OperatorCounts, OperatorMetrics
 from cluster.operator.model import Phase
-from cluster.operator.run_task import RunTask, now_text
+from cluster.operator.run_task import HandOver, RunTask, time_text
 from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
-from cluster.operator.state import OperatorState, RunState, WorkerPod
+from cluster.operator.state import OperatorState, PoolPod, RunState
 from cluster.operator.watching import watch
 from cluster.operator.workers import PORT, WorkerClient, token_of
 from cluster.operator.workload_store import WorkloadStore
@@ -63,6 +64,11 @@ class Operator:
     def has_listed(self) -> bool:
         """Return whether all that was there at the start is known."""
         return self._listed is not None
+
+    def database(self, uid: str) -> dict[str, str | int] | None:
+        """Return how the database of a run is reached, with its password; None: it has none, or not any more."""
+        pod = self._objects.database_of(uid)
+        return access_to(self._key, pod) if pod else None
 
     def problem(self) -> str | None:
         """Return what keeps it from working, in a line."""
@@ -152,10 +158,10 @@ class Operator:
 
     async def _apply(self, decision: Decision) -> None:
         match decision:
-            case Claim(run, pod):
-                await self._claim(run, pod)
-            case Attend(run, pod):
-                self._attend(run, pod)
+            case Claim(run, pod, database):
+                await self._claim(run, [database, pod] if database else [pod])
+            case Attend(run, pod, database):
+                self._attend(run, pod, database)
             case Tell():
                 await self._tell(decision)
             case ReleaseWorker(pod):
@@ -168,11 +174,14 @@ class Operator:
             case Scale(pool, replicas):
                 await self._api.scale(pool, replicas)
 
-    async def _claim(self, run: RunState, pod: WorkerPod) -> None:
-        if (found := await self._api.claim(run, pod)) is None:
-            self._taken.add(pod.uid)
-        else:
+    async def _claim(self, run: RunState, pods: Iterable[PoolPod]) -> None:
+        """Give pods to a run, one after the other; the last one is its worker."""
+        for pod in pods:
+            if (found := await self._api.claim(run, pod)) is None:
+                self._taken.add(pod.uid)
+                break
             self._objects.see(PODS, found)
+        else:
             # Kubernetes tells whole seconds: exacter is when a run was seen, if that was not at our own start.
             is_new = run.created > self._started
             waited = self._objects.seconds_seen(run.uid) if is_new else time.time() - run.created
@@ -182,22 +191,26 @@ class Operator:
     async def _tell(self, told: Tell) -> None:
         status = {"phase": told.phase, "reason": told.reason, "message": told.message or None}
         if told.phase.has_ended:
-            status["finishedAt"] = now_text()
+            status["finishedAt"] = time_text(time.time())
         await self._write(told.run, {**status, "queuePosition": told.queue_position})
 
-    def _attend(self, run: RunState, pod: WorkerPod) -> None:
+    def _attend(self, run: RunState, pod: PoolPod, database: PoolPod | None) -> None:
         assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
         worker = WorkerClient(self._session, f"{pod.address}:{self._port}", token_of(self._key, pod.uid))
         events = self.events.open(run.uid)
         workload = self._workloads.path(run.spec.workload.sha256)
-        task = RunTask(run, pod, worker, workload, events, lambda status: self._write(run, status))
-        self._tasks[run.uid] = task, asyncio.create_task(self._follow(run, pod, task))
+        environment = {"DPP_DB_ENGINE": engine_of(self._key, database)} if database else {}
+        handed = HandOver(workload, environment)
+        task = RunTask(run, pod, worker, handed, events, lambda status: self._write(run, status))
+        self._tasks[run.uid] = task, asyncio.create_task(self._follow(run, task, database))
 
-    async def _follow(self, run: RunState, pod: WorkerPod, task: RunTask) -> None:
+    async def _follow(self, run: RunState, task: RunTask, database: PoolPod | None) -> None:
+        pods = {"worker": task.pod, **({"database": database} if database else {})}
+        where = {name: {"name": pod.name, "uid": pod.uid} for name, pod in pods.items()}
         try:
             if run.phase is Phase.PENDING:
-                where = {"worker": {"name": pod.name, "uid": pod.uid}, "queuePosition": None, "reason": None}
-                await self._write(run, {"phase": Phase.ASSIGNED, "message": None, **where})
+                nothing = dict.fromkeys(("queuePosition", "reason", "message"))
+                await self._write(run, {"phase": Phase.ASSIGNED, **nothing, **where})
             await task.execute()
         except DppctlError as error:  # of Kubernetes' API; the run is attended again
             _log.warning("run left", run=run.name, error=error)
@@ -206,10 +219,14 @@ class Operator:
             self._woken.set()
 
     async def _write(self, run: RunState, status: dict[str, Any]) -> None:
+        ends = "phase" in status and Phase(status["phase"]).has_ended
+        if ends and run.spec and self._objects.database_of(run.uid):
+            expires = {"expiresAt": time_text(time.time() + run.spec.keep_seconds)}
+            status = {**status, "database": expires}
         if found := await self._api.write_status(run, status):
-            if (phase := status.get("phase")) and Phase(phase).has_ended:
-                self._counts.outcomes[phase] += 1
-                _log.info("run ended", run=run.name, phase=phase, reason=status.get("reason"))
+            if ends:
+                self._counts.outcomes[status["phase"]] += 1
+                _log.info("run ended", run=run.name, phase=status["phase"], reason=status.get("reason"))
             self._objects.see(RUNS, found)
         else:
             self._objects.forget(RUNS, run.uid)

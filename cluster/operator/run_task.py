@@ -1,9 +1,10 @@
 """One run on its worker: handed over, followed to its end, wherever the operator before this one was ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cluster.limits import (
 )
 from cluster.operator.event_files import EventFile
 from cluster.operator.model import Phase, Reason, RunSpec, Stop
-from cluster.operator.state import RunState, WorkerPod
+from cluster.operator.state import PoolPod, RunState
 from cluster.operator.workers import WorkerAwayError, WorkerClient, WorkerRefusedError
 
 _log = get_logger("dppctl.operator")
@@ -34,17 +35,25 @@ class RunEnd:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class HandOver:
+    """What a worker is given: the file of the workload, and variables for the pipelines, which may be secret."""
+
+    workload: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 class RunTask:
     """Follows one run; `execute` tells its status all the while, and in the end how it ended."""
 
     def __init__(
-        self, run: RunState, pod: WorkerPod, worker: WorkerClient, workload: Path, events: EventFile, tell: Tell
+        self, run: RunState, pod: PoolPod, worker: WorkerClient, handed: HandOver, events: EventFile, tell: Tell
     ) -> None:
-        """Take the file of the run's workload, and what writes into the run's status."""
+        """Take what the worker is given, the file of the run's events, and what writes into the run's status."""
         assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
         self.pod = pod
         self._run, self._spec, self._worker = run, run.spec, worker
-        self._workload = workload
+        self._handed = handed
         self._events, self._tell = events, tell
         self._stop: Stop | None = None
         self._stopping = asyncio.Event()
@@ -78,7 +87,7 @@ class RunTask:
                 "phase": end.phase,
                 "reason": end.reason,
                 "message": end.message[:MAX_STATUS_MESSAGE] or None,
-                "finishedAt": now_text(),
+                "finishedAt": time_text(time.time()),
                 **self._counts(),
             }
         )
@@ -98,7 +107,9 @@ class RunTask:
                     return RunEnd(Phase.LOST, Reason.WORKER_GONE, f"worker {self.pod.name} has another run")
                 if not was_running:
                     was_running = True
-                    await self._tell({"phase": Phase.RUNNING, "reason": None, "startedAt": now_text(), **self._where()})
+                    await self._tell(
+                        {"phase": Phase.RUNNING, "reason": None, "startedAt": time_text(time.time()), **self._where()}
+                    )
                 if (end := await self._follow()) is not None:
                     return end
             except WorkerAwayError as error:
@@ -111,12 +122,11 @@ class RunTask:
         if self._stop is not None:
             raise WorkerRefusedError("it was stopped before it began")
         try:
-            await self._worker.put_workload(self._workload)
+            await self._worker.put_workload(self._handed.workload)
         except FileNotFoundError:
             raise WorkerRefusedError("its workload is not here any more; run it again") from None
-        await self._worker.start(
-            self._run.uid, {"pipelines": list(self._spec.pipelines), "concurrency": self._spec.concurrency}
-        )
+        request = {"pipelines": list(self._spec.pipelines), "concurrency": self._spec.concurrency}
+        await self._worker.start(self._run.uid, {**request, "environment": dict(self._handed.environment)})
 
     async def _follow(self) -> RunEnd | None:
         """Read events until there are no more; return the run's end, or None when the connection ended sooner."""
@@ -174,6 +184,6 @@ class RunTask:
             await asyncio.sleep(WORKER_RETRY_SECONDS)
 
 
-def now_text() -> str:
-    """Return the time as Kubernetes writes it."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def time_text(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as Kubernetes writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

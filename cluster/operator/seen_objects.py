@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cluster.operator.state import OperatorState, Pool, RunState, WorkerPod, read_pod, read_pool, read_run
+from cluster.operator.state import DATABASE, OperatorState, Pool, PoolPod, RunState, read_pod, read_pool, read_run
 
 RUNS, PODS, POOLS = "runs", "pods", "pools"
 
 
-_READ: dict[str, Callable[[Mapping[str, Any]], RunState | WorkerPod | Pool]]
+_READ: dict[str, Callable[[Mapping[str, Any]], RunState | PoolPod | Pool]]
 _READ = {RUNS: read_run, PODS: read_pod, POOLS: read_pool}
 
 
@@ -61,10 +61,15 @@ class SeenObjects:
         found: RunState | None = self._found[RUNS].get(uid)
         return found
 
-    def pod(self, uid: str) -> WorkerPod | None:
+    def pod(self, uid: str) -> PoolPod | None:
         """Return a pod, or None when it is not there any more."""
-        found: WorkerPod | None = self._found[PODS].get(uid)
+        found: PoolPod | None = self._found[PODS].get(uid)
         return found
+
+    def database_of(self, uid: str) -> PoolPod | None:
+        """Return the database that a run has."""
+        pods: Iterable[PoolPod] = self._found[PODS].values()
+        return next((pod for pod in pods if pod.run == uid and pod.component == DATABASE and pod.is_usable), None)
 
     def seconds_seen(self, uid: str) -> float:
         """Return for how long an object has been known."""

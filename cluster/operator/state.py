@@ -1,4 +1,4 @@
-"""What the operator sees of its namespace: runs, workers and pools, as plain values that decisions are made from."""
+"""What the operator sees of its namespace: runs, pods and pools, as plain values that decisions are made from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ from pydantic import ValidationError
 
 from cluster.operator.model import Phase, Reason, RunSpec
 
-# Labels of a worker's pod. STATE and RUN are changed together, by the one patch that gives a worker to a run.
+# Labels of a pool's pod. STATE and RUN are changed together, by the one patch that gives a pod to a run.
 POOL, STATE, RUN, COMPONENT = "dppctl.io/pool", "dppctl.io/state", "dppctl.io/run", "app.kubernetes.io/component"
 AVAILABLE, ASSIGNED = "available", "assigned"
-WORKER = "worker"  # COMPONENT of what runs pipelines
+WORKER, DATABASE = "worker", "database"  # COMPONENT of what runs pipelines, and of where they may write
+UI = "adminer"  # the container with a database's web UI
 MODE = "dppctl.io/mode"  # of a pool
 EPHEMERAL, PERSISTENT = "ephemeral", "persistent"
-WAITING = "dppctl.io/waiting"  # annotation of a pool's Deployment: how many workers are to wait
+WAITING = "dppctl.io/waiting"  # annotation of a pool's Deployment: how many pods are to wait
 MOST = "dppctl.io/most"  # and how many there may be, waiting and assigned
 
 
@@ -40,13 +41,14 @@ class RunState:
 
 
 @dataclass(frozen=True)
-class WorkerPod:
-    """A pod of a pool."""
+class PoolPod:
+    """A pod of a pool: a worker or a database."""
 
     name: str
     uid: str
     pool: str
     state: str  # AVAILABLE or ASSIGNED
+    component: str = WORKER
     run: str | None = None  # the uid of the run that has it
     is_ready: bool = False
     is_going: bool = False
@@ -55,11 +57,17 @@ class WorkerPod:
     mode: str = EPHEMERAL
     end: str = ""  # why it is of no use any more, in words
     end_reason: Reason | None = None
+    has_ui: bool = False  # of a database
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether it goes on."""
+        return not self.is_going and not self.end
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A Deployment of workers: how many it has now, how many are to wait, and how many there may be at most."""
+    """A Deployment of workers or of databases: how many it has, how many are to wait, how many there may be at most."""
 
     name: str
     replicas: int
@@ -67,6 +75,7 @@ class Pool:
     most: int
     mode: str = EPHEMERAL
     deployment: str = ""
+    component: str = WORKER
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class OperatorState:
     """All of it at one moment; `attended`: the uids of the runs that a task of this process is at."""
 
     runs: tuple[RunState, ...]
-    pods: tuple[WorkerPod, ...]
+    pods: tuple[PoolPod, ...]
     pools: tuple[Pool, ...]
     now: float
     attended: frozenset[str] = frozenset()
@@ -110,17 +119,20 @@ def read_run(found: Mapping[str, Any]) -> RunState:
     )
 
 
-def read_pod(found: Mapping[str, Any]) -> WorkerPod:
-    """Return a worker's pod of the API as a value."""
+def read_pod(found: Mapping[str, Any]) -> PoolPod:
+    """Return a pool's pod of the API as a value."""
     about, status = found["metadata"], found.get("status") or {}
     labels, conditions = about.get("labels") or {}, status.get("conditions") or []
-    containers = [each for each in status.get("containerStatuses") or [] if each["name"] == WORKER]
+    component = labels.get(COMPONENT, WORKER)
+    # A database that begins anew has its files still; a worker that does has lost its run.
+    containers = [each for each in status.get("containerStatuses") or [] if each["name"] == component == WORKER]
     end, reason = _end(status, containers)
-    return WorkerPod(
+    return PoolPod(
         name=about["name"],
         uid=about["uid"],
         pool=labels.get(POOL, ""),
         state=labels.get(STATE, ""),
+        component=component,
         run=labels.get(RUN) or None,
         is_ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
         is_going="deletionTimestamp" in about,
@@ -129,6 +141,7 @@ def read_pod(found: Mapping[str, Any]) -> WorkerPod:
         mode=labels.get(MODE, EPHEMERAL),
         end=end,
         end_reason=reason,
+        has_ui=any(each["name"] == UI for each in (found.get("spec") or {}).get("containers") or []),
     )
 
 
@@ -145,6 +158,7 @@ def read_pool(found: Mapping[str, Any]) -> Pool:
         most=int(notes.get(MOST, waiting)),
         mode=labels.get(MODE, EPHEMERAL),
         deployment=about["name"],
+        component=labels.get(COMPONENT, WORKER),
     )
 
 
@@ -160,6 +174,6 @@ def _end(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> tupl
     if any(end.get("reason") == "OOMKilled" for end in ends):
         return "it needed more memory than its limit", Reason.OUT_OF_MEMORY
     if status.get("phase") in ("Failed", "Succeeded"):
-        said = " ".join(filter(None, (status.get("reason") or "its worker ended", status.get("message"))))
+        said = " ".join(filter(None, (status.get("reason") or "it ended", status.get("message"))))
         return said, Reason.TIME_LIMIT if status.get("reason") == "DeadlineExceeded" else Reason.WORKER_GONE
     return (f"it ended with exit code {ends[0].get('exitCode')}", Reason.WORKER_GONE) if ends else ("", None)

@@ -1,4 +1,4 @@
-"""Watches runs, worker pods and pools by kopf, which does nothing else here: no handler state, no finalizers.
+"""Watches runs, pods of pools, and pools by kopf, which does nothing else here: no handler state, no finalizers.
 
 When the watch begins anew it does not tell what was deleted meanwhile, so the operator lists as well.
 """
@@ -11,7 +11,7 @@ import kopf
 
 from cluster.operator.model import GROUP, PLURAL, VERSION
 from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
-from cluster.operator.state import COMPONENT, WORKER
+from cluster.operator.state import COMPONENT, DATABASE, POOL, WORKER
 
 
 async def watch(namespace: str, objects: SeenObjects, wake: Callable[[], None], stop: asyncio.Event) -> None:
@@ -22,7 +22,7 @@ async def watch(namespace: str, objects: SeenObjects, wake: Callable[[], None], 
     settings.watching.server_timeout = 20
     settings.watching.inactivity_timeout = 30
     settings.process.ultimate_exiting_timeout = 0
-    labels = {COMPONENT: WORKER}
+    labels: Mapping[str, Any] = {COMPONENT: _is_of_pools, POOL: kopf.PRESENT}
     kopf.on.login(registry=registry)(_login)
     for kind, resource, chosen in (
         (RUNS, (GROUP, VERSION, PLURAL), None),
@@ -42,6 +42,10 @@ async def watch(namespace: str, objects: SeenObjects, wake: Callable[[], None], 
     await kopf.operator(
         registry=registry, settings=settings, namespaces=[namespace], standalone=True, stop_flag=stop, clusterwide=False
     )
+
+
+def _is_of_pools(value: str | None, **_: object) -> bool:
+    return value in (WORKER, DATABASE)
 
 
 def _login(**given: Any) -> Any:

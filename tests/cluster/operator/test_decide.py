@@ -20,7 +20,7 @@ from cluster.operator.decide import (
     decide,
 )
 from cluster.operator.model import Phase, Reason, RunSpec, Stop, Workload
-from cluster.operator.state import ASSIGNED, AVAILABLE, PERSISTENT, OperatorState, Pool, RunState, WorkerPod
+from cluster.operator.state import ASSIGNED, AVAILABLE, PERSISTENT, OperatorState, Pool, PoolPod, RunState
 
 SPEC = RunSpec(pipelines=("all",), workload=Workload(sha256="0" * 64, bytes=1))
 NOW = 1_000_000.0
@@ -30,13 +30,13 @@ def run_of(number: int, **changes: object) -> RunState:
     return replace(RunState(f"run{number}", f"r{number}", NOW + number, SPEC), **changes)
 
 
-def pod_of(number: int, **changes: object) -> WorkerPod:
-    pod = WorkerPod(f"pod{number}", f"p{number}", "default", AVAILABLE, is_ready=True, started=NOW + number)
+def pod_of(number: int, **changes: object) -> PoolPod:
+    pod = PoolPod(f"pod{number}", f"p{number}", "default", AVAILABLE, is_ready=True, started=NOW + number)
     return replace(pod, **changes)
 
 
 def decided(
-    runs: Iterable[RunState] = (), pods: Iterable[WorkerPod] = (), now: float = NOW + 100, **others: object
+    runs: Iterable[RunState] = (), pods: Iterable[PoolPod] = (), now: float = NOW + 100, **others: object
 ) -> list[Decision]:
     state = OperatorState(tuple(runs), tuple(pods), (Pool("default", 3, 3, 10),), now)
     decisions = decide(replace(state, **others))
@@ -136,7 +136,7 @@ class World:
 
     def __init__(self, runs: int, waiting: int, most: int) -> None:
         self.runs = {f"r{number}": run_of(number) for number in range(runs)}
-        self.pods: dict[str, WorkerPod] = {}
+        self.pods: dict[str, PoolPod] = {}
         self.pool = Pool("default", waiting, waiting, most)
         self.late: list[Decision] = []
         self.attended: set[str] = set()
