@@ -87,7 +87,8 @@ class EventFile:
     def __init__(self, files: EventFiles, uid: str, path: Path) -> None:
         """Open the file, and remove half a line that a kill may have left."""
         self._files, self._uid, self._path = files, uid, path
-        kept = path.read_bytes() if path.exists() else b""
+        path.touch()
+        kept = path.read_bytes()
         whole = kept[: kept.rfind(b"\n") + 1]
         if len(whole) != len(kept):
             with path.open("r+b") as file:

@@ -27,6 +27,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     },
     "any user": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
     "no schedules": {"schedules": {"enabled": False}},
+    "waiting workers and databases": {"workers": {"enabled": True, "database": True}},
     "no address excepted": {"networkPolicy": {"exceptAddresses": []}},
 }
 

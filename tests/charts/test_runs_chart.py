@@ -95,5 +95,25 @@ def test_workers_reach_the_web_and_neither_the_cluster_nor_the_nodes_metadata() 
     assert "ports" not in policy(rendered({**RUNS, **own}), "workers")["egress"][2]
 
 
+def test_a_database_has_the_key_in_its_first_container_alone_and_lets_in_workers_and_the_proxy() -> None:
+    objects = rendered({**RUNS, "pool": {"workers": {"image": "example.org/runtime:1", "database": True}}})
+    found = pods(objects)["dppctl-databases"]
+    assert mounted(found) == {"dppctl": {"pool-key"}}
+    mounts = {each["name"]: {mount["name"] for mount in each["volumeMounts"]} for each in found["containers"]}
+    assert mounts == {"postgresql": {"dppctl", "data", "run"}, "adminer": {"ui"}}
+    template = _templates(objects)["dppctl-databases"]["metadata"]["labels"]
+    assert (template["dppctl.io/pool"], template["dppctl.io/state"]) == ("default", "available")
+    spec = policy(objects, "databases")
+    assert "egress" not in spec
+    let_in = {rule["ports"][0]["port"]: rule["from"][0]["podSelector"]["matchLabels"] for rule in spec["ingress"]}
+    assert {port: labels["app.kubernetes.io/component"] for port, labels in let_in.items()} == {
+        5432: "worker", 8080: "proxy"
+    }  # fmt: skip
+    done = asked(
+        "template", {**RUNS, "pool": {"workers": {"image": "a", "database": True}, "database": {"enabled": True}}}
+    )
+    assert "workers.database: excludes database.enabled" in done.stderr
+
+
 def _templates(objects: Objects) -> dict[str, dict[str, Any]]:
     return {found["metadata"]["name"]: found["spec"]["template"] for found in objects if found["kind"] == "Deployment"}

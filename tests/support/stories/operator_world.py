@@ -197,15 +197,21 @@ class RunsNamespace:
 class OperatorWorld(RunsNamespace):
     """The namespace with a pool and without a kubelet: the API server is enough."""
 
-    def __init__(self, folder: Path, kubeconfig: str, port: int, *, waiting: int = 2, most: int = 10) -> None:
+    def __init__(
+        self, folder: Path, kubeconfig: str, port: int, *, waiting: int = 2, most: int = 10, databases: int = 0
+    ) -> None:
         super().__init__(folder, kubeconfig, f"runs-{uuid.uuid4().hex[:8]}", port)
         self.workers: dict[str, WorkerServer] = {}  # by the uids of the pods
         self.handed: list[str] = []  # the runs that were handed over, in their order
+        self.environments: dict[str, dict[str, str]] = {}  # that their workers were given, by the uids of the runs
         self._folder = folder
+        self._running: set[str] = set()  # the uids of the pods
         self._ended = threading.Event()
         self.api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         self.workload = self.pack({})
         self._make_pool(waiting, most)
+        if databases:
+            self._make_pool(databases, most, "database")
         self._kubelet = threading.Thread(target=self._be_kubelet)
         self._kubelet.start()
 
@@ -217,18 +223,18 @@ class OperatorWorld(RunsNamespace):
             server.server_close()
         self.api.delete(f"/api/v1/namespaces/{self.namespace}")
 
-    def _make_pool(self, waiting: int, most: int) -> None:
-        labels = {"app.kubernetes.io/component": "worker", "dppctl.io/pool": "default", "dppctl.io/mode": "ephemeral"}
+    def _make_pool(self, waiting: int, most: int, component: str = "worker") -> None:
+        labels = {"app.kubernetes.io/component": component, "dppctl.io/pool": "default", "dppctl.io/mode": "ephemeral"}
         state = {**labels, "dppctl.io/state": "available"}
         notes = {"dppctl.io/waiting": str(waiting), "dppctl.io/most": str(most)}
         body = {
-            "metadata": {"name": "dppctl-pool-default", "labels": labels, "annotations": notes},
+            "metadata": {"name": f"dppctl-{component}s-default", "labels": labels, "annotations": notes},
             "spec": {
                 "replicas": waiting,
                 "selector": {"matchLabels": state},
                 "template": {
                     "metadata": {"labels": state},
-                    "spec": {"containers": [{"name": "worker", "image": "example.org/worker:1"}]},
+                    "spec": {"containers": [{"name": component, "image": "example.org/image:1"}]},
                 },
             },
         }
@@ -238,17 +244,19 @@ class OperatorWorld(RunsNamespace):
         while not self._ended.wait(0.05):
             with suppress(DppctlError):
                 for pod in self.pods():
-                    if pod["metadata"]["uid"] not in self.workers:
+                    if pod["metadata"]["uid"] not in self._running:
                         self._start(pod)
+                        self._running.add(pod["metadata"]["uid"])
 
     def _start(self, pod: Object) -> None:
         about = pod["metadata"]
         address = next(_addresses)
-        folder = self._folder / about["uid"]
-        folder.mkdir(exist_ok=True)
-        server = _Worker((address, self.port), token_of(KEY, about["uid"]), folder, self.handed)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        self.workers[about["uid"]] = server
+        if about["labels"]["app.kubernetes.io/component"] == "worker":
+            folder = self._folder / about["uid"]
+            folder.mkdir(exist_ok=True)
+            server = _Worker((address, self.port), token_of(KEY, about["uid"]), folder, self)
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            self.workers[about["uid"]] = server
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         status = {
             "phase": "Running",
@@ -266,13 +274,14 @@ class OperatorWorld(RunsNamespace):
 
 
 class _Worker(WorkerServer):
-    def __init__(self, address: tuple[str, int], token: str, folder: Path, handed: list[str]) -> None:
+    def __init__(self, address: tuple[str, int], token: str, folder: Path, world: OperatorWorld) -> None:
         super().__init__(address, token, folder)
-        self._handed = handed
+        self._world = world
 
     def start_run(self, request: dict[str, Any]) -> bool:
         if self.state == "waiting":
-            self._handed.append(request["run"])
+            self._world.handed.append(request["run"])
+            self._world.environments[request["run"]] = request["environment"]
         return super().start_run(request)
 
 
