@@ -108,3 +108,6 @@ EXEC_START_SECONDS = 15.0  # that a terminal may take to open
 EXEC_HEARTBEAT_SECONDS = 20.0  # between two pings of a terminal: proxies end what is silent for 60 s
 MAX_EXEC_COMMAND = 6_000  # characters; a line of HTTP has 8,190
 MAX_EXEC_MESSAGE_BYTES = 2**20  # of a person's input at once
+MAX_TICKET_SECONDS = 86_400  # that an address of a database's pages holds; the database may be gone sooner
+DATABASE_PAGE_SECONDS = 300.0  # that a database may take for what somebody asks in its pages
+MAX_DATABASE_PAGE_BYTES = 2 * 2**20  # of a form there; as of other requests

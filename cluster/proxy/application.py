@@ -14,6 +14,7 @@ from bot.logs import get_logger
 from cluster.limits import MAX_REQUEST_BYTES
 from cluster.proxy.authentication import CALLER, Authentication, WrongTokens
 from cluster.proxy.cluster_api import ClusterApi
+from cluster.proxy.databases import DatabaseRoutes
 from cluster.proxy.exec import ExecRoutes
 from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.pods import PodRoutes
@@ -82,7 +83,8 @@ def make_application(
     application = web.Application(
         middlewares=[_log_requests(metrics), answer_refusals], client_max_size=MAX_REQUEST_BYTES
     )
-    for subject in (RunRoutes(api, operator), streams, PodRoutes(api, cluster, version), terminals):
+    databases = DatabaseRoutes(api, operator, session)
+    for subject in (RunRoutes(api, operator), databases, streams, PodRoutes(api, cluster, version), terminals):
         application.add_routes(subject.routes(auth))
     application.add_routes(_probes(metrics))
 

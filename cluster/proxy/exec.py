@@ -1,8 +1,8 @@
 """A terminal in a pod: the bytes of Kubernetes' own channels, passed through a websocket.
 
 The first byte of a message is its channel: 0 stdin, 1 stdout, 2 stderr, 3 the status at the end, 4 the terminal's size,
-255 the end of a channel (v5 alone): https://kubernetes.io/docs/reference/kubernetes-api/ and
-https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/streaming/pkg/httpstream/wsstream/conn.go
+255 the end of a channel (v5 alone):
+https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
 """
 
 import asyncio

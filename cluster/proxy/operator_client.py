@@ -1,5 +1,7 @@
 """Calls to the operator, which keeps workloads and events and knows the databases' passwords."""
 
+import hashlib
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,10 @@ class OperatorClient:
     def __init__(self, session: aiohttp.ClientSession, url: str, token_file: Path) -> None:
         """`token_file`: read for each call, as it may be renewed."""
         self._session, self._url, self._token_file = session, url.rstrip("/"), token_file
+
+    def ticket_key(self) -> bytes:
+        """Return what tickets for browsers are signed with: made from the operator's token, so every proxy has it."""
+        return hmac.new(self._token().encode(), b"tickets for browsers", hashlib.sha256).digest()
 
     async def has_workload(self, sha256: str) -> bool:
         """Return whether a workload was uploaded."""

@@ -129,6 +129,12 @@ def _not_whole(problem: str) -> RefusalError:
     return RefusalError(408, "slow", f"the workload {problem}", "upload it again")
 
 
+def cut_off(request: web.Request) -> None:
+    """Close the connection in the middle of an answer, so that no end of it is seen."""
+    if request.transport:
+        request.transport.close()
+
+
 async def _pass_on(request: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
     response = web.StreamResponse(headers=_UNBUFFERED)
     await response.prepare(request)
@@ -138,8 +144,7 @@ async def _pass_on(request: web.Request, upstream: aiohttp.ClientResponse) -> we
                 await response.write(piece)
         except (aiohttp.ClientError, TimeoutError) as error:
             _log.warning("events broke off", path=request.path, error=error or "the operator is silent")
-            if request.transport:
-                request.transport.close()  # so that no end of the events is seen
+            cut_off(request)
         else:
             await response.write_eof()
     return response
