@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from bot.kubernetes import Object
 from cluster.operator.model import Phase
-from cluster.operator.state import ASSIGNED, AVAILABLE, COMPONENT, WORKER, Pool, read_pod
+from cluster.operator.state import ASSIGNED, AVAILABLE, WORKER, Pool, read_pod
 from cluster.runs_api import PodInfo, PodName, PoolInfo, RunInfo
 
 
@@ -45,7 +45,8 @@ def pod_infos(pods: Iterable[Object], names: Mapping[str, str]) -> tuple[PodInfo
 
 def pool_infos(pools: Sequence[Pool], pods: Iterable[Object]) -> tuple[PoolInfo, ...]:
     """Return pools as the API shows them, each with how many of its workers wait."""
-    free = [pod for pod in map(read_pod, pods) if _state(pod.state, pod.is_ready) == AVAILABLE and not pod.is_going]
+    seen = [pod for pod in map(read_pod, pods) if pod.component == WORKER and not pod.is_going]
+    free = [pod for pod in seen if _state(pod.state, pod.is_ready) == AVAILABLE]
     return tuple(
         PoolInfo(name=pool.name, mode=pool.mode, waiting=sum(pod.pool == pool.name for pod in free)) for pool in pools
     )
@@ -55,7 +56,7 @@ def _pod_info(found: Object, names: Mapping[str, str]) -> PodInfo:
     pod, about = read_pod(found), found["metadata"]
     return PodInfo(
         name=pod.name,
-        kind="worker" if about["labels"][COMPONENT] == WORKER else "database",
+        kind="worker" if pod.component == WORKER else "database",
         pool=pod.pool,
         state=_state(pod.state, pod.is_ready),
         run=names.get(pod.run or ""),

@@ -7,10 +7,9 @@ from typing import TypeVar
 from bot.kubernetes import KubernetesClient, Object
 from cluster.limits import PROXY_CALLS
 from cluster.operator.model import GROUP, KIND, PLURAL, VERSION
-from cluster.operator.state import COMPONENT, WORKER
+from cluster.operator.state import COMPONENT, DATABASE, WORKER
 
 T = TypeVar("T")
-DATABASE = "database"  # COMPONENT of a database's pod
 
 
 class ClusterApi:
