@@ -81,6 +81,11 @@ RUN_GRACE_SECONDS = 60  # after its time limit, in which the operator ends a run
 WORKER_SECONDS = 10.0  # that a worker may take to answer
 HAND_OVER_SECONDS = 30.0  # from the assignment to the start of the run
 WORKER_RETRY_SECONDS = 1.0  # between two tries to reach a worker
+POOL_BROKEN_SECONDS = (
+    20.0  # that a worker's image may fail before runs that wait for it are told: a registry may hiccup
+)
+POOL_SECONDS = 120.0  # that helm may take to make a pool, whose pods it does not wait for, or to remove it
+POOL_RETRY_SECONDS = 5.0  # after a pool could not be made
 STATUS_SECONDS = 1.0  # between two changes of a run's status
 MAX_RUN_EVENTS_BYTES = 10 * 2**20  # kept of a run's events; after that no lines of logs and no progress
 EVENTS_PIECE_BYTES = 2**18  # of a run's events, read at once for somebody who follows it

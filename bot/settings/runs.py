@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.model.names import Namespace
-from bot.settings.types import ExistingFile, Section, WebUrl
+from bot.settings.types import CommaSeparated, ExistingFile, Section, WebUrl
 
 # HOST:PORT, of IPv6 with brackets; port 0: any free one.
 Listen = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")]
@@ -24,6 +24,14 @@ class RunsSettings(Section):
     operator_token_file: ExistingFile = Field(None, validation_alias="DPPCTL_OPERATOR_TOKEN_FILE")
     # What the tokens of workers and the passwords of databases are made from; every pool has the same.
     pool_key_file: ExistingFile = Field(None, validation_alias="DPPCTL_POOL_KEY_FILE")
+    # Pools that the operator makes for runs that name an image, at a time; 0: none.
+    max_pools: int = Field(0, validation_alias="DPPCTL_OPERATOR_MAX_POOLS", ge=0, le=1000)
+    # How an image has to begin for that; none: no image is allowed.
+    pool_images: CommaSeparated[tuple[str, ...]] = Field((), validation_alias="DPPCTL_OPERATOR_POOL_IMAGES")
+    # Without a run, after which such a pool is removed.
+    pool_idle_seconds: float = Field(1800, validation_alias="DPPCTL_OPERATOR_POOL_IDLE_SECONDS", gt=0)
+    # JSON: values of charts/dppctl-pipelines that all such pools have.
+    pool_values_file: ExistingFile = Field(None, validation_alias="DPPCTL_OPERATOR_POOL_VALUES_FILE")
 
 
 class ProxySettings(Section):

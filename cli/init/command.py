@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config_option import home_folder
+from cli.init.runs.flags import RunsFlags
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
@@ -49,7 +50,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--env-file", is_flag=True, help="Keep secrets in the .env there (mode 0600), not in the keyring.")
 @click.option("--rotate-secret", is_flag=True, help="Make a new webhook secret; both hold until GitHub has it.")
-@click.option("--remove", is_flag=True, help="Undo the webhook, the deploy key and the registration.")
+@click.option("--workers", type=click.IntRange(0, 1000), help="For `dppctl run`: have so many workers wait there.")
+@click.option("--databases", type=click.IntRange(0, 1000), help="And so many databases.")
+@click.option("--worker-image", help="The workers' image, with Python and dpp.")
+@click.option("--image", help="dppctl's own image. [default: ghcr.io/orihoch/dppctl of this version]")
+@click.option("--cluster-name", help="How `dppctl run` calls the cluster. [default: the provider's name]")
+@click.option("--token-user", help="Whose token is made for `dppctl run`. [default: your name here]")
+@click.option("--wait", type=click.FloatRange(1), help="Seconds until workers are ready. [default: 300]")
+@click.option(
+    "--remove", is_flag=True, help="Undo the webhook, the deploy key, the registration; with --workers: runs."
+)
 @click.option("--yes", is_flag=True, help="Ask nothing: flags and defaults answer.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be changed.")
 def init(
@@ -64,15 +74,30 @@ def init(
     namespace: str | None,
     config: Path,
     env_file: bool,
+    workers: int | None,
+    databases: int | None,
+    worker_image: str | None,
+    image: str | None,
+    cluster_name: str | None,
+    token_user: str | None,
+    wait: float | None,
     remove: bool,
     yes: bool,
     **answers: str | bool | None,
 ) -> None:
     """Set up continuous deployment of the app in this folder, on a PROVIDER's cluster (local, kubeconfig, minikube).
 
+    With --workers or --databases it does something else: it makes the cluster ready for `dppctl run` there.
+
     Run it again at any time: it says what is there, mends what is not, and doubles nothing. Exit code: 0, or 2 when
     something is missing that only you can do; it says what.
     """
+    if workers is not None or databases is not None:
+        from cli.init.runs.flow import init_runs
+
+        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait)
+        cluster = _provider_of(folder, provider, context, namespace)
+        return init_runs(cluster, flags, click.echo, remove=remove, yes=yes, dry_run=bool(answers["dry_run"]))
     import os
     from dataclasses import replace
 
@@ -133,6 +158,17 @@ def init(
             set_up(app, cluster, given, Questions(yes=yes), init_context)
     except (GithubException, requests.RequestException) as error:
         raise InputError(str(explain(error, app.path.repository, "the token"))) from error
+    return None
+
+
+def _provider_of(folder: Path, name: str | None, kube_context: str | None, namespace: str | None) -> "Provider":
+    """Return the provider that is asked for, else that of the app in the folder, if there is one."""
+    from bot.model.app_config import CONFIG_FILE, AppConfig, parse_app_config
+    from cli.init.steps.files import read_text
+
+    text = read_text(folder / CONFIG_FILE)
+    existing = parse_app_config(text, str(folder / CONFIG_FILE)) if text else AppConfig()
+    return _provider(name, existing, kube_context, namespace)
 
 
 def _provider(name: str | None, existing: "AppConfig", kube_context: str | None, namespace: str | None) -> "Provider":

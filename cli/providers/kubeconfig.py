@@ -20,6 +20,8 @@ _SHARED_SECRETS = ("DPPCTL_SYNC_TOKEN", "DPPCTL_DATABASE_PASSWORD")
 class Kubeconfig(Provider):
     """`kubeconfigContext` (default: the current one) and `kubeconfigNamespace` (default: dppctl)."""
 
+    kind = "kubeconfig"
+
     @property
     def namespace(self) -> str:
         """Return the namespace of dppctl's servers."""
@@ -44,6 +46,10 @@ class Kubeconfig(Provider):
         if has_namespace(self._client(), self.namespace, context):
             return f"kubeconfig cluster is ready: context {context}, namespace {self.namespace}"
         raise InputError(f"the cluster {context} has no namespace {self.namespace}; run dppctl init once more")
+
+    def connect(self) -> tuple[KubernetesClient, str]:
+        """Return the client, and the context that it is for."""
+        return self._client(), self._context()
 
     def secret_store(self, config: Path) -> SecretStore:  # noqa: ARG002 (they are in the cluster)
         """Return the Secret that dppctl's chart mounts."""
@@ -73,6 +79,7 @@ class Kubeconfig(Provider):
             raise InputError(f"the kubeconfig file: {error.reason}") from None
 
     def _context(self) -> str:
+        """Return the context that is asked for, else the current one. Raises InputError when there is none."""
         if named := self._settings.get(_CONTEXT):
             return named
         try:

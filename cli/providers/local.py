@@ -13,6 +13,7 @@ from cli.providers.provider import Provider
 class Local(Provider):
     """Needs Python, which runs this, and git."""
 
+    kind = "local"
     # The ops repo's manifests name it: what is tried here is deployed to a cluster later.
     namespace = "dppctl"
 

@@ -17,6 +17,8 @@ _PROFILE, _NAMESPACE = "minikubeProfile", "minikubeNamespace"
 class Minikube(Kubeconfig):
     """`minikubeProfile` (default: minikube), which is the context's name too, and `minikubeNamespace`."""
 
+    kind = "minikube"
+
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._profile = settings.get(_PROFILE) or "minikube"
         namespace = settings.get(_NAMESPACE) or "dppctl"

@@ -6,14 +6,21 @@ A new kind is a file beside this one, and a line in the table of `cli.providers`
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
+from cli.errors import InputError
 from cli.init.chart_values import Installation
 from cli.init.secret_stores import SecretStore
 from cli.init.steps.step import Step
 
+if TYPE_CHECKING:
+    from bot.kubernetes import KubernetesClient
+
 
 class Provider(ABC):
     """One kind of cluster, with the settings that an app's `.dppctl.yaml` has for it."""
+
+    kind: ClassVar[str]  # its name in the table of `cli.providers`
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Take the provider's own keys of `.dppctl.yaml`, such as kubeconfigContext. Reads nothing yet."""
@@ -38,6 +45,10 @@ class Provider(ABC):
     @abstractmethod
     def ready(self) -> str:
         """Return a line that says that the cluster can be used. Raises InputError, with what to do, when it cannot."""
+
+    def connect(self) -> tuple["KubernetesClient", str]:
+        """Return a client of the cluster, and the kubeconfig's context that it is. Raises InputError."""
+        raise InputError(f"{self.kind} is no Kubernetes cluster: `dppctl run` needs no --workers there")
 
     @abstractmethod
     def secret_store(self, config: Path) -> SecretStore:

@@ -1,10 +1,12 @@
 """The operator of runs on a cluster, wired together from its settings."""
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,15 +16,20 @@ from bot.errors import DppctlError
 from bot.kubeconfig import own_namespace
 from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.logs import configure
+from bot.settings.runs import RunsSettings
 from cli.limits import OPERATOR_STOP_SECONDS
 from cli.private_files import keep_private
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import lock, read_settings
+from cluster.limits import POOL_SECONDS
 from cluster.operator.api import OperatorApi
 from cluster.operator.event_files import EventFiles
 from cluster.operator.http_server import OperatorHttp
 from cluster.operator.operator import Operator
+from cluster.operator.pool_deployer import PoolDeployer
+from cluster.operator.pools import PoolPolicy
 from cluster.operator.workload_store import WorkloadStore
+from cluster.sync.helm.helm import Helm
 
 
 class OperatorServer(Daemon):
@@ -51,9 +58,10 @@ class OperatorServer(Daemon):
             except OSError as error:
                 text = f"{error.filename or folder}: {error.strerror}"
                 raise DppctlError(f"{text}; the operator keeps its files there (DPPCTL_OPERATOR_DIR)") from None
+            pools = make_pools(runs, folder, self._namespace, opened) if runs.max_pools else None
             self._socket = opened.enter_context(listen("DPPCTL_OPERATOR_LISTEN", runs.operator_listen))
             super().__init__(stopping, opened.pop_all())
-        self._operator = Operator(OperatorApi(client, self._namespace), key, workloads, events)
+        self._operator = Operator(OperatorApi(client, self._namespace), key, workloads, events, pools=pools)
         self._http = OperatorHttp(self._operator, workloads, token.decode())
         self._loop = asyncio.new_event_loop()
 
@@ -80,6 +88,22 @@ class OperatorServer(Daemon):
         """End it at once; runs go on."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._operator.stop)
+
+
+def make_pools(runs: RunsSettings, folder: Path, namespace: str, opened: ExitStack) -> PoolDeployer:
+    """Return what makes pools of images. Raises DppctlError."""
+    values = {}
+    if file := runs.pool_values_file:
+        try:
+            values = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise DppctlError(f"DPPCTL_OPERATOR_POOL_VALUES_FILE: {file} is no JSON: {error}") from None
+    policy = PoolPolicy(runs.max_pools, runs.pool_images, runs.pool_idle_seconds)
+    # Its releases are in ConfigMaps, so that it needs no right to read Secrets.
+    helm = Helm("helm", folder / "helm", POOL_SECONDS, driver="configmap")
+    opened.callback(helm.close)
+    chart = opened.enter_context(as_file(files("charts") / "dppctl-pipelines"))
+    return PoolDeployer(helm, chart, namespace, values, policy)
 
 
 def read_secret(variable: str, file: Path | None) -> bytes:

@@ -5,12 +5,13 @@ in the pod's labels (state.py).
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from bot.limits import MAX_PIPELINES
+from cluster.operator.pool_names import pool_of_image
 
 GROUP, VERSION, PLURAL, KIND = "dppctl.io", "v1alpha1", "pipelineruns", "PipelineRun"
 
@@ -50,6 +51,7 @@ class Reason(StrEnum):
     WORKER_GONE = "WorkerGone"
     HANDOVER_FAILED = "HandoverFailed"
     PENDING_TIMEOUT = "PendingTimeout"
+    POOL_FAILED = "PoolFailed"
 
 
 class _RunPart(BaseModel):
@@ -76,6 +78,7 @@ class RunSpec(_RunPart):
 
     pipelines: Annotated[tuple[PipelineId, ...], Field(min_length=1, max_length=MAX_PIPELINES)]
     workload: Workload
+    image: str = ""  # its pool is then that of this image, which the operator makes when there is none
     pool: Name = "default"
     database: Literal["none", "postgres"] = "none"
     user: str = ""  # `PROVIDER:ID`, which only the proxy writes
@@ -85,3 +88,9 @@ class RunSpec(_RunPart):
     keep_seconds: Annotated[int, Field(ge=0)] = 3600  # that its database stays
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] = 86_400
     stop: Stop = Stop()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_pool(cls, given: Any) -> Any:
+        image = given.get("image") if isinstance(given, dict) else None
+        return {**given, "pool": pool_of_image(image)} if isinstance(image, str) and image else given

@@ -27,6 +27,8 @@ from cluster.operator.decide import (
 from cluster.operator.event_files import EventFiles
 from cluster.operator.metrics import OperatorCounts, OperatorMetrics
 from cluster.operator.model import Phase
+from cluster.operator.pool_deployer import PoolDeployer
+from cluster.operator.pools import DeployPool, PoolDecision, RemovePool, decide_pools
 from cluster.operator.run_task import HandOver, RunTask, time_text
 from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
 from cluster.operator.state import OperatorState, PoolPod, RunState
@@ -41,9 +43,16 @@ class Operator:
     """Hands runs of one namespace to workers."""
 
     def __init__(
-        self, api: OperatorApi, key: bytes, workloads: WorkloadStore, events: EventFiles, port: int = PORT
+        self,
+        api: OperatorApi,
+        key: bytes,
+        workloads: WorkloadStore,
+        events: EventFiles,
+        port: int = PORT,
+        pools: PoolDeployer | None = None,
     ) -> None:
-        """Take the pools' key, the workloads, the files of the runs' events, and the port of workers."""
+        """Take the pools' key, the workloads, the files of the runs' events, the port of workers, what makes pools."""
+        self._pools = pools
         self._api, self._key, self._workloads, self.events, self._port = api, key, workloads, events, port
         self._objects = SeenObjects(events.tell)
         self._counts = OperatorCounts()
@@ -136,7 +145,9 @@ class Operator:
 
     async def _round(self) -> None:
         self._end_tasks()
-        await asyncio.gather(*(self._done(decision) for decision in decide(self._state())))
+        state = self._state()
+        pools = decide_pools(state, *((self._pools.policy, self._pools.work) if self._pools else ()))
+        await asyncio.gather(*(self._done(decision) for decision in (*decide(state), *pools)))
         self._ended_round = time.monotonic()
 
     def _end_tasks(self) -> None:
@@ -149,14 +160,14 @@ class Operator:
             elif run.spec:
                 task.update(run.spec)
 
-    async def _done(self, decision: Decision) -> None:
+    async def _done(self, decision: Decision | PoolDecision) -> None:
         """Do what was decided. An error of one holds up no other; it is decided again."""
         try:
             await self._apply(decision)
         except DppctlError as error:
             _log.warning("not done", decision=type(decision).__name__, error=error)
 
-    async def _apply(self, decision: Decision) -> None:
+    async def _apply(self, decision: Decision | PoolDecision) -> None:
         match decision:
             case Claim(run, pod, database):
                 await self._claim(run, [database, pod] if database else [pod])
@@ -173,6 +184,12 @@ class Operator:
                 await self._api.remove_run(run)
             case Scale(pool, replicas):
                 await self._api.scale(pool, replicas)
+            case DeployPool() | RemovePool():
+                self._change_pool(decision)
+
+    def _change_pool(self, decision: DeployPool | RemovePool) -> None:
+        if self._pools:
+            self._pools.apply(decision, self._woken.set)
 
     async def _claim(self, run: RunState, pods: Iterable[PoolPod]) -> None:
         """Give pods to a run, one after the other; the last one is its worker."""

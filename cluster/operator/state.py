@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cluster.operator.model import Phase, Reason, RunSpec
+from cluster.sync.helm.pod_status import why_stuck
 
 # Labels of a pool's pod. STATE and RUN are changed together, by the one patch that gives a pod to a run.
 POOL, STATE, RUN, COMPONENT = "dppctl.io/pool", "dppctl.io/state", "dppctl.io/run", "app.kubernetes.io/component"
@@ -16,6 +17,7 @@ WORKER, DATABASE = "worker", "database"  # COMPONENT of what runs pipelines, and
 UI = "adminer"  # the container with a database's web UI
 MODE = "dppctl.io/mode"  # of a pool
 EPHEMERAL, PERSISTENT = "ephemeral", "persistent"
+ON_DEMAND = "dppctl.io/on-demand"  # of a pool that the operator made: "true"
 WAITING = "dppctl.io/waiting"  # annotation of a pool's Deployment: how many pods are to wait
 MOST = "dppctl.io/most"  # and how many there may be, waiting and assigned
 
@@ -58,6 +60,7 @@ class PoolPod:
     end: str = ""  # why it is of no use any more, in words
     end_reason: Reason | None = None
     has_ui: bool = False  # of a database
+    problem: str = ""  # why it does not begin to wait, as far as is known
 
     @property
     def is_usable(self) -> bool:
@@ -76,6 +79,9 @@ class Pool:
     mode: str = EPHEMERAL
     deployment: str = ""
     component: str = WORKER
+    on_demand: bool = False  # the operator made it
+    created: float = 0.0
+    problem: str = ""  # why Kubernetes makes no pods of it, as for a quota
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,7 @@ def read_pod(found: Mapping[str, Any]) -> PoolPod:
         end=end,
         end_reason=reason,
         has_ui=any(each["name"] == UI for each in (found.get("spec") or {}).get("containers") or []),
+        problem=end or why_stuck(dict(found)),
     )
 
 
@@ -150,6 +157,7 @@ def read_pool(found: Mapping[str, Any]) -> Pool:
     about = found["metadata"]
     labels, notes = about.get("labels") or {}, about.get("annotations") or {}
     replicas = (found.get("spec") or {}).get("replicas", 1)
+    conditions = (found.get("status") or {}).get("conditions") or []
     waiting = int(notes.get(WAITING, replicas))
     return Pool(
         name=labels.get(POOL, ""),
@@ -159,6 +167,9 @@ def read_pool(found: Mapping[str, Any]) -> Pool:
         mode=labels.get(MODE, EPHEMERAL),
         deployment=about["name"],
         component=labels.get(COMPONENT, WORKER),
+        on_demand=labels.get(ON_DEMAND) == "true",
+        created=seconds_of(about["creationTimestamp"]) if "creationTimestamp" in about else 0.0,
+        problem=next((str(each.get("message")) for each in conditions if each["type"] == "ReplicaFailure"), ""),
     )
 
 

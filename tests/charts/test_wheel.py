@@ -29,7 +29,8 @@ def test_the_wheel_has_the_chart_and_the_template(tmp_path: Path) -> None:
     wanted = {
         name
         for name in filter(None, listed)
-        if name.startswith(("charts/dppctl-pipelines/", "ops_repo_template/")) and name != "ops_repo_template/chart"
+        if name.startswith(("charts/", "ops_repo_template/")) and not (REPOSITORY / name).is_symlink()
     }
     assert wanted - packed == set()
+    assert not [name for name in packed if name.startswith("charts/dppctl/charts/")]
     assert not [name for name in packed if name.startswith("ops_repo_template/chart/")]

@@ -65,6 +65,11 @@ def test_init_on_a_cluster(shell: Shell, kubeconfig: str, github: FakeGitHub, tm
         {"--namespace dppctl": f"--namespace {name}", "dppctl-values.yaml": str(config / "dppctl-values.yaml")},
     )
 
+    dry = f"--dry-run --yes --namespace {name} --worker-image example.org/runtime:1"
+    assert "would    install the release dppctl-runs" in shell.types(
+        "dppctl init kubeconfig --workers 2 --databases 1", more=dry
+    )
+
     # minikube's program is not here: one that answers like it, whose cluster is the same API server.
     mine = write_files(tmp_path / "minikube", {"minikube": MINIKUBE, "kubeconfig": Path(kubeconfig).read_text()})
     (mine / "minikube").chmod(0o755)
@@ -73,6 +78,7 @@ def test_init_on_a_cluster(shell: Shell, kubeconfig: str, github: FakeGitHub, tm
     shell.prepares(f"kubectl config rename-context {context} minikube")
     shell.folder = ann.app
     assert "minikube cluster is ready" in shell.types("dppctl init minikube", more=answers)
+    assert "would    install the release dppctl-runs" in shell.types("dppctl init minikube --workers 2", more=dry)
 
 
 def test_sync(shell: Shell, cluster: Cluster, kubeconfig: str) -> None:

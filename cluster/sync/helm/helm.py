@@ -80,12 +80,26 @@ class Revision:
 class Helm:
     """Several threads may use it."""
 
-    def __init__(self, program: str, folder: Path, seconds: float, secrets: Sequence[str] = ()) -> None:
-        """Take a folder for helm's own files, and the seconds that a change may take. Raises ClusterError."""
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        seconds: float,
+        secrets: Sequence[str] = (),
+        context: str = "",
+        driver: str = "secret",
+    ) -> None:
+        """Take a folder for helm's own files, and the seconds that a change may take. Raises ClusterError.
+
+        `context`: of the kubeconfig file, in place of the current one; `driver`: what helm keeps its releases in,
+        `secret` or `configmap`.
+        """
         self._program = program
         self._seconds = seconds
         self._secrets = secrets
-        self._environment = _environment(folder)
+        self._environment = (
+            _environment(folder) | {"HELM_DRIVER": driver} | ({"HELM_KUBECONTEXT": context} if context else {})
+        )
         self._stops: list[threading.Event] = []  # of what runs
         self._lock = threading.Lock()
         self._closed = False
@@ -99,19 +113,20 @@ class Helm:
 
         Raises helm's errors.
         """
-        arguments = self._upgrade(release, namespace, chart, values)
         on_failure = ["--atomic"] if self._major == 3 else ["--rollback-on-failure"]
-        # What somebody changed by hand is his field, for the API server; helm 4 would leave it so and fail.
-        force = [] if self._major == 3 else ["--server-side=true", "--force-conflicts"]
-        labels = ["--labels", f"dppctl.io/fingerprint={fingerprint}"]
-        limit = ["--timeout", f"{self._seconds:g}s"]
         # The release as JSON, so that nobody needs to read it from the cluster; warnings and hooks go to stderr.
-        out = self._run([*arguments, *on_failure, *force, *labels, *limit, "--output=json"], self._change_seconds, stop)
+        out = self._change(release, namespace, chart, values, fingerprint, stop, *on_failure, "--output=json")
         try:
             found = json.loads(out)
             return Revision(int(found["version"]), str(found["manifest"]))
         except (ValueError, KeyError, TypeError):  # it is there all the same, as the next look finds
             raise HelmAwayError("helm upgrade: what it says of the release cannot be read") from None
+
+    def apply(
+        self, release: str, namespace: str, chart: Path, values: Sequence[Path], fingerprint: str, stop: threading.Event
+    ) -> None:
+        """Install or upgrade, and leave it to others to see how it gets on. Raises helm's errors."""
+        self._change(release, namespace, chart, values, fingerprint, stop)
 
     def preview(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> str:
         """Return the manifest as an upgrade would make it, `lookup` included. Raises helm's errors."""
@@ -141,6 +156,23 @@ class Helm:
     def _change_seconds(self) -> float:
         # A failed upgrade waits once more, for its rollback.
         return 2 * self._seconds + HELM_END_SECONDS
+
+    def _change(
+        self,
+        release: str,
+        namespace: str,
+        chart: Path,
+        values: Sequence[Path],
+        fingerprint: str,
+        stop: threading.Event,
+        *options: str,
+    ) -> str:
+        # What somebody changed by hand is his field, for the API server; helm 4 would leave it so and fail.
+        force = [] if self._major == 3 else ["--server-side=true", "--force-conflicts"]
+        labels = ["--labels", f"dppctl.io/fingerprint={fingerprint}"] if fingerprint else []
+        limit = ["--timeout", f"{self._seconds:g}s"]
+        arguments = [*self._upgrade(release, namespace, chart, values), *force, *labels, *limit, *options]
+        return self._run(arguments, self._change_seconds, stop)
 
     def _upgrade(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> list[str]:
         files = [part for file in values for part in ("--values", str(file))]
@@ -220,6 +252,4 @@ def _environment(folder: Path) -> dict[str, str]:
     kinds = ("cache", "config", "data")
     homes = {f"HELM_{kind.upper()}_HOME": str(folder / kind) for kind in kinds}
     go = {"GOGC": "400", "GOMEMLIMIT": "256MiB"}
-    return (
-        go | listed_environment(*CLUSTER, *go) | homes | {"HELM_DRIVER": "secret", "KUBECACHEDIR": str(folder / "kube")}
-    )
+    return go | listed_environment(*CLUSTER, *go) | homes | {"KUBECACHEDIR": str(folder / "kube")}

@@ -33,6 +33,8 @@ ALL: dict[str, Any] = {
     "runs": {
         "enabled": True,
         "proxy": {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}}},
+        "name": "lab",
+        "onDemand": {"maxPools": 3, "images": ["example.org/"]},
         "quota": {"pods": 40, "limits.memory": "64Gi"},
         "limits": [{"type": "Container", "max": {"memory": "4Gi"}}],
     },

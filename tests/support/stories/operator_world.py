@@ -28,6 +28,7 @@ from cluster.operator.api import OperatorApi
 from cluster.operator.event_files import EventFiles
 from cluster.operator.http_server import OperatorHttp
 from cluster.operator.operator import Operator
+from cluster.operator.pool_deployer import PoolDeployer
 from cluster.operator.workers import token_of
 from cluster.operator.workload_store import WorkloadStore
 from tests.support.stories.github import free_port
@@ -88,6 +89,7 @@ class RunsNamespace:
         self.port = port
         self.http_port = free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"  # of the operator's HTTP
+        self.pools: PoolDeployer | None = None  # of the next operator
         self.workload: dict[str, object] = {}  # of runs that are asked for without one
         self._make_kind()
 
@@ -111,7 +113,8 @@ class RunsNamespace:
 
         async def work() -> None:
             workloads, events = WorkloadStore(self.workloads), EventFiles(self.events)
-            operator = Operator(OperatorApi(self.api, self.namespace), KEY, workloads, events, self.port)
+            api = OperatorApi(self.api, self.namespace)
+            operator = Operator(api, KEY, workloads, events, self.port, self.pools)
             runner = web.AppRunner(OperatorHttp(operator, workloads, TOKEN).application(), shutdown_timeout=0.1)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", self.http_port).start()

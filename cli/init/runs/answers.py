@@ -1,0 +1,83 @@
+"""What `dppctl init --workers` is told, and what the installation is called."""
+
+import getpass
+import json
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+from cli.errors import InputError
+
+RELEASE = "dppctl-runs"
+SECRET, TOKENS_SECRET = "dppctl", "dppctl-tokens"  # of the Secrets
+PROXY = f"{RELEASE}-proxy"  # its Service
+POOL = "default"
+
+
+@dataclass(frozen=True)
+class RunsAnswers:
+    """What flags and questions answer."""
+
+    workers: int
+    databases: int
+    image: str  # dppctl's own
+    worker_image: str  # with Python and dpp
+    cluster: str  # how this person calls it
+    user: str  # whom the token is for
+    seconds: float  # that all may take to be ready
+    dry_run: bool = False
+    except_addresses: tuple[str, ...] = field(default=())  # of the API server: no worker reaches them
+
+    def values(self) -> dict[str, Any]:
+        """Return values for charts/dppctl: runs alone, with one pool that keeps running."""
+        repository, tag, digest = _image_parts(self.image)
+        workers: dict[str, Any] = {
+            "pool": POOL,
+            "mode": "persistent",
+            "replicas": self.workers,
+            "most": max(1, self.workers),
+            "image": self.worker_image,
+            "keySecret": SECRET,
+            "keySecretKey": "pool-key",
+        }
+        if self.databases:
+            workers |= {"database": True, "databases": self.databases}
+        if self.except_addresses:
+            workers["exceptAddresses"] = list(self.except_addresses)
+        return {
+            "image": {"repository": repository, "tag": tag, "digest": digest},
+            "existingSecret": SECRET,
+            "continuousDeployment": {"enabled": False},
+            "runs": {"enabled": True, "name": self.cluster, "tokensSecret": TOKENS_SECRET},
+            "pool": {"worker": {"image": self.image}, "workers": workers},
+        }
+
+    def fingerprint(self) -> str:
+        """Return what changes when something else would be installed."""
+        return sha256(f"{version('dppctl')} {json.dumps(self.values(), sort_keys=True)}".encode()).hexdigest()[:40]
+
+
+def default_image() -> str:
+    """Return dppctl's own image, of this version."""
+    return f"ghcr.io/orihoch/dppctl:{version('dppctl')}"
+
+
+def default_user() -> str:
+    """Return the name of whoever types this, as a token's user may be called."""
+    try:
+        return re.sub(r"[^A-Za-z0-9._-]", "-", getpass.getuser())[:100] or "admin"
+    except (KeyError, OSError):
+        return "admin"
+
+
+def _image_parts(image: str) -> tuple[str, str, str]:
+    """Return an image's repository, tag and digest. Raises InputError for one without a tag and a digest."""
+    name, _, digest = image.partition("@")
+    repository, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        repository, tag = name, ""
+    if not repository or re.search(r"\s", image) or not (tag or digest):
+        raise InputError(f"--image {image[:200]!r}: name an image by its tag or digest, such as {default_image()}")
+    return repository, tag, digest

@@ -1,0 +1,16 @@
+"""The flags of `dppctl init` that are about runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunsFlags:
+    """None: not given."""
+
+    workers: int | None
+    databases: int | None
+    image: str | None
+    worker_image: str | None
+    cluster_name: str | None
+    token_user: str | None
+    wait: float | None  # seconds

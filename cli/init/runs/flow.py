@@ -1,0 +1,159 @@
+"""`dppctl init PROVIDER --workers N` and its --remove, from the first step to the last line: read it top to bottom."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from ipaddress import ip_network
+
+from ruamel.yaml import YAML
+
+from bot.kubernetes import ApiError, KubernetesClient, KubernetesError
+from cli.errors import InputError
+from cli.init.prompts import Questions
+from cli.init.runs.answers import SECRET, TOKENS_SECRET, RunsAnswers, default_image, default_user
+from cli.init.runs.flags import RunsFlags
+from cli.init.runs.readiness import wait_until_ready
+from cli.init.runs.steps import KnownClusterStep, ReleaseStep, TokenStep, known_cluster, uninstall
+from cli.init.secret_stores import KubernetesSecret
+from cli.init.steps.new_secrets import NewSecretsStep
+from cli.init.steps.step import run
+from cli.limits import RUNS_READY_SECONDS
+from cli.providers.provider import Provider
+from cli.remote.clusters import check_name, read_clusters, remove_cluster
+from cli.remote.tokens import forget_token
+
+_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY")
+_RUNS = "/apis/dppctl.io/v1alpha1"
+
+
+def init_runs(
+    provider: Provider, flags: RunsFlags, say: Callable[[str], None], *, remove: bool, yes: bool, dry_run: bool
+) -> None:
+    """Make the provider's cluster ready for runs, or undo that. Raises InputError and DppctlError."""
+    worker_image = flags.worker_image or ""
+    if not remove and not worker_image:
+        worker_image = Questions(yes=yes).text("Image of the workers, with Python and dpp", "--worker-image")
+    answers = RunsAnswers(
+        workers=1 if flags.workers is None else flags.workers,
+        databases=flags.databases or 0,
+        image=flags.image or default_image(),
+        worker_image=worker_image,
+        cluster=flags.cluster_name or provider.kind,
+        user=flags.token_user or default_user(),
+        seconds=flags.wait or RUNS_READY_SECONDS,
+        dry_run=dry_run,
+    )
+    (remove_runs if remove else set_up_runs)(provider, answers, say)
+
+
+def set_up_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], None]) -> int:
+    """Have operator, proxy and a pool that keeps running, and this person know them; return how many changes it took.
+
+    Raises InputError and DppctlError.
+    """
+    client, context = provider.connect()
+    namespace = provider.namespace
+    check_name(answers.cluster)
+    answers.values()  # images that are none are said first
+    if made := provider.start(dry_run=answers.dry_run):
+        say(f"{'would ' if answers.dry_run else ''}{made}")
+        if answers.dry_run:
+            return 1
+    say(provider.ready())
+    answers = replace(answers, except_addresses=_not_for_workers(client))
+    secret = KubernetesSecret(client, namespace, SECRET)
+    try:
+        changes = run(
+            [
+                NewSecretsStep(secret, _KEYS, "the keys of operator, proxy and workers"),
+                TokenStep(client, namespace, answers),
+                ReleaseStep(client, context, namespace, answers),
+            ],
+            say,
+            dry_run=answers.dry_run,
+        )
+        known = KnownClusterStep(known_cluster(answers, context, namespace))
+        if answers.dry_run:
+            return changes + run([known], say, dry_run=True)
+        say(f"Cluster is ready, starting {_counts(answers)}")
+        wait_until_ready(client, namespace, answers.seconds, say)
+    except KubernetesError as error:
+        raise InputError(f"the cluster refuses: {error.reason}") from None
+    changes += run([known], say, dry_run=False)
+    say("dppctl initialization completed successfully")
+    return changes
+
+
+def remove_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], None]) -> int:
+    """Undo `set_up_runs`: the namespace and the kind PipelineRun stay, which others may use.
+
+    Returns how many changes it took. Raises InputError.
+    """
+    client, context = provider.connect()
+    namespace = provider.namespace
+    done: list[str] = []
+    try:
+        runs = _runs(client, namespace)
+        if answers.dry_run:
+            say(f"would remove the release, its Secrets and {len(runs)} runs in namespace {namespace}")
+            return len(runs)
+        for path in runs:
+            client.delete(path)
+        done += [f"delete {len(runs)} runs"] if runs else []
+        if uninstalled := uninstall(client, context, namespace, answers.seconds):
+            done.append(uninstalled)
+        done += _remove_secrets(client, f"/api/v1/namespaces/{namespace}/secrets")
+    except KubernetesError as error:
+        raise InputError(f"the cluster refuses: {error.reason}") from None
+    if answers.cluster in read_clusters().by_name:
+        remove_cluster(answers.cluster)
+        forget_token(answers.cluster)
+        done.append(f"forget the cluster {answers.cluster} and its token here")
+    for text in done or ["nothing is there any more"]:
+        say(f"  done     {text}" if done else f"  ok       {text}")
+    say(f"the namespace {namespace} and the kind PipelineRun stay as they are")
+    return len(done)
+
+
+def _remove_secrets(client: KubernetesClient, path: str) -> list[str]:
+    """Remove the tokens, and the keys of runs beside what else dppctl keeps; return what was done."""
+    done = []
+    if client.get(f"{path}/{TOKENS_SECRET}"):
+        client.delete(f"{path}/{TOKENS_SECRET}")
+        done.append(f"delete the Secret {TOKENS_SECRET}: its tokens are of no use any more")
+    kept = (client.get(f"{path}/{SECRET}") or {}).get("data") or {}
+    own = {"operator-token", "pool-key"} & kept.keys()
+    if own and own == kept.keys():
+        client.delete(f"{path}/{SECRET}")
+    elif own:
+        client.patch(f"{path}/{SECRET}", {"data": dict.fromkeys(own)})
+    return [*done, f"remove the keys of operator and workers from the Secret {SECRET}"] if own else done
+
+
+def _runs(client: KubernetesClient, namespace: str) -> list[str]:
+    """Return the paths of the runs in the namespace; none where the cluster does not know the kind."""
+    path = f"{_RUNS}/namespaces/{namespace}/pipelineruns"
+    try:
+        return [f"{path}/{found['metadata']['name']}" for found in client.list(path)]
+    except ApiError as error:
+        if error.status == 404:
+            return []
+        raise
+
+
+def _not_for_workers(client: KubernetesClient) -> tuple[str, ...]:
+    """Return the chart's private ranges, and the addresses of the API server, which may be public ones."""
+    try:
+        found = client.get("/api/v1/namespaces/default/endpoints/kubernetes") or {}
+    except ApiError:
+        return ()  # this person may not look; the chart's own ranges hold
+    addresses = [each["ip"] for subset in found.get("subsets") or [] for each in subset.get("addresses") or []]
+    public = [str(ip_network(address)) for address in addresses if not ip_network(address).is_private]
+    values = YAML(typ="safe").load((files("charts") / "dppctl-pipelines" / "values.yaml").read_text(encoding="utf8"))
+    return (*values["workers"]["exceptAddresses"], *public) if public else ()
+
+
+def _counts(answers: RunsAnswers) -> str:
+    """Return such as: 1 persistent DB pod and 2 persistent worker pods."""
+    kinds = ((answers.databases, "DB"), (answers.workers, "worker"))
+    return " and ".join(f"{n} persistent {kind} pod{'' if n == 1 else 's'}" for n, kind in kinds if n or kind != "DB")

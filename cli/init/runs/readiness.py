@@ -1,0 +1,85 @@
+"""Whether operator, proxy and workers run; and if not, what their pods say of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.kubernetes import KubernetesClient, Object
+from cli.errors import InputError
+from cli.init.runs.answers import RELEASE
+from cli.limits import INIT_BROKEN_SECONDS, INIT_POLL_SECONDS
+from cluster.sync.helm.pod_status import is_deleted, name_of, newest, waits_for, why_stuck
+
+_NAMES = {"worker": "Worker pod", "database": "DB pod"}
+_INSTANCE = f"app.kubernetes.io/instance={RELEASE}"
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What is not ready, and why, in words; and the pods of the pool that are, by name."""
+
+    missing: tuple[str, ...]  # names of Deployments
+    problem: str = ""
+    pods: tuple[tuple[str, str], ...] = ()  # what they are, and their names
+
+
+def readiness_of(deployments: list[Object], pods: list[Object]) -> Readiness:
+    """Return what of the release is ready. Pure."""
+    missing = tuple(sorted(name_of(found) for found in deployments if not _is_ready(found)))
+    alive = [pod for pod in pods if not is_deleted(pod)]
+    ready = sorted((_NAMES[_component(pod)], name_of(pod)) for pod in alive if _component(pod) in _NAMES and _runs(pod))
+    problems = [found for deployment in deployments if (found := _refused(deployment))]
+    stuck = newest([pod for pod in alive if not _runs(pod) and (why_stuck(pod) or waits_for(pod))])
+    if stuck:
+        problems.append(f"pod {name_of(stuck)}: {why_stuck(stuck) or waits_for(stuck)}")
+    return Readiness(missing, problems[0] if missing and problems else "", tuple(ready))
+
+
+def wait_until_ready(client: KubernetesClient, namespace: str, seconds: float, say: Callable[[str], None]) -> None:
+    """Wait for all of it, and name the pods. Raises InputError with a pod's own reason, and KubernetesError."""
+    end, since, before = time.monotonic() + seconds, time.monotonic(), ""
+    while True:
+        found = readiness_of(
+            client.list(f"/apis/apps/v1/namespaces/{namespace}/deployments", _INSTANCE),
+            client.list(f"/api/v1/namespaces/{namespace}/pods", _INSTANCE),
+        )
+        if not found.missing:
+            for what, name in found.pods:
+                say(f"{what}: {name}")
+            return
+        now = time.monotonic()
+        if found.problem != before:
+            before, since = found.problem, now
+            if before:
+                say(f"  waiting  {before}")
+        if now > end or (before and now - since > INIT_BROKEN_SECONDS):
+            what = before or f"no more is known than that {', '.join(found.missing)} did not become ready"
+            raise InputError(f"not ready: {what}; mend that and run the same command again, it goes on from here")
+        time.sleep(INIT_POLL_SECONDS)
+
+
+def _is_ready(deployment: Object) -> bool:
+    """Return whether all that is wanted of it runs.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status
+    """
+    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return bool(seen and status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted)
+
+
+def _refused(deployment: Object) -> str:
+    """Return why Kubernetes makes no pods of it, as for a quota; empty when it does."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return f"{name_of(deployment)}: {condition.get('message') or condition.get('reason')}"
+    return ""
+
+
+def _component(pod: Object) -> str:
+    return str((pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component", ""))
+
+
+def _runs(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
