@@ -46,12 +46,13 @@ class Authentication:
         """`refused` is called for each wrong token."""
         self._tokens, self._wrong, self._refused = tokens, wrong, refused
 
-    def guard(self, scope: Scope, handler: Handler) -> Handler:
-        """Return the handler for those whose token has the scope; it finds who they are in `request[CALLER]`."""
+    def guard(self, scope: Scope | None, handler: Handler) -> Handler:
+        """Return the handler for those whose token has the scope (None: any); `request[CALLER]` is who it is."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             request[CALLER] = self.identify(request)
-            check_scope(request[CALLER], scope)
+            if scope:
+                check_scope(request[CALLER], scope)
             return await handler(request)
 
         return guarded

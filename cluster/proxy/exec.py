@@ -35,7 +35,7 @@ STDIN, RESIZE, CLOSE = 0, 4, 255
 _CONTAINER = "kubectl.kubernetes.io/default-container"  # an annotation
 # No login shell: /etc/profile would set another PATH than the image, and dpp is on that of the image.
 _SHELL = """
-cd /dppctl/work 2>/dev/null && export HOME="$PWD"
+mkdir -p /dppctl/work 2>/dev/null && cd /dppctl/work && export HOME="$PWD"
 if command -v bash >/dev/null; then PS1='\\h:\\w\\$ ' exec bash --norc; fi
 PS1="$(uname -n):~$ " exec sh
 """

@@ -27,7 +27,7 @@ class PodRoutes:
     def routes(self, auth: Authentication) -> list[web.RouteDef]:
         """Return the routes."""
         return [
-            web.get("/v1/cluster", auth.guard("read", self.show_cluster)),
+            web.get("/v1/cluster", auth.guard(None, self.show_cluster)),
             web.get("/v1/pods", auth.guard("read", self.list)),
             web.delete(f"/v1/pods/{NAME}", auth.guard("run", self.remove)),
         ]

@@ -2,7 +2,11 @@
 
 import hashlib
 import io
+import json
+import os
 import tarfile
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +63,7 @@ def test_a_workload_is_uploaded_once_run_and_followed_to_its_end(proxy: ProxyWor
     numbered = [line["number"] for line in lines if line and "number" in line]
     assert numbered == list(range(1, len(numbered) + 1))
     phases = [line["phase"] for line in lines if line and line["event"] == "run"]
-    assert (phases[0], phases[-1]) == ("Pending", "Succeeded")
+    assert phases[-1] == "Succeeded"
     again = [line["number"] for line in ann.events(run["name"], after=numbered[-3]) if line and "number" in line]
     assert again == numbered[-2:]
     done = ann.get(f"/v1/runs/{run['name']}")
@@ -145,3 +149,22 @@ def test_what_comes_is_not_kept_back(runs: OperatorWorld, proxy: ProxyWorld) -> 
         lambda: "dppctl_proxy_streams 0.0" in requests.get(f"{proxy.url}/metrics", timeout=10).text, "it is ended"
     )
     ann.ask("POST", f"/v1/runs/{name}/stop")
+
+
+def test_streams_end_with_the_proxy_and_go_on_at_the_next(
+    runs: OperatorWorld, proxy: ProxyWorld, tmp_path: Path
+) -> None:
+    other = ProxyWorld(tmp_path, os.environ["DPPCTL_TEST_KUBECONFIG"], runs.namespace, runs.url)
+    with other.running():
+        ann = other.person()
+        name = ann.ask("POST", "/v1/runs", json=body(runs, "log", "wait")).json()["name"]
+        answer = ann.ask("GET", f"/v1/runs/{name}/events", stream=True)
+        lines = map(json.loads, filter(None, answer.iter_lines(chunk_size=1)))
+        last = next(line["number"] for line in lines if line.get("number", 0) > 3)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 3
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):  # it is seen that this is not the run's end
+        list(lines)
+    ann = proxy.person()
+    ann.ask("POST", f"/v1/runs/{name}/stop")
+    assert next(line["number"] for line in ann.events(name, after=last) if line and "number" in line) == last + 1

@@ -115,6 +115,7 @@ def test_a_refusal_says_which_scope_is_missing(proxy: ProxyWorld) -> None:
     assert answer.status_code == 403
     assert answer.json()["error"].endswith("has no scope run; it has read")
     assert 'error="insufficient_scope", scope="run"' in answer.headers["WWW-Authenticate"]
+    assert proxy.person("ann", ("run",)).get("/v1/cluster")["scopes"] == ["run"]  # so that it can be logged in with
     for method, path in (("GET", "/v1/pods/a/exec"), ("HEAD", f"/v1/workloads/{'0' * 64}")):
         assert reader.ask(method, path).status_code == 403
     for person in (Person(proxy.url), Person(proxy.url, "dppctl_wrong")):

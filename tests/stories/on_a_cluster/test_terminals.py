@@ -1,0 +1,71 @@
+"""A terminal in a real pod, through the proxy and the kubelet."""
+
+import json
+import os
+from base64 import b64encode
+from pathlib import Path
+
+from websocket import WebSocket, create_connection
+
+from tests.support.charts.rendering import CHART
+from tests.support.cluster import ClusterImages, Namespace
+from tests.support.stories.operator_world import KEY
+from tests.support.stories.proxy_world import Person, ProxyWorld
+from tests.support.waiting import eventually
+
+
+def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code(
+    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
+) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dppctl-workers"}}
+    namespace.apply({**secret, "data": {"key": b64encode(KEY).decode()}})
+    image = cluster_images.app(tmp_path, {})
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "300Mi"}}
+    workers = {"enabled": True, "mode": "persistent", "replicas": 1, "image": image}
+    namespace.deploy(CHART, {**cluster_images.people(resources=small, workers=workers), "image": image})
+    proxy = ProxyWorld(tmp_path, os.environ["KUBECONFIG"], namespace.name, "http://127.0.0.1:9")
+    with proxy.running():
+        admin = proxy.person("root", ("read", "ssh", "admin"))
+        pod = eventually(lambda: free(admin), "a worker waits", 180)
+
+        shell = terminal(admin, pod, "tty=1")
+        shell.send_binary(b'\x04{"Width":101,"Height":33}')
+        shell.send_binary(b"\x00stty size; pwd; command -v dpp && printf 'd%s\\n' one; exit 7\r")
+        said, code = to_its_end(shell)
+        assert b"33 101" in said[1]
+        assert b"/dppctl/work" in said[1]
+        assert b"done" in said[1]
+        assert code == 7
+
+        program = terminal(admin, pod, "tty=0&command=sh&command=-c&command=cat;echo%20wrong>%262;exit%203")
+        program.send_binary(b"\x00\xff\xfe\x80")
+        eventually(lambda: program.recv() == b"\x01\xff\xfe\x80", "raw bytes come back")
+        if program.subprotocol == "v5.channel.k8s.io":
+            program.send_binary(b"\xff\x00")
+            said, code = to_its_end(program)
+            assert (said[2], code) == (b"wrong\n", 3)
+        program.close()
+
+
+def free(person: Person) -> str:
+    return next((pod["name"] for pod in person.get("/v1/pods")["pods"] if pod["state"] == "available"), "")
+
+
+def terminal(person: Person, pod: str, query: str) -> WebSocket:
+    url = f"{person.url.replace('http', 'ws', 1)}/v1/pods/{pod}/exec?{query}"
+    header = [f"Authorization: Bearer {person.token}"]
+    protocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
+    return create_connection(url, header=header, subprotocols=protocols, timeout=60)
+
+
+def to_its_end(channel: WebSocket) -> tuple[dict[int, bytes], int]:
+    """Return what came on each channel, and the exit code."""
+    said = {1: b"", 2: b""}
+    while True:
+        message = channel.recv()
+        if message[:1] == b"\x03":
+            status = json.loads(message[1:])
+            causes = status.get("details", {}).get("causes", [])
+            return said, int(next((each["message"] for each in causes if each["reason"] == "ExitCode"), "0"))
+        if message:
+            said[message[0]] += message[1:]
