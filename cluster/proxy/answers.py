@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from bot.kubernetes import Object
 from cluster.operator.model import Phase
+from cluster.operator.pool_names import pool_of_image
 from cluster.operator.state import ASSIGNED, AVAILABLE, WORKER, Pool, read_pod
 from cluster.runs_api import PodInfo, PodName, PoolInfo, RunInfo
 
@@ -20,7 +21,7 @@ def run_info(found: Object) -> RunInfo:
         reason=status.get("reason"),
         message=status.get("message"),
         pipelines=tuple(spec.get("pipelines") or ()),
-        pool=spec.get("pool") or "default",
+        pool=pool_of_image(spec["image"]) if spec.get("image") else spec.get("pool") or "default",
         worker=_named(status.get("worker")),
         database=_named(status.get("database")),
         rows=status.get("rows"),

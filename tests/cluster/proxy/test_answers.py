@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cluster.operator.pool_names import pool_of_image
 from cluster.operator.state import Pool
 from cluster.proxy.answers import pod_infos, pool_infos, run_info
 
@@ -53,6 +54,8 @@ def test_a_run_that_somebody_made_with_kubectl_is_shown_too() -> None:
     spec = {"pipelines": ["all"], "workload": {"sha256": "0" * 64, "bytes": 1}}
     run = run_info({"metadata": about, "spec": spec})
     assert (run.user, run.phase, run.pool, run.worker) == ("", "Pending", "default", None)
+    of_image = {**spec, "pool": "default", "image": "example.org/app:1"}
+    assert run_info({"metadata": about, "spec": of_image}).pool == pool_of_image("example.org/app:1")
     status = {"phase": "Running", "worker": {"name": "w3", "uid": "x"}, "rows": 5, "startedAt": CREATED}
     run = run_info({"metadata": about, "spec": spec, "status": status})
     assert (run.worker and run.worker.name, run.rows, run.started, run.database) == ("w3", 5, CREATED, None)

@@ -130,6 +130,9 @@ def test_the_cluster_says_what_it_has_and_what_it_has_not(runs: OperatorWorld, p
         404,
         {"error": "there is no pool large", "code": "no-such-pool", "hint": "pools here: default"},
     )
+    of_image = ann.ask("POST", "/v1/runs", json=body(runs, image="example.org/app:1")).json()  # the operator's to make
+    assert of_image["pool"].startswith("image-")
+    ann.ask("POST", f"/v1/runs/{of_image['name']}/stop")
     waiting = ann.get("/v1/pods")["pods"][0]["name"]
     assert ann.refused("DELETE", f"/v1/pods/{waiting}")[0] == 403
     assert proxy.person("root", ("run", "admin")).ask("DELETE", f"/v1/pods/{waiting}").status_code == 202
