@@ -98,6 +98,11 @@ class EventFile:
         numbers = (json.loads(line).get("number", 0) for line in reversed(whole.splitlines()))
         self.last = next(filter(None, numbers), 0)  # they grow, and few lines have none
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return what was written so far, without lines of logs."""
+        lines = self._path.read_bytes().splitlines()
+        return [json.loads(line) for line in lines if not line.startswith(b'{"event": "log"')]
+
     def append(self, event: dict[str, Any]) -> None:
         """Write an event; a line of a log and progress not, when the file is large already: then how many those were.
 

@@ -96,16 +96,21 @@ class Operator:
         self._woken.set()
 
     async def run(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop`, or until the watch breaks, which is raised."""
         async with aiohttp.ClientSession() as self._session:
             watching = asyncio.create_task(watch(self._api.namespace, self._objects, self._woken.set, self._stop))
+            rounds = asyncio.create_task(self._rounds())
             try:
-                await self._rounds()
+                await asyncio.wait([watching, rounds], return_when=asyncio.FIRST_COMPLETED)
+                for ended in (each for each in (watching, rounds) if each.done()):
+                    ended.result()
             finally:
-                self._stop.set()
+                self.stop()
                 for _, task in self._tasks.values():
                     task.cancel()
-                await asyncio.gather(watching, *(task for _, task in self._tasks.values()), return_exceptions=True)
+                await asyncio.gather(
+                    watching, rounds, *(task for _, task in self._tasks.values()), return_exceptions=True
+                )
 
     async def _rounds(self) -> None:
         due = 0.0

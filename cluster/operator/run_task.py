@@ -60,6 +60,7 @@ class RunTask:
         self._told = 0.0
         self._rows: dict[str, int] = {}
         self._end: RunEnd | None = None
+        self.update(run.spec)
 
     def update(self, spec: RunSpec) -> None:
         """Take note of what the run's spec says now: somebody may have asked for its end."""
@@ -68,12 +69,12 @@ class RunTask:
 
     async def execute(self) -> None:
         """Follow the run, and tell its end."""
-        late = asyncio.get_running_loop().call_later(
-            self._spec.timeout_seconds, self._request_stop, Stop(requested=True, reason="TimeLimit")
-        )
+        left = self._spec.timeout_seconds - (time.time() - self._run.started if self._run.started else 0.0)
+        late = asyncio.get_running_loop().call_later(left, self._request_stop, Stop(requested=True, reason="TimeLimit"))
         stopper = asyncio.create_task(self._stop_when_asked())
         try:
-            end = await self._to_its_end()
+            kept = await asyncio.to_thread(self._events.events)  # which the operator before this one read
+            end = next(filter(None, map(self._note, kept)), None) or await self._to_its_end()
         except WorkerRefusedError as error:
             end = RunEnd(Phase.FAILED, Reason.HANDOVER_FAILED, str(error))
         finally:
@@ -132,17 +133,24 @@ class RunTask:
         """Read events until there are no more; return the run's end, or None when the connection ended sooner."""
         async for event in self._worker.events(self._events.last):
             self._events.append(event)
-            match event.get("event"):
-                case "progress":
-                    self._rows[event["pipeline"]] = event["rows"]
-                    await self._tell_rows()
-                case "invalid":
-                    errors = [f"{error['where']}: {error['message']}" for error in event["errors"]]
-                    self._end = RunEnd(Phase.FAILED, Reason.INVALID, "; ".join(errors))
-                case "ended":
-                    self._end = self._end_of(event["receipt"])
-                case "closed":
-                    return self._end or RunEnd(Phase.FAILED, Reason.WORKER_GONE, "the worker told no end")
+            if (end := self._note(event)) is not None:
+                return end
+            if event.get("event") == "progress":
+                await self._tell_rows()
+        return None
+
+    def _note(self, event: dict[str, Any]) -> RunEnd | None:
+        """Take note of an event; return the run's end when it is the last one."""
+        match event.get("event"):
+            case "progress":
+                self._rows[event["pipeline"]] = event["rows"]
+            case "invalid":
+                errors = [f"{error['where']}: {error['message']}" for error in event["errors"]]
+                self._end = RunEnd(Phase.FAILED, Reason.INVALID, "; ".join(errors))
+            case "ended":
+                self._end = self._end_of(event["receipt"])
+            case "closed":
+                return self._end or RunEnd(Phase.FAILED, Reason.WORKER_GONE, "the worker told no end")
         return None
 
     def _end_of(self, receipt: dict[str, Any]) -> RunEnd:
@@ -150,7 +158,8 @@ class RunTask:
         if receipt["status"] == "succeeded":
             return RunEnd(Phase.SUCCEEDED)
         if receipt["status"] == "stopped":
-            return RunEnd(Phase.STOPPED, Reason.USER_STOP)
+            # Whoever asks for a run's end does it here. The worker was told to end by the kubelet.
+            return RunEnd(Phase.LOST, Reason.WORKER_GONE, f"worker {self.pod.name} was ended; run it again")
         failed = next((each for each in receipt["pipelines"] if each["status"] == "failed"), None)
         why = f"{failed['id']} failed: {(failed['error'] or '').partition(chr(10))[0]}" if failed else ""
         return RunEnd(Phase.FAILED, Reason.PIPELINE_FAILED, why)

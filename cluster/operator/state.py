@@ -38,6 +38,7 @@ class RunState:
     worker: str = ""  # the names of the pods that it has or had, as its status says
     database: str = ""
     rows: int = 0
+    started: float | None = None  # when its worker had begun
     finished: float | None = None
     is_going: bool = False  # it is being deleted
 
@@ -106,7 +107,7 @@ def read_run(found: Mapping[str, Any]) -> RunState:
         first = error.errors()[0]
         problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
     phase = status.get("phase") or Phase.PENDING
-    finished = status.get("finishedAt")
+    started, finished = status.get("startedAt"), status.get("finishedAt")
     return RunState(
         name=about["name"],
         uid=about["uid"],
@@ -120,6 +121,7 @@ def read_run(found: Mapping[str, Any]) -> RunState:
         worker=(status.get("worker") or {}).get("name", ""),
         database=(status.get("database") or {}).get("name", ""),
         rows=status.get("rows") or 0,
+        started=seconds_of(started) if started else None,
         finished=seconds_of(finished) if finished else None,
         is_going="deletionTimestamp" in about,
     )

@@ -21,7 +21,7 @@ async def watch(namespace: str, objects: SeenObjects, wake: Callable[[], None], 
     settings.posting.enabled = False
     settings.watching.server_timeout = 20
     settings.watching.inactivity_timeout = 30
-    settings.process.ultimate_exiting_timeout = 0
+    settings.process.ultimate_exiting_timeout = None  # it would kill this process, without a word, when a watch breaks
     labels: Mapping[str, Any] = {COMPONENT: _is_of_pools, POOL: kopf.PRESENT}
     kopf.on.login(registry=registry)(_login)
     for kind, resource, chosen in (

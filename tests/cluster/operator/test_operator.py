@@ -1,14 +1,20 @@
 """The operator on a real API server, with a real ReplicaSet controller and a thread in the place of a kubelet."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kopf import LoginError
 
 from bot.kubernetes import ApiError
+from cluster.operator.api import OperatorApi
+from cluster.operator.event_files import EventFiles
+from cluster.operator.operator import Operator
+from cluster.operator.workload_store import WorkloadStore
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.operator_world import KEY, NamedRun, OperatorWorld
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.needs("an API server")
@@ -109,3 +115,10 @@ def test_a_workload_that_is_not_there_and_a_spec_that_is_none_are_refused(world:
         "HandoverFailed",
         "its workload is not here any more; run it again",
     )
+
+
+def test_an_operator_whose_watch_breaks_ends(world: OperatorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.operator.watching._login", lambda **_: None)
+    workloads, events = WorkloadStore(world.workloads), EventFiles(world.events)
+    with pytest.raises(LoginError):
+        asyncio.run(Operator(OperatorApi(world.api, world.namespace), KEY, workloads, events).run())
