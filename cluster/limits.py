@@ -100,6 +100,7 @@ MAX_WORKLOAD_BYTES = 256 * 2**20  # a tar.gz of a workload's files; the worker t
 # The proxy
 PROXY_CALLS = 16  # of Kubernetes' API at the same time
 PROXY_RETRY_SECONDS = 2  # after which somebody may ask again, when the operator or the cluster is away
+PROXY_IDLE_SECONDS = 75.0  # of a connection without a request, or with half of one
 PROXY_STOP_SECONDS = 5.0  # that answers, such as to uploads, may take when it is to end; streams end at once
 OPERATOR_ANSWER_SECONDS = 15.0  # for an answer; it waits 10 s itself for a run that it has not seen
 OPERATOR_SILENCE_SECONDS = 60.0  # of a stream of events, which has an empty line each 20 s

@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.kubernetes import KubernetesClient
-from cluster.limits import PROXY_STOP_SECONDS
+from cluster.limits import PROXY_IDLE_SECONDS, PROXY_STOP_SECONDS
 from cluster.proxy.application import make_application
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.operator_client import OperatorClient
@@ -50,7 +50,11 @@ class Proxy:
             operator = OperatorClient(session, options.operator_url, options.operator_token_file)
             application = make_application(api, operator, session, self._tokens, options.cluster, options.version)
             runner = web.AppRunner(
-                application, handler_cancellation=True, access_log=None, shutdown_timeout=PROXY_STOP_SECONDS
+                application,
+                handler_cancellation=True,
+                access_log=None,
+                shutdown_timeout=PROXY_STOP_SECONDS,
+                keepalive_timeout=PROXY_IDLE_SECONDS,
             )
             await runner.setup()
             try:

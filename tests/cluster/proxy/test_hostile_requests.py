@@ -121,6 +121,14 @@ def test_after_is_a_number(proxy: ProxyWorld, after: str) -> None:
     assert proxy.person().refused("GET", f"/v1/runs/a/events?after={after}")[0] == 400
 
 
+def test_who_connects_and_asks_nothing_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.proxy.server.PROXY_IDLE_SECONDS", 0.3)
+    world = ProxyWorld(tmp_path, kubeconfig_of(tmp_path, "http://127.0.0.1:9"), "runs", "http://127.0.0.1:9")
+    with world.running():
+        assert raw(world.person(), b"") == b""
+        assert raw(world.person(), b"GET /v1/runs HTTP/1.1\r\nHost: x\r\nAuthori") == b""
+
+
 def test_what_is_away_is_said_with_when_to_ask_again(tmp_path: Path) -> None:
     nowhere = ProxyWorld(tmp_path, kubeconfig_of(tmp_path, "http://127.0.0.1:9"), "runs", "http://127.0.0.1:9")
     with nowhere.running():
