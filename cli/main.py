@@ -21,7 +21,7 @@ COMMANDS = {
     "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
     "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "build": ("cli.commands.build:build", "Build an app's image as the bot would, and print its digest."),
-    "logs": ("cli.commands.logs:logs", "Print what a deployment's pipelines wrote."),
+    "logs": ("cli.commands.logs:logs", "Print what the pipelines of a deployment, or of a run on a cluster, wrote."),
     "list": ("cli.commands.list:list_", "List what there is: pods, deployments."),
     "ssh": ("cli.commands.pods:ssh", "Open a shell in a worker's folder, or on a database."),
     "stop": ("cli.commands.pods:stop", "End pods: their pipelines, their database, their web pages."),

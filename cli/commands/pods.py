@@ -1,4 +1,4 @@
-"""`dppctl list pods`, `dppctl stop` and `dppctl ssh`: what runs on this machine, or is kept for a while."""
+"""`dppctl list pods`, `dppctl stop` and `dppctl ssh`: what runs here or on a cluster, or is kept for a while."""
 
 import json
 import os
@@ -12,34 +12,52 @@ from urllib.parse import urlsplit
 import click
 
 from cli.errors import InputError
+from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 
 if TYPE_CHECKING:
     from cluster.local.sessions.record import Session
 
 
 @click.command()
-def pods() -> None:
-    """List the pods: name, status (assigned: it runs; available: it is kept for a while), age, pipeline."""
+@CLUSTER_OPTION
+def pods(cluster: str | None) -> None:
+    """List the pods: name, status (assigned: it runs; available: it is kept for a while), age, pipeline.
+
+    On a cluster available ones wait for a run; their pool and run take the place of the pipeline.
+    """
     from cluster.local.durations import short
     from cluster.local.sessions.record import all_sessions
 
-    lines = [
-        json.dumps(
-            {"name": session.name, "status": session.status, "age": short(session.age), "pipeline": session.pipeline},
-            ensure_ascii=False,
-        )
-        for session in all_sessions()
-    ]
-    click.echo("[" + ",\n ".join(lines) + "]")
+    if chosen := choose_cluster(cluster, Path()):
+        from cli.remote.client import connect
+        from cli.remote.pods import listed_pods
+
+        with connect(chosen, _note) as proxy:
+            found = listed_pods(proxy)
+    else:
+        found = [
+            {"name": session.name, "status": session.status, "age": short(session.age), "pipeline": session.pipeline}
+            for session in all_sessions()
+        ]
+    click.echo("[" + ",\n ".join(json.dumps(pod, ensure_ascii=False) for pod in found) + "]")
 
 
 @click.command()
 @click.argument("names", metavar="NAME... | all", nargs=-1, required=True)
-def stop(names: tuple[str, ...]) -> None:
-    """End pods: their pipelines, their database server, their web pages.
+@CLUSTER_OPTION
+def stop(names: tuple[str, ...], cluster: str | None) -> None:
+    """End pods: their pipelines, their database server, their web pages; on a cluster pods or runs.
 
-    A SQLite database and what was published stay.
+    A SQLite database and what was published stay. `all` on a cluster: your own runs that go on.
     """
+    if chosen_cluster := choose_cluster(cluster, Path()):
+        from cli.remote.client import connect
+        from cli.remote.pods import stop_all
+
+        with connect(chosen_cluster, _note) as proxy:
+            for name in stop_all(proxy, tuple(dict.fromkeys(names))) or ["nothing: no run goes on"]:
+                click.echo(f"Stopped {name}")
+        return
     from cluster.local.sessions import record
 
     chosen = record.all_sessions() if names == ("all",) else [record.load(name) for name in dict.fromkeys(names)]
@@ -53,14 +71,28 @@ def stop(names: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("name")
-def ssh(name: str) -> None:
-    """Open a shell in a worker's folder, with dpp on PATH and DPP_DB_ENGINE set, or on a pod's database."""
+@CLUSTER_OPTION
+def ssh(name: str, cluster: str | None) -> None:
+    """Open a shell in a worker's folder, with dpp on PATH and DPP_DB_ENGINE set, or on a pod's database.
+
+    On a cluster it may read its commands from a pipe. Its exit code is that of the shell.
+    """
+    if chosen := choose_cluster(cluster, Path()):
+        from cli.remote.client import connect
+        from cli.remote.terminal import open_shell
+
+        with connect(chosen, _note) as proxy:
+            sys.exit(open_shell(proxy, name))
     from cluster.local.sessions import record
 
     session = record.load(name)
     if session.kind == "db":
         _become(*_database_shell(session))
     _become(*_worker_shell(session), folder=session.workload)
+
+
+def _note(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _worker_shell(session: "Session") -> tuple[list[str], dict[str, str]]:

@@ -1,21 +1,31 @@
 """`dppctl run`: the command's flags, the report that it asks for, and its exit code."""
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from cli.errors import InputError
-from cli.run.local_run import RunSettings, run_locally
+from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 from cli.run.report import JsonReport, RunReport
 from cli.run.signals import StopSignals
 from cluster.local import durations
-from cluster.local.databases.database import parse_database
 
 
 @click.command()
 @click.argument("pipelines", nargs=-1)
 @click.option("--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside.")
-@click.option("--db", default="sqlite", show_default=True, help="sqlite, postgres, or a SQLAlchemy URL.")
+@CLUSTER_OPTION
+@click.option(
+    "--db",
+    "--database",
+    "db",
+    help="sqlite, postgres, or a SQLAlchemy URL; on a cluster postgres or none.  "
+    "[default: sqlite; on a cluster postgres where the pipelines name a database]",
+)
+@click.option("--pool", help="On a cluster: which of its pools of workers.  [default: default]")
+@click.option("--timeout", help="On a cluster: how long the run may take.  [default: 1h]")
 @click.option("--image", help="Run in this image (with podman) instead of dpp's own environment.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time.")
@@ -32,7 +42,10 @@ from cluster.local.databases.database import parse_database
 def run(
     pipelines: tuple[str, ...],
     workload: str,
-    db: str,
+    cluster: str | None,
+    db: str | None,
+    pool: str | None,
+    timeout: str | None,
     image: str | None,
     variables: tuple[str, ...],
     concurrency: int,
@@ -43,12 +56,37 @@ def run(
 ) -> None:
     """Run PIPELINES (ids like ./dump-to-db, or all, the default) and tell what data came out.
 
+    \b
+    dppctl run ./dump-to-db                       on this machine
+    dppctl run --cluster office ./dump-to-db      on a cluster (dppctl login, dppctl use)
+
     Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input.
     """
+    chosen = choose_cluster(cluster, Path() if "://" in workload else Path(workload))
+    if chosen is not None:
+        _refuse(chosen.name, {"--env": variables, "--runner": runner != "auto"}, "does not go to a cluster")
+        from cli.remote.run import RemoteRunSettings, run_remotely
+
+        remote = RemoteRunSettings(
+            pipelines=pipelines,
+            workload=workload,
+            database=_database_of_cluster(db),
+            pool=pool or "default",
+            image=image or "",
+            concurrency=concurrency,
+            timeout=durations.seconds(timeout or "1h"),
+            keep=durations.seconds(keep),
+        )
+        with make_report(output, verbose) as report:
+            sys.exit(run_remotely(remote, chosen, report))
+    _refuse("this machine", {"--pool": pool, "--timeout": timeout}, "is for runs on a cluster")
+    from cli.run.local_run import RunSettings, run_locally
+    from cluster.local.databases.database import parse_database
+
     settings = RunSettings(
         pipelines=pipelines,
         workload=workload,
-        database=parse_database(db),
+        database=parse_database(db or "sqlite"),
         image=image,
         environment=parse_environment(variables),
         concurrency=concurrency,
@@ -58,6 +96,19 @@ def run(
     )
     with make_report(output, verbose) as report, StopSignals(report.note) as signals:
         sys.exit(run_locally(settings, report, signals))
+
+
+def _refuse(where: str, given: Mapping[str, object], why: str) -> None:
+    """Raise InputError for the first flag that was given and means nothing where the run is."""
+    for flag, value in given.items():
+        if value:
+            raise InputError(f"{flag} {why}, and this run is on {where}; leave it out, or choose with --cluster")
+
+
+def _database_of_cluster(text: str | None) -> str | None:
+    if text not in (None, "none", "postgres"):
+        raise InputError("--db on a cluster must be postgres (one that is kept for --keep) or none")
+    return text
 
 
 def parse_environment(variables: tuple[str, ...]) -> dict[str, str]:

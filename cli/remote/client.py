@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import requests
@@ -66,7 +66,7 @@ class ProxyClient:
             raise
         return True
 
-    def put_workload(self, sha256: str, open_content: Callable[[], IO[bytes]]) -> None:
+    def put_workload(self, sha256: str, open_content: Callable[[], object]) -> None:
         """Upload a workload; `open_content` gives it from its start, once for each try."""
         path, seconds = f"/v1/workloads/{sha256}", UPLOAD_SILENCE_SECONDS
         self._again(lambda: self._empty("PUT", path, data=open_content(), seconds=seconds))
@@ -165,7 +165,7 @@ class ProxyClient:
         first, most = RETRY_WAIT_SECONDS
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ProxyAwayError),
-            wait=tenacity.wait_exponential_jitter(first, most, jitter=first),
+            wait=tenacity.wait_exponential_jitter(multiplier=first, max=most, jitter=first),
             stop=tenacity.stop_after_delay(RETRY_SECONDS),
             reraise=True,
         )(call)

@@ -1,5 +1,6 @@
 """What goes wrong with a cluster's proxy, each one line for the person."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.errors import PermanentError, TransientError
@@ -25,26 +26,31 @@ class ProxyRefusedError(PermanentError):
 
 def refusal(answer: "Response", body: bytes, cluster: str) -> ProxyAwayError | ProxyRefusedError:
     """Return the error of an answer that is none of 2xx. `body`: the first bytes of it."""
-    from pydantic import ValidationError
-
-    from cluster.runs_api import ApiProblem
-
     if 300 <= answer.status_code < 400:
         where = f"answers {answer.status_code} {answer.reason} and leads elsewhere; is its address right?"
         return ProxyRefusedError(
             f"the cluster {cluster} {where} (`dppctl login {cluster} --url URL`)", answer.status_code
         )
+    return refusal_of_text(answer.status_code, body, cluster)
+
+
+def refusal_of_text(status: int, body: bytes, cluster: str) -> ProxyAwayError | ProxyRefusedError:
+    """Return the error of a status from 400 on, with what the proxy says of it, if it is one."""
+    from pydantic import ValidationError
+
+    from cluster.runs_api import ApiProblem
+
     try:
         problem = ApiProblem.model_validate_json(body)
     except ValidationError:
-        if answer.status_code >= 500:
-            return ProxyAwayError(f"the cluster {cluster} answers {answer.status_code} {answer.reason}".strip())
-        return _no_proxy(answer, cluster)
-    hint = problem.hint or _hint(answer.status_code, cluster)
+        if status >= 500:
+            return ProxyAwayError(f"the cluster {cluster} answers {_phrase(status)}")
+        return _no_proxy(status, cluster)
+    hint = problem.hint or _hint(status, cluster)
     message = _one_line(f"{problem.error}; {hint}" if hint else problem.error)
-    if answer.status_code in (429, 502, 503, 504):
+    if status in (429, 502, 503, 504):
         return ProxyAwayError(message)
-    return ProxyRefusedError(message, answer.status_code, problem.code)
+    return ProxyRefusedError(message, status, problem.code)
 
 
 def read_answer(shape: type[Shape], answer: "Response", cluster: str) -> Shape:
@@ -54,7 +60,7 @@ def read_answer(shape: type[Shape], answer: "Response", cluster: str) -> Shape:
     try:
         return shape.model_validate_json(answer.content)
     except ValidationError:
-        raise _no_proxy(answer, cluster) from None
+        raise _no_proxy(answer.status_code, cluster) from None
 
 
 def away(error: "RequestException | OSError", cluster: str, where: str) -> ProxyAwayError:
@@ -63,10 +69,16 @@ def away(error: "RequestException | OSError", cluster: str, where: str) -> Proxy
     return ProxyAwayError(f"the cluster {cluster} does not answer at {where}: {_reason(error)}; {hint}")
 
 
-def _no_proxy(answer: "Response", cluster: str) -> ProxyRefusedError:
-    said = f"{answer.status_code} {answer.reason}".strip()
-    what = f"what answers for the cluster {cluster} is no proxy of dppctl ({said}); is its address right?"
-    return ProxyRefusedError(f"{what} (`dppctl login {cluster} --url URL`)", answer.status_code)
+def _no_proxy(status: int, cluster: str) -> ProxyRefusedError:
+    what = f"what answers for the cluster {cluster} is no proxy of dppctl ({_phrase(status)}); is its address right?"
+    return ProxyRefusedError(f"{what} (`dppctl login {cluster} --url URL`)", status)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 def _hint(status: int, cluster: str) -> str:

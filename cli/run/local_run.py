@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
+from cli.run.pipeline_ids import report_unknown_ids
 from cli.run.report import RunReport
 from cli.run.signals import STOP_SIGNALS, StopSignals
 from cli.run.worker_files import worker_folder, worker_zipapp
@@ -84,6 +84,7 @@ def run_locally(settings: RunSettings, report: RunReport, signals: StopSignals) 
             raise
         services = supervisor.start(worker, settings.database, db, settings.keep)
         try:
+            report.using("Using the local cluster")
             report.assigned(worker.name, db.name if db else None, services.database)
             return _run_assigned(settings, report, source.worker(services.database), worker, services, signals)
         except (ClusterError, SystemExit):  # refused, or stopped before it began: there is nothing to look at
@@ -105,7 +106,7 @@ def _prepare(worker: record.Session, settings: RunSettings, report: RunReport, s
     environment = None if settings.image else find_runtime(cache_dir(), workload)
     process = _start(environment, settings, started) if environment else None
     if not settings.image and settings.pipelines not in ((), ("all",)):
-        _check_ids(workload, settings.pipelines, report)
+        report_unknown_ids(workload, settings.pipelines, report)
     if settings.image:
         from cli.run.in_image import prepare_image
 
@@ -125,18 +126,6 @@ def _start(environment: DppEnvironment, settings: RunSettings, started: ExitStac
     process = WorkerProcess(worker_folder(cache_dir()), environment, runner)
     started.callback(process.end)
     return process
-
-
-def _check_ids(workload: Path, asked: Sequence[str], report: RunReport) -> None:
-    """Report an id that no pipeline has, as the worker would, and end with exit code 2."""
-    from cli.run.pipeline_ids import check_ids
-    from worker.plan import WorkloadError
-
-    try:
-        check_ids(workload, asked)
-    except WorkloadError as invalid:
-        report.event({"event": "invalid", "time": datetime.now(UTC).isoformat(), "errors": invalid.errors})
-        raise SystemExit(2) from None
 
 
 def _run_assigned(

@@ -7,11 +7,24 @@ folders) is left to the worker, which says the same about ids.
 import os
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.errors import DppctlError
+from cli.run.report import RunReport
 
 _ID = re.compile(r"(?:\./)?((?:[\w-]+/)*)([\w-]+)")  # without what has a meaning in YAML, or in a pattern of dpp's
+
+
+def report_unknown_ids(workload: Path, asked: Sequence[str], report: RunReport) -> None:
+    """Report an id that no pipeline has, as the worker would, and end with exit code 2."""
+    from worker.plan import WorkloadError
+
+    try:
+        check_ids(workload, asked)
+    except WorkloadError as invalid:
+        report.event({"event": "invalid", "time": datetime.now(UTC).isoformat(), "errors": invalid.errors})
+        raise SystemExit(2) from None
 
 
 def check_ids(workload: Path, asked: Sequence[str]) -> None:

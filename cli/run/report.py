@@ -37,17 +37,31 @@ class RunReport:
     ) -> None:
         return None
 
+    def pause(self) -> None:
+        """Show nothing that moves until the next event, as a person is asked something."""
+
     def note(self, line: str) -> None:
         """Print a line about what takes time, to stderr."""
         click.echo(line, err=True)
 
-    def assigned(self, worker: str, db: str | None, database: "RunDatabase") -> None:
-        """Print the pods of the run: the worker's name, and the database's (None: it is the user's own)."""
-        self.line("Using the local cluster")
+    def using(self, *lines: str) -> None:
+        """Print on which cluster the run is."""
+        for line in lines:
+            self.line(line)
+
+    def waiting(self, place: int | None, why: str = "") -> None:
+        """Print that no pods are there yet: at first, and then the place in the queue, or what else is missing."""
+        if place is None:
+            self.line("Waiting for available worker and DB pods")
+        else:
+            self.line(f"Number {place} in the queue" + (f": {why}" if why else ""))
+
+    def assigned(self, worker: str, db: str | None, database: "RunDatabase | None") -> None:
+        """Print the pods of the run: the worker's name, and the database's (None: the user's own, or none)."""
         self.line(f"Assigned Worker Pod: {worker}")
         if db:
             self.line(f"Assigned DB Pod: {db}")
-        for line in database.describe():
+        for line in database.describe() if database else ():
             self.line(line)
 
     def event(self, event: Event) -> None:
@@ -86,7 +100,7 @@ class RunReport:
 
     def progress(self, pipeline: str, rows: int) -> None:
         """Print now and then how many rows went through a pipeline."""
-        if rows and time.monotonic() >= self._next_line[pipeline]:
+        if rows and time.monotonic() >= self._next_line.get(pipeline, 0.0):
             self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
             self.line(f"{pipeline}: RUNNING, processed {rows} rows")
 
@@ -119,8 +133,18 @@ class RunReport:
 class JsonReport(RunReport):
     """Events as JSON lines, then the receipt as the last line."""
 
-    def assigned(self, worker: str, db: str | None, database: "RunDatabase") -> None:
-        about = {"kind": database.kind, "web_ui": database.web_ui, "file": database.file and str(database.file)}
+    def using(self, *lines: str) -> None:
+        pass
+
+    def waiting(self, place: int | None, why: str = "") -> None:
+        self.event({"event": "waiting", "place": place, "reason": why})
+
+    def assigned(self, worker: str, db: str | None, database: "RunDatabase | None") -> None:
+        about = database and {
+            "kind": database.kind,
+            "web_ui": database.web_ui,
+            "file": database.file and str(database.file),
+        }
         self.event({"event": "assigned", "worker": worker, "db": db, "database": about})
 
     def event(self, event: Event) -> None:

@@ -31,13 +31,17 @@ class LiveReport(RunReport):
     ) -> None:
         self._display.stop()
 
+    def pause(self) -> None:
+        self._display.stop()
+
     def started(self, pipeline: str) -> None:
         self._display.start()
         self._tasks[pipeline] = self._display.add_task(pipeline, total=None, state="WAITING FOR OUTPUT", rate="")
 
     def progress(self, pipeline: str, rows: int) -> None:
-        if not rows:
+        if not rows or pipeline not in self._tasks:
             return
+        self._display.start()  # it may have been paused
         task = self._tasks[pipeline]
         speed = next(shown.speed for shown in self._display.tasks if shown.id == task)
         state = f"RUNNING, processed {rows} rows"

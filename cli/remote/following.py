@@ -1,0 +1,91 @@
+"""What a run's stream means for the person: the same report as of a run on this machine, and the exit code."""
+
+import time
+from typing import Any
+
+from cli.remote.client import ProxyClient
+from cli.remote.interrupts import Interrupts
+from cli.remote.limits import WAITING_SECONDS
+from cli.remote.stream import EventStream
+from cli.run.report import RunReport
+from cluster.errors import ClusterError
+from cluster.local import durations
+from cluster.local.databases.database import RunDatabase
+from cluster.operator.model import Phase, Reason
+from cluster.runs_api import DatabaseAccess, RunEvent, RunInfo
+
+
+class RunFollower:
+    """Reports one run; `follow` may be called again after an interruption."""
+
+    def __init__(
+        self, proxy: ProxyClient, run: RunInfo, report: RunReport, interrupts: Interrupts, keep: float
+    ) -> None:
+        """`keep`: seconds that the run's database stays, 0 when it has none or is not known."""
+        self._proxy, self._run, self._report, self._keep = proxy, run, report, keep
+        self._stream = EventStream(proxy, run.name, report.note, interrupts)
+        self._since = time.monotonic()
+        self._waiting: tuple[int | None, str | None] | None = None  # the place that was told, and why
+        self._is_assigned = self._is_invalid = False
+        self._receipt: dict[str, Any] | None = None
+
+    def follow(self) -> int:
+        """Report what comes to the run's end, and return the exit code.
+
+        Raises ClusterError for a run that ended without a receipt, and what EventStream raises.
+        """
+        end = self._stream.follow(self._take, self._see)
+        if self._receipt is not None:
+            self._report.ended(self._receipt, (), durations.spoken(self._keep) if self._keep else None)
+            if end.message and end.phase not in (Phase.SUCCEEDED, Phase.FAILED):
+                self._report.note(f"dppctl: {self._run.name}: {end.message}")
+        elif not (self._is_invalid and end.reason == Reason.INVALID):
+            raise ClusterError(f"{self._run.name}: {end.message or end.reason or end.phase}")
+        return 2 if self._receipt is None else int(end.phase is not Phase.SUCCEEDED)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        """Report an event of the worker, without the number that only streams need."""
+        shown = {name: value for name, value in event.items() if name != "number"}
+        match event["event"]:
+            case "ended":
+                self._receipt = event["receipt"]
+            case "closed":
+                pass
+            case kind:
+                self._is_invalid |= kind == "invalid"
+                self._report.event(shown)
+
+    def _see(self, state: RunEvent) -> None:
+        """Report where the run is: in the queue, or in which pods."""
+        if state.phase is Phase.PENDING:
+            self._see_waiting(state)
+        elif state.worker is not None and not self._is_assigned and not state.phase.has_ended:
+            self._is_assigned = True
+            access = self._proxy.database(self._run.name) if state.database else None
+            database = self._described(access, state.database.name) if access and state.database else None
+            self._report.assigned(state.worker.name, state.database.name if state.database else None, database)
+
+    def _see_waiting(self, state: RunEvent) -> None:
+        why = None if state.reason == Reason.QUEUED else state.message
+        if self._waiting is None:
+            self._waiting = (None, None)
+            self._report.waiting(None)
+        is_long = time.monotonic() - self._since > WAITING_SECONDS or (state.queue_position or 0) > 1 or why
+        if is_long and state.queue_position and self._waiting != (state.queue_position, why):
+            self._waiting = (state.queue_position, why)
+            self._report.waiting(state.queue_position, why or "")
+
+    def _described(self, access: DatabaseAccess, pod: str) -> RunDatabase:
+        """Return the database as the report knows those of this machine."""
+        web_ui = access.ui or None
+        if web_ui and web_ui.startswith("/"):
+            web_ui = f"{self._proxy.cluster.url}{web_ui}" if self._proxy.cluster.url else None
+        return RunDatabase(
+            "postgres",
+            engine="",
+            server="localhost" if web_ui else f"{access.host}:{access.port}",
+            username=access.user,
+            password=access.password,
+            web_ui=web_ui,
+            client=f"dppctl ssh {pod}",
+        )

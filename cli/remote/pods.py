@@ -1,0 +1,62 @@
+"""`dppctl list pods`, `dppctl stop` and `dppctl logs` on a cluster."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from cli.errors import InputError
+from cli.remote.client import ProxyClient
+from cli.remote.errors import ProxyRefusedError
+from cli.remote.following import RunFollower
+from cli.remote.interrupts import Interrupted, Interrupts
+from cli.run.report import RunReport
+from cluster.local.durations import short
+from cluster.runs_api import PodInfo
+
+
+def listed_pods(proxy: ProxyClient) -> list[dict[str, str | None]]:
+    """Return the cluster's pods as `list pods` shows them, those of a kind together."""
+    pods = sorted(proxy.pods(), key=lambda pod: (pod.kind != "worker", pod.name))
+    return [{"name": pod.name, "status": pod.state, "age": _age(pod), "pool": pod.pool, "run": pod.run} for pod in pods]
+
+
+def stop_all(proxy: ProxyClient, names: Sequence[str]) -> list[str]:
+    """Stop runs, and remove pods, by their names (`all`: this person's runs that go on); return those of what ends.
+
+    Raises InputError for a name that nothing has.
+    """
+    if tuple(names) == ("all",):
+        names = [run.name for run in proxy.runs() if not run.phase.has_ended]
+    for name in names:
+        _stop(proxy, name)
+    return list(names)
+
+
+def show_log(proxy: ProxyClient, name: str, report: RunReport) -> int:
+    """Report a run from its start to its end, which may be long ago; return its exit code. Ctrl-C leaves it alone."""
+    with Interrupts() as interrupts:
+        follower = RunFollower(proxy, proxy.run(name), report, interrupts, 0.0)
+        try:
+            return follower.follow()
+        except Interrupted:
+            return 128 + interrupts.number
+
+
+def _stop(proxy: ProxyClient, name: str) -> None:
+    """Stop the run of this name or, where none has it, remove the pod."""
+    try:
+        proxy.stop_run(name)
+    except ProxyRefusedError as error:
+        if error.status != 404:
+            raise
+        try:
+            proxy.remove_pod(name)
+        except ProxyRefusedError as other:
+            if other.status != 404:
+                raise
+            what = f"there is no run and no pod {name} on {proxy.cluster.name}"
+            raise InputError(f"{what}; `dppctl list pods` says which there are") from None
+
+
+def _age(pod: PodInfo) -> str:
+    since = datetime.fromisoformat(pod.since)
+    return short(max(0.0, (datetime.now(UTC) - since).total_seconds()))
