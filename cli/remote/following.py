@@ -6,7 +6,7 @@ from typing import Any
 from cli.remote.client import ProxyClient
 from cli.remote.interrupts import Interrupts
 from cli.remote.limits import WAITING_SECONDS
-from cli.remote.stream import EventStream
+from cli.remote.stream import ResumedEvents
 from cli.run.report import RunReport
 from cluster.errors import ClusterError
 from cluster.local import durations
@@ -23,7 +23,7 @@ class RunFollower:
     ) -> None:
         """`keep`: seconds that the run's database stays, 0 when it has none or is not known."""
         self._proxy, self._run, self._report, self._keep = proxy, run, report, keep
-        self._stream = EventStream(proxy, run.name, report.note, interrupts)
+        self._stream = ResumedEvents(proxy, run.name, report.note, interrupts)
         self._since = time.monotonic()
         self._waiting: tuple[int | None, str | None] | None = None  # the place that was told, and why
         self._is_assigned = self._is_invalid = False
@@ -32,7 +32,7 @@ class RunFollower:
     def follow(self) -> int:
         """Report what comes to the run's end, and return the exit code.
 
-        Raises ClusterError for a run that ended without a receipt, and what EventStream raises.
+        Raises ClusterError for a run that ended without a receipt, and what ResumedEvents raises.
         """
         end = self._stream.follow(self._take, self._see)
         if self._receipt is not None:

@@ -111,7 +111,7 @@ def _request(settings: RemoteRunSettings, packed: PackedWorkload) -> RunRequest:
         )
     except ValidationError as error:
         wrong = error.errors()[0]
-        flag = str(wrong["loc"][0]).removesuffix("Seconds").replace("pipelines", "PIPELINES")
+        flag = str(wrong["loc"][0]).removesuffix("_seconds").replace("pipelines", "PIPELINES")
         named = flag if flag.isupper() else f"--{flag}"
         raise InputError(f"{named}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None
 

@@ -22,7 +22,7 @@ class _LostError(ProxyAwayError):
     """The connection ended before the run did."""
 
 
-class EventStream:
+class ResumedEvents:
     """Follows one run; after an interruption `follow` goes on where it was."""
 
     def __init__(self, proxy: ProxyClient, name: str, note: Callable[[str], None], interrupts: Interrupts) -> None:

@@ -1,6 +1,8 @@
 """A person with a folder of settings of their own, whose commands run in the test's process."""
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import keyring
@@ -10,6 +12,13 @@ from keyring.backends.fail import Keyring as NoKeyring
 
 from bot.errors import DppctlError
 from cli.main import dppctl
+from cli.remote.clusters import NamedCluster, add_cluster, use_cluster
+from tests.support.environment import use_kubeconfig
+from tests.support.needs import needs
+from tests.support.stories.github import free_port
+from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.proxy_world import ProxyWorld
+from tests.support.workloads import write_files
 
 Person = Callable[..., str]
 
@@ -36,6 +45,42 @@ def person(settings_folder: Path) -> Person:
             assert "\n" not in str(done.exception)
             return f"refused: {done.exception}"
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done.output
+        return done.output + (f"exit code {done.exit_code}\n" if done.exit_code else "")
 
     return run
+
+
+@pytest.fixture(scope="module")
+@needs("an API server")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorWorld]:
+    """Three workers and a database that wait, and an operator."""
+    with pytest.MonkeyPatch.context() as patch:
+        kubeconfig = os.environ["DPPCTL_TEST_KUBECONFIG"]
+        use_kubeconfig(patch, kubeconfig)
+        patch.setattr("worker.server.Run", NamedRun)
+        patch.setattr("worker.server._WorkerHandler.log_message", lambda *_: None)  # in the place of pods' logs
+        patch.setattr("cluster.operator.run_task.WORKER_RETRY_SECONDS", 0.1)
+        folder = tmp_path_factory.mktemp("runs")
+        with closing(OperatorWorld(folder, kubeconfig, free_port(), waiting=3, databases=1)) as world, world.operator():
+            yield world
+
+
+@pytest.fixture(scope="module")
+def proxy(runs: OperatorWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyWorld]:
+    """A proxy beside it."""
+    kubeconfig = os.environ["DPPCTL_TEST_KUBECONFIG"]
+    world = ProxyWorld(tmp_path_factory.mktemp("proxy"), kubeconfig, runs.namespace, runs.url)
+    with world.running():
+        yield world
+
+
+@pytest.fixture
+def office(proxy: ProxyWorld, settings_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ProxyWorld:
+    """The proxy, as the cluster that a person with a workload has chosen."""
+    assert settings_folder
+    monkeypatch.setenv("DPPCTL_TOKEN", proxy.person(f"ann-{tmp_path.name}").token)
+    add_cluster(NamedCluster("office", proxy.url))
+    use_cluster("office")
+    spec = "".join(f"{name}:\n  pipeline: []\n" for name in ("rows", "wait", "fail", "log"))
+    monkeypatch.chdir(write_files(tmp_path / "workload", {"pipeline-spec.yaml": spec}))
+    return proxy

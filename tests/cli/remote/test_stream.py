@@ -13,7 +13,7 @@ from cli.remote.client import ProxyClient
 from cli.remote.clusters import NamedCluster
 from cli.remote.errors import ProxyAwayError, ProxyRefusedError
 from cli.remote.interrupts import Interrupted, Interrupts
-from cli.remote.stream import EventStream
+from cli.remote.stream import ResumedEvents
 from cluster.operator.model import Phase
 from tests.support.serving import Reply, Request, serving
 
@@ -34,7 +34,7 @@ def followed(answer: Callable[[Request], Reply]) -> tuple[list[int], list[Phase]
     with serving(answer) as address:
         cluster = NamedCluster("office", f"http://{address}")
         with ProxyClient(cluster, "t", notes.append) as proxy, Interrupts() as interrupts:
-            stream = EventStream(proxy, "run-1", notes.append, interrupts)
+            stream = ResumedEvents(proxy, "run-1", notes.append, interrupts)
             end = stream.follow(lambda event: numbers.append(event["number"]), lambda state: phases.append(state.phase))
     assert end.phase is Phase.SUCCEEDED
     return numbers, phases, notes

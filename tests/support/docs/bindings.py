@@ -12,6 +12,8 @@ _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_ri
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
 _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_cluster_takes"
+_REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
+_REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
@@ -21,9 +23,20 @@ RUN_BY = {
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
+    "dppctl list pods": _REMOTE_PODS,
+    "dppctl login office --context CONTEXT --namespace dppctl": (
+        "tests/cli/remote/test_port_forward.py::test_a_right_that_is_missing_is_named"
+    ),
     "dppctl login office --url https://dppctl.example.org": _LOGIN,
     "dppctl receive": _RECEIVER_AND_BOT,
     "dppctl up --config . 2>> dppctl.log": _PUSH,
+    "dppctl logs RUN": _REMOTE_PODS,
+    "dppctl run ./dump-to-db": _REMOTE_RUN,
+    "dppctl ssh dppctl-workers-default-7d4b9c-x8k2p": (
+        "tests/cli/remote/test_terminal.py::test_a_terminal_is_raw_while_it_lasts_and_has_the_shells_code"
+    ),
+    "dppctl stop RUN": _REMOTE_PODS,
+    "dppctl stop all": _REMOTE_PODS,
     "dppctl use office": _LOGIN,
     "grep delivery=72d3162e-cc78-11e3-81ab-4c9367dc0958 dppctl.log": _PUSH,
     "dppctl run --output json": "tests/cli/commands/test_run.py::test_json_is_events_and_then_the_receipt",

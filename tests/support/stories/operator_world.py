@@ -58,7 +58,8 @@ class NamedRun:
         self._stopped = threading.Event()
 
     def execute(self) -> dict[str, Any]:
-        self._events.emit("queued", pipeline="./a")
+        self._events.emit("queued", pipeline="./a", runner="lanes", folder=".")
+        self._events.emit("started", pipeline="./a")
         status = "succeeded"
         for name in self._pipelines:
             for number in range(200 if name == "log" else 2):
@@ -69,7 +70,8 @@ class NamedRun:
             if name == "fail":
                 status = "failed"
         error = "rows.py:2: ValueError: the reason\nflow" if status == "failed" else None
-        result = {"id": "./a", "status": status, "rows": 3, "error": error}
+        result = {"id": "./a", "status": status, "rows": 3, "stats": {"count_of_rows": 3}, "error": error}
+        self._events.emit("finished", result=result)
         receipt = {"status": status, "pipelines": [result], "started": "", "ended": ""}
         self._events.emit("ended", receipt=receipt)
         return receipt

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -72,8 +73,8 @@ class ProxyWorld:
 
     @contextmanager
     def running(self) -> Iterator[Proxy]:
-        """Have it serve in this context."""
-        listening = socket.create_server(("127.0.0.1", 0))
+        """Have it serve in this context; after another one, where that was."""
+        listening = socket.create_server(("127.0.0.1", urlsplit(self.url).port or 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         loop = asyncio.new_event_loop()
         made: list[Proxy] = []
