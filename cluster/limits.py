@@ -86,6 +86,7 @@ POOL_BROKEN_SECONDS = (
 )
 POOL_SECONDS = 120.0  # that helm may take to make a pool, whose pods it does not wait for, or to remove it
 POOL_RETRY_SECONDS = 5.0  # after a pool could not be made
+SCHEDULE_LATE_SECONDS = 300.0  # that a run by the clock may begin late: an operator that is replaced takes a minute
 STATUS_SECONDS = 1.0  # between two changes of a run's status
 MAX_RUN_EVENTS_BYTES = 10 * 2**20  # kept of a run's events; after that no lines of logs and no progress
 EVENTS_PIECE_BYTES = 2**18  # of a run's events, read at once for somebody who follows it

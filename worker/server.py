@@ -2,6 +2,7 @@
 
     GET  /health      {"state": "waiting" | "running" | "ended", "run": its id or null}; the only one without the token
     PUT  /workload    a tar.gz of the workload's files: 204
+    POST /workload    the workload is what the image has, in the folder that the worker was started in: 204
     POST /run         {"run": id, "pipelines": [id], "environment": {}, "concurrency": 1, "source": {}, "image": ""}:
                       202, also for the run of this id that runs already; 409 when another one does
     GET  /events      the events of the run as JSON lines, each with its number, until the last one, `closed`, which
@@ -20,7 +21,7 @@ import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 from urllib.parse import parse_qs, urlsplit
 
 from worker.events import EventStream
@@ -29,7 +30,7 @@ from worker.plan import WorkloadError
 from worker.receipt import write_summary
 from worker.run import Run
 from worker.standby import Standby
-from worker.unpack import ArchiveError, replace_contents
+from worker.unpack import ArchiveError, copy_contents, replace_contents
 
 REQUEST_BYTES = 1024 * 1024
 SECONDS_FOR_READERS = 5.0
@@ -187,18 +188,23 @@ class _WorkerHandler(BaseHTTPRequestHandler):
         if not self._allowed() or self.path != "/workload":
             return
         length = self._length(WORKLOAD_BYTES)
-        if length is None:
-            return
+        if length is not None:
+            self._change_workload(lambda: self._receive(length))
+
+    def _receive(self, length: int) -> None:
+        self.server.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=str(self.server.folder)) as upload:
+            while length and (piece := self.rfile.read(min(length, UPLOAD_PIECE_BYTES))):
+                length -= upload.write(piece)
+            upload.seek(0)
+            replace_contents(self.server.folder, upload)
+
+    def _change_workload(self, change: Callable[[], None]) -> None:
         if self.server.state == "running":
             self._answer(409, {"error": "a run is under way: POST /stop first, or wait for its end"})
             return
         try:
-            self.server.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=str(self.server.folder)) as upload:
-                while length and (piece := self.rfile.read(min(length, UPLOAD_PIECE_BYTES))):
-                    length -= upload.write(piece)
-                upload.seek(0)
-                replace_contents(self.server.folder, upload)
+            change()
         except ArchiveError as error:
             self._answer(400, {"error": str(error)})
         except OSError as error:
@@ -214,6 +220,8 @@ class _WorkerHandler(BaseHTTPRequestHandler):
             self._answer(202, {"state": self.server.state})
         elif self.path == "/run":
             self._start_run()
+        elif self.path == "/workload":
+            self._change_workload(lambda: copy_contents(self.server.folder, Path.cwd()))
 
     def _start_run(self) -> None:
         body = self._body(REQUEST_BYTES)
@@ -231,10 +239,10 @@ class _WorkerHandler(BaseHTTPRequestHandler):
 
     def _allowed(self) -> bool:
         given = self.headers.get("Authorization", "").encode()
-        known = {"/events": "GET", "/workload": "PUT", "/run": "POST", "/stop": "POST"}
+        known = {"/events": ["GET"], "/workload": ["PUT", "POST"], "/run": ["POST"], "/stop": ["POST"]}
         if not hmac.compare_digest(given, b"Bearer " + self.server.token.encode()):
             self._answer(401, {"error": "the bearer token is missing or wrong"})
-        elif known.get(urlsplit(self.path).path) != self.command:
+        elif self.command not in known.get(urlsplit(self.path).path, []):
             self._answer(404, {"error": f"no {self.command} {self.path} here"})
         else:
             return True

@@ -6,7 +6,7 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Callable
 
 from worker.limits import TAR_HEADER_BYTES
 
@@ -29,15 +29,46 @@ def replace_contents(folder: Path, archive: BinaryIO) -> None:
 
     Only files and folders are taken. Raises ArchiveError, and OSError when the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".workload-", dir=str(folder)))
-    try:
+
+    def unpack(fresh: Path) -> None:
         try:
             # A stream cannot lead backwards.
             with tarfile.open(fileobj=archive, mode="r|gz", tarinfo=_BoundedInfo) as tar:
                 _unpack(tar, fresh)
         except DAMAGED as error:
             raise ArchiveError(f"not a tar.gz: {error}".splitlines()[0][:500]) from error
+
+    _replace(folder, unpack)
+
+
+def copy_contents(folder: Path, source: Path) -> None:
+    """Make the folder hold what another one holds, and nothing else; on an error it stays as it was.
+
+    Links stay links. Raises ArchiveError for a folder that cannot be a workload, and OSError.
+    """
+    if source == Path(source.anchor):
+        raise ArchiveError("the image has no WORKDIR; set it in its Dockerfile, or in the value `workdir`")
+    if folder == source or source in folder.parents:
+        raise ArchiveError(f"{folder} is in {source}, which it is to be a copy of")
+
+    def copy(fresh: Path) -> None:
+        try:
+            shutil.copytree(str(source), str(fresh / ".copy-of-image"), symlinks=True)
+        except shutil.Error as error:
+            raise ArchiveError(f"{source} cannot be read: {error.args[0][0][2]}") from error
+        for each in (fresh / ".copy-of-image").iterdir():
+            os.replace(str(each), str(fresh / each.name))
+        (fresh / ".copy-of-image").rmdir()
+
+    _replace(folder, copy)
+
+
+def _replace(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Have the folder hold what `fill` puts into a new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".workload-", dir=str(folder)))
+    try:
+        fill(fresh)
         for old in folder.iterdir():
             if old == fresh:
                 continue

@@ -103,6 +103,15 @@ class OperatorApi:
                 return None
             raise
 
+    async def create_run(self, name: str, spec: Object) -> None:
+        """Create a run, unless there is one of this name."""
+        body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": {"name": name}, "spec": spec}
+        try:
+            await self._call(lambda: self._client.create(self._paths[RUNS], body))
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
     async def remove_pod(self, pod: PoolPod) -> None:
         """Delete a pod, and none that has its name by now."""
         await self._remove(f"{self._paths[PODS]}/{pod.name}", pod.uid)

@@ -77,7 +77,7 @@ class RunSpec(_RunPart):
     """What is asked for."""
 
     pipelines: Annotated[tuple[PipelineId, ...], Field(min_length=1, max_length=MAX_PIPELINES)]
-    workload: Workload
+    workload: Workload | None = None  # None: the files of the worker's image
     image: str = ""  # its pool is then that of this image, which the operator makes when there is none
     pool: Name = "default"
     database: Literal["none", "postgres"] = "none"

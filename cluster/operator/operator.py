@@ -30,6 +30,7 @@ from cluster.operator.model import Phase
 from cluster.operator.pool_deployer import PoolDeployer
 from cluster.operator.pools import DeployPool, PoolDecision, RemovePool, decide_pools
 from cluster.operator.run_task import HandOver, RunTask, time_text
+from cluster.operator.scheduled_runs import StartRun, decide_schedules
 from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
 from cluster.operator.state import OperatorState, PoolPod, RunState
 from cluster.operator.watching import watch
@@ -141,7 +142,7 @@ class Operator:
         """Remove what runs left that are not there any more."""
         try:
             self.events.remove_others({run.uid for run in runs})
-            self._workloads.remove_unused({run.spec.workload.sha256 for run in runs if run.spec})
+            self._workloads.remove_unused({run.spec.workload.sha256 for run in runs if run.spec and run.spec.workload})
         except OSError as error:
             _log.warning("old files not removed", error=error)
 
@@ -152,7 +153,8 @@ class Operator:
         self._end_tasks()
         state = self._state()
         pools = decide_pools(state, *((self._pools.policy, self._pools.work) if self._pools else ()))
-        await asyncio.gather(*(self._done(decision) for decision in (*decide(state), *pools)))
+        decisions = (*decide(state), *pools, *decide_schedules(state))
+        await asyncio.gather(*(self._done(decision) for decision in decisions))
         self._ended_round = time.monotonic()
 
     def _end_tasks(self) -> None:
@@ -165,14 +167,14 @@ class Operator:
             elif run.spec:
                 task.update(run.spec)
 
-    async def _done(self, decision: Decision | PoolDecision) -> None:
+    async def _done(self, decision: Decision | PoolDecision | StartRun) -> None:
         """Do what was decided. An error of one holds up no other; it is decided again."""
         try:
             await self._apply(decision)
         except DppctlError as error:
             _log.warning("not done", decision=type(decision).__name__, error=error)
 
-    async def _apply(self, decision: Decision | PoolDecision) -> None:
+    async def _apply(self, decision: Decision | PoolDecision | StartRun) -> None:
         match decision:
             case Claim(run, pod, database):
                 await self._claim(run, [database, pod] if database else [pod])
@@ -189,11 +191,13 @@ class Operator:
                 await self._api.remove_run(run)
             case Scale(pool, replicas):
                 await self._api.scale(pool, replicas)
-            case DeployPool() | RemovePool():
-                self._change_pool(decision)
+            case _:
+                await self._make(decision)
 
-    def _change_pool(self, decision: DeployPool | RemovePool) -> None:
-        if self._pools:
+    async def _make(self, decision: StartRun | DeployPool | RemovePool) -> None:
+        if isinstance(decision, StartRun):
+            await self._api.create_run(decision.name, decision.spec)
+        elif self._pools:
             self._pools.apply(decision, self._woken.set)
 
     async def _claim(self, run: RunState, pods: Iterable[PoolPod]) -> None:
@@ -220,7 +224,7 @@ class Operator:
         assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
         worker = WorkerClient(self._session, f"{pod.address}:{self._port}", token_of(self._key, pod.uid))
         events = self.events.open(run.uid)
-        workload = self._workloads.path(run.spec.workload.sha256)
+        workload = self._workloads.path(run.spec.workload.sha256) if run.spec.workload else None
         environment = {"DPP_DB_ENGINE": engine_of(self._key, database)} if database else {}
         handed = HandOver(workload, environment)
         task = RunTask(run, pod, worker, handed, events, lambda status: self._write(run, status))

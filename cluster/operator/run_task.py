@@ -39,7 +39,7 @@ class RunEnd:
 class HandOver:
     """What a worker is given: the file of the workload, and variables for the pipelines, which may be secret."""
 
-    workload: Path
+    workload: Path | None  # None: the files of its image
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -123,7 +123,10 @@ class RunTask:
         if self._stop is not None:
             raise WorkerRefusedError("it was stopped before it began")
         try:
-            await self._worker.put_workload(self._handed.workload)
+            if self._handed.workload:
+                await self._worker.put_workload(self._handed.workload)
+            else:
+                await self._worker.take_image_files()
         except FileNotFoundError:
             raise WorkerRefusedError("its workload is not here any more; run it again") from None
         request = {"pipelines": list(self._spec.pipelines), "concurrency": self._spec.concurrency}

@@ -19,6 +19,7 @@ MODE = "dppctl.io/mode"  # of a pool
 EPHEMERAL, PERSISTENT = "ephemeral", "persistent"
 ON_DEMAND = "dppctl.io/on-demand"  # of a pool that the operator made: "true"
 WAITING = "dppctl.io/waiting"  # annotation of a pool's Deployment: how many pods are to wait
+SCHEDULES = "dppctl.io/schedules"  # and what runs on it by the clock
 MOST = "dppctl.io/most"  # and how many there may be, waiting and assigned
 
 
@@ -83,6 +84,7 @@ class Pool:
     on_demand: bool = False  # the operator made it
     created: float = 0.0
     problem: str = ""  # why Kubernetes makes no pods of it, as for a quota
+    schedules: str = ""  # JSON: what runs on it by the clock (scheduled_runs.py)
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ def read_pool(found: Mapping[str, Any]) -> Pool:
         deployment=about["name"],
         component=labels.get(COMPONENT, WORKER),
         on_demand=labels.get(ON_DEMAND) == "true",
+        schedules=notes.get(SCHEDULES, ""),
         created=seconds_of(about["creationTimestamp"]) if "creationTimestamp" in about else 0.0,
         problem=next((str(each.get("message")) for each in conditions if each["type"] == "ReplicaFailure"), ""),
     )

@@ -51,6 +51,11 @@ class WorkerClient:
             async with self._call("PUT", "/workload", data=content, headers=length, seconds=None):
                 pass
 
+    async def take_image_files(self) -> None:
+        """Have the files of its own image be the workload."""
+        async with self._call("POST", "/workload", data=b"", seconds=None):
+            pass
+
     async def start(self, run: str, request: dict[str, Any]) -> None:
         """Start a run; the same one again changes nothing."""
         async with self._call("POST", "/run", json={**request, "run": run}):

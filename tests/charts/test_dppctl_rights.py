@@ -178,7 +178,7 @@ def test_operator_and_proxy_may_do_what_runs_need_and_no_more(installed: Install
     scale, kinds = ("deployments.apps", "scale"), (("pods",), ("pods", "exec"), ("pods", "log"), ("secrets",))
     allowed = {
         "operator": {
-            runs: {"get", "list", "watch", "delete"},
+            runs: {"get", "list", "watch", "create", "delete"},
             status: {"patch"},
             ("pods",): {"get", "list", "watch", "patch", "delete"},
             ("deployments.apps",): {"get", "list", "watch"},

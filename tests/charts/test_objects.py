@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cluster.operator.scheduled_runs import PoolSchedules
 from tests.support.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
 from tests.support.charts.rendering import of_kind, render
 from tests.support.schemas import VERSIONS, validate
@@ -20,6 +21,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "bucket": {"storage": {"bucket": {"path": "data", "existingSecret": "bucket"}}},
     "volume": {"storage": {"volume": {"enabled": True, "accessModes": ["ReadWriteMany"]}}, "site": {"enabled": True}},
     "volume that is there": {"storage": {"volume": {"enabled": True, "existingClaim": "shared"}}},
+    "workers": {"workers": {"enabled": True, "runtimeClassName": "gvisor"}},
     "no policies": {"networkPolicy": {"enabled": False}, "database": {"enabled": True, "ui": {"enabled": True}}},
     "own affinity": {
         "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
@@ -103,6 +105,19 @@ def test_the_job_runs_the_chosen_pipelines_and_a_cron_job_each_that_has_a_schedu
     assert cron["spec"]["schedule"] == "0 6 * * *"
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
     assert pod_of(cron)["containers"][0]["args"][-2:] == ["--", "./load"]
+
+
+def test_schedules_are_the_workers_or_cron_jobs_and_never_both(tmp_path: Path) -> None:
+    people = {"workers": {"enabled": True, "mode": "persistent", "schedules": True}, "activeDeadlineSeconds": 60}
+    objects = render(tmp_path, people, {"schedules": {"timeZone": "Europe/Vienna"}}, bot_values())
+    assert of_kind(objects, "CronJob") == []
+    (deployment,) = of_kind(objects, "Deployment")
+    read = PoolSchedules.model_validate_json(deployment["metadata"]["annotations"]["dppctl.io/schedules"])
+    assert [(one.id, one.schedule) for one in read.pipelines] == [("./load", "0 6 * * *")]
+    assert (read.time_zone, read.timeout_seconds, read.pending_seconds) == ("Europe/Vienna", 60, 3600)
+    suspended = render(tmp_path, people, {"schedules": {"suspend": True}}, bot_values())
+    assert "dppctl.io/schedules" not in of_kind(suspended, "Deployment")[0]["metadata"]["annotations"]
+    assert of_kind(suspended, "CronJob") == []
 
 
 def test_an_older_cluster_gets_the_older_cron_job_or_none(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ WRONG = {
     "two databases": ({"database": {"enabled": True, "existingSecret": "x"}}, r"database: .* exclude each other"),
     "pages of no database": ({"database": {"ui": {"enabled": True}}}, r"database.ui.enabled: there is no database"),
     "a site of nothing": ({"site": {"enabled": True}}, r"site.enabled: .* set storage.volume.enabled"),
+    "schedules on workers that are to copy": (
+        {"workers": {"enabled": True, "schedules": True}, "storage": {"volume": {"enabled": True}}},
+        r"workers.schedules: workers copy nothing",
+    ),
     "an Ingress without a name": (
         {"storage": {"volume": {"enabled": True}}, "site": {"enabled": True, "ingress": {"enabled": True}}},
         r"site.ingress.host: the name",
