@@ -78,6 +78,7 @@ OPERATOR_CALLS = 16  # of Kubernetes' API at the same time
 OPERATOR_LIST_SECONDS = 30.0  # between two listings; the watch tells sooner, and not everything
 OPERATOR_STUCK_SECONDS = 60.0  # without a round
 RUN_GRACE_SECONDS = 60  # after its time limit, in which the operator ends a run; then the kubelet does
+NODE_LOST_SECONDS = 30.0  # that a pod may be there after it should have ended: then its node does not answer
 WORKER_SECONDS = 10.0  # that a worker may take to answer
 HAND_OVER_SECONDS = 30.0  # from the assignment to the start of the run
 WORKER_RETRY_SECONDS = 1.0  # between two tries to reach a worker

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from cluster.limits import MAX_WAITING_SECONDS
+from cluster.limits import MAX_WAITING_SECONDS, NODE_LOST_SECONDS
 from cluster.operator.model import Phase, Reason
 from cluster.operator.state import (
     ASSIGNED,
@@ -145,9 +145,12 @@ def _of_ended(
 def _of_assigned(
     run: RunState, worker: PoolPod | None, database: PoolPod | None, state: OperatorState
 ) -> Iterator[Decision]:
-    if run.uid in state.attended:
+    if worker is not None and worker.gone_by is not None and state.now > worker.gone_by + NODE_LOST_SECONDS:
+        # After five minutes without its node Kubernetes deletes a pod, and waits for the node to say that it is gone.
+        yield Tell(run, Phase.LOST, Reason.WORKER_GONE, f"worker {worker.name}: its node does not answer; run it again")
+    elif run.uid in state.attended:
         return  # its task sees sooner what happens, and tells it
-    if worker is None:
+    elif worker is None:
         yield Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
     elif worker.end:
         phase = Phase.FAILED if worker.end_reason is Reason.TIME_LIMIT else Phase.LOST

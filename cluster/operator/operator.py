@@ -101,17 +101,17 @@ class Operator:
         async with aiohttp.ClientSession() as self._session:
             watching = asyncio.create_task(watch(self._api.namespace, self._objects, self._woken.set, self._stop))
             rounds = asyncio.create_task(self._rounds())
+            stopping = asyncio.create_task(self._stop.wait())
             try:
-                await asyncio.wait([watching, rounds], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([watching, rounds, stopping], return_when=asyncio.FIRST_COMPLETED)
                 for ended in (each for each in (watching, rounds) if each.done()):
                     ended.result()
             finally:
                 self.stop()
-                for _, task in self._tasks.values():
+                tasks = [watching, rounds, stopping, *(task for _, task in self._tasks.values())]
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(
-                    watching, rounds, *(task for _, task in self._tasks.values()), return_exceptions=True
-                )
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _rounds(self) -> None:
         due = 0.0
@@ -161,7 +161,7 @@ class Operator:
         """Forget tasks that ended, and end those whose worker is gone; tell the others what their runs say now."""
         for uid, (task, running) in list(self._tasks.items()):
             pod, run = self._objects.pod(task.pod.uid), self._objects.run(uid)
-            if running.done() or pod is None or pod.end or pod.run != uid or run is None:
+            if running.done() or pod is None or pod.end or pod.run != uid or run is None or run.phase.has_ended:
                 running.cancel()
                 del self._tasks[uid]
             elif run.spec:

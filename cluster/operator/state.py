@@ -56,6 +56,7 @@ class PoolPod:
     run: str | None = None  # the uid of the run that has it
     is_ready: bool = False
     is_going: bool = False
+    gone_by: float | None = None  # when it has to have ended, if it is going
     started: float = 0.0
     address: str = ""
     mode: str = EPHEMERAL
@@ -146,6 +147,7 @@ def read_pod(found: Mapping[str, Any]) -> PoolPod:
         run=labels.get(RUN) or None,
         is_ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
         is_going="deletionTimestamp" in about,
+        gone_by=seconds_of(about["deletionTimestamp"]) if "deletionTimestamp" in about else None,
         started=seconds_of(status.get("startTime") or about["creationTimestamp"]),
         address=status.get("podIP") or "",
         mode=labels.get(MODE, EPHEMERAL),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.limits import MAX_WAITING_SECONDS
+from cluster.limits import MAX_WAITING_SECONDS, NODE_LOST_SECONDS
 from cluster.operator.decide import (
     Attend,
     Claim,
@@ -91,6 +91,18 @@ def test_a_run_whose_worker_is_gone_is_lost_and_not_run_again(phase: Phase) -> N
     assert isinstance(told, Tell)
     assert (told.phase, told.reason) == (Phase.LOST, Reason.OUT_OF_MEMORY)
     assert told.message == "worker pod1: it needed more memory than its limit"
+
+
+def test_a_run_whose_node_does_not_answer_is_lost_though_its_pod_is_there() -> None:
+    run = run_of(1, phase=Phase.RUNNING)
+    going = pod_of(1, state=ASSIGNED, run="r1", is_going=True, gone_by=NOW)
+    attended = frozenset({"r1"})
+    assert decided([run], [going], now=NOW + NODE_LOST_SECONDS, attended=attended) == []
+    [told] = decided([run], [going], now=NOW + NODE_LOST_SECONDS + 1, attended=attended)
+    assert told == Tell(
+        run, Phase.LOST, Reason.WORKER_GONE, "worker pod1: its node does not answer; run it again"
+    )  # fmt: skip
+    assert decided([replace(run, phase=Phase.LOST, finished=NOW)], [going]) == []
 
 
 def test_what_waits_too_long_is_stopped_or_cannot_be_read_ends() -> None:

@@ -95,6 +95,17 @@ def test_a_failed_run_says_why_and_one_without_its_worker_is_lost(world: Operato
         worker = world.until(lost, "Running")["worker"]["name"]
         world.remove_pod(worker)
         assert world.until(lost, "Lost")["message"] == "its worker is gone; run it again"
+        late = world.ask("wait")
+        worker = world.until(late, "Running")["worker"]["name"]
+        over = {"reason": "DeadlineExceeded", "message": "Pod was active too long"}
+        world.set_status(worker, {"phase": "Failed", **over})
+        status = world.until(late, "Failed")
+        assert status["reason"] == "TimeLimit"
+        assert status["message"] == f"worker {worker}: DeadlineExceeded Pod was active too long"
+        drained = world.ask("wait")
+        own = world.until(drained, "Running")["worker"]
+        world.workers[own["uid"]].stop_run()  # as the kubelet's SIGTERM does
+        assert world.until(drained, "Lost")["message"] == f"worker {own['name']} was ended; run it again"
         killed = world.ask("wait")
         worker = world.until(killed, "Running")["worker"]["name"]
         ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}

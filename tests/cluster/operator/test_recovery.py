@@ -38,7 +38,7 @@ STEPS: dict[str, tuple[type, str, Hangs]] = {
 def world(tmp_path: Path, kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OperatorWorld]:
     monkeypatch.setattr("worker.server.Run", NamedRun)
     monkeypatch.setattr("cluster.operator.run_task.WORKER_RETRY_SECONDS", 0.1)
-    with closing(OperatorWorld(tmp_path, kubeconfig, free_port(), databases=1)) as made:
+    with closing(OperatorWorld(tmp_path, kubeconfig, free_port(), databases=2)) as made:
         yield made
 
 
