@@ -8,6 +8,7 @@ from benchmarks import (
     bots,
     builds,
     chaos,
+    event_streams,
     git_reads,
     hostile,
     images,
@@ -20,6 +21,7 @@ from benchmarks import (
     recheck,
     replay,
     runner,
+    runs,
     start,
     sync_cluster,
     worker,
@@ -48,12 +50,18 @@ BENCHMARKS = {
     "builds": builds.builds,
     "images": images.images,
     "init": init.init,
+    "runs-assigned": runs.runs_assigned,
+    "runs-at-once": runs.runs_at_once,
+    "runs-assignments": runs.runs_assignments,
+    "runs-kills": runs.runs_kills,
+    "runs-memory": runs.runs_memory,
+    "event-streams": event_streams.event_streams,
     "pass-1000": sync_cluster.pass_1000,
     "releases-100": sync_cluster.releases_100,
     "push-to-pod": sync_cluster.push_to_pod,
 }
 
-GROUPS = ("runner",)
+GROUPS = ("runner", "runs")
 
 
 def main() -> None:

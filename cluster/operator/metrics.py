@@ -18,6 +18,7 @@ class OperatorCounts:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.outcomes: Counter[str] = Counter()  # runs that ended, by phase
+        self.refused_claims = 0
         buckets = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
         what = "from the creation of a run to the assignment of its worker"
         self.assign_seconds = Histogram("dppctl_run_assign_seconds", what, registry=None, buckets=buckets)
@@ -40,6 +41,9 @@ class OperatorMetrics(Collector):
             {phase: self._counts.outcomes[phase] for phase in Phase if phase.has_ended},
         )
         yield from self._counts.assign_seconds.collect()
+        yield CounterMetricFamily(
+            "dppctl_claims_refused", "claims of a worker that another had", value=self._counts.refused_claims
+        )
         yield GaugeMetricFamily(
             "dppctl_runs_pending",
             "runs that wait for a worker",

@@ -205,6 +205,7 @@ class Operator:
         for pod in pods:
             if (found := await self._api.claim(run, pod)) is None:
                 self._taken.add(pod.uid)
+                self._counts.refused_claims += 1
                 break
             self._objects.see(PODS, found)
         else:

@@ -43,7 +43,7 @@ _addresses = (f"127.9.{high}.{low}" for high in range(os.getpid() % 200, 250) fo
 
 
 class NamedRun:
-    """Stands for worker.run.Run: `rows` ends at once, `wait` when it is stopped, `fail` fails, `log` says much."""
+    """Stands for worker.run.Run: `wait`, a `second`, `fail`, `log`, `ticks` (the time, for 10 s); others just end."""
 
     def __init__(
         self,
@@ -65,8 +65,11 @@ class NamedRun:
             for number in range(200 if name == "log" else 2):
                 self._events.log("./a", f"line {number}")
             self._events.progress("./a", 1)
-            if name == "wait" and self._stopped.wait(60):
+            if self._stopped.wait({"wait": 60, "second": 1}.get(name, 0)):
                 status = "stopped"
+            for _ in range(200 if name == "ticks" else 0):
+                self._events.log("./a", str(time.time()))
+                self._stopped.wait(0.05)
             if name == "fail":
                 status = "failed"
         error = "rows.py:2: ValueError: the reason\nflow" if status == "failed" else None
@@ -207,7 +210,7 @@ class OperatorWorld(RunsNamespace):
     ) -> None:
         super().__init__(folder, kubeconfig, f"runs-{uuid.uuid4().hex[:8]}", port)
         self.workers: dict[str, WorkerServer] = {}  # by the uids of the pods
-        self.handed: list[str] = []  # the runs that were handed over, in their order
+        self.handed: dict[str, list[float]] = {}  # when each run was handed over, the first one first
         self.environments: dict[str, dict[str, str]] = {}  # that their workers were given, by the uids of the runs
         self._folder = folder
         self._running: set[str] = set()  # the uids of the pods
@@ -285,7 +288,7 @@ class _Worker(WorkerServer):
 
     def start_run(self, request: dict[str, Any]) -> bool:
         if self.state == "waiting":
-            self._world.handed.append(request["run"])
+            self._world.handed.setdefault(request["run"], []).append(time.time())
             self._world.environments[request["run"]] = request["environment"]
         return super().start_run(request)
 
