@@ -137,6 +137,8 @@ def test_the_operator(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
     eventually(lambda: requests.get(f"{url}healthz", timeout=5).status_code == 200, "it works")
     run = runs.ask("all", workload={"sha256": "0" * 64, "bytes": 1})
     assert runs.until(run, "Pending")["message"] == "there is no pool default"
+    said = shell.types("kubectl get pipelineruns --namespace dppctl", {"--namespace dppctl": f"--namespace {name}"})
+    assert "Pending" in said
     begin = time.monotonic()
     shell.end()
     assert time.monotonic() - begin < 5

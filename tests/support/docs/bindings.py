@@ -88,6 +88,7 @@ NO_COMMANDS = (
     "dppctl run           enters in the middle",
     "dppctl: pipeline-spec.yaml:14: ",
     "dppctl: requirements.txt:3: ",
+    *("run       Pending ──", "worker    starting ──", "database  starting ──"),
     "git push / tag       app repository: ",
     "helm upgrade: …",
     "image:",
