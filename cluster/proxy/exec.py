@@ -68,7 +68,7 @@ class ExecRoutes:
 
     async def exec(self, request: web.Request) -> web.StreamResponse:
         """Run a command in a pod, a shell where none is given, with a terminal if `tty=1`."""
-        if not web.WebSocketResponse().can_prepare(request):
+        if not web.WebSocketResponse(protocols=[V5, V4]).can_prepare(request):
             raise RefusalError(426, "websocket", "this is for websockets", headers={"Upgrade": "websocket"})
         offered = {name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")}
         protocols = [name for name in (V5, V4) if name in offered]

@@ -17,6 +17,7 @@ class Request:
     method: str
     path: str  # with the query
     authorization: str | None
+    cookie: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def serving(answer: Callable[[Request], Reply], certificate: Path | None = None)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            reply = answer(Request(self.command, self.path, self.headers["Authorization"]))
+            reply = answer(Request(self.command, self.path, self.headers["Authorization"], self.headers["Cookie"]))
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)

@@ -108,6 +108,25 @@ def test_a_browser_sees_adminer_by_the_address_alone(runs: OperatorWorld, world:
     assert "password" in answer.text
 
 
+def test_nothing_of_ours_is_passed_on_to_the_pages(runs: OperatorWorld, world: DatabaseWorld) -> None:
+    name, seen = runs.ask("rows", user="token:ann"), []
+
+    def answer(request: Request) -> Reply:
+        seen.append((request.path, request.authorization, request.cookie))
+        return Reply(200, {"Set-Cookie": "a=b; Path=/; Domain=example.org; HttpOnly", "Server": "x"}, b"page")
+
+    with serving(answer) as address:
+        world.access |= {"host": "h", "port": 1, "user": "u", "password": "p", "database": "d"}
+        world.access["ui"] = f"http://{address}/"
+        ann, path = world.proxy.person(), f"/v1/runs/{name}/ui/"
+        browser = requests.Session()
+        browser.get(world.proxy.url + ann.get(f"/v1/runs/{name}/database")["ui"], headers=ann.headers, timeout=10)
+        page = browser.get(f"{world.proxy.url}{path}?a=%2F..%2F", headers=ann.headers, timeout=10)
+    assert seen == [(path, None, None), (f"{path}?a=%2F..%2F", None, "a=b")]
+    assert page.headers["Set-Cookie"] == f"a=b; HttpOnly; path={path}"
+    assert page.headers.get("Server") != "x"
+
+
 def test_pages_that_are_away_are_one_line(runs: OperatorWorld, world: DatabaseWorld) -> None:
     name = runs.ask("rows", user="token:ann")
     world.access |= {"host": "h", "port": 1, "user": "u", "password": "p", "database": "d", "ui": "http://127.0.0.1:9/"}
