@@ -22,6 +22,7 @@ class EventFiles:
         """Take the folder, which is made when it is not there."""
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._newest: dict[str, tuple[int, bytes]] = {}  # by run: what was appended last, and where
         self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
         self.dropped = 0  # events of all runs that were not written because a file was large already
 
@@ -35,6 +36,11 @@ class EventFiles:
 
     def read(self, uid: str, position: int) -> bytes:
         """Return whole lines of a run's file from a position on: b"" when there are no more now."""
+        begin, newest = self._newest.get(uid, (-1, b""))
+        if position == begin:
+            return newest
+        if position == begin + len(newest):
+            return b""
         with suppress(FileNotFoundError), self._path(uid).open("rb") as file:
             file.seek(position)
             return file.read(EVENTS_PIECE_BYTES) + file.readline()
@@ -66,6 +72,11 @@ class EventFiles:
             if not self._listeners[uid]:
                 del self._listeners[uid]
 
+    def appended(self, uid: str, position: int, lines: bytes) -> None:
+        """Take note of what was appended to a run's file: all who follow it want just that."""
+        self._newest[uid] = position, lines
+        self.tell(uid)
+
     def tell(self, uid: str) -> None:
         """Wake those who listen to a run."""
         for changed in self._listeners.get(uid, ()):
@@ -75,6 +86,7 @@ class EventFiles:
         """Remove the files of all runs but these."""
         for path in self._folder.glob("*.jsonl"):
             if path.stem not in uids:
+                self._newest.pop(path.stem, None)
                 path.unlink(missing_ok=True)
 
     def _path(self, uid: str) -> Path:
@@ -121,5 +133,5 @@ class EventFile:
             self._dropped = dict.fromkeys(self._dropped, 0)
         with self._path.open("ab") as file:
             file.write(line)
+        self._files.appended(self._uid, self._size, line)
         self._size += len(line)
-        self._files.tell(self._uid)

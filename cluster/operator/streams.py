@@ -34,13 +34,14 @@ class EventStreams:
             position = await asyncio.to_thread(files.position_after, uid, after)
             answer = web.StreamResponse(headers={"Content-Type": "application/jsonl", "Cache-Control": "no-store"})
             await answer.prepare(request)
-            said = b""
+            said: RunState | None = None
+            line = b""
             while run := self._operator.run_state(uid):
                 changed.clear()
-                line = run_line(run)
-                if not run.phase.has_ended and line != said:
-                    await answer.write(line)
-                    said = line
+                if run is not said:
+                    said, before, line = run, line, run_line(run)
+                    if not run.phase.has_ended and line != before:
+                        await answer.write(line)
                 while piece := files.read(uid, position):
                     position += len(piece)
                     await answer.write(piece)
