@@ -12,7 +12,8 @@ from unittest.mock import patch
 
 from benchmarks.bench import Bench
 from benchmarks.report import Result, Row
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import OperatorWorld
 from tests.support.stories.runs_processes import ServerProcess, operator_process
 
 PORT = 8080  # of a worker in its pod

@@ -25,6 +25,7 @@ from cluster.local import durations
     "[default: sqlite; on a cluster postgres where the pipelines name a database]",
 )
 @click.option("--pool", help="On a cluster: which of its pools of workers.  [default: default]")
+@click.option("--environment", help="On a cluster: with the workers of this environment of the app (.dppctl.yaml).")
 @click.option("--timeout", help="On a cluster: how long the run may take.  [default: 1h]")
 @click.option("--image", help="Run in this image (with podman) instead of dpp's own environment.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")
@@ -45,6 +46,7 @@ def run(
     cluster: str | None,
     db: str | None,
     pool: str | None,
+    environment: str | None,
     timeout: str | None,
     image: str | None,
     variables: tuple[str, ...],
@@ -62,7 +64,8 @@ def run(
 
     Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input.
     """
-    chosen = choose_cluster(cluster, Path() if "://" in workload else Path(workload))
+    folder = Path() if "://" in workload else Path(workload)
+    chosen = choose_cluster(cluster, folder)
     if chosen is not None:
         _refuse(chosen.name, {"--env": variables, "--runner": runner != "auto"}, "does not go to a cluster")
         from cli.remote.run import RemoteRunSettings, run_remotely
@@ -71,7 +74,7 @@ def run(
             pipelines=pipelines,
             workload=workload,
             database=_database_of_cluster(db),
-            pool=pool or "default",
+            pool=_pool(pool, environment, folder),
             image=image or "",
             concurrency=concurrency,
             timeout=durations.seconds(timeout or "1h"),
@@ -79,7 +82,9 @@ def run(
         )
         with make_report(output, verbose) as report:
             sys.exit(run_remotely(remote, chosen, report))
-    _refuse("this machine", {"--pool": pool, "--timeout": timeout}, "is for runs on a cluster")
+    _refuse(
+        "this machine", {"--pool": pool, "--environment": environment, "--timeout": timeout}, "is for runs on a cluster"
+    )
     from cli.run.local_run import RunSettings, run_locally
     from cluster.local.databases.database import parse_database
 
@@ -103,6 +108,16 @@ def _refuse(where: str, given: Mapping[str, object], why: str) -> None:
     for flag, value in given.items():
         if value:
             raise InputError(f"{flag} {why}, and this run is on {where}; leave it out, or choose with --cluster")
+
+
+def _pool(pool: str | None, environment: str | None, folder: Path) -> str:
+    if environment is None:
+        return pool or "default"
+    if pool is not None:
+        raise InputError("--environment names a pool already; leave out --pool")
+    from cli.remote.environments import environment_pool
+
+    return environment_pool(folder, environment)
 
 
 def _database_of_cluster(text: str | None) -> str | None:

@@ -16,7 +16,8 @@ from cli.remote.clusters import NamedCluster, add_cluster, use_cluster
 from tests.support.environment import use_kubeconfig
 from tests.support.needs import needs
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import OperatorWorld
 from tests.support.stories.proxy_world import ProxyWorld
 from tests.support.workloads import write_files
 

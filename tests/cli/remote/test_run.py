@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.names import RepoPath
 from cli.remote.clusters import APP_CONFIG, NamedCluster, add_cluster
+from cluster.operator.pool_names import pool_of_environment
 from tests.support.stories.operator_world import OperatorWorld
 from tests.support.stories.proxy_world import ProxyWorld
 from tests.support.waiting import eventually
@@ -71,6 +73,22 @@ def test_json_is_events_and_then_the_receipt(person: Person) -> None:
     assert kinds == ["assigned", "queued", "started", "log", "log", "progress", "finished", None]
     assert events[-1]["status"] == "succeeded"
     assert not any("number" in event for event in events)
+
+
+def test_a_worker_that_cannot_run_it_or_is_gone_says_why(person: Person, runs: OperatorWorld) -> None:
+    Path("pipeline-spec.yaml").write_text("invalid:\n  pipeline: []\nwait:\n  pipeline: []\n")
+    said = person("run", "invalid").splitlines()  # as in an image without dpp
+    assert said[-2:] == ["dppctl: worker: there is no dpp on PATH", "exit code 2"]
+
+    def remove() -> None:
+        worker = runs.status(running(runs))["worker"]["name"]
+        runs.api.delete(f"/api/v1/namespaces/{runs.namespace}/pods/{worker}")
+
+    removing = threading.Thread(target=remove)
+    removing.start()
+    said = person("run", "wait").splitlines()
+    removing.join()
+    assert re.fullmatch(r"refused: run-\w+: .*; run it again", said[-1])
 
 
 def test_ctrl_c_without_a_terminal_stops_the_run(person: Person, runs: OperatorWorld) -> None:
@@ -151,6 +169,8 @@ def test_pods_are_listed_and_runs_stopped_and_looked_at(
         (["--timeout", "30d"], "refused: --timeout: input should be less than or equal to 604800"),
         (["--env", "A=b"], "refused: --env does not go to a cluster, and this run is on office; leave it out, or"),
         (["--db", "sqlite"], "refused: --db on a cluster must be postgres (one that is kept for --keep) or none"),
+        (["--environment", "staging"], "refused: --environment staging: . has no .dppctl.yaml that says of which app"),
+        (["--environment", "staging", "--pool", "a"], "refused: --environment names a pool already; leave out --pool"),
         (["--cluster", "offce"], "refused: there is no cluster offce; did you mean office? known: local, office; "),
         (["--cluster", "local", "--pool", "a"], "refused: --pool is for runs on a cluster, and this run is on this ma"),
         (["./rosw"], "did you mean ./rows"),
@@ -168,6 +188,15 @@ def test_a_token_without_the_scope_uploads_nothing(
     assert said.startswith("refused: the token of token:bob may not run pipelines on office: it lacks the scope run; `")
     monkeypatch.setenv("DPPCTL_TOKEN", "dppctl_wrong")
     assert person("run", "./rows").startswith("refused: the token is not known here, or not any more; ")
+
+
+def test_an_environment_has_a_pool_of_its_own(person: Person) -> None:
+    entry = "- appRepoPath: ann/data\n  opsRepoPath: ann/ops\n  actions:\n  - {branch: master, environment: staging}\n"
+    Path(APP_CONFIG).write_text(f"continuousDeployment:\n{entry}")
+    pool = pool_of_environment(RepoPath.parse("ann/data"), "staging")
+    assert f"refused: there is no pool {pool}; pools here: default" in person("run", "rows", "--environment", "staging")
+    said = person("run", "rows", "--environment", "prod")
+    assert said.startswith("refused: --environment prod: .dppctl.yaml deploys to no such environment; known: staging")
 
 
 def test_the_app_says_where_it_runs(person: Person) -> None:

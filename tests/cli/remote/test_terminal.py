@@ -7,12 +7,10 @@ import asyncio
 import json
 import os
 import pty
-import select
 import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from aiohttp import WSMsgType, web
 
 from cli.remote.clusters import NamedCluster, add_cluster, use_cluster
 from tests.support.environment import REPOSITORY
+from tests.support.terminal import read_until
 from tests.support.waiting import eventually
 
 FAILED = {"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}
@@ -151,12 +150,3 @@ def test_a_shell_that_cannot_be_had_is_one_line(shell: Shell, pod: str, given: b
     arguments, environment = command(pod)
     done = subprocess.run(arguments, env=environment, input=given, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr.decode()) == (2, said)
-
-
-def read_until(terminal: int, text: bytes) -> bytes:
-    seen, end = b"", time.monotonic() + 30
-    while text not in seen:
-        assert time.monotonic() < end, seen
-        if select.select([terminal], [], [], 1)[0]:
-            seen += os.read(terminal, 4096)
-    return seen

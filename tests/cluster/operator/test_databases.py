@@ -11,7 +11,8 @@ import requests
 from cluster.operator.databases import engine_of, password_of
 from cluster.operator.state import DATABASE, PoolPod, read_pod
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import KEY, TOKEN, NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import KEY, TOKEN, OperatorWorld
 from tests.support.waiting import eventually
 
 

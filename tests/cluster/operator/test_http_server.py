@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import TOKEN, NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import TOKEN, OperatorWorld
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.needs("an API server")

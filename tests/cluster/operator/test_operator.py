@@ -14,7 +14,8 @@ from cluster.operator.event_files import EventFiles
 from cluster.operator.operator import Operator
 from cluster.operator.workload_store import WorkloadStore
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import KEY, NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import KEY, OperatorWorld
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.needs("an API server")

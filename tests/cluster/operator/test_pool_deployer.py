@@ -18,7 +18,8 @@ from tests.support.charts.dppctl import RUNS, named, rendered
 from tests.support.charts.rendering import CHART
 from tests.support.helm import helm
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import OperatorWorld
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.needs("an API server", "helm")

@@ -15,7 +15,8 @@ from cluster.operator.api import OperatorApi
 from cluster.operator.state import DATABASE
 from cluster.operator.workers import WorkerClient
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import OperatorWorld
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.needs("an API server")

@@ -15,7 +15,8 @@ from cluster.operator.model import Phase, RunSpec
 from cluster.operator.scheduled_runs import StartRun, decide_schedules, last_time
 from cluster.operator.state import DATABASE, OperatorState, Pool, RunState
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import OperatorWorld
 
 HOURLY = [{"id": "./load", "schedule": "0 * * * *"}]
 

@@ -9,7 +9,8 @@ import pytest
 from tests.support.environment import use_kubeconfig
 from tests.support.needs import needs
 from tests.support.stories.github import free_port
-from tests.support.stories.operator_world import NamedRun, OperatorWorld
+from tests.support.stories.named_run import NamedRun
+from tests.support.stories.operator_world import OperatorWorld
 from tests.support.stories.proxy_world import ProxyWorld
 
 

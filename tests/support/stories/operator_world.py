@@ -13,7 +13,7 @@ import tarfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,54 +33,12 @@ from cluster.operator.workers import token_of
 from cluster.operator.workload_store import WorkloadStore
 from tests.support.stories.github import free_port
 from tests.support.waiting import eventually
-from worker.events import EventStream
 from worker.server import WorkerServer
 
 KEY = b"the pools' key"
 TOKEN = "of the proxy"
 CRD = Path(__file__).parents[3] / "charts" / "dppctl" / "crds" / "pipelineruns.yaml"
 _addresses = (f"127.9.{high}.{low}" for high in range(os.getpid() % 200, 250) for low in range(1, 250))
-
-
-class NamedRun:
-    """Stands for worker.run.Run: `wait`, a `second`, `fail`, `log`, `ticks` (the time, for 10 s); others just end."""
-
-    def __init__(
-        self,
-        _folder: Path,
-        pipelines: Sequence[str],
-        _: object,
-        events: EventStream,
-        *_others: object,
-        **_named: object,
-    ) -> None:
-        self._pipelines, self._events = pipelines, events
-        self._stopped = threading.Event()
-
-    def execute(self) -> dict[str, Any]:
-        self._events.emit("queued", pipeline="./a", runner="lanes", folder=".")
-        self._events.emit("started", pipeline="./a")
-        status = "succeeded"
-        for name in self._pipelines:
-            for number in range(200 if name == "log" else 2):
-                self._events.log("./a", f"line {number}")
-            self._events.progress("./a", 1)
-            if self._stopped.wait({"wait": 60, "second": 1}.get(name, 0)):
-                status = "stopped"
-            for _ in range(200 if name == "ticks" else 0):
-                self._events.log("./a", str(time.time()))
-                self._stopped.wait(0.05)
-            if name == "fail":
-                status = "failed"
-        error = "rows.py:2: ValueError: the reason\nflow" if status == "failed" else None
-        result = {"id": "./a", "status": status, "rows": 3, "stats": {"count_of_rows": 3}, "error": error}
-        self._events.emit("finished", result=result)
-        receipt = {"status": status, "pipelines": [result], "started": "", "ended": ""}
-        self._events.emit("ended", receipt=receipt)
-        return receipt
-
-    def stop(self) -> None:
-        self._stopped.set()
 
 
 class RunsNamespace:
