@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cluster.limits import POOL_BROKEN_SECONDS
 from cluster.operator.decide import Tell
 from cluster.operator.model import Phase, Reason
-from cluster.operator.state import OperatorState, Pool, RunState
+from cluster.operator.state import WORKER, OperatorState, Pool, RunState
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _refusal(image: str, policy: PoolPolicy) -> str:
 
 def _problem(pool: Pool, state: OperatorState) -> str:
     """Return why a pool's workers do not begin to wait; empty when one does, or it is not known yet."""
-    pods = [pod for pod in state.pods if pod.pool == pool.name and not pod.is_going]
+    pods = [pod for pod in state.pods if (pod.component, pod.pool) == (WORKER, pool.name) and not pod.is_going]
     if not pods and pool.problem and state.now - pool.created > POOL_BROKEN_SECONDS:
         return f"no worker of its image is made: {pool.problem}"
     if any(pod.run or pod.is_ready for pod in pods):

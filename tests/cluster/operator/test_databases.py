@@ -46,6 +46,8 @@ def test_a_run_has_a_database_of_its_own_for_its_keep_time(
         assert pod["spec"]["activeDeadlineSeconds"] >= 3600 + 3600 + 2
         password = password_of(KEY, own["uid"])
         engine = f"postgresql://postgres:{password}@{pod['status']['podIP']}:5432/postgres"
+        (worker,) = [each for each in world.pods() if each["metadata"]["uid"] == status["worker"]["uid"]]
+        assert 3600 < worker["spec"]["activeDeadlineSeconds"] < 3600 + 600  # without an operator the kubelet ends it
         assert world.environments[uid] == {"DPP_DB_ENGINE": engine}
         code, found = access(world, name)
         assert (code, found["password"], found["host"]) == (200, password, pod["status"]["podIP"])

@@ -10,7 +10,7 @@ from cluster.operator.decide import Tell
 from cluster.operator.model import Phase, Reason, RunSpec
 from cluster.operator.pool_names import pool_of_environment, pool_of_image
 from cluster.operator.pools import DeployPool, PoolPolicy, PoolWork, RemovePool, decide_pools
-from cluster.operator.state import OperatorState, Pool, RunState, read_pod
+from cluster.operator.state import DATABASE, OperatorState, Pool, PoolPod, RunState, read_pod
 from cluster.sync.helm.desired import release_name
 
 IMAGES = [f"ghcr.io/ann/app:{number}" for number in range(3)]
@@ -98,6 +98,8 @@ def test_runs_hear_why_their_pool_cannot_be_made_or_no_worker_starts() -> None:
     assert isinstance(told, Tell)
     assert told.message == "no worker starts from its image: container worker: ImagePullBackOff: no such image"
     assert decide_pools(replace(state, now=pod.started + 1), POLICY) == []
+    database = PoolPod("db", "db", NAMES[0], "available", DATABASE, is_ready=True)
+    assert RemovePool(NAMES[0]) in decide_pools(replace(state, pods=(pod, database)), POLICY)
     refused = replace(pool(0), created=NOW - 50, problem="exceeded quota: runs")
     removal, told = decide_pools(replace(state, pools=(refused,), pods=()), POLICY)
     assert isinstance(told, Tell)
