@@ -39,7 +39,9 @@ mkdir -p /dppctl/work 2>/dev/null && cd /dppctl/work && export HOME="$PWD"
 if command -v bash >/dev/null; then PS1='\\h:\\w\\$ ' exec bash --norc; fi
 PS1="$(uname -n):~$ " exec sh
 """
-_DATABASE_SHELL = 'exec psql --username "${POSTGRES_USER:-postgres}" "${POSTGRES_DB:-postgres}"'
+_DATABASE_SHELL = """
+PGPASSWORD="$(cat /dppctl/password)" exec psql --host=127.0.0.1 --username=postgres
+"""
 
 _log = get_logger("dppctl.proxy")
 

@@ -14,7 +14,7 @@ from tests.support.stories.proxy_world import Person, ProxyWorld
 from tests.support.waiting import eventually
 
 
-def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code(
+def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code_and_a_database_psql(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dppctl-workers"}}
@@ -22,11 +22,14 @@ def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code(
     image = cluster_images.app(tmp_path, {})
     small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "300Mi"}}
     workers = {"enabled": True, "mode": "persistent", "replicas": 1, "image": image}
-    namespace.deploy(CHART, {**cluster_images.people(resources=small, workers=workers), "image": image})
+    workers |= {"database": True, "databaseUi": False}
+    database = {**cluster_images.database(), "enabled": False}
+    people = cluster_images.people(resources=small, workers=workers, database=database)
+    namespace.deploy(CHART, {**people, "image": image})
     proxy = ProxyWorld(tmp_path, os.environ["KUBECONFIG"], namespace.name, "http://127.0.0.1:9")
     with proxy.running():
         admin = proxy.person("root", ("read", "ssh", "admin"))
-        pod = eventually(lambda: free(admin), "a worker waits", 180)
+        pod = eventually(lambda: free(admin, "worker"), "a worker waits", 180)
 
         shell = terminal(admin, pod, "tty=1")
         shell.send_binary(b'\x04{"Width":101,"Height":33}')
@@ -46,9 +49,15 @@ def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code(
             assert (said[2], code) == (b"wrong\n", 3)
         program.close()
 
+        psql = terminal(admin, eventually(lambda: free(admin, "database"), "a database waits", 180), "tty=0")
+        psql.send_binary(b"\x00select 40 + 2 as answer;\n\\q\n")
+        said, code = to_its_end(psql)
+        assert (b" answer \n" in said[1], b"42" in said[1], code) == (True, True, 0), said
 
-def free(person: Person) -> str:
-    return next((pod["name"] for pod in person.get("/v1/pods")["pods"] if pod["state"] == "available"), "")
+
+def free(person: Person, kind: str) -> str:
+    pods = person.get("/v1/pods")["pods"]
+    return next((pod["name"] for pod in pods if (pod["kind"], pod["state"]) == (kind, "available")), "")
 
 
 def terminal(person: Person, pod: str, query: str) -> WebSocket:
