@@ -2,16 +2,24 @@
 
 import json
 import os
+import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
 
+import pytest
 from websocket import WebSocket, create_connection
 
+from cli.remote.client import ProxyClient
+from cli.remote.clusters import NamedCluster
+from cli.remote.errors import ProxyRefusedError
 from tests.support.charts.rendering import CHART
 from tests.support.cluster import ClusterImages, Namespace
+from tests.support.environment import REPOSITORY
 from tests.support.stories.operator_world import KEY
 from tests.support.stories.proxy_world import Person, ProxyWorld
 from tests.support.waiting import eventually
+from tests.support.workloads import write_files
 
 
 def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code_and_a_database_psql(
@@ -48,6 +56,42 @@ def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code_and_a_database_psql
             said, code = to_its_end(program)
             assert (said[2], code) == (b"wrong\n", 3)
         program.close()
+        check_command(proxy, admin.token, pod, tmp_path)
+    check_forwarding(namespace, admin.token)
+
+
+def check_command(proxy: ProxyWorld, token: str, pod: str, folder: Path) -> None:
+    """`dppctl ssh` with commands from a pipe."""
+    clusters = {"current": "office", "clusters": {"office": {"url": proxy.url}}}
+    write_files(folder / "config" / "dppctl", {"clusters.json": json.dumps(clusters)})
+    own = {"XDG_CONFIG_HOME": str(folder / "config"), "DPPCTL_TOKEN": token, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "ssh", pod],
+        env={**os.environ, **own},
+        input="command -v dpp && pwd\n(exit 5)\n",  # without `exit`: what ends is the pipe
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 5, done.stderr
+    assert "/dppctl/work" in done.stdout
+
+
+def check_forwarding(namespace: Namespace, token: str) -> None:
+    """A Service without an address is reached through the API server: this one has the worker itself."""
+    about = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "dppctl-proxy"}}
+    selector = {"app.kubernetes.io/component": "worker"}
+    namespace.apply({**about, "spec": {"selector": selector, "ports": [{"port": 80, "targetPort": 8080}]}})
+    notes: list[str] = []
+    cluster = NamedCluster("office", "", "", namespace.name, "dppctl-proxy")
+    with ProxyClient(cluster, token, notes.append) as client:
+        for _ in range(2):
+            with client.call("GET", "/health") as answer:
+                assert answer.json() == {"state": "waiting", "run": None}
+        with pytest.raises(ProxyRefusedError, match="no proxy of dppctl"):
+            client.about()
+    assert [note.partition(":")[0] for note in notes] == ["Reaching the cluster through its API server"]
 
         psql = terminal(admin, eventually(lambda: free(admin, "database"), "a database waits", 180), "tty=0")
         psql.send_binary(b"\x00select 40 + 2 as answer;\n\\q\n")
