@@ -3,6 +3,7 @@
 import os
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -31,6 +32,8 @@ def login(cluster: str, url: str | None, context: str | None, namespace: str | N
     from cli.remote.client import ProxyClient
 
     reached = _reached(cluster, url, context, namespace, service)
+    if reached.url.startswith("http://") and urlsplit(reached.url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        click.echo(f"{reached.url} has no TLS: whoever is on the way can read the token; use https://", err=True)
     token = os.environ.get(tokens.VARIABLE, "").strip()
     is_given = bool(token)
     with ProxyClient(reached, token or _ask(cluster), lambda line: click.echo(line, err=True)) as proxy:

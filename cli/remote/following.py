@@ -1,18 +1,19 @@
 """What a run's stream means for the person: the same report as of a run on this machine, and the exit code."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from cli.remote.client import ProxyClient
 from cli.remote.interrupts import Interrupts
-from cli.remote.limits import WAITING_SECONDS
+from cli.remote.limits import NEVER_READY_SECONDS, WAITING_SECONDS
 from cli.remote.stream import ResumedEvents
 from cli.run.report import RunReport
 from cluster.errors import ClusterError
 from cluster.local import durations
 from cluster.local.databases.database import RunDatabase
 from cluster.operator.model import Phase, Reason
-from cluster.runs_api import DatabaseAccess, RunEvent, RunInfo
+from cluster.runs_api import DatabaseAccess, PodInfo, RunEvent, RunInfo
 
 
 class RunFollower:
@@ -26,7 +27,7 @@ class RunFollower:
         self._stream = ResumedEvents(proxy, run.name, report.note, interrupts)
         self._since = time.monotonic()
         self._waiting: tuple[int | None, str | None] | None = None  # the place that was told, and why
-        self._is_assigned = self._is_invalid = False
+        self._is_assigned = self._is_invalid = self._is_told_of_pods = False
         self._receipt: dict[str, Any] | None = None
 
     def follow(self) -> int:
@@ -34,7 +35,7 @@ class RunFollower:
 
         Raises ClusterError for a run that ended without a receipt, and what ResumedEvents raises.
         """
-        end = self._stream.follow(self._take, self._see)
+        end = self._stream.follow(self._take, self._see, self._look_at_pool)
         if self._receipt is not None:
             self._report.ended(self._receipt, (), durations.spoken(self._keep) if self._keep else None)
             if end.message and end.phase not in (Phase.SUCCEEDED, Phase.FAILED):
@@ -75,6 +76,18 @@ class RunFollower:
             self._waiting = (state.queue_position, why)
             self._report.waiting(state.queue_position, why or "")
 
+    def _look_at_pool(self) -> None:
+        """Tell once of a run that waits for pods that do not start, as their image may be missing."""
+        if self._is_assigned or self._is_told_of_pods or time.monotonic() - self._since < NEVER_READY_SECONDS:
+            return
+        pods = [pod for pod in self._proxy.pods() if pod.pool == self._run.pool]
+        starting = min((pod for pod in pods if pod.state == "starting"), key=lambda pod: pod.since, default=None)
+        if starting and not any(pod.state == "available" for pod in pods):
+            self._is_told_of_pods = True
+            age = durations.short(age_of(starting))
+            why = f"whoever runs the cluster sees why: kubectl describe pod {starting.name}"
+            self._report.note(f"Pod {starting.name} of pool {self._run.pool} is not ready for {age}; {why}")
+
     def _described(self, access: DatabaseAccess, pod: str) -> RunDatabase:
         """Return the database as the report knows those of this machine."""
         web_ui = access.ui or None
@@ -89,3 +102,8 @@ class RunFollower:
             web_ui=web_ui,
             client=f"dppctl ssh {pod}",
         )
+
+
+def age_of(pod: PodInfo) -> float:
+    """Return for how many seconds a pod has been there."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(pod.since)).total_seconds())

@@ -9,6 +9,7 @@ RETRY_WAIT_SECONDS = (0.1, 5.0)  # between two tries: at first, and at most
 SILENT_SECONDS = 10.0  # that a lost connection is not told: most are back by then
 GIVE_UP_SECONDS = 900.0  # without a connection; the run goes on, and a person can come back to it
 WAITING_SECONDS = 2.0  # after which a run that waits tells its place in the queue
+NEVER_READY_SECONDS = 15.0  # that pods may take to start; a replacement takes 6, and what comes later is told
 CHUNK_BYTES = 2**16  # of an upload, and of a stream
 MAX_ERROR_BYTES = 2**16  # read of an answer that refuses
 MAX_LARGEST_NAMED = 3  # files of a workload that is too large

@@ -1,22 +1,23 @@
 """`dppctl list pods`, `dppctl stop` and `dppctl logs` on a cluster."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from cli.errors import InputError
 from cli.remote.client import ProxyClient
 from cli.remote.errors import ProxyRefusedError
-from cli.remote.following import RunFollower
+from cli.remote.following import RunFollower, age_of
 from cli.remote.interrupts import Interrupted, Interrupts
 from cli.run.report import RunReport
 from cluster.local.durations import short
-from cluster.runs_api import PodInfo
 
 
 def listed_pods(proxy: ProxyClient) -> list[dict[str, str | None]]:
     """Return the cluster's pods as `list pods` shows them, those of a kind together."""
     pods = sorted(proxy.pods(), key=lambda pod: (pod.kind != "worker", pod.name))
-    return [{"name": pod.name, "status": pod.state, "age": _age(pod), "pool": pod.pool, "run": pod.run} for pod in pods]
+    return [
+        {"name": pod.name, "status": pod.state, "age": short(age_of(pod)), "pool": pod.pool, "run": pod.run}
+        for pod in pods
+    ]
 
 
 def stop_all(proxy: ProxyClient, names: Sequence[str]) -> list[str]:
@@ -55,8 +56,3 @@ def _stop(proxy: ProxyClient, name: str) -> None:
                 raise
             what = f"there is no run and no pod {name} on {proxy.cluster.name}"
             raise InputError(f"{what}; `dppctl list pods` says which there are") from None
-
-
-def _age(pod: PodInfo) -> str:
-    since = datetime.fromisoformat(pod.since)
-    return short(max(0.0, (datetime.now(UTC) - since).total_seconds()))

@@ -16,6 +16,7 @@ from cli.remote.limits import CHUNK_BYTES, GIVE_UP_SECONDS, RETRY_WAIT_SECONDS, 
 from cluster.runs_api import RunEvent
 
 Event = dict[str, Any]
+_SILENCE: Event = {"event": "silence"}  # an empty line
 
 
 class _LostError(ProxyAwayError):
@@ -32,8 +33,12 @@ class ResumedEvents:
         self._lost: float | None = None  # since when there is no connection
         self._is_told = False
 
-    def follow(self, take: Callable[[Event], None], see: Callable[[RunEvent], None]) -> RunEvent:
+    def follow(
+        self, take: Callable[[Event], None], see: Callable[[RunEvent], None], idle: Callable[[], None]
+    ) -> RunEvent:
         """Give the worker's events to `take` and the run's states to `see`; return the last state.
+
+        `idle` is called now and then while nothing comes.
 
         Raises Interrupted, ProxyRefusedError, and ProxyAwayError when there was no connection for long.
         """
@@ -47,17 +52,21 @@ class ResumedEvents:
                     before_sleep=lambda _: self._tell(),
                     sleep=self._sleep,
                     reraise=True,
-                )(lambda: self._read(take, see))
+                )(lambda: self._read(take, see, idle))
             except _ProgressedError:
                 self._tell()
 
-    def _read(self, take: Callable[[Event], None], see: Callable[[RunEvent], None]) -> RunEvent:
+    def _read(
+        self, take: Callable[[Event], None], see: Callable[[RunEvent], None], idle: Callable[[], None]
+    ) -> RunEvent:
         """Read one connection to its end; raise unless that is the run's."""
         after, last = self._after, None
         try:
             for event in self._events():
                 self._found()
-                if event.get("event") == "run":
+                if event is _SILENCE:
+                    idle()
+                elif event.get("event") == "run":
                     last = RunEvent.model_validate(event)
                     see(last)
                 elif (number := event.get("number")) is None:
@@ -94,8 +103,7 @@ class ResumedEvents:
                 *whole, rest = piece.split(b"\n")
                 for line in whole:
                     content, begun = b"".join([*begun, line]), []
-                    if content:
-                        yield json.loads(content)
+                    yield json.loads(content) if content else _SILENCE
                 begun.append(rest)
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise _LostError(f"the connection with the cluster {self._proxy.cluster.name} broke off: {error}") from None

@@ -5,7 +5,7 @@ import select
 import time
 
 
-def read_until(terminal: int, text: bytes, seconds: float = 30.0) -> bytes:
+def read_until(terminal: int, text: bytes, seconds: float = 60.0) -> bytes:
     """Return what is shown until this text is there; fail when it never is."""
     seen, end = b"", time.monotonic() + seconds
     while text not in seen:

@@ -35,7 +35,9 @@ def followed(answer: Callable[[Request], Reply]) -> tuple[list[int], list[Phase]
         cluster = NamedCluster("office", f"http://{address}")
         with ProxyClient(cluster, "t", notes.append) as proxy, Interrupts() as interrupts:
             stream = ResumedEvents(proxy, "run-1", notes.append, interrupts)
-            end = stream.follow(lambda event: numbers.append(event["number"]), lambda state: phases.append(state.phase))
+            end = stream.follow(
+                lambda event: numbers.append(event["number"]), lambda state: phases.append(state.phase), lambda: None
+            )
     assert end.phase is Phase.SUCCEEDED
     return numbers, phases, notes
 
