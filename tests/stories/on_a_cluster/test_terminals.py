@@ -56,6 +56,11 @@ def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code_and_a_database_psql
             said, code = to_its_end(program)
             assert (said[2], code) == (b"wrong\n", 3)
         program.close()
+
+        psql = terminal(admin, eventually(lambda: free(admin, "database"), "a database waits", 180), "tty=0")
+        psql.send_binary(b"\x00select 40 + 2 as answer;\n\\q\n")
+        said, code = to_its_end(psql)
+        assert (b" answer \n" in said[1], b"42" in said[1], code) == (True, True, 0), said
         check_command(proxy, admin.token, pod, tmp_path)
     check_forwarding(namespace, admin.token)
 
@@ -92,11 +97,6 @@ def check_forwarding(namespace: Namespace, token: str) -> None:
         with pytest.raises(ProxyRefusedError, match="no proxy of dppctl"):
             client.about()
     assert [note.partition(":")[0] for note in notes] == ["Reaching the cluster through its API server"]
-
-        psql = terminal(admin, eventually(lambda: free(admin, "database"), "a database waits", 180), "tty=0")
-        psql.send_binary(b"\x00select 40 + 2 as answer;\n\\q\n")
-        said, code = to_its_end(psql)
-        assert (b" answer \n" in said[1], b"42" in said[1], code) == (True, True, 0), said
 
 
 def free(person: Person, kind: str) -> str:
