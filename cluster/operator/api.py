@@ -19,7 +19,6 @@ from cluster.operator.state import (
     RUN,
     STATE,
     WORKER,
-    Pool,
     PoolPod,
     RunState,
 )
@@ -119,11 +118,6 @@ class OperatorApi:
     async def remove_run(self, run: RunState) -> None:
         """Delete a run, and with it what is its own."""
         await self._remove(f"{self._paths[RUNS]}/{run.name}", run.uid)
-
-    async def scale(self, pool: Pool, replicas: int) -> None:
-        """Have so many pods of a pool that wait."""
-        path = f"{self._paths[POOLS]}/{pool.deployment}/scale"
-        await self._call(lambda: self._client.patch(path, {"spec": {"replicas": replicas}}))
 
     async def _remove(self, path: str, uid: str) -> None:
         try:

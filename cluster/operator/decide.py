@@ -75,15 +75,7 @@ class RemoveRun:
     run: RunState
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Have so many pods in the pool, those not counted that it gave away."""
-
-    pool: Pool
-    replicas: int
-
-
-Decision = Claim | Attend | Tell | RemovePod | ReleaseWorker | RemoveRun | Scale
+Decision = Claim | Attend | Tell | RemovePod | ReleaseWorker | RemoveRun
 
 
 def decide(state: OperatorState) -> list[Decision]:
@@ -179,10 +171,7 @@ def _wanted(run: RunState, joined: str = " and no ") -> str:
 
 
 def _of_waiting(waiting: list[tuple[RunState, bool]], state: OperatorState) -> Iterator[Decision]:
-    """Give free pods to the oldest runs, and tell the others their place in the queue of their pool.
-
-    A pod that is given away is replaced at once, before the pool can be made smaller: so its limit is kept here.
-    """
+    """Give free pods to the oldest runs, and tell the others their place in the queue of their pool."""
     free: dict[tuple[str, str], list[PoolPod]] = defaultdict(list)
     for pod in sorted(state.pods, key=lambda pod: (pod.started, pod.uid)):
         if _is_free(pod) and pod.uid not in state.taken:
@@ -220,13 +209,9 @@ def _is_free(pod: PoolPod) -> bool:
 
 
 def _of_pools(state: OperatorState) -> Iterator[Decision]:
-    """Keep as many pods waiting as each pool wants, within its limit; one that waits for a day is replaced."""
+    """Replace a pod that waits for a day, one at a time, and those that ended."""
     for pool in state.pools:
         pods = [pod for pod in state.pods if _is_of(pool, pod) and not pod.is_going]
-        if pool.mode == EPHEMERAL:
-            replicas = max(0, min(pool.waiting, pool.most - _assigned(pool, state)))
-            if replicas != pool.replicas:
-                yield Scale(pool, replicas)
         free = [pod for pod in pods if _is_free(pod)]
         oldest = min(free, key=lambda pod: pod.started, default=None)
         is_whole = all(pod.is_ready for pod in pods if pod.state == AVAILABLE)

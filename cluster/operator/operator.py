@@ -20,7 +20,6 @@ from cluster.operator.decide import (
     ReleaseWorker,
     RemovePod,
     RemoveRun,
-    Scale,
     Tell,
     decide,
 )
@@ -189,8 +188,6 @@ class Operator:
                 await self._api.remove_pod(pod)
             case RemoveRun(run):
                 await self._api.remove_run(run)
-            case Scale(pool, replicas):
-                await self._api.scale(pool, replicas)
             case _:
                 await self._make(decision)
 

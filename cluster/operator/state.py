@@ -18,9 +18,8 @@ UI = "adminer"  # the container with a database's web UI
 MODE = "dppctl.io/mode"  # of a pool
 EPHEMERAL, PERSISTENT = "ephemeral", "persistent"
 ON_DEMAND = "dppctl.io/on-demand"  # of a pool that the operator made: "true"
-WAITING = "dppctl.io/waiting"  # annotation of a pool's Deployment: how many pods are to wait
 SCHEDULES = "dppctl.io/schedules"  # and what runs on it by the clock
-MOST = "dppctl.io/most"  # and how many there may be, waiting and assigned
+MOST = "dppctl.io/most"  # annotation of a pool's Deployment: how many pods may have a run
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,12 @@ class PoolPod:
 
 @dataclass(frozen=True)
 class Pool:
-    """A Deployment of workers or of databases: how many it has, how many are to wait, how many there may be at most."""
+    """A Deployment of workers or of databases: how many wait, and how many may have a run beside those.
+
+    It is never made smaller here: Kubernetes might choose a pod that is given to a run at that moment.
+    """
 
     name: str
-    replicas: int
     waiting: int
     most: int
     mode: str = EPHEMERAL
@@ -162,12 +163,10 @@ def read_pool(found: Mapping[str, Any]) -> Pool:
     """Return a pool's Deployment of the API as a value."""
     about = found["metadata"]
     labels, notes = about.get("labels") or {}, about.get("annotations") or {}
-    replicas = (found.get("spec") or {}).get("replicas", 1)
+    waiting = (found.get("spec") or {}).get("replicas", 1)
     conditions = (found.get("status") or {}).get("conditions") or []
-    waiting = int(notes.get(WAITING, replicas))
     return Pool(
         name=labels.get(POOL, ""),
-        replicas=replicas,
         waiting=waiting,
         most=int(notes.get(MOST, waiting)),
         mode=labels.get(MODE, EPHEMERAL),

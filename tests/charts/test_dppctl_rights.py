@@ -182,7 +182,6 @@ def test_operator_and_proxy_may_do_what_runs_need_and_no_more(installed: Install
             status: {"patch"},
             ("pods",): {"get", "list", "watch", "patch", "delete"},
             ("deployments.apps",): {"get", "list", "watch"},
-            scale: {"patch"},
         },
         "proxy": {
             runs: {"get", "list", "create", "patch"},
@@ -209,12 +208,11 @@ def test_their_own_tokens_are_enough_and_refused_beyond(installed: Installed, tm
     operator.patch(f"{runs}/a/status", {"status": {"phase": "Failed"}})
     assert [found["status"]["phase"] for found in proxy.list(runs)] == ["Failed"]
     pool = f"/apis/apps/v1/namespaces/{installed.own}/deployments/dppctl-workers"
-    operator.patch(f"{pool}/scale", {"spec": {"replicas": 0}})
     for refused in (
         lambda: proxy.patch(f"{runs}/a/status", {"status": {"phase": "Succeeded"}}),
         lambda: proxy.delete(f"{runs}/a"),
         lambda: operator.patch(f"{runs}/a", {"spec": {"user": "token:ann"}}),
-        lambda: operator.patch(pool, {"spec": {"replicas": 9}}),
+        lambda: operator.patch(f"{pool}/scale", {"spec": {"replicas": 9}}),
         lambda: operator.get(f"/api/v1/namespaces/{installed.own}/secrets/dppctl"),
         lambda: proxy.get(f"/api/v1/namespaces/{installed.own}/secrets/dppctl-tokens"),
     ):

@@ -15,7 +15,6 @@ from cluster.operator.decide import (
     ReleaseWorker,
     RemovePod,
     RemoveRun,
-    Scale,
     Tell,
     decide,
 )
@@ -38,9 +37,8 @@ def pod_of(number: int, **changes: object) -> PoolPod:
 def decided(
     runs: Iterable[RunState] = (), pods: Iterable[PoolPod] = (), now: float = NOW + 100, **others: object
 ) -> list[Decision]:
-    state = OperatorState(tuple(runs), tuple(pods), (Pool("default", 3, 3, 10),), now)
-    decisions = decide(replace(state, **others))
-    return [each for each in decisions if not isinstance(each, Scale)]
+    state = OperatorState(tuple(runs), tuple(pods), (Pool("default", 3, 10),), now)
+    return decide(replace(state, **others))
 
 
 def test_the_oldest_runs_get_the_workers_and_the_others_know_their_place() -> None:
@@ -61,7 +59,7 @@ def test_who_knows_its_place_is_told_nothing_and_pools_have_queues_of_their_own(
     assert decided(runs) == [
         Tell(runs[1], Phase.PENDING, Reason.POOL_EMPTY, "there is no pool large", queue_position=1)
     ]
-    pods, pools = [pod_of(1, pool="large")], (Pool("large", 1, 1, 2),)
+    pods, pools = [pod_of(1, pool="large")], (Pool("large", 1, 2),)
     assert decided(runs[1:], pods, pools=pools) == [Claim(runs[1], pods[0])]
     busy = [*pods, *(pod_of(number, pool="large", state=ASSIGNED, run="r1") for number in (2, 3))]
     assert Claim not in map(type, decided(runs, busy, pools=pools))
@@ -127,13 +125,16 @@ def test_the_worker_of_a_run_that_ended_goes_and_one_that_keeps_running_waits_ag
     assert decided([run], now=NOW + 90 + 86_401) == [RemoveRun(run)]
 
 
-@pytest.mark.parametrize(("assigned", "wanted"), [(0, 3), (7, 3), (9, 1), (12, 0)])
-def test_a_pool_has_as_many_waiting_as_it_wants_within_its_limit(assigned: int, wanted: int) -> None:
-    pods = tuple(pod_of(number, state=ASSIGNED, run=f"r{number}") for number in range(assigned))
-    runs = tuple(run_of(number, phase=Phase.RUNNING) for number in range(assigned))
-    pool = Pool("default", 2, 3, 10)
-    found = decide(OperatorState(runs, pods, (pool,), NOW + 100, frozenset(run.uid for run in runs)))
-    assert found == [Scale(pool, wanted)]
+def test_a_pool_is_never_made_smaller_and_gives_no_more_than_its_limit() -> None:
+    pods = [pod_of(number, state=ASSIGNED, run=f"r{number}") for number in range(9)]
+    runs = [run_of(number, phase=Phase.RUNNING) for number in range(9)]
+    free, asking = [pod_of(20), pod_of(21)], [run_of(20), run_of(21)]
+    attended = frozenset(run.uid for run in runs)
+    found = decided([*runs, *asking], [*pods, *free], attended=attended)
+    assert found == [
+        Claim(asking[0], free[0]),
+        Tell(asking[1], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=1),
+    ]
 
 
 def test_a_worker_that_waited_for_a_day_is_replaced_one_at_a_time() -> None:
@@ -149,7 +150,7 @@ class World:
     def __init__(self, runs: int, waiting: int, most: int) -> None:
         self.runs = {f"r{number}": run_of(number) for number in range(runs)}
         self.pods: dict[str, PoolPod] = {}
-        self.pool = Pool("default", waiting, waiting, most)
+        self.pool = Pool("default", waiting, most)
         self.late: list[Decision] = []
         self.attended: set[str] = set()
         self.handed_over: list[str] = []
@@ -161,7 +162,7 @@ class World:
 
     def fill(self) -> None:
         """Do as a ReplicaSet does, whose selector wants pods that are available."""
-        while sum(pod.state == AVAILABLE for pod in self.pods.values()) < self.pool.replicas:
+        while sum(pod.state == AVAILABLE for pod in self.pods.values()) < self.pool.waiting:
             self.made += 1
             self.pods[f"p{self.made}"] = pod_of(self.made)
 
@@ -185,8 +186,6 @@ class World:
                 )
             case RemovePod(pod):
                 self.pods.pop(pod.uid, None)
-            case Scale(pool, replicas):
-                self.pool = replace(pool, replicas=replicas)
             case _:
                 raise AssertionError(decision)
 
@@ -227,5 +226,5 @@ def test_whatever_comes_late_or_twice_each_run_is_handed_over_once_in_its_order(
         world.apply(decision)
     assert not [pod for pod in world.pods.values() if pod.run]
     world.fill()
-    settled = [each for each in decide(world.state()) if not isinstance(each, Scale)]
+    settled = decide(world.state())
     assert settled == []

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.operator.decide import Attend, Claim, Decision, RemovePod, RemoveRun, Scale, Tell, decide
+from cluster.operator.decide import Attend, Claim, Decision, RemovePod, RemoveRun, Tell, decide
 from cluster.operator.model import Phase, Reason, RunSpec, Stop, Workload
 from cluster.operator.state import (
     ASSIGNED,
@@ -23,7 +23,7 @@ from cluster.operator.state import (
 NOW, KEEP = 1_000_000.0, 50
 PLAIN = RunSpec(pipelines=("all",), workload=Workload(sha256="0" * 64, bytes=1), keep_seconds=KEEP)
 WANTS = PLAIN.model_copy(update={"database": "postgres"})
-POOLS = (Pool("default", 2, 2, 10), Pool("default", 1, 1, 5, component=DATABASE))
+POOLS = (Pool("default", 2, 10), Pool("default", 1, 5, component=DATABASE))
 
 
 def run_of(number: int, **changes: Any) -> RunState:
@@ -38,7 +38,7 @@ def pod_of(number: int, component: str = DATABASE, **changes: Any) -> PoolPod:
 def decided(*seen: RunState | PoolPod, now: float = NOW + 100, pools: tuple[Pool, ...] = POOLS) -> list[Decision]:
     runs = tuple(each for each in seen if isinstance(each, RunState))
     state = OperatorState(runs, tuple(each for each in seen if isinstance(each, PoolPod)), pools, now)
-    return [each for each in decide(state) if not isinstance(each, Scale)]
+    return decide(state)
 
 
 def test_a_run_waits_until_both_are_free_and_one_that_wants_no_database_does_not() -> None:
@@ -93,7 +93,7 @@ class World:
             f"r{number}": run_of(number, spec=WANTS if wanted else PLAIN) for number, wanted in enumerate(wants)
         }
         self.pods: dict[str, PoolPod] = {}
-        self.pools = {name: Pool("default", 0, waiting[name], most[name], component=name) for name in waiting}
+        self.pools = {name: Pool("default", waiting[name], most[name], component=name) for name in waiting}
         self.attended: set[str] = set()
         self.handed_over: list[str] = []
         self.now, self.made = NOW + 100, 0
@@ -108,7 +108,7 @@ class World:
         """Do as ReplicaSets do, whose selectors want pods that are available."""
         for name, pool in self.pools.items():
             free = [pod for pod in self.pods.values() if pod.component == name and pod.state == AVAILABLE]
-            for _ in range(pool.replicas - len(free)):
+            for _ in range(pool.waiting - len(free)):
                 self.made += 1
                 made = pod_of(self.made, name)
                 self.pods[made.uid] = made
@@ -135,8 +135,6 @@ class World:
                 )
             case RemovePod(pod):
                 del self.pods[pod.uid]
-            case Scale(pool, replicas):
-                self.pools[pool.component] = replace(self.pools[pool.component], replicas=replicas)
             case _:
                 raise AssertionError(decision)
 

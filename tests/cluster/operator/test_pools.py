@@ -27,7 +27,7 @@ def run(number: int, image: str, phase: Phase = Phase.PENDING, finished: float |
 
 
 def pool(number: int, created: float = NOW) -> Pool:
-    return Pool(NAMES[number], 1, 1, 10, on_demand=True, created=created)
+    return Pool(NAMES[number], 1, 10, on_demand=True, created=created)
 
 
 def seen(*runs: RunState, pools: tuple[Pool, ...] = (), **more: object) -> OperatorState:
@@ -58,7 +58,7 @@ def test_no_more_pools_are_made_than_may_be_and_an_idle_one_makes_room() -> None
 
 
 def test_a_pool_is_removed_when_it_was_idle_for_long_and_others_stay() -> None:
-    own = Pool("default", 1, 1, 10, created=0.0)
+    own = Pool("default", 1, 10, created=0.0)
     old = pool(0, created=NOW - 500)
     ended = run(1, IMAGES[0], Phase.SUCCEEDED, finished=NOW - 50)
     assert decide_pools(seen(ended, pools=(own, old)), POLICY) == []

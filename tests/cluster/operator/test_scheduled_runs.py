@@ -27,7 +27,7 @@ def at(text: str) -> float:
 
 def seen(now: str, pipelines: object = HOURLY, **more: object) -> OperatorState:
     schedules = json.dumps({"pipelines": pipelines, "pendingSeconds": 3600, **more})
-    pool = Pool("app-1a2b3c", 1, 1, 1, created=at("2026-01-01T00:30"), schedules=schedules)
+    pool = Pool("app-1a2b3c", 1, 1, created=at("2026-01-01T00:30"), schedules=schedules)
     return OperatorState((), (), (pool,), at(now))
 
 

@@ -42,7 +42,7 @@ def test_a_pod_is_starting_available_or_assigned_and_its_run_is_shown_to_those_w
 
 
 def test_a_pool_says_how_many_of_its_workers_wait() -> None:
-    pools = [Pool("default", 2, 2, 10), Pool("empty", 0, 0, 1, "persistent")]
+    pools = [Pool("default", 2, 10), Pool("empty", 0, 1, "persistent")]
     assert [(each.name, each.waiting, each.mode) for each in pool_infos(pools, PODS)] == [
         ("default", 1, "ephemeral"),
         ("empty", 0, "persistent"),

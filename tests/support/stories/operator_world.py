@@ -192,7 +192,7 @@ class OperatorWorld(RunsNamespace):
     def _make_pool(self, waiting: int, most: int, component: str = "worker") -> None:
         labels = {"app.kubernetes.io/component": component, "dppctl.io/pool": "default", "dppctl.io/mode": "ephemeral"}
         state = {**labels, "dppctl.io/state": "available"}
-        notes = {"dppctl.io/waiting": str(waiting), "dppctl.io/most": str(most)}
+        notes = {"dppctl.io/most": str(most)}
         body = {
             "metadata": {"name": f"dppctl-{component}s-default", "labels": labels, "annotations": notes},
             "spec": {
