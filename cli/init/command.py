@@ -56,6 +56,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--image", help="dppctl's own image. [default: ghcr.io/orihoch/dppctl of this version]")
 @click.option("--cluster-name", help="How `dppctl run` calls the cluster. [default: the provider's name]")
 @click.option("--token-user", help="Whose token is made for `dppctl run`. [default: your name here]")
+@click.option("--values", type=_FILE, help="More values of charts/dppctl, as `helm --values` takes them.")
 @click.option("--wait", type=click.FloatRange(1), help="Seconds until workers are ready. [default: 300]")
 @click.option(
     "--remove", is_flag=True, help="Undo the webhook, the deploy key, the registration; with --workers: runs."
@@ -81,6 +82,7 @@ def init(
     cluster_name: str | None,
     token_user: str | None,
     wait: float | None,
+    values: Path | None,
     remove: bool,
     yes: bool,
     **answers: str | bool | None,
@@ -95,7 +97,7 @@ def init(
     if workers is not None or databases is not None:
         from cli.init.runs.flow import init_runs
 
-        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait)
+        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait, values)
         cluster = _provider_of(folder, provider, context, namespace)
         return init_runs(cluster, flags, click.echo, remove=remove, yes=yes, dry_run=bool(answers["dry_run"]))
     import os

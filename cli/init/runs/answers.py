@@ -27,6 +27,7 @@ class RunsAnswers:
     cluster: str  # how this person calls it
     user: str  # whom the token is for
     seconds: float  # that all may take to be ready
+    more_values: str = ""  # YAML, which wins
     dry_run: bool = False
     except_addresses: tuple[str, ...] = field(default=())  # of the API server: no worker reaches them
 
@@ -56,7 +57,9 @@ class RunsAnswers:
 
     def fingerprint(self) -> str:
         """Return what changes when something else would be installed."""
-        return sha256(f"{version('dppctl')} {json.dumps(self.values(), sort_keys=True)}".encode()).hexdigest()[:40]
+        return sha256(
+            f"{version('dppctl')} {json.dumps(self.values(), sort_keys=True)} {self.more_values}".encode()
+        ).hexdigest()[:40]
 
 
 def default_image() -> str:

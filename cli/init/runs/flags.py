@@ -1,6 +1,7 @@
 """The flags of `dppctl init` that are about runs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,4 @@ class RunsFlags:
     cluster_name: str | None
     token_user: str | None
     wait: float | None  # seconds
+    values: Path | None

@@ -41,6 +41,7 @@ def init_runs(
         cluster=flags.cluster_name or provider.kind,
         user=flags.token_user or default_user(),
         seconds=flags.wait or RUNS_READY_SECONDS,
+        more_values=flags.values.read_text(encoding="utf8") if flags.values else "",
         dry_run=dry_run,
     )
     (remove_runs if remove else set_up_runs)(provider, answers, say)

@@ -109,11 +109,12 @@ class ReleaseStep:
 
     def _install(self) -> None:
         with tempfile.TemporaryDirectory() as folder, chart_folder() as chart:
-            values = Path(folder, "values.json")
+            values, more = Path(folder, "values.json"), Path(folder, "more.yaml")
             values.write_text(json.dumps(self.answers.values()))
+            more.write_text(self.answers.more_values)
             with closing(_helm(self.context, folder, self.answers.seconds)) as helm:
                 fingerprint = self.answers.fingerprint()
-                helm.apply(RELEASE, self.namespace, chart, [values], fingerprint, threading.Event())
+                helm.apply(RELEASE, self.namespace, chart, [values, more], fingerprint, threading.Event())
 
 
 @dataclass(frozen=True)

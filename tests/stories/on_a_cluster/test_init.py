@@ -1,0 +1,46 @@
+"""`dppctl init kubeconfig --workers 1` and then `dppctl run`, with real pods and no Ingress."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli.commands.run import run
+from cli.init.command import init
+from tests.support.cluster import CODE, ClusterImages, Namespace
+from tests.support.helm import helm
+from tests.support.own_image import own_image
+from tests.support.workloads import write_files
+
+# The node's folders are root's, and so no volume for the operator.
+VALUES = {
+    "runs": {"operator": {"persistence": {"enabled": False}}},
+    "pool": {"resources": {"requests": {"cpu": "10m"}}},
+}
+
+
+def test_a_cluster_is_made_ready_and_runs_what_is_here(
+    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{helm().parent}{os.pathsep}{os.environ['PATH']}")
+    for module in ("clusters", "tokens"):
+        monkeypatch.setattr(f"cli.remote.{module}.home_folder", lambda: tmp_path / "home")
+    image = cluster_images.push(own_image(cluster_images.images), "dppctl")
+    worker = cluster_images.push(cluster_images.images.dpp, "dpp")
+    spec = {"load": {"pipeline": [{"run": "rows", "code": CODE}]}}
+    files = {"app/pipeline-spec.yaml": json.dumps(spec), "values.yaml": json.dumps(VALUES)}
+    write_files(tmp_path, files)
+    monkeypatch.chdir(tmp_path / "app")
+    arguments = ["kubeconfig", "--workers=1", f"--namespace={namespace.name}", "--cluster-name=lab", "--yes"]
+    images = [f"--image={image}", f"--worker-image={worker}", f"--values={tmp_path / 'values.yaml'}"]
+    done = CliRunner().invoke(init, [*arguments, *images], catch_exceptions=False)
+    assert "Worker pod: dppctl-runs-workers-" in done.output, f"{done.output}\n{namespace.describe()}"
+
+    done = CliRunner().invoke(run, ["./load"], catch_exceptions=False)
+    assert done.exit_code == 0, f"{done.output}\n{namespace.describe()}"
+    assert "./load: SUCCESS, processed 5 rows" in done.output
+
+    done = CliRunner().invoke(init, [*arguments, "--remove"], catch_exceptions=False)
+    assert "uninstall the release dppctl-runs" in done.output
