@@ -61,9 +61,11 @@ class Cluster:
 
         thread = threading.Thread(target=work)
         thread.start()
-        yield
-        ended.set()
-        thread.join()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 @pytest.fixture
