@@ -3,7 +3,7 @@
 CONNECT_SECONDS = 10.0  # for a connection with a proxy, which may be far away
 ANSWER_SECONDS = 30.0  # for an answer that is no stream: a proxy asks the operator and Kubernetes for it
 UPLOAD_SILENCE_SECONDS = 120.0  # after the last byte: the cluster writes up to 256 MiB to a disk, and hashes it
-STREAM_SILENCE_SECONDS = 60.0  # without a byte of a stream, which has an empty line every 20 s
+STREAM_SILENCE_SECONDS = 60.0  # without a byte of a stream or terminal: something comes every 20 s
 RETRY_SECONDS = 30.0  # that a call is tried again, once the cluster has answered: a proxy that restarts is back by then
 RETRY_WAIT_SECONDS = (0.1, 5.0)  # between two tries: at first, and at most
 SILENT_SECONDS = 10.0  # that a lost connection is not told: most are back by then

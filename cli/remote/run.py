@@ -76,12 +76,12 @@ def follow_to_its_end(
                 with interrupts.waiting():
                     proxy.stop_run(run.name)
                 is_asked = True
+                report.note("Stopping")
             code = follower.follow()
         except Interrupted:
             if is_stopping or not _is_to_stop(interrupts, report):
                 return _leave(run.name, report, interrupts)
             is_stopping = True
-            report.note("Stopping")
         except ProxyAwayError as error:
             raise ProxyAwayError(f"{error}; the run goes on: `dppctl logs {run.name}` comes back to it") from None
         else:

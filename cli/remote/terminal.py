@@ -23,7 +23,7 @@ import websocket
 
 from cli.remote.client import ProxyClient
 from cli.remote.errors import ProxyAwayError, refusal_of_text
-from cli.remote.limits import CHUNK_BYTES, CONNECT_SECONDS
+from cli.remote.limits import CHUNK_BYTES, CONNECT_SECONDS, STREAM_SILENCE_SECONDS
 from cluster.errors import ClusterError
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -74,7 +74,7 @@ def _connect(proxy: ProxyClient, path: str) -> websocket.WebSocket:
 
 def _show(connection: websocket.WebSocket, pod: str) -> int:
     """Write what comes to stdout and stderr; return the exit code that comes at the end."""
-    connection.settimeout(None)
+    connection.settimeout(STREAM_SILENCE_SECONDS)  # the proxy pings every 20 s
     while True:
         try:
             message = connection.recv()
@@ -163,11 +163,15 @@ def _raw_terminal() -> Iterator[None]:
     """Pass every key on, Ctrl-C too; the terminal is as before in the end, whatever happens."""
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
+    ended_by = (signal.SIGTERM, signal.SIGHUP)  # which would end it without a word, and leave the terminal raw
+    handlers = [signal.signal(number, lambda number, _: sys.exit(128 + number)) for number in ended_by]
     try:
         tty.setraw(terminal)
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        for number, handler in zip(ended_by, handlers, strict=True):
+            signal.signal(number, handler)
 
 
 @contextmanager

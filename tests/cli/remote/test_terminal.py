@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -100,32 +101,49 @@ def command(pod: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "cli.main", "ssh", pod], environment
 
 
-def test_a_terminal_is_raw_while_it_lasts_and_has_the_shells_code(shell: Shell) -> None:
-    arguments, environment = command("pod-1")
+@contextmanager
+def terminal_of(pod: str) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
+    """`dppctl ssh` at a terminal of 80 columns: the process, a person's end, and the process's."""
+    arguments, environment = command(pod)
     ours, theirs = pty.openpty()
-    before = termios.tcgetattr(theirs)
     termios.tcsetwinsize(theirs, (24, 80))
     process = subprocess.Popen(
         arguments, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )
     try:
+        yield process, ours, theirs
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_terminal_is_raw_while_it_lasts_and_has_the_shells_code(shell: Shell) -> None:
+    with terminal_of("pod-1") as (process, ours, theirs):
+        before = termios.tcgetattr(theirs)
         seen = read_until(ours, b"ready")
         assert not termios.tcgetattr(theirs)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
         assert shell.sizes == [{"Width": 80, "Height": 24}]
         termios.tcsetwinsize(theirs, (50, 132))
-        os.kill(process.pid, 28)  # SIGWINCH; the session has no controlling terminal that would
+        process.send_signal(signal.SIGWINCH)  # the session has no controlling terminal that would
         eventually(lambda: shell.sizes[-1] == {"Width": 132, "Height": 50}, "the size is told", 20)
         os.write(ours, b"\x03\xff\xfe exit\r")  # Ctrl-C goes to the shell, and so do bytes that are no text
         seen += read_until(ours, b"an error")
         assert b"\x03\xff\xfe " in seen
         assert process.wait(20) == 7
         assert termios.tcgetattr(theirs) == before
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
     assert shell.asked == ["/v1/pods/pod-1/exec?tty=1 Bearer dppctl_x"]
+
+
+def test_a_terminal_is_as_before_when_the_command_is_ended(shell: Shell) -> None:
+    assert shell.url
+    with terminal_of("pod-1") as (process, ours, theirs):
+        before = termios.tcgetattr(theirs)
+        read_until(ours, b"ready")
+        process.terminate()
+        assert process.wait(20) == 143
+        assert termios.tcgetattr(theirs) == before
 
 
 @pytest.mark.parametrize("protocol", ["v5.channel.k8s.io", "v4.channel.k8s.io"])
