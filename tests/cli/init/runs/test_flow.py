@@ -104,8 +104,8 @@ def test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone(
 
     with cluster.kubelet(lambda _: {**READY, "containerStatuses": []}):
         said = cluster.init(*IMAGES)
-        assert "Cluster is ready, starting 2 persistent worker pods\nWorker pod: dppctl-runs-workers-" in said
-        assert said.count("Worker pod: ") == 2
+        assert "Cluster is ready, starting 2 persistent worker pods\n" in said
+        assert said.count("\nWorker pod: dppctl-runs-workers-") == 2
         assert said.endswith("dppctl initialization completed successfully\n")
         token = read_token("lab")
         (record,) = json.loads(cluster.secret("dppctl-tokens")["tokens.json"])
