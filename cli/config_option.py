@@ -6,11 +6,7 @@ import click
 
 from bot.model.registration import REGISTRATION_FILE
 from cli.errors import InputError
-
-
-def home_folder() -> Path:
-    """Return where `dppctl init` makes it (https://click.palletsprojects.com/en/stable/api/#click.get_app_dir)."""
-    return Path(click.get_app_dir("dppctl"))
+from cli.home_folder import home_folder
 
 
 def servers_folder() -> Path:

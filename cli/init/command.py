@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.config_option import home_folder
+from cli.home_folder import home_folder
 from cli.init.runs.flags import RunsFlags
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from cli.config_option import home_folder
 from cli.errors import InputError
+from cli.home_folder import home_folder
 
 LOCAL = "local"
 APP_CONFIG = ".dppctl.yaml"  # bot.model.app_config, which takes long to import, has the same

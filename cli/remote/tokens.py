@@ -6,8 +6,8 @@
 import os
 from pathlib import Path
 
-from cli.config_option import home_folder
 from cli.errors import InputError
+from cli.home_folder import home_folder
 from cli.init.secret_stores import EnvFile, Keyring, SecretStore
 
 VARIABLE = "DPPCTL_TOKEN"

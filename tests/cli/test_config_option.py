@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from bot.errors import DppctlError
 from bot.store.store import Store
-from cli.config_option import home_folder, servers_folder
+from cli.config_option import servers_folder
+from cli.home_folder import home_folder
 from cli.main import dppctl
 from tests.support.workloads import write_files
 
