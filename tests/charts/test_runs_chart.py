@@ -1,9 +1,11 @@
 """What `runs.enabled` adds to the chart `dppctl`: operator, proxy, and a pool by the pipelines' own chart."""
 
+import json
 from typing import Any
 
 import pytest
 
+from bot.settings.variables import variables
 from tests.support.charts.dppctl import ALL, RUNS, SYNC, Objects, asked, environment, named, pods, rendered
 
 pytestmark = pytest.mark.needs("helm")
@@ -113,6 +115,16 @@ def test_a_database_has_the_key_in_its_first_container_alone_and_lets_in_workers
         "template", {**RUNS, "pool": {"workers": {"image": "a", "database": True}, "database": {"enabled": True}}}
     )
     assert "workers.database: excludes database.enabled" in done.stderr
+
+
+def test_pools_of_images_are_like_the_charts_own_and_the_servers_know_their_variables() -> None:
+    values = {**RUNS, "pool": {"database": {"image": "example.org/postgres:1"}, **RUNS["pool"]}}
+    objects = rendered(values)
+    shared = json.loads(named(objects, "ConfigMap", "dppctl-pools")["data"]["values.json"])
+    assert (shared["workers"]["runtimeClassName"], shared["workers"]["keySecret"]) == ("gvisor", "dppctl")
+    assert shared["database"]["image"] == "example.org/postgres:1"
+    for name in ("dppctl-operator", "dppctl-proxy"):
+        assert set(environment(pods(objects)[name])) <= variables()
 
 
 def _templates(objects: Objects) -> dict[str, dict[str, Any]]:
