@@ -27,7 +27,7 @@ from cluster.local import durations
 @click.option("--pool", help="On a cluster: which of its pools of workers.  [default: default]")
 @click.option("--environment", help="On a cluster: with the workers of this environment of the app (.dppctl.yaml).")
 @click.option("--timeout", help="On a cluster: how long the run may take.  [default: 1h]")
-@click.option("--image", help="Run in this image (with podman) instead of dpp's own environment.")
+@click.option("--image", help="Run in this image (here: with podman) instead of dpp's own environment.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Pipelines at a time.")
 @click.option(
