@@ -97,6 +97,16 @@ def test_workers_reach_the_web_and_neither_the_cluster_nor_the_nodes_metadata() 
     assert "ports" not in policy(rendered({**RUNS, **own}), "workers")["egress"][2]
 
 
+@pytest.mark.parametrize("mode", ["ephemeral", "persistent"])
+def test_as_many_workers_and_databases_wait_as_the_values_say(mode: str) -> None:
+    pool = {"image": "example.org/runtime:1", "mode": mode, "replicas": 4, "database": True, "databases": 3}
+    objects = rendered({**RUNS, "pool": {"workers": pool}})
+    found = {
+        name: named(objects, "Deployment", f"dppctl-{name}")["spec"]["replicas"] for name in ("workers", "databases")
+    }
+    assert found == {"workers": 4, "databases": 3}
+
+
 def test_a_database_has_the_key_in_its_first_container_alone_and_lets_in_workers_and_the_proxy() -> None:
     objects = rendered({**RUNS, "pool": {"workers": {"image": "example.org/runtime:1", "database": True}}})
     found = pods(objects)["dppctl-databases"]
