@@ -13,7 +13,7 @@ from unittest.mock import patch
 from benchmarks.bench import Bench
 from benchmarks.report import Result, Row
 from tests.support.stories.named_run import NamedRun
-from tests.support.stories.operator_world import OperatorWorld
+from tests.support.stories.operator_world import OperatorWorld, RunsNamespace
 from tests.support.stories.runs_processes import ServerProcess, operator_process
 
 PORT = 8080  # of a worker in its pod
@@ -50,7 +50,7 @@ def operator_of(world: OperatorWorld) -> Iterator[ServerProcess]:
         operator.stop()
 
 
-def wait_for_workers(world: OperatorWorld, count: int) -> None:
+def wait_for_workers(world: RunsNamespace, count: int) -> None:
     """Wait until so many workers wait."""
     deadline = time.time() + 60
     while sum(map(_waits, world.pods())) < count:

@@ -1,17 +1,21 @@
 """Namespaces of a cluster, and images that it pulls."""
 
 import json
+import os
 import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.helm import helm, kubectl
-from tests.support.images import Images
+from tests.support.images import Images, ensure_images
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
+from worker.zipapp_builder import build as build_worker
 
 SECONDS = 180
 
@@ -151,6 +155,30 @@ class ClusterImages:
         small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
         image = {"image": self.postgres} if self.postgres else {}
         return {"enabled": True, "size": "100Mi", "resources": small, **image, **more}
+
+
+@contextmanager
+def open_cluster_images(runtime: DppEnvironment, folder: Path) -> Iterator[ClusterImages]:
+    """Push what every test of a cluster needs to the registry that the environment names."""
+    images = ensure_images(runtime)
+    registry, postgres = (os.environ.get(f"DPPCTL_TEST_CLUSTER_{name}") for name in ("REGISTRY", "POSTGRES"))
+    bare = ClusterImages(images, registry or "", "", "", postgres)
+    python = bare.push(images.python, "python")
+    context = folder / "worker"
+    context.mkdir()
+    build_worker(context / "worker.pyz")
+    worker = bare.build_in(context, "worker", f"FROM {images.python}\nCOPY worker.pyz /opt/dppctl/worker.pyz\n")
+    yield ClusterImages(images, registry or "", worker, python, postgres)
+    images.clear()
+
+
+@contextmanager
+def open_namespace(folder: Path) -> Iterator[Namespace]:
+    """Make a namespace, which is deleted afterwards."""
+    made = Namespace(f"dppctl-test-{secrets.token_hex(4)}", folder)
+    made.kubectl("create", "namespace", made.name)
+    yield made
+    made.kubectl("delete", "namespace", made.name, "--wait=false")
 
 
 def selected(release: str, component: str) -> Sequence[str]:

@@ -79,6 +79,11 @@ def declared(component: str) -> None:
     assert component in _declared, f'mark the test: pytest.mark.needs("{component}")'
 
 
+def declare(*components: str) -> None:
+    """Say what is used by a program that is no test, as a benchmark."""
+    _declared.update(components)
+
+
 def mark(item: pytest.Item) -> None:
     """Give the test the markers of what it and its fixtures need."""
     found = item.stash[_components] = set(_of(item))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster.proxy.tokens import make_token, write_tokens
 from tests.support.environment import REPOSITORY
-from tests.support.stories.operator_world import KEY, TOKEN, OperatorWorld
+from tests.support.stories.operator_world import KEY, TOKEN, RunsNamespace
 
 
 class ServerProcess:
@@ -67,7 +67,7 @@ class ServerProcess:
             self._process.stdout.close()
 
 
-def operator_process(world: OperatorWorld, kubeconfig: str) -> ServerProcess:
+def operator_process(world: RunsNamespace, kubeconfig: str) -> ServerProcess:
     """Start an operator for the namespace of a world, on the world's files."""
     folder = world.workloads.parent
     for name, content in {"token": TOKEN.encode(), "key": KEY}.items():
@@ -83,7 +83,7 @@ def operator_process(world: OperatorWorld, kubeconfig: str) -> ServerProcess:
     return ServerProcess("operator", folder, settings)
 
 
-def proxy_process(world: OperatorWorld, kubeconfig: str, operator: ServerProcess) -> tuple[ServerProcess, str]:
+def proxy_process(world: RunsNamespace, kubeconfig: str, operator: ServerProcess) -> tuple[ServerProcess, str]:
     """Start a proxy before an operator; return it, and the token of somebody who may see all runs."""
     folder = world.workloads.parent
     token, record = make_token("a test", "ann", ("read", "run", "admin"))
