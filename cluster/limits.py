@@ -95,6 +95,7 @@ STREAM_SILENCE_SECONDS = 20.0  # after which a stream has an empty line: proxies
 RUN_SEEN_SECONDS = 10.0  # that a run which somebody follows may take to be seen, after its creation
 UPLOAD_SILENCE_SECONDS = 60.0  # of somebody who uploads a workload
 UNUSED_WORKLOAD_SECONDS = 86_400.0  # that a workload stays which no run names: its run may be asked for any moment
+NEAR_PLACES = 5  # in a queue, of which each is told; 200 that wait would take 20,000 calls if all were
 MAX_STATUS_MESSAGE = 1_000  # characters
 MAX_STATUS_PIPELINES = 100
 MAX_WORKLOAD_BYTES = 256 * 2**20  # a tar.gz of a workload's files; the worker takes no more either

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from cluster.limits import MAX_WAITING_SECONDS, NODE_LOST_SECONDS
+from cluster.limits import MAX_WAITING_SECONDS, NEAR_PLACES, NODE_LOST_SECONDS
 from cluster.operator.model import Phase, Reason
 from cluster.operator.state import (
     ASSIGNED,
@@ -191,9 +191,15 @@ def _of_waiting(waiting: list[tuple[RunState, bool]], state: OperatorState) -> I
         elif not is_complete and (DATABASE, pool) not in pools:
             missing = f"pool {pool} has no databases"
         reason = Reason.POOL_EMPTY if missing else Reason.QUEUED
-        if (run.queue_position, run.reason) != (place, reason):
+        if run.reason != reason or _is_news(place, run.queue_position):
             message = missing or f"waits for a {_wanted(run, ' and a ')} of pool {pool}"
             yield Tell(run, Phase.PENDING, reason, message, queue_position=place)
+
+
+def _is_news(place: int, told: int | None) -> bool:
+    """Return whether a place in the queue is worth a call: the first ones are, and a far one when it is half as far."""
+    is_near = place <= NEAR_PLACES and place != told
+    return told is None or is_near or place > told or 2 * place <= told
 
 
 def _assigned(pool: Pool, state: OperatorState) -> int:

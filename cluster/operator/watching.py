@@ -4,6 +4,7 @@ When the watch begins anew it does not tell what was deleted meanwhile, so the o
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from cluster.operator.state import COMPONENT, DATABASE, POOL, WORKER
 async def watch(namespace: str, objects: SeenObjects, wake: Callable[[], None], stop: asyncio.Event) -> None:
     """Show `objects` each change in a namespace, and call `wake`, until `stop`."""
     registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
+    # Else it warns at each start that it takes no signals in this thread, as it should not.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     settings.scanning.disabled = True  # with a Role of one namespace it would be refused for ever
     settings.posting.enabled = False
     settings.watching.server_timeout = 20

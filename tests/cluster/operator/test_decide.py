@@ -125,6 +125,16 @@ def test_the_worker_of_a_run_that_ended_goes_and_one_that_keeps_running_waits_ag
     assert decided([run], now=NOW + 90 + 86_401) == [RemoveRun(run)]
 
 
+def test_a_place_far_back_in_the_queue_is_told_now_and_then_and_a_near_one_always() -> None:
+    told, run = list[int](), run_of(300)
+    for before in range(200, -1, -1):
+        waiting = [run_of(number, queue_position=number, reason="Queued") for number in range(1, before + 1)]
+        found = [each for each in decided([*waiting, run]) if isinstance(each, Tell) and each.run == run]
+        told += [each.queue_position or 0 for each in found]
+        run = replace(run, queue_position=told[-1], reason="Queued")
+    assert told == [201, 100, 50, 25, 12, 6, 5, 4, 3, 2, 1]
+
+
 def test_a_pool_is_never_made_smaller_and_gives_no_more_than_its_limit() -> None:
     pods = [pod_of(number, state=ASSIGNED, run=f"r{number}") for number in range(9)]
     runs = [run_of(number, phase=Phase.RUNNING) for number in range(9)]
