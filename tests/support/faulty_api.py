@@ -71,7 +71,10 @@ class FaultyApi:
             def log_message(self, *_: object) -> None:
                 """Silent."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # with 5 a busy machine lets connections wait for a second, and then for three
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.kubeconfig = str(folder / "faulty-kubeconfig")
         address = f"http://127.0.0.1:{self.server.server_port}"
         content = {
