@@ -16,6 +16,8 @@ from tests.support.forge import Forge, Repository, git
 from webhooks.payload import read_delivery
 from webhooks.signature import is_signed
 
+pytestmark = pytest.mark.slow
+
 
 class Receiver(HTTPServer):
     """Keeps the deliveries that are signed well and that our own parser accepts."""

@@ -11,6 +11,8 @@ from bot.git.mirror import Mirror
 from tests.support.exported import DATA, export
 from tests.support.forge import Repository, git
 
+pytestmark = pytest.mark.slow
+
 
 def test_attributes_remove_and_change_nothing(mirror: Mirror, repository: Repository, target: Path) -> None:
     files = {

@@ -16,6 +16,8 @@ from tests.support.exported import DATA, export
 from tests.support.forge import Forge, Repository
 from tests.support.world import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def library(forge: Forge) -> Repository:

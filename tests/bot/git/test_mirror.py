@@ -12,6 +12,8 @@ from bot.git.mirror import Mirror
 from bot.settings import Settings
 from tests.support.forge import Repository, git
 
+pytestmark = pytest.mark.slow
+
 
 def seen(mirror: Mirror) -> dict[str, str]:
     mirror.refresh()

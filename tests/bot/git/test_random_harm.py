@@ -11,12 +11,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.settings import Settings
 from tests.support.broken_copies import harm_at_random
 from tests.support.forge import Repository
+
+pytestmark = pytest.mark.slow
+
 
 HARMS = int(os.environ.get("HARMS", "12"))
 TRIES = 4

@@ -18,6 +18,8 @@ from tests.support.forge import Repository, git
 
 Look = Callable[[], GitReader]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def look(mirror: Mirror) -> Iterator[Look]:

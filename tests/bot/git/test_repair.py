@@ -15,6 +15,8 @@ from bot.settings import Settings
 from tests.support.broken_copies import BROKEN, LOCKS, REMAINS, leave
 from tests.support.forge import Repository
 
+pytestmark = pytest.mark.slow
+
 
 def look(mirror: Mirror, tries: int = 3) -> tuple[str, bytes | None]:
     """Refresh and read until that is possible, as the bot's loop does; the head, and the file `a` there."""

@@ -5,6 +5,9 @@ import pytest
 from tests.support.forge import APP
 from tests.support.stories.bot import Story
 
+pytestmark = pytest.mark.slow
+
+
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'1' * 64}\nsize 12\n"
 
 

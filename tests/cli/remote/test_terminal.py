@@ -25,6 +25,9 @@ from tests.support.environment import REPOSITORY
 from tests.support.terminal import read_until
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
+
 FAILED = {"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}
 
 

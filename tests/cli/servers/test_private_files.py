@@ -6,9 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.environment import REPOSITORY
 from tests.support.forge import APP
 from tests.support.world import World
+
+pytestmark = pytest.mark.slow
+
 
 SERVER = """
 import sys

@@ -23,6 +23,9 @@ from cluster.local.sessions.record import Session
 from tests.support.sessions import StartRun
 from tests.support.waiting import BUSY, eventually
 
+pytestmark = pytest.mark.slow
+
+
 RUN_THAT_HANGS = """
 import json, sys, time
 from cluster.local.sessions import supervisor, record
