@@ -28,6 +28,7 @@ from tests.support.workloads import write_files
 
 FIRST = CODE.replace("spew(", "import sys; sys.stderr.write('the first rows come\\n')\nspew(")
 LARGE = CODE.replace("parameters, package", "held = bytearray(600 * 2**20)\nparameters, package")
+IN_JOB = "cp -r /app /tmp/app && cd /tmp/app && exec dpp run --verbose ./load"  # /app is not the user's
 SLEEPING = CODE.replace("parameters, package", "import time; time.sleep(60)\nparameters, package")
 
 
@@ -55,7 +56,7 @@ class Pods:
     def job(self, image: str, name: str) -> float:
         """Return the seconds until a plain Job with this image has its first rows."""
         container = {
-            "name": "app", "image": image, "workingDir": "/app", "command": ["dpp", "run", "--verbose", "./load"],
+            "name": "app", "image": image, "command": ["sh", "-c", IN_JOB],
             "env": [{"name": "HOME", "value": "/tmp"}],
         }  # fmt: skip
         spec = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}

@@ -65,5 +65,5 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def _waits(pod: Any) -> bool:
-    ready = any(each["type"] == "Ready" for each in pod["status"].get("conditions") or [])
+    ready = any((each["type"], each["status"]) == ("Ready", "True") for each in pod["status"].get("conditions") or [])
     return ready and pod["metadata"]["labels"].get("dppctl.io/state") == "available"
