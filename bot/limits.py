@@ -135,3 +135,6 @@ MAX_STATUS = 140  # characters of a status' description
 REDELIVER_SECONDS = 600.0  # between two looks for lost deliveries
 REDELIVER_HOURS = 24  # older ones are left alone
 REDELIVER_TIMES = 2  # that a lost delivery is asked for again
+ACCOUNTS_SECONDS = 10  # for an answer of the auth server, which may ask GitHub
+IDENTITY_SECONDS = 30  # that an answer about a token holds: as long a revoked one may be used here
+MAX_IDENTITIES = 10_000  # that are remembered: some 5 MB

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy import delete, select, update
 
+from bot.database import Database
 from bot.limits import MAX_NAMED_DELIVERIES
 from bot.model.webhook_events import Event, RefEvent, Status
-from bot.store.database import Database
 from bot.store.tables import Delivery, DeliveryState
 
 

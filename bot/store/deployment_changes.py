@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from bot.database import upsert
 from bot.limits import MAX_LOG_BYTES
-from bot.store.database import upsert
 from bot.store.tables import OPEN, Deployment, DeploymentEvent, DeployRequest, LogChunk
 
 

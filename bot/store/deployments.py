@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
+from bot.database import Database
 from bot.model.decisions import Refusal, Skip, Update
 from bot.model.reports import SyncEvent
-from bot.store.database import Database
 from bot.store.deployment_changes import add_event, append_log, ensure, note_request
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk, State
 from bot.store.totals import count_change

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from bot.store.database import Database, upsert
+from bot.database import Database, upsert
 from bot.store.tables import Deployment, Notice
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from bot.store.database import Database, upsert
+from bot.database import Database, upsert
 from bot.store.tables import BuiltImage
 
 

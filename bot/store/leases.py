@@ -14,8 +14,8 @@ from typing import IO
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from bot.database import Database
 from bot.limits import LEASE_RENEW_SECONDS, LEASE_SECONDS
-from bot.store.database import Database
 from bot.store.tables import Bot, OpsLease
 
 LEADER = ""  # what one bot does for all, such as telling GitHub: a lease too, which no ops repo is called like

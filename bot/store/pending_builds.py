@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.store.database import Database
+from bot.database import Database
 from bot.store.deployment_changes import add_event, ensure, note_request, supersede_older
 from bot.store.tables import Deployment, DeploymentEvent
 from bot.store.totals import count_change

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select, update
 
-from bot.store.database import Database
+from bot.database import Database
 from bot.store.tables import DeployRequest, RequestState
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete, select
 
-from bot.store.database import Database
+from bot.database import Database
 from bot.store.tables import SettledApp
 
 

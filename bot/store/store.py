@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from bot.store.database import Database
+from bot.database import Database
 from bot.store.deliveries import Deliveries
 from bot.store.deployments import Deployments
 from bot.store.github_notices import Notices
@@ -17,7 +17,7 @@ from bot.store.images import Images
 from bot.store.pending_builds import PendingBuilds
 from bot.store.requests import Requests
 from bot.store.settled_apps import SettledApps
-from bot.store.tables import Delivery, Deployment, DeployRequest
+from bot.store.tables import SCHEMA, Delivery, Deployment, DeployRequest
 from bot.store.tags import Tags
 from bot.store.totals import Totals
 
@@ -37,7 +37,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Open the database at an SQLAlchemy URL, creating it when it is new. Raises DppctlError when that fails."""
-        self.database = Database(url)
+        self.database = Database(url, SCHEMA)
         self.deliveries = Deliveries(self.database)
         self.deployments = Deployments(self.database)
         self.builds = PendingBuilds(self.database)

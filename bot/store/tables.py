@@ -3,12 +3,16 @@
 Each change to them is a migration in `bot/store/migrations/versions`; a test compares the two.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
+
+from bot.database import DatabaseSchema, UtcTime
+
+SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0010")
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
 State = Literal["building", "waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped", "resolved"]
@@ -17,23 +21,10 @@ OPEN = frozenset({"building", "waiting", "running"})
 ENDED = frozenset(get_args(State)) - OPEN
 
 
-class _UtcTime(TypeDecorator[datetime]):
-    """Times in UTC; SQLite forgets the zone and gets it back here."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return value.astimezone(UTC) if value else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
-
-
 class Base(DeclarativeBase):
     """What all tables share."""
 
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: _UtcTime, dict[str, Any]: JSON, str: Text}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcTime, dict[str, Any]: JSON, str: Text}
 
 
 class Delivery(Base):

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
+from bot.database import Database, upsert
 from bot.limits import GONE_TAG_DAYS
-from bot.store.database import Database, upsert
 from bot.store.tables import BaselineTag, SeenApp, SeenTag
 
 

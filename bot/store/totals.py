@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot.store.database import Database, upsert
+from bot.database import Database, upsert
 from bot.store.tables import Total
 
 _CHANGES = "changes"  # the first migration makes its row

@@ -1,4 +1,4 @@
-"""What alembic runs: the steps, on the connection and within the transaction of `bot.store.database`."""
+"""What alembic runs: the steps, on the connection and within the transaction of `bot.database`."""
 
 from alembic import context
 

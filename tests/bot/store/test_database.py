@@ -11,10 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from bot.database import upsert
 from bot.errors import DppctlError
-from bot.store.database import REVISION, upsert
 from bot.store.store import Store
-from bot.store.tables import Base, Total
+from bot.store.tables import SCHEMA, Base, Total
 from tests.support.environment import REPOSITORY
 from tests.support.reports import event
 
@@ -59,16 +59,16 @@ def test_a_database_that_cannot_be_opened_is_one_line_without_the_password() -> 
 
 
 def test_a_database_of_commit_a304d9f_keeps_its_rows(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "bot.sqlite") as old:
+    with sqlite3.connect(tmp_path / "test.sqlite") as old:
         old.executescript((Path(__file__).parent / "a304d9f.sql").read_text())
         tables = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
     old.close()
     assert all(rows.values())
-    store = Store(f"sqlite:///{tmp_path}/bot.sqlite")
+    store = Store(f"sqlite:///{tmp_path}/test.sqlite")
     with store.database.connect() as connection:
         assert {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables} == rows
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISION
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == SCHEMA.revision
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     arrived = {delivery.id: delivery.state for delivery in store.deliveries.newest()}
     assert arrived == {"d1": "failed", "d2": "received", "d3": "ignored"}
@@ -93,7 +93,7 @@ def test_a_database_of_commit_a304d9f_keeps_its_rows(tmp_path: Path) -> None:
 
 def test_a_baseline_that_was_a_time_is_the_tags_up_to_then(tmp_path: Path) -> None:
     seen = [("ann/app", "old", "05:00.1"), ("ann/app", "new", "05:00.9"), ("ann/ap", "other", "05:00.1")]
-    with sqlite3.connect(tmp_path / "bot.sqlite") as old:
+    with sqlite3.connect(tmp_path / "test.sqlite") as old:
         old.executescript((Path(__file__).parent / "a304d9f.sql").read_text())
         old.execute("DELETE FROM tags_seen")
         old.execute("INSERT INTO apps_seen SELECT app || '/below/it', baseline FROM apps_seen")
@@ -101,7 +101,7 @@ def test_a_baseline_that_was_a_time_is_the_tags_up_to_then(tmp_path: Path) -> No
             row = (repository, name, "d" * 40, f"2026-01-02 03:{time}00000")
             old.execute("INSERT INTO tags_seen VALUES (?, ?, ?, ?)", row)
     old.close()
-    store = Store(f"sqlite:///{tmp_path}/bot.sqlite")
+    store = Store(f"sqlite:///{tmp_path}/test.sqlite")
     for app in ("ann/app", "ann/app/below/it"):
         assert store.tags.baseline(app, {}) == {"old": "d" * 40}
     assert set(store.tags.see("ann/app", {"old": "d" * 40, "new": "d" * 40})) == {"old", "new"}

@@ -1,30 +1,52 @@
-"""The store's database: SQLite or PostgreSQL, brought to the newest migration when it is opened."""
+"""A server's own database: SQLite or PostgreSQL, brought to the newest migration when it is opened."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
 
 from bot.errors import DppctlError
 from bot.limits import STORE_ROOM_BYTES
-from bot.store.tables import Base
 
-REVISION = "r0010"  # the newest in bot/store/migrations/versions
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATING = 0x6470706D  # any number that is ours, for PostgreSQL's advisory locks
+
+
+@dataclass(frozen=True)
+class DatabaseSchema:
+    """What a database is to have: the folder of its alembic migrations, the newest of them, and its setting."""
+
+    migrations: Path
+    revision: str
+    variable: str = "DPPCTL_DATABASE_URL"  # which messages name
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Times in UTC; SQLite forgets the zone and gets it back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC) if value else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
 class Database:
     """Connections, and transactions that read or write. Safe to use from several threads and processes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, schema: DatabaseSchema) -> None:
         """Open the database at an SQLAlchemy URL, creating it when it is new. Raises DppctlError when that fails."""
         try:
             self._engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), pool_size=10, max_overflow=30)
@@ -33,11 +55,11 @@ class Database:
                 event.listen(self._engine, "connect", _use_wal)
                 event.listen(self._engine, "begin", _begin)
             self._writing = self._engine.execution_options(dppctl_writes=True)
-            _migrate(self._writing)
+            _migrate(self._writing, schema)
         except (ArgumentError, ImportError, DBAPIError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             shown = url if url.startswith("sqlite") else _masked(url)
-            raise DppctlError(f"DPPCTL_DATABASE_URL {shown}: {' '.join(str(reason).split())[:300]}") from None
+            raise DppctlError(f"{schema.variable} {shown}: {' '.join(str(reason).split())[:300]}") from None
         self._reader = sessionmaker(self._engine, expire_on_commit=False)
         self._writer = sessionmaker(self._writing, expire_on_commit=False)
 
@@ -76,14 +98,14 @@ class Database:
         """Return a transaction as `write` does, without a session: quicker for a statement that runs very often."""
         return self._writing.begin()
 
-    def insert(self, table: type[Base]) -> "sqlite.Insert | postgresql.Insert":
+    def insert(self, table: type[DeclarativeBase]) -> "sqlite.Insert | postgresql.Insert":
         """Return an INSERT that knows ON CONFLICT."""
         return _insert(self._engine, table)
 
 
 def upsert(
     session: Session,
-    table: type[Base],
+    table: type[DeclarativeBase],
     keys: Mapping[str, Any],
     changes: Mapping[str, Any],
     update: Mapping[str, Any] | None = None,
@@ -103,18 +125,18 @@ def upsert(
     return session.connection().execute(statement.returning(*primary_key)).first() is not None
 
 
-def _insert(bind: Engine | Connection, table: type[Base]) -> "sqlite.Insert | postgresql.Insert":
+def _insert(bind: Engine | Connection, table: type[DeclarativeBase]) -> "sqlite.Insert | postgresql.Insert":
     insert = sqlite.insert if bind.dialect.name == "sqlite" else postgresql.insert
     return insert(table)
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, schema: DatabaseSchema) -> None:
     """Bring the database to the newest migration; of several processes that do so at once all but one wait."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATING})
         has_version = inspect(connection).has_table("alembic_version")
-        if has_version and connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISION:
+        if has_version and connection.scalar(text("SELECT version_num FROM alembic_version")) == schema.revision:
             return
         # Only here, as it takes a while and is needed once in a database's life.
         from alembic import command
@@ -122,7 +144,7 @@ def _migrate(engine: Engine) -> None:
         from alembic.util.exc import CommandError
 
         config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("script_location", str(schema.migrations).replace("%", "%%"))
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")

@@ -1,0 +1,98 @@
+"""Asks the auth server who somebody is, and whether they may deploy an app."""
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+
+from bot.errors import PermanentError, TransientError
+from bot.limits import ACCOUNTS_SECONDS, IDENTITY_SECONDS, MAX_IDENTITIES
+from bot.model.identity import SCOPES, Identity, Permission
+
+
+class AccountsAwayError(TransientError):
+    """The auth server does not answer, or not now."""
+
+
+class AccountsRefusedError(PermanentError):
+    """The auth server does not take what this server shows it."""
+
+
+class Accounts(Protocol):
+    """Who is who. The auth server itself is one, and so is what asks it."""
+
+    def identify(self, token: str) -> Identity | None:
+        """Return whose token or session it is; None: nobody's, or not any more. Raises AccountsAwayError."""
+
+    def may_deploy(self, token: str, app: str) -> Permission:
+        """Return whether its person may deploy an app (OWNER/REPO[/PATH]). Raises AccountsAwayError."""
+
+
+class AccountsClient:
+    """Asks over HTTP (RFC 7662, https://www.rfc-editor.org/rfc/rfc7662). Several threads may.
+
+    What it is told of a token holds for half a minute, so that a token that is revoked is refused soon.
+    """
+
+    def __init__(self, url: str, token_file: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """`url`: of the auth server, without a path; the file has what it knows this server by."""
+        self._url, self._token_file, self._clock = url, token_file, clock
+        self._known: OrderedDict[str, tuple[float, Identity | None]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def identify(self, token: str) -> Identity | None:
+        """Return whose token or session it is; None: nobody's. Raises AccountsAwayError and AccountsRefusedError."""
+        key = hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+        with self._lock:
+            until, known = self._known.get(key, (0.0, None))
+        if until > self._clock():
+            return known
+        found = _identity(self._ask("introspect", {"token": token}))
+        with self._lock:
+            self._known[key] = self._clock() + IDENTITY_SECONDS, found
+            self._known.move_to_end(key)
+            if len(self._known) > MAX_IDENTITIES:
+                self._known.popitem(last=False)
+        return found
+
+    def may_deploy(self, token: str, app: str) -> Permission:
+        """Return whether its person may deploy an app. Raises AccountsAwayError and AccountsRefusedError."""
+        answer = self._ask("permissions", {"token": token, "app": app})
+        return Permission(answer.get("deploy") is True, str(answer.get("reason", "")))
+
+    def _ask(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
+        url = f"{self._url}/auth/{path}"
+        try:
+            headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+            with requests.Session() as session:  # each its own: they are not made for several threads
+                session.trust_env = False  # no proxy between us; no .netrc instead of the token
+                answer = session.post(url, data=form, headers=headers, timeout=ACCOUNTS_SECONDS, allow_redirects=False)
+            if answer.status_code in (401, 403):
+                raise AccountsRefusedError(f"{url} refuses this server: {answer.status_code}; it knows another token")
+            if answer.status_code != 200:
+                raise AccountsAwayError(f"{url} does not answer as it should: {answer.status_code}")
+            found = answer.json()
+        except (OSError, ValueError) as error:  # requests' own errors are OSErrors
+            raise AccountsAwayError(f"{url} does not answer: {type(error).__name__}") from None
+        if not isinstance(found, dict):
+            raise AccountsAwayError(f"{url} does not answer as it should")
+        return found
+
+
+def _identity(answer: Mapping[str, Any]) -> Identity | None:
+    if answer.get("active") is not True:
+        return None
+    given = str(answer.get("scope", "")).split()
+    return Identity(
+        user=str(answer["sub"]),
+        login=str(answer.get("username", "")),
+        scopes=frozenset(scope for scope in SCOPES if scope in given),
+        groups=frozenset(map(str, answer.get("groups") or ())),
+        token=str(answer.get("name", "")),
+        csrf=str(answer.get("csrf", "")),
+    )

@@ -1,0 +1,32 @@
+"""Who somebody is, and what they may do: what the auth server answers, and proxy and pages go by."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Scope = Literal["read", "run", "deploy", "ssh", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a token or a session belongs to."""
+
+    user: str  # PROVIDER:SUBJECT, such as github:583231, which stays when the login changes
+    login: str  # for people, such as OriHoch
+    scopes: frozenset[Scope]
+    groups: frozenset[str] = frozenset()  # such as org:hasadna, domain:example.org
+    token: str = ""  # the token's name, such as ann's laptop; of a session: none
+    csrf: str = field(default="", repr=False)  # of a session: what each of its forms carries
+
+    @property
+    def is_admin(self) -> bool:
+        """Return whether everything is allowed."""
+        return "admin" in self.scopes
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Whether somebody may do something, and why (or why not), in a line for people."""
+
+    allowed: bool
+    reason: str
