@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import requests
 
 from bot.errors import PermanentError, TransientError
-from bot.limits import ACCOUNTS_SECONDS, IDENTITY_SECONDS, MAX_IDENTITIES
-from bot.model.identity import SCOPES, Identity, Permission
+from bot.limits import ACCOUNT_SECONDS, ACCOUNTS_ANSWER_SECONDS, MAX_ACCOUNTS
+from bot.model.account import SCOPES, Account, Permission
 
 
 class AccountsAwayError(TransientError):
@@ -26,7 +26,7 @@ class AccountsRefusedError(PermanentError):
 class Accounts(Protocol):
     """Who is who. The auth server itself is one, and so is what asks it."""
 
-    def identify(self, token: str) -> Identity | None:
+    def identify(self, token: str) -> Account | None:
         """Return whose token or session it is; None: nobody's, or not any more. Raises AccountsAwayError."""
 
     def may_deploy(self, token: str, app: str) -> Permission:
@@ -42,21 +42,21 @@ class AccountsClient:
     def __init__(self, url: str, token_file: Path, clock: Callable[[], float] = time.monotonic) -> None:
         """`url`: of the auth server, without a path; the file has what it knows this server by."""
         self._url, self._token_file, self._clock = url, token_file, clock
-        self._known: OrderedDict[str, tuple[float, Identity | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, Account | None]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def identify(self, token: str) -> Identity | None:
+    def identify(self, token: str) -> Account | None:
         """Return whose token or session it is; None: nobody's. Raises AccountsAwayError and AccountsRefusedError."""
         key = hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
         with self._lock:
             until, known = self._known.get(key, (0.0, None))
         if until > self._clock():
             return known
-        found = _identity(self._ask("introspect", {"token": token}))
+        found = _account(self._ask("introspect", {"token": token}))
         with self._lock:
-            self._known[key] = self._clock() + IDENTITY_SECONDS, found
+            self._known[key] = self._clock() + ACCOUNT_SECONDS, found
             self._known.move_to_end(key)
-            if len(self._known) > MAX_IDENTITIES:
+            if len(self._known) > MAX_ACCOUNTS:
                 self._known.popitem(last=False)
         return found
 
@@ -71,7 +71,9 @@ class AccountsClient:
             headers = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
             with requests.Session() as session:  # each its own: they are not made for several threads
                 session.trust_env = False  # no proxy between us; no .netrc instead of the token
-                answer = session.post(url, data=form, headers=headers, timeout=ACCOUNTS_SECONDS, allow_redirects=False)
+                answer = session.post(
+                    url, data=form, headers=headers, timeout=ACCOUNTS_ANSWER_SECONDS, allow_redirects=False
+                )
             if answer.status_code in (401, 403):
                 raise AccountsRefusedError(f"{url} refuses this server: {answer.status_code}; it knows another token")
             if answer.status_code != 200:
@@ -84,11 +86,11 @@ class AccountsClient:
         return found
 
 
-def _identity(answer: Mapping[str, Any]) -> Identity | None:
+def _account(answer: Mapping[str, Any]) -> Account | None:
     if answer.get("active") is not True:
         return None
     given = str(answer.get("scope", "")).split()
-    return Identity(
+    return Account(
         user=str(answer["sub"]),
         login=str(answer.get("username", "")),
         scopes=frozenset(scope for scope in SCOPES if scope in given),

@@ -8,7 +8,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True)
-class Identity:
+class Account:
     """Whom a token or a session belongs to."""
 
     user: str  # PROVIDER:SUBJECT, such as github:583231, which stays when the login changes
