@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,10 +34,19 @@ class Accounts(Protocol):
         """Return whether its person may deploy an app (OWNER/REPO[/PATH]). Raises AccountsAwayError."""
 
 
+@dataclass(frozen=True)
+class RememberedAccount:
+    """What the auth server said last of a token."""
+
+    account: Account | None  # None: it was nobody's
+    holds: bool  # it is not too old to go by
+
+
 class AccountsClient:
     """Asks over HTTP (RFC 7662, https://www.rfc-editor.org/rfc/rfc7662). Several threads may.
 
-    What it is told of a token holds for half a minute, so that a token that is revoked is refused soon.
+    What it is told of a token holds for half a minute, so that a token that is revoked is refused soon. Of sessions
+    nothing is remembered: after a logout their cookie is refused at once.
     """
 
     def __init__(self, url: str, token_file: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,17 +55,22 @@ class AccountsClient:
         self._known: OrderedDict[str, tuple[float, Account | None]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def recall(self, token: str) -> RememberedAccount | None:
+        """Return what is remembered of a token, without asking."""
+        with self._lock:
+            known = self._known.get(_key(token))
+        return RememberedAccount(known[1], known[0] > self._clock()) if known else None
+
     def identify(self, token: str) -> Account | None:
         """Return whose token or session it is; None: nobody's. Raises AccountsAwayError and AccountsRefusedError."""
-        key = hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
-        with self._lock:
-            until, known = self._known.get(key, (0.0, None))
-        if until > self._clock():
-            return known
+        if (known := self.recall(token)) is not None and known.holds:
+            return known.account
         found = _account(self._ask("introspect", {"token": token}))
+        key = _key(token)
         with self._lock:
-            self._known[key] = self._clock() + ACCOUNT_SECONDS, found
-            self._known.move_to_end(key)
+            self._known.pop(key, None)
+            if found is None or not found.csrf:
+                self._known[key] = self._clock() + ACCOUNT_SECONDS, found
             if len(self._known) > MAX_ACCOUNTS:
                 self._known.popitem(last=False)
         return found
@@ -84,6 +99,10 @@ class AccountsClient:
         if not isinstance(found, dict):
             raise AccountsAwayError(f"{url} does not answer as it should")
         return found
+
+
+def _key(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 def _account(answer: Mapping[str, Any]) -> Account | None:

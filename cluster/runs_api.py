@@ -13,8 +13,6 @@ from bot.limits import MAX_PIPELINES
 from cluster.limits import MAX_WORKLOAD_BYTES
 from cluster.operator.model import Digest, Name, Phase, PipelineId
 
-Scope = Literal["read", "run", "ssh", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "run", "ssh", "admin")
 Image = Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}$")]
 MAX_RUN_SECONDS = 604_800  # a week, as the CRD has it
 
@@ -55,10 +53,18 @@ class ClusterInfo(_Shape):
     name: str
     version: str
     public: bool = False
-    user: str  # whose token it is
+    user: str  # whose token it is: PROVIDER:SUBJECT
+    login: str = ""  # the same for people
     scopes: tuple[str, ...]
     pools: tuple[PoolInfo, ...]
     limits: ClusterLimits = ClusterLimits()
+
+
+class LoginInfo(_Shape):
+    """`GET /v1/login`, which needs no token: how people log in here."""
+
+    mode: Literal["token", "oauth"] = "token"  # token: whoever runs the cluster makes one; oauth: in a browser
+    url: str = ""  # of the auth server, https://HOST/auth; "": there is none
 
 
 class WorkloadReference(_Request):

@@ -23,6 +23,11 @@ class Account:
         """Return whether everything is allowed."""
         return "admin" in self.scopes
 
+    @property
+    def scope_names(self) -> tuple[Scope, ...]:
+        """Return the scopes, in the order in which people are shown them."""
+        return tuple(scope for scope in SCOPES if scope in self.scopes)
+
 
 @dataclass(frozen=True)
 class Permission:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from bot.model.account import SCOPES, Scope
 from cli.errors import InputError
-from cluster.runs_api import SCOPES, Scope
 
 _FILE = click.option(
     "--file",
@@ -41,7 +41,7 @@ def token() -> None:
     default=("read", "run", "ssh"),
     show_default=True,
     type=click.Choice(SCOPES),
-    help="read: own runs and pods; run: upload, start, stop; ssh: terminals; admin: also those of others.",
+    help="read: own runs and pods; run: upload, start, stop; deploy: act on the pages; ssh: terminals; admin: all.",
 )
 @_FILE
 def create(name: str, user: str, scopes: tuple[Scope, ...], file: Path) -> None:
@@ -72,7 +72,7 @@ def list_(file: Path) -> None:
 @click.argument("name")
 @_FILE
 def revoke(name: str, file: Path) -> None:
-    """Have a token be worth nothing from now on; what it opened, such as a terminal, stays open until it ends."""
+    """Have a token be worth nothing from now on; streams and terminals that it opened end within half a minute."""
     from cluster.proxy.tokens import read_tokens, write_tokens
 
     with _locked(file):

@@ -16,6 +16,7 @@ from cli.limits import PROXY_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import read_settings
 from cli.servers.operator_server import listen, read_secret
+from cluster.proxy.application import ProxyAbout
 from cluster.proxy.server import Proxy, ProxyOptions
 
 
@@ -41,8 +42,7 @@ class ProxyServer(Daemon):
             operator_url=settings.proxy.operator_url,
             operator_token_file=settings.runs.operator_token_file,
             tokens_file=settings.proxy.tokens_file,
-            cluster=settings.proxy.cluster or self._namespace,
-            version=version("dppctl"),
+            about=ProxyAbout(settings.proxy.cluster or self._namespace, version("dppctl")),
         )
         self._proxy = Proxy(client, self._namespace, options)
         with ExitStack() as opened:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from bot.logs import get_logger
 from cluster.limits import MAX_REQUEST_BYTES
 from cluster.proxy.authentication import CALLER, Authentication, WrongTokens
+from cluster.proxy.callers import Callers
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.databases import DatabaseRoutes
 from cluster.proxy.exec import ExecRoutes
@@ -21,7 +23,7 @@ from cluster.proxy.pods import PodRoutes
 from cluster.proxy.refusals import Handler, answer_refusals
 from cluster.proxy.runs import RunRoutes
 from cluster.proxy.streams import StreamRoutes
-from cluster.proxy.tokens import KnownTokens
+from cluster.runs_api import LoginInfo
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
 _GONE = 499  # in log and counts: the client went away
@@ -66,27 +68,35 @@ class ProxyMetrics:
         return generate_latest(self._registry)
 
 
+@dataclass(frozen=True)
+class ProxyAbout:
+    """What it says of itself; `cluster`: the name that people see; `version`: of dppctl; `login`: how one does."""
+
+    cluster: str
+    version: str
+    login: LoginInfo = field(default_factory=LoginInfo)
+
+
 def make_application(
     api: ClusterApi,
     operator: OperatorClient,
     session: aiohttp.ClientSession,
-    tokens: KnownTokens,
-    cluster: str,
-    version: str,
+    callers: Callers,
+    about: ProxyAbout,
 ) -> web.Application:
-    """Return the application. `session`: for terminals; `cluster`: its name; `version`: of dppctl."""
+    """Return the application. `session`: for terminals."""
     metrics = ProxyMetrics()
-    auth = Authentication(tokens, WrongTokens(), metrics.count_wrong_token)
-    streams, terminals = StreamRoutes(api, operator), ExecRoutes(api, session)
+    auth = Authentication(callers, WrongTokens(), metrics.count_wrong_token)
+    streams, terminals = StreamRoutes(api, operator, auth), ExecRoutes(api, session, auth)
     metrics.show("dppctl_proxy_streams", "Streams of events that are open", lambda: streams.count)
     metrics.show("dppctl_proxy_terminals", "Terminals that are open", lambda: terminals.count)
     application = web.Application(
         middlewares=[_log_requests(metrics), answer_refusals], client_max_size=MAX_REQUEST_BYTES
     )
-    databases = DatabaseRoutes(api, operator, session)
-    for subject in (RunRoutes(api, operator), databases, streams, PodRoutes(api, cluster, version), terminals):
+    pods = PodRoutes(api, about.cluster, about.version, about.login)
+    for subject in (RunRoutes(api, operator), DatabaseRoutes(api, operator, session), pods):
         application.add_routes(subject.routes(auth))
-    application.add_routes(_probes(metrics))
+    application.add_routes([*streams.routes(), *terminals.routes(), *_probes(metrics)])
 
     async def end(_: web.Application) -> None:
         streams.end()
@@ -131,7 +141,7 @@ def _log_requests(metrics: ProxyMetrics) -> Middleware:
             if request.path not in _PROBES:
                 metrics.count(request, status, seconds)
                 caller = request.get(CALLER)
-                who = {"user": caller.user, "token": caller.name} if caller else {}
+                who = {"user": caller.user, "token": caller.token} if caller else {}
                 asked = {"method": request.method, "path": request.path, "status": status}  # no query: it may be secret
                 _log.info("request", **asked, seconds=round(seconds, 3), address=request.remote, **who)
 

@@ -42,6 +42,7 @@ PS1="$(uname -n):~$ " exec sh
 _DATABASE_SHELL = """
 PGPASSWORD="$(cat /dppctl/password)" exec psql --host=127.0.0.1 --username=postgres
 """
+_TOKEN_ENDED = b"the token does not hold any more"
 
 _log = get_logger("dppctl.proxy")
 
@@ -49,9 +50,9 @@ _log = get_logger("dppctl.proxy")
 class ExecRoutes:
     """`/v1/pods/NAME/exec`."""
 
-    def __init__(self, api: ClusterApi, session: aiohttp.ClientSession) -> None:
+    def __init__(self, api: ClusterApi, session: aiohttp.ClientSession, auth: Authentication) -> None:
         """`session`: for calls to the API server."""
-        self._api, self._session = api, session
+        self._api, self._session, self._auth = api, session, auth
         self._open: set[web.WebSocketResponse] = set()
 
     @property
@@ -59,9 +60,9 @@ class ExecRoutes:
         """Return how many terminals are open."""
         return len(self._open)
 
-    def routes(self, auth: Authentication) -> list[web.RouteDef]:
+    def routes(self) -> list[web.RouteDef]:
         """Return the route."""
-        return [web.get(f"/v1/pods/{NAME}/exec", auth.guard("ssh", self.exec))]
+        return [web.get(f"/v1/pods/{NAME}/exec", self._auth.guard("ssh", self.exec))]
 
     async def end(self) -> None:
         """Close all terminals."""
@@ -88,10 +89,15 @@ class ExecRoutes:
                 compress=False,
             )
             await websocket.prepare(request)
+
+            async def end() -> None:
+                await websocket.close(code=WSCloseCode.POLICY_VIOLATION, message=_TOKEN_ENDED)
+
             self._open.add(websocket)
             log.info("terminal opened")
             try:
-                await _pass_both_ways(websocket, upstream)
+                async with self._auth.while_valid(request, "ssh", end):
+                    await _pass_both_ways(websocket, upstream)
             finally:
                 self._open.discard(websocket)
                 log.info("terminal closed", seconds=round(time.monotonic() - began, 1))

@@ -12,25 +12,30 @@ from cluster.proxy.authentication import CALLER, Authentication, may_see
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.refusals import RefusalError
 from cluster.proxy.runs import NAME, stop_run
-from cluster.runs_api import ClusterInfo, PodList
+from cluster.runs_api import ClusterInfo, LoginInfo, PodList
 
 _log = get_logger("dppctl.proxy")
 
 
 class PodRoutes:
-    """`/v1/cluster` and `/v1/pods`, but for what runs in them."""
+    """`/v1/login`, `/v1/cluster` and `/v1/pods`, but for what runs in them."""
 
-    def __init__(self, api: ClusterApi, cluster: str, version: str) -> None:
-        """`cluster`: its name; `version`: of dppctl."""
-        self._api, self._cluster, self._version = api, cluster, version
+    def __init__(self, api: ClusterApi, cluster: str, version: str, login: LoginInfo) -> None:
+        """`cluster`: its name; `version`: of dppctl; `login`: how people log in."""
+        self._api, self._cluster, self._version, self._login = api, cluster, version, login
 
     def routes(self, auth: Authentication) -> list[web.RouteDef]:
         """Return the routes."""
         return [
+            web.get("/v1/login", self.show_login),
             web.get("/v1/cluster", auth.guard(None, self.show_cluster)),
             web.get("/v1/pods", auth.guard("read", self.list)),
             web.delete(f"/v1/pods/{NAME}", auth.guard("run", self.remove)),
         ]
+
+    async def show_login(self, _: web.Request) -> web.Response:
+        """Answer with how people log in, who need to know that before they have a token."""
+        return web.json_response(text=self._login.model_dump_json(by_alias=True))
 
     async def show_cluster(self, request: web.Request) -> web.Response:
         """Answer with what the cluster is, and what the caller may do there."""
@@ -41,7 +46,8 @@ class PodRoutes:
             name=self._cluster,
             version=self._version,
             user=caller.user,
-            scopes=caller.scopes,
+            login=caller.login,
+            scopes=caller.scope_names,
             pools=pool_infos(found, pods),
         )
         return web.json_response(text=info.model_dump_json(by_alias=True))
@@ -79,9 +85,9 @@ async def find_pod(api: ClusterApi, request: web.Request) -> tuple[Object, Objec
     run = next((run for run in await api.runs() if run["metadata"]["uid"] == uid), None) if uid else None
     if run is not None and may_see(caller, user_of(run)):
         return found, run
-    if "admin" in caller.scopes:
+    if caller.is_admin:
         return found, None
     if run is None and not uid:
-        what = f"the pod {name} has no run; this needs the scope admin, which the token {caller.name!r} has not"
+        what = f"the pod {name} has no run; this needs the scope admin, which the token {caller.token!r} has not"
         raise RefusalError(403, "scope", what, "name a pod that a run of yours has")
     raise missing

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bot.kubernetes import ApiError, Object
 from bot.logs import get_logger
+from bot.model.account import Account
 from cluster.limits import REQUEST_SECONDS
 from cluster.operator.state import read_pool
 from cluster.proxy.answers import run_info, user_of
@@ -17,7 +18,6 @@ from cluster.proxy.authentication import CALLER, Authentication, check_scope, ma
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.refusals import RefusalError, invalid
-from cluster.proxy.tokens import TokenRecord
 from cluster.runs_api import RunList, RunRequest
 
 NAME = "{name:[a-z0-9][-a-z0-9.]{0,252}}"  # of an object of Kubernetes, in a route
@@ -105,7 +105,7 @@ async def find_run(api: ClusterApi, request: web.Request) -> Object:
     return found
 
 
-async def stop_run(api: ClusterApi, found: Object, caller: TokenRecord) -> Object:
+async def stop_run(api: ClusterApi, found: Object, caller: Account) -> Object:
     """Ask for the end of a run unless it has ended, and return it."""
     if run_info(found).phase.has_ended:
         return found
@@ -126,7 +126,7 @@ async def _read(request: web.Request) -> RunRequest:
         raise invalid(error) from None
 
 
-def _name(key: str | None, caller: TokenRecord) -> tuple[str, bool]:
+def _name(key: str | None, caller: Account) -> tuple[str, bool]:
     """Return a run's name, the same for the same key of a user; and whether it cannot be there yet."""
     if key is None:
         return f"run-{secrets.token_hex(8)}", True
@@ -135,7 +135,7 @@ def _name(key: str | None, caller: TokenRecord) -> tuple[str, bool]:
     return f"run-{hashlib.sha256(f'{caller.user} {key}'.encode()).hexdigest()[:16]}", False
 
 
-def _spec(asked: RunRequest, caller: TokenRecord) -> Object:
+def _spec(asked: RunRequest, caller: Account) -> Object:
     spec = asked.model_dump(by_alias=True, mode="json")
     if not asked.image:
         del spec["image"]

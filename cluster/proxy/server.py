@@ -8,9 +8,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from bot.accounts import AccountsClient
 from bot.kubernetes import KubernetesClient
 from cluster.limits import PROXY_IDLE_SECONDS, PROXY_STOP_SECONDS
-from cluster.proxy.application import make_application
+from cluster.proxy.application import ProxyAbout, make_application
+from cluster.proxy.callers import AuthCallers, Callers, FileCallers
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.tokens import KnownTokens
@@ -18,22 +20,23 @@ from cluster.proxy.tokens import KnownTokens
 
 @dataclass(frozen=True)
 class ProxyOptions:
-    """What it asks, and whom it knows; `cluster`: the name that people see."""
+    """What it asks, and whom it knows: those whom the auth server does, or those of the file."""
 
     operator_url: str
     operator_token_file: Path
-    tokens_file: Path
-    cluster: str
-    version: str
+    about: ProxyAbout
+    tokens_file: Path | None = None
+    auth_url: str = ""
+    auth_token_file: Path | None = None  # what the auth server knows it by
 
 
 class Proxy:
     """Answers people, for one namespace of a cluster."""
 
     def __init__(self, client: KubernetesClient, namespace: str, options: ProxyOptions) -> None:
-        """Read the tokens. Raises TokenFileError."""
+        """Read the tokens, where a file has them. Raises TokenFileError."""
         self._client, self._namespace, self._options = client, namespace, options
-        self._tokens = KnownTokens(options.tokens_file)
+        self._callers = _callers(options)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -48,7 +51,7 @@ class Proxy:
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
             api = ClusterApi(self._client, self._namespace)
             operator = OperatorClient(session, options.operator_url, options.operator_token_file)
-            application = make_application(api, operator, session, self._tokens, options.cluster, options.version)
+            application = make_application(api, operator, session, self._callers, options.about)
             runner = web.AppRunner(
                 application,
                 handler_cancellation=True,
@@ -62,3 +65,11 @@ class Proxy:
                 await self._stop.wait()
             finally:
                 await runner.cleanup()
+
+
+def _callers(options: ProxyOptions) -> Callers:
+    if options.auth_url:
+        assert options.auth_token_file is not None  # noqa: S101 (who sets the address sets both)
+        return AuthCallers(AccountsClient(options.auth_url, options.auth_token_file))
+    assert options.tokens_file is not None  # noqa: S101
+    return FileCallers(KnownTokens(options.tokens_file))

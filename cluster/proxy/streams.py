@@ -33,9 +33,9 @@ _log = get_logger("dppctl.proxy")
 class StreamRoutes:
     """`/v1/workloads` and the events of runs."""
 
-    def __init__(self, api: ClusterApi, operator: OperatorClient) -> None:
-        """Take what knows the runs, and what has workloads and events."""
-        self._api, self._operator = api, operator
+    def __init__(self, api: ClusterApi, operator: OperatorClient, auth: Authentication) -> None:
+        """Take what knows the runs, what has workloads and events, and what knows tokens."""
+        self._api, self._operator, self._auth = api, operator, auth
         self._open: set[asyncio.Task[None] | None] = set()
 
     @property
@@ -43,8 +43,9 @@ class StreamRoutes:
         """Return how many streams of events are open."""
         return len(self._open)
 
-    def routes(self, auth: Authentication) -> list[web.RouteDef]:
+    def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
+        auth = self._auth
         return [
             web.head(f"/v1/workloads/{_SHA256}", auth.guard("run", self.has_workload)),
             web.put(f"/v1/workloads/{_SHA256}", auth.guard("run", self.upload)),
@@ -88,6 +89,10 @@ class StreamRoutes:
         if not (after.isascii() and after.isdigit() and len(after) < 16):
             raise RefusalError(400, "invalid", "after: must be the number of an event")
         uid = (await find_run(self._api, request))["metadata"]["uid"]
+
+        async def cut() -> None:  # the client comes back with the same token, and is told
+            cut_off(request)
+
         task = asyncio.current_task()
         self._open.add(task)
         try:
@@ -96,7 +101,8 @@ class StreamRoutes:
                     retry = {"Retry-After": str(PROXY_RETRY_SECONDS)}
                     what = f"the operator does not know the run {request.match_info['name']} yet, or not any more"
                     raise RefusalError(404, "no-events", what, "try again in a moment", retry)
-                return await _pass_on(request, upstream)
+                async with self._auth.while_valid(request, "read", cut):
+                    return await _pass_on(request, upstream)
         finally:
             self._open.discard(task)
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from bot.errors import PermanentError
 from bot.logs import get_logger
+from bot.model.account import Account, Scope
 from cluster.limits import MAX_TOKENS_BYTES
 from cluster.operator.model import Digest
-from cluster.runs_api import Scope
 
 PREFIX = "dppctl_"
 
@@ -39,6 +39,10 @@ class TokenRecord(BaseModel):
     sha256: Digest
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     created: str
+
+    def account(self) -> Account:
+        """Return whom it belongs to; such a token has no end."""
+        return Account(self.user, self.user.partition(":")[2], frozenset(self.scopes), token=self.name)
 
 
 _RECORDS = TypeAdapter(tuple[TokenRecord, ...])

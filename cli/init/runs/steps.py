@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.errors import DppctlError
 from bot.kubernetes import KubernetesClient, KubernetesError
+from bot.model.account import SCOPES
 from cli.errors import InputError
 from cli.init.runs.answers import PROXY, RELEASE, TOKENS_SECRET, RunsAnswers
 from cli.init.runs.chart import chart_folder
@@ -21,7 +22,6 @@ from cli.init.steps.step import Change
 from cli.remote.clusters import NamedCluster, add_cluster, read_clusters, use_cluster
 from cli.remote.tokens import keep_token, read_token
 from cluster.proxy.tokens import TokenFileError, TokenRecord, hash_of, make_token
-from cluster.runs_api import SCOPES
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.releases import newest
 

@@ -129,3 +129,16 @@ def test_terminals_end_with_the_proxy(api: ExecApi, tmp_path: Path) -> None:
     with world.running():
         channel = terminal(world.person(), "w")
     assert channel.recv_data(True)[1][:2] == (1001).to_bytes(2, "big")
+
+
+def test_a_terminal_ends_soon_after_its_token_was_revoked(
+    api: ExecApi, world: ProxyWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.proxy.authentication.TOKEN_CHECK_SECONDS", 0.05)
+    ann = world.person()
+    channel = terminal(ann, "w")
+    channel.send_binary(b"\x00a")
+    assert channel.recv() == b"\x01a"
+    world.revoke(ann)
+    assert channel.recv_data(True)[1] == (1008).to_bytes(2, "big") + b"the token does not hold any more"
+    eventually(lambda: api.ended == 1, "the program's connection is closed")

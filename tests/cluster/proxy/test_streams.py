@@ -53,7 +53,9 @@ class SilentOperator:
 
 
 @contextmanager
-def following(runs: OperatorWorld, folder: Path) -> Iterator[tuple[SilentOperator, Person, Generator[bytes]]]:
+def following(
+    runs: OperatorWorld, folder: Path
+) -> Iterator[tuple[SilentOperator, Person, Generator[bytes], ProxyWorld]]:
     """A person who has read the first bytes of a run's events, and those that come."""
     operator = SilentOperator()
     world = ProxyWorld(folder, os.environ["DPPCTL_TEST_KUBECONFIG"], runs.namespace, operator.url)
@@ -64,14 +66,14 @@ def following(runs: OperatorWorld, folder: Path) -> Iterator[tuple[SilentOperato
         pieces = answer.iter_content(1)
         # They come as they are, also without a line's end.
         assert b"".join(next(pieces) for _ in range(10)) == b'{"a": "b"}'
-        yield operator, ann, pieces
+        yield operator, ann, pieces, world
         operator.close()
 
 
 def test_a_reader_that_goes_away_is_the_end_of_the_operators_stream_at_once(
     runs: OperatorWorld, tmp_path: Path
 ) -> None:
-    with following(runs, tmp_path) as (operator, ann, pieces):
+    with following(runs, tmp_path) as (operator, ann, pieces, _):
         shown = requests.get(f"{ann.url}/metrics", timeout=10).text
         assert "dppctl_proxy_streams 1.0" in shown
         begin = time.monotonic()
@@ -81,7 +83,19 @@ def test_a_reader_that_goes_away_is_the_end_of_the_operators_stream_at_once(
 
 
 def test_an_operator_that_goes_away_is_no_end_of_the_events(runs: OperatorWorld, tmp_path: Path) -> None:
-    with following(runs, tmp_path) as (operator, _, pieces):
+    with following(runs, tmp_path) as (operator, _, pieces, _):
         operator.leave()
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             list(pieces)
+
+
+def test_a_stream_is_cut_off_soon_after_its_token_was_revoked(
+    runs: OperatorWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.proxy.authentication.TOKEN_CHECK_SECONDS", 0.05)
+    with following(runs, tmp_path) as (operator, ann, pieces, world):
+        world.revoke(ann)
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            list(pieces)
+        eventually(operator.left.is_set, "the operator's stream is ended")
+        assert ann.refused("GET", "/v1/runs")[0] == 401

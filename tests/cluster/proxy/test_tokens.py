@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 from bot.errors import DppctlError
 from bot.kubernetes import ApiError
 from cli.main import dppctl
-from cluster.limits import WRONG_TOKENS, WRONG_TOKENS_SECONDS
+from cluster.limits import UNKNOWN_TOKENS_A_SECOND, WRONG_TOKENS, WRONG_TOKENS_SECONDS
 from cluster.proxy.authentication import WrongTokens
 from cluster.proxy.refusals import of_cluster
 from cluster.proxy.tokens import KnownTokens, TokenFileError, hash_of, make_token, read_tokens, write_tokens
@@ -92,6 +92,22 @@ def test_who_tries_many_wrong_tokens_is_to_wait() -> None:
     assert wrong.add("here") == 0
 
 
+def test_of_an_address_with_many_wrong_tokens_few_are_asked_about() -> None:
+    now = [0.0]
+    wrong = WrongTokens(lambda: now[0])
+    for address in ("here", "there"):
+        for _ in range(WRONG_TOKENS):
+            assert wrong.may_ask(address)
+            wrong.add(address)
+    asked = [wrong.may_ask(address) for _ in range(1000) for address in ("here", "there")]
+    assert asked.count(True) == UNKNOWN_TOKENS_A_SECOND
+    assert wrong.may_ask("elsewhere")
+    now[0] = 1.0
+    assert wrong.may_ask("here")
+    now[0] = WRONG_TOKENS_SECONDS + 1
+    assert all(wrong.may_ask("here") for _ in range(100))
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "answered", "code"),
     [
@@ -116,6 +132,7 @@ def test_a_refusal_says_which_scope_is_missing(proxy: ProxyWorld) -> None:
     assert answer.json()["error"].endswith("has no scope run; it has read")
     assert 'error="insufficient_scope", scope="run"' in answer.headers["WWW-Authenticate"]
     assert proxy.person("ann", ("run",)).get("/v1/cluster")["scopes"] == ["run"]  # so that it can be logged in with
+    assert Person(proxy.url).get("/v1/login") == {"mode": "token", "url": ""}  # for who has no token yet
     for method, path in (("GET", "/v1/pods/a/exec"), ("HEAD", f"/v1/workloads/{'0' * 64}")):
         assert reader.ask(method, path).status_code == 403
     for person in (Person(proxy.url), Person(proxy.url, "dppctl_wrong")):

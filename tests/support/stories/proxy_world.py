@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import requests
 
 from bot.kubernetes import KubernetesClient
+from bot.model.account import Scope
+from cluster.proxy.application import ProxyAbout
 from cluster.proxy.server import Proxy, ProxyOptions
-from cluster.proxy.tokens import make_token, read_tokens, write_tokens
-from cluster.runs_api import Scope
+from cluster.proxy.tokens import hash_of, make_token, read_tokens, write_tokens
 from tests.support.stories.operator_world import TOKEN
 from tests.support.waiting import eventually
 
@@ -61,7 +62,9 @@ class ProxyWorld:
         self.tokens, self._token = folder / "tokens.json", folder / "operator-token"
         write_tokens(self.tokens, [])
         self._token.write_text(f"{TOKEN}\n")
-        self.options = ProxyOptions(operator_url, self._token, self.tokens, "test cluster", "1.2.3")
+        self.options = ProxyOptions(
+            operator_url, self._token, ProxyAbout("test cluster", "1.2.3"), tokens_file=self.tokens
+        )
         self._client, self._namespace = KubernetesClient(kubeconfig), namespace
         self.url = ""
 
@@ -70,6 +73,9 @@ class ProxyWorld:
         token, record = make_token(f"{user} {len(known)}", user, scopes)
         write_tokens(self.tokens, [*known, record])
         return Person(self.url, token)
+
+    def revoke(self, person: Person) -> None:
+        write_tokens(self.tokens, [each for each in read_tokens(self.tokens) if each.sha256 != hash_of(person.token)])
 
     @contextmanager
     def running(self) -> Iterator[Proxy]:
