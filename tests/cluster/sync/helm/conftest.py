@@ -25,6 +25,7 @@ def shaky(tmp_path: Path, faulty: FaultyApi, monkeypatch: pytest.MonkeyPatch) ->
     """Give namespaces, and sync beside them, that reach the API server by way of `faulty`; it tries again at once."""
     monkeypatch.setattr("cluster.sync.helm.sync.SYNC_RETRY_SECONDS", 0.05)
     monkeypatch.setattr("cluster.sync.helm.sync.MAX_SYNC_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("cluster.sync.helm.job_run.JOB_LOOK_SECONDS", (0.1, 0.3))
     monkeypatch.setattr("bot.kubernetes.KUBERNETES_SECONDS", 2.0)
     use_kubeconfig(monkeypatch, faulty.kubeconfig)
     with closing(Cluster(tmp_path, faulty.kubeconfig)) as made:

@@ -65,7 +65,7 @@ def test_a_look_for_drift_that_fails_finds_none(shaky: Cluster, faulty: FaultyAp
     shaky.say(pipelines=())
     assert shaky.sync.sync()
     runs, before = shaky.helm.runs, shaky.kept()
-    for methods, path, kind in [(*call, kind) for n, call in enumerate(CALLS) for kind in some_faults(n, 3)]:
+    for methods, path, kind in [(*call, kind) for n, call in enumerate(CALLS) for kind in some_faults(n, 9)]:
         shaky.api._kinds.clear()
         sync = shaky.start(drift_seconds=0.0)
         with faulty.failing(methods, path, kind) as fault:
@@ -79,7 +79,7 @@ def test_a_look_for_drift_that_fails_finds_none(shaky: Cluster, faulty: FaultyAp
     assert (shaky.helm.runs, shaky.kept(), failures(shaky)) == (runs, before, [])
 
 
-@pytest.mark.parametrize(("methods", "kinds"), [("PATCH", some_faults(0, 2)), ("PATCH POST", some_faults(1, 2))])
+@pytest.mark.parametrize(("methods", "kinds"), [("PATCH", some_faults(0, 3)), ("PATCH POST", (401, ODD))])
 def test_a_record_that_cannot_be_written_holds_up_and_fails_nothing(
     shaky: Cluster, faulty: FaultyApi, methods: str, kinds: tuple[int | str, ...]
 ) -> None:
