@@ -25,6 +25,12 @@ def for_terminal(text: str) -> str:
     return escape_bidirectional(_UNSEEN.sub("", text))
 
 
+def one_line(text: str, limit: int) -> str:
+    """Return somebody's text as one printable line of at most `limit` characters, such as for a trailer."""
+    line = escape_bidirectional(" ".join("".join(char if char.isprintable() else " " for char in text).split()))
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
 class Lines:
     """Collects chunks of output. A line is passed on when it is complete, so that no secret is ever split."""
 

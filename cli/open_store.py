@@ -1,5 +1,6 @@
 """The store of a `dppctl up`, for the commands that look into it or ask it for something."""
 
+import getpass
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,11 @@ def open_store(config: Path) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def local_user() -> str:
+    """Return who asks, where there is no login: the machine's user."""
+    return f"local:{getpass.getuser()}"
 
 
 def find(store: Store, identity: int) -> Deployment:

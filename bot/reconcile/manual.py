@@ -146,7 +146,7 @@ class ManualDeploys:
         name = short(automatic.ref.name)
         reason = f"{short(ref)} was deployed by hand instead of {name}"
         tree = state.commits[automatic.ref.commit].tree
-        self._store.holds.set(*key, reason, until=(automatic.ref.name, tree))
+        self._store.holds.set(*key, reason, instead_of=(automatic.ref.name, tree))
         return f"; it stays until {name} is something new"
 
 

@@ -22,6 +22,7 @@ from bot.model.decisions import Update
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.trailers import write_trailers
+from bot.output import one_line
 
 # The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "stale info", "cannot lock ref", "failed to update ref")
@@ -134,7 +135,7 @@ class OpsRepo:
         ops_commit, author, subject, app, by, committed_by = last
         if app and by == committed_by:  # also for an app that had the environment before, or another name
             return None
-        return ForeignChange(ops_commit, _printable(author), _printable(subject))
+        return ForeignChange(ops_commit, *(one_line(text, MAX_COMMIT_WORDS) for text in (author, subject)))
 
     def write(
         self, updates: Sequence[Update], check: Callable[[], None] = lambda: None
@@ -253,11 +254,6 @@ def _oversized(update: Update) -> BlockedError | None:
 def _trailer(key: str) -> str:
     """Return the form in which `git log` gives one of our trailers: https://git-scm.com/docs/git-log#_pretty_formats."""
     return f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)"
-
-
-def _printable(text: str) -> str:
-    """Return a part of somebody's commit as it can be shown."""
-    return "".join(character if character.isprintable() else " " for character in text)[:MAX_COMMIT_WORDS]
 
 
 def _folders(file: str) -> list[str]:

@@ -22,17 +22,32 @@ class Holds:
         app: str,
         environment: str,
         reason: str,
-        until: tuple[str, str] | None = None,
+        instead_of: tuple[str, str] | None = None,
         ops_commit: str | None = None,
+        *,
+        by: str | None = None,
+        login: str | None = None,
+        until: datetime | None = None,
+        request: int | None = None,
     ) -> None:
         """Hold an environment until `release`, instead of an earlier hold.
 
-        `until` (a ref, the tree of its files): the bot ends the hold when it would deploy something else than that.
-        `ops_commit`: it is held for this change by others, and ended by the bot when that is over.
+        `instead_of` (a ref, the tree of its files): the bot ends the hold when it would deploy something else than
+        that. `ops_commit`: it is held for this change by others, and ended by the bot when that is over. `until`: then
+        it ends. by, login, request: who asked for it, and by which request.
         """
-        ref, tree = until or (None, None)
-        changes = {"reason": reason, "since": datetime.now(UTC), "until_ref": ref, "until_tree": tree}
-        changes["ops_commit"] = ops_commit
+        ref, tree = instead_of or (None, None)
+        changes = {
+            "reason": reason,
+            "since": datetime.now(UTC),
+            "until_ref": ref,
+            "until_tree": tree,
+            "ops_commit": ops_commit,
+            "by": by,
+            "login": login,
+            "until": until,
+            "request_id": request,
+        }
         with self._database.write() as session:
             upsert(session, Hold, {"app": app, "environment": environment}, changes)
             count_change(session)

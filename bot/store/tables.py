@@ -7,15 +7,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bot.database import DatabaseSchema, UtcTime
 
-SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0010")
+SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0011")
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
-State = Literal["building", "waiting", "running", "succeeded", "failed", "refused", "superseded", "skipped", "resolved"]
+State = Literal[
+    "building",
+    "waiting",
+    "running",
+    "succeeded",
+    "failed",
+    "refused",
+    "superseded",
+    "cancelled",
+    "skipped",
+    "resolved",
+]
 RequestState = Literal["waiting", "done", "refused", "failed"]
 OPEN = frozenset({"building", "waiting", "running"})
 ENDED = frozenset(get_args(State)) - OPEN
@@ -65,6 +76,14 @@ class Deployment(Base):
     changed: Mapped[datetime] = mapped_column(index=True)
     # The ops commit, which is for one app and environment only; or what is built, refused or skipped, hashed.
     key: Mapped[str] = mapped_column(unique=True)
+    act: Mapped[str | None]  # an Act of bot.model.acts; None: a push, or the bot found something to do
+    by: Mapped[str | None]  # PROVIDER:SUBJECT, who asked for it
+    login: Mapped[str | None]  # the same, for people
+    reason: Mapped[str | None]  # their message
+    request_id: Mapped[int | None] = mapped_column(index=True)  # of deploy_requests
+    origin_id: Mapped[int | None]  # the deployment whose values these are, for rollback and cancel
+    kept: Mapped[bool] = mapped_column(default=False, server_default=false())  # sync has its release still
+    cancelled_by: Mapped[int | None]  # the request that cancelled it
     log_size: Mapped[int] = mapped_column(default=0)
     log_dropped: Mapped[int] = mapped_column(default=0)
     events: Mapped[list["DeploymentEvent"]] = relationship(order_by="DeploymentEvent.id", lazy="raise")
@@ -125,6 +144,10 @@ class Hold(Base):
     environment: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
     since: Mapped[datetime]
+    by: Mapped[str | None]  # PROVIDER:SUBJECT, who asked for it; None: nobody, or it is not known
+    login: Mapped[str | None]  # the same, for people; of a change by others the author of the ops commit
+    until: Mapped[datetime | None]  # then it ends by itself
+    request_id: Mapped[int | None]  # of deploy_requests, that it was made for
     # Set when another ref was deployed by hand: what would have been deployed then, and the tree of its files.
     # The hold ends by itself when that is something else. None: until a person releases it.
     until_ref: Mapped[str | None]
@@ -135,15 +158,24 @@ class Hold(Base):
 
 
 class DeployRequest(Base):
-    """A `dppctl deploy`, which the bot takes as it takes a delivery."""
+    """What somebody asks the bot to do (`dppctl deploy`, `rollback` …), which it takes as it takes a delivery."""
 
     __tablename__ = "deploy_requests"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     app: Mapped[str]
     environment: Mapped[str]
-    ref: Mapped[str | None]
+    act: Mapped[str] = mapped_column(default="deploy", server_default="deploy")  # an Act of bot.model.acts
+    by: Mapped[str] = mapped_column(default="", server_default="")  # PROVIDER:SUBJECT, who asks
+    login: Mapped[str | None]  # the same, for people
+    reason: Mapped[str] = mapped_column(default="", server_default="")  # their message
+    ref: Mapped[str | None]  # what to deploy
     rebuild: Mapped[bool] = mapped_column(default=False)
+    from_environment: Mapped[str | None]  # of promote
+    to_deployment: Mapped[int | None]  # of rollback; None: what ran before
+    deployment: Mapped[int | None]  # that is to be cancelled or tried again
+    until: Mapped[datetime | None]  # of hold
+    run: Mapped[bool] = mapped_column(default=False, server_default=false())  # of rollback: run it anew
     state: Mapped[str] = mapped_column(index=True)  # a RequestState
     message: Mapped[str]
     deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))

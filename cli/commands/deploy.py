@@ -27,10 +27,10 @@ def deploy(app: str, environment: str, ref: str | None, rebuild: bool, config: P
     """
     from bot.model.names import short
     from cli.errors import InputError
-    from cli.open_store import open_store, watch
+    from cli.open_store import local_user, open_store, watch
 
     with open_store(config) as store:
-        request = _answered(store, store.requests.add(app, environment, ref, rebuild=rebuild))
+        request = _answered(store, store.requests.add(app, environment, by=local_user(), ref=ref, rebuild=rebuild))
         if request.state == "refused":
             raise InputError(request.message)
         if request.deployment_id is None:

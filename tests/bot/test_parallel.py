@@ -106,7 +106,7 @@ def test_a_silent_ops_repo_delays_its_own_environments_only(slow: SlowWorld) -> 
     slow.silence("bob/ops")
     with slow.bot("ann/one ann/ops", "ann/one bob/ops", "bob/two bob/ops"):
         eventually(lambda: slow.deployed() == ["ann/one"], "that of the other ops repo is deployed", SOON)
-        request = slow.world.store.requests.add("ann/one", "one")
+        request = slow.world.store.requests.add("ann/one", "one", by="local:ann")
         slow.end()
         eventually(lambda: slow.deployed() == ["ann/one", "ann/one", "bob/two"], "all is deployed", SOON)
         eventually(lambda: slow.world.store.requests.get(request).state == "refused", "two ops repos fit", SOON)

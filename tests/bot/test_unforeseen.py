@@ -24,14 +24,14 @@ def test_a_deployment_by_hand_that_breaks_says_so_and_the_next_one_is_done(
         eventually(story.deployments, "the start deploys")
         with monkeypatch.context() as patch:
             patch.setattr("bot.reconcile.manual.observe_manual", broken)
-            first = story.store.requests.add("ann/app", "staging", "master")
+            first = story.store.requests.add("ann/app", "staging", ref="master", by="local:ann")
             request = eventually(
                 lambda: (found := story.store.requests.get(first)) and found.state != "waiting" and found, "it ends"
             )
             assert request
             assert request.state == "failed"
             assert request.message == "dppctl itself failed: KeyError('nobody knows'); its log has more"
-        second = story.store.requests.add("ann/app", "staging", "master")
+        second = story.store.requests.add("ann/app", "staging", ref="master", by="local:ann")
         eventually(lambda: (found := story.store.requests.get(second)) and found.state == "done", "the next is done")
 
 

@@ -55,7 +55,7 @@ def spoil(story: Story) -> str:
 
 
 def by_hand(story: Story, environment: str, ref: str | None = None) -> tuple[str, str]:
-    number = story.store.requests.add("ann/app", environment, ref)
+    number = story.store.requests.add("ann/app", environment, ref=ref, by="local:ann")
     story.loop.take()
     found = story.store.requests.get(number)
     assert found

@@ -146,7 +146,7 @@ def test_by_hand_an_image_is_built_too_and_a_look_meanwhile_does_not_stop_it(ima
     images.push_app()
     images.settle()
     images.app.push({"Dockerfile": DOCKERFILE.replace("built", "tried")}, branch="trial")
-    number = images.store.requests.add("ann/app", "staging", "trial")
+    number = images.store.requests.add("ann/app", "staging", ref="trial", by="local:ann")
     images.loop.take()
     images.reconcile()
 

@@ -23,7 +23,7 @@ def test_a_held_environment_stays_until_it_is_released(story: Story) -> None:
 
 
 def by_hand(story: Story, environment: str, ref: str | None = None, app: str = "ann/app") -> tuple[str, str]:
-    number = story.store.requests.add(app, environment, ref)
+    number = story.store.requests.add(app, environment, ref=ref, by="local:ann")
     story.loop.take()
     found = story.store.requests.get(number)
     assert found

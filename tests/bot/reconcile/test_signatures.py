@@ -51,7 +51,7 @@ def sign_with(repository: Repository, key: str, form: str) -> None:
 
 
 def by_hand(story: Story, ref: str, *, rebuild: bool = False) -> tuple[str, str]:
-    number = story.store.requests.add("ann/app", "staging", ref, rebuild=rebuild)
+    number = story.store.requests.add("ann/app", "staging", ref=ref, rebuild=rebuild, by="local:ann")
     story.loop.take()
     found = story.store.requests.get(number)
     assert found

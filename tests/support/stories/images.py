@@ -26,7 +26,7 @@ class ImageStory(Story):
 
     def deploy(self, environment: str, ref: str | None = None, *, rebuild: bool = False) -> DeployRequest:
         """Deploy by hand, and wait until the request is answered."""
-        number = self.store.requests.add("ann/app", environment, ref, rebuild=rebuild)
+        number = self.store.requests.add("ann/app", environment, ref=ref, rebuild=rebuild, by="local:ann")
 
         def answered() -> DeployRequest | None:
             self.loop.take()
