@@ -124,3 +124,10 @@ MAX_EXEC_MESSAGE_BYTES = 2**20  # of a person's input at once
 MAX_TICKET_SECONDS = 86_400  # that an address of a database's pages holds; the database may be gone sooner
 DATABASE_PAGE_SECONDS = 300.0  # that a database may take for what somebody asks in its pages
 MAX_DATABASE_PAGE_BYTES = 2 * 2**20  # of a form there; as of other requests
+
+# Usage
+MAX_LIMITS_BYTES = 2**20  # of the file of limits and bans: some thousand people
+RESERVATION_SECONDS = 60.0  # that a place waits for its run to be seen: the proxy creates it at once
+LIMIT_GRACE_SECONDS = 60  # after a limit, in which the usage server ends a run and says why; then the operator does
+USAGE_DAYS = 400  # that events and what runs used are kept: a year, and some days to look at it
+LIMITS_HELD_SECONDS = 1.0  # that limits and bans are remembered; a changed file holds as soon

@@ -108,7 +108,12 @@ def _keys_beside(path: Sequence[int | str], model: type[BaseModel]) -> list[str]
     schema = model.model_json_schema()
     node = schema
     for part in path[:-1]:
-        node = node["items"] if isinstance(part, int) else node["properties"][part]
+        if isinstance(part, int):
+            node = node["items"]
+        elif "properties" in node:
+            node = node["properties"][part]
+        else:  # a mapping whose keys people choose
+            node = next(iter(node["patternProperties"].values()))
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     return list(node["properties"])

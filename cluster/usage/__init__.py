@@ -1,0 +1,1 @@
+"""Who used how much, and who may use more: limits, reservations, and a log of what was done."""

@@ -1,0 +1,50 @@
+"""What people did and were refused, and the phases of runs: written down once each, and never changed."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from bot.database import Database
+from bot.usage_events import UsageEvent
+from cluster.limits import USAGE_DAYS
+from cluster.usage.tables import LoggedEvent
+
+SSH = "ssh"  # the action of a terminal that has been closed; `details.seconds` is how long it was open
+
+
+class EventLog:
+    """The log. Several threads and processes may write."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database."""
+        self._database = database
+
+    def record(self, events: Sequence[UsageEvent]) -> None:
+        """Write events down; one whose id is known is not doubled."""
+        with self._database.write() as session:
+            self.add(session, events)
+
+    def add(self, session: Session, events: Sequence[UsageEvent]) -> None:
+        """Write events down in a transaction."""
+        rows = [{**event.model_dump(), "seconds": _seconds(event)} for event in events]
+        if rows:
+            statement = self._database.insert(LoggedEvent).on_conflict_do_nothing(index_elements=["id"])
+            session.connection().execute(statement, rows)
+
+    def forget_old(self) -> None:
+        """Remove what is too old to be kept."""
+        with self._database.write() as session:
+            session.execute(delete(LoggedEvent).where(LoggedEvent.at < datetime.now(UTC) - timedelta(days=USAGE_DAYS)))
+
+
+def ssh_seconds(session: Session, user: str, since: datetime) -> int:
+    """Return how long a user's terminals were open that were closed after a time."""
+    of_user = (LoggedEvent.user == user, LoggedEvent.at > since, LoggedEvent.action == SSH)
+    return int(session.scalar(select(func.sum(LoggedEvent.seconds)).where(*of_user)) or 0)
+
+
+def _seconds(event: UsageEvent) -> int:
+    found = event.details.get("seconds", 0)
+    return found if isinstance(found, int) else 0

@@ -1,0 +1,1 @@
+"""How the usage server's tables came to be."""

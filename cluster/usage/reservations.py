@@ -1,0 +1,178 @@
+"""Places among those of a user's limits: taken before a run exists, given back when it has ended.
+
+All of it is one transaction that no other one reads or writes beside: what was counted is still so when the place is
+taken. One lock for all users, as some limits are of all together; a transaction takes some three milliseconds.
+"""
+
+import threading
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from bot.database import Database
+from cluster.limits import LIMIT_GRACE_SECONDS, RESERVATION_SECONDS
+from cluster.usage.limit_rules import LimitReachedError
+from cluster.usage.limit_store import LimitStore
+from cluster.usage.tables import Reservation, RunUsage
+
+DAY = timedelta(days=1)
+_RESERVING = 0x75736167  # any number that is ours, for PostgreSQL's advisory locks
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who wants to run what."""
+
+    run: str  # the name of the run that is to be
+    user: str
+    groups: Collection[str] = ()
+    address: str = ""
+    database: bool = False
+    timeout_seconds: int = 3600
+    workload_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A place, and how long the run may take."""
+
+    id: str
+    timeout_seconds: int
+
+
+class Reservations:
+    """The places. Several threads and processes may ask."""
+
+    def __init__(self, database: Database, limits: LimitStore) -> None:
+        """Take the database, and what knows the limits."""
+        self._database, self._limits = database, limits
+        self._turn = threading.Lock()  # of this process' threads: quicker than to wait for each other in the database
+
+    def reserve(self, asked: Asked) -> Grant:
+        """Take a place; the same run gets the same one again. Raises LimitReachedError and BannedError."""
+        with self._turn, self._database.write() as session:
+            if not self._database.is_sqlite:
+                session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _RESERVING})
+            now = datetime.now(UTC)
+            self._limits.check_ban(session, asked.user, asked.groups, asked.address)
+            limits = self._limits.limits(session, asked.user, asked.groups)
+            open_now = [*session.scalars(_open(now).where(Reservation.user == asked.user))]
+            seconds = asked.timeout_seconds
+            if (longest := limits["runSeconds"]) is not None:
+                seconds = min(seconds, int(longest))
+            known = next((each for each in open_now if each.run == asked.run), None)
+            if known is None:
+                _check_places(asked, limits, open_now)
+                self._check_all_pending(session, now)
+            left = _left_seconds(session, asked.user, limits, [each for each in open_now if each is not known], now)
+            if seconds < 1:
+                raise LimitReachedError("runSeconds", asked.timeout_seconds, 0, None)
+            taken = seconds if left is None else min(float(seconds), left)
+            # The usage server ends a run at its limit, and says why. When it is away, the operator does a bit later.
+            seconds = seconds if left is None else min(seconds, int(left + LIMIT_GRACE_SECONDS))
+            if known is not None:
+                return Grant(known.id, seconds)
+            made = Reservation(
+                id=uuid.uuid4().hex,
+                run=asked.run,
+                user=asked.user,
+                database=asked.database,
+                seconds=taken,
+                is_pending=True,
+                made=now,
+                expires=now + timedelta(seconds=RESERVATION_SECONDS),
+            )
+            session.add(made)
+            return Grant(made.id, seconds)
+
+    def release(self, reservation: str) -> bool:
+        """Give a place back; return whether there was one."""
+        with self._database.write() as session:
+            return release(session, reservation, datetime.now(UTC))
+
+    def count_open(self) -> int:
+        """Return how many places are taken."""
+        with self._database.read() as session:
+            return session.scalar(_count(_open(datetime.now(UTC)))) or 0
+
+    def _check_all_pending(self, session: Session, now: datetime) -> None:
+        if (allowed := self._limits.total_pending(session)) is None:
+            return
+        pending = session.scalar(_count(_open(now).where(Reservation.is_pending))) or 0
+        if pending >= allowed:
+            raise LimitReachedError("pendingRuns", pending, allowed, None, "all together")
+
+
+def release(session: Session, reservation: str, now: datetime) -> bool:
+    """Give a place back; return whether there was one."""
+    open_one = update(Reservation).where(Reservation.id == reservation, Reservation.released.is_(None))
+    return bool(session.execute(open_one.values(released=now).returning(Reservation.id)).first())
+
+
+def expire(session: Session, now: datetime) -> None:
+    """Give back the places of runs that were never created."""
+    late = update(Reservation).where(Reservation.released.is_(None), Reservation.expires < now)
+    session.execute(late.values(released=now))
+
+
+def used_since(session: Session, user: str, since: datetime) -> list[RunUsage]:
+    """Return what a user's runs used that have not ended, or ended after a time."""
+    ended = or_(RunUsage.ended.is_(None), RunUsage.ended > since)
+    return [*session.scalars(select(RunUsage).where(RunUsage.user == user, ended))]
+
+
+def resets_at(used: Collection[RunUsage]) -> datetime | None:
+    """Return when the first of these does not count any more."""
+    ends = [each.ended for each in used if each.ended]
+    return min(ends) + DAY if ends else None
+
+
+def _open(now: datetime) -> Select[Reservation]:
+    """Return the places that are taken, without those whose run was never created."""
+    waits = or_(Reservation.expires.is_(None), Reservation.expires > now)
+    return select(Reservation).where(Reservation.released.is_(None), waits)
+
+
+def _count(rows: Select[Reservation]) -> Select[int]:
+    return select(func.count()).select_from(rows.subquery())
+
+
+def _check_places(asked: Asked, limits: dict[str, float | None], open_now: Collection[Reservation]) -> None:
+    """Raise LimitReachedError unless there is one more place of each kind."""
+    counts = {
+        "runs": len(open_now),
+        "pendingRuns": sum(each.is_pending for each in open_now),
+        "databases": sum(each.database for each in open_now) if asked.database else -1,
+    }
+    ends = min((each.made + timedelta(seconds=each.seconds) for each in open_now), default=None)
+    for name, used in counts.items():
+        if (allowed := limits[name]) is not None and used >= allowed:
+            raise LimitReachedError(name, used, allowed, ends)
+    if (most := limits["uploadBytes"]) is not None and asked.workload_bytes > most:
+        raise LimitReachedError("uploadBytes", asked.workload_bytes, most, None)
+
+
+def _left_seconds(
+    session: Session,
+    user: str,
+    limits: dict[str, float | None],
+    open_now: Collection[Reservation],
+    now: datetime,
+) -> float | None:
+    """Return how many seconds of workers a user has left today; None: any number. Raises LimitReachedError."""
+    used = used_since(session, user, now - DAY)
+    published = sum(each.bytes_published for each in used)
+    if (most := limits["publishedBytes"]) is not None and published >= most > 0:
+        raise LimitReachedError("publishedBytes", published, most, resets_at(used))
+    if (hours := limits["workerHours"]) is None:
+        return None
+    spent = {each.run: each.worker_seconds for each in used}
+    # What is reserved counts as used; a run that has begun has a part of its own reservation.
+    taken = sum(spent.values()) + sum(max(0.0, each.seconds - spent.get(each.run, 0.0)) for each in open_now)
+    if taken >= hours * 3600:
+        raise LimitReachedError("workerHours", taken / 3600, hours, resets_at(used))
+    return hours * 3600 - taken
