@@ -1,6 +1,6 @@
 """A usage service on a new database, SQLite and PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,8 +9,7 @@ import pytest
 from cluster.usage.service import UsageService
 from tests.support.databases import database_url as database_url
 from tests.support.databases import postgres_server as postgres_server
-
-MakeService = Callable[[str], UsageService]
+from tests.support.usage import MakeService
 
 
 @pytest.fixture

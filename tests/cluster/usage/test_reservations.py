@@ -16,7 +16,7 @@ from cluster.usage.limit_rules import BannedError, LimitReachedError
 from cluster.usage.reservations import Asked
 from cluster.usage.service import UsageService
 from cluster.usage.tables import Reservation, RunUsage, UsageTable
-from tests.cluster.usage.conftest import MakeService
+from tests.support.usage import MakeService
 
 NONE = "runs: null, databases: null, pendingRuns: null, runSeconds: null, workerHours: null, publishedBytes: null"
 
