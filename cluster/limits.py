@@ -131,3 +131,6 @@ RESERVATION_SECONDS = 60.0  # that a place waits for its run to be seen: the pro
 LIMIT_GRACE_SECONDS = 60  # after a limit, in which the usage server ends a run and says why; then the operator does
 USAGE_DAYS = 400  # that events and what runs used are kept: a year, and some days to look at it
 LIMITS_HELD_SECONDS = 1.0  # that limits and bans are remembered; a changed file holds as soon
+MAX_REPORT_RUNS = 10_000  # of one report: some 3 MB
+MAX_EVENTS_AT_ONCE = 1_000  # in one delivery; the sender takes 500
+MAX_USAGE_BYTES = 16 * 2**20  # of a request: as many events as may be sent at once, each with all it may have

@@ -60,7 +60,7 @@ class Reservations:
             now = datetime.now(UTC)
             self._limits.check_ban(session, asked.user, asked.groups, asked.address)
             limits = self._limits.limits(session, asked.user, asked.groups)
-            open_now = [*session.scalars(_open(now).where(Reservation.user == asked.user))]
+            open_now = open_reservations(session, asked.user, now)
             seconds = asked.timeout_seconds
             if (longest := limits["runSeconds"]) is not None:
                 seconds = min(seconds, int(longest))
@@ -117,6 +117,11 @@ def expire(session: Session, now: datetime) -> None:
     """Give back the places of runs that were never created."""
     late = update(Reservation).where(Reservation.released.is_(None), Reservation.expires < now)
     session.execute(late.values(released=now))
+
+
+def open_reservations(session: Session, user: str, now: datetime) -> list[Reservation]:
+    """Return the places that a user has taken."""
+    return [*session.scalars(_open(now).where(Reservation.user == user))]
 
 
 def used_since(session: Session, user: str, since: datetime) -> list[RunUsage]:

@@ -1,0 +1,106 @@
+"""The page of use, for people: their own, of all for who may see all. It is HTML and SVG, and needs no JavaScript."""
+
+import ipaddress
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from flask import redirect, render_template, request
+from werkzeug.exceptions import Forbidden, ServiceUnavailable
+from werkzeug.wrappers import Response
+
+from bot.accounts import Accounts, AccountsAwayError, AccountsRefusedError
+from bot.model.account import Account
+from cluster.usage.answers import answer_report, asked_since
+from cluster.usage.charts import HEIGHT, WIDTH, make_charts
+from cluster.usage.report import make_report
+from cluster.usage.service import UsageService
+
+SESSION_COOKIE = "__Host-dppctl"
+_SPANS = ("1d", "7d", "30d", "60d")
+_SHOWN = 100  # runs on the page; the exports have all
+# Whoever is on this machine, where nobody logs in.
+_LOCAL = Account(user="local:", login="this machine", scopes=frozenset({"read", "admin"}))
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
+
+
+class UsagePage:
+    """`GET /usage/` and its exports."""
+
+    def __init__(self, mode: str, service: UsageService, accounts: Accounts | None) -> None:
+        """`mode`: of the auth server; with `none` the page is for this machine alone."""
+        self._mode, self._service, self._accounts = mode, service, accounts
+
+    def show(self) -> Response | str:
+        """Show what was used; who is not logged in is led to the login."""
+        if (account := self._account()) is None:
+            return self._to_login()
+        user, since, now = _whose(account), asked_since(), datetime.now(UTC)
+        report = make_report(self._service, user, sorted(account.groups) if user == account.user else [], since)
+        return render_template(
+            "usage.html",
+            report=report,
+            account=account,
+            mode=self._mode,
+            charts=make_charts(report.runs, since, now),
+            width=WIDTH,
+            height=HEIGHT,
+            shown=_SHOWN,
+            spans=_SPANS,
+            span=request.args.get("since", "7d"),
+            base=request.script_root,
+            query=_query(user),
+        )
+
+    def export(self) -> Response:
+        """Answer with the same as CSV or JSON."""
+        if (account := self._account()) is None:
+            return self._to_login()
+        user = _whose(account)
+        groups = sorted(account.groups) if user == account.user else []
+        return answer_report(self._service, user, groups, request.path.rpartition(".")[2])
+
+    def _account(self) -> Account | None:
+        """Return who looks; None: nobody who is logged in. Raises Forbidden, and ServiceUnavailable."""
+        if self._mode == "none" or self._accounts is None:
+            if not _is_local():
+                raise Forbidden("this page is for this machine alone: no login is set up (DPPCTL_AUTH_MODE)")
+            return _LOCAL
+        if not (session := request.cookies.get(SESSION_COOKIE)):
+            return None
+        try:
+            found = self._accounts.identify(session)
+        except (AccountsAwayError, AccountsRefusedError):
+            raise ServiceUnavailable("the auth server does not answer; try again in a moment") from None
+        return found if found and "read" in found.scopes else None
+
+    def _to_login(self) -> Response:
+        return redirect(f"/auth/login?next={quote(request.script_root + '/')}", 303)
+
+
+def _whose(account: Account) -> str | None:
+    """Return whose use is asked for; None: everybody's, which is for those who may see it."""
+    asked = request.args.get("user", "" if account.is_admin else account.user)
+    if asked != account.user and not account.is_admin:
+        raise Forbidden("this is somebody else's; who has the scope admin sees it")
+    return asked or None
+
+
+def _query(user: str | None) -> str:
+    return f"&user={quote(user)}" if user else ""
+
+
+def _is_local() -> bool:
+    """Return whether somebody on this machine asks, by a name of this machine, without a server between."""
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    return (
+        _is_loopback(request.remote_addr or "")
+        and (host.lower() == "localhost" or _is_loopback(host.strip("[]")))
+        and not any(name in request.headers for name in _FORWARDED)
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
