@@ -17,6 +17,7 @@ COMMANDS = {
     "bot": ("cli.commands.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),
     "sync": ("cli.commands.sync:sync", "Deploy to a Kubernetes cluster what the ops repos say, with helm."),
     "proxy": ("cli.commands.proxy:proxy", "Take runs from people for a Kubernetes cluster: the API of runs."),
+    "auth-server": ("cli.commands.auth_server:auth_server", "Let people log in, and tell servers who they are."),
     "token": ("cli.commands.token:token", "Make, list and revoke the tokens by which a proxy knows people."),
     "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
     "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +11,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed
 
 from bot.logs import get_logger
 from bot.model.registration import Target
+from bot.page_hosts import is_page_host
 from bot.probes import Probes
 from bot.settings import Settings
 from bot.store.store import Store
@@ -78,12 +78,7 @@ def _refuse_other_hosts(hosts: Sequence[str]) -> None:
 
     What programs ask for is signed, or says nothing of anybody's; a cluster's probes come by the pod's address.
     """
-    try:
-        asked = (urlsplit(f"//{request.host}").hostname or "").lower()
-    except ValueError:
-        asked = ""
-    below = tuple(host for host in hosts if host.startswith("."))
-    if request.endpoint not in _FOR_PROGRAMS and asked not in hosts and not asked.endswith(below):
+    if request.endpoint not in _FOR_PROGRAMS and not is_page_host(request.host, hosts):
         raise Forbidden(f"{request.host} is not known here; DPPCTL_ALLOWED_HOSTS or DPPCTL_PUBLIC_URL can name it")
 
 

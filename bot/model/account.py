@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Scope = Literal["read", "run", "deploy", "ssh", "admin"]
+SESSION_COOKIE = "__Host-dppctl"  # of a login: Secure, HttpOnly, SameSite=Lax, for all paths of the public host
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 

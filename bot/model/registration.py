@@ -9,6 +9,7 @@ It lies with the bot's own settings, so no push can change it. The form:
       verify: signed
       signers: [ann@example.org ssh-ed25519 AAAA…]
       images: [ghcr.io/ann/private]    # which it may take with the bot's login; may be left out
+      mayDeploy: [github:583231, OriHoch, org:hasadna]    # left out: who may write to its repository
 """
 
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class Target:
     signers: tuple[str, ...] = field(default=(), compare=False)  # whose signatures count; none: those of the settings
     # Names (HOST/NAME, and what is below) that the app may take with the bot's login, besides its own images.
     images: frozenset[str] = field(default=frozenset(), compare=False)
+    # Who may act on the app's deployments, and nobody else: PROVIDER:SUBJECT, logins, org:NAME, domain:NAME.
+    may_deploy: tuple[str, ...] | None = field(default=None, compare=False)  # None: who may write to its repository
 
     def __str__(self) -> str:
         """Return `OWNER/REPO/PATH in ENVIRONMENT`, as logs and threads name it."""
@@ -56,6 +59,7 @@ class _App(Part):
     verify: Literal["signed", "none"] | None = None
     signers: tuple[Annotated[str, AfterValidator(check_signer)], ...] = ()
     images: list[str] = Field(default_factory=list)
+    may_deploy: tuple[Annotated[str, Field(pattern=r"^[^\s,]{1,200}$")], ...] | None = None
 
 
 class _Registration(Part):
@@ -72,11 +76,13 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
             app, ops = RepoPath.parse(entry.app_repo_path), RepoPath.parse(entry.ops_repo_path)
         except DppctlError as error:
             raise document.error(["apps", index], str(error)) from None
-        if trusted.setdefault(app, (entry.verify, entry.signers)) != (entry.verify, entry.signers):
-            raise document.error(["apps", index], f"{app} stands here twice, with another `verify` or other `signers`")
+        who = entry.verify, entry.signers, entry.may_deploy
+        if trusted.setdefault(app, who) != who:
+            other = "another `verify`, other `signers` or another `mayDeploy`"
+            raise document.error(["apps", index], f"{app} stands here twice, with {other}")
         images = frozenset(_image(document, index, name) for name in entry.images)
         for environment in entry.environments:
-            target = Target(app, ops, environment, entry.verify, entry.signers, images)
+            target = Target(app, ops, environment, entry.verify, entry.signers, images, entry.may_deploy)
             owner = owners.setdefault((ops, environment), target)
             if owner is not target:
                 message = f"{environment} of {ops} is already {owner.app}'s; give each app an opsRepoPath of its own"

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from bot.limits import RESYNC_SECONDS
+from bot.settings.auth import AuthSettings
 from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
 from bot.settings.runs import ProxySettings, RunsSettings
@@ -30,11 +31,18 @@ class Settings(Section):
     sync: SyncSettings
     runs: RunsSettings
     proxy: ProxySettings
+    auth: AuthSettings
 
     @property
     def database_url(self) -> str:
         """Return the SQLAlchemy URL of the bot's own database: SQLite in the state folder unless another is given."""
         return self.given_database_url.get_secret_value() or f"sqlite:///{self.state_dir / 'dppctl.sqlite'}"
+
+    @property
+    def auth_database_url(self) -> str:
+        """Return the URL of the auth server's database: SQLite in the state folder unless another is given."""
+        given = self.auth.given_database_url.get_secret_value()
+        return given or f"sqlite:///{self.state_dir / 'auth.sqlite'}"
 
     @property
     def page_hosts(self) -> list[str]:
@@ -47,7 +55,7 @@ class Settings(Section):
     def all_secrets(self) -> list[str]:
         """Return what must never be seen in a log or a message."""
         held = [self.github.token, self.github.app_key, self.sync.token, self.given_database_url]
-        held += [*self.receiver.webhook_secrets, *self.github.deploy_keys.values()]
+        held += [*self.auth.secrets, *self.receiver.webhook_secrets, *self.github.deploy_keys.values()]
         return [value for secret in held if (value := secret.get_secret_value())]
 
     def replace(self, section: str, **changes: object) -> "Settings":

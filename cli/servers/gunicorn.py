@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -30,8 +30,76 @@ WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
 _ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
 
 
-class Receiver:
-    """Runs from its making until `stop`."""
+class WebServer:
+    """Processes of gunicorn that serve one application, from its making until `stop`."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        application: str,
+        environment: Mapping[str, str],
+        *,
+        host: str = "",
+        log: IO[str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        """Start them on a socket, which may be closed afterwards; `host`: how its address is written.
+
+        `application`: MODULE:FUNCTION(); `environment`: what it is told besides our own environment; `log`: in place of
+        stderr; `descriptors`: open files that it gets.
+        """
+        found, port = listening.getsockname()[:2]
+        host = host or found
+        self.address = _url(host, port)
+        # Where this machine reaches it.
+        self.here = _url("127.0.0.1", port) if host in _ANY_HOST else self.address
+        self._name = application.partition(".")[0]
+        command = [
+            *(sys.executable, "-P", "-m", "gunicorn", application),
+            *("--bind", f"fd://{listening.fileno()}"),
+            *("--workers", str(RECEIVER_WORKERS), "--threads", str(RECEIVER_THREADS)),
+            *("--worker-class", WORKER, "--graceful-timeout", "1", "--keep-alive", "5"),
+            *("--no-control-socket", "--log-level", "warning"),
+            *("--logger-class", "webhooks.gunicorn_logger.GunicornLogger"),
+        ]
+        self._process = subprocess.Popen(
+            # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
+            bound_to_parent(command, signal.SIGKILL),
+            env={**{name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"}, **environment},
+            stdin=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=[listening.fileno(), *descriptors],
+            start_new_session=True,  # Ctrl-C is for us; we end it when the others have
+        )
+
+    def wait_until_up(self, stopping: threading.Event) -> None:
+        """Return when it answers, has ended, or all is to stop."""
+        while self._process.poll() is None and not stopping.is_set():
+            connection = HTTPConnection(urlsplit(self.here).netloc, timeout=ANSWER_SECONDS)
+            with suppress(OSError), closing(connection):
+                connection.request("GET", "/healthz")
+                connection.getresponse()
+                return
+
+    def run(self) -> None:
+        """Wait for its end. Raises DppctlError when that was not our doing."""
+        code = self._process.wait()
+        if code not in (0, -signal.SIGKILL):
+            raise DppctlError(f"the processes of {self._name} ended with {code}")
+
+    def stop(self) -> None:
+        """End it; what it is answering may take a second."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(RECEIVER_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+class Receiver(WebServer):
+    """The receiver and the pages, where DPPCTL_HOST and DPPCTL_PORT say."""
 
     def __init__(
         self,
@@ -49,63 +117,13 @@ class Receiver:
             _listen(settings.listen.host, settings.listen.port) as listening,
             _followed_pipe(on_delivery) as waking,
         ):
-            port = listening.getsockname()[1]
-            self.address = _url(settings.listen.host, port)
-            # Where this machine reaches it.
-            self.here = _url("127.0.0.1", port) if settings.listen.host in _ANY_HOST else self.address
-            command = [
-                *(sys.executable, "-P", "-m", "gunicorn", application),
-                *(
-                    "--bind",
-                    f"fd://{listening.fileno()}",
-                    "--workers",
-                    str(RECEIVER_WORKERS),
-                    "--threads",
-                    str(RECEIVER_THREADS),
-                ),
-                *("--worker-class", WORKER, "--graceful-timeout", "1", "--keep-alive", "5"),
-                *("--no-control-socket", "--log-level", "warning"),
-                *("--logger-class", "webhooks.gunicorn_logger.GunicornLogger"),
-            ]
-            self._process = subprocess.Popen(
-                # Not a signal that it handles: now and then it lost one. Its workers look for it every second.
-                bound_to_parent(command, signal.SIGKILL),
-                env={
-                    **{name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"},
-                    "DPPCTL_CONFIG": str(config.absolute()),
-                    "DPPCTL_SYNC_TOKEN": settings.sync.token.get_secret_value(),
-                    VARIABLE: str(waking),
-                },
-                stdin=subprocess.DEVNULL,
-                stderr=log,
-                pass_fds=[listening.fileno(), waking],
-                start_new_session=True,  # Ctrl-C is for us; we end it when the others have
-            )
-
-    def wait_until_up(self, stopping: threading.Event) -> None:
-        """Return when it answers, has ended, or all is to stop."""
-        while self._process.poll() is None and not stopping.is_set():
-            connection = HTTPConnection(urlsplit(self.here).netloc, timeout=ANSWER_SECONDS)
-            with suppress(OSError), closing(connection):
-                connection.request("GET", "/healthz")
-                connection.getresponse()
-                return
-
-    def run(self) -> None:
-        """Wait for its end. Raises DppctlError when that was not our doing."""
-        code = self._process.wait()
-        if code not in (0, -signal.SIGKILL):
-            raise DppctlError(f"the receiver ended with {code}")
-
-    def stop(self) -> None:
-        """End it; what it is answering may take a second."""
-        if self._process.poll() is None:
-            self._process.terminate()
-        try:
-            self._process.wait(RECEIVER_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            environment = {
+                "DPPCTL_CONFIG": str(config.absolute()),
+                "DPPCTL_SYNC_TOKEN": settings.sync.token.get_secret_value(),
+                VARIABLE: str(waking),
+            }
+            host = settings.listen.host
+            super().__init__(listening, application, environment, host=host, log=log, descriptors=[waking])
 
 
 def _listen(host: str, port: int) -> socket.socket:

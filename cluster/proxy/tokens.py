@@ -53,7 +53,7 @@ def make_token(name: str, user: str, scopes: Sequence[Scope]) -> tuple[str, Toke
 
     `user`: PROVIDER:NAME; without a provider it is `token:`, that of this file.
     """
-    token = f"{PREFIX}{secrets.token_urlsafe(32)}"
+    token = new_token()
     given = {"name": name, "user": user if ":" in user else f"token:{user}", "scopes": tuple(dict.fromkeys(scopes))}
     created = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     try:
@@ -61,6 +61,11 @@ def make_token(name: str, user: str, scopes: Sequence[Scope]) -> tuple[str, Toke
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise TokenFileError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess: 256 random bits."""
+    return f"{PREFIX}{secrets.token_urlsafe(32)}"
 
 
 def hash_of(token: str) -> str:
@@ -114,12 +119,21 @@ class KnownTokens:
 
     def find(self, token: str) -> TokenRecord | None:
         """Return what is known of a token; None: it is none. The time that it takes tells nothing of the token."""
+        return self.find_hash(hash_of(token))
+
+    def find_hash(self, sha256: str) -> TokenRecord | None:
+        """Return what is known of the token with this hash; None: it is none."""
         self._read_again()
-        given, found = hash_of(token), None
+        found = None
         for record in self._records:
-            if hmac.compare_digest(record.sha256, given):
+            if hmac.compare_digest(record.sha256, sha256):
                 found = record
         return found
+
+    def of_user(self, user: str) -> tuple[TokenRecord, ...]:
+        """Return the records of a user: PROVIDER:NAME."""
+        self._read_again()
+        return tuple(record for record in self._records if record.user == user)
 
     def _read_again(self) -> None:
         if (stamp := self._look()) == self._stamp:

@@ -10,6 +10,7 @@ here no page needs.
 _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
+_AUTH = "tests/cli/servers/test_auth_server.py::test_other_servers_ask_it_whose_a_token_is"
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
 _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_cluster_takes"
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
@@ -20,6 +21,8 @@ RUN_BY = {
     "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
     "buildah build --tag registry.example.org/dppctl:0.1.0 .": _OWN_IMAGE,
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
+    "DPPCTL_AUTH_MODE=token DPPCTL_AUTH_SERVICE_TOKEN_FILE=service-token dppctl auth-server": _AUTH,
+    "dppctl auth-server": _AUTH,
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",

@@ -1,0 +1,1 @@
+"""The auth server: who people are (login, tokens, sessions, the device flow), and what they may do."""

@@ -1,0 +1,105 @@
+"""What programs ask the auth server: servers of dppctl whose a token is, and people for tokens of their own."""
+
+import hmac
+from typing import Any
+
+from flask import Response, jsonify, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import BadRequest, Conflict, NotFound, Unauthorized
+
+from cluster.auth.options import AuthOptions
+from cluster.auth.service import AuthService, FoundAccount
+from cluster.auth.tables import AccessToken
+from cluster.auth.tokens import TokenRequestError, joined, read_token_request, split_scopes
+
+_CHALLENGE = WWWAuthenticate("bearer", {"realm": "dppctl"})
+
+
+class AuthApi:
+    """The views for programs; each answers in JSON."""
+
+    def __init__(self, options: AuthOptions, service: AuthService) -> None:
+        """Answer what the service knows."""
+        self._service, self._service_token = service, options.service_token.encode()
+
+    def introspect(self) -> Response:
+        """Answer `POST /introspect` of a server: whose a token or session is (RFC 7662)."""
+        self._check_server()
+        found = self._service.find(request.form.get("token", ""))
+        if found is None:
+            return jsonify(active=False)
+        account = found.account
+        answer: dict[str, Any] = {
+            "active": True,
+            "sub": account.user,
+            "username": account.login,
+            "name": account.token,
+            "scope": joined(account.scopes),
+            "groups": sorted(account.groups),
+        }
+        if found.expires:
+            answer["exp"] = int(found.expires.timestamp())
+        if account.csrf:
+            answer["csrf"] = account.csrf
+        return jsonify(answer)
+
+    def permissions(self) -> Response:
+        """Answer `POST /permissions` of a server: whether a token's person may deploy an app."""
+        self._check_server()
+        if not (app := request.form.get("app", "")):
+            raise BadRequest("app: is missing; expected OWNER/REPO or OWNER/REPO/PATH")
+        permission = self._service.may_deploy(request.form.get("token", ""), app)
+        return jsonify(deploy=permission.allowed, reason=permission.reason)
+
+    def list_tokens(self) -> Response:
+        """Answer `GET /tokens` of a person: the own ones, of an admin all."""
+        found = self._person()
+        return jsonify(tokens=[_shape(record, login) for record, login in self._service.tokens_of(found)])
+
+    def make_token(self) -> tuple[Response, int]:
+        """Answer `POST /tokens` of a person: a new one, which is shown this once."""
+        found = self._person()
+        try:
+            token, record = self._service.make_token(found, read_token_request(request.get_json(silent=True)))
+        except TokenRequestError as error:
+            raise BadRequest(str(error)) from None
+        return jsonify(**_shape(record, found.account.login), token=token), 201
+
+    def revoke_token(self, identity: str) -> tuple[str, int]:
+        """Answer `DELETE /tokens/ID` of a person: from now on it is worth nothing."""
+        if not self._service.revoke_token(self._person(), identity):
+            raise NotFound("you have no such token; `dppctl token list` has the ids")
+        return "", 204
+
+    def _person(self) -> FoundAccount:
+        """Return whose bearer token it is. Raises Unauthorized."""
+        if (found := self._service.find(_bearer())) is None:
+            raise Unauthorized("a token that is known here is needed: dppctl login", www_authenticate=_CHALLENGE)
+        if found.is_session:
+            raise Conflict("a session's cookie is no token")
+        return found
+
+    def _check_server(self) -> None:
+        """Refuse who does not know the servers' own token. Raises Unauthorized."""
+        given = _bearer().encode(errors="replace")
+        if not self._service_token or not hmac.compare_digest(self._service_token, given):
+            text = "only servers of dppctl ask this, by the token of DPPCTL_AUTH_SERVICE_TOKEN_FILE"
+            raise Unauthorized(text, www_authenticate=_CHALLENGE)
+
+
+def _bearer() -> str:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _shape(record: AccessToken, login: str) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "user": record.user,
+        "login": login,
+        "scopes": joined(split_scopes(record.scopes)).split(),
+        "created": record.created.isoformat(timespec="seconds"),
+        "expires": record.expires.isoformat(timespec="seconds"),
+        "lastUsed": record.last_used.isoformat(timespec="seconds") if record.last_used else None,
+    }

@@ -1,0 +1,1 @@
+"""How the auth server's tables came to be what they are, step by step (alembic)."""
