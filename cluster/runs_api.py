@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from bot.limits import MAX_PIPELINES
-from bot.model.account import SCOPES as SCOPES
-from bot.model.account import Scope as Scope
 from cluster.limits import MAX_WORKLOAD_BYTES
 from cluster.operator.model import Digest, Name, Phase, PipelineId
 

@@ -80,9 +80,6 @@ def auth_options(settings: Settings, targets: Iterable[Target] = ()) -> AuthOpti
     token = b""
     if auth.service_token_file:
         token = read_secret("DPPCTL_AUTH_SERVICE_TOKEN_FILE", auth.service_token_file).strip()
-    configure(
-        [*settings.all_secrets, key.decode(errors="replace"), *([token.decode(errors="replace")] if token else [])]
-    )
     return AuthOptions(
         mode=auth.mode,
         key=key,

@@ -79,8 +79,9 @@ class AuthWorld:
         return client.open(f"/auth{path}", method=method, base_url="http://dppctl-auth:8092", headers=headers, **sent)
 
     def introspect(self, token: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.ask("/introspect", data={"token": token}).json
-        return answer
+        answer = self.ask("/introspect", data={"token": token}).json
+        assert answer
+        return dict(answer)
 
 
 class Browser:
