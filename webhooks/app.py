@@ -1,13 +1,17 @@
 """Put the receiver and the dashboard together as one WSGI application. All it knows it has from the store."""
 
-from collections.abc import Callable, Sequence, Set
+import secrets
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.wrappers import Response as BaseResponse
 
 from bot.logs import get_logger
 from bot.model.registration import Target
@@ -16,40 +20,55 @@ from bot.probes import Probes
 from bot.settings import Settings
 from bot.store.store import Store
 from webhooks import receive
+from webhooks.acting import ActPages, Record
 from webhooks.change_stream import ChangeStream
 from webhooks.dashboard import Pages
 from webhooks.metrics import StoreMetrics
+from webhooks.page_login import PageLogin
 from webhooks.receive import STORE_IS_AWAY, DeliveryReceiver
+from webhooks.refusals import RefusedAct
 from webhooks.shortcut import Shortcut
 from webhooks.sync_reports import SyncReports
+from webhooks.visitors import LocalVisitors, Visitors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _log = get_logger("dppctl.webhooks")
 
 Answer = tuple[Response, int]
 
-# Nothing from elsewhere, nothing inline: what a payload or a log smuggles onto a page stays text.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src data:; frame-ancestors 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 _FOR_PROGRAMS = ("receive", "report", "healthz", "readyz", "metrics")
 
 
-def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortcut: bool = True) -> Flask:
+def create_app(
+    settings: Settings,
+    targets: Set[Target],
+    store: Store,
+    *,
+    shortcut: bool = True,
+    visitors: Visitors | None = None,
+    record: Record = lambda _: None,
+    mounts: "Mapping[str, WSGIApplication] | None" = None,
+) -> Flask:
     """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there.
 
-    `shortcut`: deliveries do not pass through Flask (`webhooks.shortcut`).
+    `shortcut`: deliveries do not pass through Flask (`webhooks.shortcut`). `visitors`: who may act; left out, who is at
+    this machine. `record` writes down who did what. `mounts`: other applications by their paths, such as /auth.
     """
+    visitors = visitors or LocalVisitors(secrets.token_bytes(32), settings.receiver.public_url)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.receiver.max_delivery_bytes
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(SQLAlchemyError, _store_is_away)
     app.before_request(partial(_refuse_other_hosts, settings.page_hosts))
-    app.after_request(_secure)
+    login = PageLogin(visitors, only_known=settings.receiver.pages == "login")
+    login.add_to(app)
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
+    acts = ActPages(targets, store, visitors, login, record)
+    app.jinja_env.globals["buttons"] = acts.buttons
     probes = Probes(healthy=lambda: None, ready=lambda: _reach(store), metrics=StoreMetrics(store))
     receiver = DeliveryReceiver(settings, targets, store)
     views: list[tuple[str, str, Callable[..., object], str]] = [
@@ -60,7 +79,11 @@ def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortc
         ("/metrics", "metrics", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/", "deployments", pages.deployments, "GET"),
         ("/deployments/<int:identity>", "deployment", pages.deployment, "GET"),
-        ("/apps/<path:app>/<environment>/<commit>", "newest", pages.newest, "GET"),
+        ("/apps/<path:app>/<environment>/<string(length=40):commit>", "newest", pages.newest, "GET"),
+        ("/apps/<path:app>/<environment>", "environment", pages.environment, "GET"),
+        ("/acts/<act>", "confirm", acts.confirm, "GET"),
+        ("/acts/<act>", "perform", acts.perform, "POST"),
+        ("/requests/<int:identity>", "request", acts.request, "GET"),
         ("/deployments/<int:identity>/log.txt", "log", pages.log, "GET"),
         ("/deployments/<int:identity>/receipt.json", "receipt", pages.receipt, "GET"),
         ("/events", "events", ChangeStream(store.totals.change_number).view, "GET"),
@@ -68,6 +91,8 @@ def create_app(settings: Settings, targets: Set[Target], store: Store, *, shortc
     for path, name, view, method in views:
         # Without OPTIONS, which nobody needs here.
         app.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)  # type: ignore[arg-type]
+    if mounts:  # https://werkzeug.palletsprojects.com/en/stable/middleware/dispatcher/
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, dict(mounts))  # type: ignore[method-assign]
     if shortcut:  # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
         app.wsgi_app = Shortcut(receiver, app.wsgi_app).respond  # type: ignore[method-assign]
     return app
@@ -92,8 +117,10 @@ def _reach(store: Store) -> str | None:
     return None
 
 
-def _refuse(error: HTTPException) -> Answer:
-    """Answer in JSON; for a wrong method with the right ones."""
+def _refuse(error: HTTPException) -> Answer | BaseResponse:
+    """Answer in JSON, and acts with a page; for a wrong method with the right ones."""
+    if isinstance(error, RefusedAct):
+        return error.page()
     wrong_method = isinstance(error, MethodNotAllowed)
     is_delivery = wrong_method and request.path == receive.PATH
     response = jsonify(error="deliveries are POSTed" if is_delivery else error.description)
@@ -105,8 +132,3 @@ def _refuse(error: HTTPException) -> Answer:
 def _store_is_away(error: SQLAlchemyError) -> Answer:
     _log.error("store does not answer", error=type(error).__name__)
     return jsonify(error=STORE_IS_AWAY), 503
-
-
-def _secure(answer: Response) -> Response:
-    answer.headers.update(_HEADERS)
-    return answer

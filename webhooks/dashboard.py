@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from werkzeug.exceptions import NotFound
 
 from bot.errors import DppctlError
+from bot.model.acts import PAST
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.output import escape_bidirectional
@@ -18,7 +19,13 @@ from bot.settings import Settings
 from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
 from bot.store.tables import Deployment
-from webhooks.limits import DASHBOARD_DELIVERIES, RECENT_DELIVERIES, RECENT_REFUSALS
+from webhooks.limits import (
+    DASHBOARD_DELIVERIES,
+    ENVIRONMENT_DEPLOYMENTS,
+    ENVIRONMENT_REQUESTS,
+    RECENT_DELIVERIES,
+    RECENT_REFUSALS,
+)
 from webhooks.timeline import timeline
 
 _URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
@@ -40,6 +47,7 @@ class Pages:
         app.jinja_env.filters["links"] = links
         app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
         app.jinja_env.globals["commit_url"] = self._commit_url
+        app.jinja_env.globals["past_of"] = lambda act: PAST.get(act, act)
 
     def deployments(self) -> str:
         """Return `/`: environments, deployments and deliveries."""
@@ -70,6 +78,23 @@ class Pages:
             receipt=found.receipt,
             timeline=timeline(found, self._store.deliveries.newest(RECENT_DELIVERIES)),
             log=self._store.deployments.log(identity),
+        )
+
+    def environment(self, app: str, environment: str) -> str:
+        """Return `/apps/OWNER/REPO/PATH/ENVIRONMENT`: what an environment has, had, and was asked for."""
+        if not any((str(target.app), target.environment) == (app, environment) for target in self._targets):
+            raise NotFound("there is no such environment")
+        change = self._store.totals.change_number()
+        states = self._store.deployments.environments()
+        found = [state for state in states if (state.app, state.environment) == (app, environment)]
+        return render_template(
+            "environment.html",
+            change=change,
+            app=app,
+            environment=environment,
+            summary=found[0] if found else EnvironmentSummary(app, environment, None, None, None),
+            deployments=self._store.deployments.newest(ENVIRONMENT_DEPLOYMENTS, app, environment),
+            asked=self._store.requests.newest(app, environment, ENVIRONMENT_REQUESTS),
         )
 
     def newest(self, app: str, environment: str, commit: str) -> Response:

@@ -3,6 +3,9 @@
 MAX_BATCH = 100  # deliveries in one transaction: a burst costs a few of them, and none becomes long
 CHANGE_POLL_MILLISECONDS = 1000  # how late a live page hears of a change; the question costs a millisecond or two
 DASHBOARD_DELIVERIES = 30  # that `/` shows
+ENVIRONMENT_DEPLOYMENTS = 50  # that an environment's page shows
+ENVIRONMENT_REQUESTS = 10  # that it shows of what people asked for
+REFUSALS_A_MINUTE = 60  # of acts, from one address, that are written down; more are no person's
 RECENT_DELIVERIES = 500  # among which a deployment's push is looked for
 RECENT_REFUSALS = 500  # of whole `.dppctl.yaml` files, among which the newest of each app is looked for
 HEADER_SECONDS = 10.0  # in which a request's headers must have come; GitHub itself waits 10 for the answer

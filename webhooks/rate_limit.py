@@ -17,7 +17,7 @@ class _Bucket:
 
 
 class RateLimit:
-    """A token bucket for each repository: as many at once as in a minute. Safe to use from several threads."""
+    """A token bucket for each repository (or address): as many at once as in a minute. Several threads may use it."""
 
     def __init__(self, a_minute: int) -> None:
         """Let that many pass; 0: any number."""

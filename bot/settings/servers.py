@@ -45,6 +45,8 @@ class ReceiverSettings(Section):
     )
     # Where people and GitHub reach the receiver and its pages; without it nothing links to them.
     public_url: WebUrl = Field("", validation_alias="DPPCTL_PUBLIC_URL")
+    # Who may read the pages: whoever reaches them, or those who have logged in.
+    pages: Literal["open", "login"] = Field("open", validation_alias="DPPCTL_PAGES")
     # Host names, besides those of this machine and `public_url`, that the pages answer to.
     allowed_hosts: CommaSeparated[tuple[str, ...]] = Field((), validation_alias="DPPCTL_ALLOWED_HOSTS")
     max_delivery_bytes: int = Field(MAX_DELIVERY_BYTES, validation_alias="DPPCTL_MAX_DELIVERY_BYTES", gt=0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from bot.database import Database
 from bot.limits import MAX_ACT_REASON
@@ -36,13 +37,15 @@ class Requests:
         deployment: int | None = None,
         until: datetime | None = None,
         run: bool = False,
+        form: str | None = None,
     ) -> int:
         """Ask the bot to act on an environment. Return the request's id.
 
         by: PROVIDER:SUBJECT of who asks, and `login` the same for people; reason: their message, kept as one line.
         deploy: a branch, tag or commit `ref` (None: what it would deploy by itself), with `rebuild` in an image that is
         built anew. promote: `from_environment`. rollback: `to_deployment` (None: what ran before), with `run` anew.
-        cancel, retry: `deployment`. hold: `until` then, or until it is released.
+        cancel, retry: `deployment`. hold: `until` then, or until it is released. form: an id; what is asked for again
+        with it is not asked twice.
         """
         request = DeployRequest(
             app=app,
@@ -58,14 +61,25 @@ class Requests:
             deployment=deployment,
             until=until,
             run=run,
+            form=form,
             state="waiting",
             message="",
             created=datetime.now(UTC),
         )
-        with self._database.write() as session:
-            session.add(request)
-            count_change(session)
+        try:
+            with self._database.write() as session:
+                session.add(request)
+                count_change(session)
+        except IntegrityError:
+            if form is None or (asked := self.of_form(form)) is None:
+                raise
+            return asked.id
         return request.id
+
+    def of_form(self, form: str) -> DeployRequest | None:
+        """Return the request that a form has made, or None."""
+        with self._database.read() as session:
+            return session.scalar(select(DeployRequest).where(DeployRequest.form == form))
 
     def get(self, request_id: int) -> DeployRequest | None:
         """Return a request with its state and message, or None when the id is unknown."""

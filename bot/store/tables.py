@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bot.database import DatabaseSchema, UtcTime
 
-SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0011")
+SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0012")
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
 State = Literal[
@@ -176,6 +176,7 @@ class DeployRequest(Base):
     deployment: Mapped[int | None]  # that is to be cancelled or tried again
     until: Mapped[datetime | None]  # of hold
     run: Mapped[bool] = mapped_column(default=False, server_default=false())  # of rollback: run it anew
+    form: Mapped[str | None] = mapped_column(index=True, unique=True)  # on a page, that was sent
     state: Mapped[str] = mapped_column(index=True)  # a RequestState
     message: Mapped[str]
     deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))

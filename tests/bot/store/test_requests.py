@@ -1,5 +1,6 @@
 """Requests to deploy, on SQLite and on PostgreSQL."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from bot.store.store import Store
@@ -29,6 +30,17 @@ def test_an_act_keeps_who_asked_and_why_and_the_newest_are_found(store: Store) -
     held = store.requests.newest("ann/app")[1]
     assert (held.id, held.by, held.login, held.until) == (first, "github:1", "ann", until)
     assert held.reason == "elections Dppctl-By: bob"  # one line, so that it is no trailer of its own
+
+
+def test_a_form_that_is_sent_several_times_at_once_asks_once(store: Store) -> None:
+    def ask(_: int) -> int:
+        return store.requests.add("ann/app", "staging", "release", by="local:ann", form="f" * 32)
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = set(threads.map(ask, range(8)))
+    (request,) = store.requests.take()
+    assert asked == {request.id}
+    assert store.requests.of_form("0" * 32) is None
 
 
 def test_what_acts_go_by_is_read_for_each_environment(store: Store) -> None:
