@@ -10,6 +10,9 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from bot.accounts import AccountsAwayError
 from bot.logs import get_logger
 from cluster.auth.api import AuthApi
+from cluster.auth.device_codes import DeviceCodes
+from cluster.auth.device_flow import DeviceFlow
+from cluster.auth.device_page import DevicePage
 from cluster.auth.limits import LOGIN_SECONDS, MAX_FORM_BYTES
 from cluster.auth.login import LoginPages
 from cluster.auth.options import AuthOptions
@@ -18,7 +21,9 @@ from cluster.auth.web import Visits, secured
 
 _log = get_logger("dppctl.auth")
 
-_FOR_PROGRAMS = frozenset({"introspect", "permissions", "list_tokens", "make_token", "revoke_token"})
+_FOR_PROGRAMS = frozenset(
+    {"introspect", "permissions", "list_tokens", "make_token", "revoke_token", "device_code", "device_token"}
+)
 
 
 def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
@@ -38,6 +43,8 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
         PERMANENT_SESSION_LIFETIME=LOGIN_SECONDS,
     )
     visits = Visits(options, service)
+    codes = DeviceCodes(service)
+    flow, device = DeviceFlow(app, service, visits, codes), DevicePage(service, visits, codes)
     api, login = AuthApi(options, service), LoginPages(options, service, visits)
     app.before_request(lambda: None if _is_for_programs() else visits.check_host())
     app.after_request(secured)
@@ -49,6 +56,10 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
         ("/login", "login", login.login, "GET"),
         ("/login/token", "login_by_token", login.login_by_token, "POST"),
         ("/logout", "logout", login.logout, "POST"),
+        ("/device/code", "device_code", flow.begin, "POST"),
+        ("/token", "device_token", flow.token, "POST"),
+        ("/device", "device", device.ask, "GET"),
+        ("/device", "device_answer", device.answer, "POST"),
         ("/introspect", "introspect", api.introspect, "POST"),
         ("/permissions", "permissions", api.permissions, "POST"),
         ("/tokens", "list_tokens", api.list_tokens, "GET"),

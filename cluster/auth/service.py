@@ -185,6 +185,10 @@ class AuthService:
         account = Account(user, login, scopes & granted, groups, name, csrf)
         return FoundAccount(account, granted, expires, is_session, person)
 
+    def granted(self, session: Session, user: str) -> frozenset[Scope]:
+        """Return what somebody may at most, now."""
+        return self._granted(user, session.get(Person, user))
+
     def _granted(self, user: str, person: Person | None) -> frozenset[Scope]:
         """Return what a person may: by the lists, and by what the file of tokens gives that user now."""
         by_file = self._file.of_user(user) if self._file else ()

@@ -35,6 +35,7 @@ class AuthWorld:
 
     def __init__(self, folder: Path, database_url: str = "", **options: Any) -> None:
         self.now = START
+        self.address = "127.0.0.1"  # where requests come from
         self.tokens_file = folder / "tokens.json"
         self.tokens: dict[str, str] = {}
         write_tokens(self.tokens_file, [])
@@ -76,7 +77,8 @@ class AuthWorld:
         """What a program asks."""
         client = Client(DispatcherMiddleware(_not_found, {"/auth": self.app}))
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        return client.open(f"/auth{path}", method=method, base_url="http://dppctl-auth:8092", headers=headers, **sent)
+        where = {"base_url": "http://dppctl-auth:8092", "environ_base": {"REMOTE_ADDR": self.address}}
+        return client.open(f"/auth{path}", method=method, headers=headers, **where, **sent)
 
     def introspect(self, token: str) -> dict[str, Any]:
         answer = self.ask("/introspect", data={"token": token}).json
@@ -88,7 +90,7 @@ class Browser:
     """Follows what people do: it keeps cookies, and fills in forms of pages that it got."""
 
     def __init__(self, world: AuthWorld, session: str, base_url: str) -> None:
-        self._base_url = base_url
+        self._world, self._base_url = world, base_url
         self.client = Client(DispatcherMiddleware(_not_found, {"/auth": world.app}))
         self.page = ""
         if session:
@@ -122,7 +124,8 @@ class Browser:
         return self._open(path, method="POST", data=data)
 
     def _open(self, path: str, **sent: Any) -> TestResponse:
-        answer = self.client.open(path, base_url=self._base_url, **sent)
+        where = {"base_url": self._base_url, "environ_base": {"REMOTE_ADDR": self._world.address}}
+        answer = self.client.open(path, **where, **sent)
         self.page = answer.text
         return answer
 
