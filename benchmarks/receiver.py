@@ -30,7 +30,7 @@ def receiver(bench: Bench) -> Result:
     loads: dict[str, list[Load]] = {OURS: [], FLASK: [], AFTER: [], BEFORE: []}
     with (
         _ours(bench) as ours,
-        _ours(bench, "webhooks.wsgi:application(shortcut=False)") as flask,
+        _ours(bench, "cli.servers.pages_wsgi:receiver(shortcut=False)") as flask,
         _other(bench, waits=True) as after,
         _other(bench, waits=False) as before,
     ):

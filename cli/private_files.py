@@ -3,9 +3,11 @@
 import atexit
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +44,19 @@ def use_temporary_folder(above: Path) -> Path:
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(made)
     return made
+
+
+def read_or_make_key(file: Path) -> str:
+    """Return the key in a file for this user only, which is made, whole, by whoever asks first. Raises OSError."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, new = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
+        with open(handle, "w") as made:
+            made.write(secrets.token_urlsafe(32))
+        with suppress(FileExistsError):  # another process was quicker: its key is the one
+            os.link(new, file)
+        Path(new).unlink()
+    return file.read_text().strip()
 
 
 def _is_used(folder: Path) -> bool:

@@ -16,10 +16,10 @@ from flask import Response, g, request
 
 from bot.accounts import Accounts, AccountsAwayError, AccountsRefusedError
 from bot.logs import get_logger
-from bot.model.account import Permission
-from webhooks.request_checks import host_name, is_loopback, why_not_local
+from bot.model.account import SESSION_COOKIE, Permission
+from bot.page_hosts import is_secure_place
+from webhooks.request_checks import is_loopback, why_not_local
 
-SESSION_COOKIE = "__Host-dppctl"  # the auth server's
 _FORM_COOKIE = "dppctl-form"
 _FORM_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_SESSION = 512  # characters; ours have 43
@@ -100,14 +100,13 @@ class LoginVisitors:
 
     def __init__(self, accounts: Accounts, public_url: str = "") -> None:
         """Ask `accounts`; where TLS ends in front of us, `public_url` says so."""
-        self._accounts = accounts
-        public = urlsplit(public_url)
-        self._https_host = public.hostname if public.scheme == "https" else None
+        self._accounts, self._public_url = accounts, public_url
 
     def identify(self) -> Visitor:
         """Return who has logged in; nobody, with why, without a session that holds."""
-        if not self._is_secure():
-            return Visitor(note="No login over plain http: open the https address")
+        if not is_secure_place(self._public_url or request.host_url):
+            note = "Read only: no login over plain http, where others could read it; DPPCTL_PUBLIC_URL can be https"
+            return Visitor(note=note)
         session = request.cookies.get(SESSION_COOKIE, "")
         if not session or len(session) > _MAX_SESSION:
             return Visitor(can_log_in=True)
@@ -132,12 +131,6 @@ class LoginVisitors:
 
     def remember(self, answer: Response) -> None:
         """Add nothing: the session's own cookie is enough."""
-
-    def _is_secure(self) -> bool:
-        """Return whether browsers keep a Secure cookie: over TLS, which may end before us, or at this machine."""
-        host = host_name(request.host)
-        is_behind_tls = request.headers.get("X-Forwarded-Proto", "") == "https" or host == self._https_host
-        return request.is_secure or is_behind_tls or is_loopback(host)
 
 
 def _user_name() -> str:

@@ -19,8 +19,9 @@ from bot.settings import Settings
 from bot.store.store import Store
 from cli.limits import UP_STOP_SECONDS
 from cli.servers.daemon import Daemon
-from cli.servers.gunicorn import Receiver
+from cli.servers.gunicorn import ALL_IN_ONE, Receiver
 from cli.servers.lifecycle import lock, set_up
+from cli.servers.pages import prepare_login
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from cluster.sync.local.storage_server import Storages
@@ -53,13 +54,14 @@ class AllInOne(Daemon):
             self._git = Git(settings)
             opened.callback(self._git.close)
             build(zipapp)
+            prepare_login(settings, targets)
             runtime(None, stopping)  # now, not at the first push
             self._store = Store(settings.database_url)
             opened.callback(self._store.close)
             self._storages = Storages(settings.listen.storage_port, environments, targets)
             opened.callback(self._storages.close)
             self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
-            self._receiver = Receiver(config, settings, on_delivery=self._loop.look)
+            self._receiver = Receiver(config, settings, application=ALL_IN_ONE, on_delivery=self._loop.look)
             opened.callback(self._receiver.stop)
             super().__init__(stopping, opened.pop_all())
         repositories = {target.app.repository for target in targets} | {target.ops.repository for target in targets}

@@ -25,7 +25,8 @@ from bot.settings import Settings
 from cli.limits import ANSWER_SECONDS, BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
 from webhooks.bot_waker import VARIABLE
 
-APPLICATION = "webhooks.wsgi:application()"
+APPLICATION = "cli.servers.pages_wsgi:receiver()"
+ALL_IN_ONE = "cli.servers.pages_wsgi:all_in_one()"
 WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
 _ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
 
@@ -53,7 +54,7 @@ class WebServer:
         self.address = _url(host, port)
         # Where this machine reaches it.
         self.here = _url("127.0.0.1", port) if host in _ANY_HOST else self.address
-        self._name = application.partition(".")[0]
+        self._name = application.partition(":")[2].partition("(")[0]
         command = [
             *(sys.executable, "-P", "-m", "gunicorn", application),
             *("--bind", f"fd://{listening.fileno()}"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from sqlalchemy import update
@@ -21,6 +21,9 @@ from bot.usage_events import UsageEvent
 from webhooks.acting import Record
 from webhooks.app import create_app
 from webhooks.visitors import Visitors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 APP = "ann/app"
 ENVIRONMENTS = ("staging", "production")
@@ -81,14 +84,19 @@ class PagesWorld:
 
 
 def make_world(
-    folder: Path, visitors: Visitors | None = None, record: Record | None = None, **settings: str
+    folder: Path,
+    visitors: Visitors | None = None,
+    record: Record | None = None,
+    mounts: "Mapping[str, WSGIApplication] | None" = None,
+    **settings: str,
 ) -> PagesWorld:
     """Return a world whose store is in a folder."""
     store = Store(f"sqlite:///{folder}/bot.sqlite")
     given = {"DPPCTL_WEBHOOK_SECRETS": "x", **{f"DPPCTL_{name}": value for name, value in settings.items()}}
     targets = {Target(RepoPath.parse(APP), RepoPath("ann/ops"), name) for name in ENVIRONMENTS}
     events: list[UsageEvent] = []
-    app = create_app(load_settings(folder, given), targets, store, visitors=visitors, record=record or events.append)
+    loaded, write = load_settings(folder, given), record or events.append
+    app = create_app(loaded, targets, store, visitors=visitors, record=write, mounts=mounts)
     deploy(store, 1)
     deploy(store, 2)
     return PagesWorld(store, app, events)
