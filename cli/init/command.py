@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.home_folder import home_folder
-from cli.init.runs.flags import RunsFlags
+from cli.init.runs.flags import AuthFlags, RunsFlags, with_auth_flags
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
@@ -29,7 +29,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--ops-repo", help="OWNER/REPO[/PATH] for what each environment runs; it is made if need be.")
 @click.option("--staging", default="staging", show_default=True, help="The environment of pushes.")
 @click.option("--production", default="production", show_default=True, help="The environment of tags.")
-@click.option("--url", "address", help="Where GitHub reaches dppctl's receiver: https://HOST.")
+@click.option("--url", "address", help="Where GitHub and people reach dppctl: https://HOST.")
 @click.option("--user", help="The machine user's name, for commits.")
 @click.option("--email", help="The machine user's e-mail address, for commits.")
 @click.option("--token-file", type=_FILE, help="Holds the machine user's token; or DPPCTL_GITHUB_TOKEN does.")
@@ -63,6 +63,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: flags and defaults answer.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be changed.")
+@with_auth_flags
 def init(
     provider: str | None,
     folder: Path,
@@ -85,6 +86,7 @@ def init(
     values: Path | None,
     remove: bool,
     yes: bool,
+    auth_flags: AuthFlags,
     **answers: str | bool | None,
 ) -> None:
     """Set up continuous deployment of the app in this folder, on a PROVIDER's cluster (local, kubeconfig, minikube).
@@ -97,9 +99,12 @@ def init(
     if workers is not None or databases is not None:
         from cli.init.runs.flow import init_runs
 
-        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait, values)
+        url = str(answers["address"] or "")
+        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait, values, url)
         cluster = _provider_of(folder, provider, context, namespace)
-        return init_runs(cluster, flags, click.echo, remove=remove, yes=yes, dry_run=bool(answers["dry_run"]))
+        dry_run = bool(answers["dry_run"])
+        return init_runs(cluster, flags, auth_flags, click.echo, remove=remove, yes=yes, dry_run=dry_run)
+    auth_flags.check_unused()
     import os
     from dataclasses import replace
 

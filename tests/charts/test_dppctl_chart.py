@@ -107,7 +107,12 @@ def test_the_servers_know_every_variable_that_is_set(tmp_path: Path) -> None:
             values["DPPCTL_DEPLOY_KEYS"] = to_setting({"ann/ops": new_key()})
         settings = load_settings(
             tmp_path,
-            {**values, "DPPCTL_REGISTRY_CA": __file__, "DPPCTL_GITHUB_CA": ""},
+            {
+                **values,
+                "DPPCTL_REGISTRY_CA": __file__,
+                "DPPCTL_GITHUB_CA": "",
+                "DPPCTL_AUTH_SERVICE_TOKEN_FILE": __file__,
+            },
             receives=name == "dppctl-webhooks",
         )
         assert (settings.listen.host, settings.listen.port) == ("0.0.0.0", 8080)
@@ -179,6 +184,7 @@ def test_no_object_holds_a_secret_and_each_server_gets_only_its_own() -> None:
         "dppctl-sync": {"sync-token", "github-token", "deploy-keys"},
         "dppctl-database": {"database-password"},
         "dppctl-test": set(),
+        "dppctl-auth": {f"auth-{provider}-client-secret" for provider in ("github", "google", "oidc")},
         **{name: set() for name in ("dppctl-operator", "dppctl-proxy", "dppctl-workers", "dppctl-test-image")},
     }
 

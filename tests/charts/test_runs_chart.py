@@ -40,7 +40,8 @@ def test_runs_alone_need_nothing_of_github() -> None:
 def test_each_has_its_own_keys_as_files_and_no_other() -> None:
     found = pods(rendered(ALL))
     assert mounted(found["dppctl-operator"]) == {"dppctl": {"operator-token", "pool-key"}}
-    assert mounted(found["dppctl-proxy"]) == {"dppctl": {"operator-token"}, "dppctl-tokens": {"tokens.json"}}
+    proxy = mounted(pods(rendered(RUNS))["dppctl-proxy"])
+    assert proxy == {"dppctl": {"operator-token"}, "dppctl-tokens": {"tokens.json"}}
     assert mounted(found["dppctl-workers"]) == {"dppctl": {"pool-key"}}
     (worker,) = found["dppctl-workers"]["containers"]
     assert "key" not in {mount["name"] for mount in worker["volumeMounts"]}, "what runs people's code has no key"

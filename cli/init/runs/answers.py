@@ -7,13 +7,38 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from cli.errors import InputError
+from cli.init.runs.flags import AuthMode
 
 RELEASE = "dppctl-runs"
 SECRET, TOKENS_SECRET = "dppctl", "dppctl-tokens"  # of the Secrets
 PROXY = f"{RELEASE}-proxy"  # its Service
 POOL = "default"
+
+
+@dataclass(frozen=True)
+class AuthAnswers:
+    """What flags, questions and the cluster answer."""
+
+    mode: AuthMode = "none"
+    public_url: str = ""
+    client_ids: tuple[tuple[str, str], ...] = ()  # by provider
+    oidc_metadata_url: str = ""
+    admins: tuple[str, ...] = ()
+
+    def values(self) -> dict[str, Any]:
+        """Return values for charts/dppctl."""
+        auth: dict[str, Any] = {"mode": self.mode, "admins": list(self.admins)}
+        auth |= {provider: {"clientId": identity} for provider, identity in self.client_ids}
+        if "oidc" in auth:
+            auth["oidc"]["metadataUrl"] = self.oidc_metadata_url
+        return {"publicUrl": self.public_url, "auth": auth} if self.public_url else {"auth": auth}
+
+    def callbacks(self) -> list[str]:
+        """Return the addresses that the OAuth apps have to know."""
+        return [f"{self.public_url}/auth/callback/{provider}" for provider, _ in self.client_ids]
 
 
 @dataclass(frozen=True)
@@ -29,6 +54,7 @@ class RunsAnswers:
     seconds: float  # that all may take to be ready
     more_values: str = ""  # YAML, which wins
     dry_run: bool = False
+    auth: AuthAnswers = AuthAnswers()
     except_addresses: tuple[str, ...] = field(default=())  # of the API server: no worker reaches them
 
     def values(self) -> dict[str, Any]:
@@ -47,11 +73,15 @@ class RunsAnswers:
             workers |= {"database": True, "databases": self.databases}
         if self.except_addresses:
             workers["exceptAddresses"] = list(self.except_addresses)
+        runs: dict[str, Any] = {"enabled": True, "name": self.cluster, "tokensSecret": TOKENS_SECRET}
+        if host := urlsplit(self.auth.public_url).hostname:
+            runs["proxy"] = {"ingress": {"enabled": True, "host": host}}
         return {
             "image": {"repository": repository, "tag": tag, "digest": digest},
             "existingSecret": SECRET,
             "continuousDeployment": {"enabled": False},
-            "runs": {"enabled": True, "name": self.cluster, "tokensSecret": TOKENS_SECRET},
+            "runs": runs,
+            **self.auth.values(),
             "pool": {"worker": {"image": self.image}, "workers": workers},
         }
 

@@ -7,11 +7,12 @@ from ipaddress import ip_network
 
 from ruamel.yaml import YAML
 
-from bot.kubernetes import ApiError, KubernetesClient, KubernetesError
+from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, KubernetesError
 from cli.errors import InputError
 from cli.init.prompts import Questions
-from cli.init.runs.answers import SECRET, TOKENS_SECRET, RunsAnswers, default_image, default_user
-from cli.init.runs.flags import RunsFlags
+from cli.init.runs.answers import SECRET, TOKENS_SECRET, AuthAnswers, RunsAnswers, default_image, default_user
+from cli.init.runs.auth import AUTH_KEYS, ClientSecretStep, answer, installed_auth
+from cli.init.runs.flags import PROVIDERS, AuthFlags, RunsFlags
 from cli.init.runs.readiness import wait_until_ready
 from cli.init.runs.steps import KnownClusterStep, ReleaseStep, TokenStep, known_cluster, uninstall
 from cli.init.secret_stores import KubernetesSecret
@@ -22,17 +23,24 @@ from cli.providers.provider import Provider
 from cli.remote.clusters import check_name, read_clusters, remove_cluster
 from cli.remote.tokens import forget_token
 
-_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY")
+_RUNS_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY")
 _RUNS = "/apis/dppctl.io/v1alpha1"
 
 
 def init_runs(
-    provider: Provider, flags: RunsFlags, say: Callable[[str], None], *, remove: bool, yes: bool, dry_run: bool
+    provider: Provider,
+    flags: RunsFlags,
+    auth: AuthFlags,
+    say: Callable[[str], None],
+    *,
+    remove: bool,
+    yes: bool,
+    dry_run: bool,
 ) -> None:
     """Make the provider's cluster ready for runs, or undo that. Raises InputError and DppctlError."""
-    worker_image = flags.worker_image or ""
+    worker_image, questions = flags.worker_image or "", Questions(yes=yes)
     if not remove and not worker_image:
-        worker_image = Questions(yes=yes).text("Image of the workers, with Python and dpp", "--worker-image")
+        worker_image = questions.text("Image of the workers, with Python and dpp", "--worker-image")
     answers = RunsAnswers(
         workers=1 if flags.workers is None else flags.workers,
         databases=flags.databases or 0,
@@ -44,11 +52,23 @@ def init_runs(
         more_values=flags.values.read_text(encoding="utf8") if flags.values else "",
         dry_run=dry_run,
     )
-    (remove_runs if remove else set_up_runs)(provider, answers, say)
+    if remove:
+        remove_runs(provider, answers, say)
+    else:
+        set_up_runs(provider, answers, auth, flags.url or "", questions, say)
 
 
-def set_up_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], None]) -> int:
+def set_up_runs(
+    provider: Provider,
+    answers: RunsAnswers,
+    flags: AuthFlags,
+    url: str,
+    questions: Questions,
+    say: Callable[[str], None],
+) -> int:
     """Have operator, proxy and a pool that keeps running, and this person know them; return how many changes it took.
+
+    `flags`, `url`: how people log in, and where.
 
     Raises InputError and DppctlError.
     """
@@ -56,17 +76,20 @@ def set_up_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], N
     namespace = provider.namespace
     check_name(answers.cluster)
     answers.values()  # images that are none are said first
+    auth = answer(flags, url, _installed(client, namespace), questions)
     if made := provider.start(dry_run=answers.dry_run):
         say(f"{'would ' if answers.dry_run else ''}{made}")
         if answers.dry_run:
             return 1
     say(provider.ready())
-    answers = replace(answers, except_addresses=_not_for_workers(client))
     secret = KubernetesSecret(client, namespace, SECRET)
     try:
+        answers = replace(answers, except_addresses=_not_for_workers(client), auth=auth)
+        keys = _RUNS_KEYS if auth.mode == "none" else (*_RUNS_KEYS, *AUTH_KEYS)
         changes = run(
             [
-                NewSecretsStep(secret, _KEYS, "the keys of operator, proxy and workers"),
+                NewSecretsStep(secret, keys, "the keys of the servers and workers"),
+                *(ClientSecretStep(secret, each, flags.secret(each), questions) for each, _ in auth.client_ids),
                 TokenStep(client, namespace, answers),
                 ReleaseStep(client, context, namespace, answers),
             ],
@@ -81,6 +104,8 @@ def set_up_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], N
     except KubernetesError as error:
         raise InputError(f"the cluster refuses: {error.reason}") from None
     changes += run([known], say, dry_run=False)
+    for callback in auth.callbacks():
+        say(f"callback address that the OAuth app needs: {callback}")
     say("dppctl initialization completed successfully")
     return changes
 
@@ -116,6 +141,16 @@ def remove_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], N
     return len(done)
 
 
+def _installed(client: KubernetesClient, namespace: str) -> AuthAnswers | None:
+    """Return how people log in there now; None: nothing is installed, or the cluster is only to be started."""
+    try:
+        return installed_auth(client, namespace)
+    except ApiAwayError:
+        return None
+    except KubernetesError as error:
+        raise InputError(f"the cluster refuses: {error.reason}") from None
+
+
 def _remove_secrets(client: KubernetesClient, path: str) -> list[str]:
     """Remove the tokens, and the keys of runs beside what else dppctl keeps; return what was done."""
     done = []
@@ -123,7 +158,8 @@ def _remove_secrets(client: KubernetesClient, path: str) -> list[str]:
         client.delete(f"{path}/{TOKENS_SECRET}")
         done.append(f"delete the Secret {TOKENS_SECRET}: its tokens are of no use any more")
     kept = (client.get(f"{path}/{SECRET}") or {}).get("data") or {}
-    own = {"operator-token", "pool-key"} & kept.keys()
+    clients = {f"auth-{provider}-client-secret" for provider in PROVIDERS}
+    own = {"operator-token", "pool-key", "auth-service-token", "auth-key", *clients} & kept.keys()
     if own and own == kept.keys():
         client.delete(f"{path}/{SECRET}")
     elif own:

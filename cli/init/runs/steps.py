@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,8 @@ class KnownClusterStep:
     def observe(self) -> Change | str:
         """Look into the file of clusters."""
         known, name = read_clusters(), self.cluster.name
-        if known.by_name.get(name) == self.cluster and known.current == name:
+        found = known.by_name.get(name)
+        if found and replace(found, login="") == self.cluster and known.current == name:
             return f"`dppctl run` uses the cluster {name}"
         return Change(f"have `dppctl run` use the cluster {name}: {self.cluster}", self._choose)
 

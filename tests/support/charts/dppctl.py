@@ -13,6 +13,7 @@ from tests.support.helm import helm
 CHART = REPOSITORY / "charts" / "dppctl"
 
 
+_HOST = "dppctl.example.org"
 APPS = [{"appRepoPath": "ann/app", "opsRepoPath": "ann/ops/data", "environments": ["staging", "production"]}]
 SYNC: dict[str, Any] = {"apps": APPS, "sync": {"environments": {"staging": "data-staging", "production": "data"}}}
 ALL: dict[str, Any] = {
@@ -27,12 +28,28 @@ ALL: dict[str, Any] = {
         "plainHttp": ["a:5000", "b:5000"],
     },
     "webhooks": {"replicas": 2, "env": [{"name": "X", "value": "y"}]},
-    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
+    "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}, "host": _HOST},
+    "publicUrl": f"https://{_HOST}",
+    "auth": {
+        "mode": "oauth",
+        "admins": ["github:583231"],
+        "organizations": ["hasadna"],
+        **{provider: {"clientId": f"{provider}-id"} for provider in ("github", "google")},
+        "oidc": {"clientId": "dex-id", "metadataUrl": "https://dex.example.org/dex", "name": "Dex"},
+    },
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "podDisruptionBudget": {"enabled": True},
     "runs": {
         "enabled": True,
-        "proxy": {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}}},
+        "proxy": {
+            "ingress": {
+                "enabled": True,
+                "className": "nginx",
+                "tlsSecret": "tls",
+                "annotations": {"a": "b"},
+                "host": _HOST,
+            }
+        },
         "name": "lab",
         "onDemand": {"maxPools": 3, "images": ["example.org/"]},
         "quota": {"pods": 40, "limits.memory": "64Gi"},

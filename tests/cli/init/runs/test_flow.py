@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from bot.errors import DppctlError
 from bot.kubernetes import KubernetesClient, Object
 from cli.errors import InputError
 from cli.init.command import init
-from cli.remote.clusters import read_clusters
+from cli.remote.clusters import add_cluster, read_clusters
 from cli.remote.tokens import read_token
 from tests.support.helm import helm
 
@@ -47,6 +49,12 @@ class Cluster:
     def secret(self, name: str) -> dict[str, str]:
         found = self.api.get(f"{self.path}/secrets/{name}") or {}
         return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
+
+    def auth_server(self) -> dict[str, str]:
+        """What its container is told; nothing where there is none."""
+        found = self.api.get(f"{self.deployments}/dppctl-runs-auth")
+        (container,) = found["spec"]["template"]["spec"]["containers"] if found else [{"env": []}]
+        return {each["name"]: each.get("value", "") for each in container["env"]}
 
     @contextmanager
     def kubelet(self, status: Callable[[Object], Object]) -> Iterator[None]:
@@ -112,11 +120,12 @@ def test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone(
         assert (record["user"], record["sha256"]) == ("token:ann", hashlib.sha256(token.encode()).hexdigest())
         assert token not in said
         keys = cluster.secret("dppctl")
-        assert set(keys) == {"operator-token", "pool-key"}
+        assert set(keys) == {"operator-token", "pool-key", "auth-service-token", "auth-key"}
         known = read_clusters()
         assert (known.current, known.by_name["lab"].service) == ("lab", "dppctl-runs-proxy")
         assert cluster.api.get(f"{cluster.path}/services/dppctl-runs-proxy")
 
+        add_cluster(replace(known.by_name["lab"], login="token:ann"))  # as `dppctl login` does
         said = cluster.init(*IMAGES)
         assert "  done" not in said
         assert cluster.secret("dppctl") == keys
@@ -126,6 +135,8 @@ def test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone(
         )
         assert pool["spec"]["replicas"] == 1
         assert pool["metadata"]["labels"]["dppctl.io/mode"] == "persistent"
+        assert cluster.auth_server()["DPPCTL_AUTH_MODE"] == "token"
+        _with_a_login_by_github(cluster, monkeypatch)
 
     said = cluster.init("--remove")
     assert "uninstall the release dppctl-runs" in said
@@ -137,6 +148,42 @@ def test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone(
         read_token("lab")
     assert "nothing is there any more" in cluster.init("--remove")
     cluster.api.delete(cluster.path)
+
+
+def _with_a_login_by_github(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mode changes, the rest stays; again, nothing is asked and nothing changes; and back."""
+    one = ("--auth=oauth", "--url=https://dppctl.example.org", "--github-client-id=Iv1", "--admin=OriHoch")
+    keys = cluster.secret("dppctl")
+    with pytest.raises(InputError, match="give --github-client-secret-file"):
+        cluster.init(*IMAGES, *one, workers=1)
+    assert cluster.auth_server()["DPPCTL_AUTH_MODE"] == "token", "nothing is half-done"
+    monkeypatch.setenv("DPPCTL_AUTH_GITHUB_CLIENT_SECRET", "s3same")
+    said = cluster.init(*IMAGES, *one, workers=1)
+    assert "callback address that the OAuth app needs: https://dppctl.example.org/auth/callback/github\n" in said
+    assert "s3same" not in said
+    assert cluster.secret("dppctl") == {**keys, "auth-github-client-secret": "s3same"}
+    given = cluster.auth_server()
+    assert (given["DPPCTL_AUTH_MODE"], given["DPPCTL_AUTH_ADMINS"]) == ("oauth", "OriHoch")
+    monkeypatch.delenv("DPPCTL_AUTH_GITHUB_CLIENT_SECRET")
+    assert "  done" not in cluster.init(*IMAGES, workers=1)
+    assert "upgrade the release" in cluster.init(*IMAGES, "--auth=none", workers=1)
+    assert cluster.auth_server() == {}
+    assert "  done" not in cluster.init(*IMAGES, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--auth=oauth", "--url=https://a.example"], "Client ID of the OAuth app at GitHub: nobody is asked with"),
+        (["--auth=oauth", "--github-client-id=a", "--url=http://a.example"], "--url 'http://a.example': must be https"),
+        (["--auth=oauth", "--github-client-id=a", "--url=https://a.example"], "give --admin"),
+        (["--auth=oauth", "--oidc-client-id=a", "--url=https://a.example"], "give --oidc-metadata-url"),
+        (["--url=a.example"], "--url 'a.example': must be like https://dppctl.example.org"),
+    ],
+)
+def test_what_a_login_lacks_is_named_with_its_flag(cluster: Cluster, arguments: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        cluster.init(*IMAGES, "--dry-run", *arguments)
 
 
 @pytest.mark.parametrize(
