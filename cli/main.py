@@ -28,7 +28,8 @@ COMMANDS = {
     "stop": ("cli.commands.pods:stop", "End pods: their pipelines, their database, their web pages."),
     "clean": ("cli.commands.clean:clean", "Remove what runs left on this machine long ago."),
     "use": ("cli.commands.login:use", "Choose the cluster that commands work on."),
-    "login": ("cli.commands.login:login", "Make a cluster known, with your token there."),
+    "login": ("cli.commands.login:login", "Make a cluster known, and log in to it."),
+    "logout": ("cli.commands.login:logout", "Revoke and forget the token that a login has kept."),
     "doctor": ("cli.commands.doctor:doctor", "Say what of this machine is there and what is missing."),
 }
 

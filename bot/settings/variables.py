@@ -21,7 +21,12 @@ _OF_OTHERS = {
     "DPPCTL_WORKLOAD_PATH",
     "DPPCTL_RUNNER",  # of the worker: who runs the pipelines
     *("DPPCTL_FOLDER", "DPPCTL_IMAGE", "DPPCTL_WAIT_FOR", "DPPCTL_WAIT_SECONDS"),  # of pipelines' pods
-    *("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY"),  # kept in the keyring by `dppctl init`
+    *(
+        "DPPCTL_OPERATOR_TOKEN",
+        "DPPCTL_POOL_KEY",
+        "DPPCTL_AUTH_SERVICE_TOKEN",
+        "DPPCTL_AUTH_KEY",
+    ),  # kept in the keyring by `dppctl init`
     "DPPCTL_REQUIRE_ALL",  # of the tests
 }
 _PREFIXES_OF_OTHERS = ("DPPCTL_TEST_", "DPPCTL_CI_")

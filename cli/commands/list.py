@@ -6,6 +6,7 @@ from cli.lazy import LazyGroup
 
 KINDS = {
     "pods": ("cli.commands.pods:pods", "Pods of this machine: name, status, age, pipeline (JSON)."),
+    "clusters": ("cli.commands.login:clusters_", "Clusters that are known here, and who you are on each."),
     "deliveries": ("cli.commands.list_deliveries:deliveries", "Webhook deliveries, and why one deployed nothing."),
     "deployments": ("cli.commands.list_deployments:deployments", "What was deployed where, and how it ended."),
 }

@@ -1,49 +1,119 @@
-"""`dppctl login` and `dppctl use`: the clusters that this person runs pipelines on."""
+"""`dppctl login`, `dppctl logout` and `dppctl use`: the clusters that this person runs pipelines on."""
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
+from bot.model.account import SCOPES, Scope
 from cli.errors import InputError
 
 if TYPE_CHECKING:
+    from cli.remote.client import ProxyClient
     from cli.remote.clusters import NamedCluster
 
 
 @click.command()
-@click.argument("cluster")
+@click.argument("cluster", required=False)
 @click.option("--url", help="Of the cluster's proxy, https://…; without one it is reached through the API server.")
 @click.option("--context", help="Of the kubeconfig file, for a proxy without a URL.")
 @click.option("--namespace", help="Where dppctl's servers are, for a proxy without a URL.  [default: dppctl]")
 @click.option("--service", help="Of the proxy.  [default: dppctl-proxy]")
-def login(cluster: str, url: str | None, context: str | None, namespace: str | None, service: str | None) -> None:
-    """Make a CLUSTER known by a name of yours, with your token there, which is asked for or read from stdin.
+@click.option("--with-token", is_flag=True, help="Take a token, also where one logs in by a browser.")
+@click.option("--no-browser", is_flag=True, help="Open no browser: the address can be opened on another machine.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    default=("read", "run", "deploy", "ssh"),
+    show_default=True,
+    help="What the token is to be good for, of what you may do yourself.",
+)
+def login(
+    cluster: str | None,
+    url: str | None,
+    context: str | None,
+    namespace: str | None,
+    service: str | None,
+    with_token: bool,
+    no_browser: bool,
+    scopes: tuple[Scope, ...],
+) -> None:
+    """Make a CLUSTER known by a name of yours, and log in to it: the chosen one when it is left out.
 
     \b
     dppctl login office --url https://dppctl.example.org
     dppctl login office --context office --namespace dppctl <token-file
 
-    DPPCTL_TOKEN in the environment is used instead, and not kept.
+    Where the cluster has a login, that is a page for any browser, and a code to enter there. Elsewhere your token is
+    asked for, or read from stdin. DPPCTL_TOKEN in the environment is used instead, and not kept.
     """
     from cli.remote import clusters, tokens
     from cli.remote.client import ProxyClient
 
-    reached = _reached(cluster, url, context, namespace, service)
-    if reached.url.startswith("http://") and urlsplit(reached.url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        click.echo(f"{reached.url} has no TLS: whoever is on the way can read the token; use https://", err=True)
-    token = os.environ.get(tokens.VARIABLE, "").strip()
+    reached = _reached(cluster or _current(), url, context, namespace, service)
+    _warn_without_tls(reached.url)
+    name, token = reached.name, os.environ.get(tokens.VARIABLE, "").strip()
     is_given = bool(token)
-    with ProxyClient(reached, token or _ask(cluster), lambda line: click.echo(line, err=True)) as proxy:
+    if not token:
+        with ProxyClient(reached, "", _note) as proxy:
+            token = _ask(name) if with_token else _obtain(proxy, scopes, opens=not no_browser)
+    with ProxyClient(reached, token, _note) as proxy:
         about = proxy.about()
-        clusters.add_cluster(reached)
-        click.echo(f"Logged in to {cluster} as {about.user} ({', '.join(about.scopes)})")
-        if not is_given:
-            click.echo(f"The token is in {tokens.keep_token(cluster, proxy.token)}")
-    if clusters.read_clusters().current != cluster:
-        click.echo(f"`dppctl use {cluster}` makes it the one that commands work on")
+    who = about.user if about.user.endswith(f":{about.login}") or not about.login else f"{about.login} ({about.user})"
+    clusters.add_cluster(replace(reached, login=who))
+    click.echo(f"Logged in to {name} as {who} ({', '.join(about.scopes)})")
+    if not is_given:
+        click.echo(f"The token is in {tokens.keep_token(name, token)}")
+    elif tokens.kept_token(name):
+        _note(f"{tokens.VARIABLE} is used, and not the token that is kept for {name}")
+    if clusters.read_clusters().current != name:
+        click.echo(f"`dppctl use {name}` makes it the one that commands work on")
+
+
+@click.command()
+@click.argument("cluster", required=False)
+@click.option("--no-revoke", is_flag=True, help="Only forget the token here; what is known of it there stays.")
+def logout(cluster: str | None, no_revoke: bool) -> None:
+    """Revoke the token that `dppctl login` has kept for a CLUSTER (the chosen one), and forget it.
+
+    A token that somebody made for you in a file is only forgotten: it ends when that person revokes it.
+    """
+    from cli.remote import clusters, tokens
+    from cli.remote.auth import AuthClient
+    from cli.remote.client import ProxyClient
+    from cli.remote.errors import ProxyRefusedError
+
+    name = cluster or _current()
+    reached = clusters.find_cluster(name)
+    token = tokens.kept_token(name)
+    if not token:
+        raise InputError(f"no token is kept for the cluster {name}; there is nothing to log out of")
+    said = "forgotten here"
+    if not no_revoke:
+        with ProxyClient(reached, "", _note) as proxy:
+            url = proxy.login().url
+        if url:
+            with AuthClient(name, url, token) as auth:
+                try:
+                    auth.revoke_token("current")
+                    said = "revoked, and forgotten here"
+                except ProxyRefusedError as error:
+                    if error.status == 401:
+                        said = "forgotten here; it was worth nothing any more"
+                    elif error.status in (404, 409):
+                        said = "forgotten here; whoever made it can revoke it"
+                    else:
+                        raise
+    tokens.forget_token(name)
+    clusters.add_cluster(replace(reached, login=""))
+    click.echo(f"Logged out of {name}: its token is {said}")
+    if os.environ.get(tokens.VARIABLE):
+        _note(f"{tokens.VARIABLE} is set, and goes on being used")
 
 
 @click.command()
@@ -60,13 +130,65 @@ def use(cluster: str | None) -> None:
     from cli.remote import clusters
 
     if cluster is None:
-        known = clusters.read_clusters()
-        for name in [clusters.LOCAL, *known.by_name]:
-            where = known.by_name.get(name, "this machine")
-            click.echo(f"{'*' if name == known.current else ' '} {name}: {where}")
+        _list()
         return
     clusters.use_cluster(cluster)
-    click.echo(f"Switching to the {cluster} cluster")
+    known = clusters.read_clusters().by_name.get(cluster)
+    click.echo(f"Switching to the {cluster} cluster{_as(known)}")
+
+
+@click.command("clusters")
+def clusters_() -> None:
+    """List the clusters that are known here, and who you are on each."""
+    _list()
+
+
+def _list() -> None:
+    from cli.remote import clusters, tokens
+
+    known = clusters.read_clusters()
+    for name in [clusters.LOCAL, *known.by_name]:
+        found = known.by_name.get(name)
+        click.echo(f"{'*' if name == known.current else ' '} {name}: {found or 'this machine'}{_as(found)}")
+    if known.by_name and os.environ.get(tokens.VARIABLE):
+        _note(f"{tokens.VARIABLE} is set: on each of them you are whom that token belongs to")
+
+
+def _as(cluster: "NamedCluster | None") -> str:
+    return f", as {cluster.login}" if cluster and cluster.login else ""
+
+
+def _obtain(proxy: "ProxyClient", scopes: tuple[Scope, ...], *, opens: bool) -> str:
+    """Return a token: by a browser where the cluster has that, or as a person gives it."""
+    found, name = proxy.login(), proxy.cluster.name
+    if found.mode == "token":
+        return _ask(name)
+    if not found.url:
+        hint = "whoever runs it sets DPPCTL_PUBLIC_URL; or take a token: --with-token"
+        raise InputError(f"one logs in to {name} by a browser, and it does not say where; {hint}")
+    from cli.remote.auth import AuthClient
+    from cli.remote.device_flow import log_in, open_browser
+
+    _warn_without_tls(found.url)
+    with AuthClient(name, found.url) as auth:
+        return log_in(auth, scopes, _note, open_browser if opens else lambda _: False)
+
+
+def _current() -> str:
+    from cli.remote import clusters
+
+    if (current := clusters.read_clusters().current) == clusters.LOCAL:
+        raise InputError("which cluster? Name one, or choose it by `dppctl use`; local is this machine")
+    return current
+
+
+def _note(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _warn_without_tls(url: str) -> None:
+    if url.startswith("http://") and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        _note(f"{url} has no TLS: whoever is on the way can read the token; use https://")
 
 
 def _reached(

@@ -1,31 +1,38 @@
-"""`dppctl token`: the tokens by which a proxy knows people, made and revoked in the file that the proxy reads."""
+"""`dppctl token`: tokens, made, listed and revoked: one's own on a cluster with a login, or those of a proxy's file."""
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.model.account import SCOPES, Scope
 from cli.errors import InputError
+from cli.remote.clusters import CLUSTER_OPTION
+
+if TYPE_CHECKING:
+    from cli.remote.auth import AuthClient, TokenInfo
 
 _FILE = click.option(
     "--file",
-    required=True,
     envvar="DPPCTL_PROXY_TOKENS_FILE",
     show_envvar=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file of the tokens; create makes it when it is not there.",
+    help="Of a proxy's tokens: work on this file, and on no cluster; create makes it when it is not there.",
 )
+_OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the tokens by which a proxy knows people.
+    """Make, list and revoke tokens.
 
-    The file has hashes alone. The proxy sees a change of it by itself; on a cluster it is a Secret:
+    On a cluster where people log in they are your own, such as one for CI. Elsewhere they are in a file by which the
+    proxy, or the auth server, knows people. It has hashes alone; on a cluster it is a Secret:
 
     kubectl create secret generic NAME --from-file=tokens.json --dry-run=client -o yaml | kubectl apply -f -
     """
@@ -33,7 +40,7 @@ def token() -> None:
 
 @token.command()
 @click.argument("name")
-@click.option("--user", required=True, help="Whose runs they are: ann, or PROVIDER:NAME.")
+@click.option("--user", help="With --file: whose runs they are: ann, or PROVIDER:NAME.")
 @click.option(
     "--scope",
     "scopes",
@@ -43,36 +50,85 @@ def token() -> None:
     type=click.Choice(SCOPES),
     help="read: own runs and pods; run: upload, start, stop; deploy: act on the pages; ssh: terminals; admin: all.",
 )
+@click.option("--days", type=click.IntRange(1, 3650), help="After which it ends; not with --file.  [default: 90]")
+@CLUSTER_OPTION
 @_FILE
-def create(name: str, user: str, scopes: tuple[Scope, ...], file: Path) -> None:
+def create(
+    name: str, user: str | None, scopes: tuple[Scope, ...], days: int | None, cluster: str | None, file: Path | None
+) -> None:
     """Make a token with a NAME, such as "ann's laptop", and print it, this once."""
+    if file is None or cluster:
+        if user:
+            raise InputError("--user goes with --file: on a cluster with a login a token is your own")
+        with _auth(cluster) as auth:
+            made = auth.create_token(name, scopes, days or 90)
+        click.echo(
+            f"The token {made.name!r} ({', '.join(made.scopes)}){_until(made)}; it is shown this once:", err=True
+        )
+        click.echo(made.token)
+        return
     from cluster.proxy.tokens import make_token, read_tokens, write_tokens
 
-    made, record = make_token(name, user, scopes)
+    if not user:
+        raise InputError("--user: is missing; whose runs are they?")
+    if days:
+        raise InputError("--days: tokens of a file have no end; revoke them")
+    text, record = make_token(name, user, scopes)
     with _locked(file):
         known = read_tokens(file) if file.exists() else ()
         if name in (each.name for each in known):
             raise InputError(f"{file}: there is a token {name!r} already; revoke it, or take another name")
         write_tokens(file, [*known, record])
     click.echo(f"The token {name!r} of {record.user} ({', '.join(record.scopes)}); it is shown this once:", err=True)
-    click.echo(made)
+    click.echo(text)
 
 
 @token.command("list")
+@_OUTPUT
+@CLUSTER_OPTION
 @_FILE
-def list_(file: Path) -> None:
-    """List the tokens of the file: name, user, scopes, when it was made."""
+def list_(output: str, cluster: str | None, file: Path | None) -> None:
+    """List the tokens that you may see: yours, for an admin all; or those of a file."""
+    if file is None or cluster:
+        with _auth(cluster) as auth:
+            found = auth.tokens()
+        if output == "json":
+            click.echo(json.dumps([each.model_dump(by_alias=True) for each in found], indent=1, ensure_ascii=False))
+            return
+        rows = [("ID", "NAME", "USER", "SCOPES", "CREATED", "LAST USED", "ENDS")]
+        for each in found:
+            times = (_day(each.created), _day(each.last_used) or "never", _day(each.expires) or "never")
+            rows.append((each.id, each.name, each.login or each.user, ",".join(each.scopes), *times))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        return
     from cluster.proxy.tokens import read_tokens
 
-    for each in read_tokens(file):
-        click.echo(f"{each.name}\t{each.user}\t{','.join(each.scopes)}\t{each.created}")
+    records = read_tokens(file)
+    if output == "json":
+        shown = [each.model_dump(mode="json", exclude={"sha256"}) for each in records]
+        click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        return
+    for record in records:
+        click.echo(f"{record.name}\t{record.user}\t{','.join(record.scopes)}\t{record.created}")
 
 
 @token.command()
 @click.argument("name")
+@CLUSTER_OPTION
 @_FILE
-def revoke(name: str, file: Path) -> None:
-    """Have a token be worth nothing from now on; streams and terminals that it opened end within half a minute."""
+def revoke(name: str, cluster: str | None, file: Path | None) -> None:
+    """Have a token be worth nothing from now on, by its ID (of a cluster) or its NAME.
+
+    Streams and terminals that it opened end within half a minute.
+    """
+    if file is None or cluster:
+        with _auth(cluster) as auth:
+            found = _named(auth.tokens(), name)
+            auth.revoke_token(found.id)
+        click.echo(f"The token {found.name!r} is revoked")
+        return
     from cluster.proxy.tokens import read_tokens, write_tokens
 
     with _locked(file):
@@ -82,6 +138,44 @@ def revoke(name: str, file: Path) -> None:
             raise InputError(f"{file}: there is no token {name!r}; there are {names}")
         write_tokens(file, [each for each in known if each.name != name])
     click.echo(f"The token {name!r} is revoked")
+
+
+@contextmanager
+def _auth(named: str | None) -> "Iterator[AuthClient]":
+    """Have the auth server of a cluster, the chosen one where none is named. Raises InputError when it has none."""
+    from cli.remote.auth import AuthClient
+    from cli.remote.client import ProxyClient
+    from cli.remote.clusters import choose_cluster
+    from cli.remote.tokens import read_token
+
+    reached = choose_cluster(named, Path())
+    if reached is None:
+        raise InputError("whose tokens? Name a --cluster that `dppctl login` made known, or a --file of a proxy's")
+    with ProxyClient(reached, "", lambda line: click.echo(line, err=True)) as proxy:
+        url = proxy.login().url
+    if not url:
+        raise InputError(f"nobody logs in to {reached.name}: its tokens are in a Secret or file, which --file names")
+    with AuthClient(reached.name, url, read_token(reached.name)) as auth:
+        yield auth
+
+
+def _named(found: "tuple[TokenInfo, ...]", name: str) -> "TokenInfo":
+    """Return the token of this id, or the only one of this name. Raises InputError."""
+    chosen = [each for each in found if each.id == name] or [each for each in found if each.name == name]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        ids = ", ".join(each.id for each in chosen)
+        raise InputError(f"there are {len(chosen)} tokens {name!r}; name one by its id: {ids}")
+    raise InputError(f"you have no token {name!r}; `dppctl token list` has them")
+
+
+def _until(made: "TokenInfo") -> str:
+    return f" until {_day(made.expires)}" if made.expires else ""
+
+
+def _day(time: str | None) -> str:
+    return (time or "")[:10]
 
 
 @contextmanager

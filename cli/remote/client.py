@@ -22,7 +22,7 @@ from cli.remote.limits import (
     UPLOAD_SILENCE_SECONDS,
 )
 from cli.remote.tokens import read_token
-from cluster.runs_api import ClusterInfo, DatabaseAccess, PodInfo, PodList, RunInfo, RunList, RunRequest
+from cluster.runs_api import ClusterInfo, DatabaseAccess, LoginInfo, PodInfo, PodList, RunInfo, RunList, RunRequest
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -40,7 +40,7 @@ class ProxyClient:
         """Connect at the first call; `note` gets a line about how, where that is not by the cluster's URL."""
         self.cluster, self.token = cluster, token
         self.session = requests.Session()
-        self.session.auth = _Bearer(token)  # not a header: ~/.netrc would win over it
+        self.session.auth = bearer(token)
         self.service = None if cluster.url else self._through_api_server(note)
         self.base = cluster.url or "http://dppctl-proxy"
 
@@ -51,6 +51,15 @@ class ProxyClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.session.close()
+
+    def login(self) -> LoginInfo:
+        """Return how people log in; a proxy that does not say so takes tokens. It is not tried again."""
+        try:
+            return self._get(LoginInfo, "/v1/login")
+        except ProxyRefusedError as error:
+            if error.code and error.status in (401, 404):  # of an older proxy
+                return LoginInfo()
+            raise
 
     def about(self) -> ClusterInfo:
         """Return what the cluster says of itself and of whose token it is. It is not tried again."""
@@ -181,5 +190,11 @@ class _Bearer(requests.auth.AuthBase):
         self._token = token
 
     def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+def bearer(token: str) -> requests.auth.AuthBase:
+    """Return what shows a token ("": none) with each request; not a header: ~/.netrc would win over it."""
+    return _Bearer(token)

@@ -35,6 +35,7 @@ class NamedCluster:
     context: str = ""
     namespace: str = ""
     service: str = ""
+    login: str = ""  # who one was at the last login, for people
 
     def __str__(self) -> str:
         if self.url:

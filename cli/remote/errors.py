@@ -45,7 +45,7 @@ def refusal_of_text(status: int, body: bytes, cluster: str) -> ProxyAwayError | 
     except ValidationError:
         if status >= 500:
             return ProxyAwayError(f"the cluster {cluster} answers {_phrase(status)}")
-        return _no_proxy(status, cluster)
+        return no_server("proxy", status, cluster)
     hint = problem.hint or _hint(status, cluster)
     message = _one_line(f"{problem.error}; {hint}" if hint else problem.error)
     if status in (429, 502, 503, 504):
@@ -60,7 +60,7 @@ def read_answer(shape: type[Shape], answer: "Response", cluster: str) -> Shape:
     try:
         return shape.model_validate_json(answer.content)
     except ValidationError:
-        raise _no_proxy(answer.status_code, cluster) from None
+        raise no_server("proxy", answer.status_code, cluster) from None
 
 
 def away(error: "RequestException | OSError", cluster: str, where: str) -> ProxyAwayError:
@@ -69,8 +69,9 @@ def away(error: "RequestException | OSError", cluster: str, where: str) -> Proxy
     return ProxyAwayError(f"the cluster {cluster} does not answer at {where}: {_reason(error)}; {hint}")
 
 
-def _no_proxy(status: int, cluster: str) -> ProxyRefusedError:
-    what = f"what answers for the cluster {cluster} is no proxy of dppctl ({_phrase(status)}); is its address right?"
+def no_server(kind: str, status: int, cluster: str) -> ProxyRefusedError:
+    """Return the error for an answer that no server of this kind gives."""
+    what = f"what answers for the cluster {cluster} is no {kind} of dppctl ({_phrase(status)}); is its address right?"
     return ProxyRefusedError(f"{what} (`dppctl login {cluster} --url URL`)", status)
 
 

@@ -18,12 +18,17 @@ def read_token(cluster: str) -> str:
     """Return the token to show a cluster. Raises InputError when there is none."""
     if token := os.environ.get(VARIABLE):
         return token.strip()
+    if not (token := kept_token(cluster)):
+        raise InputError(f"there is no token for the cluster {cluster}; `dppctl login {cluster}` asks for it")
+    return token
+
+
+def kept_token(cluster: str) -> str:
+    """Return the token that `keep_token` has kept, "" when there is none."""
     token = EnvFile(_file()).read(_name(cluster))
     if not token and (keyring := _keyring()):
         token = keyring.read(_name(cluster))
-    if not token:
-        raise InputError(f"there is no token for the cluster {cluster}; `dppctl login {cluster}` asks for it")
-    return token
+    return token or ""
 
 
 def keep_token(cluster: str, token: str) -> SecretStore:

@@ -12,12 +12,14 @@ from bot.errors import DppctlError
 from bot.kubeconfig import own_namespace
 from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.logs import configure
+from bot.settings import Settings
 from cli.limits import PROXY_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import read_settings
 from cli.servers.operator_server import listen, read_secret
 from cluster.proxy.application import ProxyAbout
 from cluster.proxy.server import Proxy, ProxyOptions
+from cluster.runs_api import LoginInfo
 
 
 class ProxyServer(Daemon):
@@ -29,9 +31,13 @@ class ProxyServer(Daemon):
         """Open all that is needed. Raises DppctlError."""
         settings = read_settings(config)
         token = read_secret("DPPCTL_OPERATOR_TOKEN_FILE", settings.runs.operator_token_file)
-        configure([*settings.all_secrets, token.decode(errors="replace").strip()])
-        if settings.proxy.tokens_file is None:
-            raise DppctlError("DPPCTL_PROXY_TOKENS_FILE: is not set; `dppctl token create` makes such a file")
+        held = [token]
+        if settings.auth.url:
+            held.append(read_secret("DPPCTL_AUTH_SERVICE_TOKEN_FILE", settings.auth.service_token_file))
+        elif settings.proxy.tokens_file is None:
+            hint = "`dppctl token create` makes such a file; or let DPPCTL_AUTH_URL lead to the auth server"
+            raise DppctlError(f"DPPCTL_PROXY_TOKENS_FILE: is not set; {hint}")
+        configure([*settings.all_secrets, *(each.decode(errors="replace").strip() for each in held)])
         assert settings.runs.operator_token_file is not None  # noqa: S101 (read_secret has read it)
         try:
             client = KubernetesClient()
@@ -64,3 +70,12 @@ class ProxyServer(Daemon):
         """End its streams at once, and the rest in a few seconds; runs go on."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._proxy.stop)
+
+
+def _login(settings: Settings) -> LoginInfo:
+    """Return how people log in: by a browser or a token, and where, if that is known."""
+    public = settings.receiver.public_url if settings.auth.url else ""
+    return LoginInfo(
+        mode="oauth" if settings.auth.url and settings.auth.mode == "oauth" else "token",
+        url=f"{public}/auth" if public else "",
+    )

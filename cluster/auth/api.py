@@ -66,8 +66,13 @@ class AuthApi:
         return jsonify(**_shape(record, found.account.login), token=token), 201
 
     def revoke_token(self, identity: str) -> tuple[str, int]:
-        """Answer `DELETE /tokens/ID` of a person: from now on it is worth nothing."""
-        if not self._service.revoke_token(self._person(), identity):
+        """Answer `DELETE /tokens/ID` of a person: from now on it is worth nothing; `current`: the one that is shown."""
+        if identity == "current":
+            if not self._service.revoke_own(self._person(), _bearer()):
+                raise NotFound(
+                    "this token is of a file; whoever made it revokes it: dppctl token revoke NAME --file FILE"
+                )
+        elif not self._service.revoke_token(self._person(), identity):
             raise NotFound("you have no such token; `dppctl token list` has the ids")
         return "", 204
 

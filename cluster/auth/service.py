@@ -19,7 +19,15 @@ from cluster.auth.options import AuthOptions
 from cluster.auth.people import ProvenIdentity, known, record_person
 from cluster.auth.sessions import begin_session, end_session, session_end
 from cluster.auth.tables import AccessToken, LoginSession, Person
-from cluster.auth.tokens import TokenRequest, TokenRequestError, add_token, list_tokens, remove_token, split_scopes
+from cluster.auth.tokens import (
+    TokenRequest,
+    TokenRequestError,
+    add_token,
+    list_tokens,
+    remove_own,
+    remove_token,
+    split_scopes,
+)
 from cluster.proxy.tokens import PREFIX, KnownTokens, hash_of
 
 _log = get_logger("dppctl.auth")
@@ -130,6 +138,13 @@ class AuthService:
         with self.database.write() as session:
             removed = remove_token(session, identity, None if found.account.is_admin else found.account.user)
         _log.info("a token is revoked", user=found.account.user, id=identity, found=removed)
+        return removed
+
+    def revoke_own(self, found: FoundAccount, token: str) -> bool:
+        """Have the token be worth nothing that is shown. Return False for one of the file."""
+        with self.database.write() as session:
+            removed = remove_own(session, token)
+        _log.info("a token is revoked", user=found.account.user, name=found.account.token, found=removed)
         return removed
 
     def _of_token(self, session: Session, sha256: str, now: datetime) -> FoundAccount | None:

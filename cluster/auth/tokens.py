@@ -82,6 +82,12 @@ def remove_token(session: Session, identity: str, user: str | None) -> bool:
     return session.execute(query.returning(AccessToken.id)).first() is not None
 
 
+def remove_own(session: Session, token: str) -> bool:
+    """Have a token be worth nothing from now on, by itself. Return whether it was one of these."""
+    query = delete(AccessToken).where(AccessToken.sha256 == hash_of(token))
+    return session.execute(query.returning(AccessToken.id)).first() is not None
+
+
 def joined(scopes: Collection[str]) -> str:
     """Return scopes as OAuth writes them: separated by spaces, in a fixed order."""
     return " ".join(scope for scope in SCOPES if scope in scopes)

@@ -73,10 +73,11 @@ def test_login_keeps_a_token_that_the_cluster_takes(person: Person, settings_fol
     assert kept.stat().st_mode & 0o777 == 0o600
     assert json.loads((settings_folder / "clusters.json").read_text()) == {
         "current": "local",
-        "clusters": {"office": {"url": url}},
+        "clusters": {"office": {"url": url, "login": "token:ann"}},
     }
-    assert person("use", "office") == "Switching to the office cluster\n"
-    assert person("use") == f"  local: this machine\n* office: {url}\n"
+    assert person("use", "office") == "Switching to the office cluster, as token:ann\n"
+    assert person("use") == f"  local: this machine\n* office: {url}, as token:ann\n"
+    assert person("list", "clusters") == person("use")
 
 
 def test_a_keyring_is_used_where_there_is_one_and_the_environment_wins(
@@ -105,8 +106,9 @@ def test_a_keyring_is_used_where_there_is_one_and_the_environment_wins(
         (["office", "--url", "https://a:x"], "", "--url is no address: "),
         (["office", "--url", "https://a", "--context", "b"], "", "--url reaches the proxy by itself; "),
         (["office"], "", "how is office reached? Give --url URL, or --context of your kubeconfig file"),
-        (["office", "--url", "http://127.0.0.1:9"], "", "no token came on stdin"),
-        (["office", "--url", "http://127.0.0.1:9"], "two words", "what came is no token: "),
+        (["office", "--url", "http://127.0.0.1:9", "--with-token"], "", "no token came on stdin"),
+        (["office", "--url", "http://127.0.0.1:9", "--with-token"], "two words", "what came is no token: "),
+        ([], "", "which cluster? Name one, or choose it by `dppctl use`; local is this machine"),
         (
             ["office", "--url", "http://127.0.0.1:9"],
             "t",
@@ -142,3 +144,21 @@ def test_a_damaged_file_is_named(person: Person, settings_folder: Path) -> None:
     (settings_folder / "clusters.json").write_text('{"current": ')
     said = person("use")
     assert said.startswith(f"refused: {settings_folder / 'clusters.json'} cannot be read (JSONDecodeError(")
+
+
+def test_of_a_token_that_is_kept_and_one_in_the_environment_the_second_wins_and_that_is_told(
+    person: Person, settings_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings_folder
+    with serving(proxy) as address:
+        tokens.keep_token("office", "dppctl_kept")
+        monkeypatch.setenv("DPPCTL_TOKEN", "dppctl_right")
+        said = person("login", "office", "--url", f"http://{address}")
+        assert "DPPCTL_TOKEN is used, and not the token that is kept for office\n" in said
+        assert tokens.kept_token("office") == "dppctl_kept"
+        said = person("logout", "office")  # of a cluster without an auth server
+        assert said.startswith("Logged out of office: its token is forgotten here\nDPPCTL_TOKEN is set, ")
+        assert person("logout", "office").startswith("refused: no token is kept for the cluster office")
+        said = person("token", "list", "--cluster", "office")
+        assert said == "refused: nobody logs in to office: its tokens are in a Secret or file, which --file names"
+    assert tokens.kept_token("office") == ""

@@ -6,8 +6,9 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
@@ -17,10 +18,20 @@ from bot.model.account import Scope
 from cluster.proxy.application import ProxyAbout
 from cluster.proxy.server import Proxy, ProxyOptions
 from cluster.proxy.tokens import hash_of, make_token, read_tokens, write_tokens
+from cluster.runs_api import LoginInfo
+from tests.support.auth import SERVICE
 from tests.support.stories.operator_world import TOKEN
 from tests.support.waiting import eventually
 
 ALL: Sequence[Scope] = ("read", "run", "ssh")
+
+
+@dataclass(frozen=True)
+class AuthPlace:
+    """Where an auth server is that the proxy asks, in place of the file."""
+
+    url: str
+    mode: Literal["token", "oauth"] = "token"
 
 
 class Person:
@@ -58,13 +69,21 @@ class Person:
 class ProxyWorld:
     """A proxy that runs; `person` makes somebody with a token."""
 
-    def __init__(self, folder: Path, kubeconfig: str, namespace: str, operator_url: str) -> None:
+    def __init__(
+        self, folder: Path, kubeconfig: str, namespace: str, operator_url: str, auth: AuthPlace | None = None
+    ) -> None:
         self.tokens, self._token = folder / "tokens.json", folder / "operator-token"
         write_tokens(self.tokens, [])
         self._token.write_text(f"{TOKEN}\n")
         self.options = ProxyOptions(
             operator_url, self._token, ProxyAbout("test cluster", "1.2.3"), tokens_file=self.tokens
         )
+        if auth:
+            (folder / "auth-token").write_text(SERVICE)
+            about = ProxyAbout("test cluster", "1.2.3", LoginInfo(mode=auth.mode, url=f"{auth.url}/auth"))
+            self.options = replace(
+                self.options, about=about, tokens_file=None, auth_url=auth.url, auth_token_file=folder / "auth-token"
+            )
         self._client, self._namespace = KubernetesClient(kubeconfig), namespace
         self.url = ""
 
