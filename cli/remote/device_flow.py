@@ -6,7 +6,6 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
@@ -32,20 +31,11 @@ class _IssuedToken(BaseModel):
     access_token: str = Field(repr=False, pattern=r"^[\x21-\x7e]{1,1000}$")
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """How time passes between two questions."""
-
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-
-
 def log_in(
     auth: AuthClient,
     scopes: Sequence[Scope],
     show: Callable[[str], None],
     open_page: Callable[[str], bool],
-    waiting: Waiting = Waiting(),
 ) -> str:
     """Return a new token, once the person has allowed it on the page that `show` names, with its code.
 
@@ -56,19 +46,19 @@ def log_in(
     show(f"Open {code.verification_uri} and enter the code {code.user_code}")
     if open_page(code.verification_uri):
         show("(a browser should show it now)")
-    interval, until = code.interval, waiting.clock() + code.expires_in
-    answered = waiting.clock()
-    while waiting.clock() < until:
-        waiting.sleep(interval * POLL_FACTOR)
+    interval, until = code.interval, time.monotonic() + code.expires_in
+    answered = time.monotonic()
+    while time.monotonic() < until:
+        time.sleep(interval * POLL_FACTOR)
         form = {"client_id": CLIENT, "grant_type": _GRANT, "device_code": code.device_code}
         try:
             return auth.ask(_IssuedToken, "POST", "/token", form).access_token
         except ProxyAwayError:
-            if waiting.clock() - answered > AUTH_AWAY_SECONDS:
+            if time.monotonic() - answered > AUTH_AWAY_SECONDS:
                 raise
             interval += SLOW_DOWN_SECONDS
         except ProxyRefusedError as error:
-            answered = waiting.clock()
+            answered = time.monotonic()
             if error.code == "slow_down":
                 interval += SLOW_DOWN_SECONDS
             elif error.code == "access_denied":

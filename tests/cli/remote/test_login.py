@@ -2,15 +2,21 @@
 
 import json
 import os
+import platform
+import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from cli.remote.auth import AuthClient
 from cli.remote.clusters import NamedCluster, add_cluster, use_cluster
+from cli.remote.device_flow import log_in, open_browser
+from cli.remote.errors import ProxyAwayError
 from cli.remote.tokens import keep_token, kept_token
-from tests.support.auth import AuthWorld
+from cluster.auth.admission import Lists
+from tests.support.auth import ANN, AuthWorld
 from tests.support.auth_server import ServedAuth
 from tests.support.stories.proxy_world import AuthPlace, ProxyWorld
 
@@ -20,7 +26,7 @@ Person = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedAuth]:
-    world = AuthWorld(tmp_path_factory.mktemp("auth"), mode="token")
+    world = AuthWorld(tmp_path_factory.mktemp("auth"), mode="oauth", lists=Lists(users=(ANN.user,)))
     with closing(world.service), ServedAuth(world).running() as served:
         yield served
 
@@ -29,7 +35,7 @@ def auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedAuth]:
 def office(auth: ServedAuth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyWorld]:
     """A proxy that asks it."""
     folder = tmp_path_factory.mktemp("proxy")
-    place = AuthPlace(auth.url)
+    place = AuthPlace(auth.url, "oauth")
     world = ProxyWorld(folder, os.environ["DPPCTL_TEST_KUBECONFIG"], "default", "http://127.0.0.1:9", place)
     with world.running():
         yield world
@@ -41,6 +47,120 @@ def known(office: ProxyWorld, settings_folder: Path) -> None:
     assert settings_folder
     add_cluster(NamedCluster("office", office.url))
     use_cluster("office")
+
+
+class Minutes:
+    """Time as `dppctl login` and the auth server see it, which passes only while `dppctl login` waits."""
+
+    def __init__(self, auth: ServedAuth) -> None:
+        self._auth, self.slept, self.shown = auth, list[float](), list[str]()
+        self.decides: Callable[[int], None] = lambda _: None  # what the person does when it waits for the Nth time
+        self._browser = auth.world.browser(auth.world.service.log_in(ANN))
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._auth.world.wait(seconds=seconds)
+        self.decides(len(self.slept))
+
+    def decide(self, decision: str) -> None:
+        """As a person does in a browser: type the code, look at the page, press a button."""
+        code = self.shown[0].split()[-1]
+        self._browser.get("/auth/device")
+        self._browser.post("/auth/device", user_code=code)
+        assert f"{platform.node()}, as it says itself" in self._browser.page
+        self._browser.post("/auth/device", user_code=code, decision=decision)
+
+
+@pytest.fixture
+def minutes(auth: ServedAuth, monkeypatch: pytest.MonkeyPatch) -> Minutes:
+    made = Minutes(auth)
+    monkeypatch.setattr("cli.remote.device_flow.time", made)
+    monkeypatch.setattr("cli.commands.login._note", made.shown.append)
+    return made
+
+
+@pytest.mark.usefixtures("known")
+def test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout(
+    auth: ServedAuth, person: Person, minutes: Minutes
+) -> None:
+    minutes.decides = lambda number: minutes.decide("allow") if number == 3 else None
+    said = person("login")
+    assert said.startswith("Logged in to office as OriHoch (github:583231) (read, run, deploy, ssh)\n")
+    assert minutes.shown[0].startswith("Open https://dppctl.example.org/auth/device and enter the code ")
+    assert minutes.slept == [6.0, 6.0, 6.0], "slower than the interval of five seconds that was asked for"
+    token = kept_token("office")
+    about = auth.world.introspect(token)
+    assert (about["sub"], about["name"], about["scope"]) == (ANN.user, platform.node(), "read run deploy ssh")
+    assert ", as OriHoch (github:583231)\n" in person("use")
+    assert token not in said + str(minutes.shown)
+    assert person("logout") == "Logged out of office: its token is revoked, and forgotten here\n"
+    assert auth.world.introspect(token) == {"active": False}
+    assert "OriHoch" not in person("use")
+
+
+@pytest.mark.usefixtures("known")
+def test_what_ends_a_login_is_one_line_and_keeps_nothing(
+    auth: ServedAuth, person: Person, minutes: Minutes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes.decides = lambda _: minutes.decide("deny")
+    assert person("login") == "refused: it was denied on the page; no token was made"
+    minutes.decides = lambda _: None
+    said = person("login", "--scope", "read")
+    assert said == "refused: nobody entered the code in time; `dppctl login` again gets another one"
+    with monkeypatch.context() as patched:
+        patched.setattr("cli.remote.device_flow.POLL_FACTOR", 0.2)
+        before = len(minutes.slept)
+        minutes.decides = lambda number: minutes.decide("deny") if number == before + 4 else None
+        minutes.shown.clear()
+        assert person("login").startswith("refused: it was denied")
+        assert minutes.slept[before:] == pytest.approx([1.0, 1.0, 2.0, 3.0]), "5 s more each time that it is told so"
+    assert auth.world.service.options.mode == "oauth"
+    assert kept_token("office") == ""
+
+
+def test_an_auth_server_that_restarts_meanwhile_is_asked_again_and_one_that_stays_away_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = AuthWorld(tmp_path, mode="oauth", lists=Lists(users=(ANN.user,)))
+    served = ServedAuth(world)
+    minutes = Minutes(served)
+    monkeypatch.setattr("cli.remote.device_flow.time", minutes)
+    with closing(world.service), ExitStack() as up:
+        up.enter_context(served.running())
+
+        def restart(number: int) -> None:
+            if number == 1:
+                up.close()
+            elif number == 3:
+                up.enter_context(served.running())
+                minutes.decide("allow")
+            elif number == 4:
+                up.close()
+
+        minutes.decides = restart
+        with AuthClient("office", f"{served.url}/auth") as auth:
+            assert log_in(auth, ("read",), minutes.shown.append, lambda _: False).startswith("dppctl_")
+            assert minutes.slept == [6.0, 12.0, 18.0]
+            minutes.shown.clear()
+            with pytest.raises(ProxyAwayError, match="the cluster office does not answer at "):
+                log_in(auth, ("read",), minutes.shown.append, lambda _: False)
+
+
+def test_a_browser_is_opened_where_a_person_sits_before_a_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setenv("BROWSER", f"{script} %s")
+    assert not open_browser("https://dppctl.example.org/auth/device")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert open_browser("https://dppctl.example.org/auth/device")
+    assert (tmp_path / "opened").read_text() == "https://dppctl.example.org/auth/device\n"
 
 
 @pytest.mark.usefixtures("known")

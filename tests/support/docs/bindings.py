@@ -14,6 +14,7 @@ _AUTH = "tests/cli/servers/test_auth_server.py::test_other_servers_ask_it_whose_
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
 _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_cluster_takes"
 _TOKENS = "tests/cli/remote/test_login.py::test_tokens_of_ones_own_are_made_listed_and_revoked"
+_DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout"
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
@@ -32,7 +33,7 @@ RUN_BY = {
         "tests/cli/remote/test_port_forward.py::test_a_right_that_is_missing_is_named"
     ),
     "dppctl login office --url https://dppctl.example.org": _LOGIN,
-    "dppctl logout office": _TOKENS,
+    "dppctl logout office": _DEVICE,
     "dppctl list clusters": _LOGIN,
     "dppctl token create ci --scope read --scope run --days 30": _TOKENS,
     "dppctl token list": _TOKENS,
