@@ -1,19 +1,14 @@
 """The dashboard in a real browser."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from bot.model.decisions import Ref, Refusal
 from bot.model.names import RepoPath
 from bot.settings import Settings
 from bot.store.store import Store
 from cli.servers.gunicorn import Receiver as RealReceiver
-from tests.support.needs import needs
 from tests.support.receiver import MakeReceiver, Receiver
 
 RECEIPT = {
@@ -34,29 +29,6 @@ RECEIPT = {
 WAIT = 60_000  # ms; what it waits for comes after seconds, or on a busy machine later
 expect.set_options(timeout=WAIT)
 HOSTILE = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title = 'hacked'\">"
-
-
-@pytest.fixture(scope="module")
-@needs("chromium")
-def browser() -> Iterator[Browser]:
-    quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    arguments = [*quiet, "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Any error that the browser tells of, a refused script too, fails the test."""
-    page = browser.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    page.close()
-    assert problems == []
 
 
 def test_an_open_page_shows_a_deployment_from_its_start_to_its_rows(receiver: Receiver, page: Page) -> None:
