@@ -146,3 +146,4 @@ MAX_SPOOL_BYTES = 64 * 2**20  # of events that wait for the usage server: some 2
 EVENTS_AT_ONCE = 500  # that are sent together
 EVENTS_RETRY_SECONDS = (0.5, 30.0)  # between two tries to deliver them: the first, and the longest
 SPOOL_LOOK_SECONDS = 5.0  # between two looks for events that an ended process left; its own go at once
+USAGE_ANSWER_SECONDS = 10  # for an answer of the usage server

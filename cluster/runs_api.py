@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from bot.limits import MAX_PIPELINES
-from cluster.limits import MAX_WORKLOAD_BYTES
+from cluster.limits import MAX_STATUS_MESSAGE, MAX_WORKLOAD_BYTES
 from cluster.operator.model import Digest, Name, Phase, PipelineId
 
+Message = Annotated[str, StringConstraints(max_length=MAX_STATUS_MESSAGE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Image = Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}$")]
 MAX_RUN_SECONDS = 604_800  # a week, as the CRD has it
 
@@ -87,6 +88,19 @@ class RunRequest(_Request):
     keep_seconds: Annotated[int, Field(ge=0, le=MAX_RUN_SECONDS)] = 3600
 
 
+class StopRequest(_Request):
+    """`POST /v1/runs/NAME/stop`; the body may be left out."""
+
+    reason: Literal["UserStop", "UsageLimit"] = "UserStop"  # the second one is the usage server's
+    message: Message = ""  # for people
+
+
+class NoticeRequest(_Request):
+    """`POST /v1/runs/NAME/notice`."""
+
+    message: Message
+
+
 class PodName(_Shape):
     """A pod that a run has."""
 
@@ -108,8 +122,13 @@ class RunInfo(_Shape):
     database: PodName | None = None
     rows: int | None = None
     created: str
+    assigned: str | None = None  # when a worker was given to it
     started: str | None = None
     finished: str | None = None
+    database_until: str | None = None  # when its database is removed, once that is known
+    reservation: str | None = None  # of the usage server
+    workload_bytes: int = 0
+    stopping: bool = False  # its end has been asked for
 
 
 class RunList(_Shape):
@@ -129,6 +148,7 @@ class RunEvent(_Shape):
     worker: PodName | None = None
     database: PodName | None = None
     rows: int | None = None
+    notice: str | None = None
 
 
 class DatabaseAccess(_Shape):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from cluster.limits import MAX_WAITING_SECONDS, NEAR_PLACES, NODE_LOST_SECONDS
+from cluster.limits import MAX_STATUS_MESSAGE, MAX_WAITING_SECONDS, NEAR_PLACES, NODE_LOST_SECONDS
 from cluster.operator.model import Phase, Reason
 from cluster.operator.state import (
     ASSIGNED,
@@ -158,7 +158,8 @@ def _end_of_waiting(run: RunState, now: float) -> Tell | None:
     if run.spec is None:
         return Tell(run, Phase.FAILED, Reason.INVALID, run.problem)
     if run.spec.stop.requested:
-        return Tell(run, Phase.STOPPED, Reason(run.spec.stop.reason), "it was stopped before it had a worker")
+        why = run.spec.stop.message or "it was stopped before it had a worker"
+        return Tell(run, Phase.STOPPED, Reason(run.spec.stop.reason), why[:MAX_STATUS_MESSAGE])
     if now - run.created > run.spec.pending_seconds:
         what = f"no {_wanted(run)} of pool {run.spec.pool} was free for {run.spec.pending_seconds:,} seconds"
         return Tell(run, Phase.FAILED, Reason.PENDING_TIMEOUT, f"{what}; run it again later, or make the pool larger")

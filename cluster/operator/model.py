@@ -71,6 +71,7 @@ class Stop(_RunPart):
     requested: bool = False
     reason: Literal["UserStop", "UsageLimit", "TimeLimit"] = "UserStop"
     by: str = ""
+    message: str = ""  # why, for people
 
 
 class RunSpec(_RunPart):

@@ -234,7 +234,8 @@ class Operator:
         try:
             if run.phase is Phase.PENDING:
                 nothing = dict.fromkeys(("queuePosition", "reason", "message"))
-                await self._write(run, {"phase": Phase.ASSIGNED, **nothing, **where})
+                assigned = {"assignedAt": time_text(time.time())}  # from which on its worker is counted
+                await self._write(run, {"phase": Phase.ASSIGNED, **assigned, **nothing, **where})
             await task.execute()
         except DppctlError as error:  # of Kubernetes' API; the run is attended again
             _log.warning("run left", run=run.name, error=error)

@@ -81,8 +81,7 @@ class RunTask:
             late.cancel()
             stopper.cancel()
         if self._stop is not None and end.phase is not Phase.SUCCEEDED:
-            by = f" by {self._stop.by}" if self._stop.by else ""
-            end = RunEnd(Phase.STOPPED, Reason(self._stop.reason), f"it was stopped{by}")
+            end = RunEnd(Phase.STOPPED, Reason(self._stop.reason), message_of(self._stop))
         await self._tell(
             {
                 "phase": end.phase,
@@ -194,6 +193,11 @@ class RunTask:
             with suppress(WorkerAwayError, WorkerRefusedError):
                 await self._worker.stop()
             await asyncio.sleep(WORKER_RETRY_SECONDS)
+
+
+def message_of(stop: Stop) -> str:
+    """Return why a run was stopped: what is said there, else who asked for it."""
+    return stop.message or f"it was stopped{f' by {stop.by}' if stop.by else ''}"
 
 
 def time_text(seconds: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cluster.limits import MAX_STATUS_MESSAGE
 from cluster.operator.model import Phase, Reason, RunSpec
 from cluster.sync.helm.pod_status import why_stuck
 
@@ -19,6 +20,7 @@ MODE = "dppctl.io/mode"  # of a pool
 EPHEMERAL, PERSISTENT = "ephemeral", "persistent"
 ON_DEMAND = "dppctl.io/on-demand"  # of a pool that the operator made: "true"
 SCHEDULES = "dppctl.io/schedules"  # and what runs on it by the clock
+NOTICE = "dppctl.io/notice"  # annotation of a run: what is to be said to who follows it
 MOST = "dppctl.io/most"  # annotation of a pool's Deployment: how many pods may have a run
 
 
@@ -38,6 +40,7 @@ class RunState:
     worker: str = ""  # the names of the pods that it has or had, as its status says
     database: str = ""
     rows: int = 0
+    notice: str = ""  # for who follows it
     started: float | None = None  # when its worker had begun
     finished: float | None = None
     is_going: bool = False  # it is being deleted
@@ -125,6 +128,7 @@ def read_run(found: Mapping[str, Any]) -> RunState:
         worker=(status.get("worker") or {}).get("name", ""),
         database=(status.get("database") or {}).get("name", ""),
         rows=status.get("rows") or 0,
+        notice=str((about.get("annotations") or {}).get(NOTICE, ""))[:MAX_STATUS_MESSAGE],
         started=seconds_of(started) if started else None,
         finished=seconds_of(finished) if finished else None,
         is_going="deletionTimestamp" in about,

@@ -1,6 +1,6 @@
 """The stream of a run: how it stands, and what its worker tells, each thing as it happens, until the run has ended.
 
-    {"event": "run", "phase", "reason", "message", "queuePosition", "worker", "database", "rows"}    when it changes
+    {"event": "run", "phase", "reason", "message", "queuePosition", "worker", "database", "rows", "notice"} on a change
     {…, "number": N}                                                                  the worker's events, as they are
 
 An empty line comes after 20 seconds without any. The last line says that the run has ended; a stream that ends without
@@ -81,5 +81,6 @@ def run_line(run: RunState) -> bytes:
         "worker": {"name": run.worker} if run.worker else None,
         "database": {"name": run.database} if run.database else None,
         "rows": run.rows,
+        "notice": run.notice or None,
     }
     return json.dumps(line).encode() + b"\n"

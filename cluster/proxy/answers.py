@@ -26,8 +26,13 @@ def run_info(found: Object) -> RunInfo:
         database=_named(status.get("database")),
         rows=status.get("rows"),
         created=about["creationTimestamp"],
+        assigned=status.get("assignedAt"),
         started=status.get("startedAt"),
         finished=status.get("finishedAt"),
+        database_until=(status.get("database") or {}).get("expiresAt"),
+        reservation=spec.get("reservation"),
+        workload_bytes=(spec.get("workload") or {}).get("bytes", 0),
+        stopping=bool((spec.get("stop") or {}).get("requested")),
     )
 
 

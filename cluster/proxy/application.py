@@ -23,6 +23,8 @@ from cluster.proxy.pods import PodRoutes
 from cluster.proxy.refusals import Handler, answer_refusals
 from cluster.proxy.runs import RunRoutes
 from cluster.proxy.streams import StreamRoutes
+from cluster.proxy.usage import ProxyUsage
+from cluster.proxy.usage_routes import UsageRoutes
 from cluster.runs_api import LoginInfo
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
@@ -83,18 +85,21 @@ def make_application(
     session: aiohttp.ClientSession,
     callers: Callers,
     about: ProxyAbout,
+    usage: ProxyUsage | None = None,
 ) -> web.Application:
-    """Return the application. `session`: for terminals."""
+    """Return the application. `session`: for terminals; `usage`: what keeps people to limits, and has a log kept."""
     metrics = ProxyMetrics()
-    auth = Authentication(callers, WrongTokens(), metrics.count_wrong_token)
-    streams, terminals = StreamRoutes(api, operator, auth), ExecRoutes(api, session, auth)
+    auth = Authentication(callers, WrongTokens(), metrics.count_wrong_token, usage.admit if usage else None)
+    streams, terminals = StreamRoutes(api, operator, auth), ExecRoutes(api, session, auth, usage)
     metrics.show("dppctl_proxy_streams", "Streams of events that are open", lambda: streams.count)
     metrics.show("dppctl_proxy_terminals", "Terminals that are open", lambda: terminals.count)
     application = web.Application(
-        middlewares=[_log_requests(metrics), answer_refusals], client_max_size=MAX_REQUEST_BYTES
+        middlewares=[_log_requests(metrics), *([usage.middleware()] if usage else []), answer_refusals],
+        client_max_size=MAX_REQUEST_BYTES,
     )
     pods = PodRoutes(api, about.cluster, about.version, about.login)
-    for subject in (RunRoutes(api, operator), DatabaseRoutes(api, operator, session), pods):
+    runs, databases = RunRoutes(api, operator, usage), DatabaseRoutes(api, operator, session)
+    for subject in (runs, databases, pods, UsageRoutes(api, usage)):
         application.add_routes(subject.routes(auth))
     application.add_routes([*streams.routes(), *terminals.routes(), *_probes(metrics)])
 

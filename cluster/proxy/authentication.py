@@ -65,9 +65,15 @@ class WrongTokens:
 class Authentication:
     """Lets those in who have a token with the scope that a route needs."""
 
-    def __init__(self, callers: Callers, wrong: WrongTokens, refused: Callable[[], None] = lambda: None) -> None:
-        """`refused` is called for each wrong token."""
-        self._callers, self._wrong, self._refused = callers, wrong, refused
+    def __init__(
+        self,
+        callers: Callers,
+        wrong: WrongTokens,
+        refused: Callable[[], None] = lambda: None,
+        admit: Callable[[web.Request], Awaitable[None]] | None = None,
+    ) -> None:
+        """`refused` is called for each wrong token, `admit` for each request of somebody who may make it."""
+        self._callers, self._wrong, self._refused, self._admit = callers, wrong, refused, admit
 
     def guard(self, scope: Scope | None, handler: Handler) -> Handler:
         """Return the handler for those whose token has the scope (None: any); `request[CALLER]` is who it is."""
@@ -76,6 +82,8 @@ class Authentication:
             request[CALLER] = await self.identify(request)
             if scope:
                 check_scope(request[CALLER], scope)
+            if self._admit:
+                await self._admit(request)
             return await handler(request)
 
         return guarded

@@ -7,7 +7,7 @@ from typing import TypeVar
 from bot.kubernetes import KubernetesClient, Object
 from cluster.limits import PROXY_CALLS
 from cluster.operator.model import GROUP, KIND, PLURAL, VERSION
-from cluster.operator.state import COMPONENT, DATABASE, WORKER
+from cluster.operator.state import COMPONENT, DATABASE, NOTICE, WORKER
 
 T = TypeVar("T")
 
@@ -37,13 +37,18 @@ class ClusterApi:
         body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": {"name": name}, "spec": spec}
         return await self._call(lambda: self.client.create(self._runs, body))
 
-    async def stop_run(self, found: Object, by: str) -> Object:
+    async def stop_run(self, found: Object, by: str, reason: str = "UserStop", message: str = "") -> Object:
         """Ask for the end of a run, and return it. Raises ApiError 409 when another one has its name by now."""
+        stop = {"requested": True, "reason": reason, "by": by, **({"message": message} if message else {})}
+        return await self._change(found, {"spec": {"stop": stop}})
+
+    async def notify(self, found: Object, message: str) -> Object:
+        """Leave a notice for who follows a run, in place of one before, and return the run."""
+        return await self._change(found, {"metadata": {"annotations": {NOTICE: message}}})
+
+    async def _change(self, found: Object, change: Object) -> Object:
         about = found["metadata"]
-        change = {
-            "metadata": {"uid": about["uid"]},
-            "spec": {"stop": {"requested": True, "reason": "UserStop", "by": by}},
-        }
+        change = {**change, "metadata": {**change.get("metadata", {}), "uid": about["uid"]}}
         return await self._call(lambda: self.client.patch(f"{self._runs}/{about['name']}", change))
 
     async def pods(self) -> list[Object]:

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import aiohttp
@@ -29,9 +30,10 @@ from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.pods import find_pod
 from cluster.proxy.refusals import RefusalError
 from cluster.proxy.runs import NAME
+from cluster.proxy.usage import ProxyUsage
 
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
-STDIN, RESIZE, CLOSE = 0, 4, 255
+STDIN, STDOUT, STDERR, RESIZE, CLOSE = 0, 1, 2, 4, 255
 _CONTAINER = "kubectl.kubernetes.io/default-container"  # an annotation
 # No login shell: /etc/profile would set another PATH than the image, and dpp is on that of the image.
 _SHELL = """
@@ -50,9 +52,11 @@ _log = get_logger("dppctl.proxy")
 class ExecRoutes:
     """`/v1/pods/NAME/exec`."""
 
-    def __init__(self, api: ClusterApi, session: aiohttp.ClientSession, auth: Authentication) -> None:
-        """`session`: for calls to the API server."""
-        self._api, self._session, self._auth = api, session, auth
+    def __init__(
+        self, api: ClusterApi, session: aiohttp.ClientSession, auth: Authentication, usage: ProxyUsage | None = None
+    ) -> None:
+        """`session`: for calls to the API server; `usage`: what keeps people to their minutes."""
+        self._api, self._session, self._auth, self._usage = api, session, auth, usage
         self._open: set[web.WebSocketResponse] = set()
 
     @property
@@ -81,7 +85,15 @@ class ExecRoutes:
         command = _command(request.query.getall("command", []), pod)
         tty = request.query.get("tty") == "1"
         began, log = time.monotonic(), _log.bind(pod=request.match_info["name"], user=request[CALLER].user)
-        async with _Upstream(self._session, self._api, pod, command, tty, protocols) as upstream:
+        opened: list[web.WebSocketResponse] = []
+
+        async def end_with(why: str) -> None:
+            for each in opened:
+                await each.send_bytes(bytes([STDOUT if tty else STDERR]) + f"\r\n{why}\r\n".encode())
+                await each.close(code=WSCloseCode.POLICY_VIOLATION, message=why.encode()[:120])
+
+        limited = self._usage.terminal(request, end_with) if self._usage else nullcontext()
+        async with limited, _Upstream(self._session, self._api, pod, command, tty, protocols) as upstream:
             websocket = web.WebSocketResponse(
                 protocols=[upstream.protocol or V4],
                 heartbeat=EXEC_HEARTBEAT_SECONDS,
@@ -94,6 +106,7 @@ class ExecRoutes:
                 await websocket.close(code=WSCloseCode.POLICY_VIOLATION, message=_TOKEN_ENDED)
 
             self._open.add(websocket)
+            opened.append(websocket)
             log.info("terminal opened")
             try:
                 async with self._auth.while_valid(request, "ssh", end):

@@ -4,23 +4,26 @@ import asyncio
 import hashlib
 import re
 import secrets
+from collections.abc import Awaitable
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from bot.kubernetes import ApiError, Object
 from bot.logs import get_logger
 from bot.model.account import Account
-from cluster.limits import REQUEST_SECONDS
 from cluster.operator.state import read_pool
 from cluster.proxy.answers import run_info, user_of
 from cluster.proxy.authentication import CALLER, Authentication, check_scope, may_see
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.operator_client import OperatorClient
-from cluster.proxy.refusals import RefusalError, invalid
-from cluster.runs_api import RunList, RunRequest
+from cluster.proxy.refusals import RefusalError
+from cluster.proxy.requests import read_body
+from cluster.proxy.service_token import SERVICE_USER
+from cluster.proxy.usage import ProxyUsage
+from cluster.runs_api import RunList, RunRequest, StopRequest
 
 NAME = "{name:[a-z0-9][-a-z0-9.]{0,252}}"  # of an object of Kubernetes, in a route
+_STOP = StopRequest()
 _KEY = re.compile(r"[!-~]{1,200}")
 
 _log = get_logger("dppctl.proxy")
@@ -29,9 +32,9 @@ _log = get_logger("dppctl.proxy")
 class RunRoutes:
     """`/v1/runs`, but for what streams."""
 
-    def __init__(self, api: ClusterApi, operator: OperatorClient) -> None:
-        """Take what knows the runs, and what has the workloads."""
-        self._api, self._operator = api, operator
+    def __init__(self, api: ClusterApi, operator: OperatorClient, usage: ProxyUsage | None = None) -> None:
+        """Take what knows the runs, what has the workloads, and what keeps people to limits."""
+        self._api, self._operator, self._usage = api, operator, usage
 
     def routes(self, auth: Authentication) -> list[web.RouteDef]:
         """Return the routes."""
@@ -46,12 +49,15 @@ class RunRoutes:
         """Create a run: 201; with an Idempotency-Key that was used: 200, and the run that it made."""
         caller = request[CALLER]
         name, is_new = _name(request.headers.get("Idempotency-Key"), caller)
-        asked = await _read(request)
+        asked = await read_body(request, RunRequest)
         known = None if is_new else await self._api.run(name)
         if known is None:
             await self._check(asked)
+            spec = _spec(asked, caller)
+            if self._usage:
+                spec |= await self._usage.reserve(request, name, asked)
             try:
-                created = await self._api.create_run(name, _spec(asked, caller))
+                created = await self._create(name, spec)
             except ApiError as error:
                 if error.status != 409 or is_new:
                     raise
@@ -81,8 +87,17 @@ class RunRoutes:
 
     async def stop(self, request: web.Request) -> web.Response:
         """Ask for a run's end; what has ended stays as it is."""
+        asked, caller = await read_body(request, StopRequest), request[CALLER]
+        if asked.reason != "UserStop" and caller.user != SERVICE_USER:
+            raise RefusalError(403, "reason", f"reason: {asked.reason} is what the usage server says", "leave it out")
         found = await find_run(self._api, request)
-        return _answer(await stop_run(self._api, found, request[CALLER]), 202)
+        return _answer(await stop_run(self._api, found, caller, asked), 202)
+
+    async def _create(self, name: str, spec: Object) -> Object:
+        def create() -> Awaitable[Object]:
+            return self._api.create_run(name, spec)
+
+        return await (self._usage.create(spec, create) if self._usage else create())
 
     async def _check(self, asked: RunRequest) -> None:
         """Raise RefusalError unless the run can be had."""
@@ -105,25 +120,12 @@ async def find_run(api: ClusterApi, request: web.Request) -> Object:
     return found
 
 
-async def stop_run(api: ClusterApi, found: Object, caller: Account) -> Object:
+async def stop_run(api: ClusterApi, found: Object, caller: Account, asked: StopRequest = _STOP) -> Object:
     """Ask for the end of a run unless it has ended, and return it."""
     if run_info(found).phase.has_ended:
         return found
     _log.info("run stopped", run=found["metadata"]["name"], by=caller.user)
-    return await api.stop_run(found, caller.user)
-
-
-async def _read(request: web.Request) -> RunRequest:
-    """Return what is asked for. Raises RefusalError."""
-    try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise RefusalError(408, "slow", f"the body did not come within {REQUEST_SECONDS:.0f} seconds") from None
-    try:
-        return RunRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return await api.stop_run(found, caller.user, asked.reason, asked.message)
 
 
 def _name(key: str | None, caller: Account) -> tuple[str, bool]:

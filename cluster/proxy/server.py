@@ -10,12 +10,17 @@ from aiohttp import web
 
 from bot.accounts import AccountsClient
 from bot.kubernetes import KubernetesClient
+from bot.usage_client import UsageSender
+from bot.usage_events import EventSpool
 from cluster.limits import PROXY_IDLE_SECONDS, PROXY_STOP_SECONDS
 from cluster.proxy.application import ProxyAbout, make_application
 from cluster.proxy.callers import AuthCallers, Callers, FileCallers
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.operator_client import OperatorClient
+from cluster.proxy.service_token import ServiceCallers
 from cluster.proxy.tokens import KnownTokens
+from cluster.proxy.usage import ProxyUsage
+from cluster.proxy.usage_client import ProxyUsageClient
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class ProxyOptions:
     tokens_file: Path | None = None
     auth_url: str = ""
     auth_token_file: Path | None = None  # what the auth server knows it by
+    service_token_file: Path | None = None  # what the usage server shows
+    usage_url: str = ""  # "": nobody is kept to limits, and nothing is logged
+    usage_token_file: Path | None = None  # what the usage server knows it by
+    spool: Path | None = None  # of what is to be logged there
 
 
 class Proxy:
@@ -37,6 +46,11 @@ class Proxy:
         """Read the tokens, where a file has them. Raises TokenFileError."""
         self._client, self._namespace, self._options = client, namespace, options
         self._callers = _callers(options)
+        self._spool: EventSpool | None = None
+        if options.usage_url:
+            assert options.usage_token_file and options.spool  # noqa: S101, PT018 (who sets the address sets all)
+            sender = UsageSender(options.usage_url, options.usage_token_file)
+            self._spool = EventSpool(options.spool, sender.send)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -51,7 +65,8 @@ class Proxy:
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
             api = ClusterApi(self._client, self._namespace)
             operator = OperatorClient(session, options.operator_url, options.operator_token_file)
-            application = make_application(api, operator, session, self._callers, options.about)
+            usage = self._usage(session)
+            application = make_application(api, operator, session, self._callers, options.about, usage)
             runner = web.AppRunner(
                 application,
                 handler_cancellation=True,
@@ -65,9 +80,22 @@ class Proxy:
                 await self._stop.wait()
             finally:
                 await runner.cleanup()
+                if self._spool:
+                    await asyncio.to_thread(self._spool.close)
+
+    def _usage(self, session: aiohttp.ClientSession) -> ProxyUsage | None:
+        options = self._options
+        if self._spool is None or options.usage_token_file is None:
+            return None
+        return ProxyUsage(ProxyUsageClient(session, options.usage_url, options.usage_token_file), self._spool)
 
 
 def _callers(options: ProxyOptions) -> Callers:
+    people = _people(options)
+    return ServiceCallers(people, options.service_token_file) if options.service_token_file else people
+
+
+def _people(options: ProxyOptions) -> Callers:
     if options.auth_url:
         assert options.auth_token_file is not None  # noqa: S101 (who sets the address sets both)
         return AuthCallers(AccountsClient(options.auth_url, options.auth_token_file))

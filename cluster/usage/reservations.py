@@ -80,6 +80,7 @@ class Reservations:
                 id=uuid.uuid4().hex,
                 run=asked.run,
                 user=asked.user,
+                groups=" ".join(asked.groups),
                 database=asked.database,
                 seconds=taken,
                 is_pending=True,
@@ -113,10 +114,15 @@ def release(session: Session, reservation: str, now: datetime) -> bool:
     return bool(session.execute(open_one.values(released=now).returning(Reservation.id)).first())
 
 
-def expire(session: Session, now: datetime) -> None:
-    """Give back the places of runs that were never created."""
-    late = update(Reservation).where(Reservation.released.is_(None), Reservation.expires < now)
-    session.execute(late.values(released=now))
+def take_place(session: Session, run: str, user: str, database: bool, now: datetime) -> None:
+    """Take a place for a run that is there already, whatever the limits say."""
+    values = {"user": user, "groups": "", "database": database, "seconds": 0.0, "is_pending": False, "made": now}
+    session.add(Reservation(id=uuid.uuid4().hex, run=run, **values))
+
+
+def open_places(session: Session) -> list[Reservation]:
+    """Return the places of all users that are not released, those whose run never came too."""
+    return [*session.scalars(select(Reservation).where(Reservation.released.is_(None)))]
 
 
 def open_reservations(session: Session, user: str, now: datetime) -> list[Reservation]:

@@ -54,6 +54,7 @@ class Reservation(UsageTable):
     id: Mapped[str] = mapped_column(primary_key=True)
     run: Mapped[str] = mapped_column(index=True)  # its name
     user: Mapped[str]
+    groups: Mapped[str]  # of the user, separated by spaces
     database: Mapped[bool]
     seconds: Mapped[float]  # of a worker's time, that it may take of the day's
     is_pending: Mapped[bool]  # as far as is known
@@ -80,6 +81,7 @@ class RunUsage(UsageTable):
     started: Mapped[datetime | None]  # when a worker was assigned to it
     ended: Mapped[datetime | None] = mapped_column(index=True)
     outcome: Mapped[str]  # its phase, the last one when it has ended; Vanished: it was not there any more
+    noticed: Mapped[str]  # limits that its user was told of, separated by spaces
     is_closed: Mapped[bool] = mapped_column(index=True)  # nothing is added any more
 
 

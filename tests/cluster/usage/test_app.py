@@ -64,6 +64,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsageService]:
                     started=now,
                     ended=now - timedelta(minutes=number),
                     outcome="Succeeded",
+                    noticed="",
                     is_closed=True,
                 )
             )

@@ -45,6 +45,7 @@ def add_usage(service: UsageService, **values: object) -> None:
             "started": now,
             "ended": now,
             "outcome": "Succeeded",
+            "noticed": "",
             "is_closed": True,
         }
         session.add(RunUsage(**{**row, **values}))

@@ -25,7 +25,7 @@ def upgrade() -> None:
         "reservations",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("run", sa.Text, nullable=False, index=True),
-        sa.Column("user", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("user", "groups")),
         sa.Column("database", is_so, nullable=False),
         sa.Column("seconds", sa.Double, nullable=False),
         sa.Column("is_pending", is_so, nullable=False),
@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("created", time, nullable=False),
         sa.Column("started", time),
         sa.Column("ended", time, index=True),
-        sa.Column("outcome", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("outcome", "noticed")),
         sa.Column("is_closed", is_so, nullable=False, index=True),
         sa.Index("ix_usage_user", "user", "ended"),
     )
