@@ -131,6 +131,7 @@ GITHUB_LOOKS_AN_HOUR = 2_000  # for lost deliveries, of all repositories togethe
 GITHUB_LIMITED_SECONDS = 60.0  # after a refusal for too many calls that does not say how long
 GITHUB_POLL_SECONDS = 1.0  # between two looks for what is to be told
 TELL_DAYS = 3  # that GitHub is told of a deployment after its last change; then it is nobody's news any more
+KEPT_RELEASES = 3  # earlier deployments of an environment of one machine, beside what runs: what disks have room for
 MAX_ACT_REASON = 500  # characters of a person's message about an act
 MAX_ACT_DEPLOYMENTS = 200  # of an environment, the newest, that acts are decided from
 MAX_STATUS = 140  # characters of a status' description

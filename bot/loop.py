@@ -33,6 +33,7 @@ from bot.rechecks import make_rechecks
 from bot.reconcile.commit_statuses import CommitStatuses
 from bot.reconcile.context import BotContext, open_repositories
 from bot.reconcile.images import make_image_resolver
+from bot.reconcile.record import end_holds
 from bot.reconcile.result import Results, Round, outcomes_of
 from bot.reconcile.rounds import Rounds
 from bot.settings import Settings
@@ -49,12 +50,7 @@ class Loop:
     """Keeps the ops repos at what the registered apps' repositories say."""
 
     def __init__(
-        self,
-        settings: Settings,
-        targets: frozenset[Target],
-        git: Git,
-        store: Store,
-        on_change: Callable[[], None],
+        self, settings: Settings, targets: frozenset[Target], git: Git, store: Store, on_change: Callable[[], None]
     ) -> None:
         """`on_change` is called after each push to an ops repo, the bot's and that of others that a webhook tells of.
 
@@ -76,6 +72,7 @@ class Loop:
             Signatures(git, settings, targets),
             on_change,
             self._ownership.check,
+            self.wake,
             self._stop,
         )
         # Argo CD and Flux say by commit statuses what sync would report.
@@ -185,7 +182,7 @@ class Loop:
             elif of_app:
                 self._finish(of_app, "ignored", "the repository is not registered any more")
         with self._wake:
-            waiting, self._waiting = self._waiting, set()
+            waiting, self._waiting = self._waiting | end_holds(self._store, self._ownership.owns), set()
         for name in (waiting | self._backoff.due()) & self._apps.keys():
             if name not in found and not self._rounds.is_open(name) and self._ownership.owns(name):
                 self._begin(name, [], is_asked=True)

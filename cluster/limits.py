@@ -117,6 +117,7 @@ AUTH_CALLS = 8  # of the auth server at the same time
 AUTH_SECONDS = 15.0  # until its answer, the wait for those before included
 TOKEN_CHECK_SECONDS = 20.0  # between two looks whether the token of a stream or a terminal still holds
 MAX_REFUSED_ADDRESSES = 10_000  # that are remembered; with 20 times each some 5 MB
+MAX_RESTORED = 20  # ops commits, the newest, that went back to a release and are known to be of it
 EXEC_START_SECONDS = 15.0  # that a terminal may take to open
 EXEC_HEARTBEAT_SECONDS = 20.0  # between two pings of a terminal: proxies end what is silent for 60 s
 MAX_EXEC_COMMAND = 6_000  # characters; a line of HTTP has 8,190

@@ -209,7 +209,7 @@ def _plan_rollback(wanted: WantedAct, facts: EnvironmentFacts) -> ActPlan:
             raise ActRefusedError(
                 f"{where}: deployment {after.id} is {after.state}; only what succeeded is gone back to"
             )
-        if running == after:
+        if running and after.id in (running.id, running.origin):
             raise ActRefusedError(f"{where}: {after} is what runs there already")
     if not after.kept and not wanted.run:
         command = f"dppctl rollback {facts.app} {facts.environment} --to {after.id} --run"

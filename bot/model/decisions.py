@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from bot.model.acts import Act
 from bot.model.app_config import Selection
 from bot.model.names import RepoPath
 from bot.model.registration import Target
@@ -69,6 +70,7 @@ class BeginHold:
     target: Target
     reason: str
     ops_commit: str
+    author: str
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,35 @@ class EndHold:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Who asked for an update, and why; request: its number.
+
+    origin: the ops commit that brought these values before, when it is to be gone back to; runs: its pipelines run
+    again, and what it left is not taken.
+    """
+
+    act: Act
+    by: str  # PROVIDER:SUBJECT
+    login: str | None
+    reason: str
+    request: int
+    origin: str = ""
+    runs: bool = True
+
+
+@dataclass(frozen=True)
 class Update:
     """The ops repo should hold these values and does not yet.
 
-    deliveries: ids of those that it is done for; note: what people should know of it, "" for nothing.
+    deliveries: ids of those that it is done for; note: what people should know of it, "" for nothing; asked: None when
+    the bot found by itself that it is due.
     """
 
     target: Target
     values: Values
     deliveries: tuple[str, ...] = field(default=(), compare=False)
     note: str = field(default="", compare=False)
+    asked: Asked | None = field(default=None, compare=False)
 
     @property
     def ref(self) -> Ref:

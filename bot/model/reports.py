@@ -31,3 +31,5 @@ class SyncEvent(BaseModel):
     message: _Text = ""  # for people; with `failed`, why
     log: Annotated[str, Field(max_length=200_000, pattern=r"^[^\x00]*$")] = ""  # lines since the event before
     receipt: Receipt | None = None
+    # The ops commits whose releases are there to go back to, what is current among them; None: nothing is said of it.
+    kept: Annotated[tuple[_Commit, ...], Field(max_length=2000)] | None = None

@@ -29,6 +29,7 @@ class BotContext:
     signatures: Signatures
     on_change: Callable[[], None]  # called after each push to an ops repo; it must not block
     may_write: Callable[[str], None]  # raises TransientError when another bot may be writing that ops repo
+    wake: Callable[[str], None]  # asks for a look at an app's repository (OWNER/REPO) soon
     stop: threading.Event  # after it nothing more is begun or recorded
 
 

@@ -164,7 +164,7 @@ def _decide_target(
         hold = None  # also when there is nothing to deploy
         yield EndHold(choice.target)
     if changed and not (hold and (hold.is_by_person or hold.ops_commit == changed.ops_commit)):
-        begin = BeginHold(choice.target, _changed_by(changed, choice.target), changed.ops_commit)
+        begin = BeginHold(choice.target, _changed_by(changed, choice.target), changed.ops_commit, changed.author)
         hold = HoldState(begin.reason, ops_commit=begin.ops_commit)
         yield begin
     decision: Decision | None = plan(choice, commit, present, in_image=policy.used_for(commit.config))
@@ -188,7 +188,7 @@ def _changed_by(changed: ForeignChange, target: Target) -> str:
     """Return the reason of a hold for a change by others, and what ends it."""
     return (
         f"ops repo commit {changed.ops_commit[:12]} of {changed.author} ({changed.subject}) changed what dppctl wrote; "
-        f"`dppctl deploy {target.app} {target.environment}` goes on"
+        f"`dppctl release {target.app} {target.environment}` takes dppctl's values again"
     )
 
 

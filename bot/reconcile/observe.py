@@ -52,11 +52,12 @@ def observe_manual(
     allowed: frozenset[Target],
     text: str | None,
     store: Store,
-    name: str | None,
+    name: str | Ref | None,
     verify: Callable[[Iterable[Ref]], Mapping[Ref, str]] = lambda _: {},
 ) -> tuple[AppState, RefState | None]:
     """Read the same for a deployment by hand, and with it the ref that a person calls `name` (None: no name).
 
+    A Ref that is not at its commit any more counts as that commit.
     Raises DppctlError when there is no such branch, tag or commit, or two; GitError when git fails.
     """
     app = target.app
@@ -64,7 +65,8 @@ def observe_manual(
     state = AppState(app, allowed, refs, baseline, _targets(app, repository, {target: text}, store.holds.all()))
     named = None
     if name:
-        ref = repository.resolve(name)
+        at = [found.ref for found in refs if found.ref == name]
+        ref = at[0] if at else repository.resolve(name.commit if isinstance(name, Ref) else name)
         named = RefState(ref, 0, _configs(app, repository, [ref.commit])[ref.commit])
     choices = [*choose(state), *choose(state, with_baseline=True)]
     wanted = [choice.ref for choice in choices if isinstance(choice, Choice) and choice.target == target]

@@ -6,7 +6,6 @@ crash at any point leaves nothing behind, and no file is ever written through a 
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha1, sha256
 from pathlib import Path, PurePosixPath
 
@@ -19,26 +18,13 @@ from bot.git.mirror import Mirror
 from bot.limits import MAX_COMMIT_WORDS, MAX_VALUES_BYTES, MAX_WRITTEN, PUSH_TRIES
 from bot.model.app_state import ForeignChange
 from bot.model.decisions import Update
-from bot.model.names import short
 from bot.model.registration import Target
-from bot.model.trailers import write_trailers
 from bot.output import one_line
+from bot.reconcile.ops_commits import WHO, WRITTEN_FORM, Written, read_written, trailer_form, write_message
 
 # The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "stale info", "cannot lock ref", "failed to update ref")
-_WHO = ("%an <%ae>", "%cn <%ce>")  # they are the same in a commit as the bot makes it
 _NEXT = "refs/dppctl/next"  # in the mirror: what is being pushed
-
-
-@dataclass(frozen=True)
-class Written:
-    """A commit that the bot made, as its trailers tell."""
-
-    ops_commit: str
-    app: str
-    environment: str
-    ref: str
-    commit: str
 
 
 class BlockedError(DppctlError):
@@ -110,10 +96,8 @@ class OpsRepo:
         """Return the bot's own commits of the branch, the newest first, MAX_WRITTEN at most."""
         if self._mirror.head() is None:
             return []
-        form = "%x1f".join(["%H", *map(_trailer, ("App", "Environment", "Source-Ref", "Source-Commit")), *_WHO])
         with self._mirror.open() as repository:
-            lines = [line.split("\x1f") for line in repository.log("^Dppctl-App: ", form, MAX_WRITTEN)]
-        return [Written(*line[:5]) for line in lines if len(line) == 7 and line[5] == line[6]]
+            return read_written(repository.log("^Dppctl-App: ", WRITTEN_FORM, MAX_WRITTEN))
 
     def last_change(self, target: Target) -> str:
         """Return the commit that brought the values that the environment has."""
@@ -127,7 +111,7 @@ class OpsRepo:
         """
         if self._mirror.head() is None:
             return None
-        form = "%x00".join(["%H", "%an", "%s", _trailer("App"), *_WHO])
+        form = "%x00".join(["%H", "%an", "%s", trailer_form("App"), *WHO])
         with self._mirror.open() as repository:
             last = repository.last_change(target.values_file, form).split("\0")
         if len(last) != 6:
@@ -213,7 +197,7 @@ class OpsRepo:
         for mark, update in enumerate(updates, 1):
             parent = f"from {base}\n" if mark == 1 and base else ""
             head = f"commit {_NEXT}\nmark :{mark}\ncommitter {self._git.user} {when}\n"
-            stream += head.encode() + _data(_message(update, self._links(update))) + parent.encode()
+            stream += head.encode() + _data(write_message(update, self._links(update))) + parent.encode()
             stream += f"M 100644 inline {update.target.values_file}\n".encode() + _data(update.values.to_yaml())
             stream += f"get-mark :{mark}\n".encode()
         if not base:  # the ref of an earlier try is no parent
@@ -229,7 +213,7 @@ class OpsRepo:
         for commit, update in zip(commits, updates, strict=True):
             parent = [*signed[-1:], *([base] if base else [])][:1]
             options = ("-S", *(word for name in parent for word in ("-p", name)), "-F", "-", f"{commit}^{{tree}}")
-            message = _message(update, self._links(update)).encode()
+            message = write_message(update, self._links(update)).encode()
             signed.append(self._mirror.run("commit-tree", *options, stdin=message, config=config).decode().strip())
         self._mirror.run("update-ref", _NEXT, signed[-1])
         return signed
@@ -251,11 +235,6 @@ def _oversized(update: Update) -> BlockedError | None:
     )
 
 
-def _trailer(key: str) -> str:
-    """Return the form in which `git log` gives one of our trailers: https://git-scm.com/docs/git-log#_pretty_formats."""
-    return f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)"
-
-
 def _folders(file: str) -> list[str]:
     return [str(folder) for folder in PurePosixPath(file).parents][:-1]
 
@@ -272,14 +251,6 @@ def _blob(content: bytes, id_length: int) -> str:
 def _data(text: str) -> bytes:
     content = text.encode()
     return b"data %d\n%b\n" % (len(content), content)
-
-
-def _message(update: Update, links: Sequence[str]) -> str:
-    """Write the commit's message; trailers say what it is for, so that tools need not read the file."""
-    target, source = update.target, update.values.source
-    looks = "\n".join(links) + "\n\n" if links else ""
-    subject = f"Deploy {target.app} {short(source.ref)} ({source.commit[:12]}) to {target.environment}"
-    return f"{subject}\n\n{looks}{write_trailers(update)}"
 
 
 def _is_overtaken(error: BaseException) -> bool:

@@ -126,6 +126,13 @@ class Reconciler:
 
     def _read(self, name: str, apps: Sequence[RepoPath], texts: Texts) -> None:
         """Add what an ops repo holds for apps to `texts`; commits of ours that a crash left unrecorded are so first."""
+        self.record_written(name)
+        texts |= self._ops[name].texts(target for app in apps for target in self._targets_in[name][app])
+        shared = {app for app in apps if self._elsewhere(name, app)}
+        self._held |= {target: text for target, text in texts.items() if target.app in shared}
+
+    def record_written(self, name: str) -> None:
+        """Record those of our commits to an ops repo that a crash left unrecorded."""
         ops = self._ops[name]
         if ops.head != self._recorded.get(name):
             written = {commit.ops_commit: commit for commit in ops.written()}
@@ -134,12 +141,15 @@ class Reconciler:
                 found = written[ops_commit]
                 if (found.app, found.environment) in registered:
                     self._store.deployments.record_commit(
-                        ops_commit, found.app, found.environment, found.ref, found.commit
+                        ops_commit,
+                        found.app,
+                        found.environment,
+                        found.ref,
+                        found.commit,
+                        request=found.request,
+                        origin=found.origin,
                     )
             self._recorded[name] = ops.head
-        texts |= ops.texts(target for app in apps for target in self._targets_in[name][app])
-        shared = {app for app in apps if self._elsewhere(name, app)}
-        self._held |= {target: text for target, text in texts.items() if target.app in shared}
 
     def _elsewhere(self, name: str, app: RepoPath) -> list[Target]:
         """Return the targets of an app in other ops repos than this."""

@@ -1,8 +1,11 @@
 """Apply decisions that write nothing to an ops repo: what they say is recorded in the store, and logged once."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 from bot.logs import get_logger
 from bot.model.decisions import BeginHold, Decision, EndHold, Refusal, Skip, UpToDate
-from bot.model.names import short
+from bot.model.names import RepoPath, short
 from bot.store.store import Store
 
 _log = get_logger("dppctl.bot")
@@ -13,8 +16,8 @@ def record(decision: Decision, store: Store) -> None:
     match decision:
         case UpToDate(target):
             store.deployments.resolve(str(target.app), target.environment)
-        case BeginHold(target, reason, ops_commit):
-            store.holds.set(str(target.app), target.environment, reason, ops_commit=ops_commit)
+        case BeginHold(target, reason, ops_commit, author):
+            store.holds.set(str(target.app), target.environment, reason, ops_commit=ops_commit, login=author)
             _log.warning("held", app=target.app, environment=target.environment, ops_commit=ops_commit, reason=reason)
         case EndHold(target):
             store.holds.release(str(target.app), target.environment)
@@ -25,3 +28,17 @@ def record(decision: Decision, store: Store) -> None:
         case Refusal(app, environment, ref, message):
             if store.deployments.refuse(decision):
                 _log.warning("refused", app=app, environment=environment, ref=short(ref.name), reason=message)
+
+
+def end_holds(store: Store, owns: Callable[[str], bool]) -> set[str]:
+    """End the holds whose time is over; return the repositories (OWNER/REPO) of their apps, to look at.
+
+    `owns`: whether a repository is this bot's to look at.
+    """
+    found = set()
+    for hold in store.holds.over(datetime.now(UTC)):
+        repository = RepoPath.parse(hold.app).repository
+        if owns(repository) and store.holds.release(hold.app, hold.environment):
+            _log.info("hold ended", app=hold.app, environment=hold.environment, until=hold.until)
+            found.add(repository)
+    return found

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from bot.limits import DELIVERIES_A_MINUTE, MAX_DELIVERY_BYTES
+from bot.limits import DELIVERIES_A_MINUTE, KEPT_RELEASES, MAX_DELIVERY_BYTES
 from bot.model.names import Environment, Namespace
 from bot.settings.types import CommaSeparated, Concurrency, Port, Section, WebUrl, pairs
 
@@ -68,6 +68,8 @@ class SyncSettings(Section):
         str, Field(pattern=r"^$|^https?://[^/@?#]+(/[^@?#]*)?$"), AfterValidator(_without_slash)
     ] = Field("", validation_alias="DPPCTL_RECEIVER_URL")
     concurrency: Concurrency = Field(2, validation_alias="DPPCTL_SYNC_CONCURRENCY")  # environments at a time
+    # Earlier deployments of an environment of this machine that can be gone back to: each takes the disk of its data.
+    kept_releases: int = Field(KEPT_RELEASES, validation_alias="DPPCTL_KEPT_RELEASES", ge=1, le=50)
     # Of containers that `dppctl up` runs images in: their own, or this machine's.
     network: Literal["private", "host"] = Field("private", validation_alias="DPPCTL_SYNC_NETWORK")
     environments: Annotated[dict[Environment, Namespace], pairs("ENVIRONMENT=NAMESPACE, separated by commas")] = Field(

@@ -1,8 +1,9 @@
 """What changes the rows of a deployment, within the transaction of whoever changes it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.database import upsert
@@ -58,16 +59,51 @@ def add_event(
 def note_request(session: Session, deployment: Deployment, request_id: int) -> None:
     """Record, once, that a person asked for a deployment, at the time when they did."""
     request = session.get(DeployRequest, request_id)
+    if request and (request.app, request.environment) != (deployment.app, deployment.environment):
+        return  # another store's number
+    if request:
+        deployment.act, deployment.by, deployment.login = request.act, request.by, request.login
+        deployment.reason, deployment.request_id = request.reason, request.id
     requested = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "requested")
     if request and not session.scalar(select(DeploymentEvent.id).where(requested).limit(1)):
-        ref = f" --ref {request.ref}" if request.ref else ""
-        rebuild = " --rebuild" if request.rebuild else ""
-        message = f"by hand: dppctl deploy {request.app} {request.environment}{ref}{rebuild}"
         event = DeploymentEvent(
-            deployment_id=deployment.id, time=request.created, phase="requested", message=message, receipt=None
+            deployment_id=deployment.id,
+            time=request.created,
+            phase="requested",
+            message=describe_request(request),
+            receipt=None,
         )
         session.add(event)
         session.flush()  # before what comes of it
+
+
+def note_kept(session: Session, app: str, environment: str, kept: Sequence[str]) -> None:
+    """Record which deployments of an environment can be gone back to: those of these ops commits, and no others."""
+    of_environment = (Deployment.app == app) & (Deployment.environment == environment)
+    is_kept = Deployment.key.in_(kept)
+    for value, changed in ((False, Deployment.kept & ~is_kept), (True, ~Deployment.kept & is_kept)):
+        session.execute(update(Deployment).where(of_environment, changed).values(kept=value))
+
+
+def describe_request(request: DeployRequest) -> str:
+    """Return what somebody asked for, who and why: `by hand: dppctl rollback a/b live, by ann: wrong rows`."""
+    words = {
+        "promote": [request.app, request.from_environment or "", request.environment],
+        "cancel": [str(request.deployment)],
+        "retry": [str(request.deployment)],
+    }.get(request.act, [request.app, request.environment])
+    words += ["--ref", request.ref] if request.ref else []
+    words += ["--rebuild"] if request.rebuild else []
+    words += ["--to", str(request.to_deployment)] if request.to_deployment else []
+    words += ["--run"] if request.run else []
+    command = " ".join(["dppctl", request.act, *words])
+    return f"by hand: {command}, {by_whom(request)}"
+
+
+def by_whom(request: DeployRequest) -> str:
+    """Return who asked for something, and why: `by ann: wrong rows`."""
+    who = f"by {request.login or request.by or 'an unknown person'}"
+    return f"{who}: {request.reason}" if request.reason else who
 
 
 def supersede_older(session: Session, deployment: Deployment) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from bot.database import Database
 from bot.model.decisions import Refusal, Skip, Update
 from bot.model.reports import SyncEvent
-from bot.store.deployment_changes import add_event, append_log, ensure, note_request
+from bot.store.deployment_changes import add_event, append_log, ensure, note_kept, note_request
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk, State
 from bot.store.totals import count_change
 
@@ -51,7 +51,8 @@ class Deployments:
             target.environment,
             source.ref,
             source.commit,
-            request=update.values.request,
+            request=update.asked.request if update.asked else update.values.request,
+            origin=update.asked.origin if update.asked else "",
             note=update.note,
             values_digest=digest_of(update.values.to_yaml()),
         )
@@ -65,18 +66,22 @@ class Deployments:
         commit: str,
         *,
         request: int | None = None,
+        origin: str = "",
         note: str = "",
         values_digest: str | None = None,
     ) -> int:
         """Record an ops commit as `record` does, from what the commit itself says.
 
-        request: of whom by hand; note: what else to say of it; values_digest: of the values file, where it is known.
+        request: of whom by hand; origin: the ops commit that it goes back to; note: what else to say of it;
+        values_digest: of the values file, where it is known.
         """
         with self._database.write() as session:
             deployment = ensure(session, ops_commit, ops_commit, app, environment, ref, commit)
             deployment.values_digest = values_digest or deployment.values_digest
             if request is not None:
                 note_request(session, deployment, request)
+            if origin:
+                deployment.origin_id = session.scalar(select(Deployment.id).where(Deployment.key == origin))
             committed = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "committed")
             if not session.scalar(select(DeploymentEvent.id).where(committed).limit(1)):
                 add_event(
@@ -166,6 +171,8 @@ class Deployments:
                 if report.phase in ("succeeded", "failed"):
                     deployment.error = report.message if report.phase == "failed" else None
                     deployment.receipt = receipt
+            if report.kept is not None:
+                note_kept(session, report.app, report.environment, report.kept)
             count_change(session)
 
     def append_log(self, deployment_id: int, lines: str) -> None:

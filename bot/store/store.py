@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from bot.database import Database
-from bot.store.acts import ActFacts
+from bot.store.acts import Acts
 from bot.store.deliveries import Deliveries
 from bot.store.deployments import Deployments
 from bot.store.github_notices import Notices
@@ -44,7 +44,7 @@ class Store:
         self.builds = PendingBuilds(self.database)
         self.images = Images(self.database)
         self.requests = Requests(self.database)
-        self.acts = ActFacts(self.database)
+        self.acts = Acts(self.database)
         self.holds = Holds(self.database)
         self.tags = Tags(self.database)
         self.settled = SettledApps(self.database)

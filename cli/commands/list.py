@@ -9,6 +9,7 @@ KINDS = {
     "clusters": ("cli.commands.login:clusters_", "Clusters that are known here, and who you are on each."),
     "deliveries": ("cli.commands.list_deliveries:deliveries", "Webhook deliveries, and why one deployed nothing."),
     "deployments": ("cli.commands.list_deployments:deployments", "What was deployed where, and how it ended."),
+    "holds": ("cli.commands.list_holds:holds", "Environments to which nothing is deployed by itself, and why."),
 }
 
 

@@ -77,6 +77,7 @@ class AllInOne(Daemon):
             registry_auth_file=settings.images.registry_auth_file,
             shares_network=settings.sync.network == "host",
             storage_url=self._storages.url,
+            keeps=settings.sync.kept_releases,
         )
 
     def parts(self) -> dict[str, Callable[[], None]]:

@@ -25,6 +25,13 @@ class Outcome(BaseModel):
     ended: float
     spec_folders: tuple[str, ...]  # of its pipelines, within the source
     reported: bool = False
+    # Of a release: later ops commits that went back to it, and when it became current (None: when it ended).
+    restored_for: tuple[str, ...] = ()
+    since: float | None = None
+
+    def is_of(self, ops_commit: str) -> bool:
+        """Return whether the release is what this ops commit brought, or went back to."""
+        return ops_commit == self.ops_commit or ops_commit in self.restored_for
 
 
 def verdict(receipt: Receipt) -> tuple[End, str]:

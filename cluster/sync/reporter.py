@@ -21,7 +21,14 @@ _log = get_logger("dppctl.sync")
 
 
 def sync_event(
-    target: Target, ops_commit: str, source: Source, phase: Phase, message: str, log: str, receipt: Receipt | None
+    target: Target,
+    ops_commit: str,
+    source: Source,
+    phase: Phase,
+    message: str,
+    log: str,
+    receipt: Receipt | None,
+    kept: tuple[str, ...] | None = None,
 ) -> SyncEvent:
     """Return a report of what happens now, shortened to what the receiver keeps."""
     return SyncEvent(
@@ -35,6 +42,7 @@ def sync_event(
         message=message_text(message),
         log=plain(log)[-MAX_REPORT_LOG:],
         receipt=receipt,
+        kept=kept,
     )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from bot.model.registration import Target
 from bot.scheduler import Scheduler
 from cluster.sync.local.deployment import DeploymentJob, EnvironmentJob, JobContext, ReportJob
+from cluster.sync.local.restore import RestoreJob
 from cluster.sync.local.scheduled_run import ScheduledRun
 from cluster.sync.local.schedules import Schedules
-from cluster.sync.local.state import Decision, Deploy, DesiredValues, Report, RunScheduled, Settle, Supersede
+from cluster.sync.local.state import Decision, Deploy, DesiredValues, Report, Restore, RunScheduled, Settle, Supersede
 
 
 def apply(
@@ -28,6 +29,9 @@ def apply(
                 follow_schedules(target, schedules, context)
             case Report():
                 scheduler.start(target, ReportJob(context, decision))
+            case Restore():
+                settled.pop(target, None)
+                scheduler.start(target, RestoreJob(context, decision))
             case Deploy():
                 settled.pop(target, None)
                 scheduler.start(target, DeploymentJob(context, decision))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import DppctlError, may_pass, reason_of
+from bot.limits import KEPT_RELEASES
 from bot.logs import bind_push, get_logger
 from bot.model.names import short
 from bot.model.receipt import Receipt
@@ -38,11 +39,12 @@ class JobContext:
     report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
     storage_url: Callable[[Target], str]
     waits: dict[Target, tuple[str, str]] = field(default_factory=dict)  # ops commit and reason: why each waits
+    keeps: int = KEPT_RELEASES  # earlier releases of an environment
     ends: dict[Target, Outcome] = field(default_factory=dict)  # of deployments whose end could not be written down
 
     def environment(self, target: Target) -> LocalEnvironment:
         """Return a target's environment."""
-        return LocalEnvironment(environment_folder(self.environments, target))
+        return LocalEnvironment(environment_folder(self.environments, target), self.keeps)
 
 
 class EnvironmentJob(ABC):
@@ -125,7 +127,8 @@ class EnvironmentJob(ABC):
         except OSError:
             self._report(outcome.phase, outcome.message, receipt=outcome.receipt)
             raise
-        self._report(outcome.phase, outcome.message, receipt=outcome.receipt)
+        kept = self._environment.kept_commits()
+        self._report(outcome.phase, outcome.message, receipt=outcome.receipt, kept=kept)
         self._environment.record(outcome.model_copy(update={"reported": True}))
         del self._context.ends[self._target]
         rows = outcome.receipt.rows if outcome.receipt else None
@@ -138,9 +141,16 @@ class EnvironmentJob(ABC):
         except ClusterError as error:
             _log.warning("not reported", phase=phase, error=error)
 
-    def _report(self, phase: Phase, message: str, log: str = "", receipt: Receipt | None = None) -> None:
+    def _report(
+        self,
+        phase: Phase,
+        message: str,
+        log: str = "",
+        receipt: Receipt | None = None,
+        kept: tuple[str, ...] | None = None,
+    ) -> None:
         source = self._values.source
-        self._context.report(sync_event(self._target, self._ops_commit, source, phase, message, log, receipt))
+        self._context.report(sync_event(self._target, self._ops_commit, source, phase, message, log, receipt, kept))
 
 
 class ReportJob(EnvironmentJob):

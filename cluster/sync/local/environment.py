@@ -1,7 +1,8 @@
 """An environment on one machine: a folder that holds what runs there, and how the last deployment ended.
 
     current -> releases/A    the source, the database and the storage that users see
-    releases/B               one that is being made; or what a crash left, and then nobody's
+    releases/B               what was current before, kept to go back to
+    releases/C               one that is being made; or what a crash left, and then nobody's
     last.json                how the last deployment ended
 
 A run works in a new release, on a copy of the database. Renaming one link makes all of that current, or nothing: so
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bot.limits import KEPT_RELEASES
 from bot.model.registration import Target
 from cluster.errors import ClusterError
 from cluster.limits import DATABASE_PAGES
@@ -79,9 +81,10 @@ class Release:
 
 @dataclass(frozen=True)
 class LocalEnvironment:
-    """One app in one environment."""
+    """One app in one environment; of its earlier deployments so many are kept to go back to."""
 
     folder: Path
+    keeps: int = KEPT_RELEASES
 
     def current(self) -> Release | None:
         """Return what runs; None: nothing yet."""
@@ -123,13 +126,33 @@ class LocalEnvironment:
         os.replace(new, self._link)
         self.tidy()
 
+    def kept(self) -> list[tuple[Release, Outcome]]:
+        """Return the releases that can be gone back to, the current one first, then those that were so last.
+
+        Of a deployment whose pipelines ran by schedule too there is the newest.
+        """
+        current = self.current()
+        ended = [(found, outcome) for found in self._all() if (outcome := found.outcome)]
+        ended.sort(key=lambda pair: (pair[0] == current, pair[1].since or pair[1].ended), reverse=True)
+        newest: dict[str, tuple[Release, Outcome]] = {}
+        for release, outcome in ended:
+            newest.setdefault(outcome.ops_commit, (release, outcome))
+        return [*newest.values()][: self.keeps + 1]
+
+    def kept_commits(self) -> tuple[str, ...]:
+        """Return the ops commits whose releases can be gone back to."""
+        return tuple(commit for _, found in self.kept() for commit in (found.ops_commit, *found.restored_for))
+
     def tidy(self) -> None:
-        """Remove all releases but the current one. Nothing may be running in them."""
-        kept = self.current()
-        for folder in self._releases.glob("*"):
-            if kept is None or folder.resolve() != kept.folder:
+        """Remove all releases but the current one and those that are kept. Nothing may be running in them."""
+        kept = {found.folder for found, _ in self.kept()}
+        for release in self._all():
+            if release != self.current() and release.folder not in kept:
                 # A worker of a process that was killed may still be ending there; then it goes next time.
-                shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(release.folder, ignore_errors=True)
+
+    def _all(self) -> list[Release]:
+        return [Release(folder.resolve()) for folder in self._releases.glob("*")]
 
     @property
     def _link(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.errors import DppctlError
 from bot.logs import get_logger
 from bot.model.registration import Target
+from bot.model.trailers import RESTORED_FORM, read_restored
 from bot.model.values import Values
 from bot.scheduler import Scheduler
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
@@ -19,7 +20,9 @@ _log = get_logger("dppctl.sync")
 def read_desired(ops: Reader, head: str, targets: Sequence[Target]) -> dict[Target, DesiredValues | DppctlError | None]:
     """Return what the ops repo says of environments at a commit, or why that cannot be used; None: nothing."""
     return {
-        target: DesiredValues(values, ops.last_change(target.values_file)) if isinstance(values, Values) else values
+        target: DesiredValues(values, *read_restored(ops.last_change(target.values_file, RESTORED_FORM)))
+        if isinstance(values, Values)
+        else values
         for target, values in values_at(ops, head, targets).items()
     }
 
@@ -54,6 +57,7 @@ def observe(
             last=(context.ends.get(target) or environment.last()) if is_read else None,
             current=current.outcome if current else None,
             due=due,
+            kept=tuple(found for _, found in environment.kept()) if is_read and wish and wish.restored else (),
         )
 
     found: list[EnvironmentState] = []

@@ -1,6 +1,7 @@
 """A run of pipelines by their schedule, as a job: it starts from what is current."""
 
 import shutil
+import time
 
 from bot.errors import DppctlError, reason_of
 from bot.logs import get_logger
@@ -39,7 +40,7 @@ class ScheduledRun(EnvironmentJob):
                 message += self._publish(release, self._deployed.spec_folders, self._deployed.began)
                 if current.storage.exists() and not release.storage.exists():
                     shutil.copytree(current.storage, release.storage)
-                release.write(self._deployed)
+                release.write(self._deployed.model_copy(update={"since": time.time()}))
                 self._environment.switch(release)
         except Exception as error:  # noqa: BLE001 (it is reported, and what is a mistake of ours is logged)
             if not isinstance(error, (DppctlError, OSError)):

@@ -13,6 +13,7 @@ class DesiredValues:
 
     values: Values
     ops_commit: str
+    restored: str = ""  # the ops commit whose release is wanted back; "": the values are to run
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,16 @@ class Deploy:
 
     target: Target
     desired: DesiredValues
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Have a release that is there be what an ops commit wants: nothing runs. `end`: what is reported of that."""
+
+    target: Target
+    desired: DesiredValues
+    release: Outcome
+    end: Outcome
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class Settle:
     desired: DesiredValues
 
 
-Work = Deploy | Report | RunScheduled  # what a job does
+Work = Deploy | Restore | Report | RunScheduled  # what a job does
 Decision = Work | Supersede | Settle
 
 
@@ -72,6 +83,7 @@ class EnvironmentState:
     last: Outcome | None = None  # how the last deployment ended
     current: Outcome | None = None  # of the deployment that made what runs there
     due: tuple[Pipeline, ...] = ()  # by their schedules
+    kept: tuple[Outcome, ...] = ()  # of the releases that can be gone back to, when one is wanted
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot.backoff import Backoff
 from bot.errors import DppctlError
+from bot.limits import KEPT_RELEASES
 from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
@@ -51,11 +52,13 @@ class LocalSync:
         storage_url: Callable[[Target], str] = lambda target: f"{target.environment}'s storage",
         schedules: Schedules | None = None,
         retry_seconds: float = SYNC_RETRY_SECONDS,
+        keeps: int = KEPT_RELEASES,
     ) -> None:
         """Take all apps' and ops repos by OWNER/REPO, and the folder of the environments' folders.
 
         `report` is a Reporter's `post`; `concurrency` is the number of jobs at a time; `registry_auth_file` is for
-        registries that ask for a password; `retry_seconds` pass after a first failure.
+        registries that ask for a password; `retry_seconds` pass after a first failure; `keeps` earlier
+        releases of each environment are kept.
         """
         self.schedules = schedules or Schedules()
         self.targets = targets
@@ -65,7 +68,7 @@ class LocalSync:
         sources = Sources(shared, runtime, registry_auth_file, shares_network)
         self._runtime = runtime
         self._workers = WaitingWorkers(zipapp)
-        self._context = JobContext(sources, environments, self._workers, report, storage_url)
+        self._context = JobContext(sources, environments, self._workers, report, storage_url, keeps=keeps)
         self._reader = DesiredReader(targets, shared, read_desired)
         self._scheduler: Scheduler[Target, EnvironmentJob] = Scheduler(
             stopping, lambda _: self._wake.set(), concurrency, Backoff(retry_seconds, MAX_SYNC_RETRY_SECONDS)

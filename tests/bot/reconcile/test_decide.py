@@ -114,9 +114,10 @@ def test_a_change_by_others_begins_a_hold_that_ends_with_it() -> None:
     assert due(state, ImagePolicy("registry.example.org", "no registry")) == [STAGING]
     assert decided(replace(state, targets={STAGING: TargetState(None)}))[0] == decided(state)[0]
     reason = (
-        f"ops repo commit {'e' * 12} of ann (no) changed what dppctl wrote; `dppctl deploy ann/app staging` goes on"
+        f"ops repo commit {'e' * 12} of ann (no) changed what dppctl wrote; "
+        "`dppctl release ann/app staging` takes dppctl's values again"
     )
-    skip, begin = Skip(APP, "staging", ref.ref, f"held: {reason}"), BeginHold(STAGING, reason, "e" * 40)
+    skip, begin = Skip(APP, "staging", ref.ref, f"held: {reason}"), BeginHold(STAGING, reason, "e" * 40, "ann")
     held, older = HoldState(reason, ops_commit="e" * 40), HoldState("older", ops_commit="d" * 40)
     for hold, decisions in (
         (None, [begin, skip]),

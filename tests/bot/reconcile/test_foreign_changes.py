@@ -75,7 +75,7 @@ def test_a_revert_holds_the_environment_until_it_is_deployed_by_hand(
         assert story.runs("staging") == ("refs/heads/master", commits[0])
     reason = (
         f'ops repo commit {commit[:12]} of ann@example.org (Revert "Deploy ann/app master ({commits[1][:12]}) to '
-        'staging") changed what dppctl wrote; `dppctl deploy ann/app staging` goes on'
+        "staging\") changed what dppctl wrote; `dppctl release ann/app staging` takes dppctl's values again"
     )
     assert [(hold.environment, hold.reason) for hold in story.store.holds.all()] == [("staging", reason)]
     assert story.deployments()[2:] == [("staging", "skipped")]

@@ -59,7 +59,7 @@ def test_a_deployment_by_hand_begins_with_who_asked_for_it_and_when(story: Story
     assert request
     assert found
     assert [(event.phase, event.message) for event in found.events][:1] == [
-        ("requested", "by hand: dppctl deploy ann/app staging --ref master")
+        ("requested", "by hand: dppctl deploy ann/app staging --ref master, by local:ann")
     ]
     assert found.events[0].time == request.created <= found.events[1].time
     assert [event.phase for event in found.events] == ["requested", "committed"]

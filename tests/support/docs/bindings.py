@@ -17,6 +17,7 @@ _TOKENS = "tests/cli/remote/test_login.py::test_tokens_of_ones_own_are_made_list
 _DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout"
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
+_ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
@@ -25,6 +26,14 @@ RUN_BY = {
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
     "DPPCTL_AUTH_MODE=token DPPCTL_AUTH_SERVICE_TOKEN_FILE=service-token dppctl auth-server": _AUTH,
     "dppctl auth-server": _AUTH,
+    "dppctl cancel DEPLOYMENT": _ACTS,
+    "dppctl hold APP ENVIRONMENT --reason WHY": _ACTS,
+    "dppctl hold APP ENVIRONMENT --reason WHY --until 2026-12-01T18:00": _ACTS,
+    "dppctl list holds": _ACTS,
+    "dppctl promote APP FROM TO": _ACTS,
+    "dppctl release APP ENVIRONMENT": _ACTS,
+    "dppctl retry DEPLOYMENT": _ACTS,
+    "dppctl rollback APP ENVIRONMENT": _ACTS,
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",

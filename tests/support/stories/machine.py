@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.git.mirror import Mirror
-from bot.model.decisions import Update
+from bot.model.decisions import Asked, Update
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
@@ -138,6 +138,13 @@ class Machine:
         chosen = tuple(given if isinstance(given, Pipeline) else Pipeline(id=given) for given in pipelines or ["./one"])
         values = Values(image=image, source=source, pipelines=chosen)
         self._writer.write([Update(target, values, deliveries) for target in targets])
+
+    def go_back(self, commit: str, ops_commit: str, *pipelines: Pipeline) -> None:
+        """Say in the ops repo that staging is to go back to a commit, as that ops commit deployed it."""
+        source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
+        values = Values(image=None, source=source, pipelines=pipelines or (Pipeline(id="./one"),))
+        asked = Asked("rollback", "local:ann", None, "", 1, origin=ops_commit, runs=False)
+        self._writer.write([Update(STAGING, values, asked=asked)])
 
     def environment(self, target: Target = STAGING) -> LocalEnvironment:
         """Return the environment as sync sees it."""

@@ -5,29 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from bot.model.reports import SyncEvent
-from bot.scheduler import Scheduler
 from cluster.errors import ClusterError
 from cluster.sync.local.deployment import EnvironmentJob
 from cluster.sync.local.environment import LocalEnvironment, Release
 from tests.support.forge import APPENDING
 from tests.support.stories.machine import Machine
+from tests.support.sync_kills import Killed, after, die_in, killed
 from tests.support.waiting import eventually
-
-
-class Killed(BaseException):
-    """Nobody catches it."""
-
-
-def killed(*_: object) -> None:
-    raise Killed
-
-
-def after(step: Callable[..., object]) -> Callable[..., None]:
-    def both(*arguments: object) -> None:
-        step(*arguments)
-        raise Killed
-
-    return both
 
 
 def on_report(phase: str) -> Callable[[pytest.MonkeyPatch], None]:
@@ -64,11 +48,7 @@ MOMENTS = {**BEFORE_THE_SWITCH, **AFTER_IT}
 
 def kill(machine: Machine, moment: str) -> None:
     """Start sync, and have it die at that moment."""
-    with pytest.MonkeyPatch.context() as patch:
-        MOMENTS[moment](patch)
-        patch.setattr(Scheduler, "_spawn", lambda _self, work, _name: work())  # in this thread, which dies
-        with pytest.raises(Killed):
-            machine.start().sync()
+    die_in(machine, MOMENTS[moment])
 
 
 def test_what_was_begun_is_finished_exactly_once_wherever_it_is_killed(machine: Machine) -> None:

@@ -17,6 +17,7 @@ from cluster.sync.local.state import (
     EnvironmentState,
     MachineState,
     Report,
+    Restore,
     RunScheduled,
     Settle,
     Supersede,
@@ -95,9 +96,34 @@ def test_what_is_done(environment: EnvironmentState, decision: Decision | None) 
 def test_going_back_to_what_still_runs_is_reported_and_not_run_again() -> None:
     ran = outcome("b", ops_commit="1", reported=False)
     (decision,) = decided(replace(IDLE, last=outcome("c"), current=ran))
+    assert isinstance(decision, Restore)
+    assert decision.release == ran
+    assert (decision.end.ops_commit, decision.end.message, decision.end.ended) == (
+        NEW.ops_commit,
+        "3 rows; it ran already",
+        NOW,
+    )
+    taken = ran.model_copy(update={"restored_for": (NEW.ops_commit,)})  # a kill came before it was told
+    assert decided(replace(IDLE, last=outcome("c"), current=taken)) == [
+        Report(STAGING, taken.model_copy(update=dict(decision.end) | {"restored_for": taken.restored_for}))
+    ]
+
+
+def test_a_release_is_gone_back_to_when_it_is_kept_and_nothing_runs_when_it_is_gone() -> None:
+    wish = replace(desired("a", "9"), restored="a" * 40)
+    kept, current, other = outcome("a"), outcome("b"), outcome("a", ops_commit="8")
+    idle = replace(IDLE, desired=wish, current=current, last=current)
+    (decision,) = decided(replace(idle, kept=(current, other, kept)))
+    assert isinstance(decision, Restore)
+    assert (decision.release, decision.end.message) == (kept, "3 rows; back to what it was, nothing ran")
+    (decision,) = decided(replace(idle, kept=(current, other)))
     assert isinstance(decision, Report)
-    again = decision.outcome
-    assert (again.ops_commit, again.message, again.ended) == (NEW.ops_commit, "3 rows; it ran already", NOW)
+    assert decision.outcome.phase == "failed"
+    assert "--run" in decision.outcome.message
+    nothing = replace(NEW, values=NEW.values.model_copy(update={"pipelines": ()}))
+    (decision,) = decided(replace(IDLE, desired=nothing))
+    assert isinstance(decision, Report)
+    assert decision.outcome.message == "no pipeline is to run"
 
 
 def test_what_failed_waits_but_is_settled_when_its_record_says_so() -> None:

@@ -1,0 +1,60 @@
+"""The messages of the bot's commits to ops repos: written for people and tools, and read when a crash forgot them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.model.decisions import Update
+from bot.model.names import short
+from bot.model.trailers import write_trailers
+
+WHO = ("%an <%ae>", "%cn <%ce>")  # they are the same in a commit as the bot makes it
+_SUBJECTS = {
+    "rollback": "Roll {where} back to {what}",
+    "promote": "Promote {what} to {where}",
+    "cancel": "Cancel a deployment to {where}: {what} stays",
+    "retry": "Try {what} again in {where}",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A commit that the bot made, as its trailers tell."""
+
+    ops_commit: str
+    app: str
+    environment: str
+    ref: str
+    commit: str
+    request: int | None = None  # of a person
+    origin: str = ""  # the ops commit that it goes back to
+
+
+def trailer_form(key: str) -> str:
+    """Return the form in which `git log` gives one of our trailers: https://git-scm.com/docs/git-log#_pretty_formats."""
+    return f"%(trailers:key=Dppctl-{key},valueonly,separator=%x20)"
+
+
+_WRITTEN = ("App", "Environment", "Source-Ref", "Source-Commit", "Request", "Rollback-To")  # trailers
+WRITTEN_FORM = "%x1f".join(["%H", *map(trailer_form, _WRITTEN), *WHO])
+
+
+def read_written(lines: Iterable[str]) -> list[Written]:
+    """Return the bot's own commits, of lines in WRITTEN_FORM; what a person amended is none of them."""
+    found = (line.split("\x1f") for line in lines)
+    return [_read_written(fields) for fields in found if len(fields) == 9 and fields[7] == fields[8]]
+
+
+def write_message(update: Update, links: Sequence[str]) -> str:
+    """Write the commit's message; trailers say what it is for, so that tools need not read the file."""
+    target, source = update.target, update.values.source
+    looks = "\n".join(links) + "\n\n" if links else ""
+    what, where = f"{target.app} {short(source.ref)} ({source.commit[:12]})", target.environment
+    act = update.asked.act if update.asked else "deploy"
+    subject = _SUBJECTS.get(act, "Deploy {what} to {where}").format(what=what, where=where)
+    return f"{subject}\n\n{looks}{write_trailers(update)}"
+
+
+def _read_written(line: Sequence[str]) -> Written:
+    ops_commit, app, environment, ref, commit, request, origin = line[:7]
+    number = int(request) if request.isascii() and request.isdigit() and len(request) < 10 else None
+    return Written(ops_commit, app, environment, ref, commit, number, origin)

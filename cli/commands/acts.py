@@ -1,0 +1,117 @@
+"""What people do to environments, each by a request to the running `dppctl up`: see docs/acting.md."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.config_option import CONFIG_OPTION
+
+_TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
+_MESSAGE = click.option("--message", "-m", default="", help="Why; it is kept with who you are.")
+_YES = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+
+
+def _act(*options: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a decorator that makes a function a command with these options, and those that all acts have."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        for option in reversed((*options, _YES, CONFIG_OPTION)):
+            function = option(function)
+        return click.command()(function)
+
+    return decorate
+
+
+@_act(
+    click.argument("app"),
+    click.argument("environment"),
+    click.option("--to", type=int, metavar="DEPLOYMENT", help="Which one; left out: what ran before."),
+    click.option("--run", is_flag=True, help="Run its pipelines again, such as when its data is not kept any more."),
+    _MESSAGE,
+)
+def rollback(app: str, environment: str, to: int | None, run: bool, message: str, yes: bool, config: Path) -> None:
+    """Go back to what ran in ENVIRONMENT of APP before, with the data of then; nothing runs.
+
+    It stays until something new is pushed, or `dppctl release`. Exit code: 0 it is back, 1 not, 2 it is refused.
+    """
+    from bot.model.acts import WantedAct
+
+    _do(config, app, WantedAct("rollback", environment, to=to, run=run), yes=yes, reason=message)
+
+
+@_act(click.argument("app"), click.argument("source", metavar="FROM"), click.argument("target", metavar="TO"), _MESSAGE)
+def promote(app: str, source: str, target: str, message: str, yes: bool, config: Path) -> None:
+    """Run in TO what runs in FROM of APP: the same commit, in the same image.
+
+    Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
+    """
+    from bot.model.acts import WantedAct
+
+    _do(config, app, WantedAct("promote", target, source=source), yes=yes, reason=message)
+
+
+@_act(
+    click.argument("app"),
+    click.argument("environment"),
+    click.option("--reason", "--message", "-m", required=True, help="Why; it is shown wherever the hold is."),
+    click.option("--until", type=_TIMES, metavar="TIME", help="Then it ends: 2026-12-01, or 2026-12-01T18:00."),
+)
+def hold(app: str, environment: str, reason: str, until: datetime | None, yes: bool, config: Path) -> None:
+    """Have nothing deployed to ENVIRONMENT of APP by itself, until `dppctl release`.
+
+    Exit code: 0 it is held, 1 not, 2 it is refused.
+    """
+    from bot.model.acts import WantedAct
+
+    when = until.astimezone() if until else None
+    _do(config, app, WantedAct("hold", environment), yes=yes, reason=reason, until=when)
+
+
+@_act(click.argument("app"), click.argument("environment"), _MESSAGE)
+def release(app: str, environment: str, message: str, yes: bool, config: Path) -> None:
+    """End a hold: what .dppctl.yaml says is deployed to ENVIRONMENT of APP again.
+
+    Exit code: 0 it is released, 1 not, 2 it is refused.
+    """
+    from bot.model.acts import WantedAct
+
+    _do(config, app, WantedAct("release", environment), yes=yes, reason=message)
+
+
+@_act(click.argument("deployment", type=int), _MESSAGE)
+def cancel(deployment: int, message: str, yes: bool, config: Path) -> None:
+    """Stop a deployment that is built, waits or runs; its environment keeps what it had.
+
+    Exit code: 0 it is cancelled, 1 not, 2 it is refused.
+    """
+    _do_on("cancel", deployment, config, yes=yes, reason=message)
+
+
+@_act(click.argument("deployment", type=int), _MESSAGE)
+def retry(deployment: int, message: str, yes: bool, config: Path) -> None:
+    """Run a deployment that failed, or was cancelled, once more.
+
+    Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
+    """
+    _do_on("retry", deployment, config, yes=yes, reason=message)
+
+
+def _do(config: Path, app: str, wanted: Any, **more: Any) -> None:
+    from cli.asking import act
+    from cli.open_store import open_store
+
+    with open_store(config) as store:
+        act(store, app, wanted, **more)
+
+
+def _do_on(name: Any, deployment: int, config: Path, **more: Any) -> None:
+    from bot.model.acts import WantedAct
+    from cli.asking import act
+    from cli.open_store import find, open_store
+
+    with open_store(config) as store:
+        found = find(store, deployment)
+        act(store, found.app, WantedAct(name, found.environment, deployment=deployment), **more)
