@@ -81,7 +81,7 @@ class EndHold:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedBy:
     """Who asked for an update, and why; request: its number.
 
     origin: the ops commit that brought these values before, when it is to be gone back to; runs: its pipelines run
@@ -109,7 +109,7 @@ class Update:
     values: Values
     deliveries: tuple[str, ...] = field(default=(), compare=False)
     note: str = field(default="", compare=False)
-    asked: Asked | None = field(default=None, compare=False)
+    asked: AskedBy | None = field(default=None, compare=False)
 
     @property
     def ref(self) -> Ref:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from bot.limits import MAX_ACT_REASON, MAX_NAMED_DELIVERIES
-from bot.model.decisions import Asked, Update
+from bot.model.decisions import AskedBy, Update
 from bot.model.names import is_sha
 from bot.output import one_line
 
@@ -34,7 +34,7 @@ def write_trailers(update: Update) -> str:
     )
 
 
-def _write_asked(asked: Asked) -> str:
+def _write_asked(asked: AskedBy) -> str:
     """Return who asked for it and why, a line each; no text of people can begin a line of its own."""
     who = one_line(f"{asked.by} ({asked.login})" if asked.login else asked.by, MAX_ACT_REASON)
     reason = one_line(asked.reason, MAX_ACT_REASON)

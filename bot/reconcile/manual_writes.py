@@ -8,7 +8,7 @@ from bot.errors import DppctlError
 from bot.limits import COPY_SECONDS
 from bot.model.acts import Act
 from bot.model.app_state import AppState, RefState
-from bot.model.decisions import Asked, Choice, Ref, Refusal, Update
+from bot.model.decisions import AskedBy, Choice, Ref, Refusal, Update
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.values import Values
@@ -98,7 +98,7 @@ class ManualWrites:
             verify = partial(self._signatures.problems, target, mirror.folder)
             return observe_manual(target, repository, self._targets, text, self._store, ref, verify)
 
-    def _write(self, update: Update, asked: Asked, held: str) -> Done:
+    def _write(self, update: Update, asked: AskedBy, held: str) -> Done:
         target = update.target
         result = self._reconciler.write(target.ops.repository, [replace(update, asked=asked)]).get(target)
         if isinstance(result, DppctlError):
@@ -138,9 +138,9 @@ def automatic(state: AppState, target: Target, *, with_baseline: bool = False) -
     return None
 
 
-def asked_by(request: DeployRequest) -> Asked:
+def asked_by(request: DeployRequest) -> AskedBy:
     """Return who asked for what, for the ops commit."""
-    return Asked(cast("Act", request.act), request.by, request.login, request.reason, request.id)
+    return AskedBy(cast("Act", request.act), request.by, request.login, request.reason, request.id)
 
 
 def _reason(request: DeployRequest, ref: str, name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.git.mirror import Mirror
-from bot.model.decisions import Asked, Update
+from bot.model.decisions import AskedBy, Update
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
@@ -143,7 +143,7 @@ class Machine:
         """Say in the ops repo that staging is to go back to a commit, as that ops commit deployed it."""
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         values = Values(image=None, source=source, pipelines=pipelines or (Pipeline(id="./one"),))
-        asked = Asked("rollback", "local:ann", None, "", 1, origin=ops_commit, runs=False)
+        asked = AskedBy("rollback", "local:ann", None, "", 1, origin=ops_commit, runs=False)
         self._writer.write([Update(STAGING, values, asked=asked)])
 
     def environment(self, target: Target = STAGING) -> LocalEnvironment:
