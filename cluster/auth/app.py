@@ -16,6 +16,7 @@ from cluster.auth.device_page import DevicePage
 from cluster.auth.limits import LOGIN_SECONDS, MAX_FORM_BYTES
 from cluster.auth.login import LoginPages
 from cluster.auth.options import AuthOptions
+from cluster.auth.providers import ProviderLogin
 from cluster.auth.service import AuthService
 from cluster.auth.web import Visits, secured
 
@@ -43,6 +44,7 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
         PERMANENT_SESSION_LIFETIME=LOGIN_SECONDS,
     )
     visits = Visits(options, service)
+    elsewhere = ProviderLogin(app, service, visits)
     codes = DeviceCodes(service)
     flow, device = DeviceFlow(app, service, visits, codes), DevicePage(service, visits, codes)
     api, login = AuthApi(options, service), LoginPages(options, service, visits)
@@ -55,6 +57,8 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
     views: list[tuple[str, str, Callable[..., object], str]] = [
         ("/login", "login", login.login, "GET"),
         ("/login/token", "login_by_token", login.login_by_token, "POST"),
+        ("/login/<name>", "provider_login", elsewhere.begin, "GET"),
+        ("/callback/<name>", "provider_callback", elsewhere.finish, "GET"),
         ("/logout", "logout", login.logout, "POST"),
         ("/device/code", "device_code", flow.begin, "POST"),
         ("/token", "device_token", flow.token, "POST"),

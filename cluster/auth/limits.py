@@ -14,6 +14,7 @@ DEVICE_CODES_A_MINUTE = 60  # that one address gets: people behind one address, 
 WRONG_CODES, WRONG_CODES_SECONDS = 5, 60  # of devices, typed by one person or from one address in that time
 WRONG_LOGINS, WRONG_LOGINS_SECONDS = 20, 60  # tokens, from one address in that time; as the proxy has it
 LOGIN_SECONDS = 600  # that a login at a provider may take, with a second factor
+MAX_STATES = 4  # logins at providers that a browser has begun; their cookie has 4 KB
 MAX_NAME = 100  # characters of a token's name
 MAX_NEXT = 2_000  # characters of a path that a login leads to
 MAX_FORM_BYTES = 64 * 2**10  # of a request's body: forms have a few fields

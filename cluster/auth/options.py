@@ -47,6 +47,12 @@ class AuthOptions:
     deployers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by app: who may deploy it, and nobody else
 
     @property
+    def needs_organizations(self) -> bool:
+        """Return whether GitHub is to be asked for people's organisations: something names one."""
+        listed = [*self.lists.admins, *self.lists.users, *(entry for each in self.deployers.values() for entry in each)]
+        return bool(self.lists.organizations) or any(entry.casefold().startswith("org:") for entry in listed)
+
+    @property
     def secrets(self) -> list[str]:
         """Return what must never be seen in a log, besides what the settings hold themselves."""
         return [text for text in (self.service_token, self.key.decode(errors="replace")) if text]

@@ -1,14 +1,15 @@
 """People who have logged in: recorded by the provider's number, never by the login, which may change hands."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sqlalchemy import exists, update
 from sqlalchemy.orm import Session
 
 from bot.database import upsert
 from cluster.auth.admission import Known
-from cluster.auth.limits import MAX_GROUPS
-from cluster.auth.tables import LoginName, Person
+from cluster.auth.limits import MAX_GROUPS, SESSION_SECONDS
+from cluster.auth.tables import AccessToken, LoginName, LoginSession, Person
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ def record_person(session: Session, identity: ProvenIdentity, encrypted_token: s
     }
     upsert(session, Person, {"user": identity.user}, {**changes, "created": now}, changes)
     return session.get_one(Person, identity.user, populate_existing=True)
+
+
+def forget_unused_tokens(session: Session, now: datetime) -> None:
+    """Forget the tokens of GitHub of people who have neither a session nor a token here any more."""
+    long_ago = Person.seen < now - timedelta(seconds=SESSION_SECONDS)
+    used = [exists().where(table.user == Person.user) for table in (LoginSession, AccessToken)]
+    session.execute(update(Person).where(long_ago, *(~each for each in used)).values(github_token=None))
 
 
 def known(person: Person | None, user: str) -> Known:

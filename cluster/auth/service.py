@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 
 from bot.accounts import AccountsAwayError
 from bot.database import Database
+from bot.errors import PermanentError
 from bot.logs import get_logger
 from bot.model.account import Account, Permission, Scope
 from cluster.auth.admission import granted_scopes, is_listed
+from cluster.auth.github import RepositoryRights
 from cluster.auth.keys import AuthKeys
 from cluster.auth.limits import USED_SECONDS
 from cluster.auth.options import AuthOptions
-from cluster.auth.people import ProvenIdentity, known, record_person
+from cluster.auth.people import ProvenIdentity, forget_unused_tokens, known, record_person
 from cluster.auth.sessions import begin_session, end_session, session_end
 from cluster.auth.tables import AccessToken, LoginSession, Person
 from cluster.auth.tokens import (
@@ -31,6 +33,10 @@ from cluster.auth.tokens import (
 from cluster.proxy.tokens import PREFIX, KnownTokens, hash_of
 
 _log = get_logger("dppctl.auth")
+
+
+class NotAdmittedError(PermanentError):
+    """No list of the settings names who logs in."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class AuthService:
         """Know people by the database and the options' file of tokens. Raises TokenFileError."""
         self.options, self.database, self.clock = options, database, clock
         self.keys = AuthKeys(options.key)
+        self._rights = RepositoryRights(options.github)
         self._file = KnownTokens(options.tokens_file) if options.tokens_file else None
 
     def close(self) -> None:
@@ -80,7 +87,13 @@ class AuthService:
             if is_listed(listed, known(found.person, account.user)):
                 return Permission(True, f"mayDeploy of {app} in apps.yaml names {account.login}")
             return Permission(False, f"mayDeploy of {app} in apps.yaml does not name {account.login} ({account.user})")
-        return Permission(False, f"{account.user} is not of GitHub; mayDeploy of {app} in apps.yaml can name who may")
+        kept = found.person.github_token if found.person else None
+        if not kept or not account.user.startswith("github:"):
+            why = f"{account.user} is not of GitHub; mayDeploy of {app} in apps.yaml can name who may"
+            return Permission(False, why)
+        if (own_token := self.keys.decrypt(kept)) is None:
+            return Permission(False, "the key that people's logins are kept with has changed; log in again")
+        return self._rights.may_write(account.login, own_token, app)
 
     def find(self, token: str) -> FoundAccount | None:
         """Return whose token or session it is, with what the auth server needs. Raises AccountsAwayError."""
@@ -97,12 +110,24 @@ class AuthService:
             raise AccountsAwayError("the auth server's database does not answer; try again later") from None
 
     def log_in(self, identity: ProvenIdentity) -> str:
-        """Write down who logged in at a provider, and return the new session's token."""
+        """Write down who logged in at a provider, and return the new session's token.
+
+        Raises NotAdmittedError when no list names the person; then nothing is kept.
+        """
         now = self.clock()
         encrypted = self.keys.encrypt(identity.github_token) if identity.github_token else None
         with self.database.write() as session:
-            record_person(session, identity, encrypted, now)
-            return begin_session(session, identity.user, None, now)
+            person = record_person(session, identity, encrypted, now)
+            if not self._granted(person.user, person):
+                taken = identity.is_login_proven and not person.owns_login
+                also = (
+                    "; the login was somebody else's before, so a list that has it means that person" if taken else ""
+                )
+                who = f"{identity.login} ({identity.user}) is on no list of this installation{also}"
+                raise NotAdmittedError(f"{who}; DPPCTL_AUTH_USERS or another list can name {identity.user}")
+            token = begin_session(session, identity.user, None, now)
+            forget_unused_tokens(session, now)
+            return token
 
     def log_in_by_token(self, token: str) -> str | None:
         """Return the token of a new session that may what a token may, and ends with it; None: the token is none."""

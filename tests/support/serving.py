@@ -45,6 +45,10 @@ def serving(answer: Callable[[Request], Reply], certificate: Path | None = None)
 
         do_HEAD = do_GET  # noqa: N815
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"] or 0))
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             """Silent."""
 

@@ -57,6 +57,15 @@ class Answers(HookAnswers, DeploymentAnswers):
         more = {"login": org, "archived_at": None, "url": f"https://api.github.com/orgs/{org}"}
         return 200, example("orgs/get") | more
 
+    def orgs_list_for_authenticated_user(self, token: Token, _: Json) -> Answer:
+        if token.scopes is not None and not {"read:org", "user"} & set(token.scopes):
+            raise Refused(403, "You need at least read:org scope or user scope to list your organizations.")
+        of = [name for name, members in self._github.organizations.items() if token.user in members]
+        (shown,) = example("orgs/list-for-authenticated-user")
+        start = (int(request.args.get("page", "1")) - 1) * int(request.args.get("per_page", "30"))
+        page = of[start : start + int(request.args.get("per_page", "30"))]
+        return 200, [shown | {"login": name, "id": self._github.users[name]} for name in page]
+
     def repos_get(self, token: Token, _: Json, repo: Repo) -> Answer:
         return 200, self._shown(token, repo)
 

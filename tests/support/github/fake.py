@@ -24,6 +24,7 @@ from tests.support.forge import Forge
 from tests.support.github.answers import Answers
 from tests.support.github.faults import DOCS, Fault
 from tests.support.github.git_http import git_http
+from tests.support.github.oauth import OAuthApp, oauth_app
 from tests.support.github.openapi import operations
 from tests.support.github.permissions import Refused
 from tests.support.github.state import Repo, State, Token
@@ -46,6 +47,7 @@ class FakeGitHub(State):
         self.calls: list[str] = []  # `METHOD /path`, the oldest first
         self.git_calls: list[tuple[str, str | None]] = []  # path and the token's value
         self.wrong: list[str] = []  # requests and answers that GitHub's description does not allow
+        self.oauth = OAuthApp()
 
     @property
     def api_url(self) -> str:
@@ -154,13 +156,15 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 def fake_github(forge: Forge, certificate: Path | None = None) -> Iterator[FakeGitHub]:
     """Until the block's end. `certificate`: a file with it and its key, for TLS."""
     github = FakeGitHub(forge)
-    api, git = create_app(), git_http(github)
+    api, git, oauth = create_app(), git_http(github), oauth_app(github, github.oauth)
 
     def both(environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
         path, environ[_GITHUB] = environ["PATH_INFO"], github
         if moved := re.match(rf"{API}/repositories/(\d+)", path):  # where a renamed one is redirected to
             name = next(repo.full_name for repo in github.repos.values() if repo.id == int(moved[1]))
             environ["PATH_INFO"] = f"{API}/repos/{name}{path[moved.end() :]}"
+        if path.startswith("/login/oauth/"):
+            return oauth(environ, start_response)
         return (api if path.startswith(f"{API}/") else git)(environ, start_response)
 
     tls = None

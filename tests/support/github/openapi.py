@@ -26,6 +26,7 @@ OPERATIONS = frozenset(
         "users/get-authenticated",
         "users/get-by-username",
         "orgs/get",
+        "orgs/list-for-authenticated-user",
         "repos/get",
         "repos/create-for-authenticated-user",
         "repos/create-in-org",

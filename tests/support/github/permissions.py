@@ -47,7 +47,7 @@ def reached(github: State, identity: str, token: Token, where: Mapping[str, str]
     about = next(kind for kind in _NEEDS if kind in identity)
     permission, scopes, role = _NEEDS[about]
     level = "write" if is_write else "read"
-    if token.scopes is not None:
+    if token.scopes is not None and not (about == "" and not repo.private):  # a public one needs no scope to be seen
         if not set(scopes) & set(token.scopes):
             raise Refused(404, "Not Found", {"X-Accepted-OAuth-Scopes": ", ".join(scopes)})
     elif permission != "metadata" and token.permissions.get(permission) not in (level, "write"):
