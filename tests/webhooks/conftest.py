@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from bot.model.names import RepoPath
@@ -21,6 +21,7 @@ from tests.support.workloads import write_files
 from webhooks.app import create_app
 
 APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
+expect.set_options(timeout=60_000)  # ms; what a browser waits for comes after seconds, or on a busy machine later
 ENV = "DPPCTL_WEBHOOK_SECRETS=new\nDPPCTL_PORT=0\nDPPCTL_MAX_DELIVERY_BYTES=2000\n"
 
 

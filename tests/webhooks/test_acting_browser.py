@@ -1,82 +1,29 @@
 """Login and acts in a real browser, as people do them: by mouse, by keyboard, without JavaScript."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
-from bot.model.registration import parse_registration
-from bot.settings import load_settings
-from bot.store.store import Store
-from cli.servers.pages import make_all_in_one
-from cluster.proxy.tokens import make_token, write_tokens
 from tests.support.pages import APP, deploy
-from tests.support.serving import Reply, in_thread, serving
+from tests.support.served_pages import STAGING, ServedPages, log_in, serve_pages
+from tests.support.serving import Reply, serving
 
 pytestmark = pytest.mark.slow
 
-APPS = f"""apps:
-- {{appRepoPath: {APP}, opsRepoPath: ann/ops, environments: [staging, production], mayDeploy: ['token:ann']}}
-"""
-STAGING = f"/apps/{APP}/staging"
 
-
-@dataclass
-class Pages:
-    """What `dppctl up` serves, and the bot's side of it."""
-
-    url: str
-    store: Store
-    token: str
-
-    def finish(self, deployment: int) -> None:
-        """Answer what waits, as the bot does."""
-        for request in self.store.requests.take():
-            self.store.requests.finish(request.id, "done", f"{request.act} is done", deployment)
-
-
-def _serve(folder: Path, **settings: str) -> Iterator[Pages]:
-    token, record = make_token("ann's laptop", "ann", ["read", "run", "deploy"])
-    write_tokens(folder / "tokens.json", [record])
-    given = {
-        "WEBHOOK_SECRETS": "x",
-        "STATE_DIR": str(folder),
-        "PROXY_TOKENS_FILE": str(folder / "tokens.json"),
-        **settings,
-    }
-    loaded = load_settings(folder, {f"DPPCTL_{name}": value for name, value in {**given, **settings}.items()})
-    store = Store(loaded.database_url)
-    for number in (1, 2):
-        deploy(store, number)
-    deploy(store, 3, state="failed")
-    deploy(store, 4, state="running")
-    server = make_server("127.0.0.1", 0, make_all_in_one(loaded, parse_registration(APPS, "apps.yaml")), threaded=True)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    with in_thread(server):
-        yield Pages(f"http://127.0.0.1:{server.server_port}", store, token)
-    store.close()
+@pytest.fixture(scope="module")
+def with_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPages]:
+    with serve_pages(tmp_path_factory.mktemp("login"), AUTH_MODE="token") as pages:
+        yield pages
 
 
 @pytest.fixture(scope="module")
-def with_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    yield from _serve(tmp_path_factory.mktemp("login"), AUTH_MODE="token")
-
-
-@pytest.fixture(scope="module")
-def without_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    yield from _serve(tmp_path_factory.mktemp("open"))
-
-
-def _log_in(pages: Pages, page: Page, path: str = STAGING) -> None:
-    page.goto(pages.url + path)
-    page.get_by_role("link", name="Log in").click()
-    page.get_by_label("Your token").fill(pages.token)
-    page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_url(pages.url + path)
+def without_login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPages]:
+    with serve_pages(tmp_path_factory.mktemp("open")) as pages:
+        yield pages
 
 
 ACTS = [
@@ -90,8 +37,8 @@ ACTS = [
 ]
 
 
-def test_each_button_leads_over_a_confirmation_to_what_becomes_of_it(with_login: Pages, page: Page) -> None:
-    _log_in(with_login, page)
+def test_each_button_leads_over_a_confirmation_to_what_becomes_of_it(with_login: ServedPages, page: Page) -> None:
+    log_in(with_login, page)
     expect(page.locator("#visitor")).to_contain_text("ann")
     for path, title, act in ACTS:
         page.goto(with_login.url + path)
@@ -112,9 +59,9 @@ def test_each_button_leads_over_a_confirmation_to_what_becomes_of_it(with_login:
         assert page.evaluate("window.sameDocument")
 
 
-def test_a_held_environment_is_released(with_login: Pages, page: Page) -> None:
+def test_a_held_environment_is_released(with_login: ServedPages, page: Page) -> None:
     with_login.store.holds.set(APP, "staging", "elections", by="token:ann", login="ann")
-    _log_in(with_login, page)
+    log_in(with_login, page)
     expect(page.locator("#hold")).to_contain_text("by ann: elections")
     page.get_by_role("link", name="Release").click()
     expect(page.locator("#effect")).to_contain_text("it was held: elections")
@@ -126,8 +73,8 @@ def test_a_held_environment_is_released(with_login: Pages, page: Page) -> None:
     expect(page.locator("#hold")).to_have_count(0)
 
 
-def test_the_keyboard_is_enough(with_login: Pages, page: Page) -> None:
-    _log_in(with_login, page)
+def test_the_keyboard_is_enough(with_login: ServedPages, page: Page) -> None:
+    log_in(with_login, page)
 
     def tab_to(name: str) -> None:
         for _ in range(40):
@@ -149,10 +96,10 @@ def test_the_keyboard_is_enough(with_login: Pages, page: Page) -> None:
     with_login.finish(2)
 
 
-def test_without_javascript_people_log_in_act_and_log_out(with_login: Pages, browser: Browser) -> None:
+def test_without_javascript_people_log_in_act_and_log_out(with_login: ServedPages, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    _log_in(with_login, page)
+    log_in(with_login, page)
     page.get_by_role("link", name="Hold", exact=True).click()
     page.get_by_role("button", name="Hold").click()
     expect(page.get_by_label("Why")).to_be_focused()  # the browser asks for the reason
@@ -167,10 +114,10 @@ def test_without_javascript_people_log_in_act_and_log_out(with_login: Pages, bro
     context.close()
 
 
-def test_a_machine_is_let_in_by_its_code_that_a_person_types(with_login: Pages, page: Page) -> None:
+def test_a_machine_is_let_in_by_its_code_that_a_person_types(with_login: ServedPages, page: Page) -> None:
     form = {"client_id": "dppctl", "scope": "read run", "name": "ann's desk"}
     asked = requests.post(f"{with_login.url}/auth/device/code", data=form, timeout=60).json()
-    _log_in(with_login, page)
+    log_in(with_login, page)
     page.goto(asked["verification_uri"])
     page.get_by_label("The code").fill(asked["user_code"])
     page.get_by_role("button", name="Go on").click()
@@ -179,7 +126,7 @@ def test_a_machine_is_let_in_by_its_code_that_a_person_types(with_login: Pages, 
     expect(page.get_by_role("heading", level=1)).to_have_text("Allowed")
 
 
-def test_without_a_login_who_sits_at_the_machine_acts(without_login: Pages, page: Page) -> None:
+def test_without_a_login_who_sits_at_the_machine_acts(without_login: ServedPages, page: Page) -> None:
     """What a browser says of where a form comes from is what is believed."""
     page.goto(without_login.url + STAGING)
     expect(page.locator("footer")).to_contain_text("acting works from this machine only")
@@ -191,7 +138,7 @@ def test_without_a_login_who_sits_at_the_machine_acts(without_login: Pages, page
     without_login.finish(2)
 
 
-def test_another_site_in_the_same_browser_cannot_act(without_login: Pages, browser: Browser) -> None:
+def test_another_site_in_the_same_browser_cannot_act(without_login: ServedPages, browser: Browser) -> None:
     fields = {"app": APP, "environment": "staging", "message": "x", "form": "0" * 32}
     inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
     form = f'<form method="post" action="{without_login.url}/acts/hold">{inputs}<button>x</button></form>'
@@ -208,9 +155,9 @@ def test_another_site_in_the_same_browser_cannot_act(without_login: Pages, brows
     page.close()
 
 
-def test_all_of_it_fits_a_telephone(with_login: Pages, browser: Browser) -> None:
+def test_all_of_it_fits_a_telephone(with_login: ServedPages, browser: Browser) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740})
-    _log_in(with_login, page)
+    log_in(with_login, page)
     with_login.store.holds.set(APP, "production", "w" * 200, by="token:ann", login="a" * 60)
     query = f"app={APP}&environment=staging"
     for path in ("/", STAGING, f"/apps/{APP}/production", f"/acts/hold?{query}", "/deployments/3", "/requests/1"):
@@ -220,4 +167,19 @@ def test_all_of_it_fits_a_telephone(with_login: Pages, browser: Browser) -> None
         heights = targets.evaluate_all("found => found.map(element => element.getBoundingClientRect().height)")
         assert min(heights) >= 24
     with_login.store.holds.release(APP, "production")
+    page.close()
+
+
+def test_pages_for_those_who_have_logged_in_lead_to_the_login_also_when_it_ends(
+    tmp_path: Path, browser: Browser
+) -> None:
+    page = browser.new_page()
+    with serve_pages(tmp_path, AUTH_MODE="token", PAGES="login") as pages:
+        page.goto(pages.url + STAGING)
+        page.get_by_label("Your token").fill(pages.token)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#live")).to_have_text("live")
+        page.context.clear_cookies()
+        deploy(pages.store, 5)
+        expect(page.get_by_label("Your token")).to_be_visible()
     page.close()

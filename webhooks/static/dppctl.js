@@ -17,6 +17,7 @@ async function look() {
     asked = false;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.redirected) return location.reload(); // to the login
       if (!answer.ok) throw new Error(answer.statusText);
       change(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
