@@ -18,9 +18,10 @@ from cli.remote.tokens import keep_token, kept_token
 from cluster.auth.admission import Lists
 from tests.support.auth import ANN, AuthWorld
 from tests.support.auth_server import ServedAuth
+from tests.support.stories.device_login import Minutes
 from tests.support.stories.proxy_world import AuthPlace, ProxyWorld
 
-pytestmark = pytest.mark.needs("an API server")
+pytestmark = [pytest.mark.needs("an API server"), pytest.mark.slow]
 Person = Callable[..., str]
 
 
@@ -47,31 +48,6 @@ def known(office: ProxyWorld, settings_folder: Path) -> None:
     assert settings_folder
     add_cluster(NamedCluster("office", office.url))
     use_cluster("office")
-
-
-class Minutes:
-    """Time as `dppctl login` and the auth server see it, which passes only while `dppctl login` waits."""
-
-    def __init__(self, auth: ServedAuth) -> None:
-        self._auth, self.slept, self.shown = auth, list[float](), list[str]()
-        self.decides: Callable[[int], None] = lambda _: None  # what the person does when it waits for the Nth time
-        self._browser = auth.world.browser(auth.world.service.log_in(ANN))
-
-    def monotonic(self) -> float:
-        return sum(self.slept)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._auth.world.wait(seconds=seconds)
-        self.decides(len(self.slept))
-
-    def decide(self, decision: str) -> None:
-        """As a person does in a browser: type the code, look at the page, press a button."""
-        code = self.shown[0].split()[-1]
-        self._browser.get("/auth/device")
-        self._browser.post("/auth/device", user_code=code)
-        assert f"{platform.node()}, as it says itself" in self._browser.page
-        self._browser.post("/auth/device", user_code=code, decision=decision)
 
 
 @pytest.fixture
@@ -107,9 +83,12 @@ def test_what_ends_a_login_is_one_line_and_keeps_nothing(
 ) -> None:
     minutes.decides = lambda _: minutes.decide("deny")
     assert person("login") == "refused: it was denied on the page; no token was made"
-    minutes.decides = lambda _: None
-    said = person("login", "--scope", "read")
-    assert said == "refused: nobody entered the code in time; `dppctl login` again gets another one"
+    with monkeypatch.context() as patched:
+        patched.setattr("cluster.auth.device_codes.DEVICE_CODE_SECONDS", 60)
+        patched.setattr("cluster.auth.device_flow._CodeEndpoint.EXPIRES_IN", 60)
+        minutes.decides = lambda _: None
+        said = person("login", "--scope", "read")
+        assert said == "refused: nobody entered the code in time; `dppctl login` again gets another one"
     with monkeypatch.context() as patched:
         patched.setattr("cli.remote.device_flow.POLL_FACTOR", 0.2)
         before = len(minutes.slept)
