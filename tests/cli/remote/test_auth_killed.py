@@ -93,7 +93,7 @@ def test_runs_do_not_notice_and_new_logins_wait(
         """As `dppctl run` does it, but for what it shows: calls that are answered 503 are made again."""
         with ProxyClient(NamedCluster("office", world.url), ann, broken.append) as proxy:
             asked = RunRequest.model_validate({"pipelines": ["second"], "workload": runs.workload})
-            name = proxy.create_run(asked, f"run {number}").name
+            name = proxy.create_run(asked, f"run-{number}").name
             began.set()
             while not (found := proxy.run(name)).phase.has_ended:
                 time.sleep(0.5)
@@ -101,7 +101,7 @@ def test_runs_do_not_notice_and_new_logins_wait(
 
     with world.running(), ThreadPoolExecutor(RUNS) as threads:
         ends = [threads.submit(run, number) for number in range(RUNS)]
-        assert began.wait(60)
+        assert began.wait(60), ends[0].exception(0)
         followed = _Follower(Person(world.url, ann))
         for token in others:
             time.sleep(chance.uniform(0.1, 1.0))

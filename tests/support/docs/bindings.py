@@ -14,6 +14,8 @@ _AUTH = "tests/cli/servers/test_auth_server.py::test_other_servers_ask_it_whose_
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
 _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_cluster_takes"
 _TOKENS = "tests/cli/remote/test_login.py::test_tokens_of_ones_own_are_made_listed_and_revoked"
+_FILE_TOKENS = "tests/cluster/proxy/test_tokens.py::test_a_token_is_printed_once_and_only_its_hash_is_kept"
+_INIT_RUNS = "tests/cli/init/runs/test_flow.py::test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone"
 _DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout"
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
@@ -47,6 +49,13 @@ RUN_BY = {
     "dppctl token create ci --scope read --scope run --days 30": _TOKENS,
     "dppctl token list": _TOKENS,
     "dppctl token revoke ci": _TOKENS,
+    "dppctl token revoke NAME": _TOKENS,
+    "dppctl token revoke NAME --file tokens.json": _FILE_TOKENS,
+    "dppctl init kubeconfig --workers N": _INIT_RUNS,
+    (
+        "dppctl init kubeconfig --workers 2 --auth oauth --url https://dppctl.example.org "
+        "--github-client-id Iv1.0123456789abcdef --admin OriHoch"
+    ): _INIT_RUNS,
     "dppctl receive": _RECEIVER_AND_BOT,
     "dppctl up --config . 2>> dppctl.log": _PUSH,
     "dppctl logs RUN": _REMOTE_PODS,
@@ -111,6 +120,7 @@ NO_COMMANDS = (
     "git push / tag       app repository: ",
     "helm upgrade: …",
     "image:",
+    "publicUrl:",
     "timestamp=",
     "./x: run by dpp itself: ",
     '{"status": ',
