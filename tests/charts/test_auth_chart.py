@@ -9,7 +9,7 @@ from tests.support.charts.dppctl import ALL, RUNS, SYNC, Objects, asked, environ
 
 pytestmark = pytest.mark.needs("helm")
 
-TOKEN: dict[str, Any] = {**RUNS, "auth": {"mode": "token"}}
+TOKEN: dict[str, Any] = {**RUNS, "publicUrl": "https://dppctl.example.org", "auth": {"mode": "token"}}
 OAUTH: dict[str, Any] = {
     "publicUrl": "https://dppctl.example.org",
     "auth": {"mode": "oauth", "github": {"clientId": "a"}, "admins": ["OriHoch"]},
@@ -81,7 +81,10 @@ def test_pages_auth_and_proxy_are_paths_of_one_host() -> None:
     }  # fmt: skip
     assert named(rendered(ALL), "Ingress", "dppctl-auth")["spec"]["tls"] == [{"hosts": [host], "secretName": "tls"}]
     alone = {"enabled": True, "proxy": {"ingress": {"enabled": True, "host": "runs.example.org"}}}
-    assert paths(rendered({**TOKEN, "runs": alone}))["runs.example.org", "/auth"] == "dppctl-auth"
+    assert (
+        paths(rendered({**TOKEN, "publicUrl": "https://runs.example.org", "runs": alone}))["runs.example.org", "/auth"]
+        == "dppctl-auth"
+    )
     assert paths(rendered({**TOKEN, "runs": {"enabled": True}})) == {}
 
 
@@ -92,7 +95,7 @@ def test_only_servers_reach_it_where_no_ingress_leads_to_it() -> None:
 
     (servers,) = rules({**TOKEN, "runs": {"enabled": True}})
     chosen = [each["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for each in servers["from"]]
-    assert chosen == ["webhooks", "proxy", "usage"]
+    assert chosen == ["webhooks", "proxy", "usage", "test"]  # the last: of `helm test`
     assert "from" not in rules(ALL)[1]
     out = named(rendered(ALL), "NetworkPolicy", "dppctl-webhooks")["spec"]["egress"]
     chosen = [peer["podSelector"]["matchLabels"] for rule in out for peer in rule.get("to", [])]
@@ -110,6 +113,11 @@ def test_only_servers_reach_it_where_no_ingress_leads_to_it() -> None:
             {**ALL, "ingress": {**ALL["ingress"], "host": "a.example"}},
             "runs.proxy.ingress.host: is dppctl.example.org, and ingress.host is a.example",
         ),
+        (
+            {"auth": {"mode": "token"}, "ingress": {"enabled": True}},
+            "publicUrl: is not set, and the Ingress is for dppctl.",
+        ),
+        ({**OAUTH, "ingress": {"enabled": True, "host": "b.example"}}, "it must be https://b.example"),
         ({"auth": {"mode": "password"}}, "mode"),
         ({"auth": {"mode": "token", "admins": ["a b"]}}, "admins"),
     ],

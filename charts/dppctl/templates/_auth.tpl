@@ -33,6 +33,15 @@
 {{- if and .Values.continuousDeployment.enabled .Values.ingress.enabled .Values.runs.enabled .Values.runs.proxy.ingress.enabled (ne .Values.ingress.host .Values.runs.proxy.ingress.host) -}}
 {{- fail (printf "runs.proxy.ingress.host: is %s, and ingress.host is %s; with auth.mode %s they must be the same, as a login is for one host" .Values.runs.proxy.ingress.host .Values.ingress.host .Values.auth.mode) -}}
 {{- end -}}
+{{- include "dppctl.checkPublicHost" . -}}
+{{- end -}}
+
+{{- /* An Ingress whose pages would answer to another host than it has. */ -}}
+{{- define "dppctl.checkPublicHost" -}}
+{{- $host := (include "dppctl.publicIngress" . | fromYaml).host -}}
+{{- if and $host (ne $host (index (splitList ":" (get (urlParse .Values.publicUrl) "host")) 0)) -}}
+{{- fail (printf "publicUrl: is %s, and the Ingress is for %s; with auth.mode %s it must be https://%s" (default "not set" .Values.publicUrl) $host .Values.auth.mode $host) -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* The Ingress by which people reach pages, auth and usage; {} when there is none. */ -}}
