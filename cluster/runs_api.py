@@ -128,6 +128,7 @@ class RunInfo(_Shape):
     database_until: str | None = None  # when its database is removed, once that is known
     reservation: str | None = None  # of the usage server
     workload_bytes: int = 0
+    timeout_seconds: int | None = None  # that it may take, which may be less than what was asked for
     stopping: bool = False  # its end has been asked for
 
 

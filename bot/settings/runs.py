@@ -39,6 +39,9 @@ class ProxySettings(Section):
 
     listen: Listen = Field("127.0.0.1:8090", validation_alias="DPPCTL_PROXY_LISTEN")
     tokens_file: ExistingFile = Field(None, validation_alias="DPPCTL_PROXY_TOKENS_FILE")  # of `dppctl token`
+    # What the usage server shows the proxy, and where it reaches it.
+    service_token_file: ExistingFile = Field(None, validation_alias="DPPCTL_PROXY_SERVICE_TOKEN_FILE")
+    url: WebUrl = Field("http://127.0.0.1:8090", validation_alias="DPPCTL_PROXY_URL")
     operator_url: WebUrl = Field("http://127.0.0.1:8081", validation_alias="DPPCTL_OPERATOR_URL")
     # What people see that they use. Left out: the namespace.
     cluster: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,100}$")] = Field(

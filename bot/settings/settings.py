@@ -13,6 +13,7 @@ from bot.settings.images import BuildKitSettings, ImageSettings
 from bot.settings.runs import ProxySettings, RunsSettings
 from bot.settings.servers import ListenSettings, ReceiverSettings, SyncSettings
 from bot.settings.types import Section
+from bot.settings.usage import UsageSettings
 
 
 class Settings(Section):
@@ -32,6 +33,7 @@ class Settings(Section):
     runs: RunsSettings
     proxy: ProxySettings
     auth: AuthSettings
+    usage: UsageSettings
 
     @property
     def database_url(self) -> str:
@@ -45,6 +47,12 @@ class Settings(Section):
         return given or f"sqlite:///{self.state_dir / 'auth.sqlite'}"
 
     @property
+    def usage_database_url(self) -> str:
+        """Return the URL of the usage server's database: SQLite in the state folder unless another is given."""
+        given = self.usage.given_database_url.get_secret_value()
+        return given or f"sqlite:///{self.state_dir / 'usage.sqlite'}"
+
+    @property
     def page_hosts(self) -> list[str]:
         """Return the host names that the pages answer to; a browser that asks for another one was led here."""
         public = urlsplit(self.receiver.public_url).hostname
@@ -55,7 +63,12 @@ class Settings(Section):
     def all_secrets(self) -> list[str]:
         """Return what must never be seen in a log or a message."""
         held = [self.github.token, self.github.app_key, self.sync.token, self.given_database_url]
-        held += [*self.auth.secrets, *self.receiver.webhook_secrets, *self.github.deploy_keys.values()]
+        held += [
+            self.usage.given_database_url,
+            *self.auth.secrets,
+            *self.receiver.webhook_secrets,
+            *self.github.deploy_keys.values(),
+        ]
         return [value for secret in held if (value := secret.get_secret_value())]
 
     def replace(self, section: str, **changes: object) -> "Settings":

@@ -107,6 +107,15 @@ class ProxyClient:
                 return None
             raise
 
+    def usage(self, query: str) -> str:
+        """Return a report of use, as the query says: JSON or CSV."""
+
+        def ask() -> str:
+            with self.call("GET", f"/v1/usage?{query}") as answer:
+                return answer.content.decode(errors="replace")
+
+        return self._again(ask)
+
     def pods(self) -> tuple[PodInfo, ...]:
         """Return the pods of the pools."""
         return self._again(lambda: self._get(PodList, "/v1/pods")).pods

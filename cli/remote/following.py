@@ -29,6 +29,7 @@ class RunFollower:
         self._waiting: tuple[int | None, str | None] | None = None  # the place that was told, and why
         self._is_assigned = self._is_invalid = self._is_told_of_pods = False
         self._receipt: dict[str, Any] | None = None
+        self._notice: str | None = None  # that was told
 
     def follow(self) -> int:
         """Report what comes to the run's end, and return the exit code.
@@ -40,6 +41,9 @@ class RunFollower:
             self._report.ended(self._receipt, (), durations.spoken(self._keep) if self._keep else None)
             if end.message and end.phase not in (Phase.SUCCEEDED, Phase.FAILED):
                 self._report.note(f"dppctl: {self._run.name}: {end.message}")
+        elif end.reason == Reason.USAGE_LIMIT:
+            self._report.note(f"dppctl: {self._run.name}: {end.message or end.reason}")
+            return 1
         elif not (self._is_invalid and end.reason == Reason.INVALID):
             raise ClusterError(f"{self._run.name}: {end.message or end.reason or end.phase}")
         return 2 if self._receipt is None else int(end.phase is not Phase.SUCCEEDED)
@@ -57,7 +61,10 @@ class RunFollower:
                 self._report.event(shown)
 
     def _see(self, state: RunEvent) -> None:
-        """Report where the run is: in the queue, or in which pods."""
+        """Report where the run is: in the queue, or in which pods; and what the cluster has to say of it."""
+        if state.notice and state.notice != self._notice:
+            self._notice = state.notice
+            self._report.note(f"dppctl: {self._run.name}: {state.notice}")
         if state.phase is Phase.PENDING:
             self._see_waiting(state)
         elif state.worker is not None and not self._is_assigned and not state.phase.has_ended:

@@ -23,6 +23,7 @@ from cli.run.limits import Limits
 from cli.run.pipeline_ids import report_unknown_ids
 from cli.run.report import RunReport
 from cli.run.workload import open_workload
+from cluster.local import durations
 from cluster.runs_api import ClusterInfo, RunInfo, RunRequest, WorkloadReference
 
 
@@ -60,6 +61,9 @@ def run_remotely(settings: RemoteRunSettings, cluster: NamedCluster, report: Run
         packed.file.close()
         with Interrupts() as interrupts:
             run = proxy.create_run(request, str(uuid.uuid4()))
+            if run.timeout_seconds and run.timeout_seconds < request.timeout_seconds:
+                allowed = durations.spoken(run.timeout_seconds)
+                report.note(f"dppctl: {run.name} may take {allowed}: more is not left of your limits (dppctl usage)")
             keep = settings.keep if request.database != "none" else 0.0
             return follow_to_its_end(proxy, run, report, interrupts, keep=keep)
 

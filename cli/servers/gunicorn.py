@@ -43,11 +43,12 @@ class WebServer:
         host: str = "",
         log: IO[str] | None = None,
         descriptors: Sequence[int] = (),
+        workers: int = RECEIVER_WORKERS,
     ) -> None:
         """Start them on a socket, which may be closed afterwards; `host`: how its address is written.
 
         `application`: MODULE:FUNCTION(); `environment`: what it is told besides our own environment; `log`: in place of
-        stderr; `descriptors`: open files that it gets.
+        stderr; `descriptors`: open files that it gets; `workers`: processes.
         """
         found, port = listening.getsockname()[:2]
         host = host or found
@@ -58,7 +59,7 @@ class WebServer:
         command = [
             *(sys.executable, "-P", "-m", "gunicorn", application),
             *("--bind", f"fd://{listening.fileno()}"),
-            *("--workers", str(RECEIVER_WORKERS), "--threads", str(RECEIVER_THREADS)),
+            *("--workers", str(workers), "--threads", str(RECEIVER_THREADS)),
             *("--worker-class", WORKER, "--graceful-timeout", "1", "--keep-alive", "5"),
             *("--no-control-socket", "--log-level", "warning"),
             *("--logger-class", "webhooks.gunicorn_logger.GunicornLogger"),

@@ -37,6 +37,10 @@ class ProxyServer(Daemon):
         elif settings.proxy.tokens_file is None:
             hint = "`dppctl token create` makes such a file; or let DPPCTL_AUTH_URL lead to the auth server"
             raise DppctlError(f"DPPCTL_PROXY_TOKENS_FILE: is not set; {hint}")
+        if settings.usage.url:
+            held.append(read_secret("DPPCTL_USAGE_TOKEN_FILE", settings.usage.token_file))
+        if settings.proxy.service_token_file:
+            held.append(read_secret("DPPCTL_PROXY_SERVICE_TOKEN_FILE", settings.proxy.service_token_file))
         configure([*settings.all_secrets, *(each.decode(errors="replace").strip() for each in held)])
         assert settings.runs.operator_token_file is not None  # noqa: S101 (read_secret has read it)
         try:
@@ -48,7 +52,13 @@ class ProxyServer(Daemon):
             operator_url=settings.proxy.operator_url,
             operator_token_file=settings.runs.operator_token_file,
             tokens_file=settings.proxy.tokens_file,
-            about=ProxyAbout(settings.proxy.cluster or self._namespace, version("dppctl")),
+            about=ProxyAbout(settings.proxy.cluster or self._namespace, version("dppctl"), _login(settings)),
+            auth_url=settings.auth.url,
+            auth_token_file=settings.auth.service_token_file,
+            service_token_file=settings.proxy.service_token_file,
+            usage_url=settings.usage.url,
+            usage_token_file=settings.usage.token_file,
+            spool=settings.state_dir / "usage-events",
         )
         self._proxy = Proxy(client, self._namespace, options)
         with ExitStack() as opened:

@@ -32,6 +32,7 @@ def run_info(found: Object) -> RunInfo:
         database_until=(status.get("database") or {}).get("expiresAt"),
         reservation=spec.get("reservation"),
         workload_bytes=(spec.get("workload") or {}).get("bytes", 0),
+        timeout_seconds=spec.get("timeoutSeconds"),
         stopping=bool((spec.get("stop") or {}).get("requested")),
     )
 

@@ -45,13 +45,17 @@ class UsageOptions:
     mode: str = "none"
 
 
-def create_usage_app(options: UsageOptions, service: UsageService, accounts: Accounts | None = None) -> Flask:
+def create_usage_app(
+    options: UsageOptions,
+    service: UsageService,
+    accounts: Accounts | None = None,
+    metrics: UsageMetrics | None = None,
+) -> Flask:
     """Return the application, whose routes are those below `/usage`. `accounts`: who is who on the page."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_USAGE_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    metrics = UsageMetrics(service)
-    routes = _Routes(options, service, metrics)
+    routes = _Routes(options, service, metrics or UsageMetrics(service))
     page = UsagePage(options.mode, service, accounts)
     views: list[tuple[str, str, Callable[..., object]]] = [
         ("POST", "/reservations", routes.reserve),
@@ -62,9 +66,6 @@ def create_usage_app(options: UsageOptions, service: UsageService, accounts: Acc
         ("GET", "/", page.show),
         ("GET", "/report.csv", page.export),
         ("GET", "/report.json", page.export),
-        ("GET", "/healthz", lambda: {"status": "ok"}),
-        ("GET", "/readyz", routes.ready),
-        ("GET", "/metrics", metrics.respond),
     ]
     for method, path, view in views:
         name = f"{method} {path}".replace(".", " ")
@@ -145,11 +146,6 @@ class _Routes:
         self._check()
         user, groups, _ = _whom()
         return answer_report(self._service, user or None, groups, request.args.get("format", "json"))
-
-    def ready(self) -> Response:
-        """Answer whether the database does."""
-        self._service.reservations.count_open()
-        return jsonify(status="ok")
 
     def _read(self, model: type[ModelT]) -> ModelT:
         self._check()

@@ -11,12 +11,12 @@ from cluster.limits import USAGE_SECONDS
 from cluster.runs_api import RunInfo, RunList
 
 
-class ProxyAwayError(TransientError):
+class RunsAwayError(TransientError):
     """The proxy does not answer, or not as it should."""
 
 
 class LiveRuns:
-    """Asks one proxy. All calls raise ProxyAwayError."""
+    """Asks one proxy. All calls raise RunsAwayError."""
 
     def __init__(self, url: str, token_file: Path) -> None:
         """`url`: of the proxy; the file, read each time, has what it knows the usage server by."""
@@ -27,7 +27,7 @@ class LiveRuns:
         try:
             return RunList.model_validate_json(self._call("GET", "/v1/runs?all=1")).runs
         except ValidationError:
-            raise ProxyAwayError(f"{self._url} is of another version") from None
+            raise RunsAwayError(f"{self._url} is of another version") from None
 
     def stop(self, run: str, message: str) -> None:
         """Have a run end because of a limit."""
@@ -46,7 +46,7 @@ class LiveRuns:
                     method, self._url + path, headers=headers, timeout=USAGE_SECONDS, allow_redirects=False, **options
                 )
         except OSError as error:  # requests' own errors are OSErrors
-            raise ProxyAwayError(f"{self._url} does not answer: {type(error).__name__}") from None
+            raise RunsAwayError(f"{self._url} does not answer: {type(error).__name__}") from None
         if answer.status_code >= 300:
-            raise ProxyAwayError(f"{self._url}{path.partition('?')[0]}: {answer.status_code} {answer.text[:200]}")
+            raise RunsAwayError(f"{self._url}{path.partition('?')[0]}: {answer.status_code} {answer.text[:200]}")
         return answer.content

@@ -1,29 +1,25 @@
 """What Prometheus is told of limits and the log."""
 
-from flask import Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from collections.abc import Iterator
+
+from prometheus_client import Counter
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from cluster.usage.limit_rules import UNITS
 from cluster.usage.service import UsageService
 
 
-class UsageMetrics:
-    """What is counted since the start, and what is so now."""
+class UsageMetrics(Collector):
+    """What was counted since the start, and what is so now."""
 
     def __init__(self, service: UsageService) -> None:
         """Begin to count."""
-        self._registry = CollectorRegistry()
-        Gauge("dppctl_reservations", "Places of runs that are taken", registry=self._registry).set_function(
-            service.reservations.count_open
-        )
-        self._refusals = Counter(
-            "dppctl_limit_refusals", "Runs that were refused, by limit", ["limit"], registry=self._registry
-        )
-        self._events = Counter("dppctl_usage_events", "Events that were taken for the log", registry=self._registry)
-        self._stopped = Counter(
-            "dppctl_limit_stops", "Runs that were stopped, by limit", ["limit"], registry=self._registry
-        )
+        self._service = service
+        what, labels = "runs that were refused, by limit", ["limit"]
+        self._refusals = Counter("dppctl_limit_refusals", what, labels, registry=None)
+        self._stops = Counter("dppctl_limit_stops", "runs that were stopped, by limit", labels, registry=None)
+        self._events = Counter("dppctl_usage_events", "events that were taken for the log", registry=None)
         for name in (*UNITS, "banned"):
             self._refusals.labels(name)
 
@@ -33,12 +29,19 @@ class UsageMetrics:
 
     def count_stop(self, limit: str) -> None:
         """Count a run that was stopped."""
-        self._stopped.labels(limit).inc()
+        self._stops.labels(limit).inc()
 
     def count_events(self, count: int) -> None:
         """Count events."""
         self._events.inc(count)
 
-    def respond(self) -> Response:
-        """Answer with all of it, as Prometheus reads it."""
-        return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that the database is not asked when this is registered."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric as it is now. Raises SQLAlchemyError when the database does not answer."""
+        open_now = self._service.reservations.count_open()
+        yield GaugeMetricFamily("dppctl_reservations", "places of runs that are taken", value=open_now)
+        for counter in (self._refusals, self._stops, self._events):
+            yield from counter.collect()

@@ -9,13 +9,12 @@ from werkzeug.exceptions import Forbidden, ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from bot.accounts import Accounts, AccountsAwayError, AccountsRefusedError
-from bot.model.account import Account
+from bot.model.account import SESSION_COOKIE, Account
 from cluster.usage.answers import answer_report, asked_since
 from cluster.usage.charts import HEIGHT, WIDTH, make_charts
 from cluster.usage.report import make_report
 from cluster.usage.service import UsageService
 
-SESSION_COOKIE = "__Host-dppctl"
 _SPANS = ("1d", "7d", "30d", "60d")
 _SHOWN = 100  # runs on the page; the exports have all
 # Whoever is on this machine, where nobody logs in.

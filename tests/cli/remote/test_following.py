@@ -76,3 +76,14 @@ def test_who_waits_is_told_the_place_and_which_pod_does_not_start(
     ]
     why = "whoever runs the cluster sees why: kubectl describe pod w-1"
     assert re.fullmatch(rf"Pod w-1 of pool default is not ready for \w+; {why}\n", said.err)
+
+
+def test_a_notice_is_told_once_and_the_limit_that_ends_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    near = {**ASSIGNED, "database": None, "notice": "limit workerHours is near"}
+    end = {"event": "run", "phase": "Stopped", "reason": "UsageLimit", "message": "limit workerHours: you may have 4"}
+    stopped = {"event": "ended", "number": 1, "receipt": {"status": "stopped", "pipelines": []}}
+    for lines in ([near, near, stopped, end], [near, {**near, "rows": 1}, end]):
+        assert followed({}, [*lines])[0] == 1
+        said = capsys.readouterr()
+        assert (said.out + said.err).count("dppctl: run-1: limit workerHours is near") == 1
+        assert (said.out + said.err).count("dppctl: run-1: limit workerHours: you may have 4") == 1

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from bot.accounts import AccountsAwayError
 from bot.model.account import Account, Permission
 from bot.usage_events import UsageEvent
 from cluster.usage.app import UsageOptions, create_usage_app
+from cluster.usage.metrics import UsageMetrics
 from cluster.usage.service import UsageService
 from cluster.usage.tables import RunUsage
 
@@ -74,8 +76,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsageService]:
 
 
 @pytest.fixture(scope="module")
-def client(service: UsageService) -> FlaskClient:
-    return create_usage_app(UsageOptions("of-servers"), service).test_client()
+def client(service: UsageService, metrics: UsageMetrics) -> FlaskClient:
+    return create_usage_app(UsageOptions("of-servers"), service, metrics=metrics).test_client()
+
+
+@pytest.fixture(scope="module")
+def metrics(service: UsageService) -> UsageMetrics:
+    return UsageMetrics(service)
 
 
 @pytest.fixture
@@ -112,7 +119,7 @@ def test_only_servers_with_the_token_are_answered(
     assert "DPPCTL_USAGE_TOKEN_FILE" in answer.get_json()["error"]
 
 
-def test_a_place_is_given_and_given_back(client: FlaskClient) -> None:
+def test_a_place_is_given_and_given_back(client: FlaskClient, metrics: UsageMetrics) -> None:
     first = reserve(client)
     assert first.status_code == 201
     assert first.get_json()["timeoutSeconds"] == 60
@@ -122,8 +129,10 @@ def test_a_place_is_given_and_given_back(client: FlaskClient) -> None:
     assert refused.status_code == 429
     problem = refused.get_json()
     assert (problem["code"], problem["limit"], problem["used"], problem["allowed"]) == ("limit", "runs", 2, 2)
-    assert "dppctl_reservations 2.0" in client.get("/metrics").text
-    assert 'dppctl_limit_refusals_total{limit="runs"} 1.0' in client.get("/metrics").text
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    assert registry.get_sample_value("dppctl_reservations") == 2
+    assert registry.get_sample_value("dppctl_limit_refusals_total", {"limit": "runs"}) == 1
     assert client.delete(f"/reservations/{first.get_json()['id']}", headers=TOKEN).status_code == 204
     assert reserve(client, run="run-z").status_code == 201
 

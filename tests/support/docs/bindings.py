@@ -36,6 +36,11 @@ RUN_BY = {
     "dppctl release APP ENVIRONMENT": _ACTS,
     "dppctl retry DEPLOYMENT": _ACTS,
     "dppctl rollback APP ENVIRONMENT": _ACTS,
+    "dppctl usage": "tests/cli/remote/test_usage.py::test_people_see_what_they_used",
+    "DPPCTL_USAGE_TOKEN_FILE=usage-token DPPCTL_PROXY_SERVICE_TOKEN_FILE=proxy-service-token dppctl usage-server": (
+        "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing"
+    ),
+    "dppctl usage-server": "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing",
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
@@ -113,6 +118,7 @@ NO_COMMANDS = (
     "apps:",
     "build:",
     "continuousDeployment:",
+    "default: {runs: 4}",
     "dppctl run           enters in the middle",
     "dppctl: pipeline-spec.yaml:14: ",
     "dppctl: requirements.txt:3: ",
