@@ -96,7 +96,7 @@ class AccountsClient:
             found = answer.json()
         except (OSError, ValueError) as error:  # requests' own errors are OSErrors
             raise AccountsAwayError(f"{url} does not answer: {type(error).__name__}") from None
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or (found.get("active") is True and not found.get("sub")):
             raise AccountsAwayError(f"{url} does not answer as it should")
         return found
 

@@ -1,10 +1,14 @@
 """What `auth.mode` adds to the chart `dppctl`: who people are, for proxy and pages, on one host."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.settings import load_settings
 from bot.settings.variables import variables
+from cli.servers.auth_server import auth_options
+from cluster.auth.admission import Lists
 from tests.support.charts.dppctl import ALL, RUNS, SYNC, Objects, asked, environment, named, pods, rendered
 
 pytestmark = pytest.mark.needs("helm")
@@ -48,6 +52,7 @@ def test_proxy_and_receiver_ask_it_and_it_alone_has_the_key_and_the_tokens() -> 
         assert given["DPPCTL_PUBLIC_URL"] == "https://dppctl.example.org"
         assert "auth-key" not in keys_of(found[name])
     assert "DPPCTL_PROXY_TOKENS_FILE" not in environment(found["dppctl-proxy"])
+    assert environment(found["dppctl-webhooks"])["DPPCTL_PAGES"] == "open"
     auth = found["dppctl-auth"]
     assert keys_of(auth) == {"auth-service-token", "auth-key", "tokens.json"}
     given = environment(auth)
@@ -59,6 +64,22 @@ def test_proxy_and_receiver_ask_it_and_it_alone_has_the_key_and_the_tokens() -> 
         reference = {"secretKeyRef": {"name": "dppctl", "key": key}}
         assert given[f"DPPCTL_AUTH_{provider}_CLIENT_SECRET"] == reference
     assert {variable for variable in given if variable.startswith("DPPCTL_")} <= variables()
+
+
+def test_the_auth_server_is_made_with_what_the_values_say(tmp_path: Path) -> None:
+    given = environment(pods(rendered(ALL))["dppctl-auth"])
+    (tmp_path / "key").write_text("a key")
+    (tmp_path / "tokens.json").write_text("[]")
+    files = {
+        name: str(tmp_path / ("tokens.json" if name == "DPPCTL_PROXY_TOKENS_FILE" else "key"))
+        for name in given
+        if name.endswith("_FILE")
+    }
+    values = {name: value if isinstance(value, str) else "hush" for name, value in given.items()}
+    options = auth_options(load_settings(tmp_path, {**values, **files}, receives=False))
+    assert (options.mode, options.public_url) == ("oauth", "https://dppctl.example.org")
+    assert [each.name for each in options.providers] == ["github", "google", "oidc"]
+    assert options.lists == Lists(admins=("github:583231",), organizations=("hasadna",))
 
 
 def test_it_has_no_rights_and_keeps_its_database_on_a_volume_or_elsewhere() -> None:

@@ -60,9 +60,9 @@ KINDS = [
 def values(installed: Installed, environments: dict[str, str]) -> str:
     builds = {"builder": "buildkit", "buildkit": {"namespace": installed.builds}}
     runs = {"runs": {"enabled": True}, "pool": {"workers": {"image": "example.org/runtime:1"}}}
-    return json.dumps(
-        {"apps": APPS, "sync": {"environments": environments}, "ingress": {"enabled": True}, **builds, **runs}
-    )
+    auth = {"auth": {"mode": "token"}, "publicUrl": "https://dppctl.example.org"}
+    sync = {"apps": APPS, "sync": {"environments": environments}, "ingress": {"enabled": True}}
+    return json.dumps({**sync, **builds, **runs, **auth})
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def test_their_own_tokens_are_enough_and_refused_beyond(installed: Installed, tm
     operator.delete(f"{runs}/a")
 
 
-@pytest.mark.parametrize("account", ["sync", "bot", "webhooks", "database"])
+@pytest.mark.parametrize("account", ["sync", "bot", "webhooks", "database", "auth"])
 def test_elsewhere_and_in_the_cluster_as_a_whole_nobody_may_do_anything(installed: Installed, account: str) -> None:
     for what in CLUSTER:
         assert not installed.may(account, installed.own, *what), what

@@ -79,7 +79,7 @@ def test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout(
 
 @pytest.mark.usefixtures("known")
 def test_what_ends_a_login_is_one_line_and_keeps_nothing(
-    auth: ServedAuth, person: Person, minutes: Minutes, monkeypatch: pytest.MonkeyPatch
+    person: Person, minutes: Minutes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minutes.decides = lambda _: minutes.decide("deny")
     assert person("login") == "refused: it was denied on the page; no token was made"
@@ -96,8 +96,13 @@ def test_what_ends_a_login_is_one_line_and_keeps_nothing(
         minutes.shown.clear()
         assert person("login").startswith("refused: it was denied")
         assert minutes.slept[before:] == pytest.approx([1.0, 1.0, 2.0, 3.0]), "5 s more each time that it is told so"
-    assert auth.world.service.options.mode == "oauth"
+    minutes.decides = _press_ctrl_c
+    assert person("login").strip() == "Aborted!\nexit code 1"
     assert kept_token("office") == ""
+
+
+def _press_ctrl_c(_: int) -> None:
+    raise KeyboardInterrupt
 
 
 def test_an_auth_server_that_restarts_meanwhile_is_asked_again_and_one_that_stays_away_ends_it(
