@@ -57,8 +57,8 @@ def push_to_receipt(bench: Bench) -> Result:
     up = Up(config)
     try:
         install_hook(app, up.address(LONGEST), folder)
-        _push(app, config, 0)  # the first finds nothing, neither copies nor environments
-        pushes = [_push(app, config, number) for number in numbered(2 if bench.quick else 10, "push")]
+        push(app, config, 0)  # the first finds nothing, neither copies nor environments
+        pushes = [push(app, config, number) for number in numbered(2 if bench.quick else 10, "push")]
     finally:
         up.kill()
     total = statistics.median(found.total for found in pushes)
@@ -75,7 +75,8 @@ def push_to_receipt(bench: Bench) -> Result:
     return Result("From a push to the receipt", rows, details)
 
 
-def _push(app: Repository, config: Path, number: int) -> Push:
+def push(app: Repository, config: Path, number: int) -> Push:
+    """Push a commit, and wait for the end of its deployment."""
     time.sleep(PAUSE)
     write_files(app.work, {".dppctl.yaml": CONFIG, "note.txt": str(number)})
     app.git("add", "--all")

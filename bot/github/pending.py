@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from bot.limits import MAX_STATUS
+from bot.model.acts import PAST
 from bot.model.names import RepoPath
 from bot.store.github_notices import PendingNotice
 from bot.store.tables import Deployment
@@ -67,7 +68,7 @@ def _state(pending: PendingNotice) -> State | None:
         return None  # GitHub would show an environment where nothing ever was
     if deployment.state == "failed":
         return "failure" if deployment.ops_commit else "error"  # it never came so far as to run
-    if deployment.state == "superseded" or pending.is_replaced:
+    if deployment.state in ("superseded", "cancelled") or pending.is_replaced:
         return "inactive" if pending.notice.github_id else None
     return _STATES[deployment.state]
 
@@ -76,7 +77,9 @@ def _status(deployment: Deployment, was_shown: bool) -> StatusNotice | None:
     error = first_line(deployment.error or "it failed")
     match deployment.state:
         case "succeeded":
-            return StatusNotice("success", summary(deployment.receipt))
+            return StatusNotice("success", first_line(f"{summary(deployment.receipt)}{_by_hand(deployment)}"))
+        case "cancelled":
+            return StatusNotice("error", error)
         case "failed":
             return StatusNotice("failure" if deployment.ops_commit else "error", error)
         case "refused":
@@ -87,7 +90,16 @@ def _status(deployment: Deployment, was_shown: bool) -> StatusNotice | None:
             return None
         case "superseded":  # what never began is nobody's news
             return StatusNotice("error", "a newer commit came before it was deployed") if was_shown else None
-    return StatusNotice("pending", "it is being deployed")
+    return StatusNotice("pending", first_line(f"it is being deployed{_by_hand(deployment)}"))
+
+
+def _by_hand(deployment: Deployment) -> str:
+    """Return who asked for a deployment, and why: `; rolled back by ann: wrong rows`; "" when nobody did."""
+    if not deployment.act or not deployment.by:
+        return ""
+    what = PAST.get(deployment.act, deployment.act) if deployment.act != "cancel" else "back, as another was cancelled"
+    why = f": {deployment.reason}" if deployment.reason else ""
+    return f"; {what} by {deployment.login or deployment.by}{why}"
 
 
 def summary(receipt: dict[str, Any] | None) -> str:

@@ -12,10 +12,16 @@ from bot.store.tables import ENDED, OPEN, Deployment, Notice
 
 
 def untold(
-    state: str, *, note: Notice | None = None, error: str | None = None, ops: bool = True, replaced: bool = False
+    state: str,
+    *,
+    note: Notice | None = None,
+    error: str | None = None,
+    ops: bool = True,
+    replaced: bool = False,
+    **by_hand: str,
 ) -> PendingNotice:
     about = {"app": "ann/app", "environment": "staging", "ref": "refs/heads/master", "commit": "a" * 40}
-    deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about)
+    deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about, **by_hand)
     return PendingNotice(deployment, note or Notice(deployment_id=1), replaced)
 
 
@@ -31,6 +37,17 @@ def untold(
         (untold("refused", error="no", ops=False), None, StatusNotice("error", "not deployed: no")),
         (untold("skipped", error="held", ops=False), None, StatusNotice("success", "not deployed: held")),
         (untold("superseded"), None, None),
+        (untold("cancelled", error="cancelled by ann: no"), None, StatusNotice("error", "cancelled by ann: no")),
+        (
+            untold("succeeded", act="rollback", by="github:1", login="ann", reason="wrong rows"),
+            "success",
+            StatusNotice("success", "deployed; rolled back by ann: wrong rows"),
+        ),
+        (
+            untold("running", act="retry", by="local:ann", reason=""),
+            "in_progress",
+            StatusNotice("pending", "it is being deployed; tried again by local:ann"),
+        ),
         (untold("succeeded", replaced=True), None, StatusNotice("success", "deployed")),
     ],
 )

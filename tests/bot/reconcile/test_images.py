@@ -131,6 +131,32 @@ def test_a_push_that_is_taken_back_stops_its_build(images: ImageStory) -> None:
         eventually(lambda: images.deployments()[-1] == ("staging", "superseded"), "nobody waits for it", SECONDS)
 
 
+def test_a_build_that_is_cancelled_is_stopped_and_does_not_start_again_by_itself(images: ImageStory) -> None:
+    images.push_app()
+    images.settle()
+    before = images.runs("staging")
+    commit = images.push_app(DOCKERFILE.replace("echo built > /built", "sleep 600"))
+    images.reconcile()
+    eventually(lambda: "sleep 600" in images.store.deployments.log(2), "RUN")
+    request = images.ask("cancel", deployment=2, reason="too slow")
+    assert (request.state, request.message.startswith("cancelled; it stays until master is something new")) == (
+        "done",
+        True,
+    ), request.message
+    eventually(lambda: images.loop.take() or not images.loop._images.builds._running, "the build ends", SECONDS)
+    images.reconcile()
+    assert images.deployments() == [("staging", "superseded"), ("staging", "cancelled")]
+    assert images.runs("staging") == before
+    number = images.store.requests.add("ann/app", "staging", "retry", by="local:ann", deployment=2)
+    images.loop.take()
+    assert images.last().commit == commit
+    assert (images.last().id, images.last().state) == (3, "building")
+    assert images.ask("cancel", deployment=3).state == "done"
+    retried = images.store.requests.get(number)
+    assert retried
+    assert (retried.state, retried.message) == ("failed", "cancelled by ann")
+
+
 def test_two_environments_that_want_the_same_files_wait_for_one_build(images: ImageStory) -> None:
     images.reconcile()
     images.push_app()

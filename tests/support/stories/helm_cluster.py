@@ -179,9 +179,10 @@ class Cluster:
         pipelines: tuple[str, ...] = ("./one",),
         target: Target = STAGING,
         people: Mapping[str, object] | None = None,
+        commit: str | None = None,
     ) -> str:
-        """Commit as the bot that this is to run, and as people their values; return the source's commit."""
-        commit = secrets.token_hex(20)
+        """Commit as the bot that this is to run, and as people their values; return the source's commit, a new one."""
+        commit = commit or secrets.token_hex(20)
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(Pipeline(id=name) for name in pipelines)
         self._writer.refresh()
