@@ -76,7 +76,7 @@ def test_the_auth_server_is_made_with_what_the_values_say(tmp_path: Path) -> Non
         if name.endswith("_FILE")
     }
     values = {name: value if isinstance(value, str) else "hush" for name, value in given.items()}
-    options = auth_options(load_settings(tmp_path, {**values, **files}, receives=False))
+    options = auth_options(load_settings(tmp_path, {**values, **files, "DPPCTL_GITHUB_CA": ""}, receives=False))
     assert (options.mode, options.public_url) == ("oauth", "https://dppctl.example.org")
     assert [each.name for each in options.providers] == ["github", "google", "oidc"]
     assert options.lists == Lists(admins=("github:583231",), organizations=("hasadna",))

@@ -87,9 +87,9 @@ def test_values_schema_and_readme_agree() -> None:
     assert table(CHART) in (CHART / "README.md").read_text(), table(CHART)
 
 
-def test_whoever_runs_git_has_the_authority_of_githubs_certificate() -> None:
+def test_whoever_asks_github_has_the_authority_of_githubs_certificate() -> None:
     found = pods(rendered(ALL))
-    for name in ("dppctl-bot", "dppctl-sync"):
+    for name in ("dppctl-bot", "dppctl-sync", "dppctl-auth"):
         mounts = {mount["name"]: mount["mountPath"] for mount in found[name]["containers"][0]["volumeMounts"]}
         volumes = {volume["name"]: volume for volume in found[name]["volumes"]}
         assert environment(found[name])["DPPCTL_GITHUB_CA"] == f"{mounts['github-ca']}/ca.crt"
