@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    auth,
     bots,
     builds,
     chaos,
@@ -38,6 +39,7 @@ BENCHMARKS = {
     **{f"runner-{name}": runner.benchmark(name) for name in runner.JOBS},
     "runner-public-specs": public_specs.public_specs,
     "receiver": receiver.receiver,
+    "auth": auth.auth,
     "push": push.push,
     "push-to-receipt": push_to_receipt.push_to_receipt,
     "rollback": rollback.rollback,

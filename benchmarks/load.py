@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,12 +37,14 @@ class Load:
         return sum(number for code, number in self.codes.items() if not code.startswith("2"))
 
 
-def load(url: str, seconds: float, connections: int, rate: float | None = None) -> Load:
-    """Send as many as it takes, or `rate` a second (then the time counts from when each should have been sent)."""
+def load(url: str, seconds: float, connections: int, rate: float | None = None, request: bytes = b"") -> Load:
+    """Send as many as it takes, or `rate` a second (then the time counts from when each should have been sent).
+
+    `request`: all of one, in place of a delivery.
+    """
     arguments = [url, str(seconds), str(connections), str(rate or 0)]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load", *arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True
-    )
+    command = [sys.executable, "-m", "benchmarks.load", *arguments]
+    done = subprocess.run(command, cwd=ROOT, input=request, stdout=subprocess.PIPE, check=True)
     return Load(**json.loads(done.stdout))
 
 
@@ -85,16 +88,21 @@ class _Connection:
         return None if more else "closed"
 
 
-def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
-    """Send from a single thread that waits for sockets: as little work for each delivery as Python can do."""
-    parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port or 80)
-    body = payload()
+def _deliveries(url: str) -> Callable[[int], bytes]:
+    """Return what makes a delivery of a number."""
+    parts, body, start = urlsplit(url), payload(), time.perf_counter()
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nX-GitHub-Event: push\r\nX-Hub-Signature-256: {sign(body, SECRET)}\r\n"
         "X-GitHub-Delivery: "
     ).encode()
+    return lambda number: head + b"%x-%d\r\n\r\n" % (int(start * 1e6), number) + body
+
+
+def _run(url: str, seconds: float, connections: int, rate: float, request: Callable[[int], bytes]) -> Load:
+    """Send from a single thread that waits for sockets: as little work for each delivery as Python can do."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or 80)
     times: list[float] = []
     codes: Counter[str] = Counter()
     free = [_Connection(address) for _ in range(connections)]
@@ -106,7 +114,7 @@ def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
             while free and now < start + seconds and (due := start + number / rate if rate else now) <= now:
                 connection = free.pop()
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
-                connection.send(head + b"%x-%d\r\n\r\n" % (int(start * 1e6), number) + body, due)
+                connection.send(request(number), due)
                 number, busy, now = number + 1, busy + 1, time.perf_counter()
             if not busy and now >= start + seconds:
                 break
@@ -125,4 +133,6 @@ def _run(url: str, seconds: float, connections: int, rate: float) -> Load:
 
 if __name__ == "__main__":
     url, seconds, connections, rate = sys.argv[1:]
-    print(json.dumps(asdict(_run(url, float(seconds), int(connections), float(rate)))))
+    whole = sys.stdin.buffer.read()
+    make = (lambda _: whole) if whole else _deliveries(url)
+    print(json.dumps(asdict(_run(url, float(seconds), int(connections), float(rate), make))))

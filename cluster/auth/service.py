@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Update, or_, select, update
+from sqlalchemy import Update, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,18 @@ from cluster.auth.tokens import (
     split_scopes,
 )
 from cluster.proxy.tokens import PREFIX, KnownTokens, hash_of
+
+# Made once: making a statement takes longer than its answer.
+_TOKEN = (
+    select(AccessToken, Person)
+    .outerjoin(Person, Person.user == AccessToken.user)
+    .where(AccessToken.sha256 == bindparam("sha256"))
+)
+_SESSION = (
+    select(LoginSession, Person)
+    .outerjoin(Person, Person.user == LoginSession.user)
+    .where(LoginSession.sha256 == bindparam("sha256"))
+)
 
 _log = get_logger("dppctl.auth")
 
@@ -176,8 +188,7 @@ class AuthService:
         if self._file and (record := self._file.find_hash(sha256)):
             person = session.get(Person, record.user)
             return self._account(record.user, person, frozenset(record.scopes), None, record.name)
-        query = select(AccessToken, Person).outerjoin(Person, Person.user == AccessToken.user)
-        row = session.execute(query.where(AccessToken.sha256 == sha256)).first()
+        row = session.execute(_TOKEN, {"sha256": sha256}).first()
         if row is None or row[0].expires <= now:
             return None
         token, person = row
@@ -188,8 +199,7 @@ class AuthService:
         return found
 
     def _of_session(self, session: Session, sha256: str, now: datetime) -> FoundAccount | None:
-        query = select(LoginSession, Person).outerjoin(Person, Person.user == LoginSession.user)
-        row = session.execute(query.where(LoginSession.sha256 == sha256)).first()
+        row = session.execute(_SESSION, {"sha256": sha256}).first()
         if row is None or session_end(row[0]) <= now:
             return None
         login, person = row

@@ -114,6 +114,8 @@ NOT_RUN = {
 NO_COMMANDS = (
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
+    "DPPCTL_AUTH_",
+    "staticClients:",
     "GitHub -> dppctl receive -> ",
     "apps:",
     "build:",
