@@ -114,7 +114,7 @@ NOT_RUN = {
 NO_COMMANDS = (
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
-    "DPPCTL_AUTH_",
+    *("DPPCTL_AUTH_MODE=oauth", "DPPCTL_AUTH_GOOGLE_CLIENT_ID", "DPPCTL_AUTH_OIDC_METADATA_URL"),
     "staticClients:",
     "GitHub -> dppctl receive -> ",
     "apps:",
