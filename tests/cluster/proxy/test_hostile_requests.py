@@ -59,7 +59,7 @@ def test_a_path_is_a_route_or_nothing(proxy: ProxyWorld, path: str) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "the body: Invalid JSON"),
+        (b"", "pipelines: Field required"),
         (b"[" * 100_000, "the body: Invalid JSON: recursion limit"),
         (b'{"pipelines": ' + b'{"a":' * 5_000, "the body: Invalid JSON"),
         (b"\xff\xfe", "the body: Invalid JSON"),
@@ -110,7 +110,7 @@ def test_an_upload_that_is_slow_or_broken_or_another_one_leaves_nothing(
 
 
 def test_a_slow_request_for_a_run_is_ended(proxy: ProxyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.proxy.runs.REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("cluster.proxy.requests.REQUEST_SECONDS", 0.2)
     ann = proxy.person()
     answer = raw(ann, head(ann, "POST /v1/runs HTTP/1.1", "Content-Length: 100") + b"{", until=b"}")
     assert answer.split()[1] == b"408"
