@@ -47,7 +47,7 @@ def login(
 
     \b
     dppctl login office --url https://dppctl.example.org
-    dppctl login office --context office --namespace dppctl <token-file
+    dppctl login office --context office --namespace dppctl --with-token <token-file
 
     Where the cluster has a login, that is a page for any browser, and a code to enter there. Elsewhere your token is
     asked for, or read from stdin. DPPCTL_TOKEN in the environment is used instead, and not kept.

@@ -168,7 +168,7 @@ def check_scope(caller: Account, scope: Scope) -> None:
             403,
             "scope",
             f"the token {caller.token!r} has no scope {scope}; it has {', '.join(caller.scope_names)}",
-            f"ask for one: dppctl token create NAME --user {caller.user} --scope {scope}",
+            f"log in with it: dppctl login --scope {scope}; or ask whoever runs the cluster for a token that has it",
             {"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="insufficient_scope", scope="{scope}"'},
         )
 

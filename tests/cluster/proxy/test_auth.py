@@ -1,12 +1,15 @@
 """A proxy that asks the auth server: whom it lets in, what it remembers, and what holds while that is away."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import requests
 
 from bot.accounts import AccountsAwayError, AccountsClient, AccountsRefusedError
 from bot.limits import ACCOUNT_SECONDS
@@ -17,6 +20,7 @@ from tests.support.auth_server import ServedAuth
 from tests.support.kubeconfig import kubeconfig_of
 from tests.support.stories.exec_api import ExecApi
 from tests.support.stories.proxy_world import AuthPlace, Person, ProxyWorld
+from tests.support.waiting import BUSY
 
 
 @pytest.fixture
@@ -113,13 +117,28 @@ def test_requests_at_once_with_one_token_are_one_question(auth: ServedAuth, worl
         assert len(auth.asked) <= 3
 
 
+@pytest.mark.slow
 def test_a_flood_of_wrong_tokens_does_not_reach_it_and_right_ones_get_in(auth: ServedAuth, world: ProxyWorld) -> None:
     ann = Person(world.url, auth.world.file_token("ann", "read"))
     with auth.running():
         began = time.monotonic()
-        answers = [Person(world.url, f"dppctl_{n}").ask("GET", "/v1/runs").status_code for n in range(150)]
+        answers = [Person(world.url, f"dppctl_{n}").ask("GET", "/v1/runs").status_code for n in range(100)]
         took = time.monotonic() - began
         assert (answers[0], answers[WRONG_TOKENS], answers[-1]) == (401, 429, 429)
         assert len(auth.asked) <= WRONG_TOKENS + UNKNOWN_TOKENS_A_SECOND * (took + 1)
         time.sleep(1)  # then somebody from the same address is asked about again
         assert ann.get("/v1/runs") == {"runs": []}
+
+
+def test_one_that_says_nothing_keeps_nobody_waiting_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.accounts.ACCOUNTS_ANSWER_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExecApi().serving() as api:
+        place = AuthPlace(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        world = ProxyWorld(tmp_path, kubeconfig_of(tmp_path, api.url), "runs", "http://127.0.0.1:9", place)
+        with world.running(), ThreadPoolExecutor(20) as threads:
+            began = time.monotonic()
+            people = [Person(world.url, f"dppctl_{number}") for number in range(20)]
+            answers = list(threads.map(lambda person: person.ask("GET", "/v1/runs").json()["code"], people))
+            assert set(answers) == {"auth-away"}
+            assert time.monotonic() - began < 3 * BUSY, "eight at a time"
+            assert requests.get(f"{world.url}/healthz", timeout=5).ok
