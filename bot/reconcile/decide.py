@@ -143,6 +143,18 @@ def is_over(hold: HoldState, ref: Ref, tree: str) -> bool:
     return hold.until_ref is not None and (hold.until_ref, hold.until_tree) != (ref.name, tree)
 
 
+def would_be_undone_by(choice: Choice, values: Values, state: AppState, policy: ImagePolicy) -> tuple[str, str] | None:
+    """Return by what values that a person chose would be undone at the next look: a ref, and the tree of its files.
+
+    `choice`: what would be deployed without being asked. A hold instead of it keeps the values until it is something
+    else. None: they stay without one.
+    """
+    commit = state.commits[choice.ref.commit]
+    if plan(choice, commit, TargetState(values), in_image=policy.used_for(commit.config)) is None:
+        return None
+    return choice.ref.name, commit.tree
+
+
 def not_registered(state: AppState, target: Target) -> str:
     """Return the message about a target that the registration does not allow."""
     allowed = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in state.allowed if t.app == state.app))

@@ -80,6 +80,7 @@ class ManualDeploys:
             request=request.id,
             act=request.act,
             by=request.by,
+            reason=request.reason,
             app=request.app,
             environment=request.environment,
             ref=request.ref,

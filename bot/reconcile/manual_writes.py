@@ -13,7 +13,7 @@ from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.values import Values
 from bot.reconcile.context import BotContext
-from bot.reconcile.decide import choose, choose_named, decide_manual
+from bot.reconcile.decide import choose, choose_named, decide_manual, would_be_undone_by
 from bot.reconcile.images import Waiting
 from bot.reconcile.observe import observe_manual, read_values
 from bot.reconcile.reconciler import Reconciler
@@ -72,7 +72,7 @@ class ManualWrites:
         """Write values that the environment had before; origin: the ops commit that brought them, to go back to it."""
         with self._apps[target.app.repository].use(COPY_SECONDS):
             state, _ = self._observe(target, None)
-            held = self._hold(state, target, request, values if values.pipelines else None)
+            held = self._hold(state, target, request, values)
         asked = replace(asked_by(request), origin=origin, runs=request.run)
         return self._write(Update(target, values), asked, held)
 
@@ -113,16 +113,19 @@ class ManualWrites:
         hold, key = state.targets[target].hold, (str(target.app), target.environment)
         if hold and hold.is_by_person:
             return ""  # it stays
-        choice = automatic(state, target)
-        source = values.source if values else None
-        if not isinstance(choice, Choice) or (source and choice.ref == Ref(source.ref, source.commit)):
+        choice, undone_by = automatic(state, target), None
+        if isinstance(choice, Choice):
+            commit = state.commits[choice.ref.commit]
+            new = (choice.ref.name, commit.tree)
+            undone_by = would_be_undone_by(choice, values, state, self._images.policy) if values else new
+        if undone_by is None:
             self._store.holds.release(*key)
             return ""
-        name = short(choice.ref.name)
+        name = short(undone_by[0])
         self._store.holds.set(
             *key,
-            _reason(request, source.ref if source else "", name),
-            instead_of=(choice.ref.name, state.commits[choice.ref.commit].tree),
+            _reason(request, values.source.ref if values else "", name),
+            instead_of=undone_by,
             by=request.by,
             login=request.login,
             request=request.id,

@@ -149,6 +149,27 @@ def test_what_is_cancelled_leaves_what_ran_and_does_not_start_by_itself(
     assert story.values("staging").source.commit == found.commit
 
 
+def test_a_cancel_that_a_crash_cut_short_is_gone_on_with(
+    story: Story, deployed: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise OperationalError("", None, Exception("away"))
+
+    story.app.push({"file": "3"})
+    story.reconcile()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(story.store.holds), "set", die)  # it is cancelled, and nothing is written
+        assert story.ask("cancel", deployment=3).state == "waiting"
+    again = Story(story.world)
+    again.reconcile()
+    again.loop.take()
+    assert again.store.requests.newest()[0].state == "done"
+    assert again.runs("staging") == ("refs/heads/master", deployed[1])
+    assert (3, "cancelled") in [(found.id, found.state) for found in again.store.deployments.newest()]
+    again.reconcile()
+    assert again.runs("staging") == ("refs/heads/master", deployed[1])
+
+
 def test_a_first_deployment_that_is_cancelled_leaves_an_environment_that_runs_nothing(story: Story) -> None:
     story.app.push(APP)
     story.reconcile()

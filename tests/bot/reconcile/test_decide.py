@@ -13,7 +13,7 @@ from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Refusal, S
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
 from bot.model.values import Values
-from bot.reconcile.decide import asks_to_skip, decide, decide_manual, due
+from bot.reconcile.decide import asks_to_skip, decide, decide_manual, due, would_be_undone_by
 from tests.support.app_states import ALLOWED, APP, PRODUCTION, SPECS, STAGING, at, choose, config, plan
 
 
@@ -239,3 +239,34 @@ def test_what_was_done_is_not_done_again(found: list[RefState]) -> None:
             update = plan(choice, SPECS)
             assert isinstance(update, Update)
             assert plan(choice, SPECS, update.values) is None
+
+
+@given(st.sampled_from("ab"), st.booleans(), st.booleans(), st.booleans())
+def test_the_bot_never_undoes_what_a_person_chose_until_something_else_is_due(
+    commit: str, runs_nothing: bool, is_held_back: bool, is_newer: bool
+) -> None:
+    """Whatever values an act writes: with the hold that it sets, if it needs one, nothing is written by itself."""
+    ref, policy = at("heads/master"), ImagePolicy("registry.example.org", "no registry")
+    state = state_of(ref)
+    (choice,) = choose([ref])
+    (due_now,) = decided(state)
+    assert isinstance(choice, Choice)
+    assert isinstance(due_now, Update)
+    source = due_now.values.source
+    values = due_now.values.model_copy(
+        update={
+            "source": source if commit == "a" else source.model_copy(update={"commit": "b" * 40}),
+            "pipelines": () if runs_nothing else due_now.values.pipelines,
+            "request": 7 if is_held_back else None,
+        }
+    )
+    instead = would_be_undone_by(choice, values, state, policy)
+    assert (instead is None) == (commit == "a" and not runs_nothing)
+    hold = HoldState("an act", *instead) if instead else None
+    present = TargetState(values, hold=hold)
+    after = decided(replace(state, targets={STAGING: present}))
+    assert not any(isinstance(decision, Update | EndHold) for decision in after)
+    if hold and is_newer:
+        newer = {name: replace(found, tree="another tree") for name, found in state.commits.items()}
+        ended = decided(replace(state, targets={STAGING: present}, commits=newer))
+        assert [type(decision) for decision in ended] == [EndHold, Update]
