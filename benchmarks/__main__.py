@@ -27,6 +27,8 @@ from benchmarks import (
     runs_pods,
     start,
     sync_cluster,
+    usage,
+    usage_chaos,
     worker,
 )
 from benchmarks.bench import open_bench
@@ -61,6 +63,8 @@ BENCHMARKS = {
     "runs-kills": runs.runs_kills,
     "runs-memory": runs.runs_memory,
     "runs-pods": runs_pods.runs_pods,
+    "usage-limits": usage.usage_limits,
+    "usage-chaos": usage_chaos.usage_chaos,
     "event-streams": event_streams.event_streams,
     "pass-1000": sync_cluster.pass_1000,
     "releases-100": sync_cluster.releases_100,

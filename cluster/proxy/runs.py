@@ -19,7 +19,7 @@ from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.refusals import RefusalError
 from cluster.proxy.requests import read_body
 from cluster.proxy.service_token import SERVICE_USER
-from cluster.proxy.usage import ProxyUsage
+from cluster.proxy.usage import ProxyUsage, note
 from cluster.runs_api import RunList, RunRequest, StopRequest
 
 NAME = "{name:[a-z0-9][-a-z0-9.]{0,252}}"  # of an object of Kubernetes, in a route
@@ -49,6 +49,7 @@ class RunRoutes:
         """Create a run: 201; with an Idempotency-Key that was used: 200, and the run that it made."""
         caller = request[CALLER]
         name, is_new = _name(request.headers.get("Idempotency-Key"), caller)
+        note(request, run=name)
         asked = await read_body(request, RunRequest)
         known = None if is_new else await self._api.run(name)
         if known is None:

@@ -63,7 +63,6 @@ class ProxyUsage:
     async def reserve(self, request: web.Request, name: str, asked: RunRequest) -> Object:
         """Take a place for a run, and return what its spec has of it. Raises RefusalError."""
         caller = request[CALLER]
-        note(request, run=name)
         self._record(request, "asked", acts=True)
         grant = await self.client.reserve(
             ReservationRequest(

@@ -121,6 +121,7 @@ NO_COMMANDS = (
     "build:",
     "continuousDeployment:",
     "default: {runs: 4}",
+    "usage:",
     "dppctl run           enters in the middle",
     "dppctl: pipeline-spec.yaml:14: ",
     "dppctl: requirements.txt:3: ",
