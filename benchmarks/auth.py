@@ -12,7 +12,7 @@ from bot.settings import load_settings
 from cli.limits import RECEIVER_WORKERS
 from cli.servers.auth_server import APPLICATION, open_auth
 from cli.servers.gunicorn import WebServer
-from cli.servers.operator_server import listen
+from cli.servers.lifecycle import listen
 from cluster.auth.people import ProvenIdentity
 from cluster.auth.tokens import TokenRequest
 

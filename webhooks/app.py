@@ -50,11 +50,13 @@ def create_app(
     visitors: Visitors | None = None,
     record: Record = lambda _: None,
     mounts: "Mapping[str, WSGIApplication] | None" = None,
+    has_usage: bool = False,
 ) -> Flask:
     """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there.
 
     `shortcut`: deliveries do not pass through Flask (`webhooks.shortcut`). `visitors`: who may act; left out, who is at
     this machine. `record` writes down who did what. `mounts`: other applications by their paths, such as /auth.
+    `has_usage`: there is a page at /usage/, here or beside.
     """
     visitors = visitors or LocalVisitors(secrets.token_bytes(32), settings.receiver.public_url)
     app = Flask(__name__)
@@ -65,6 +67,7 @@ def create_app(
     app.before_request(partial(_refuse_other_hosts, settings.page_hosts))
     login = PageLogin(visitors, only_known=settings.receiver.pages == "login")
     login.add_to(app)
+    app.jinja_env.globals["has_usage"] = has_usage
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
     acts = ActPages(targets, store, visitors, login, record)

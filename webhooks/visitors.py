@@ -67,9 +67,7 @@ class LocalVisitors:
 
         With a public address requests of others may come by a tunnel that looks like this machine: then nobody acts.
         """
-        public = urlsplit(public_url).hostname
-        self._key = key
-        self._is_public = bool(public) and not is_loopback(public or "")
+        self._key, self._is_public = key, has_public_host(public_url)
 
     def identify(self) -> Visitor:
         """Return the person at this machine; of others, why they cannot act."""
@@ -131,6 +129,12 @@ class LoginVisitors:
 
     def remember(self, answer: Response) -> None:
         """Add nothing: the session's own cookie is enough."""
+
+
+def has_public_host(public_url: str) -> bool:
+    """Return whether an address is others' too. Requests that come by it may look as if they came from this machine."""
+    public = urlsplit(public_url).hostname
+    return bool(public) and not is_loopback(public or "")
 
 
 def _user_name() -> str:

@@ -21,7 +21,7 @@ from cli.limits import UP_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import ALL_IN_ONE, Receiver
 from cli.servers.lifecycle import lock, set_up
-from cli.servers.pages import prepare_login
+from cli.servers.pages import prepare_all_in_one
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from cluster.sync.local.storage_server import Storages
@@ -54,7 +54,7 @@ class AllInOne(Daemon):
             self._git = Git(settings)
             opened.callback(self._git.close)
             build(zipapp)
-            prepare_login(settings, targets)
+            prepare_all_in_one(settings, targets)
             runtime(None, stopping)  # now, not at the first push
             self._store = Store(settings.database_url)
             opened.callback(self._store.close)

@@ -18,8 +18,7 @@ from bot.settings import Settings
 from cli.private_files import keep_private
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import WebServer
-from cli.servers.lifecycle import read_settings
-from cli.servers.operator_server import listen, read_secret
+from cli.servers.lifecycle import listen, read_secret, read_settings
 from cluster.auth.admission import Lists
 from cluster.auth.app import create_auth_app
 from cluster.auth.options import AuthOptions, GitHubPlace, OAuthProvider, ProviderName

@@ -2,6 +2,7 @@
 
 import fcntl
 import signal
+import socket
 import stat
 import threading
 from collections.abc import Callable
@@ -80,6 +81,25 @@ def lock(state: Path, user: str = "`dppctl up` or bot", setting: str = "DPPCTL_S
         file.close()
         raise DppctlError(f"another {user} uses {state}; stop it, or set {setting}") from None
     return file
+
+
+def read_secret(variable: str, file: Path | None) -> bytes:
+    """Return what a file holds that a setting names. Raises DppctlError when there is nothing."""
+    if file is None:
+        raise DppctlError(f"{variable}: is not set; name a file with it")
+    if not (found := file.read_bytes()).strip():
+        raise DppctlError(f"{variable}: {file} is empty")
+    return found
+
+
+def listen(variable: str, address: str) -> socket.socket:
+    """Return a socket that listens on HOST:PORT, as a setting says. Raises DppctlError."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise DppctlError(f"{variable}: cannot listen on {address}: {error}") from None
 
 
 def serve(make: Callable[[threading.Event], Daemon]) -> None:

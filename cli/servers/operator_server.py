@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -20,7 +19,7 @@ from bot.settings.runs import RunsSettings
 from cli.limits import OPERATOR_STOP_SECONDS
 from cli.private_files import keep_private
 from cli.servers.daemon import Daemon
-from cli.servers.lifecycle import lock, read_settings
+from cli.servers.lifecycle import listen, lock, read_secret, read_settings
 from cluster.limits import POOL_SECONDS
 from cluster.operator.api import OperatorApi
 from cluster.operator.event_files import EventFiles
@@ -104,22 +103,3 @@ def make_pools(runs: RunsSettings, folder: Path, namespace: str, opened: ExitSta
     opened.callback(helm.close)
     chart = opened.enter_context(as_file(files("charts") / "dppctl-pipelines"))
     return PoolDeployer(helm, chart, namespace, values, policy)
-
-
-def read_secret(variable: str, file: Path | None) -> bytes:
-    """Return what a file holds that a setting names. Raises DppctlError when there is nothing."""
-    if file is None:
-        raise DppctlError(f"{variable}: is not set; name a file with it")
-    if not (found := file.read_bytes()).strip():
-        raise DppctlError(f"{variable}: {file} is empty")
-    return found
-
-
-def listen(variable: str, address: str) -> socket.socket:
-    """Return a socket that listens on HOST:PORT, as a setting says. Raises DppctlError."""
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    try:
-        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
-        raise DppctlError(f"{variable}: cannot listen on {address}: {error}") from None

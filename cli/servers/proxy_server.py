@@ -15,8 +15,7 @@ from bot.logs import configure
 from bot.settings import Settings
 from cli.limits import PROXY_STOP_SECONDS
 from cli.servers.daemon import Daemon
-from cli.servers.lifecycle import read_settings
-from cli.servers.operator_server import listen, read_secret
+from cli.servers.lifecycle import listen, read_secret, read_settings
 from cluster.proxy.application import ProxyAbout
 from cluster.proxy.server import Proxy, ProxyOptions
 from cluster.runs_api import LoginInfo

@@ -20,7 +20,7 @@ from cli.limits import BOT_STOP_SECONDS, STORE_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import Receiver
 from cli.servers.lifecycle import Setup, lock
-from cli.servers.pages import ask_auth_server, check_login
+from cli.servers.pages import check_receiver
 
 _log = get_logger("dppctl.up")
 
@@ -32,9 +32,7 @@ class ReceiverServer(Daemon):
         """Start the receiver, whose end is noticed from `run` on. Raises DppctlError."""
         if not setup.settings.sync.has_shared_token:
             click.echo("DPPCTL_SYNC_TOKEN is not set, so no sync can report here", err=True)
-        check_login(setup.settings)
-        if setup.settings.auth.mode != "none":
-            ask_auth_server(setup.settings)
+        check_receiver(setup.settings)
         open_store(setup.settings.database_url).close()  # what is wrong with it is said here, in one line
         self._receiver = Receiver(setup.config, setup.settings)
         super().__init__(stopping, ExitStack())

@@ -14,8 +14,7 @@ from bot.settings import Settings
 from cli.private_files import keep_private
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import WebServer
-from cli.servers.lifecycle import read_settings
-from cli.servers.operator_server import listen, read_secret
+from cli.servers.lifecycle import listen, read_secret, read_settings
 from cluster.usage.app import UsageOptions, create_usage_app
 from cluster.usage.follower import Follower
 from cluster.usage.live_runs import LiveRuns
