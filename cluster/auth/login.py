@@ -32,15 +32,9 @@ class LoginPages:
             raise NotFound("people do not log in with a token here; DPPCTL_AUTH_MODE says how")
         self._visits.check_secure()
         self._visits.check_csrf()
-        keys, now = [f"login {request.remote_addr}"], self._service.clock()
-        with self._service.database.read() as session:
-            if has_failed_often(session, keys, WRONG_LOGINS, WRONG_LOGINS_SECONDS, now):
-                raise TooManyRequests(f"too many wrong tokens from {request.remote_addr}; wait a minute")
         following = local_path(request.form.get("next"))
         if (token := self._service.log_in_by_token(request.form.get("token", "").strip())) is None:
-            _log.warning("wrong token at a login", address=request.remote_addr)
-            with self._service.database.write() as session:
-                count_failure(session, keys, now)
+            self._count_wrong()
             return self._page(following, "This token is not known here, or not any more."), 403
         account = self._service.identify(token)
         _log.info("logged in by a token", user=account.user if account else "", address=request.remote_addr)
@@ -50,6 +44,19 @@ class LoginPages:
         """Answer `POST /logout`: end the session."""
         self._visits.check_csrf()
         return self._visits.end()
+
+    def _count_wrong(self) -> None:
+        """Count a wrong token. Raises TooManyRequests after many; a right one is taken all the same.
+
+        Behind a proxy all people have one address, so that somebody who guesses would lock out everybody.
+        """
+        keys, now = [f"login {request.remote_addr}"], self._service.clock()
+        with self._service.database.write() as session:
+            if has_failed_often(session, keys, WRONG_LOGINS, WRONG_LOGINS_SECONDS, now):
+                text = f"too many wrong tokens from {request.remote_addr}; wait a minute"
+                raise TooManyRequests(text, retry_after=WRONG_LOGINS_SECONDS)
+            count_failure(session, keys, now)
+        _log.warning("wrong token at a login", address=request.remote_addr)
 
     def _page(self, following: str, problem: str = "") -> str:
         return render_template(

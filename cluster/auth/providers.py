@@ -45,6 +45,7 @@ class ProviderLogin:
         states = [key for key in session if key.startswith("_state_")]
         for key in states[: len(states) + 1 - MAX_STATES]:  # logins that were begun and left
             session.pop(key)
+        session.permanent = True  # its time begins now
         session["next"] = local_path(request.args.get("next"))
         try:
             answer: Response = self._oauth.create_client(name).authorize_redirect(self._callback(name))
@@ -121,7 +122,8 @@ def identity_of(name: str, claims: Mapping[str, Any]) -> ProvenIdentity:
     domain = claims.get("hd") if name == "google" else str(email).rpartition("@")[2] if is_verified else None
     shown = email if is_verified else claims.get("preferred_username") or claims.get("name") or email or subject
     groups = frozenset({f"domain:{domain.casefold()}"} if isinstance(domain, str) and domain else ())
-    return ProvenIdentity(f"{name}:{subject}", str(shown)[:200], groups, is_login_proven=is_verified)
+    login = "".join(filter(str.isprintable, str(shown)))[:200]
+    return ProvenIdentity(f"{name}:{subject}", login or subject, groups, is_login_proven=is_verified)
 
 
 def _claims(client: Any, token: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -62,6 +62,7 @@ class Visits:
         """Return what a form has to carry: the session's, or before a login one of the browser's own."""
         if visitor := self.visitor():
             return visitor.account.csrf
+        session.permanent = True  # so that its time begins anew with each page
         if "csrf" not in session:
             session["csrf"] = secrets.token_urlsafe(32)
         mark: str = session["csrf"]

@@ -92,10 +92,13 @@ def test_a_wrong_token_lets_nobody_in_and_many_are_slowed_down(world: AuthWorld)
         assert (answer.status_code, browser.session) == (403, "")
         assert "not known here" in answer.text
         assert 'value="/apps"' in answer.text
-    assert browser.post("/auth/login/token", token=right).status_code == 429
+    csrf = browser.csrf
+    assert browser.post("/auth/login/token", csrf, token="dppctl_wrong").status_code == 429
+    assert browser.post("/auth/login/token", csrf, token=right).status_code == 303
     world.wait(seconds=61)
+    browser = world.browser()
     browser.get("/auth/login")
-    assert browser.post("/auth/login/token", token=right).status_code == 303
+    assert browser.post("/auth/login/token", token="dppctl_wrong").status_code == 403
 
 
 def test_a_session_is_no_token_to_log_in_with(world: AuthWorld) -> None:
@@ -187,4 +190,16 @@ def test_in_mode_none_the_page_says_that_there_is_no_login(tmp_path: Path) -> No
     assert "no login" in browser.get("/auth/login").text
     browser.post("/auth/login/token", token=world.file_token("ann", "read"))
     assert browser.session == ""
+    assert browser.get("/auth/device").status_code == 404
+    for path in ("/device/code", "/token"):
+        assert world.ask(path, bearer="", data={"client_id": "dppctl"}).status_code == 404
     world.service.close()
+
+
+def test_a_login_page_that_is_loaded_again_has_its_time_anew(world: AuthWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = world.browser()
+    browser.get("/auth/login")
+    answer = browser.get("/auth/login")
+    assert any(line.startswith("__Host-dppctl-login=") for line in answer.headers.getlist("Set-Cookie"))
+    monkeypatch.setitem(world.app.config, "PERMANENT_SESSION_LIFETIME", -1)
+    assert browser.post("/auth/login/token", token=world.file_token("ann", "read")).status_code == 403

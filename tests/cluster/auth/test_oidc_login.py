@@ -208,6 +208,7 @@ GOOGLE = {"sub": "117", "email": "ann@example.org", "email_verified": True}
         ("oidc", {**GOOGLE, "hd": "evil.example"}, ("oidc:117", "ann@example.org", {"domain:example.org"}, True)),
         ("oidc", {**GOOGLE, "email_verified": "true"}, ("oidc:117", "ann@example.org", set(), False)),
         ("oidc", {"sub": "117", "email_verified": True}, ("oidc:117", "117", set(), False)),
+        ("oidc", {"sub": "1", "name": "a\x00b\u202ec\n"}, ("oidc:1", "abc", set(), False)),
         ("oidc", {"sub": "1", "preferred_username": "OriHoch"}, ("oidc:1", "OriHoch", set(), False)),
     ],
 )

@@ -7,9 +7,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from bot.accounts import AccountsAwayError
 from cluster.auth.admission import Lists
+from cluster.auth.device_codes import DeviceCodes, DeviceRequest
 from cluster.auth.tables import AuthBase
-from tests.support.auth import ANN, BEN, AuthWorld
+from tests.support.auth import ANN, BEN, SERVICE, AuthWorld
 
 
 @pytest.mark.slow
@@ -26,9 +28,35 @@ def test_tokens_and_sessions_on_both_databases(tmp_path: Path, database_url: str
     assert world.introspect(made.json["token"])["active"]
     used = {one["name"]: one["lastUsed"] for one in _listed(world, made.json["token"])}
     assert used["ci"] == "2026-01-01T01:00:00+00:00"
+    codes, person = DeviceCodes(world.service), world.service.find(session)
+    assert person
+    codes.add("device", "ABCD-EFGH", DeviceRequest("laptop", "127.0.0.1", frozenset({"read", "admin"})))
+    code = codes.find("device")
+    assert code
+    assert [codes.is_too_early(code), codes.is_too_early(code), codes.take(code)] == [False, True, None]
+    assert codes.answer("abcd efgh", person, allow=True)
+    assert codes.answer("abcd efgh", person, allow=False) is None
+    taken = codes.take(code)
+    assert taken
+    assert taken[1].scopes == "read"
+    assert codes.take(code) is None
     world.service.log_out(session)
     assert world.introspect(session) == {"active": False}
     world.service.close()
+
+
+def test_while_the_database_is_away_nobody_is_known_and_nobody_is_refused_for_good(world: AuthWorld) -> None:
+    token = world.file_token("ann", "read")
+    with world.service.database.write_connection() as connection:
+        connection.exec_driver_sql("DROP TABLE people")
+    with pytest.raises(AccountsAwayError):
+        world.service.identify(token)
+    for path, bearer in (("/introspect", SERVICE), ("/tokens", token)):
+        answer = world.ask(path, bearer=bearer, data={"token": token})
+        assert answer.status_code == 503
+        assert answer.json == {"error": "the auth server's database does not answer; try again later"}
+    browser = world.browser("a session")
+    assert browser.get("/auth/login").status_code in (200, 503)
 
 
 def test_a_token_of_the_file_is_known_and_has_no_end(world: AuthWorld) -> None:
