@@ -1,9 +1,8 @@
 """The auth server, wired together from its settings: by itself, and for who mounts it at `/auth`."""
 
-import secrets
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from bot.logs import configure, get_logger
 from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from bot.probes import Probes
 from bot.settings import Settings
-from cli.private_files import keep_private
+from cli.private_files import keep_private, read_or_make_key
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import WebServer
 from cli.servers.lifecycle import listen, read_secret, read_settings
@@ -136,12 +135,13 @@ def _key(settings: Settings) -> bytes:
     if settings.auth.key_file:
         return read_secret("DPPCTL_AUTH_KEY_FILE", settings.auth.key_file).strip()
     file = settings.state_dir / "auth.key"
-    with suppress(FileExistsError):
-        keep_private(settings.state_dir)
-        with file.open("x") as made:
-            file.chmod(0o600)
-            made.write(secrets.token_urlsafe(32))
-    return read_secret("DPPCTL_AUTH_KEY_FILE", file).strip()
+    try:
+        key = read_or_make_key(file).encode()
+    except OSError as error:
+        raise DppctlError(f"{file}: {error.strerror}; DPPCTL_AUTH_KEY_FILE can name another") from None
+    if not key:
+        raise DppctlError(f"{file}: is empty; remove it, and a new key is made")
+    return key
 
 
 def standalone(service: AuthService) -> "WSGIApplication":

@@ -73,6 +73,13 @@ def test_a_wrong_setting_is_one_line(tmp_path: Path, given: dict[str, str], said
     assert "\n" not in str(refused.value)
 
 
+def test_an_empty_key_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "auth.key").touch()
+    with pytest.raises(DppctlError, match=r"auth\.key: is empty; remove it"):
+        auth_options(load_settings(tmp_path, TOKEN, receives=False))
+
+
 def test_an_auth_server_without_login_is_refused(dppctl: Dppctl, tmp_path: Path) -> None:
     done = dppctl("auth-server", "--config", str(tmp_path))
     assert done.returncode == 2
