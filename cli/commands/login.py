@@ -65,7 +65,9 @@ def login(
     with ProxyClient(reached, token, _note) as proxy:
         about = proxy.about()
     who = about.user if about.user.endswith(f":{about.login}") or not about.login else f"{about.login} ({about.user})"
-    clusters.add_cluster(replace(reached, login=who))
+    known = clusters.read_clusters().by_name.get(name)
+    kept = known.login if known else ""
+    clusters.add_cluster(replace(reached, login=kept if is_given else who))
     click.echo(f"Logged in to {name} as {who} ({', '.join(about.scopes)})")
     if not is_given:
         click.echo(f"The token is in {tokens.keep_token(name, token)}")

@@ -1,5 +1,6 @@
 """Calls of a cluster's proxy (`/v1`), whose shapes are in cluster/runs_api.py."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -21,7 +22,7 @@ from cli.remote.limits import (
     STREAM_SILENCE_SECONDS,
     UPLOAD_SILENCE_SECONDS,
 )
-from cli.remote.tokens import read_token
+from cli.remote.tokens import VARIABLE, read_token
 from cluster.runs_api import ClusterInfo, DatabaseAccess, LoginInfo, PodInfo, PodList, RunInfo, RunList, RunRequest
 
 if TYPE_CHECKING:
@@ -191,6 +192,8 @@ class ProxyClient:
 
 def connect(cluster: NamedCluster, note: Callable[[str], None]) -> ProxyClient:
     """Return a client with the person's token. Raises InputError when there is none."""
+    if cluster.login and os.environ.get(VARIABLE):
+        note(f"{VARIABLE} is used, and not the login as {cluster.login}")
     return ProxyClient(cluster, read_token(cluster.name), note)
 
 

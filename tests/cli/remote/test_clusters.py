@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import DppctlError
 from cli.remote import tokens
+from cli.remote.client import connect
 from cli.remote.clusters import APP_CONFIG, NamedCluster, add_cluster, choose_cluster, remove_cluster, use_cluster
 from tests.support.memory_keyring import MemoryKeyring
 from tests.support.serving import Reply, Request, serving
@@ -152,10 +153,16 @@ def test_of_a_token_that_is_kept_and_one_in_the_environment_the_second_wins_and_
     assert settings_folder
     with serving(proxy) as address:
         tokens.keep_token("office", "dppctl_kept")
+        add_cluster(NamedCluster("office", f"http://{address}", login="ben"))
         monkeypatch.setenv("DPPCTL_TOKEN", "dppctl_right")
         said = person("login", "office", "--url", f"http://{address}")
         assert "DPPCTL_TOKEN is used, and not the token that is kept for office\n" in said
         assert tokens.kept_token("office") == "dppctl_kept"
+        assert "office: http://" in person("use")
+        assert ", as ben\nDPPCTL_TOKEN is set: on each of them you are whom that token belongs to\n" in person("use")
+        lines: list[str] = []
+        with connect(choose_cluster("office", settings_folder) or OFFICE, lines.append):
+            assert lines == ["DPPCTL_TOKEN is used, and not the login as ben"]
         said = person("logout", "office")  # of a cluster without an auth server
         assert said.startswith("Logged out of office: its token is forgotten here\nDPPCTL_TOKEN is set, ")
         assert person("logout", "office").startswith("refused: no token is kept for the cluster office")
