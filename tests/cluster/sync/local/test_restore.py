@@ -1,18 +1,21 @@
 """Going back on one machine: the data and the files of then, nothing runs, and a kill at any step leaves one whole."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.model.values import Pipeline
+from bot.model.values import Pipeline, Source, Values
 from cluster.sync.local.environment import LocalEnvironment, Release
+from cluster.sync.outcome import Outcome
 from tests.support.forge import APP, APPENDING
-from tests.support.stories.machine import PUBLISHING, Machine
+from tests.support.stories.machine import PUBLISHING, Machine, waiting_for
 from tests.support.sync_kills import after, die_in, killed
+from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.slow
+HOURLY = Pipeline(id="./one", schedule="0 * * * *")
 
 
 def content(environment: LocalEnvironment) -> dict[str, str]:
@@ -31,45 +34,6 @@ def releases(machine: Machine) -> list[Path]:
     return sorted((machine.environment().folder / "releases").glob("*"))
 
 
-def test_a_release_is_gone_back_to_with_its_data_byte_for_byte(machine: Machine) -> None:
-    first = machine.say(APP | PUBLISHING)
-    machine.start(keeps=2).sync()
-    then, receipt = content(machine.environment()), machine.events[-1].receipt
-    ops_commit = machine.events[-1].ops_commit
-    second = machine.say(APPENDING)
-    machine.start(keeps=2).sync()
-    assert content(machine.environment()) != then
-    assert machine.events[-1].kept == (machine.events[-1].ops_commit, ops_commit)
-    machine.go_back(first, ops_commit)
-    ran = len(machine.events)
-    machine.start(keeps=2).sync()
-    assert content(machine.environment()) == then
-    (told,) = machine.events[ran:]
-    assert (told.phase, told.receipt, told.commit) == ("succeeded", receipt, first)
-    assert told.message.endswith("; back to what it was, nothing ran")
-    assert told.kept
-    assert {ops_commit, told.ops_commit} < set(told.kept)
-    machine.start(keeps=2).sync()
-    assert len(machine.events) == ran + 1
-    assert len(releases(machine)) == 2
-    # What is deployed next starts from there, and what was gone back to is the first to be kept.
-    third = machine.say(APPENDING | {"README.md": "third"})
-    machine.start(keeps=1).sync()
-    assert machine.numbers() == [0, 1, 1, 2]
-    assert machine.events[-1].commit == third
-    assert machine.events[-1].kept
-    assert machine.events[-1].kept[1] == ops_commit
-    assert len(releases(machine)) == 2
-    machine.go_back(second, "e" * 40)
-    before = content(machine.environment())
-    machine.start(keeps=1).sync()
-    assert content(machine.environment()) == before
-    assert machine.events[-1].phase == "failed"
-    assert "`dppctl rollback` with --run runs it again" in machine.events[-1].message
-    machine.start(keeps=1).sync()
-    assert machine.phases()[-2:] == ["succeeded", "failed"]
-
-
 MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "before anything": lambda patch: patch.setattr(Release, "write", killed),
     "after it is marked": lambda patch: patch.setattr(Release, "write", after(Release.write)),
@@ -80,37 +44,99 @@ MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
-def test_a_kill_at_any_step_leaves_the_old_or_the_new_whole(machine: Machine) -> None:
-    first = machine.say(APPENDING)
+@pytest.mark.slow
+def test_a_release_is_gone_back_to_with_its_data_byte_for_byte_wherever_it_is_killed(
+    machine: Machine, tmp_path: Path
+) -> None:
+    first = machine.say(APP | PUBLISHING, HOURLY)
     machine.start().sync()
-    old, ops_commit = content(machine.environment()), machine.events[-1].ops_commit
-    machine.say({"README.md": "newer"})
+    then, receipt, ops_commit = (
+        content(machine.environment()),
+        machine.events[-1].receipt,
+        machine.events[-1].ops_commit,
+    )
+    machine.say(APPENDING)
     machine.start().sync()
-    new = content(machine.environment())
-    machine.go_back(first, ops_commit)
+    newer = content(machine.environment())
+    assert newer != then
+    assert machine.events[-1].kept == (machine.events[-1].ops_commit, ops_commit)
+
+    machine.go_back(first, ops_commit, HOURLY)
     told = len(machine.events)
     for moment, patch in MOMENTS.items():
         die_in(machine, patch)
-        assert content(machine.environment()) in (old, new), moment
+        assert content(machine.environment()) in (newer, then), moment
         assert len(releases(machine)) == 2, moment
+    for _ in range(2):
+        sync = machine.start()
+        sync.sync()
+    assert content(machine.environment()) == then
+    (end,) = machine.events[told:]
+    assert (end.phase, end.receipt, end.commit) == ("succeeded", receipt, first)
+    assert end.message.endswith("; back to what it was, nothing ran")
+    assert end.kept
+    assert {ops_commit, end.ops_commit} < set(end.kept)
+
+    machine.now = machine.now.replace(hour=1)  # its schedule is that of then, and runs for the newer deployment
+    sync.sync()
+    assert (machine.events[-1].phase, machine.events[-1].ops_commit) == ("scheduled", end.ops_commit)
+
+    before = content(machine.environment())
+    with machine.running():
+        last = machine.say(waiting_for(tmp_path / "never"))
+        machine.sync.wake()
+        eventually(lambda: machine.events[-1].commit == last and machine.processes(), "it runs")
+        machine.go_back(first, end.ops_commit, HOURLY)  # as `dppctl cancel` writes it
+        machine.sync.wake()
+        eventually(lambda: (machine.events[-1].commit, machine.events[-1].phase) == (first, "succeeded"), "it is back")
+    assert content(machine.environment()) == before
+    assert machine.phases()[-3:] == ["started", "superseded", "succeeded"]
+
+    machine.go_back(last, "e" * 40)
     machine.start().sync()
-    machine.start().sync()
-    assert content(machine.environment()) == old
-    assert [event.phase for event in machine.events[told:]] == ["succeeded"]
+    assert content(machine.environment()) == before
+    assert machine.events[-1].phase == "failed"
+    assert "`dppctl rollback` with --run runs it again" in machine.events[-1].message
 
 
-def test_schedules_of_what_was_gone_back_to_run_for_the_newer_deployment(machine: Machine) -> None:
-    hourly = Pipeline(id="./one", schedule="0 * * * *")
-    first = machine.say(APPENDING, hourly)
-    machine.start().sync()
-    ops_commit = machine.events[-1].ops_commit
-    machine.say({"README.md": "newer"})
-    machine.start().sync()
-    machine.go_back(first, ops_commit, hourly)
-    sync = machine.start()
-    sync.sync()
-    back = machine.events[-1].ops_commit
-    machine.now = machine.now.replace(hour=1)
-    sync.sync()
-    assert (machine.events[-1].phase, machine.events[-1].ops_commit) == ("scheduled", back)
-    assert machine.numbers() == [0, 0, 1, 1, 2, 2]
+def outcome(name: str, ended: float) -> Outcome:
+    source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=name * 40)
+    return Outcome(
+        ops_commit=name * 40,
+        values=Values(image=None, source=source, pipelines=(HOURLY,)),
+        phase="succeeded",
+        message="",
+        receipt=None,
+        began=ended,
+        ended=ended,
+        spec_folders=(),
+    )
+
+
+def test_what_was_current_last_is_kept_and_of_each_deployment_the_newest(tmp_path: Path) -> None:
+    environment = LocalEnvironment(tmp_path, keeps=2)
+    made = {}
+
+    def make(folder: str, found: Outcome | None) -> None:
+        release = made[folder] = Release(tmp_path / "releases" / folder)
+        release.work.mkdir(parents=True)
+        if found:
+            release.write(found)
+
+    make("1", outcome("a", 1))
+    make("2", outcome("b", 2))
+    make("3", outcome("c", 3))
+    environment.switch(made["3"])
+    assert environment.kept_commits() == ("c" * 40, "b" * 40, "a" * 40)
+    back = outcome("a", 1).model_copy(update={"since": time.time(), "restored_for": ("d" * 40,)})
+    made["1"].write(back)
+    environment.switch(made["1"])
+    assert environment.kept_commits() == ("a" * 40, "d" * 40, "c" * 40, "b" * 40)
+    make("4", None)  # one that is being made
+    make("5", outcome("e", time.time()))
+    environment.switch(made["5"])  # what is left of it, and the oldest, go
+    assert environment.kept_commits() == ("e" * 40, "a" * 40, "d" * 40, "c" * 40)
+    assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["1", "3", "5"]
+    make("6", outcome("e", time.time()))  # pipelines by schedule: the deployment's newest is enough
+    environment.switch(made["6"])
+    assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["1", "3", "6"]
