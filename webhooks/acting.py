@@ -199,6 +199,9 @@ class ActPages:
         return newest[0].id if newest else None
 
     def _confirmation(self, form: ActForm, plan: ActPlan) -> str:
+        wanted = form.wanted
+        if wanted.act == "rollback" and plan.after:
+            wanted = replace(wanted, to=plan.after.id)  # what is shown, whatever runs when the bot takes it
         return render_template(
             "confirm.html",
             title=title_of(form.wanted),
@@ -206,7 +209,7 @@ class ActPages:
             before=self._deployment(plan.before),
             after=self._deployment(plan.after),
             fields={
-                **fields_of(form.app, form.wanted),
+                **fields_of(form.app, wanted),
                 "form": new_form_id(),
                 "shown": snapshot(plan, self._newest_request(form)),
             },

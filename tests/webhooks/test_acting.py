@@ -80,6 +80,7 @@ def test_what_is_confirmed_is_asked_of_the_bot_with_who_and_why(world: PagesWorl
         ("hold", {}, {"until": "2027-01-31T18:00", "message": "elections"}, {"reason": "elections"}),
         ("cancel", {"deployment": 4}, {}, {"deployment": 4}),
         ("retry", {"deployment": 3}, {}, {"deployment": 3}),
+        ("rollback", {}, {}, {"to_deployment": 1, "run": False}),
         ("rollback", {"to": 1, "run": "yes"}, {}, {"to_deployment": 1, "run": True}),
     ],
 )
@@ -263,3 +264,14 @@ def test_pages_say_what_was_rolled_back_by_whom_and_why(world: PagesWorld) -> No
         text = world.client().get(path).get_data(as_text=True)
         assert 'rolled back to <a href="/deployments/1">deployment 1</a> by <span title="github:1">ann</span>' in text
         assert "a column was lost" in text
+
+
+def test_the_timeline_of_a_deployment_says_who_asked_for_it_and_why(world: PagesWorld) -> None:
+    client = world.client()
+    world.send(client, "rollback", {**world.fields(client, "rollback"), "message": "v2 lost a column"})
+    (request,) = world.store.requests.take()
+    number = world.store.deployments.record_commit("9" * 40, APP, "staging", "refs/tags/v1", "1" * 40, request=1)
+    timeline = client.get(f"/deployments/{number}").get_data(as_text=True).partition('<ol id="timeline">')[2]
+    assert "requested" in timeline
+    assert f"dppctl rollback {APP} staging" in timeline
+    assert f"{request.login}: v2 lost a column" in timeline
