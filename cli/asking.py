@@ -43,6 +43,8 @@ def act(store: "Store", app: str, wanted: WantedAct, *, yes: bool, reason: str, 
         raise_unless_done(request)
         click.echo(request.message)
         raise SystemExit(0)
+    if note := request.message.partition("; ")[2]:  # until when it stays
+        click.echo(note)
     follow(store, request.deployment_id)
 
 

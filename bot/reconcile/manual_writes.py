@@ -11,7 +11,7 @@ from bot.model.app_state import AppState, RefState
 from bot.model.decisions import AskedBy, Choice, Ref, Refusal, Update
 from bot.model.names import short
 from bot.model.registration import Target
-from bot.model.values import Values
+from bot.model.values import Source, Values
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, choose_named, decide_manual, would_be_undone_by
 from bot.reconcile.images import Waiting
@@ -124,7 +124,7 @@ class ManualWrites:
         name = short(undone_by[0])
         self._store.holds.set(
             *key,
-            _reason(request, values.source.ref if values else "", name),
+            _reason(request, values.source if values else None, name),
             instead_of=undone_by,
             by=request.by,
             login=request.login,
@@ -146,17 +146,19 @@ def asked_by(request: DeployRequest) -> AskedBy:
     return AskedBy(cast("Act", request.act), request.by, request.login, request.reason, request.id)
 
 
-def _reason(request: DeployRequest, ref: str, name: str) -> str:
+def _reason(request: DeployRequest, source: Source | None, name: str) -> str:
     """Return why an environment is held after an act; `name`: what would be deployed there by itself."""
     why = f": {request.reason}" if request.reason else ""
+    ref = short(source.ref) if source else "nothing"
     match request.act:
-        case "rollback":
-            return f"rolled back to {short(ref)} instead of {name}{why}"
+        case "rollback" | "retry":
+            what = "rolled back to" if request.act == "rollback" else "run again:"
+            return f"{what} {ref} ({source.commit[:12] if source else ''}){why}"
         case "promote":
-            return f"{short(ref)} was promoted from {request.from_environment} instead of {name}{why}"
+            return f"{ref} was promoted from {request.from_environment} instead of {name}{why}"
         case "cancel":
             return f"deployment {request.deployment} was cancelled{why}"
-    return f"{short(ref)} was deployed by hand instead of {name}{why}"
+    return f"{ref} was deployed by hand instead of {name}{why}"
 
 
 def _said(ops_commit: str) -> str:

@@ -44,7 +44,7 @@ def test_a_rollback_brings_the_values_of_then_and_stays_until_something_new_is_p
     trailers = story.trailers()
     assert (trailers["Act"], trailers["By"], trailers["Image"]) == ("rollback", "github:1 (ann)", "none")
     assert (trailers["Reason"], trailers["Rollback-To"]) == ("wrong rows Dppctl-Image: evil", first.ops_commit)
-    assert story.holds() == {"staging": "rolled back to master instead of master: wrong rows Dppctl-Image: evil"}
+    assert story.holds() == {"staging": f"rolled back to master ({deployed[0][:12]}): wrong rows Dppctl-Image: evil"}
     events = story.store.deployments.get(3)
     assert events
     assert events.events[0].message == (

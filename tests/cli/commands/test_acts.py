@@ -47,7 +47,7 @@ def dpp(story: Story, *words: str) -> tuple[int, str]:
 
 def test_each_act_is_done_and_says_what_became_of_it(story: Story) -> None:
     code, said = dpp(story, "rollback", "ann/app", "staging", "--yes", "-m", "wrong rows")
-    assert (code, "succeeded" in said) == (0, True), said
+    assert (code, "succeeded" in said, "it stays until master is something new" in said) == (0, True, True), said
     listed = json.loads(dpp(story, "list", "deployments", "--limit", "1")[1])[0]
     assert (listed["id"], listed["act"], listed["reason"], listed["kept"]) == (3, "rollback", "wrong rows", True)
     assert listed["by"].startswith("local:")
