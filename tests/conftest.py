@@ -13,6 +13,8 @@ from structlog.typing import EventDict
 
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
+from tests.support.browser import browser as browser
+from tests.support.browser import page as page
 from tests.support.command import Dppctl, dppctl_in
 from tests.support.environment import use_kubeconfig
 from tests.support.forge import Forge

@@ -39,7 +39,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class UsageOptions:
-    """`token`: what the other servers show; `mode`: of the auth server (`none`: the page is for this machine alone)."""
+    """`token`: what other servers show, "": none is answered; `mode`: of the auth server (`none`: see UsagePage)."""
 
     token: str
     mode: str = "none"
@@ -158,7 +158,8 @@ class _Routes:
 
     def _check(self) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self._options.token.encode())
+        known = self._options.token
+        right = bool(known) and hmac.compare_digest(given.strip().encode(), known.encode())
         if kind.lower() != "bearer" or not right:
             raise WrongUsageTokenError("this is for dppctl's servers; it wants the token of DPPCTL_USAGE_TOKEN_FILE")
 

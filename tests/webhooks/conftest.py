@@ -1,21 +1,18 @@
 """The receiver as others meet it: a real server on loopback."""
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
-from tests.support.needs import needs
 from tests.support.receiver import MakeReceiver, Receiver
 from tests.support.workloads import write_files
 from webhooks.app import create_app
@@ -70,26 +67,3 @@ def store(config: Path) -> Iterator[Store]:
 @pytest.fixture
 def settings(config: Path) -> Settings:
     return load_settings(config, {})
-
-
-@pytest.fixture(scope="session")
-@needs("chromium")
-def browser() -> Iterator[Browser]:
-    quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    arguments = [*quiet, "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Any error that the browser tells of, a refused script too, fails the test."""
-    page = browser.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    page.close()
-    assert problems == []
