@@ -144,3 +144,5 @@ NOTICE_SHARE = 0.8  # of a limit, at which its user is told in the run's stream
 USAGE_ROUND_SECONDS = 10.0  # between two looks at all runs: for limits, for phases, for places that are left over
 USAGE_STUCK_SECONDS = 120.0  # without a round; then the usage server says that it is to be started again
 FORGET_EVENTS_SECONDS = 3600.0  # between two times that what is too old is removed
+UNKNOWN_EVENTS_A_MINUTE = 300  # of requests without a right token, that are logged at the usage server
+REFUSED_CALLS_SECONDS = 1.0  # between two calls of a user over the limit that are logged

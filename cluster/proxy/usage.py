@@ -17,7 +17,7 @@ from bot.kubernetes import ApiError, Object
 from bot.logs import get_logger
 from bot.model.account import Account
 from bot.usage_events import EventSpool, SpoolError, UsageEvent
-from cluster.limits import ALLOWANCE_SECONDS, MAX_ALLOWANCES
+from cluster.limits import ALLOWANCE_SECONDS, MAX_ALLOWANCES, REFUSED_CALLS_SECONDS, UNKNOWN_EVENTS_A_MINUTE
 from cluster.proxy.authentication import CALLER
 from cluster.proxy.refusals import RETRY, Handler, RefusalError
 from cluster.proxy.service_token import SERVICE_USER
@@ -29,6 +29,7 @@ from cluster.usage.shapes import ReservationRequest
 _PROBES = ("/healthz", "/readyz", "/metrics")
 _GONE = "499"  # the client went away
 _NOTED = web.RequestKey("noted", dict)  # details of a request's event
+_QUIET = web.RequestKey("quiet", bool)  # that it has none
 
 _log = get_logger("dppctl.proxy")
 
@@ -41,6 +42,8 @@ class ProxyUsage:
         self.client, self._spool = client, spool
         self._calls: OrderedDict[str, deque[float]] = OrderedDict()
         self._terminals: dict[str, float] = {}  # by user: seconds that open ones may still take
+        self._refused: dict[str, float] = {}  # by user: when a call over the limit was logged last
+        self._unknown: deque[float] = deque(maxlen=UNKNOWN_EVENTS_A_MINUTE)  # when events of nobody were logged
 
     async def admit(self, request: web.Request) -> None:
         """Let a known caller's request through. Raises RefusalError: banned, or too many calls, or too large."""
@@ -51,6 +54,10 @@ class ProxyUsage:
         if found.banned:
             raise RefusalError(403, "banned", found.banned, "ask whoever runs this cluster")
         if found.calls_per_minute is not None and (seconds := self._count_call(caller.user, found.calls_per_minute)):
+            now = time.monotonic()
+            request[_QUIET] = now - self._refused.get(caller.user, -60.0) < REFUSED_CALLS_SECONDS
+            if not request[_QUIET]:
+                self._refused[caller.user] = now
             what = f"limit callsPerMinute: you may make {found.calls_per_minute:,.0f} calls a minute"
             raise RefusalError(429, "limit", what, "wait", {"Retry-After": str(int(seconds) + 1)})
         length, most = request.content_length or 0, found.upload_bytes
@@ -167,8 +174,8 @@ class ProxyUsage:
         caller = request.get(CALLER)
         if caller is not None and caller.user == SERVICE_USER and request.method in ("GET", "HEAD"):
             return  # the usage server, which looks all the time
-        if outcome == "429" and caller is None:
-            return  # somebody who tries tokens: the first ones are in the log
+        if request.get(_QUIET) or (caller is None and not self._may_log_unknown(outcome)):
+            return  # so many that they would hide the others; the proxy's own log has them
         resource = request.match_info.route.resource
         action = f"{request.method} {resource.canonical if resource else request.path}"
         try:
@@ -178,6 +185,14 @@ class ProxyUsage:
                 what = f"what is done here has to be logged, and cannot be: {error}"
                 raise RefusalError(503, "log-away", what, "whoever runs this cluster has to see to it", RETRY) from None
             _log.error("not logged", action=action, error=error)
+
+    def _may_log_unknown(self, outcome: str) -> bool:
+        """Return whether a request of somebody who is not known is logged: so many in a minute, and none that waits."""
+        now = time.monotonic()
+        if outcome == "429" or (len(self._unknown) == UNKNOWN_EVENTS_A_MINUTE and now - self._unknown[0] < 60):
+            return False
+        self._unknown.append(now)
+        return True
 
     def _write(
         self, request: web.Request, action: str, outcome: str, details: dict[str, str | int], *, must: bool = False

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bot.database import Database
 from bot.usage_events import UsageEvent
 from cluster.limits import USAGE_DAYS
-from cluster.usage.tables import LoggedEvent
+from cluster.usage.tables import LoggedEvent, Reservation, RunUsage
 
 SSH = "ssh"  # the action of a terminal that has been closed; `details.seconds` is how long it was open
 
@@ -34,9 +34,12 @@ class EventLog:
             session.connection().execute(statement, rows)
 
     def forget_old(self) -> None:
-        """Remove what is too old to be kept."""
+        """Remove what is too old to be kept: events, what runs used, and places that were given back."""
+        now = datetime.now(UTC)
         with self._database.write() as session:
-            session.execute(delete(LoggedEvent).where(LoggedEvent.at < datetime.now(UTC) - timedelta(days=USAGE_DAYS)))
+            session.execute(delete(LoggedEvent).where(LoggedEvent.at < now - timedelta(days=USAGE_DAYS)))
+            session.execute(delete(RunUsage).where(RunUsage.ended < now - timedelta(days=USAGE_DAYS)))
+            session.execute(delete(Reservation).where(Reservation.released < now - timedelta(days=1)))
 
 
 def ssh_seconds(session: Session, user: str, since: datetime) -> int:

@@ -72,3 +72,12 @@ def test_a_database_elsewhere_needs_no_volume() -> None:
     assert url == {"secretKeyRef": {"name": "pg", "key": "url"}}
     claims = [found["metadata"]["name"] for found in objects if found["kind"] == "PersistentVolumeClaim"]
     assert "dppctl-usage" not in claims
+
+
+def test_the_receiver_tells_it_what_is_done_on_the_pages_and_has_no_key_of_the_proxy() -> None:
+    objects = rendered({**USAGE, "continuousDeployment": {"enabled": True}})
+    webhooks = pods(objects)["dppctl-webhooks"]
+    given = environment(webhooks)
+    assert given["DPPCTL_USAGE_URL"] == "http://dppctl-usage"
+    assert given["DPPCTL_USAGE_TOKEN_FILE"] == "/etc/dppctl-usage/usage-token"
+    assert keys_of(webhooks) == {"usage-token"}

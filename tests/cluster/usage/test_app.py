@@ -17,8 +17,9 @@ from bot.model.account import Account, Permission
 from bot.usage_events import UsageEvent
 from cluster.usage.app import UsageOptions, create_usage_app
 from cluster.usage.metrics import UsageMetrics
+from cluster.usage.reservations import Asked
 from cluster.usage.service import UsageService
-from cluster.usage.tables import RunUsage
+from cluster.usage.tables import LoggedEvent, Reservation, RunUsage
 
 TOKEN = {"Authorization": "Bearer of-servers"}
 LIMITS = "default: {runs: 2, workerHours: 1, callsPerMinute: 50}\nbans:\n- {address: 203.0.113.7, reason: scans}"
@@ -223,3 +224,16 @@ def test_what_people_are_called_stays_text_on_the_page(visitor: FlaskClient, ses
     page = visitor.get("/", headers={"Cookie": "__Host-dppctl=odd"})
     assert "<script" not in page.text
     assert "&lt;script&gt;" in page.text
+
+
+def test_what_is_too_old_is_removed(tmp_path: Path) -> None:
+    service = UsageService(f"sqlite:///{tmp_path}/usage.sqlite", None)
+    now = datetime.now(UTC)
+    for days in (399, 401):
+        service.events.record([UsageEvent(action=f"{days}", at=now - timedelta(days=days))])
+    grant = service.reservations.reserve(Asked("run-1", "token:ann"))
+    service.events.forget_old()
+    with service.database.read() as session:
+        assert [event.action for event in session.query(LoggedEvent)] == ["399"]
+        assert [place.id for place in session.query(Reservation)] == [grant.id]
+    service.close()

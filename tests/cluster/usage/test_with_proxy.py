@@ -198,6 +198,7 @@ def test_calls_uploads_and_banned_people_are_refused_by_the_proxy(proxy: ProxyWo
     fred = proxy.person("busy-fred")
     assert [fred.ask("GET", "/v1/runs").status_code for _ in range(4)] == [200, 200, 200, 429]
     assert 0 < int(fred.ask("GET", "/v1/runs").headers["Retry-After"]) <= 61
+    assert [each[1::2] for each in served.events("token:busy-fred")].count(("GET /v1/runs", "429")) <= 2
     gina = proxy.person("big-gina")
     status, problem = gina.refused("PUT", f"/v1/workloads/{'0' * 64}", data=b"x" * 11)
     assert (status, problem["code"]) == (413, "limit")
