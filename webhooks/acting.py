@@ -42,7 +42,7 @@ from webhooks.act_forms import (
     what_changed,
 )
 from webhooks.bot_waker import wake_bot
-from webhooks.limits import REFUSALS_A_MINUTE
+from webhooks.limits import ALL_REFUSALS_A_MINUTE, REFUSALS_A_MINUTE
 from webhooks.page_login import CSRF_FIELD, PageLogin
 from webhooks.rate_limit import RateLimit
 from webhooks.refusals import RefusedAct
@@ -74,7 +74,7 @@ class ActPages:
         for target in targets:
             self._registered.setdefault(str(target.app), set()).add(target.environment)
         self._store, self._visitors, self._login, self._record = store, visitors, login, record
-        self._refusals = RateLimit(REFUSALS_A_MINUTE)
+        self._refusals, self._all_refusals = RateLimit(REFUSALS_A_MINUTE), RateLimit(ALL_REFUSALS_A_MINUTE)
 
     def buttons(self, app: str, environment: str, deployment: int | None = None) -> tuple[Sequence[Button], str]:
         """Return what the visitor may do to an environment now, or with one deployment; and why nothing, if so."""
@@ -222,8 +222,8 @@ class ActPages:
     def _refuse(self, form: ActForm, code: int, reason: str) -> NoReturn:
         """Write down that somebody was refused. Raises RefusedAct."""
         visitor = self._login.visitor()
-        if not visitor.user and self._refusals.wait(request.remote_addr or ""):
-            raise RefusedAct(429, "too many tries of this address; wait a minute")  # nobody fills the log
+        if not visitor.user and (self._refusals.wait(request.remote_addr or "") or self._all_refusals.wait("")):
+            raise RefusedAct(429, "too many tries without a login; wait a minute")  # nobody fills the log
         _log.warning("act refused", act=form.wanted.act, user=visitor.user, code=code, reason=reason, **_place(form))
         self._note(replace(form, message=reason), visitor, str(code))
         back = url_for("environment", app=form.app, environment=form.wanted.environment)
@@ -232,6 +232,8 @@ class ActPages:
     def _note(self, form: ActForm, visitor: Visitor, outcome: str) -> None:
         """Record what is about to be done, or was refused. Raises RefusedAct when that is not possible."""
         details: dict[str, str | int] = {**fields_of(form.app, form.wanted), "message": form.message}
+        if forwarded := request.headers.get("X-Forwarded-For"):
+            details["forwardedFor"] = forwarded  # as whoever sent it says
         event = UsageEvent(
             user=visitor.user,
             login=visitor.login,

@@ -13,7 +13,7 @@ from bot.settings import load_settings
 from bot.store.store import Store
 from cli.servers.pages import make_all_in_one
 from cluster.proxy.tokens import make_token, write_tokens
-from tests.support.pages import APP, deploy
+from tests.support.pages import APP, deploy, open_new_store
 from tests.support.serving import in_thread
 
 APPS = f"""apps:
@@ -48,7 +48,7 @@ def serve_pages(folder: Path, deployers: str = "['token:ann']", **settings: str)
         **settings,
     }
     loaded = load_settings(folder, {f"DPPCTL_{name}": value for name, value in {**given, **settings}.items()})
-    store = Store(loaded.database_url)
+    store = open_new_store(folder / "dppctl.sqlite")
     for number in (1, 2):
         deploy(store, number)
     deploy(store, 3, state="failed")

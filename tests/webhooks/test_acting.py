@@ -163,6 +163,7 @@ def test_others_cannot_act_and_it_is_written_down(
     assert _asked(world) == []
     if environ is not HOSTS:  # which nothing here answers to
         assert [event.outcome for event in world.events] == ["403"]
+        assert world.events[0].details.get("forwardedFor") == headers.get("X-Forwarded-For")
 
 
 def test_a_form_of_somebody_else_is_none(world: PagesWorld) -> None:
