@@ -57,13 +57,11 @@ def test_a_rollback_brings_the_values_of_then_and_stays_until_something_new_is_p
     story.reconcile()
     assert story.runs("staging") == ("refs/heads/master", new)
     assert story.holds() == {}
-
-
-def test_what_is_not_kept_is_gone_back_to_by_running_it_again(story: Story, deployed: tuple[str, str]) -> None:
+    # What is not kept is gone back to by running it again.
     story.report("succeeded", kept=())
     state, message = answer(story.ask("rollback"))
     assert state == "refused"
-    assert "`dppctl rollback ann/app staging --to 1 --run` runs it again" in message
+    assert "`dppctl rollback ann/app staging --to 2 --run` runs it again" in message
     request = story.ask("rollback", to_deployment=1, run=True)
     assert request.state == "done", request.message
     assert story.values("staging").request == request.id
@@ -71,10 +69,10 @@ def test_what_is_not_kept_is_gone_back_to_by_running_it_again(story: Story, depl
     assert story.trailers()["Runs-Again"] == "yes"
 
 
-def test_a_request_that_was_written_before_a_crash_is_not_written_twice(
+def test_what_a_crash_cut_short_is_gone_on_with_and_nothing_is_written_twice(
     story: Story, deployed: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise OperationalError("", None, Exception("away"))
 
     commits = len(story.ops.log())
@@ -90,19 +88,47 @@ def test_a_request_that_was_written_before_a_crash_is_not_written_twice(
     assert (found.act, found.by, found.origin_id) == ("rollback", "local:ann", 1)
     assert len(story.ops.log()) == commits + 1
     assert again.runs("staging") == ("refs/heads/master", deployed[0])
+    again.app.push({"file": "3"})
+    again.reconcile()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(again.store.holds), "set", die)  # it is cancelled, and nothing is written
+        assert again.ask("cancel", deployment=4).state == "waiting"
+    again = Story(story.world)
+    again.reconcile()
+    again.loop.take()
+    assert again.store.requests.newest()[0].state == "done"
+    assert again.runs("staging") == ("refs/heads/master", deployed[1])
+    assert (4, "cancelled") in [(found.id, found.state) for found in again.store.deployments.newest()]
+    again.reconcile()
+    assert again.runs("staging") == ("refs/heads/master", deployed[1])
 
 
-def test_promote_brings_the_same_commit_elsewhere_and_stays(story: Story, deployed: tuple[str, str]) -> None:
+def test_what_is_cancelled_leaves_what_ran_and_what_is_promoted_stays(story: Story, deployed: tuple[str, str]) -> None:
+    story.app.push({"file": "3"})
+    story.reconcile()
+    story.report("started")
+    request = story.ask("cancel", deployment=3, reason="wrong branch")
+    assert request.state == "done", request.message
+    found = story.store.deployments.get(3)
+    assert found
+    assert (found.state, found.error) == ("cancelled", "cancelled by ann: wrong branch")
+    assert story.runs("staging") == ("refs/heads/master", deployed[1])
+    for _ in range(2):
+        story.reconcile()
+    assert story.runs("staging") == ("refs/heads/master", deployed[1])
+    assert "deployment 3 has ended already: cancelled" in story.ask("cancel", deployment=3).message
+    assert story.ask("retry", deployment=3).state == "done"
+    assert story.values("staging").source.commit == found.commit
     refused = story.ask("promote", "staging", from_environment="production")
     assert "production of ann/app: nothing has run there yet that could be promoted" in refused.message
     assert "not registered for live" in story.ask("promote", "live", from_environment="staging").message
     assert "not registered for test" in story.ask("promote", "production", from_environment="test").message
     request = story.ask("promote", "production", "for the election", from_environment="staging")
     assert request.state == "done", request.message
-    assert story.runs("production") == ("refs/heads/master", deployed[1])
+    assert story.runs("production") == (deployed[1], deployed[1])
     assert story.last().act == "promote"
     story.reconcile()
-    assert story.runs("production") == ("refs/heads/master", deployed[1])
+    assert story.runs("production") == (deployed[1], deployed[1])
 
 
 def test_an_environment_is_held_until_a_time_and_released(story: Story, deployed: tuple[str, str]) -> None:
@@ -129,56 +155,6 @@ def test_an_environment_is_held_until_a_time_and_released(story: Story, deployed
     assert story.runs("staging") == ("refs/heads/master", newer)
 
 
-def test_what_is_cancelled_leaves_what_ran_and_does_not_start_by_itself(
-    story: Story, deployed: tuple[str, str]
-) -> None:
-    story.app.push({"file": "3"})
-    story.reconcile()
-    story.report("started")
-    request = story.ask("cancel", deployment=3, reason="wrong branch")
-    assert request.state == "done", request.message
-    found = story.store.deployments.get(3)
-    assert found
-    assert (found.state, found.error) == ("cancelled", "cancelled by ann: wrong branch")
-    assert story.runs("staging") == ("refs/heads/master", deployed[1])
-    for _ in range(2):
-        story.reconcile()
-    assert story.runs("staging") == ("refs/heads/master", deployed[1])
-    assert "deployment 3 has ended already: cancelled" in story.ask("cancel", deployment=3).message
-    assert story.ask("retry", deployment=3).state == "done"
-    assert story.values("staging").source.commit == found.commit
-
-
-def test_a_cancel_that_a_crash_cut_short_is_gone_on_with(
-    story: Story, deployed: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: object, **__: object) -> None:
-        raise OperationalError("", None, Exception("away"))
-
-    story.app.push({"file": "3"})
-    story.reconcile()
-    with monkeypatch.context() as patch:
-        patch.setattr(type(story.store.holds), "set", die)  # it is cancelled, and nothing is written
-        assert story.ask("cancel", deployment=3).state == "waiting"
-    again = Story(story.world)
-    again.reconcile()
-    again.loop.take()
-    assert again.store.requests.newest()[0].state == "done"
-    assert again.runs("staging") == ("refs/heads/master", deployed[1])
-    assert (3, "cancelled") in [(found.id, found.state) for found in again.store.deployments.newest()]
-    again.reconcile()
-    assert again.runs("staging") == ("refs/heads/master", deployed[1])
-
-
-def test_a_first_deployment_that_is_cancelled_leaves_an_environment_that_runs_nothing(story: Story) -> None:
-    story.app.push(APP)
-    story.reconcile()
-    assert story.ask("cancel", deployment=1).state == "done"
-    assert story.values("staging").pipelines == ()
-    story.reconcile()
-    assert story.values("staging").pipelines == ()
-
-
 def test_a_release_takes_the_bots_values_again_over_a_change_by_a_person(
     story: Story, deployed: tuple[str, str]
 ) -> None:
@@ -197,7 +173,7 @@ def test_a_release_takes_the_bots_values_again_over_a_change_by_a_person(
     assert story.holds() == {}
 
 
-def test_acts_on_what_is_not_there_are_refused_with_a_line(story: Story) -> None:
+def test_acts_on_what_is_not_there_are_refused_and_a_first_deployment_is_cancelled(story: Story) -> None:
     story.app.push(APP)
     for act, given, said in (
         ("rollback", {}, "staging of ann/app: nothing has run there yet"),
@@ -208,3 +184,8 @@ def test_acts_on_what_is_not_there_are_refused_with_a_line(story: Story) -> None
     ):
         state, message = answer(story.ask(act, **given))
         assert (state, said in message) == ("refused", True), message
+    story.reconcile()
+    assert story.ask("cancel", deployment=1).state == "done"
+    assert story.values("staging").pipelines == ()
+    story.reconcile()
+    assert story.values("staging").pipelines == ()
