@@ -1,12 +1,11 @@
 """The auth server in a test: its application as a browser or a program meets it, and a clock that can be moved."""
 
 import re
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
@@ -136,13 +135,14 @@ def _not_found(_: Any, start_response: Any) -> list[bytes]:
 
 
 @cache
-def _template() -> Path:
-    file = Path(mkdtemp(prefix="dppctl-auth-")) / "auth.sqlite"
-    Database(f"sqlite:///{file}", AUTH_SCHEMA).close()
-    return file
+def _template() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "auth.sqlite"
+        Database(f"sqlite:///{file}", AUTH_SCHEMA).close()
+        return file.read_bytes()
 
 
 def _new_database(folder: Path) -> str:
     """An empty one, with all migrations: a copy is quicker than these."""
-    shutil.copy(_template(), folder / "auth.sqlite")
+    (folder / "auth.sqlite").write_bytes(_template())
     return f"sqlite:///{folder / 'auth.sqlite'}"
