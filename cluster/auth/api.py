@@ -1,16 +1,22 @@
 """What programs ask the auth server: servers of dppctl whose a token is, and people for tokens of their own."""
 
 import hmac
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from flask import Response, jsonify, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, Unauthorized
+from werkzeug.wsgi import get_input_stream
 
+from cluster.auth.limits import MAX_FORM_BYTES
 from cluster.auth.options import AuthOptions
 from cluster.auth.service import AuthService, FoundAccount
 from cluster.auth.tables import AccessToken
 from cluster.auth.tokens import TokenRequestError, joined, read_token_request, split_scopes
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _CHALLENGE = WWWAuthenticate("bearer", {"realm": "dppctl"})
 
@@ -22,12 +28,20 @@ class AuthApi:
         """Answer what the service knows."""
         self._service, self._service_token = service, options.service_token.encode()
 
-    def introspect(self) -> Response:
-        """Answer `POST /introspect` of a server: whose a token or session is (RFC 7662)."""
-        self._check_server()
-        found = self._service.find(request.form.get("token", ""))
-        if found is None:
-            return jsonify(active=False)
+    def introspect_view(self) -> Response:
+        """Answer `POST /introspect` of a server."""
+        return jsonify(self.introspect(request.environ))
+
+    def introspect(self, environ: "WSGIEnvironment") -> dict[str, Any]:
+        """Return what a server is told of a token or session, whose form it sent (RFC 7662).
+
+        Raises Unauthorized, RequestEntityTooLarge and AccountsAwayError.
+        """
+        self._check_server(environ)
+        body = get_input_stream(environ, max_content_length=MAX_FORM_BYTES).read()
+        token = parse_qs(body.decode(errors="replace"), errors="surrogateescape").get("token", [""])[0]
+        if (found := self._service.find(token)) is None:
+            return {"active": False}
         account = found.account
         answer: dict[str, Any] = {
             "active": True,
@@ -41,11 +55,11 @@ class AuthApi:
             answer["exp"] = int(found.expires.timestamp())
         if account.csrf:
             answer["csrf"] = account.csrf
-        return jsonify(answer)
+        return answer
 
     def permissions(self) -> Response:
         """Answer `POST /permissions` of a server: whether a token's person may deploy an app."""
-        self._check_server()
+        self._check_server(request.environ)
         if not (app := request.form.get("app", "")):
             raise BadRequest("app: is missing; expected OWNER/REPO or OWNER/REPO/PATH")
         permission = self._service.may_deploy(request.form.get("token", ""), app)
@@ -68,7 +82,7 @@ class AuthApi:
     def revoke_token(self, identity: str) -> tuple[str, int]:
         """Answer `DELETE /tokens/ID` of a person: from now on it is worth nothing; `current`: the one that is shown."""
         if identity == "current":
-            if not self._service.revoke_own(self._person(), _bearer()):
+            if not self._service.revoke_own(self._person(), _bearer(request.environ)):
                 raise NotFound(
                     "this token is of a file; whoever made it revokes it: dppctl token revoke NAME --file FILE"
                 )
@@ -78,22 +92,22 @@ class AuthApi:
 
     def _person(self) -> FoundAccount:
         """Return whose bearer token it is. Raises Unauthorized."""
-        if (found := self._service.find(_bearer())) is None:
+        if (found := self._service.find(_bearer(request.environ))) is None:
             raise Unauthorized("a token that is known here is needed: dppctl login", www_authenticate=_CHALLENGE)
         if found.is_session:
             raise Conflict("a session's cookie is no token")
         return found
 
-    def _check_server(self) -> None:
+    def _check_server(self, environ: "WSGIEnvironment") -> None:
         """Refuse who does not know the servers' own token. Raises Unauthorized."""
-        given = _bearer().encode(errors="replace")
+        given = _bearer(environ).encode(errors="replace")
         if not self._service_token or not hmac.compare_digest(self._service_token, given):
             text = "only servers of dppctl ask this, by the token of DPPCTL_AUTH_SERVICE_TOKEN_FILE"
             raise Unauthorized(text, www_authenticate=_CHALLENGE)
 
 
-def _bearer() -> str:
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+def _bearer(environ: "WSGIEnvironment") -> str:
+    kind, _, token = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
 
 

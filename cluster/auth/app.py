@@ -18,6 +18,7 @@ from cluster.auth.login import LoginPages
 from cluster.auth.options import AuthOptions
 from cluster.auth.providers import ProviderLogin
 from cluster.auth.service import AuthService
+from cluster.auth.shortcut import INTROSPECT, IntrospectShortcut
 from cluster.auth.web import Visits, secured
 
 _log = get_logger("dppctl.auth")
@@ -64,7 +65,7 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
         ("/token", "device_token", flow.token, "POST"),
         ("/device", "device", device.ask, "GET"),
         ("/device", "device_answer", device.answer, "POST"),
-        ("/introspect", "introspect", api.introspect, "POST"),
+        (INTROSPECT, "introspect", api.introspect_view, "POST"),
         ("/permissions", "permissions", api.permissions, "POST"),
         ("/tokens", "list_tokens", api.list_tokens, "GET"),
         ("/tokens", "make_token", api.make_token, "POST"),
@@ -72,6 +73,8 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
     ]
     for path, name, view, method in views:
         app.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)  # type: ignore[arg-type]
+    # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
+    app.wsgi_app = IntrospectShortcut(api, app.wsgi_app).respond  # type: ignore[method-assign]
     return app
 
 

@@ -77,6 +77,15 @@ def test_only_servers_are_told_whose_a_token_is(world: AuthWorld) -> None:
     assert world.ask("/introspect", bearer="", data={"token": token}).status_code == 401
 
 
+def test_a_question_that_is_none_is_refused(world: AuthWorld) -> None:
+    assert world.ask("/introspect", data=b"token=" + b"x" * 70_000).status_code == 413
+    assert world.ask("/introspect", data=b"").json == {"active": False}
+    assert world.ask("/introspect", data=b"\xff=%ff&token=%ff").json == {"active": False}
+    refused = world.ask("/introspect", bearer="wrong", data={"token": "a"})
+    assert refused.headers["WWW-Authenticate"] == "Bearer realm=dppctl"
+    assert refused.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize("token", ["", "dppctl_", "dppctl_" + "x" * 43, "x" * 43, "\udc80", "dppctl_\x00"])
 def test_what_is_no_token_is_nobodys(world: AuthWorld, token: str) -> None:
     assert world.service.identify(token) is None
