@@ -71,7 +71,7 @@ def read_form(act: str, given: Mapping[str, str]) -> ActForm:
         until=_until(given.get("until", "").strip()),
         message=given.get("message", "").strip(),
         id=form_id,
-        shown=given.get("shown", ""),
+        shown=given.get("shown", "")[:2000],
     )
 
 
