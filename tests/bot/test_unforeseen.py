@@ -23,7 +23,7 @@ def test_a_deployment_by_hand_that_breaks_says_so_and_the_next_one_is_done(
     with running(story.loop):
         eventually(story.deployments, "the start deploys")
         with monkeypatch.context() as patch:
-            patch.setattr("bot.reconcile.manual.observe_manual", broken)
+            patch.setattr("bot.reconcile.manual_writes.observe_manual", broken)
             first = story.store.requests.add("ann/app", "staging", ref="master", by="local:ann")
             request = eventually(
                 lambda: (found := story.store.requests.get(first)) and found.state != "waiting" and found, "it ends"
