@@ -18,7 +18,7 @@ from cluster.auth.login import LoginPages
 from cluster.auth.options import AuthOptions
 from cluster.auth.providers import ProviderLogin
 from cluster.auth.service import AuthService
-from cluster.auth.shortcut import INTROSPECT, IntrospectShortcut
+from cluster.auth.shortcut import INTROSPECT, IntrospectShortcut, is_away
 from cluster.auth.web import Visits, secured
 
 _log = get_logger("dppctl.auth")
@@ -52,7 +52,7 @@ def create_auth_app(options: AuthOptions, service: AuthService) -> Flask:
     app.before_request(lambda: None if _is_for_programs() else visits.check_host())
     app.after_request(secured)
     app.register_error_handler(HTTPException, _refuse)
-    app.register_error_handler(AccountsAwayError, lambda error: _refuse(ServiceUnavailable(str(error))))
+    app.register_error_handler(AccountsAwayError, lambda error: _refuse(is_away(error)))
     app.register_error_handler(SQLAlchemyError, _database_is_away)
     app.context_processor(lambda: {"csrf": visits.csrf, "visitor": visits.visitor})
     views: list[tuple[str, str, Callable[..., object], str]] = [

@@ -19,6 +19,7 @@ MAX_NAME = 100  # characters of a token's name
 MAX_NEXT = 2_000  # characters of a path that a login leads to
 MAX_FORM_BYTES = 64 * 2**10  # of a request's body: forms have a few fields
 MAX_GROUPS = 500  # of a person: organisations; GitHub shows 100 a page
+AWAY_SECONDS = 5  # after which somebody may ask again, when the database or GitHub is away
 PROVIDER_SECONDS = 10  # for a connection with a provider, and for each part of its answer
 PERMISSION_SECONDS = 300  # that GitHub's word on who may write to a repository holds
 MAX_PERMISSIONS = 10_000  # of these that are remembered; some 2 MB

@@ -13,12 +13,14 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from bot.accounts import AccountsAwayError
 from cluster.auth.api import AuthApi
+from cluster.auth.limits import AWAY_SECONDS
 from cluster.auth.web import HEADERS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 INTROSPECT = "/introspect"
+_KEPT = ("Retry-After", "WWW-Authenticate")  # headers of a refusal
 
 
 class IntrospectShortcut:
@@ -36,10 +38,15 @@ class IntrospectShortcut:
         try:
             answer = self._api.introspect(environ)
         except (HTTPException, AccountsAwayError) as error:
-            refusal = error if isinstance(error, HTTPException) else ServiceUnavailable(str(error))
+            refusal = error if isinstance(error, HTTPException) else is_away(error)
             answer, code = {"error": refusal.description}, refusal.code or 500
-            headers |= {name: value for name, value in refusal.get_headers(environ) if name == "WWW-Authenticate"}
+            headers |= {name: value for name, value in refusal.get_headers(environ) if name in _KEPT}
         body = json.dumps(answer).encode()
         headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
         start_response(f"{code} {HTTPStatus(code).phrase}", list(headers.items()))
         return [body]
+
+
+def is_away(error: AccountsAwayError) -> ServiceUnavailable:
+    """Return what is answered while the database, or GitHub, is away."""
+    return ServiceUnavailable(str(error), retry_after=AWAY_SECONDS)

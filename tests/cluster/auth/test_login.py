@@ -1,8 +1,12 @@
 """Login by a token, sessions, and what is refused of forms, cookies, paths and hosts."""
 
+import os
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.model.account import SESSION_COOKIE
 from cluster.auth.limits import WRONG_LOGINS
@@ -124,22 +128,34 @@ def test_a_form_without_the_mark_of_its_session_is_refused(world: AuthWorld, csr
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [
         "//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "evil",
         "/a\r\nSet-Cookie: a=b", "///evil.example", "javascript:alert(1)", "", None, "/ /evil", "/" + "a" * 2000,
         "/a\\b",
     ],
 )  # fmt: skip
-def test_a_login_leads_to_a_path_of_this_host_only(given: str | None) -> None:
-    assert local_path(given) == "/"
+def test_a_login_leads_to_a_path_of_this_host_only(text: str | None) -> None:
+    assert local_path(text) == "/"
 
 
 @pytest.mark.parametrize(
-    "given", ["/", "/deployments/7", "/apps/a/b?c=d&e=%2F%2Fx#f", "/auth/device?user_code=ABCD-EFGH"]
+    "text", ["/", "/deployments/7", "/apps/a/b?c=d&e=%2F%2Fx#f", "/auth/device?user_code=ABCD-EFGH"]
 )
-def test_a_local_path_stays(given: str) -> None:
-    assert local_path(given) == given
+def test_a_local_path_stays(text: str) -> None:
+    assert local_path(text) == text
+
+
+@pytest.mark.fuzz
+@pytest.mark.slow
+@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "200")), deadline=None)
+@given(st.text(alphabet=st.sampled_from("/\\:.@?#%2Fehttps\t\n\r\x00 \u3002\uff0f")) | st.text())
+def test_no_text_leads_to_another_host(text: str) -> None:
+    path = local_path(text)
+    assert urlsplit(urljoin("https://dppctl.example.org/auth/login", path)).netloc == "dppctl.example.org"
+    assert not path.startswith(("//", "/\\"))
+    assert "\r" not in path
+    assert "\n" not in path
 
 
 def test_an_open_redirect_is_not_one(world: AuthWorld) -> None:

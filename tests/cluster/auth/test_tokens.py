@@ -55,6 +55,7 @@ def test_while_the_database_is_away_nobody_is_known_and_nobody_is_refused_for_go
         answer = world.ask(path, bearer=bearer, data={"token": token})
         assert answer.status_code == 503
         assert answer.json == {"error": "the auth server's database does not answer; try again later"}
+        assert answer.headers["Retry-After"] == "5"
     browser = world.browser("a session")
     assert browser.get("/auth/login").status_code in (200, 503)
 
