@@ -18,6 +18,7 @@ from cluster.usage.service import UsageService
 from cluster.usage.tables import Reservation, RunUsage, UsageTable
 from tests.support.usage import MakeService
 
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # others try both
 NONE = "runs: null, databases: null, pendingRuns: null, runSeconds: null, workerHours: null, publishedBytes: null"
 
 
@@ -78,6 +79,7 @@ def test_of_many_at_once_exactly_as_many_get_a_place_as_there_are(
     assert service.reservations.count_open() == granted
 
 
+@ONE_DATABASE
 def test_the_same_run_gets_its_place_again_and_a_place_given_back_is_free(make_service: MakeService) -> None:
     service = make_service("default: {runs: 1}")
     first = ask(service, 1)
@@ -88,6 +90,7 @@ def test_the_same_run_gets_its_place_again_and_a_place_given_back_is_free(make_s
     assert len(ask(service, 2)) == 32
 
 
+@ONE_DATABASE
 def test_a_place_whose_run_never_came_is_free_after_a_minute(make_service: MakeService) -> None:
     service = make_service("default: {runs: 1}")
     first = ask(service, 1)
@@ -114,12 +117,14 @@ def test_hours_of_a_day_are_those_that_were_used_and_those_that_are_reserved(mak
     assert len(ask(service, 3, user="token:ben")) == 32
 
 
+@ONE_DATABASE
 def test_a_run_may_take_as_long_as_its_limit_says(make_service: MakeService) -> None:
     service = make_service("default: {runSeconds: 100, workerHours: null}")
     assert service.reservations.reserve(Asked("run-1", "token:ann", timeout_seconds=7000)).timeout_seconds == 100
     assert service.reservations.reserve(Asked("run-2", "token:ann", timeout_seconds=50)).timeout_seconds == 50
 
 
+@ONE_DATABASE
 def test_a_workload_may_be_as_large_and_as_much_published_as_the_limits_say(make_service: MakeService) -> None:
     service = make_service("default: {uploadBytes: 100, publishedBytes: 1000}")
     assert ask(service, 1, workload_bytes=101) == "uploadBytes"
@@ -128,6 +133,7 @@ def test_a_workload_may_be_as_large_and_as_much_published_as_the_limits_say(make
     assert ask(service, 2) == "publishedBytes"
 
 
+@ONE_DATABASE
 def test_who_is_banned_gets_no_place_until_the_end_of_the_ban(make_service: MakeService) -> None:
     service = make_service(
         "bans:\n- {group: 'org:evil', reason: mining}\n- {user: 'token:eve', reason: x, until: 2020-01-01}"
@@ -159,6 +165,7 @@ def test_the_migrations_make_what_the_models_say(make_service: MakeService) -> N
         assert compare_metadata(MigrationContext.configure(connection), UsageTable.metadata) == []
 
 
+@ONE_DATABASE
 def test_a_changed_file_of_limits_holds_at_once_and_a_broken_one_changes_nothing(make_service: MakeService) -> None:
     service = make_service("default: {runs: 1}")
     file = service.limits._file
