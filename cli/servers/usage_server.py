@@ -20,6 +20,7 @@ from cluster.usage.follower import Follower
 from cluster.usage.live_runs import LiveRuns
 from cluster.usage.metrics import UsageMetrics
 from cluster.usage.service import UsageService
+from webhooks.visitors import has_public_host
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -87,7 +88,9 @@ def standalone(settings: Settings) -> "WSGIApplication":
         return None
 
     probes = Probes(healthy=follower.problem, ready=is_ready, metrics=metrics)
-    options = UsageOptions(token, settings.auth.mode)
+    mode = settings.auth.mode
+    has_page = mode != "none" or not has_public_host(settings.receiver.public_url)
+    options = UsageOptions(token, mode, has_page)
     app = create_usage_app(options, service, _accounts(settings), metrics)
     return DispatcherMiddleware(probes.respond, {"/usage": app})
 

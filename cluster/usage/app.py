@@ -43,6 +43,7 @@ class UsageOptions:
 
     token: str
     mode: str = "none"
+    has_page: bool = True  # False: not even for this machine, as others' requests may look like its own
 
 
 def create_usage_app(
@@ -63,10 +64,9 @@ def create_usage_app(
         ("POST", "/events", routes.record),
         ("GET", "/limits", routes.limits),
         ("GET", "/report", routes.report),
-        ("GET", "/", page.show),
-        ("GET", "/report.csv", page.export),
-        ("GET", "/report.json", page.export),
     ]
+    if options.has_page:
+        views += [("GET", "/", page.show), ("GET", "/report.csv", page.export), ("GET", "/report.json", page.export)]
     for method, path, view in views:
         name = f"{method} {path}".replace(".", " ")
         app.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)  # type: ignore[arg-type]

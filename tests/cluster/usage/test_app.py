@@ -202,6 +202,13 @@ def test_without_login_the_page_is_for_this_machine_alone(client: FlaskClient) -
     assert [client.get("/", **each).status_code for each in others] == [403] * 4
 
 
+def test_where_others_may_look_like_this_machine_there_is_no_page(service: UsageService) -> None:
+    without = create_usage_app(UsageOptions("of-servers", has_page=False), service).test_client()
+    for path in ("/", "/report.csv", "/report.json"):
+        assert without.get(path, base_url="http://localhost").status_code == 404
+    assert without.get("/report", headers=TOKEN).status_code == 200
+
+
 def test_with_login_people_see_their_own_and_admins_all(visitor: FlaskClient, sessions: KnownSessions) -> None:
     led = visitor.get("/", base_url="http://localhost/usage")
     assert (led.status_code, led.headers["Location"]) == (303, "/auth/login?next=/usage/")
