@@ -72,7 +72,7 @@ CHART = {
         apiVersion: batch/v1
         kind: Job
         metadata:
-          name: {{ .Release.Name }}-{{ .Values.image | default "none" | sha256sum | trunc 12 }}
+          name: {{ .Release.Name }}-{{ print (.Values.image | default "none") .Values.request | sha256sum | trunc 12 }}
           annotations:
             helm.sh/resource-policy: keep
             {{- with and .Values.global .Values.ttlLater }}
@@ -180,13 +180,15 @@ class Cluster:
         target: Target = STAGING,
         people: Mapping[str, object] | None = None,
         commit: str | None = None,
+        request: int | None = None,
     ) -> str:
         """Commit as the bot that this is to run, and as people their values; return the source's commit, a new one."""
         commit = commit or secrets.token_hex(20)
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(Pipeline(id=name) for name in pipelines)
         self._writer.refresh()
-        self._writer.write([Update(target, Values(image=image, source=source, pipelines=chosen))])
+        values = Values(image=image, source=source, pipelines=chosen, request=request)
+        self._writer.write([Update(target, values)])
         if people is not None:
             self.people_say(people, target)
         return commit
