@@ -6,7 +6,7 @@ whole or refused. Names are written in camel case. Times are those of Kubernetes
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from bot.limits import MAX_PIPELINES
@@ -16,6 +16,10 @@ from cluster.operator.model import Digest, Name, Phase, PipelineId
 Message = Annotated[str, StringConstraints(max_length=MAX_STATUS_MESSAGE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Image = Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}$")]
 MAX_RUN_SECONDS = 604_800  # a week, as the CRD has it
+
+
+def _is_none(given: object) -> bool:
+    return given is None
 
 
 class _Shape(BaseModel):
@@ -32,6 +36,16 @@ class ApiProblem(_Shape):
     error: str  # one line
     code: str  # a word, for programs
     hint: str = ""  # what to do
+    # Of a limit that is reached: its name, how much of what is allowed is used, and when some of it is free again.
+    limit: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    used: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    allowed: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    resets_at: Annotated[AwareDatetime | None, Field(exclude_if=_is_none)] = None
+
+    @property
+    def may_pass(self) -> bool:
+        """Return whether a moment later the answer may be another one: a limit of what one has at a time stays."""
+        return self.limit in (None, "callsPerMinute")
 
 
 class PoolInfo(_Shape):

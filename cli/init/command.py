@@ -57,6 +57,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--cluster-name", help="How `dppctl run` calls the cluster. [default: the provider's name]")
 @click.option("--token-user", help="Whose token is made for `dppctl run`. [default: your name here]")
 @click.option("--values", type=_FILE, help="More values of charts/dppctl, as `helm --values` takes them.")
+@click.option("--usage/--no-usage", default=None, help="And a usage server: limits, and a log. [default: as it is]")
 @click.option("--wait", type=click.FloatRange(1), help="Seconds until workers are ready. [default: 300]")
 @click.option(
     "--remove", is_flag=True, help="Undo the webhook, the deploy key, the registration; with --workers: runs."
@@ -82,6 +83,7 @@ def init(
     image: str | None,
     cluster_name: str | None,
     token_user: str | None,
+    usage: bool | None,
     wait: float | None,
     values: Path | None,
     remove: bool,
@@ -100,7 +102,7 @@ def init(
         from cli.init.runs.flow import init_runs
 
         url = str(answers["address"] or "")
-        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait, values, url)
+        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait, values, url, usage)
         cluster = _provider_of(folder, provider, context, namespace)
         dry_run = bool(answers["dry_run"])
         return init_runs(cluster, flags, auth_flags, click.echo, remove=remove, yes=yes, dry_run=dry_run)

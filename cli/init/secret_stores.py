@@ -118,12 +118,15 @@ class KubernetesSecret(SecretStore):
 
     def read(self, variable: str) -> str | None:
         """Read the Secret."""
-        found = (self._get() or {}).get(_key(variable))
+        found = (self._get() or {}).get(secret_key(variable))
         return base64.b64decode(found).decode() if found is not None else None
 
     def write(self, values: Mapping[str, str]) -> None:
         """Write into the Secret, or create it."""
-        body = {"metadata": {"name": self._name}, "stringData": {_key(name): value for name, value in values.items()}}
+        body = {
+            "metadata": {"name": self._name},
+            "stringData": {secret_key(name): value for name, value in values.items()},
+        }
         is_new = self._get() is None
         try:
             if is_new:
@@ -142,5 +145,6 @@ class KubernetesSecret(SecretStore):
         return None if secret is None else secret.get("data") or {}
 
 
-def _key(variable: str) -> str:
+def secret_key(variable: str) -> str:
+    """Return the key of a Secret that has a variable's value: `github-token` for DPPCTL_GITHUB_TOKEN."""
     return variable.removeprefix("DPPCTL_").lower().replace("_", "-")

@@ -48,7 +48,7 @@ def refusal_of_text(status: int, body: bytes, cluster: str) -> ProxyAwayError | 
         return no_server("proxy", status, cluster)
     hint = problem.hint or _hint(status, cluster)
     message = _one_line(f"{problem.error}; {hint}" if hint else problem.error)
-    if status in (429, 502, 503, 504):
+    if status in (502, 503, 504) or (status == 429 and problem.may_pass):
         return ProxyAwayError(message)
     return ProxyRefusedError(message, status, problem.code)
 

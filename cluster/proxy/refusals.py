@@ -1,6 +1,7 @@
 """Answers from 400 on: one line, a word for programs, and what to do, as JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -22,16 +23,23 @@ class RefusalError(DppctlError):
     """A request is not answered as it was asked."""
 
     def __init__(
-        self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        hint: str = "",
+        headers: Mapping[str, str] | None = None,
+        limit: Mapping[str, Any] | None = None,
     ) -> None:
-        """`code`: a word for programs; `hint`: what to do."""
+        """`code`: a word for programs; `hint`: what to do; `limit`: fields of ApiProblem about the one it is for."""
         super().__init__(message)
-        self.status, self.code, self.hint, self.headers = status, code, hint, headers
+        self.status, self.code, self.hint, self.headers, self.limit = status, code, hint, headers, limit or {}
 
     def response(self) -> web.Response:
         """Return the answer."""
-        problem = ApiProblem(error=" ".join(str(self).split()), code=self.code, hint=self.hint)
-        return web.json_response(text=problem.model_dump_json(), status=self.status, headers=self.headers)
+        problem = ApiProblem(error=" ".join(str(self).split()), code=self.code, hint=self.hint, **self.limit)
+        text = problem.model_dump_json(by_alias=True)
+        return web.json_response(text=text, status=self.status, headers=self.headers)
 
 
 class OperatorAwayError(RefusalError):

@@ -59,11 +59,13 @@ class ProxyUsage:
             if not request[_QUIET]:
                 self._refused[caller.user] = now
             what = f"limit callsPerMinute: you may make {found.calls_per_minute:,.0f} calls a minute"
-            raise RefusalError(429, "limit", what, "wait", {"Retry-After": str(int(seconds) + 1)})
+            limit = {"limit": "callsPerMinute", "allowed": found.calls_per_minute}
+            raise RefusalError(429, "limit", what, "wait", {"Retry-After": str(int(seconds) + 1)}, limit)
         length, most = request.content_length or 0, found.upload_bytes
         if request.method == "PUT" and most is not None and length > most:
             what = f"limit uploadBytes: the workload has {length:,} bytes, and you may have {most:,.0f}"
-            raise RefusalError(413, "limit", what, "leave files out by .dppctlignore")
+            limit = {"limit": "uploadBytes", "used": length, "allowed": most}
+            raise RefusalError(413, "limit", what, "leave files out by .dppctlignore", limit=limit)
         if (request.method not in ("GET", "HEAD") and request.path != "/v1/runs") or request.path.endswith("/exec"):
             self._record(request, "asked", acts=True)
 
@@ -110,7 +112,8 @@ class ProxyUsage:
         left = None if allowed is None else allowed - self._terminals.get(caller.user, 0.0)
         why = "limit sshMinutes: your minutes of ssh in 24 hours are used up"
         if left is not None and left < 1:
-            raise RefusalError(402, "limit", why, "wait, or ask whoever runs this cluster for more")
+            hint = "wait, or ask whoever runs this cluster for more"
+            raise RefusalError(402, "limit", why, hint, limit={"limit": "sshMinutes"})
         began = time.monotonic()
         taken = left or 0.0
         self._terminals[caller.user] = self._terminals.get(caller.user, 0.0) + taken

@@ -116,4 +116,5 @@ def _refusal(status: int, text: bytes) -> RefusalError:
     if problem.code not in ("limit", "banned") and status != 400:
         what = "it does not take the proxy's token (DPPCTL_USAGE_TOKEN_FILE)" if status == 401 else problem.error
         return UsageOutageError(what)
-    return RefusalError(status, problem.code, problem.error, problem.hint)
+    limit = problem.model_dump(include={"limit", "used", "allowed", "resets_at"})
+    return RefusalError(status, problem.code, problem.error, problem.hint, limit=limit)

@@ -185,28 +185,40 @@ securityContext:
 {{- end -}}
 {{- end -}}
 
-{{- define "dppctl.volumeMounts" -}}
-- name: apps
-  mountPath: /etc/dppctl
-  readOnly: true
-- name: state
-  mountPath: /var/lib/dppctl
-- name: tmp
-  mountPath: /tmp
+{{- /* `persistence`: of the component, or none. A volume's name says its kind, as an upgrade cannot change that. */ -}}
+{{- define "dppctl.stateName" -}}
+{{- if and .persistence .persistence.enabled }}kept-state{{ else }}state{{ end -}}
 {{- end -}}
 
-{{- /* `persistence`: of the component, or none. */ -}}
-{{- define "dppctl.volumes" -}}
-- name: apps
-  configMap:
-    name: "{{ include "dppctl.fullname" .root }}-apps"
-- name: state
+{{- define "dppctl.stateMount" -}}
+- name: {{ include "dppctl.stateName" . }}
+  mountPath: /var/lib/dppctl
+{{- end -}}
+
+{{- define "dppctl.stateVolume" -}}
+- name: {{ include "dppctl.stateName" . }}
   {{- if and .persistence .persistence.enabled }}
   persistentVolumeClaim:
     claimName: {{ include "dppctl.name" . | quote }}
   {{- else }}
   emptyDir: {}
   {{- end }}
+{{- end -}}
+
+{{- define "dppctl.volumeMounts" -}}
+- name: apps
+  mountPath: /etc/dppctl
+  readOnly: true
+{{ include "dppctl.stateMount" . }}
+- name: tmp
+  mountPath: /tmp
+{{- end -}}
+
+{{- define "dppctl.volumes" -}}
+- name: apps
+  configMap:
+    name: "{{ include "dppctl.fullname" .root }}-apps"
+{{ include "dppctl.stateVolume" . }}
 - name: tmp
   emptyDir: {}
 {{- end -}}

@@ -55,6 +55,7 @@ class RunsAnswers:
     more_values: str = ""  # YAML, which wins
     dry_run: bool = False
     auth: AuthAnswers = AuthAnswers()
+    usage: bool = False  # a usage server
     except_addresses: tuple[str, ...] = field(default=())  # of the API server: no worker reaches them
 
     def values(self) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class RunsAnswers:
             "continuousDeployment": {"enabled": False},
             "runs": runs,
             **self.auth.values(),
+            **({"usage": {"enabled": True}} if self.usage else {}),
             "pool": {"worker": {"image": self.image}, "workers": workers},
         }
 

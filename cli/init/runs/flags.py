@@ -45,6 +45,7 @@ class RunsFlags:
     wait: float | None  # seconds
     values: Path | None
     url: str | None = None  # where people reach it
+    usage: bool | None = None  # limits, and a log of who did what
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from cli.init.runs.answers import SECRET, TOKENS_SECRET, AuthAnswers, RunsAnswer
 from cli.init.runs.auth import AUTH_KEYS, ClientSecretStep, answer, installed_auth
 from cli.init.runs.flags import PROVIDERS, AuthFlags, RunsFlags
 from cli.init.runs.readiness import wait_until_ready
-from cli.init.runs.steps import KnownClusterStep, ReleaseStep, TokenStep, known_cluster, uninstall
-from cli.init.secret_stores import KubernetesSecret
+from cli.init.runs.steps import KnownClusterStep, ReleaseStep, TokenStep, has_usage, known_cluster, uninstall
+from cli.init.secret_stores import KubernetesSecret, secret_key
 from cli.init.steps.new_secrets import NewSecretsStep
 from cli.init.steps.step import run
 from cli.limits import RUNS_READY_SECONDS
@@ -24,6 +24,7 @@ from cli.remote.clusters import check_name, read_clusters, remove_cluster
 from cli.remote.tokens import forget_token
 
 _RUNS_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY")
+_USAGE_KEYS = ("DPPCTL_USAGE_TOKEN", "DPPCTL_PROXY_SERVICE_TOKEN")
 _RUNS = "/apis/dppctl.io/v1alpha1"
 
 
@@ -55,7 +56,7 @@ def init_runs(
     if remove:
         remove_runs(provider, answers, say)
     else:
-        set_up_runs(provider, answers, auth, flags.url or "", questions, say)
+        set_up_runs(provider, answers, auth, flags.url or "", flags.usage, questions, say)
 
 
 def set_up_runs(
@@ -63,12 +64,13 @@ def set_up_runs(
     answers: RunsAnswers,
     flags: AuthFlags,
     url: str,
+    usage: bool | None,
     questions: Questions,
     say: Callable[[str], None],
 ) -> int:
     """Have operator, proxy and a pool that keeps running, and this person know them; return how many changes it took.
 
-    `flags`, `url`: how people log in, and where.
+    `flags`, `url`: how people log in, and where; `usage`: whether there is a usage server, None: as it is.
 
     Raises InputError and DppctlError.
     """
@@ -84,8 +86,9 @@ def set_up_runs(
     say(provider.ready())
     secret = KubernetesSecret(client, namespace, SECRET)
     try:
-        answers = replace(answers, except_addresses=_not_for_workers(client), auth=auth)
-        keys = _RUNS_KEYS if auth.mode == "none" else (*_RUNS_KEYS, *AUTH_KEYS)
+        counts = has_usage(client, namespace) if usage is None else usage
+        answers = replace(answers, except_addresses=_not_for_workers(client), auth=auth, usage=counts)
+        keys = _RUNS_KEYS + (AUTH_KEYS if auth.mode != "none" else ()) + (_USAGE_KEYS if counts else ())
         changes = run(
             [
                 NewSecretsStep(secret, keys, "the keys of the servers and workers"),
@@ -159,7 +162,8 @@ def _remove_secrets(client: KubernetesClient, path: str) -> list[str]:
         done.append(f"delete the Secret {TOKENS_SECRET}: its tokens are of no use any more")
     kept = (client.get(f"{path}/{SECRET}") or {}).get("data") or {}
     clients = {f"auth-{provider}-client-secret" for provider in PROVIDERS}
-    own = {"operator-token", "pool-key", "auth-service-token", "auth-key", *clients} & kept.keys()
+    made = {secret_key(name) for name in (*_RUNS_KEYS, *AUTH_KEYS, *_USAGE_KEYS)}
+    own = (made | clients) & kept.keys()
     if own and own == kept.keys():
         client.delete(f"{path}/{SECRET}")
     elif own:

@@ -148,6 +148,11 @@ def known_cluster(answers: RunsAnswers, context: str, namespace: str) -> NamedCl
     return NamedCluster(answers.cluster, context=context, namespace=namespace, service=PROXY)
 
 
+def has_usage(client: KubernetesClient, namespace: str) -> bool:
+    """Return whether a usage server is installed. Raises KubernetesError."""
+    return client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}-usage") is not None
+
+
 def uninstall(client: KubernetesClient, context: str, namespace: str, seconds: float) -> str | None:
     """Remove the release, and say so; None: it is not there. Raises DppctlError."""
     if newest(client, namespace, RELEASE) is None:

@@ -42,3 +42,9 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
     body = json.dumps({"error": "the operator is away", "code": "away", "hint": "try again"}).encode()
     assert isinstance(refusal_of_text(status, body, "office"), ProxyAwayError)
     assert isinstance(refusal_of_text(599, b"<html>", "office"), ProxyAwayError)
+
+
+@pytest.mark.parametrize(("limit", "kind"), [("runs", ProxyRefusedError), ("callsPerMinute", ProxyAwayError)])
+def test_a_limit_of_what_one_has_at_a_time_is_not_waited_for(limit: str, kind: type[Exception]) -> None:
+    body = json.dumps({"error": f"limit {limit}", "code": "limit", "limit": limit, "used": 1, "allowed": 1})
+    assert isinstance(refusal_of_text(429, body.encode(), "office"), kind)

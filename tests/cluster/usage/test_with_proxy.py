@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -133,6 +134,8 @@ def test_a_limit_refuses_in_a_line_until_a_run_has_ended(
     )
     assert (status, problem["code"], problem["hint"]) == (429, "limit", "wait for runs to end")
     assert problem["error"].startswith("limit runs: you may have 1 runs at a time, and 1 are used")
+    assert (problem["limit"], problem["used"], problem["allowed"]) == ("runs", 1, 1)
+    assert datetime.fromisoformat(problem["resetsAt"]) > datetime.now(UTC)
     again = ask(ben, runs, "rows").status_code
     assert again == 429
     assert ben.ask("POST", f"/v1/runs/{first['name']}/stop").status_code == 202

@@ -50,12 +50,12 @@ class Person:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def refused(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, str]]:
+    def refused(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
         """Return status and problem of an answer, which is one line."""
         answer = self.ask(method, path, **options)
         assert answer.status_code >= 400, answer.text
         problem = answer.json()
-        assert set(problem) == {"error", "code", "hint"}
+        assert set(problem) - {"limit", "used", "allowed", "resetsAt"} == {"error", "code", "hint"}
         assert "\n" not in problem["error"]
         return answer.status_code, problem
 

@@ -129,7 +129,8 @@ def test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone(
         said = cluster.init(*IMAGES)
         assert "  done" not in said
         assert cluster.secret("dppctl") == keys
-        assert "upgrade the release" in cluster.init(*IMAGES, workers=1)
+        assert "upgrade the release" in cluster.init(*IMAGES, "--usage", workers=1)
+        assert {*cluster.secret("dppctl")} - {*keys} == {"usage-token", "proxy-service-token"}
         (pool,) = cluster.api.list(
             f"/apis/apps/v1/namespaces/{cluster.namespace}/deployments", "dppctl.io/pool=default"
         )
@@ -164,10 +165,12 @@ def _with_a_login_by_github(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -
     assert cluster.secret("dppctl") == {**keys, "auth-github-client-secret": "s3same"}
     given = cluster.auth_server()
     assert (given["DPPCTL_AUTH_MODE"], given["DPPCTL_AUTH_ADMINS"]) == ("oauth", "OriHoch")
+    assert cluster.api.get(f"{cluster.deployments}/dppctl-runs-usage"), "it stays"
     monkeypatch.delenv("DPPCTL_AUTH_GITHUB_CLIENT_SECRET")
     assert "  done" not in cluster.init(*IMAGES, workers=1)
-    assert "upgrade the release" in cluster.init(*IMAGES, "--auth=none", workers=1)
+    assert "upgrade the release" in cluster.init(*IMAGES, "--auth=none", "--no-usage", workers=1)
     assert cluster.auth_server() == {}
+    assert cluster.api.get(f"{cluster.deployments}/dppctl-runs-usage") is None
     assert "  done" not in cluster.init(*IMAGES, workers=1)
 
 
