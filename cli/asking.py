@@ -33,7 +33,7 @@ def act(store: "Store", app: str, wanted: WantedAct, *, yes: bool, reason: str, 
         by=local_user(),
         reason=reason,
         from_environment=wanted.source,
-        to_deployment=plan.after.id if wanted.act == "rollback" and plan.after else None,  # what was shown
+        to_deployment=plan.after.id if wanted.act in ("rollback", "promote") and plan.after else None,  # what was shown
         deployment=wanted.deployment,
         run=wanted.run,
         **more,

@@ -200,7 +200,7 @@ class ActPages:
 
     def _confirmation(self, form: ActForm, plan: ActPlan) -> str:
         wanted = form.wanted
-        if wanted.act == "rollback" and plan.after:
+        if wanted.act in ("rollback", "promote") and plan.after:
             wanted = replace(wanted, to=plan.after.id)  # what is shown, whatever runs when the bot takes it
         return render_template(
             "confirm.html",

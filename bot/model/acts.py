@@ -92,8 +92,9 @@ class EnvironmentFacts:
 class WantedAct:
     """An act that somebody asks for, or may ask for.
 
-    source: the environment that is promoted; to: the deployment to go back to (None: what ran before); deployment: the
-    one that is cancelled or tried again; run: what is gone back to runs anew.
+    source: the environment that is promoted; to: the deployment to go back to (None: what ran before), or the one of
+    the source to promote (None: what runs there); deployment: the one that is cancelled or tried again; run: what is
+    gone back to runs anew.
     """
 
     act: Act
@@ -227,8 +228,8 @@ def _plan_promote(wanted: WantedAct, facts: EnvironmentFacts, source: Environmen
         raise ActRefusedError(f"{wanted.environment} cannot be promoted to itself; name two environments")
     if source is None:
         raise ActRefusedError(f"there is no environment {wanted.source} of {facts.app}")
-    after = source.running
-    if after is None or not after.has_values:
+    after = source.find(wanted.to) if wanted.to else source.running
+    if after is None or after.state != "succeeded" or not after.has_values:
         raise ActRefusedError(f"{source.environment} of {source.app}: nothing has run there yet that could be promoted")
     effect = f"what runs in {source.environment}, the same commit and image, runs in {facts.environment}"
     return _plan(wanted, facts, after, runs=True, effect=effect)

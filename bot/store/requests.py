@@ -43,9 +43,9 @@ class Requests:
 
         by: PROVIDER:SUBJECT of who asks, and `login` the same for people; reason: their message, kept as one line.
         deploy: a branch, tag or commit `ref` (None: what it would deploy by itself), with `rebuild` in an image that is
-        built anew. promote: `from_environment`. rollback: `to_deployment` (None: what ran before), with `run` anew.
-        cancel, retry: `deployment`. hold: `until` then, or until it is released. form: an id; what is asked for again
-        with it is not asked twice.
+        built anew. promote: `from_environment`, and of its deployments `to_deployment` (None: what runs). rollback:
+        `to_deployment` (None: what ran before), with `run` anew. cancel, retry: `deployment`. hold: `until` then, or
+        until it is released. form: an id; what is asked for again with it is not asked twice.
         """
         request = DeployRequest(
             app=app,

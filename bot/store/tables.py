@@ -172,7 +172,7 @@ class DeployRequest(Base):
     ref: Mapped[str | None]  # what to deploy
     rebuild: Mapped[bool] = mapped_column(default=False)
     from_environment: Mapped[str | None]  # of promote
-    to_deployment: Mapped[int | None]  # of rollback; None: what ran before
+    to_deployment: Mapped[int | None]  # of rollback, promote; None: what ran before, or runs
     deployment: Mapped[int | None]  # that is to be cancelled or tried again
     until: Mapped[datetime | None]  # of hold
     run: Mapped[bool] = mapped_column(default=False, server_default=false())  # of rollback: run it anew

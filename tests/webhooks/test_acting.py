@@ -76,7 +76,7 @@ def test_what_is_confirmed_is_asked_of_the_bot_with_who_and_why(world: PagesWorl
     ("act", "query", "more", "asked"),
     [
         ("deploy", {}, {"ref": "v2", "rebuild": "yes"}, {"ref": "v2", "rebuild": True}),
-        ("promote", {"environment": "production", "source": "staging"}, {}, {"from_environment": "staging"}),
+        ("promote", {"environment": "production", "source": "staging"}, {}, {"to_deployment": 2}),
         ("hold", {}, {"until": "2027-01-31T18:00", "message": "elections"}, {"reason": "elections"}),
         ("cancel", {"deployment": 4}, {}, {"deployment": 4}),
         ("retry", {"deployment": 3}, {}, {"deployment": 3}),
