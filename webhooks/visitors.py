@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from flask import Response, g, request
 
 from bot.accounts import Accounts, AccountsAwayError, AccountsRefusedError
+from bot.local_requests import is_loopback, why_not_local
 from bot.logs import get_logger
 from bot.model.account import SESSION_COOKIE, Permission
 from bot.page_hosts import is_secure_place
-from webhooks.request_checks import is_loopback, why_not_local
 
 _FORM_COOKIE = "dppctl-form"
 _FORM_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -1,6 +1,5 @@
 """The page of use, for people: their own, of all for who may see all. It is HTML and SVG, and needs no JavaScript."""
 
-import ipaddress
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -9,6 +8,7 @@ from werkzeug.exceptions import Forbidden, ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from bot.accounts import Accounts, AccountsAwayError, AccountsRefusedError
+from bot.local_requests import why_not_local
 from bot.model.account import SESSION_COOKIE, Account
 from cluster.usage.answers import answer_report, asked_since
 from cluster.usage.charts import HEIGHT, WIDTH, make_charts
@@ -19,7 +19,6 @@ _SPANS = ("1d", "7d", "30d", "60d")
 _SHOWN = 100  # runs on the page; the exports have all
 # Whoever is on this machine, where nobody logs in.
 _LOCAL = Account(user="local:", login="this machine", scopes=frozenset({"read", "admin"}))
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
 
 
 class UsagePage:
@@ -61,8 +60,9 @@ class UsagePage:
     def _account(self) -> Account | None:
         """Return who looks; None: nobody who is logged in. Raises Forbidden, and ServiceUnavailable."""
         if self._mode == "none" or self._accounts is None:
-            if not _is_local():
-                raise Forbidden("this page is for this machine alone: no login is set up (DPPCTL_AUTH_MODE)")
+            if reason := why_not_local(request.environ):
+                what = "this page is for this machine alone, as no login is set up (DPPCTL_AUTH_MODE)"
+                raise Forbidden(f"{what}: {reason}")
             return _LOCAL
         if not (session := request.cookies.get(SESSION_COOKIE)):
             return None
@@ -70,7 +70,7 @@ class UsagePage:
             found = self._accounts.identify(session)
         except (AccountsAwayError, AccountsRefusedError):
             raise ServiceUnavailable("the auth server does not answer; try again in a moment") from None
-        return found if found and "read" in found.scopes else None
+        return found if found and found.csrf and "read" in found.scopes else None  # a token is no session
 
     def _to_login(self) -> Response:
         return redirect(f"/auth/login?next={quote(request.script_root + '/')}", 303)
@@ -86,20 +86,3 @@ def _whose(account: Account) -> str | None:
 
 def _query(user: str | None) -> str:
     return f"&user={quote(user)}" if user else ""
-
-
-def _is_local() -> bool:
-    """Return whether somebody on this machine asks, by a name of this machine, without a server between."""
-    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
-    return (
-        _is_loopback(request.remote_addr or "")
-        and (host.lower() == "localhost" or _is_loopback(host.strip("[]")))
-        and not any(name in request.headers for name in _FORWARDED)
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -2,7 +2,8 @@
 
 import pytest
 
-from webhooks.request_checks import host_name, is_loopback, why_not_local, why_not_own
+from bot.local_requests import host_name, is_loopback, why_not_local
+from webhooks.request_checks import why_not_own
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8080", "HTTP_USER_AGENT": "a browser"}
 OWN = {"HTTP_HOST": "localhost:8080", "HTTP_ORIGIN": "http://localhost:8080", "HTTP_SEC_FETCH_SITE": "same-origin"}

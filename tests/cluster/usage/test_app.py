@@ -32,8 +32,8 @@ class KnownSessions:
     def __init__(self) -> None:
         self.is_away = False
         self.accounts = {
-            "of-ann": Account("github:1", "ann", frozenset({"read", "run"})),
-            "of-root": Account("github:2", "root", frozenset({"read", "admin"})),
+            "of-ann": Account("github:1", "ann", frozenset({"read", "run"}), csrf="mark"),
+            "of-root": Account("github:2", "root", frozenset({"read", "admin"}), csrf="mark"),
         }
 
     def identify(self, token: str) -> Account | None:
@@ -221,13 +221,15 @@ def test_with_login_people_see_their_own_and_admins_all(visitor: FlaskClient, se
     assert "run-0" in visitor.get("/report.csv", **own).text
     admin = visitor.get("/", headers={"Cookie": "__Host-dppctl=of-root"})
     assert "of everybody" in admin.text
-    assert visitor.get("/", headers={"Cookie": "__Host-dppctl=stolen"}).status_code == 303
+    sessions.accounts["a-token"] = Account("github:2", "root", frozenset({"read", "admin"}), token="laptop")
+    for session in ("stolen", "a-token"):
+        assert visitor.get("/", headers={"Cookie": f"__Host-dppctl={session}"}).status_code == 303
     sessions.is_away = True
     assert visitor.get("/", **own).status_code == 503
 
 
 def test_what_people_are_called_stays_text_on_the_page(visitor: FlaskClient, sessions: KnownSessions) -> None:
-    sessions.accounts["odd"] = Account("github:1", EVIL, frozenset({"read"}))
+    sessions.accounts["odd"] = Account("github:1", EVIL, frozenset({"read"}), csrf="mark")
     page = visitor.get("/", headers={"Cookie": "__Host-dppctl=odd"})
     assert "<script" not in page.text
     assert "&lt;script&gt;" in page.text
