@@ -71,7 +71,7 @@ def test_a_stream_has_each_change_and_each_event_and_ends_with_the_run(
         worker = {"name": world.status(name)["worker"]["name"]}
         assert found[-1] == {
             "event": "run", "phase": "Stopped", "reason": "UserStop", "message": "it was stopped by ann",
-            "queuePosition": None, "worker": worker, "database": None, "rows": 3,
+            "queuePosition": None, "worker": worker, "database": None, "rows": 3, "notice": None,
         }  # fmt: skip
         assert [line for line in found if line["event"] != "run"] == world.events_of(name)
         assert sum(line.get("event") == "log" for line in found) == 4

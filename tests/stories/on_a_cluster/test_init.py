@@ -8,15 +8,19 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commands.run import run
+from cli.commands.usage import usage
 from cli.init.command import init
 from tests.support.cluster import CODE, ClusterImages, Namespace
 from tests.support.helm import helm
 from tests.support.own_image import own_image
+from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 
-# The node's folders are root's, and so no volume for the operator.
+NO_VOLUME = {"enabled": False}  # the node's folders are root's
 VALUES = {
-    "runs": {"operator": {"persistence": {"enabled": False}}},
+    "runs": {"operator": {"persistence": NO_VOLUME}},
+    "auth": {"persistence": NO_VOLUME},
+    "usage": {"persistence": NO_VOLUME, "spool": NO_VOLUME},
     "pool": {"resources": {"requests": {"cpu": "10m"}}},
 }
 
@@ -33,7 +37,7 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     files = {"app/pipeline-spec.yaml": json.dumps(spec), "values.yaml": json.dumps(VALUES)}
     write_files(tmp_path, files)
     monkeypatch.chdir(tmp_path / "app")
-    arguments = ["kubeconfig", "--workers=1", f"--namespace={namespace.name}", "--cluster-name=lab", "--yes"]
+    arguments = ["kubeconfig", "--workers=1", f"--namespace={namespace.name}", "--cluster-name=lab", "--yes", "--usage"]
     images = [f"--image={image}", f"--worker-image={worker}", f"--values={tmp_path / 'values.yaml'}"]
     done = CliRunner().invoke(init, [*arguments, *images], catch_exceptions=False)
     assert "Worker pod: dppctl-runs-workers-" in done.output, f"{done.output}\n{namespace.describe()}"
@@ -41,6 +45,12 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     done = CliRunner().invoke(run, ["./load"], catch_exceptions=False)
     assert done.exit_code == 0, f"{done.output}\n{namespace.describe()}"
     assert "./load: SUCCESS, processed 5 rows" in done.output
+
+    def counted() -> bool:
+        asked = CliRunner().invoke(usage, ["-o", "json"], catch_exceptions=False)
+        return [(each["rows"], each["outcome"]) for each in json.loads(asked.output)["runs"]] == [(5, "Succeeded")]
+
+    eventually(counted, "the usage server has counted it")
 
     done = CliRunner().invoke(init, [*arguments, "--remove"], catch_exceptions=False)
     assert "uninstall the release dppctl-runs" in done.output
