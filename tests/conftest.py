@@ -11,6 +11,7 @@ import structlog
 from hypothesis import settings
 from structlog.typing import EventDict
 
+import bot.logs
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
 from tests.support.browser import browser as browser
@@ -23,6 +24,9 @@ from tests.support.needs import GROUPS, begin, mark, needs, take_away_programs
 from tests.support.order import in_order
 from tests.support.stories.helm_cluster import Cluster
 from tests.support.workloads import write_files
+
+assert bot.logs  # which configures logging when it is imported
+_LOGGING = structlog.get_config()  # as bot.logs has it where nobody calls `configure`
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,6 +75,13 @@ def dppctl(tmp_path: Path, runtime: DppEnvironment) -> Dppctl:
     """`dppctl("run", "all", cwd=folder)`; pods end with the command (DPPCTL_KEEP=0) unless a test says otherwise."""
     assert runtime.bin.is_dir()  # so that no command of a test prints how it is set up
     return dppctl_in(tmp_path / "data")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_commands_have_it() -> Iterator[None]:
+    """A server that a test starts in its own process logs until the test ends."""
+    yield
+    structlog.configure(**_LOGGING)
 
 
 @pytest.fixture
