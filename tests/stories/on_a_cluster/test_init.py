@@ -48,7 +48,7 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
 
     def counted() -> bool:
         asked = CliRunner().invoke(usage, ["-o", "json"], catch_exceptions=False)
-        return [(each["rows"], each["outcome"]) for each in json.loads(asked.output)["runs"]] == [(5, "Succeeded")]
+        return [(each["rows"], each["outcome"]) for each in json.loads(asked.stdout)["runs"]] == [(5, "Succeeded")]
 
     eventually(counted, "the usage server has counted it")
 
