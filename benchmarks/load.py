@@ -112,7 +112,7 @@ def _run(url: str, seconds: float, connections: int, rate: float, request: Calla
         while True:
             now = time.perf_counter()
             while free and now < start + seconds and (due := start + number / rate if rate else now) <= now:
-                connection = free.pop()
+                connection = free.pop(0)  # in turn: a server closes those that nobody uses
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
                 connection.send(request(number), due)
                 number, busy, now = number + 1, busy + 1, time.perf_counter()
