@@ -1,6 +1,5 @@
 """The operator on a real API server, with a real ReplicaSet controller and a thread in the place of a kubelet."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from cluster.operator.api import OperatorApi
 from cluster.operator.event_files import EventFiles
 from cluster.operator.operator import Operator
 from cluster.operator.workload_store import WorkloadStore
+from tests.support.asynchronous import run_async
 from tests.support.stories.github import free_port
 from tests.support.stories.named_run import NamedRun
 from tests.support.stories.operator_world import KEY, OperatorWorld
@@ -134,4 +134,4 @@ def test_an_operator_whose_watch_breaks_ends(world: OperatorWorld, monkeypatch: 
     monkeypatch.setattr("cluster.operator.watching._login", lambda **_: None)
     workloads, events = WorkloadStore(world.workloads), EventFiles(world.events)
     with pytest.raises(LoginError):
-        asyncio.run(Operator(OperatorApi(world.api, world.namespace), KEY, workloads, events).run())
+        run_async(Operator(OperatorApi(world.api, world.namespace), KEY, workloads, events).run())

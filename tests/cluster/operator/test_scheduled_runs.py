@@ -1,6 +1,5 @@
 """Runs by the clock, which is given; and one from the files of the worker's own image, on a real API server."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from cluster.operator.api import OperatorApi
 from cluster.operator.model import Phase, RunSpec
 from cluster.operator.scheduled_runs import StartRun, decide_schedules, last_time
 from cluster.operator.state import DATABASE, OperatorState, Pool, RunState
+from tests.support.asynchronous import run_async
 from tests.support.stories.github import free_port
 from tests.support.stories.named_run import NamedRun
 from tests.support.stories.operator_world import OperatorWorld
@@ -104,7 +104,7 @@ def world(tmp_path: Path, kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> I
 def test_a_worker_takes_the_files_of_its_image(world: OperatorWorld) -> None:
     api, spec = OperatorApi(world.api, world.namespace), {"pipelines": ["rows"], "user": "schedule:default"}
     for _ in range(2):
-        asyncio.run(api.create_run("pool-1-2", spec))
+        run_async(api.create_run("pool-1-2", spec))
     with world.operator():
         worker = world.until("pool-1-2", "Succeeded")["worker"]["uid"]
     folder = world.workers[worker].folder

@@ -15,6 +15,7 @@ from cluster.operator.event_files import EventFiles
 from cluster.operator.http_server import OperatorHttp
 from cluster.operator.operator import Operator
 from cluster.operator.workload_store import WorkloadStore
+from tests.support.asynchronous import run_async
 from tests.support.small_disk import fill, small_disk
 
 CONTENT = b"a workload" * 1000
@@ -42,7 +43,7 @@ def served(folder: Path, story: Callable[[WorkloadStore, Put], Coroutine[None, N
             await story(workloads, put)
         await runner.cleanup()
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_a_workload_is_kept_once_and_what_is_wrong_leaves_nothing(

@@ -1,6 +1,5 @@
 """What the operator answers, and what people are told of it."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pytest
 
 from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.refusals import RefusalError
+from tests.support.asynchronous import run_async
 from tests.support.serving import Reply, Request, serving
 
 
@@ -24,7 +24,7 @@ def refusal(url: str, folder: Path) -> Iterator[RefusalError]:
             return await OperatorClient(session, url, folder / "token").database("uid")
 
     with pytest.raises(RefusalError) as raised:
-        asyncio.run(ask())
+        run_async(ask())
     assert "\n" not in str(raised.value)
     yield raised.value
 
@@ -74,4 +74,4 @@ def test_a_token_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             return await OperatorClient(session, "http://127.0.0.1:9", tmp_path / "none").has_workload("0")
 
     with pytest.raises(RefusalError, match="none: No such file"):
-        asyncio.run(ask())
+        run_async(ask())
