@@ -4,6 +4,8 @@ import re
 import shutil
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,20 +49,9 @@ class Push:
 
 def push_to_receipt(bench: Bench) -> Result:
     """Measure pushes, each some seconds after the deployment before."""
-    folder = bench.new_folder()
-    forge = Forge(folder)
-    forge.repository("ann/ops").push({"README.md": ""})
-    app = forge.repository("ann/app")
-    shutil.copytree(ROOT / "examples" / "tz-data", app.work, dirs_exist_ok=True)
-    env = f"DPPCTL_GITHUB_URL={forge.url}\nDPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_PORT=0\n"
-    config = write_files(folder / "config", {"apps.yaml": APPS, ".env": env})
-    up = Up(config)
-    try:
-        install_hook(app, up.address(LONGEST), folder)
+    with app_beside_up(bench) as (app, config):
         push(app, config, 0)  # the first finds nothing, neither copies nor environments
         pushes = [push(app, config, number) for number in numbered(2 if bench.quick else 10, "push")]
-    finally:
-        up.kill()
     total = statistics.median(found.total for found in pushes)
     beside = statistics.median(found.beside for found in pushes)
     rows = [
@@ -73,6 +64,24 @@ def push_to_receipt(bench: Bench) -> Result:
         f"all: {spread([found.total for found in pushes])}.\n\n{table(['part', 'seconds'], parts)}"
     )
     return Result("From a push to the receipt", rows, details)
+
+
+@contextmanager
+def app_beside_up(bench: Bench) -> Iterator[tuple[Repository, Path]]:
+    """Give an app with a hook, and the folder of the settings of a `dppctl up` that serves it."""
+    folder = bench.new_folder()
+    forge = Forge(folder)
+    forge.repository("ann/ops").push({"README.md": ""})
+    app = forge.repository("ann/app")
+    shutil.copytree(ROOT / "examples" / "tz-data", app.work, dirs_exist_ok=True)
+    env = f"DPPCTL_GITHUB_URL={forge.url}\nDPPCTL_WEBHOOK_SECRETS=hush\nDPPCTL_PORT=0\n"
+    config = write_files(folder / "config", {"apps.yaml": APPS, ".env": env})
+    up = Up(config)
+    try:
+        install_hook(app, up.address(LONGEST), folder)
+        yield app, config
+    finally:
+        up.kill()
 
 
 def push(app: Repository, config: Path, number: int) -> Push:

@@ -17,7 +17,7 @@ from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.usage_client import UsageSender
-from bot.usage_events import EventSpool
+from bot.usage_events import EventSpool, UsageEvent
 from cli.private_files import read_or_make_key
 from cli.servers.lifecycle import read_secret
 from webhooks.acting import Record
@@ -65,12 +65,17 @@ def make_receiver(settings: Settings, targets: Set[Target], *, shortcut: bool = 
     """Return what `dppctl receive` serves. Raises DppctlError. `shortcut`: as create_app."""
     accounts = None if settings.auth.mode == "none" else ask_auth_server(settings)
     visitors, store = _visitors(settings, accounts), Store(settings.database_url)
-    record: Record = lambda _: None  # noqa: E731 (the log of the process has it)
-    if sender := tell_usage_server(settings):
+    record: Record = _leave_to_the_log
+    sender = tell_usage_server(settings)
+    if sender:
         record = EventSpool(settings.state_dir / EVENTS, sender.send).record
     return create_app(
         settings, targets, store, shortcut=shortcut, visitors=visitors, record=record, has_usage=bool(sender)
     )
+
+
+def _leave_to_the_log(_: UsageEvent) -> None:
+    """Record nothing where there is no usage server: the process logs acts itself."""
 
 
 def make_all_in_one(settings: Settings, targets: Set[Target]) -> Flask:
