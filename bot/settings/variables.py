@@ -26,6 +26,8 @@ _OF_OTHERS = {
         "DPPCTL_POOL_KEY",
         "DPPCTL_AUTH_SERVICE_TOKEN",
         "DPPCTL_AUTH_KEY",
+        "DPPCTL_USAGE_TOKEN",
+        "DPPCTL_PROXY_SERVICE_TOKEN",
     ),  # kept in the keyring by `dppctl init`
     "DPPCTL_REQUIRE_ALL",  # of the tests
 }
