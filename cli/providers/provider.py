@@ -5,8 +5,9 @@ A new kind is a file beside this one, and a line in the table of `cli.providers`
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from cli.errors import InputError
 from cli.init.chart_values import Installation
@@ -15,6 +16,15 @@ from cli.init.steps.step import Step
 
 if TYPE_CHECKING:
     from bot.kubernetes import KubernetesClient
+    from cli.init.prompts import Questions
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """How far a cluster is."""
+
+    phase: Literal["missing", "starting", "ready", "failed"]
+    line: str  # for people: what it is, or what it waits for, or what went wrong and what to do
 
 
 class Provider(ABC):
@@ -45,6 +55,25 @@ class Provider(ABC):
     @abstractmethod
     def ready(self) -> str:
         """Return a line that says that the cluster can be used. Raises InputError, with what to do, when it cannot."""
+
+    def ask(self, questions: "Questions") -> None:  # noqa: B027 (most ask nothing)
+        """Ask for the settings that are missing and that only a person knows. Raises InputError."""
+
+    def state(self) -> ClusterState:
+        """Return how far the cluster is; changes nothing. Raises InputError for what only a person can mend."""
+        return ClusterState("ready", self.ready())
+
+    def cost(self) -> str:
+        """Return a line about what making the cluster costs, which is said before it is made; "": nothing."""
+        return ""
+
+    def remove(self, *, dry_run: bool) -> list[str]:  # noqa: ARG002
+        """Remove what `start` made; `dry_run`: remove nothing. Returns a line for each: removed, or left and why."""
+        return []
+
+    def runs_values(self) -> dict[str, Any]:
+        """Return values of charts/dppctl that runs have on this kind of cluster, such as its storage."""
+        return {}
 
     def connect(self) -> tuple["KubernetesClient", str]:
         """Return a client of the cluster, and the kubeconfig's context that it is. Raises InputError."""
