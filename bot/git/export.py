@@ -16,7 +16,7 @@ from bot.errors import PermanentError, TransientError
 from bot.git.budget import ExportBudget
 from bot.git.command import Git
 from bot.git.commits import fetch_commit
-from bot.git.lfs import MAX_POINTER_BYTES, Pointer, fetch_contents, find_content, read_pointer
+from bot.git.lfs import MAX_POINTER_BYTES, LfsPointer, fetch_contents, find_content, read_pointer
 from bot.git.origin import Origin
 from bot.git.submodules import fetch_submodule, read_submodules
 from bot.git.tree import NoTreeError, TreeEntry, list_tree, read_file
@@ -33,7 +33,7 @@ class _Part:
     origin: Origin
     folder: str
     entries: list[TreeEntry]
-    pointers: Mapping[str, Pointer]
+    pointers: Mapping[str, LfsPointer]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Files:
                 fetch_commit(self.git, origin, commit)
                 return list_tree(self.git, origin, f"{commit}:{path}", budget)
 
-    def _pointers(self, origin: Origin, entries: Iterable[TreeEntry]) -> dict[str, Pointer]:
+    def _pointers(self, origin: Origin, entries: Iterable[TreeEntry]) -> dict[str, LfsPointer]:
         small = [entry for entry in entries if entry.mode.startswith("100") and entry.size < MAX_POINTER_BYTES]
         with origin.reading(), self.git.objects(origin.folder) as objects:
             found = {entry.path: read_pointer(b"".join(objects.read(entry.identity))) for entry in small}

@@ -34,7 +34,7 @@ _GONE = re.compile(
 )
 
 
-class Pointer(NamedTuple):
+class LfsPointer(NamedTuple):
     """What stands in the place of a file: the sha256 of its content, and its size; extended: a program made it."""
 
     oid: str
@@ -42,13 +42,13 @@ class Pointer(NamedTuple):
     extended: bool
 
 
-def read_pointer(content: bytes) -> Pointer | None:
+def read_pointer(content: bytes) -> LfsPointer | None:
     """Return the pointer that a file is, or None for a file of another form."""
     found = _POINTER.fullmatch(content) if len(content) < MAX_POINTER_BYTES else None
-    return Pointer(found["oid"].decode(), int(found["size"]), bool(found["extensions"])) if found else None
+    return LfsPointer(found["oid"].decode(), int(found["size"]), bool(found["extensions"])) if found else None
 
 
-def find_content(origin: Origin, pointer: Pointer) -> Path | None:
+def find_content(origin: Origin, pointer: LfsPointer) -> Path | None:
     """Return the file with a pointer's content, or None when it is not on this disk."""
     file = origin.data / "lfs" / "objects" / pointer.oid[:2] / pointer.oid[2:4] / pointer.oid
     with suppress(FileNotFoundError):
@@ -57,7 +57,7 @@ def find_content(origin: Origin, pointer: Pointer) -> Path | None:
     return None
 
 
-def fetch_contents(git: Git, origin: Origin, commit: str, path: str, pointers: Mapping[str, Pointer]) -> None:
+def fetch_contents(git: Git, origin: Origin, commit: str, path: str, pointers: Mapping[str, LfsPointer]) -> None:
     """Have the contents of all pointers (by their path) on this disk; `path`: the folder of the commit they lie below.
 
     Raises PermanentError, which names a file, when a content cannot be had; GitError for a server that is away.
