@@ -25,15 +25,6 @@ class ListenSettings(Section):
 
     host: str = Field("127.0.0.1", validation_alias="DPPCTL_HOST")
     port: Port = Field(8080, validation_alias="DPPCTL_PORT")
-    # Where what the environments publish is served, on 127.0.0.1. Left out: the port after `port`.
-    given_storage_port: Port | None = Field(None, validation_alias="DPPCTL_STORAGE_PORT")
-
-    @property
-    def storage_port(self) -> int:
-        """Return the port of the environments' storage; 0: any free one."""
-        if self.given_storage_port is None:
-            return self.port + 1 if 0 < self.port < 65535 else 0
-        return self.given_storage_port
 
 
 class ReceiverSettings(Section):

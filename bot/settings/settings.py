@@ -12,6 +12,7 @@ from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
 from bot.settings.runs import ProxySettings, RunsSettings
 from bot.settings.servers import ListenSettings, ReceiverSettings, SyncSettings
+from bot.settings.storage import StorageSettings
 from bot.settings.types import Section
 from bot.settings.usage import UsageSettings
 
@@ -34,6 +35,7 @@ class Settings(Section):
     proxy: ProxySettings
     auth: AuthSettings
     usage: UsageSettings
+    storage: StorageSettings
 
     @property
     def database_url(self) -> str:
@@ -51,6 +53,13 @@ class Settings(Section):
         """Return the URL of the usage server's database: SQLite in the state folder unless another is given."""
         given = self.usage.given_database_url.get_secret_value()
         return given or f"sqlite:///{self.state_dir / 'usage.sqlite'}"
+
+    @property
+    def storage_port(self) -> int:
+        """Return the port of the storage server: the one after the pages' unless another is given; 0: any free one."""
+        if self.storage.given_port is None:
+            return self.listen.port + 1 if 0 < self.listen.port < 65535 else 0
+        return self.storage.given_port
 
     @property
     def page_hosts(self) -> list[str]:

@@ -28,6 +28,7 @@ _OF_OTHERS = {
         "DPPCTL_AUTH_KEY",
         "DPPCTL_USAGE_TOKEN",
         "DPPCTL_PROXY_SERVICE_TOKEN",
+        "DPPCTL_PUBLISHER_TOKEN",
     ),  # kept in the keyring by `dppctl init`
     "DPPCTL_REQUIRE_ALL",  # of the tests
 }

@@ -24,6 +24,13 @@ def test_which_environments_belong_to_the_cluster(tmp_path: Path) -> None:
     assert settings.sync.receiver_url == "http://bot:8080"
 
 
+def test_the_storage_listens_on_the_port_after_that_of_the_pages(tmp_path: Path) -> None:
+    given = {"DPPCTL_PORT": "8000", "DPPCTL_STORAGE_FOLDER": "", "DPPCTL_PUBLISHER_REMOTE": "storage:b/data"}
+    settings = load_settings(tmp_path, given, receives=False)
+    assert (settings.storage_port, settings.storage.folder) == (8001, None)
+    assert load_settings(tmp_path, {"DPPCTL_STORAGE_PORT": "0"}, receives=False).storage_port == 0
+
+
 def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
     given = {"DPPCTL_WEBHOOK_SECRETS": "x"}
     tokens = {load_settings(tmp_path, given).sync.token.get_secret_value() for _ in range(2)}
@@ -46,6 +53,9 @@ def test_each_start_has_a_sync_token_of_its_own(tmp_path: Path) -> None:
         ({"DPPCTL_SYNC_DRIFT": "maybe"}, "DPPCTL_SYNC_DRIFT: Input should be 'repair', 'report' or 'off'"),
         ({"DPPCTL_PUBLIC_URL": "dppctl.example.org"}, "DPPCTL_PUBLIC_URL: expected https://HOST"),
         ({"DPPCTL_GITHUB_API_URL": "https://me:secret@x"}, "DPPCTL_GITHUB_API_URL: expected https://HOST"),
+        ({"DPPCTL_STORAGE_URL": "data.example.org"}, "DPPCTL_STORAGE_URL: expected https://HOST"),
+        ({"DPPCTL_PUBLISHER_REMOTE": "data"}, "DPPCTL_PUBLISHER_REMOTE: String should match"),
+        ({"DPPCTL_PUBLISHER_REMOTE": ":s3,secret@:b"}, "DPPCTL_PUBLISHER_REMOTE: String should match"),
         ({"DPPCTL_ENVIRONMENT_URLS": "staging"}, "DPPCTL_ENVIRONMENT_URLS: expected ENVIRONMENT=https://HOST"),
     ],
 )
