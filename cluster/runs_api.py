@@ -80,6 +80,7 @@ class LoginInfo(_Shape):
 
     mode: Literal["token", "oauth"] = "token"  # token: whoever runs the cluster makes one; oauth: in a browser
     url: str = ""  # of the auth server, https://HOST/auth; "": there is none
+    public: bool = False  # whoever logs in may run pipelines here, and all people see what those publish
 
 
 class WorkloadReference(_Request):

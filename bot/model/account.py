@@ -6,6 +6,7 @@ from typing import Literal, get_args
 Scope = Literal["read", "run", "deploy", "ssh", "admin"]
 SESSION_COOKIE = "__Host-dppctl"  # of a login: Secure, HttpOnly, SameSite=Lax, for all paths of the public host
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+PERSON_SCOPES: tuple[Scope, ...] = ("read", "run", "deploy", "ssh")  # what a person's commands need
 
 
 @dataclass(frozen=True)

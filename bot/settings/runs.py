@@ -47,3 +47,19 @@ class ProxySettings(Section):
     cluster: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,100}$")] = Field(
         "", validation_alias="DPPCTL_CLUSTER_NAME"
     )
+
+
+class PublicClusterSettings(Section):
+    """What a public cluster's proxy says of itself, on its page at `/` and to `dppctl`."""
+
+    # Whoever logs in may run pipelines here; people are told not to bring private data.
+    enabled: bool = Field(False, validation_alias="DPPCTL_PUBLIC_CLUSTER")
+    # Who runs it, and an address (a mailbox, or https://…) for those whom something there harms.
+    operator: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,200}$")] = Field(
+        "", validation_alias="DPPCTL_PUBLIC_OPERATOR"
+    )
+    contact: Annotated[str, Field(pattern=r"^$|^[^\s@<>\"]{1,100}@[^\s@<>\"]{1,150}$|^https://[^\s<>\"]{1,300}$")] = (
+        Field("", validation_alias="DPPCTL_PUBLIC_CONTACT")
+    )
+    # After which what runs publish is removed; 0: never.
+    keep_days: int = Field(90, validation_alias="DPPCTL_PUBLIC_KEEP_DAYS", ge=0, le=36_500)

@@ -10,7 +10,7 @@ from bot.limits import RESYNC_SECONDS
 from bot.settings.auth import AuthSettings
 from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
-from bot.settings.runs import ProxySettings, RunsSettings
+from bot.settings.runs import ProxySettings, PublicClusterSettings, RunsSettings
 from bot.settings.servers import ListenSettings, ReceiverSettings, SyncSettings
 from bot.settings.storage import StorageSettings
 from bot.settings.types import Section
@@ -33,6 +33,7 @@ class Settings(Section):
     sync: SyncSettings
     runs: RunsSettings
     proxy: ProxySettings
+    public_cluster: PublicClusterSettings
     auth: AuthSettings
     usage: UsageSettings
     storage: StorageSettings

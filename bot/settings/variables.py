@@ -12,6 +12,7 @@ KEYRING = "DPPCTL_KEYRING"  # a service of the system's keyring that holds secre
 _OF_OTHERS = {
     # Of commands on one's own machine.
     *("DPPCTL_DATA_DIR", "DPPCTL_CACHE_DIR", "DPPCTL_KEEP", "DPPCTL_OWNER_TOKEN", "DPPCTL_TOKEN"),
+    "DPPCTL_PUBLIC_CLUSTER_URL",
     *("DPPCTL_MAX_DOWNLOAD_BYTES", "DPPCTL_MAX_UNPACKED_BYTES", "DPPCTL_MAX_ENTRIES"),  # of `dppctl run URL`
     *("DPPCTL_CONFIG", "DPPCTL_DATABASE_PASSWORD", "DPPCTL_WAKE_FD"),  # of the receiver's processes, of the chart
     # Of a worker.

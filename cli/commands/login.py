@@ -1,18 +1,14 @@
 """`dppctl login`, `dppctl logout` and `dppctl use`: the clusters that this person runs pipelines on."""
 
 import os
-import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
-from bot.model.account import SCOPES, Scope
+from bot.model.account import PERSON_SCOPES, SCOPES, Scope
 from cli.errors import InputError
 
 if TYPE_CHECKING:
-    from cli.remote.client import ProxyClient
     from cli.remote.clusters import NamedCluster
 
 
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    default=("read", "run", "deploy", "ssh"),
+    default=PERSON_SCOPES,
     show_default=True,
     help="What the token is to be good for, of what you may do yourself.",
 )
@@ -53,24 +49,14 @@ def login(
     asked for, or read from stdin. DPPCTL_TOKEN in the environment is used instead, and not kept.
     """
     from cli.remote import clusters, tokens
-    from cli.remote.client import ProxyClient
+    from cli.remote.login import log_in_to
 
     reached = _reached(cluster or _current(), url, context, namespace, service)
-    _warn_without_tls(reached.url)
-    name, token = reached.name, os.environ.get(tokens.VARIABLE, "").strip()
-    is_given = bool(token)
-    if not token:
-        with ProxyClient(reached, "", _note) as proxy:
-            token = _ask(name) if with_token else _obtain(proxy, scopes, opens=not no_browser)
-    with ProxyClient(reached, token, _note) as proxy:
-        about = proxy.about()
-    who = about.user if about.user.endswith(f":{about.login}") or not about.login else f"{about.login} ({about.user})"
-    known = clusters.read_clusters().by_name.get(name)
-    kept = known.login if known else ""
-    clusters.add_cluster(replace(reached, login=kept if is_given else who))
-    click.echo(f"Logged in to {name} as {who} ({', '.join(about.scopes)})")
-    if not is_given:
-        click.echo(f"The token is in {tokens.keep_token(name, token)}")
+    name = reached.name
+    found = log_in_to(reached, scopes, _note, with_token=with_token, opens=not no_browser)
+    click.echo(f"Logged in to {name} as {found.who} ({', '.join(found.about.scopes)})")
+    if found.store is not None:
+        click.echo(f"The token is in {found.store}")
     elif tokens.kept_token(name):
         _note(f"{tokens.VARIABLE} is used, and not the token that is kept for {name}")
     if clusters.read_clusters().current != name:
@@ -85,34 +71,13 @@ def logout(cluster: str | None, no_revoke: bool) -> None:
 
     A token that somebody made for you in a file is only forgotten: it ends when that person revokes it.
     """
-    from cli.remote import clusters, tokens
-    from cli.remote.auth import AuthClient
-    from cli.remote.client import ProxyClient
-    from cli.remote.errors import ProxyRefusedError
+    from cli.remote import tokens
+    from cli.remote.login import log_out_of
 
     name = cluster or _current()
-    reached = clusters.find_cluster(name)
-    token = tokens.kept_token(name)
-    if not token:
+    if not tokens.kept_token(name):
         raise InputError(f"no token is kept for the cluster {name}; there is nothing to log out of")
-    said = "forgotten here"
-    if not no_revoke:
-        with ProxyClient(reached, "", _note) as proxy:
-            url = proxy.login().url
-        if url:
-            with AuthClient(name, url, token) as auth:
-                try:
-                    auth.revoke_token("current")
-                    said = "revoked, and forgotten here"
-                except ProxyRefusedError as error:
-                    if error.status == 401:
-                        said = "forgotten here; it was worth nothing any more"
-                    elif error.status in (404, 409):
-                        said = "forgotten here; whoever made it can revoke it"
-                    else:
-                        raise
-    tokens.forget_token(name)
-    clusters.add_cluster(replace(reached, login=""))
+    said = log_out_of(name, _note, revokes=not no_revoke)
     click.echo(f"Logged out of {name}: its token is {said}")
     if os.environ.get(tokens.VARIABLE):
         _note(f"{tokens.VARIABLE} is set, and goes on being used")
@@ -160,22 +125,6 @@ def _as(cluster: "NamedCluster | None") -> str:
     return f", as {cluster.login}" if cluster and cluster.login else ""
 
 
-def _obtain(proxy: "ProxyClient", scopes: tuple[Scope, ...], *, opens: bool) -> str:
-    """Return a token: by a browser where the cluster has that, or as a person gives it."""
-    found, name = proxy.login(), proxy.cluster.name
-    if found.mode == "token":
-        return _ask(name)
-    if not found.url:
-        hint = "whoever runs it sets DPPCTL_PUBLIC_URL; or take a token: --with-token"
-        raise InputError(f"one logs in to {name} by a browser, and it does not say where; {hint}")
-    from cli.remote.auth import AuthClient
-    from cli.remote.device_flow import log_in, open_browser
-
-    _warn_without_tls(found.url)
-    with AuthClient(name, found.url) as auth:
-        return log_in(auth, scopes, _note, open_browser if opens else lambda _: False)
-
-
 def _current() -> str:
     from cli.remote import clusters
 
@@ -186,11 +135,6 @@ def _current() -> str:
 
 def _note(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _warn_without_tls(url: str) -> None:
-    if url.startswith("http://") and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        _note(f"{url} has no TLS: whoever is on the way can read the token; use https://")
 
 
 def _reached(
@@ -218,16 +162,3 @@ def _reached(
         namespace or before.namespace or "dppctl",
         service or before.service or clusters.SERVICE,
     )
-
-
-def _ask(cluster: str) -> str:
-    """Return a token from the terminal, hidden, or from stdin. Raises InputError for none."""
-    if sys.stdin.isatty():
-        token = click.prompt(f"Token for {cluster}", hide_input=True, err=True)
-    else:
-        token = sys.stdin.readline(1000)
-    if not (token := str(token).strip()):
-        raise InputError("no token came on stdin")
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise InputError("what came is no token: it is one word, such as dppctl_…")
-    return token

@@ -75,6 +75,10 @@ class Provider(ABC):
         """Return values of charts/dppctl that runs have on this kind of cluster, such as its storage."""
         return {}
 
+    def publish_to(self) -> str:
+        """Return the known cluster that shows to all people what runs here publish; "": this one itself."""
+        return ""
+
     def connect(self) -> tuple["KubernetesClient", str]:
         """Return a client of the cluster, and the kubeconfig's context that it is. Raises InputError."""
         raise InputError(f"{self.kind} is no Kubernetes cluster: `dppctl run` needs no --workers there")

@@ -36,6 +36,7 @@ class NamedCluster:
     namespace: str = ""
     service: str = ""
     login: str = ""  # who one was at the last login, for people
+    publish_to: str = ""  # the cluster that shows to all people what runs here publish; "": this one itself
 
     def __str__(self) -> str:
         if self.url:

@@ -87,4 +87,5 @@ def _login(settings: Settings) -> LoginInfo:
     return LoginInfo(
         mode="oauth" if settings.auth.url and settings.auth.mode == "oauth" else "token",
         url=f"{public}/auth" if public else "",
+        public=settings.public_cluster.enabled,
     )

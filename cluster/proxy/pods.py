@@ -45,6 +45,7 @@ class PodRoutes:
         info = ClusterInfo(
             name=self._cluster,
             version=self._version,
+            public=self._login.public,
             user=caller.user,
             login=caller.login,
             scopes=caller.scope_names,

@@ -1,0 +1,56 @@
+"""minikube for compute, on this machine, and somebody's public cluster that shows what comes out to all people."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import click
+
+from cli.providers.minikube import Minikube
+from cli.providers.provider import ClusterState
+from cli.remote.public_cluster import NAME, ask_url, find_url, log_in, log_out, login_state
+
+if TYPE_CHECKING:
+    from cli.init.prompts import Questions
+
+_URL = "minikubePublicUrl"
+
+
+class MinikubePublic(Minikube):
+    """As `minikube`, and `minikubePublicUrl`: the address of the public cluster, https://HOST."""
+
+    kind = "minikube-public"
+    makes_cluster: ClassVar[bool] = True
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        super().__init__(settings)
+        self._url = find_url(settings.get(_URL, ""))
+
+    def settings(self) -> dict[str, str]:
+        """Return minikube's, and the address."""
+        return {**super().settings(), _URL: self._url}
+
+    def ask(self, questions: "Questions") -> None:
+        """Ask for what minikube asks for, for the address, and who one is there."""
+        super().ask(questions)
+        flags = "--public-url, DPPCTL_PUBLIC_CLUSTER_URL or minikubePublicUrl in .dppctl.yaml"
+        self._url = self._url or ask_url(questions, flags)
+
+    def state(self) -> ClusterState:
+        """Ask the public cluster who one is there, then minikube."""
+        if not login_state(NAME, self._url):
+            return ClusterState("missing", f"you are not logged in to the public dppctl cluster at {self._url}")
+        return super().state()
+
+    def start(self, *, dry_run: bool) -> str | None:
+        """Log in to the public cluster, then start minikube's."""
+        if not login_state(NAME, self._url):
+            log_in(NAME, self._url, click.echo, dry_run=dry_run)
+        return super().start(dry_run=dry_run)
+
+    def publish_to(self) -> str:
+        """Return the public cluster."""
+        return NAME
+
+    def remove(self, *, dry_run: bool) -> list[str]:
+        """Remove minikube's cluster, then log out of the public one."""
+        return [*super().remove(dry_run=dry_run), *log_out(NAME, dry_run=dry_run)]
