@@ -21,7 +21,7 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Login:
+class LoginResult:
     """What a login came to."""
 
     about: ClusterInfo
@@ -31,7 +31,7 @@ class Login:
 
 def log_in_to(
     cluster: NamedCluster, scopes: Sequence[Scope], note: Note, *, with_token: bool = False, opens: bool = True
-) -> Login:
+) -> LoginResult:
     """Log in to a cluster, keep the token, and make the cluster known; return who one is there.
 
     `note` gets lines for people; `with_token`: take a token also where one logs in by a browser; `opens`: a browser,
@@ -49,7 +49,7 @@ def log_in_to(
     known = read_clusters().by_name.get(cluster.name, cluster)
     publish_to = cluster.publish_to or known.publish_to
     add_cluster(replace(cluster, login=known.login if is_given else who, publish_to=publish_to))
-    return Login(about, who, None if is_given else keep_token(cluster.name, token))
+    return LoginResult(about, who, None if is_given else keep_token(cluster.name, token))
 
 
 def log_out_of(name: str, note: Note, *, revokes: bool = True) -> str:
