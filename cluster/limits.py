@@ -49,6 +49,8 @@ MAX_EVENT_BYTES = 64 * 2**20  # of a worker on this machine; the last one has th
 # From the end of a Job's log, where the receipt is looked for. containerd cuts lines in pieces of 16 KB, which the
 # kubelet counts: these hold a receipt of 6 MB.
 MAX_RECEIPT_LINES = 400
+MAX_WRITTEN_ITEMS = 10_000  # data packages that one run publishes: some 2 MB of its events
+MAX_WRITTEN_PATH = 1_000  # characters of the path of one; a URL has some 2,000
 SYNC_STUCK_SECONDS = 900.0  # without a pass; the longest of what it waits for, a git that is silent, ends after 300 s
 MAX_WAKE_BYTES = 2**16  # of a request's body, which is read and not used
 

@@ -114,10 +114,13 @@ def _first_line() -> str:
 
 def _execute(run: "Run", options: argparse.Namespace) -> int:
     from worker.plan import WorkloadError
+    from worker.publication import stage
     from worker.receipt import write_receipt, write_summary
 
     try:
         receipt = run.execute()
+        if options.publication:
+            stage(run.publication, options.publication)
         write_receipt(receipt, options.receipt)
         write_summary(receipt)
     except WorkloadError as invalid:
@@ -169,6 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--workload", type=Path, default=Path(), help="the workload's folder (default: here)")
     run.add_argument("--concurrency", type=int, default=1, help="how many pipelines at a time")
     run.add_argument("--receipt", type=Path, help="where to write the receipt (JSON)")
+    stage_help = "a folder that gets what is to be published: `files`, and `items.json` which says what they are"
+    run.add_argument("--publication", type=Path, metavar="FOLDER", help=stage_help)
     run.add_argument("--events", action="store_true", help="print events as JSON lines instead of text")
     run.add_argument("--verbose", action="store_true", help="print dpp's log too")
     run.add_argument("--runner", choices=(AUTO, DPP), default="", help="dpp: have dpp run all pipelines itself")

@@ -1,12 +1,14 @@
 """A run: a workload's chosen pipelines, several at a time, from the first event to the receipt."""
 
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from worker.events import EventStream, utc_now
 from worker.plan import Pipeline, WorkloadError, choose
+from worker.publication import Publication, Ran, find_written
 from worker.runner.dpp import RUNNERS, Dpp
 from worker.runner.pipeline import PipelineRun, Result
 from worker.runner.ready import AUTO, ReadyDpp
@@ -48,14 +50,18 @@ class Run:
         self._running: List[PipelineRun] = []
         self._dpp: Optional[Dpp] = None
         self._stopped = False
+        self._folders: Dict[str, None] = {}  # of the specs of its pipelines
+        self._ran: List[Ran] = []
+        self.publication = Publication(workload)  # once it has ended
 
     def execute(self) -> Receipt:
         """Run them all; the receipt is also the stream's last event.
 
-        Pipelines that are invalid are told of first, in an `invalid` event; the others run. Raises WorkloadError when
+        Pipelines that are invalid are told of first, in an `invalid` event; the others run. What is to be published is
+        told before the last event, in `written`. Raises WorkloadError when
         nothing can run (the stream then ends with that event), and OSError when there is no room for its own files.
         """
-        started = utc_now()
+        started, since = utc_now(), time.time()
         ready = self._ready or ReadyDpp(self._environment, is_warm=False)
         try:
             results = self._run_with(ready)
@@ -75,6 +81,9 @@ class Run:
             "started": started,
             "ended": utc_now(),
         }
+        self.publication = find_written(self._workload, list(self._folders), since, self._ran)
+        if written := self.publication.describe():
+            self._events.emit("written", **written, **self._nonce)
         self._events.emit("ended", receipt=receipt, **self._nonce)
         return receipt
 
@@ -109,6 +118,7 @@ class Run:
         found, unread = dpp.inspect(scratch)
         pipelines = choose(found, self._asked, unread)
         for pipeline in pipelines:
+            self._folders[pipeline["folder"]] = None
             self._events.emit(
                 "queued",
                 pipeline=pipeline["id"],
@@ -163,10 +173,13 @@ class Run:
         with self._lock:
             self._running.append(process)
             stopped = self._stopped
+        began = time.time()
         self._events.emit("started", pipeline=process.pipeline_id)
         if stopped:  # it came between the look and the start
             process.stop()
         result = process.follow(self._events)
+        package_hash = str(result["stats"].get("hash"))
+        self._ran.append(Ran(began, time.time(), result["status"] == "succeeded", package_hash))
         with self._lock:
             self._running.remove(process)
         return result

@@ -1,10 +1,8 @@
 """A run on this machine, from the workload to what came out: read `run_locally` top to bottom."""
 
 import os
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -18,9 +16,10 @@ from cluster.local import durations, processes
 from cluster.local.databases.database import KINDS, RunDatabase, check_database
 from cluster.local.folders import cache_dir
 from cluster.local.sessions import record, supervisor
-from cluster.local.storage.publish import Ran, publish, storage_folder
+from cluster.local.storage.publish import publish, storage_folder
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment, find_runtime
 from cluster.local.workers.process import WorkerProcess
+from cluster.storage.written import Written
 
 if TYPE_CHECKING:
     from cli.run.in_image import ImageHost
@@ -136,7 +135,6 @@ def _run_assigned(
     services: supervisor.Supervisor,
     signals: StopSignals,
 ) -> int:
-    since = time.time()
     workload = Path(worker.workload)
     environment = {"DPP_DB_ENGINE": services.database.engine, **settings.environment}
     signals.pass_to(process)
@@ -157,7 +155,7 @@ def _run_assigned(
             raise ClusterError(complaint or f"the worker ended with exit code {code}; run it again with --verbose")
         services.discard()
         return code
-    complaint, published = _publish(followed, workload, since, worker, services, report)
+    complaint, published = _publish(followed.written, workload, worker, services, report)
     report.ended(followed.receipt, published, durations.spoken(settings.keep) if settings.keep else None)
     if complaint:
         report.note(f"dppctl: {complaint}")
@@ -169,22 +167,7 @@ class Followed:
     """What the worker told until it ended."""
 
     receipt: dict[str, Any] | None = None  # if it left one
-    folders: dict[str, None] = field(default_factory=dict)  # of the specs
-    started: dict[str, float] = field(default_factory=dict)  # when, by pipeline, in seconds of the epoch
-    ended: dict[str, float] = field(default_factory=dict)
-
-    def ran(self) -> list[Ran]:
-        """Return when the pipelines ran, and how they ended."""
-        results = {result["id"]: result for result in self.receipt["pipelines"]} if self.receipt else {}
-        return [
-            Ran(
-                began,
-                self.ended.get(name, time.time()),
-                succeeded=name in results and results[name]["status"] == "succeeded",
-                hash=str(results[name]["stats"].get("hash")) if name in results else "",
-            )
-            for name, began in self.started.items()
-        ]
+    written: dict[str, Any] = field(default_factory=dict)  # its event of that name, if it wrote something to publish
 
 
 def _follow(process: WorkerProcess, report: RunReport) -> Followed:
@@ -194,37 +177,24 @@ def _follow(process: WorkerProcess, report: RunReport) -> Followed:
         if event["event"] == "ended":
             followed.receipt = event["receipt"]
             return followed
-        if event["event"] == "queued":
-            followed.folders[event["folder"]] = None
-        elif event["event"] == "started":
-            followed.started[event["pipeline"]] = _seconds(event)
-        elif event["event"] == "finished":
-            followed.ended[event["result"]["id"]] = _seconds(event)
+        if event["event"] == "written":
+            followed.written = event
         report.event(event)
     return followed
 
 
-def _seconds(event: dict[str, Any]) -> float:
-    return datetime.fromisoformat(event["time"]).timestamp()
-
-
 def _publish(
-    followed: Followed,
-    workload: Path,
-    since: float,
-    worker: record.Session,
-    services: supervisor.Supervisor,
-    report: RunReport,
+    told: dict[str, Any], workload: Path, worker: record.Session, services: supervisor.Supervisor, report: RunReport
 ) -> tuple[str, list[tuple[str, str, str]]]:
     """Publish what the pipelines that succeeded wrote; return what is wrong, and kind, path and URL of each."""
-    folders = [workload / folder for folder in followed.folders]
     try:
-        published, left_out = publish(workload, folders, since, storage_folder(worker.name), followed.ran())
+        written = Written.read(told)
+        publish(workload, written, storage_folder(worker.name))
     except ClusterError as error:  # the run was none the less what its receipt says
         return str(error), []
-    for source in left_out:
+    for source in written.left_out:
         report.note(f"{source} is not published: a pipeline that did not succeed wrote it")
-    return "", [(each.kind, each.source, services.storage_url + quote(each.path)) for each in published]
+    return "", [(item.kind, item.source, services.storage_url + quote(item.path)) for item in written.items]
 
 
 def _shell_environment(workload: Path) -> dict[str, str]:

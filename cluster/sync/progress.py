@@ -16,7 +16,6 @@ class Progress:
     def __init__(self) -> None:
         self.invalid: list[str] = []  # what is wrong with the workload, and where
         self.last: Event = {}  # of the events that were yielded
-        self._folders: dict[str, None] = {}
 
     def follow(self, events: Iterable[Event]) -> Iterator[tuple[str, str]]:
         """Yield, until the events end, how far the pipelines are and new lines of the log."""
@@ -25,8 +24,6 @@ class Progress:
             log = []
             for event in batch:
                 match event["event"]:
-                    case "queued":
-                        self._folders[event["folder"]] = None
                     case "progress":
                         steps[event["pipeline"]] = f"{event['pipeline']}: {event['rows']} rows"
                     case "finished":
@@ -41,11 +38,6 @@ class Progress:
             self.last = batch[-1]
             if steps or log:
                 yield "\n".join(steps.values()), "".join(log)
-
-    @property
-    def spec_folders(self) -> tuple[str, ...]:
-        """Return the folders of the specs of its pipelines, within the source."""
-        return tuple(self._folders)
 
 
 def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:

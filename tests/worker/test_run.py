@@ -126,7 +126,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def succeeded(folder: Path, zipapp: Path, runtime: DppEnvironment) -> Outcome:
     """Run pipelines that succeed. `./first` is not asked for."""
-    asked = ["./sub/members", "./flow", "./upto-1", "./upto-7", "./last"]
+    asked = ["./sub/members", "./flow", "./upto-1", "./upto-7", "./last", f"--publication={folder / 'staged'}"]
     environment = {"DPP_DB_ENGINE": f"sqlite:///{folder / 'members.sqlite'}", "DPPCTL_ORIGIN": json.dumps(ORIGIN)}
     outcome = _run(folder / "succeeding", SUCCEEDING, zipapp, runtime, *asked, **environment)
     assert outcome.code == 0, outcome
@@ -172,7 +172,8 @@ def test_the_same_rows_have_the_same_hash_and_others_another(succeeded: Outcome)
     assert hashes["./flow"] == hashes["./upto-7"] != hashes["./upto-1"]
 
 
-def test_a_pipeline_gets_what_the_one_it_depends_on_made(succeeded: Outcome) -> None:
+def test_a_pipeline_gets_what_the_one_it_depends_on_made(succeeded: Outcome, folder: Path) -> None:
+    assert (folder / "staged/files/first/datapackage.json").is_file()  # which is what is published of it
     assert {name: succeeded.results[name]["rows"] for name in ("./first", "./last")} == {"./first": 3, "./last": 3}
     order = [
         (event["event"], event["pipeline"])
@@ -184,8 +185,7 @@ def test_a_pipeline_gets_what_the_one_it_depends_on_made(succeeded: Outcome) -> 
 
 def test_the_receipt_tells_where_the_source_came_from(succeeded: Outcome) -> None:
     receipt = succeeded.events[-1]["receipt"]
-    assert receipt["source"] == ORIGIN["source"]
-    assert receipt["image"] == ORIGIN["image"]
+    assert (receipt["source"], receipt["image"]) == (ORIGIN["source"], ORIGIN["image"])
     assert receipt["started"] < receipt["ended"]
 
 

@@ -37,6 +37,13 @@ class Client:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def read(self, path: str) -> bytes:
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content: bytes = answer.read()
+            assert len(content) == int(answer.headers["Content-Length"])
+            return content
+
     def run(self, **request: Any) -> tuple[int, Any]:
         return self("POST", "/run", json.dumps(request).encode())
 
@@ -63,6 +70,18 @@ def raw_tar(kind: bytes, size: int, content: bytes = b"", times: int = 1, level:
     return gzip.compress((header + content) * times, level)
 
 
+WRITING = """\
+writing:
+  pipeline:
+  - run: write_page
+    code: |
+        import os
+        from datapackage_pipelines.wrapper import ingest, spew
+        parameters, datapackage, resources = ingest()
+        os.mkdir("data")
+        open("data/index.html", "w").close()
+        spew(datapackage, resources)
+"""
 ZEROS = bytes(2**22)
 SECRET = """\
 secret:
@@ -117,11 +136,18 @@ def test_a_workload_is_put_run_and_followed_to_its_receipt(client: Client, folde
 
 @pytest.mark.parametrize("client", [["--again"]], indirect=True)
 def test_a_new_workload_replaces_the_old_one(client: Client, folder: Path) -> None:
-    client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD, "old.py": "", "old/file": ""}))
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": WRITING, "old.py": "", "old/file": ""}))
+    assert client("GET", "/publication") == (404, {"error": "there is nothing to publish"})
     client.run()
-    assert receipt_of(client("GET", "/events")[1])["status"] == "succeeded"
+    *_, written, _ended, _closed = events = client("GET", "/events")[1]
+    assert receipt_of(events)["status"] == "succeeded"
+    items = [{"kind": "site", "source": "data/index.html", "path": ""}]
+    assert (written["event"], written["items"], written["left_out"]) == ("written", items, [])
+    with tarfile.open(fileobj=io.BytesIO(client.read("/publication"))) as tar:
+        assert tar.getnames() == ["index.html"]
     eventually(lambda: client("GET", "/health")[1] == [{"state": "ended", "run": None}], "the first run has ended")
     client("PUT", "/workload", archive({"pipeline-spec.yaml": GOOD.replace("good", "new")}))
+    assert client("GET", "/publication")[0] == 404
     client.run()
     assert receipt_of(client("GET", "/events")[1])["pipelines"][0]["id"] == "./new"
     assert sorted(path.name for path in folder.iterdir()) == ["pipeline-spec.yaml"]
@@ -169,7 +195,8 @@ def test_stop_ends_the_run(client: Client, folder: Path) -> None:
 def test_without_the_token_nothing_but_health_answers(client: Client) -> None:
     stranger = Client(client.url, "wrong")
     assert stranger("GET", "/health")[0] == 200
-    for method, path in (("PUT", "/workload"), ("POST", "/run"), ("GET", "/events"), ("POST", "/stop")):
+    reads = (("GET", "/events"), ("GET", "/publication"))
+    for method, path in (("PUT", "/workload"), ("POST", "/run"), ("POST", "/stop"), *reads):
         assert stranger(method, path, b"" if method != "GET" else None)[0] == 401
 
 

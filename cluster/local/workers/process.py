@@ -103,13 +103,15 @@ class WorkerProcess:
     def events(self) -> Iterator[Event]:
         """Yield its events until it ends (worker/events.py lists the kinds).
 
-        An end with a receipt that a pipeline wrote in its place is none. Raises ClusterError for too long a line.
+        An end with a receipt, and what is to be published, count only when no pipeline wrote them in its place. Raises
+        ClusterError for too long a line.
         """
         while self._process.stdout and (line := self._process.stdout.readline(MAX_EVENT_BYTES + 1)):
             if len(line) > MAX_EVENT_BYTES:
                 raise ClusterError(f"the worker wrote an event of more than {MAX_EVENT_BYTES:,} bytes")
             event: Event = json.loads(line)
-            if event["event"] != "ended" or secrets.compare_digest(str(event.pop("nonce", "")), self._nonce):
+            is_own = secrets.compare_digest(str(event.pop("nonce", "")), self._nonce)
+            if is_own or event["event"] not in ("ended", "written"):
                 yield event
 
     def stop(self, number: int = signal.SIGTERM) -> None:

@@ -117,7 +117,6 @@ class Journal:
             receipt=receipt,
             began=self.began.timestamp(),
             ended=time.time(),
-            spec_folders=(),
         )
         self.write(self.record.with_(phase, reported=False), outcome)
         return outcome

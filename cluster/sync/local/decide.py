@@ -112,5 +112,4 @@ def _end(desired: DesiredValues, phase: End, message: str, now: float) -> Outcom
         receipt=None,
         began=now,
         ended=now,
-        spec_folders=(),
     )

@@ -18,6 +18,7 @@ from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.local.workers.process import WorkerHost
 from cluster.local.workers.waiting import WaitingWorkers
+from cluster.storage.written import NOTHING_WRITTEN, Written
 from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
@@ -91,8 +92,8 @@ class EnvironmentJob(ABC):
 
     def _follow(
         self, release: Release, host: WorkerHost, ids: Sequence[str], tell: Callable[[str, str], object]
-    ) -> tuple[Receipt, tuple[str, ...]]:
-        """Run pipelines, and return their receipt and the folders of their specs; `tell` gets messages and logs."""
+    ) -> tuple[Receipt, Written]:
+        """Run pipelines; return their receipt, and what they wrote to be published. `tell` gets messages and logs."""
         self._used = host
         pipelines = Pipelines(release, self._values, ids, self._context.workers.take(host, self._target), host)
         self._pipelines = pipelines
@@ -102,18 +103,17 @@ class EnvironmentJob(ABC):
             for message, log in pipelines.follow():
                 if not self._stop.is_set():
                     tell(message, log)
-            return pipelines.receipt(), pipelines.spec_folders
+            return pipelines.receipt(), pipelines.written
         except BaseException:
             pipelines.stop()  # nobody hears them any more
             raise
         finally:
             self._pipelines = None
 
-    def _publish(self, release: Release, spec_folders: Sequence[str], since: float) -> str:
-        """Publish what was written since then, and return what to report about it."""
-        folders = [release.source / folder for folder in spec_folders]
-        found, _ = publish(release.source, folders, since, release.storage)
-        return f"; published at {self._context.storage_url(self._target)}" if found else ""
+    def _publish(self, release: Release, written: Written) -> str:
+        """Publish what of the release's source was written, and return what to report about it."""
+        publish(release.source, written, release.storage)
+        return f"; published at {self._context.storage_url(self._target)}" if written.items else ""
 
     def _report_end(self, outcome: Outcome) -> None:
         """Record and report how the deployment ended; after a kill before the last record it is reported again.
@@ -217,14 +217,14 @@ class DeploymentJob(EnvironmentJob):
         self._context.waits.pop(self._target, None)
         self._began, self._has_run = time.time(), True
         ids = [pipeline.id for pipeline in values.pipelines]
-        self._receipt, folders = self._follow(
+        self._receipt, written = self._follow(
             release, host, ids, lambda message, log: self._tell("progress", message, log)
         )
         phase, message = verdict(self._receipt)
         if phase == "failed":
-            return self._outcome(phase, message, folders)
-        message += self._publish(release, folders, self._began)
-        outcome = self._outcome(phase, message, folders)
+            return self._outcome(phase, message)
+        message += self._publish(release, written)
+        outcome = self._outcome(phase, message, written)
         release.write(outcome)
         self._environment.switch(release)
         return outcome
@@ -246,7 +246,7 @@ class DeploymentJob(EnvironmentJob):
             self._context.waits[self._target] = entry
             self._tell("queued", f"waits, and is tried again: {reason_of(error)}")
 
-    def _outcome(self, phase: End, message: str, folders: tuple[str, ...] = ()) -> Outcome:
+    def _outcome(self, phase: End, message: str, written: Written = NOTHING_WRITTEN) -> Outcome:
         if phase == "failed":
             reason, _, more = message.partition("\n")
             message = f"{reason}\n{self._what_stays()}\n{more}".rstrip()
@@ -258,7 +258,7 @@ class DeploymentJob(EnvironmentJob):
             receipt=self._receipt,
             began=self._began,
             ended=time.time(),
-            spec_folders=folders,
+            written=written,
         )
 
     def _what_stays(self) -> str:

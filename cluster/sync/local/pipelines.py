@@ -9,6 +9,7 @@ from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.local.workers.process import WorkerHost, WorkerProcess
+from cluster.storage.written import Written
 from cluster.sync.local.environment import Release
 from cluster.sync.progress import Event, Progress
 
@@ -36,6 +37,7 @@ class Pipelines:
         )
         self._progress = Progress()
         self._ended: dict[str, Any] | None = None  # the worker's receipt
+        self._written: Event = {}
         self._stopped = False
 
     def stop(self) -> None:
@@ -58,14 +60,16 @@ class Pipelines:
         return checked_receipt(self._ended, self._values, self._ids)
 
     @property
-    def spec_folders(self) -> tuple[str, ...]:
-        """Return the folders of the specs of its pipelines, within the source."""
-        return self._progress.spec_folders
+    def written(self) -> Written:
+        """Return what of the source is to be published. Raises ClusterError when no worker writes what it wrote."""
+        return Written.read(self._written)
 
     def _events(self) -> Iterator[Event]:
         for event in self._worker.events():
             if event["event"] == "ended":
                 self._ended = event["receipt"]
+            elif event["event"] == "written":
+                self._written = event
             yield event
 
 

@@ -34,13 +34,14 @@ class ScheduledRun(EnvironmentJob):
             release = self._begin()
             shutil.copytree(current.source, release.source, symlinks=True)
             host = self._host(release)
-            receipt, _ = self._follow(release, host, self._ids, lambda _message, lines: log.append(lines))
+            receipt, found = self._follow(release, host, self._ids, lambda _message, lines: log.append(lines))
             phase, message = verdict(receipt)
             if phase == "succeeded":
-                message += self._publish(release, self._deployed.spec_folders, self._deployed.began)
+                written = (current.outcome or self._deployed).written.joined(found, release.source)
+                message += self._publish(release, written)
                 if current.storage.exists() and not release.storage.exists():
                     shutil.copytree(current.storage, release.storage)
-                release.write(self._deployed.model_copy(update={"since": time.time()}))
+                release.write(self._deployed.model_copy(update={"since": time.time(), "written": written}))
                 self._environment.switch(release)
         except Exception as error:  # noqa: BLE001 (it is reported, and what is a mistake of ours is logged)
             if not isinstance(error, (DppctlError, OSError)):

@@ -25,7 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorWorld]:
         kubeconfig = os.environ["DPPCTL_TEST_KUBECONFIG"]
         use_kubeconfig(patch, kubeconfig)
         patch.setattr("worker.server.Run", NamedRun)
-        patch.setattr("worker.server._WorkerHandler.log_message", lambda *_: None)  # in the place of pods' logs
+        patch.setattr("worker.handler.WorkerHandler.log_message", lambda *_: None)  # in the place of pods' logs
         patch.setattr("cluster.operator.run_task.WORKER_RETRY_SECONDS", 0.1)
         folder = tmp_path_factory.mktemp("runs")
         with closing(OperatorWorld(folder, kubeconfig, free_port(), waiting=3, databases=1)) as world, world.operator():

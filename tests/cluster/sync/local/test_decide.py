@@ -46,7 +46,6 @@ def outcome(version: str, *, ops_commit: str = "", reported: bool = True) -> Out
         receipt=None,
         began=1.0,
         ended=2.0,
-        spec_folders=(),
         reported=reported,
     )
 

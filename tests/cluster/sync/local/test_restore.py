@@ -109,7 +109,6 @@ def outcome(name: str, ended: float) -> Outcome:
         receipt=None,
         began=ended,
         ended=ended,
-        spec_folders=(),
     )
 
 
