@@ -19,7 +19,7 @@ from cluster.local.sessions import record, supervisor
 from cluster.local.storage.publish import publish, storage_folder
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment, find_runtime
 from cluster.local.workers.process import WorkerProcess
-from cluster.storage.written import Written
+from cluster.storage.written import WrittenItems
 
 if TYPE_CHECKING:
     from cli.run.in_image import ImageHost
@@ -188,7 +188,7 @@ def _publish(
 ) -> tuple[str, list[tuple[str, str, str]]]:
     """Publish what the pipelines that succeeded wrote; return what is wrong, and kind, path and URL of each."""
     try:
-        written = Written.read(told)
+        written = WrittenItems.read(told)
         publish(workload, written, storage_folder(worker.name))
     except ClusterError as error:  # the run was none the less what its receipt says
         return str(error), []

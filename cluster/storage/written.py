@@ -59,7 +59,7 @@ class WrittenItem:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenItems:
     """The event."""
 
     items: tuple[WrittenItem, ...] = ()
@@ -79,10 +79,10 @@ class Written:
             )
         return cls(tuple(map(WrittenItem.read, items)), tuple(str(source) for source in left_out))
 
-    def joined(self, newer: "Written", workload: Path) -> "Written":
+    def joined(self, newer: "WrittenItems", workload: Path) -> "WrittenItems":
         """Return what is published of this, as far as it still is in the workload, and of what was written later."""
         still = (item for item in self.items if (workload / item.folder).is_dir())
-        return Written(tuple(dict.fromkeys((*still, *newer.items))), newer.left_out)
+        return WrittenItems(tuple(dict.fromkeys((*still, *newer.items))), newer.left_out)
 
 
-NOTHING_WRITTEN = Written()
+NOTHING_WRITTEN = WrittenItems()

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from bot.model.receipt import Receipt, plain, shorten
 from bot.model.values import Values
 from cluster.limits import MAX_REPORT_MESSAGE
-from cluster.storage.written import NOTHING_WRITTEN, Written
+from cluster.storage.written import NOTHING_WRITTEN, WrittenItems
 
 End = Literal["succeeded", "failed"]
 
@@ -24,7 +24,7 @@ class Outcome(BaseModel):
     receipt: Receipt | None
     began: float  # when its pipelines started, in seconds of the epoch
     ended: float
-    written: Written = NOTHING_WRITTEN  # what of it is published, on one machine
+    written: WrittenItems = NOTHING_WRITTEN  # what of it is published, on one machine
     reported: bool = False
     # Of a release: later ops commits that went back to it, and when it became current (None: when it ended).
     restored_for: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.local.folders import data_dir
-from cluster.storage.written import Written
+from cluster.storage.written import WrittenItems
 
 
 def storage_folder(worker: str) -> Path:
@@ -20,7 +20,7 @@ def storage_folder(worker: str) -> Path:
     return data_dir() / "storage" / worker
 
 
-def publish(workload: Path, written: Written, target: Path) -> None:
+def publish(workload: Path, written: WrittenItems, target: Path) -> None:
     """Copy what a worker says that it wrote below the workload.
 
     `target` appears as a whole, or not at all when nothing was written; what it held before is replaced. Raises
@@ -47,7 +47,7 @@ def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
         yield folder, sorted(plain)
 
 
-def _copy_all(workload: Path, written: Written, target: Path) -> None:
+def _copy_all(workload: Path, written: WrittenItems, target: Path) -> None:
     import tempfile  # costs more than it looks, and the supervisor needs this file's `storage_folder` only
 
     target.parent.mkdir(parents=True, exist_ok=True)

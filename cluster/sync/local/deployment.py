@@ -18,7 +18,7 @@ from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.local.workers.process import WorkerHost
 from cluster.local.workers.waiting import WaitingWorkers
-from cluster.storage.written import NOTHING_WRITTEN, Written
+from cluster.storage.written import NOTHING_WRITTEN, WrittenItems
 from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
@@ -92,7 +92,7 @@ class EnvironmentJob(ABC):
 
     def _follow(
         self, release: Release, host: WorkerHost, ids: Sequence[str], tell: Callable[[str, str], object]
-    ) -> tuple[Receipt, Written]:
+    ) -> tuple[Receipt, WrittenItems]:
         """Run pipelines; return their receipt, and what they wrote to be published. `tell` gets messages and logs."""
         self._used = host
         pipelines = Pipelines(release, self._values, ids, self._context.workers.take(host, self._target), host)
@@ -110,7 +110,7 @@ class EnvironmentJob(ABC):
         finally:
             self._pipelines = None
 
-    def _publish(self, release: Release, written: Written) -> str:
+    def _publish(self, release: Release, written: WrittenItems) -> str:
         """Publish what of the release's source was written, and return what to report about it."""
         publish(release.source, written, release.storage)
         return f"; published at {self._context.storage_url(self._target)}" if written.items else ""
@@ -246,7 +246,7 @@ class DeploymentJob(EnvironmentJob):
             self._context.waits[self._target] = entry
             self._tell("queued", f"waits, and is tried again: {reason_of(error)}")
 
-    def _outcome(self, phase: End, message: str, written: Written = NOTHING_WRITTEN) -> Outcome:
+    def _outcome(self, phase: End, message: str, written: WrittenItems = NOTHING_WRITTEN) -> Outcome:
         if phase == "failed":
             reason, _, more = message.partition("\n")
             message = f"{reason}\n{self._what_stays()}\n{more}".rstrip()

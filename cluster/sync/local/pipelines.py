@@ -9,7 +9,7 @@ from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.local.workers.process import WorkerHost, WorkerProcess
-from cluster.storage.written import Written
+from cluster.storage.written import WrittenItems
 from cluster.sync.local.environment import Release
 from cluster.sync.progress import Event, Progress
 
@@ -60,9 +60,9 @@ class Pipelines:
         return checked_receipt(self._ended, self._values, self._ids)
 
     @property
-    def written(self) -> Written:
+    def written(self) -> WrittenItems:
         """Return what of the source is to be published. Raises ClusterError when no worker writes what it wrote."""
-        return Written.read(self._written)
+        return WrittenItems.read(self._written)
 
     def _events(self) -> Iterator[Event]:
         for event in self._worker.events():

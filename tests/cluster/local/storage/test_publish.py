@@ -10,7 +10,7 @@ import pytest
 from cluster.errors import ClusterError
 from cluster.local.sessions import record
 from cluster.local.storage.publish import publish, storage_folder
-from cluster.storage.written import Written, WrittenItem
+from cluster.storage.written import WrittenItem, WrittenItems
 from tests.support.sessions import StartRun
 from tests.support.workloads import write_files
 
@@ -44,7 +44,7 @@ def test_what_was_written_is_copied_but_for_links_and_hidden_files(
     (workload / "data/committees/key").symlink_to(secret / "key")
     (workload / "data/committees/folder").symlink_to(secret)
     os.mkfifo(workload / "data/committees/pipe")
-    publish(workload, Written((SITE, COMMITTEES), left_out=("data/bad",)), target)
+    publish(workload, WrittenItems((SITE, COMMITTEES), left_out=("data/bad",)), target)
     assert set(files(target)) == {"index.html", "committees/datapackage.json", "committees/all.csv"}
 
 
@@ -56,17 +56,17 @@ def test_a_forged_item_that_is_a_link_is_not_published(
     (workload / linked).parent.mkdir(parents=True, exist_ok=True)
     (workload / linked).symlink_to(tmp_path / "elsewhere" / linked)
     with pytest.raises(ClusterError, match="the worker wrote no data/committees, as it says"):
-        publish(workload, Written((COMMITTEES,)), target)
+        publish(workload, WrittenItems((COMMITTEES,)), target)
     assert not target.exists()
 
 
 def test_publishing_again_replaces_what_was_there(workload: Path, target: Path) -> None:
     write_files(workload, PACKAGE)
-    publish(workload, Written((COMMITTEES,)), target)
+    publish(workload, WrittenItems((COMMITTEES,)), target)
     write_files(workload, {"data/committees/all.csv": "changed\n"})
     assert files(target)["committees/all.csv"] == "a,b\n1,2\n", "the copy is a copy"
     (workload / "data/committees/more.csv").touch()
-    publish(workload, Written((COMMITTEES,)), target)
+    publish(workload, WrittenItems((COMMITTEES,)), target)
     assert files(target)["committees/all.csv"] == "changed\n"
     assert [folder.name for folder in target.parent.iterdir()] == [target.name]
 
@@ -76,7 +76,7 @@ def test_a_storage_that_cannot_be_written_is_one_line_and_leaves_nothing(workloa
     data.mkdir()
     (data / "storage").touch()
     with pytest.raises(ClusterError, match=r"cannot publish to .*/storage/dppctl-worker-x: "):
-        publish(workload, Written((COMMITTEES,)), storage_folder("dppctl-worker-x"))
+        publish(workload, WrittenItems((COMMITTEES,)), storage_folder("dppctl-worker-x"))
 
 
 Ask = Callable[..., tuple[int, Mapping[str, str], str]]
@@ -87,7 +87,7 @@ def ask(start_run: StartRun, workload: Path, tmp_path: Path) -> Iterator[Ask]:
     """Asks the supervisor of a run for a path below the worker's folder, exactly as it is written."""
     worker, _, kept = start_run()
     write_files(workload, {**PACKAGE, "data/index.html": "<h1>שלום</h1>", "data/404.html": "<h1>Not here</h1>"})
-    publish(workload, Written((SITE,)), storage_folder(worker.name))
+    publish(workload, WrittenItems((SITE,)), storage_folder(worker.name))
     write_files(tmp_path, {"data/storage/dppctl-worker-other/secret.txt": "hush"})
     host, _, below = kept.storage_url.removeprefix("http://").partition("/")
 
