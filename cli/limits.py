@@ -17,8 +17,11 @@ PING_POLL_SECONDS = 0.3  # between two looks for it at GitHub's API
 MINIKUBE_START_SECONDS = 900.0  # the first start downloads an image of a gigabyte
 MINIKUBE_STATUS_SECONDS = 30.0
 
+CLUSTER_WAIT_SECONDS = 1800.0  # for a cluster that starts: clouds take five to fifteen minutes
+CLUSTER_POLL_SECONDS = 10.0  # between two looks at it; a look takes seconds
 RUNS_READY_SECONDS = 300.0  # for operator, proxy and workers to run: images of a gigabyte are pulled first
 INIT_BROKEN_SECONDS = 30.0  # that a pod says the same of why it does not start: it does not get better by waiting
+INIT_NODE_SECONDS = 240.0  # that a pod has no node on a cluster that grows: a new node takes two or three minutes
 INIT_POLL_SECONDS = 0.5  # between two looks at what starts
 
 # dppctl run, of an archive

@@ -1,17 +1,20 @@
 """`dppctl init`: the command's flags, and what they become."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.home_folder import home_folder
+from cli.init.clusters.flags import check_settings, with_setting_flags
 from cli.init.runs.flags import AuthFlags, RunsFlags, with_auth_flags
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
-    from cli.providers.provider import Provider
 
+# Flags of continuous deployment alone, beside those with arguments of their own.
+_OF_DEPLOYMENT = ("ops_repo", "address", "user", "email", "app_id", "deploy_key", "rotate_secret")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -52,7 +55,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--rotate-secret", is_flag=True, help="Make a new webhook secret; both hold until GitHub has it.")
 @click.option("--workers", type=click.IntRange(0, 1000), help="For `dppctl run`: have so many workers wait there.")
 @click.option("--databases", type=click.IntRange(0, 1000), help="And so many databases.")
-@click.option("--worker-image", help="The workers' image, with Python and dpp.")
+@click.option("--worker-image", help="The workers', with Python and dpp. [default: ghcr.io/orihoch/dppctl-runtime]")
 @click.option("--image", help="dppctl's own image. [default: ghcr.io/orihoch/dppctl of this version]")
 @click.option("--cluster-name", help="How `dppctl run` calls the cluster. [default: the provider's name]")
 @click.option("--token-user", help="Whose token is made for `dppctl run`. [default: your name here]")
@@ -60,11 +63,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--usage/--no-usage", default=None, help="And a usage server: limits, and a log. [default: as it is]")
 @click.option("--wait", type=click.FloatRange(1), help="Seconds until workers are ready. [default: 300]")
 @click.option(
-    "--remove", is_flag=True, help="Undo the webhook, the deploy key, the registration; with --workers: runs."
+    "--remove", is_flag=True, help="Undo the webhook, the deploy key, the registration; or runs, and the cluster."
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: flags and defaults answer.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be changed.")
 @with_auth_flags
+@with_setting_flags
 def init(
     provider: str | None,
     folder: Path,
@@ -89,117 +93,74 @@ def init(
     remove: bool,
     yes: bool,
     auth_flags: AuthFlags,
+    settings: Mapping[str, str],
     **answers: str | bool | None,
 ) -> None:
-    """Set up continuous deployment of the app in this folder, on a PROVIDER's cluster (local, kubeconfig, minikube).
+    """Set up continuous deployment of the app in this folder, or make a PROVIDER's cluster ready for `dppctl run`.
 
-    With --workers or --databases it does something else: it makes the cluster ready for `dppctl run` there.
+    PROVIDER is local, kubeconfig, minikube, or one of those that init makes or joins by itself: docs/clusters.md. What
+    a cluster costs is said before it is made. What takes long goes on by itself: `dppctl init` alone comes back to it.
+    Where the folder's app has continuousDeployment, or a flag of that is given, init sets that up; --workers or
+    --databases makes any cluster ready for `dppctl run`.
 
     Run it again at any time: it says what is there, mends what is not, and doubles nothing. Exit code: 0, or 2 when
     something is missing that only you can do; it says what.
     """
-    if workers is not None or databases is not None:
-        from cli.init.runs.flow import init_runs
+    from cli.init.clusters.choose import begun_cluster
+    from cli.providers import make_provider, namespace_key, provider_kind
 
-        url = str(answers["address"] or "")
-        flags = RunsFlags(workers, databases, image, worker_image, cluster_name, token_user, wait, values, url, usage)
-        cluster = _provider_of(folder, provider, context, namespace)
-        dry_run = bool(answers["dry_run"])
-        return init_runs(cluster, flags, auth_flags, click.echo, remove=remove, yes=yes, dry_run=dry_run)
-    auth_flags.check_unused()
-    import os
-    from dataclasses import replace
+    app = _app_config(folder)
+    files = {"token": token_file, "owner_token": owner_token_file, "app_key": app_key_file}
+    of_app = [repo, branch, *files.values(), *(answers[name] for name in _OF_DEPLOYMENT)]
+    for_runs = workers is not None or databases is not None
+    for_app = bool(app.continuous_deployment or any(of_app))
+    if not (provider or for_runs or for_app or remove):
+        provider, cluster_name = begun_cluster(app, cluster_name)
+    kind = provider_kind(provider or app.cluster_provider)
+    address = str(answers["address"] or "")
+    if kind.is_joined:  # the address is the cluster's
+        for_app = bool(app.continuous_deployment or any(value for value in of_app if value != address))
+        settings = {**settings, f"{kind.kind}Url": address} if address else settings
+    check_settings(settings, kind.kind)
+    kept = app.provider_settings if kind.kind == app.cluster_provider else {}
+    asked = {"kubeconfigContext": context, namespace_key(kind.kind): namespace, **settings}
+    given = {key: str(value) for key, value in {**kept, **asked}.items() if value}
+    if for_runs or (kind.makes_cluster and not for_app):
+        from cli.init.clusters.flow import init_cluster, known_settings, remove_made
+        from cli.init.prompts import Questions
 
-    import requests
-    from github import GithubException
-
-    from bot.git.command import Git
-    from bot.github.errors import explain
-    from bot.model.app_config import CONFIG_FILE, AppConfig, parse_app_config
-    from bot.model.registration import REGISTRATION_FILE
-    from bot.settings import load_settings
-    from bot.settings.types import is_web
-    from cli.errors import InputError
-    from cli.init.app import find_app
-    from cli.init.context import Answers, InitContext
-    from cli.init.flow import set_up
-    from cli.init.prompts import Questions
-    from cli.init.secret_stores import EnvFile
-    from cli.init.steps.files import read_text
-    from cli.init.undo import undo
-    from cli.providers import make_provider
-
-    if provider:
-        make_provider(provider, {})  # an unknown one is said first
-    settings = load_settings(config, receives=False)
-    if not is_web(settings.github.url):
-        raise InputError(
-            f"DPPCTL_GITHUB_URL is {settings.github.url}: there is nobody to sign up and no webhook to set. `dppctl "
-            f"init` needs a GitHub; without one, write {REGISTRATION_FILE} and {CONFIG_FILE} yourself (see "
-            f"{CONFIG_FILE}.example)"
+        name = cluster_name or kind.kind
+        cluster = make_provider(kind.kind, known_settings(name, kind.kind) | given)
+        flags = RunsFlags(
+            workers, databases, image, worker_image, cluster_name, token_user, wait, values, address, usage
         )
-    app = find_app(Git(settings, searches=True), folder, repo)
-    if branch:
-        app = replace(app, branch=branch)
-    text = read_text(app.config_file)
-    existing = parse_app_config(text, str(app.config_file)) if text else AppConfig()
-    if not remove and (branch or not any(existing.actions(app.path))):
-        _check_branch(app.branch)
-    cluster = _provider(provider, existing, context, namespace)
-    given = Answers(
-        provider=provider,
-        token=_read(token_file) or os.environ.get("DPPCTL_GITHUB_TOKEN"),
-        owner_token=_read(owner_token_file) or os.environ.get("DPPCTL_OWNER_TOKEN"),
-        app_key=_read(app_key_file),
-        **answers,  # type: ignore[arg-type]  # click has seen to their kinds
-    )
-    try:
-        if made := cluster.start(dry_run=given.dry_run):
-            click.echo(f"{'would ' if given.dry_run else ''}{made}")
-        if not (made and given.dry_run):
-            click.echo(cluster.ready())
-        file = EnvFile(config / ".env")
-        store = file if env_file else cluster.secret_store(config)
-        init_context = InitContext(settings, config, store, file, click.echo)
+        dry_run = bool(answers["dry_run"])
         if remove:
-            undo(app, given, init_context)
-        else:
-            set_up(app, cluster, given, Questions(yes=yes), init_context)
-    except (GithubException, requests.RequestException) as error:
-        raise InputError(str(explain(error, app.path.repository, "the token"))) from error
-    return None
+            return remove_made(name, cluster, flags, Questions(yes=yes), click.echo, dry_run=dry_run)
+        return init_cluster(name, cluster, flags, auth_flags, Questions(yes=yes), click.echo, dry_run=dry_run)
+    auth_flags.check_unused()
+    from cli.init.deployment import init_deployment
+
+    return init_deployment(
+        make_provider(kind.kind, given),
+        folder,
+        config,
+        {"provider": provider, **answers, **{name: _read(file) for name, file in files.items()}},
+        repo=repo,
+        branch=branch,
+        env_file=env_file,
+        remove=remove,
+        yes=yes,
+    )
 
 
-def _provider_of(folder: Path, name: str | None, kube_context: str | None, namespace: str | None) -> "Provider":
-    """Return the provider that is asked for, else that of the app in the folder, if there is one."""
+def _app_config(folder: Path) -> "AppConfig":
+    """Return what the app's file says; without one its defaults."""
     from bot.model.app_config import CONFIG_FILE, AppConfig, parse_app_config
     from cli.init.steps.files import read_text
 
     text = read_text(folder / CONFIG_FILE)
-    existing = parse_app_config(text, str(folder / CONFIG_FILE)) if text else AppConfig()
-    return _provider(name, existing, kube_context, namespace)
-
-
-def _provider(name: str | None, existing: "AppConfig", kube_context: str | None, namespace: str | None) -> "Provider":
-    """Return the provider that is asked for, else the one that the app's file names, with the file's settings."""
-    from cli.providers import make_provider
-
-    chosen = name or existing.cluster_provider
-    kept = existing.provider_settings if chosen == existing.cluster_provider else {}
-    asked = {"kubeconfigContext": kube_context, f"{chosen}Namespace": namespace}
-    return make_provider(
-        chosen,
-        {key: str(value) for key, value in kept.items()} | {key: value for key, value in asked.items() if value},
-    )
-
-
-def _check_branch(name: str) -> None:
-    """Raise InputError for a branch of which no push could be deployed."""
-    from bot.model.app_config import branch_problem
-    from cli.errors import InputError
-
-    if problem := branch_problem(name):
-        raise InputError(f"branch {problem}; name another with --branch NAME")
+    return parse_app_config(text, str(folder / CONFIG_FILE)) if text else AppConfig()
 
 
 def _read(file: Path | None) -> str | None:

@@ -1,5 +1,9 @@
 """The questions of `dppctl init`: on the terminal, or answered by flags and `--yes`."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from cli.errors import InputError
@@ -17,16 +21,30 @@ class Questions:
             if default is None:
                 raise InputError(f"{question}: nobody is asked with --yes; give {flag}")
             return default
-        return str(click.prompt(question, default=default)).strip()
+        with _answered(question, flag):
+            return str(click.prompt(question, default=default)).strip()
 
     def secret(self, question: str, flag: str) -> str:
         """Ask for a line that is not shown. Raises InputError for --yes."""
         if self._yes:
             raise InputError(f"{question}: nobody is asked with --yes; give {flag}")
-        return str(click.prompt(question, hide_input=True)).strip()
+        with _answered(question, flag):
+            return str(click.prompt(question, hide_input=True)).strip()
 
-    def confirm(self, question: str) -> bool:
-        """Ask for yes or no; Enter means yes."""
+    def confirm(self, question: str, *, default: bool = True) -> bool:
+        """Ask for yes or no; `default`: what Enter means. Raises InputError where nobody can be asked."""
         if self._yes:
             return True
-        return click.confirm(question, default=True)
+        with _answered(question, "--yes"):
+            return click.confirm(question, default=default)
+
+
+@contextmanager
+def _answered(question: str, flag: str) -> Iterator[None]:
+    """Raise InputError when the answer is the end of the input, as in a script; at a terminal it is Ctrl-C."""
+    try:
+        yield
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise InputError(f"{question}: nobody answers; give {flag}") from None

@@ -1,6 +1,7 @@
 """The kinds of cluster that `dppctl init` sets up: a file for each, and a line in this table."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,30 @@ PROVIDERS = {
     "kubeconfig": "cli.providers.kubeconfig:Kubeconfig",
     "minikube": "cli.providers.minikube:Minikube",
 }
-PLANNED = ("minikube-public", "gcloud", "kamatera", "public")
+_NAMESPACES = {"gcloud": "gcloudClusterNamespace", "minikube-public": "minikubeNamespace"}
 
 
 def make_provider(name: str, settings: Mapping[str, str]) -> "Provider":
-    """Return the provider of that name (clusterProvider). Raises InputError for one that dppctl does not have (yet).
+    """Return the provider of that name (clusterProvider). Raises InputError for one that dppctl does not have.
 
     `settings`: the provider's own keys of `.dppctl.yaml`.
     """
-    if name in PLANNED:
-        raise InputError(f"{name} clusters are not ready yet; what is: {', '.join(PROVIDERS)}")
-    if name not in PROVIDERS:
-        raise InputError(f"there is no cluster provider {name}; choose of: {', '.join(PROVIDERS)}")
-    module, _, kind = PROVIDERS[name].partition(":")
-    provider: Provider = getattr(import_module(module), kind)(settings)
+    kind = provider_kind(name)
+    provider: Provider = kind(settings)
     return provider
+
+
+def provider_kind(name: str) -> type["Provider"]:
+    """Return the class of the provider of that name. Raises InputError for one that dppctl does not have."""
+    if name not in PROVIDERS:
+        close = get_close_matches(name, PROVIDERS, 1)
+        hint = f"; did you mean {close[0]}" if close else ""
+        raise InputError(f"there is no cluster provider {name}{hint}; choose of: {', '.join(PROVIDERS)}")
+    module, _, attribute = PROVIDERS[name].partition(":")
+    kind: type[Provider] = getattr(import_module(module), attribute)
+    return kind
+
+
+def namespace_key(name: str) -> str:
+    """Return the key of a provider's settings that has the namespace of dppctl's servers."""
+    return _NAMESPACES.get(name, f"{name}Namespace")

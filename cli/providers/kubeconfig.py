@@ -11,7 +11,7 @@ from cli.init.steps.files import FileStep, read_text
 from cli.init.steps.namespace import NamespaceStep, create_namespace, has_namespace
 from cli.init.steps.new_secrets import NewSecretsStep
 from cli.init.steps.step import Step
-from cli.providers.provider import Provider
+from cli.providers.provider import ClusterState, Provider
 
 _CONTEXT, _NAMESPACE = "kubeconfigContext", "kubeconfigNamespace"
 _SHARED_SECRETS = ("DPPCTL_SYNC_TOKEN", "DPPCTL_DATABASE_PASSWORD")
@@ -46,6 +46,10 @@ class Kubeconfig(Provider):
         if has_namespace(self._client(), self.namespace, context):
             return f"kubeconfig cluster is ready: context {context}, namespace {self.namespace}"
         raise InputError(f"the cluster {context} has no namespace {self.namespace}; run dppctl init once more")
+
+    def state(self) -> ClusterState:
+        """Return that it is there, as somebody else sees to it; `start` makes the namespace."""
+        return ClusterState("ready", f"context {self._context()}")
 
     def connect(self) -> tuple[KubernetesClient, str]:
         """Return the client, and the context that it is for."""

@@ -15,6 +15,8 @@ from cli.init.secret_stores import SecretStore
 from cli.init.steps.step import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.kubernetes import KubernetesClient
     from cli.init.prompts import Questions
 
@@ -31,6 +33,17 @@ class Provider(ABC):
     """One kind of cluster, with the settings that an app's `.dppctl.yaml` has for it."""
 
     kind: ClassVar[str]  # its name in the table of `cli.providers`
+    # `dppctl init PROVIDER` alone makes such a cluster ready for runs; False: it takes --workers.
+    makes_cluster: ClassVar[bool] = False
+    # Others run it: nothing is installed there, and init has this person join it.
+    is_joined: ClassVar[bool] = False
+    # It gets nodes as pods need them, which takes minutes: until then a pod that fits nowhere is nothing wrong.
+    grows: ClassVar[bool] = False
+    default_workers: ClassVar[int] = 1
+    default_databases: ClassVar[int] = 0
+    begun_lines: ClassVar[tuple[str, ...]] = (  # what is said once it has begun to start
+        "Initializing Cluster, re-run dppctl init to track initialization progress",
+    )
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Take the provider's own keys of `.dppctl.yaml`, such as kubeconfigContext. Reads nothing yet."""
@@ -70,6 +83,17 @@ class Provider(ABC):
     def remove(self, *, dry_run: bool) -> list[str]:  # noqa: ARG002
         """Remove what `start` made; `dry_run`: remove nothing. Returns a line for each: removed, or left and why."""
         return []
+
+    def join(  # noqa: B027 (most are not joined)
+        self, name: str, questions: "Questions", say: "Callable[[str], None]", *, dry_run: bool
+    ) -> None:
+        """Have this person use a cluster that others run (`is_joined`), and call it `name`. Raises InputError."""
+
+    def ready_line(self, workers: int, databases: int) -> str:
+        """Return what is said when the cluster is ready and its pods start."""
+        kinds = ((databases, "DB"), (workers, "worker"))
+        counts = [f"{n} persistent {kind} pod{'' if n == 1 else 's'}" for n, kind in kinds if n or kind != "DB"]
+        return f"Cluster is ready, starting {' and '.join(counts)}"
 
     def runs_values(self) -> dict[str, Any]:
         """Return values of charts/dppctl that runs have on this kind of cluster, such as its storage."""

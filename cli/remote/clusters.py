@@ -5,8 +5,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -17,6 +18,7 @@ from cli.home_folder import home_folder
 LOCAL = "local"
 APP_CONFIG = ".dppctl.yaml"  # bot.model.app_config, which takes long to import, has the same
 SERVICE = "dppctl-proxy"  # of the proxy, as charts/dppctl names it
+Named = TypeVar("Named")
 NAME_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 CLUSTER_OPTION = click.option(
@@ -45,11 +47,22 @@ class NamedCluster:
 
 
 @dataclass(frozen=True)
+class InitializedCluster:
+    """What `dppctl init` has begun to make, or made: enough to go on, and to remove it. No secrets."""
+
+    provider: str
+    settings: Mapping[str, str] = field(default_factory=dict)  # the provider's own, as in `.dppctl.yaml`
+    flags: Mapping[str, Any] = field(default_factory=dict)  # of its runs, as JSON
+    state: Literal["initializing", "ready"] = "initializing"
+
+
+@dataclass(frozen=True)
 class Clusters:
-    """What `clusters.json` says: the clusters by name, and the one that `dppctl use` chose."""
+    """What `clusters.json` says: the clusters by name, the one that `dppctl use` chose, and those that init made."""
 
     current: str = LOCAL
     by_name: Mapping[str, NamedCluster] = field(default_factory=dict)
+    initialized: Mapping[str, InitializedCluster] = field(default_factory=dict)
 
 
 def read_clusters() -> Clusters:
@@ -58,7 +71,8 @@ def read_clusters() -> Clusters:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         by_name = {name: NamedCluster(name=name, **about) for name, about in found["clusters"].items()}
-        return Clusters(str(found["current"]), by_name)
+        initialized = {name: InitializedCluster(**about) for name, about in found.get("initialized", {}).items()}
+        return Clusters(str(found["current"]), by_name, initialized)
     except FileNotFoundError:
         return Clusters()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -69,21 +83,34 @@ def add_cluster(cluster: NamedCluster) -> None:
     """Make a cluster known, or change how it is reached. Raises InputError for a name that is none."""
     check_name(cluster.name)
     known = read_clusters()
-    _write(Clusters(known.current, {**known.by_name, cluster.name: cluster}))
+    _write(replace(known, by_name={**known.by_name, cluster.name: cluster}))
 
 
 def remove_cluster(name: str) -> None:
     """Forget a cluster; the local one is used instead if it was the chosen one."""
     known = read_clusters()
     current = LOCAL if known.current == name else known.current
-    _write(Clusters(current, {other: cluster for other, cluster in known.by_name.items() if other != name}))
+    _write(replace(known, current=current, by_name=_without(known.by_name, name)))
 
 
 def use_cluster(name: str) -> None:
     """Choose the cluster of all commands that name none. Raises InputError for one that is not known."""
     if name != LOCAL:
         find_cluster(name)
-    _write(Clusters(name, read_clusters().by_name))
+    _write(replace(read_clusters(), current=name))
+
+
+def keep_initialized(name: str, cluster: InitializedCluster) -> None:
+    """Write down how far a cluster is that `dppctl init` makes. Raises InputError for a name that is none."""
+    check_name(name)
+    known = read_clusters()
+    _write(replace(known, initialized={**known.initialized, name: cluster}))
+
+
+def forget_initialized(name: str) -> None:
+    """Forget what `dppctl init` made under this name."""
+    known = read_clusters()
+    _write(replace(known, initialized=_without(known.initialized, name)))
 
 
 def check_name(name: str) -> None:
@@ -110,9 +137,12 @@ def check_url(url: str) -> str:
 
 def find_cluster(name: str, source: str = "") -> NamedCluster:
     """Return the cluster of this name. Raises InputError; `source`: which file names it."""
-    known = read_clusters().by_name
+    clusters = read_clusters()
+    known, begun = clusters.by_name, clusters.initialized.get(name)
     if name in known:
         return known[name]
+    if begun and begun.state == "initializing":
+        raise InputError(f"the cluster {name} is not ready yet; `dppctl init` goes on with it")
     close = difflib.get_close_matches(name, [LOCAL, *known], 1)
     hint = f"did you mean {close[0]}? " if close else ""
     which = f"{source} names the cluster {name}, which is not known here" if source else f"there is no cluster {name}"
@@ -146,20 +176,27 @@ def cluster_of_app(folder: Path) -> str | None:
     return parse_app_config(text, str(folder / APP_CONFIG)).cluster
 
 
+def _without(named: Mapping[str, Named], name: str) -> dict[str, Named]:
+    return {other: cluster for other, cluster in named.items() if other != name}
+
+
 def _file() -> Path:
     return home_folder() / "clusters.json"
 
 
 def _write(clusters: Clusters) -> None:
     file = _file()
-    about = {
+    about: dict[str, Any] = {
         name: {key: value for key, value in asdict(cluster).items() if value and key != "name"}
         for name, cluster in clusters.by_name.items()
     }
+    content: dict[str, Any] = {"current": clusters.current, "clusters": about}
+    if clusters.initialized:
+        content["initialized"] = {name: asdict(cluster) for name, cluster in clusters.initialized.items()}
     part = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"current": clusters.current, "clusters": about}, indent=2) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         os.replace(part, file)
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}") from None

@@ -3,6 +3,7 @@
 import getpass
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -56,7 +57,8 @@ class RunsAnswers:
     dry_run: bool = False
     auth: AuthAnswers = AuthAnswers()
     usage: bool = False  # a usage server
-    except_addresses: tuple[str, ...] = field(default=())  # of the API server: no worker reaches them
+    except_addresses: tuple[str, ...] = ()  # of the API server: no worker reaches them
+    provider_values: Mapping[str, Any] = field(default_factory=dict)  # such as the storage of that kind of cluster
 
     def values(self) -> dict[str, Any]:
         """Return values for charts/dppctl: runs alone, with one pool that keeps running."""
@@ -77,7 +79,7 @@ class RunsAnswers:
         runs: dict[str, Any] = {"enabled": True, "name": self.cluster, "tokensSecret": TOKENS_SECRET}
         if host := urlsplit(self.auth.public_url).hostname:
             runs["proxy"] = {"ingress": {"enabled": True, "host": host}}
-        return {
+        values = {
             "image": {"repository": repository, "tag": tag, "digest": digest},
             "existingSecret": SECRET,
             "continuousDeployment": {"enabled": False},
@@ -86,6 +88,7 @@ class RunsAnswers:
             **({"usage": {"enabled": True}} if self.usage else {}),
             "pool": {"worker": {"image": self.image}, "workers": workers},
         }
+        return merged(values, self.provider_values)
 
     def fingerprint(self) -> str:
         """Return what changes when something else would be installed."""
@@ -97,6 +100,21 @@ class RunsAnswers:
 def default_image() -> str:
     """Return dppctl's own image, of this version."""
     return f"ghcr.io/orihoch/dppctl:{version('dppctl')}"
+
+
+def default_worker_image() -> str:
+    """Return the image of workers for which none is named: dpp at the versions of this dppctl's lock."""
+    return f"ghcr.io/orihoch/dppctl-runtime:{version('dppctl')}"
+
+
+def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with `more`, which wins, as helm merges files of values."""
+    found = dict(values)
+    for key, value in more.items():
+        before = found.get(key)
+        is_map = isinstance(before, Mapping) and isinstance(value, Mapping)
+        found[key] = merged(before, value) if is_map else value  # type: ignore[arg-type]  # both are
+    return found
 
 
 def default_user() -> str:

@@ -1,4 +1,4 @@
-"""`dppctl init PROVIDER --workers N` and its --remove, from the first step to the last line: read it top to bottom."""
+"""What runs need on a cluster that is ready, and its end, from the first step to the last: read it top to bottom."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,15 @@ from ruamel.yaml import YAML
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, KubernetesError
 from cli.errors import InputError
 from cli.init.prompts import Questions
-from cli.init.runs.answers import SECRET, TOKENS_SECRET, AuthAnswers, RunsAnswers, default_image, default_user
+from cli.init.runs.answers import (
+    SECRET,
+    TOKENS_SECRET,
+    AuthAnswers,
+    RunsAnswers,
+    default_image,
+    default_user,
+    default_worker_image,
+)
 from cli.init.runs.auth import AUTH_KEYS, ClientSecretStep, answer, installed_auth
 from cli.init.runs.flags import PROVIDERS, AuthFlags, RunsFlags
 from cli.init.runs.readiness import wait_until_ready
@@ -18,9 +26,9 @@ from cli.init.runs.steps import KnownClusterStep, ReleaseStep, TokenStep, has_us
 from cli.init.secret_stores import KubernetesSecret, secret_key
 from cli.init.steps.new_secrets import NewSecretsStep
 from cli.init.steps.step import run
-from cli.limits import RUNS_READY_SECONDS
+from cli.limits import INIT_NODE_SECONDS, RUNS_READY_SECONDS
 from cli.providers.provider import Provider
-from cli.remote.clusters import check_name, read_clusters, remove_cluster
+from cli.remote.clusters import read_clusters, remove_cluster
 from cli.remote.tokens import forget_token
 
 _RUNS_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY")
@@ -28,35 +36,19 @@ _USAGE_KEYS = ("DPPCTL_USAGE_TOKEN", "DPPCTL_PROXY_SERVICE_TOKEN")
 _RUNS = "/apis/dppctl.io/v1alpha1"
 
 
-def init_runs(
-    provider: Provider,
-    flags: RunsFlags,
-    auth: AuthFlags,
-    say: Callable[[str], None],
-    *,
-    remove: bool,
-    yes: bool,
-    dry_run: bool,
-) -> None:
-    """Make the provider's cluster ready for runs, or undo that. Raises InputError and DppctlError."""
-    worker_image, questions = flags.worker_image or "", Questions(yes=yes)
-    if not remove and not worker_image:
-        worker_image = questions.text("Image of the workers, with Python and dpp", "--worker-image")
-    answers = RunsAnswers(
-        workers=1 if flags.workers is None else flags.workers,
-        databases=flags.databases or 0,
+def runs_answers(name: str, provider: Provider, flags: RunsFlags, *, dry_run: bool) -> RunsAnswers:
+    """Return what is to be on a cluster that this person calls `name`; what no flag says is the provider's default."""
+    return RunsAnswers(
+        workers=provider.default_workers if flags.workers is None else flags.workers,
+        databases=provider.default_databases if flags.databases is None else flags.databases,
         image=flags.image or default_image(),
-        worker_image=worker_image,
-        cluster=flags.cluster_name or provider.kind,
+        worker_image=flags.worker_image or default_worker_image(),
+        cluster=name,
         user=flags.token_user or default_user(),
-        seconds=flags.wait or RUNS_READY_SECONDS,
+        seconds=flags.wait or RUNS_READY_SECONDS + (INIT_NODE_SECONDS if provider.grows else 0),
         more_values=flags.values.read_text(encoding="utf8") if flags.values else "",
         dry_run=dry_run,
     )
-    if remove:
-        remove_runs(provider, answers, say)
-    else:
-        set_up_runs(provider, answers, auth, flags.url or "", flags.usage, questions, say)
 
 
 def set_up_runs(
@@ -76,7 +68,6 @@ def set_up_runs(
     """
     client, context = provider.connect()
     namespace = provider.namespace
-    check_name(answers.cluster)
     answers.values()  # images that are none are said first
     auth = answer(flags, url, _installed(client, namespace), questions)
     if made := provider.start(dry_run=answers.dry_run):
@@ -87,7 +78,13 @@ def set_up_runs(
     secret = KubernetesSecret(client, namespace, SECRET)
     try:
         counts = has_usage(client, namespace) if usage is None else usage
-        answers = replace(answers, except_addresses=_not_for_workers(client), auth=auth, usage=counts)
+        answers = replace(
+            answers,
+            except_addresses=_not_for_workers(client),
+            auth=auth,
+            usage=counts,
+            provider_values=provider.runs_values(),
+        )
         keys = _RUNS_KEYS + (AUTH_KEYS if auth.mode != "none" else ()) + (_USAGE_KEYS if counts else ())
         changes = run(
             [
@@ -102,8 +99,8 @@ def set_up_runs(
         known = KnownClusterStep(known_cluster(answers, context, namespace))
         if answers.dry_run:
             return changes + run([known], say, dry_run=True)
-        say(f"Cluster is ready, starting {_counts(answers)}")
-        wait_until_ready(client, namespace, answers.seconds, say)
+        say(provider.ready_line(answers.workers, answers.databases))
+        wait_until_ready(client, namespace, answers.seconds, say, grows=provider.grows)
     except KubernetesError as error:
         raise InputError(f"the cluster refuses: {error.reason}") from None
     changes += run([known], say, dry_run=False)
@@ -140,7 +137,8 @@ def remove_runs(provider: Provider, answers: RunsAnswers, say: Callable[[str], N
         done.append(f"forget the cluster {answers.cluster} and its token here")
     for text in done or ["nothing is there any more"]:
         say(f"  done     {text}" if done else f"  ok       {text}")
-    say(f"the namespace {namespace} and the kind PipelineRun stay as they are")
+    if not provider.makes_cluster:
+        say(f"the namespace {namespace} and the kind PipelineRun stay as they are")
     return len(done)
 
 
@@ -192,9 +190,3 @@ def _not_for_workers(client: KubernetesClient) -> tuple[str, ...]:
     public = [str(ip_network(address)) for address in addresses if not ip_network(address).is_private]
     values = YAML(typ="safe").load((files("charts") / "dppctl-pipelines" / "values.yaml").read_text(encoding="utf8"))
     return (*values["workers"]["exceptAddresses"], *public) if public else ()
-
-
-def _counts(answers: RunsAnswers) -> str:
-    """Return such as: 1 persistent DB pod and 2 persistent worker pods."""
-    kinds = ((answers.databases, "DB"), (answers.workers, "worker"))
-    return " and ".join(f"{n} persistent {kind} pod{'' if n == 1 else 's'}" for n, kind in kinds if n or kind != "DB")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from bot.kubernetes import KubernetesClient, Object
 from cli.errors import InputError
 from cli.init.runs.answers import RELEASE
-from cli.limits import INIT_BROKEN_SECONDS, INIT_POLL_SECONDS
-from cluster.sync.helm.pod_status import is_deleted, name_of, newest, waits_for, why_stuck
+from cli.limits import INIT_BROKEN_SECONDS, INIT_NODE_SECONDS, INIT_POLL_SECONDS
+from cluster.sync.helm.pod_status import broken, is_deleted, name_of, newest, waits_for, why_stuck
 
 _NAMES = {"worker": "Worker pod", "database": "DB pod"}
 _INSTANCE = f"app.kubernetes.io/instance={RELEASE}"
@@ -20,6 +20,8 @@ class Readiness:
 
     missing: tuple[str, ...]  # names of Deployments
     problem: str = ""
+    advice: str = ""  # what to do about it
+    needs_node: bool = False  # it is that a pod fits on no node
     pods: tuple[tuple[str, str], ...] = ()  # what they are, and their names
 
 
@@ -28,15 +30,25 @@ def readiness_of(deployments: list[Object], pods: list[Object]) -> Readiness:
     missing = tuple(sorted(name_of(found) for found in deployments if not _is_ready(found)))
     alive = [pod for pod in pods if not is_deleted(pod)]
     ready = sorted((_NAMES[_component(pod)], name_of(pod)) for pod in alive if _component(pod) in _NAMES and _runs(pod))
-    problems = [found for deployment in deployments if (found := _refused(deployment))]
+    if not missing:
+        return Readiness((), pods=tuple(ready))
+    if refused := next(filter(None, map(_refused, deployments)), ""):
+        return Readiness(missing, refused, "ask for fewer (--workers), or for another quota", pods=tuple(ready))
     stuck = newest([pod for pod in alive if not _runs(pod) and (why_stuck(pod) or waits_for(pod))])
-    if stuck:
-        problems.append(f"pod {name_of(stuck)}: {why_stuck(stuck) or waits_for(stuck)}")
-    return Readiness(missing, problems[0] if missing and problems else "", tuple(ready))
+    if stuck is None:
+        return Readiness(missing, pods=tuple(ready))
+    needs_node = not why_stuck(stuck)
+    problem = f"pod {name_of(stuck)}: {why_stuck(stuck) or waits_for(stuck)}"
+    return Readiness(missing, problem, _advice(stuck), needs_node, tuple(ready))
 
 
-def wait_until_ready(client: KubernetesClient, namespace: str, seconds: float, say: Callable[[str], None]) -> None:
-    """Wait for all of it, and name the pods. Raises InputError with a pod's own reason, and KubernetesError."""
+def wait_until_ready(
+    client: KubernetesClient, namespace: str, seconds: float, say: Callable[[str], None], *, grows: bool = False
+) -> None:
+    """Wait for all of it, and name the pods. Raises InputError with a pod's own reason, and KubernetesError.
+
+    `grows`: the cluster gets nodes as pods need them, which takes minutes.
+    """
     end, since, before = time.monotonic() + seconds, time.monotonic(), ""
     while True:
         found = readiness_of(
@@ -52,10 +64,25 @@ def wait_until_ready(client: KubernetesClient, namespace: str, seconds: float, s
             before, since = found.problem, now
             if before:
                 say(f"  waiting  {before}")
-        if now > end or (before and now - since > INIT_BROKEN_SECONDS):
+        patience = INIT_NODE_SECONDS if grows and found.needs_node else INIT_BROKEN_SECONDS
+        if now > end or (before and now - since > patience):
             what = before or f"no more is known than that {', '.join(found.missing)} did not become ready"
-            raise InputError(f"not ready: {what}; mend that and run the same command again, it goes on from here")
+            advice = found.advice or f"see kubectl get events --namespace {namespace}"
+            raise InputError(f"not ready: {what}; {advice}; then run the same command again, it goes on from here")
         time.sleep(INIT_POLL_SECONDS)
+
+
+def _advice(pod: Object) -> str:
+    """Return what a person does about a pod that does not run."""
+    if not why_stuck(pod):
+        return "ask for fewer (--workers, --databases), or give the cluster more or larger nodes"
+    if not (said := broken(pod)):
+        namespace = pod["metadata"].get("namespace", "")
+        return f"its log: kubectl logs --namespace {namespace} {name_of(pod)} --all-containers --previous"
+    if "mage" in said:  # ErrImagePull, ImagePullBackOff, InvalidImageName
+        which = "--worker-image" if _component(pod) == "worker" else "--image"
+        return f"name an image that the cluster can pull ({which}; imagePullSecrets by --values)"
+    return "mend that"
 
 
 def _is_ready(deployment: Object) -> bool:

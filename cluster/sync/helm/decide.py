@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster.limits import DRIFT_CHECKS, FOREIGN_HELM_TIMES
 from cluster.sync.helm.desired import Desired
-from cluster.sync.helm.state import BUSY, ClusterState, Decision, HelmRelease, Record, ReleaseAction, ReleaseState
+from cluster.sync.helm.state import BUSY, SyncState, Decision, HelmRelease, Record, ReleaseAction, ReleaseState
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Rules:
     helm_seconds: float = 600.0
 
 
-def decide(state: ClusterState, rules: Rules) -> list[Decision]:
+def decide(state: SyncState, rules: Rules) -> list[Decision]:
     """Return what to do now, at most one thing for each environment; nothing for those that are not known."""
     running = [found.running for found in state.environments if found.running]
     checks = sum(decision.action is ReleaseAction.CHECK for decision in running)
@@ -51,7 +51,7 @@ def _decide_environment(environment: ReleaseState, rules: Rules) -> ReleaseActio
     return decide_action(desired, environment.record, environment.release, prune=rules.prune, patience=patience)
 
 
-def _is_check_due(environment: ReleaseState, state: ClusterState, rules: Rules) -> bool:
+def _is_check_due(environment: ReleaseState, state: SyncState, rules: Rules) -> bool:
     """Return whether a release that is as it should be was not looked at for long."""
     record, check = environment.record, environment.check
     if rules.drift_seconds is None or not environment.is_known or record is None or record.phase != "succeeded":

@@ -13,7 +13,7 @@ from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, Entry, ReleaseTarget, desired_at, paths
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
-from cluster.sync.helm.state import ClusterState, DriftCheck, HelmRelease, ReleaseState, UnknownRecord
+from cluster.sync.helm.state import SyncState, DriftCheck, HelmRelease, ReleaseState, UnknownRecord
 from cluster.sync.repositories import Reader, Repositories
 
 _log = get_logger("dppctl.sync")
@@ -45,7 +45,7 @@ def observe(
     problems: Mapping[Target, str],
     refused: Mapping[Target, str],
     started: float,
-) -> ClusterState:
+) -> SyncState:
     """Return the environments as they are now. A namespace that cannot be read holds up no other.
 
     `checks`: the last looks for drift; `problems`: why jobs failed, as that was logged; `refused`: for which
@@ -88,7 +88,7 @@ def observe(
             )
         unknown += _unknown(namespace, kept, {location.release for location in here})
     now = time.monotonic()
-    return ClusterState(tuple(environments), tuple(unknown), unread, now - started, now, tuple(unreadable))
+    return SyncState(tuple(environments), tuple(unknown), unread, now - started, now, tuple(unreadable))
 
 
 def _unknown(namespace: str, kept: Mapping[str, Kept], known: set[str]) -> Iterator[UnknownRecord]:

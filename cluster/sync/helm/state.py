@@ -110,7 +110,7 @@ class UnknownRecord:
 
 
 @dataclass(frozen=True)
-class ClusterState:
+class SyncState:
     """All environments."""
 
     environments: tuple[ReleaseState, ...]

@@ -23,7 +23,7 @@ from cluster.sync.helm.decide import Rules, decide
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, ReleaseTarget, release_name
 from cluster.sync.helm.observe import observe, reader_of
-from cluster.sync.helm.state import ClusterState, Decision, DriftCheck, ReleaseAction, ReleaseState, UnknownRecord
+from cluster.sync.helm.state import SyncState, Decision, DriftCheck, ReleaseAction, ReleaseState, UnknownRecord
 
 _log = get_logger("dppctl.sync")
 
@@ -178,7 +178,7 @@ class HelmSync:
         _log.error("not deployed", app=target.app, environment=target.environment, error=text)
         return True
 
-    def _note_unread(self, state: ClusterState, decisions: list[Decision]) -> None:
+    def _note_unread(self, state: SyncState, decisions: list[Decision]) -> None:
         """Log once that a namespace cannot be read, and that it can again; note what of it is reported."""
         for namespace, error in state.unread.items():
             kind = error.status if isinstance(error, ApiError) else type(error)
@@ -195,7 +195,7 @@ class HelmSync:
             if environment.is_read:
                 self._told.pop(environment.target, None)
 
-    def _log_unknown(self, state: ClusterState) -> None:
+    def _log_unknown(self, state: SyncState) -> None:
         for name in state.unreadable:
             if name not in self._unreadable:
                 self._unreadable.add(name)
@@ -211,7 +211,7 @@ class HelmSync:
                     environment=found.environment,
                 )
 
-    def _count(self, state: ClusterState, started: list[ReleaseAction], began: float) -> None:
+    def _count(self, state: SyncState, started: list[ReleaseAction], began: float) -> None:
         counts = self.counts
         counts.errors += len(state.unread)
         counts.done.update(action.value for action in started)

@@ -28,6 +28,7 @@ RUN_BY = {
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
     "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
     "buildah build --tag registry.example.org/dppctl:0.1.0 .": _OWN_IMAGE,
+    "buildah build --tag REGISTRY/dppctl:VERSION .": _OWN_IMAGE,
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
     "DPPCTL_AUTH_MODE=token DPPCTL_AUTH_SERVICE_TOKEN_FILE=service-token dppctl auth-server": _AUTH,
     "dppctl auth-server": _AUTH,
@@ -92,6 +93,9 @@ NOT_RUN = {
     "kubectl delete pvc data-NAME-database-0": _TWO_POSTGRES,
     "kubectl exec -i NAME-database-0 -- psql -U pipelines -d pipelines < all.sql": _TWO_POSTGRES,
     ".ci/run": "it runs the tests",
+    "buildah build --tag REGISTRY/dppctl-runtime:VERSION --file images/runtime/Dockerfile cluster/local/dpp": (
+        "downloads dpp; tests/stories/in_images/test_runtime_image.py builds from the same files"
+    ),
     "KUBECONFIG=… DPPCTL_TEST_CLUSTER_REGISTRY=HOST:PORT make test TESTS=tests/stories/on_a_cluster": "it runs tests",
     "docker buildx build --push": (
         "needs docker's daemon; tests/bot/images/builders/test_docker.py checks the command line"

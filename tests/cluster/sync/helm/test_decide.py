@@ -14,7 +14,7 @@ from cluster.sync.helm.decide import Rules, decide, decide_action
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.state import (
     BUSY,
-    ClusterState,
+    SyncState,
     Decision,
     DriftCheck,
     HelmRelease,
@@ -137,7 +137,7 @@ STALE = replace(GOOD, desired=NEWER)
 
 
 def actions(*environments: ReleaseState, rules: Rules = Rules(), uptime: float = 0.0) -> list[ReleaseAction]:  # noqa: B008
-    state = ClusterState(environments, (), 0, uptime, now=1000.0)
+    state = SyncState(environments, (), 0, uptime, now=1000.0)
     return [decision.action for decision in decide(state, rules)]
 
 

@@ -1,0 +1,56 @@
+"""The flags of `dppctl init` that stand for a provider's settings: a line in this table for each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+
+from cli.errors import InputError
+
+
+@dataclass(frozen=True)
+class SettingFlag:
+    """A flag, and the key that has the same in `.dppctl.yaml`; in scripts it answers what a person is asked."""
+
+    provider: str
+    flag: str
+    key: str
+    help: str
+    choices: tuple[str, ...] = ()
+    is_file: bool = False  # of a file that holds a secret; the key is never written to `.dppctl.yaml`
+
+    @property
+    def argument(self) -> str:
+        """Return the name under which click has the value."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+SETTING_FLAGS: tuple[SettingFlag, ...] = ()
+
+
+def with_setting_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the flags, as one argument `settings`: what was given, by key."""
+
+    @wraps(command)
+    def called(*arguments: Any, **given: Any) -> Any:
+        values = {found.key: given.pop(found.argument) for found in SETTING_FLAGS}
+        return command(
+            *arguments, settings={key: str(value) for key, value in values.items() if value is not None}, **given
+        )
+
+    wrapped: Callable[..., Any] = called
+    for found in reversed(SETTING_FLAGS):
+        kind: Any = click.Path(exists=True, dir_okay=False, resolve_path=True) if found.is_file else None
+        if found.choices:
+            kind = click.Choice(found.choices)
+        wrapped = click.option(found.flag, found.argument, type=kind, help=f"{found.provider}: {found.help}")(wrapped)
+    return wrapped
+
+
+def check_settings(settings: Mapping[str, str], provider: str) -> None:
+    """Raise InputError for a flag that is another provider's."""
+    for found in SETTING_FLAGS:
+        if found.key in settings and found.provider.partition("-")[0] != provider.partition("-")[0]:
+            raise InputError(f"{found.flag} is for {found.provider}, and this is {provider}; leave it out")
