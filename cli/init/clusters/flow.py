@@ -28,7 +28,8 @@ def init_cluster(
 
     What takes long goes on by itself; the next call comes back to it. Raises InputError and DppctlError.
     """
-    check_name(name)
+    if flags.cluster_name:
+        check_name(name)
     if provider.is_joined:
         provider.join(name, questions, say, dry_run=dry_run)
         return

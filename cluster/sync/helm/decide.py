@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster.limits import DRIFT_CHECKS, FOREIGN_HELM_TIMES
 from cluster.sync.helm.desired import Desired
-from cluster.sync.helm.state import BUSY, SyncState, Decision, HelmRelease, Record, ReleaseAction, ReleaseState
+from cluster.sync.helm.state import BUSY, Decision, HelmRelease, Record, ReleaseAction, ReleaseState, SyncState
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, Entry, ReleaseTarget, desired_at, paths
 from cluster.sync.helm.records import Kept, records
 from cluster.sync.helm.releases import releases
-from cluster.sync.helm.state import SyncState, DriftCheck, HelmRelease, ReleaseState, UnknownRecord
+from cluster.sync.helm.state import DriftCheck, HelmRelease, ReleaseState, SyncState, UnknownRecord
 from cluster.sync.repositories import Reader, Repositories
 
 _log = get_logger("dppctl.sync")

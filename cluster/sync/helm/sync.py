@@ -23,7 +23,7 @@ from cluster.sync.helm.decide import Rules, decide
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, ReleaseTarget, release_name
 from cluster.sync.helm.observe import observe, reader_of
-from cluster.sync.helm.state import SyncState, Decision, DriftCheck, ReleaseAction, ReleaseState, UnknownRecord
+from cluster.sync.helm.state import Decision, DriftCheck, ReleaseAction, ReleaseState, SyncState, UnknownRecord
 
 _log = get_logger("dppctl.sync")
 

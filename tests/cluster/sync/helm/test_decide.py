@@ -14,7 +14,6 @@ from cluster.sync.helm.decide import Rules, decide, decide_action
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.state import (
     BUSY,
-    SyncState,
     Decision,
     DriftCheck,
     HelmRelease,
@@ -22,6 +21,7 @@ from cluster.sync.helm.state import (
     ReleaseAction,
     ReleasePhase,
     ReleaseState,
+    SyncState,
 )
 
 PATIENCE = 100.0
