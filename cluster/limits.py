@@ -148,3 +148,6 @@ USAGE_STUCK_SECONDS = 120.0  # without a round; then the usage server says that 
 FORGET_EVENTS_SECONDS = 3600.0  # between two times that what is too old is removed
 UNKNOWN_EVENTS_A_MINUTE = 300  # of requests without a right token, that are logged at the usage server
 REFUSED_CALLS_SECONDS = 1.0  # between two calls of a user over the limit that are logged
+
+# The page of a public cluster shows limits that are at most so old, and nobody makes it anew by asking for it.
+LANDING_SECONDS = 60.0

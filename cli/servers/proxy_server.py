@@ -17,6 +17,7 @@ from cli.limits import PROXY_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import listen, read_secret, read_settings
 from cluster.proxy.application import ProxyAbout
+from cluster.proxy.landing import PublicAbout
 from cluster.proxy.server import Proxy, ProxyOptions
 from cluster.runs_api import LoginInfo
 
@@ -51,7 +52,9 @@ class ProxyServer(Daemon):
             operator_url=settings.proxy.operator_url,
             operator_token_file=settings.runs.operator_token_file,
             tokens_file=settings.proxy.tokens_file,
-            about=ProxyAbout(settings.proxy.cluster or self._namespace, version("dppctl"), _login(settings)),
+            about=ProxyAbout(
+                settings.proxy.cluster or self._namespace, version("dppctl"), _login(settings), _public(settings)
+            ),
             auth_url=settings.auth.url,
             auth_token_file=settings.auth.service_token_file,
             service_token_file=settings.proxy.service_token_file,
@@ -89,3 +92,21 @@ def _login(settings: Settings) -> LoginInfo:
         url=f"{public}/auth" if public else "",
         public=settings.public_cluster.enabled,
     )
+
+
+def _public(settings: Settings) -> PublicAbout | None:
+    """Return what a public cluster says to everybody; None: it is private. Raises DppctlError for what is missing."""
+    found = settings.public_cluster
+    if not found.enabled:
+        return None
+    needed = {
+        "DPPCTL_PUBLIC_URL": settings.receiver.public_url,
+        "DPPCTL_PUBLIC_OPERATOR": found.operator,
+        "DPPCTL_PUBLIC_CONTACT": found.contact,
+        "DPPCTL_AUTH_URL": settings.auth.url,
+        "DPPCTL_USAGE_URL": settings.usage.url,
+    }
+    if missing := [name for name, value in needed.items() if not value]:
+        raise DppctlError(f"DPPCTL_PUBLIC_CLUSTER: a public cluster needs {', '.join(missing)} too")
+    limits = settings.usage.limits_file
+    return PublicAbout(settings.receiver.public_url, found.operator, found.contact, found.keep_days, limits)

@@ -7,6 +7,8 @@ from bot.model.account import SCOPES, Scope
 
 _EVERYTHING = frozenset(SCOPES)
 _OF_PEOPLE = _EVERYTHING - {"admin"}
+_OF_EVERYBODY = _OF_PEOPLE - {"deploy"}
+EVERYBODY = "*"  # among the users: whoever logs in, as on a public cluster; admins are always named
 
 
 @dataclass(frozen=True)
@@ -39,4 +41,6 @@ def granted_scopes(lists: Lists, person: Known) -> frozenset[Scope]:
     if is_listed(lists.admins, person):
         return _EVERYTHING
     groups = (*(f"org:{name}" for name in lists.organizations), *(f"domain:{name}" for name in lists.domains))
-    return _OF_PEOPLE if is_listed((*lists.users, *groups), person) else frozenset()
+    if is_listed((*lists.users, *groups), person):
+        return _OF_PEOPLE
+    return _OF_EVERYBODY if EVERYBODY in lists.users else frozenset()

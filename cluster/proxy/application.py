@@ -18,6 +18,7 @@ from cluster.proxy.callers import Callers
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.databases import DatabaseRoutes
 from cluster.proxy.exec import ExecRoutes
+from cluster.proxy.landing import LandingPage, PublicAbout
 from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.pods import PodRoutes
 from cluster.proxy.refusals import Handler, answer_refusals
@@ -72,11 +73,15 @@ class ProxyMetrics:
 
 @dataclass(frozen=True)
 class ProxyAbout:
-    """What it says of itself; `cluster`: the name that people see; `version`: of dppctl; `login`: how one does."""
+    """What it says of itself; `cluster`: the name that people see; `version`: of dppctl; `login`: how one does.
+
+    `public`: what a public cluster says to everybody; None: it is a private one.
+    """
 
     cluster: str
     version: str
     login: LoginInfo = field(default_factory=LoginInfo)
+    public: PublicAbout | None = None
 
 
 def make_application(
@@ -102,6 +107,8 @@ def make_application(
     for subject in (runs, databases, pods, UsageRoutes(api, usage)):
         application.add_routes(subject.routes(auth))
     application.add_routes([*streams.routes(), *terminals.routes(), *_probes(metrics)])
+    if about.public:
+        application.add_routes(LandingPage(about.cluster, about.version, about.public).routes())
 
     async def end(_: web.Application) -> None:
         streams.end()

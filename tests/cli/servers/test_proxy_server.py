@@ -64,7 +64,7 @@ def test_it_asks_the_auth_server_and_says_where_that_is(
         settings.setenv("DPPCTL_PUBLIC_URL", f"{PUBLIC}/")
         with running(tmp_path) as url:
             login = requests.get(f"{url}/v1/login", timeout=10).json()
-            assert login == {"mode": mode, "url": f"{PUBLIC}/auth"}
+            assert login == {"mode": mode, "url": f"{PUBLIC}/auth", "public": False}
             assert Person(url, token).get("/v1/runs") == {"runs": []}
             assert Person(url, "dppctl_wrong").refused("GET", "/v1/runs")[0] == 401
 
@@ -84,3 +84,37 @@ def test_a_proxy_that_would_know_nobody_is_refused(
     with pytest.raises(DppctlError) as refused:
         ProxyServer(tmp_path, threading.Event())
     assert str(refused.value).startswith(said)
+
+
+def test_a_public_cluster_says_who_runs_it_and_keeps_people_to_limits(
+    tmp_path: Path, settings: pytest.MonkeyPatch
+) -> None:
+    for name in ("usage-token", "service-token"):
+        (tmp_path / name).write_text(f"the {name}")
+    (tmp_path / "tokens.json").write_text("[]")
+    settings.setenv("DPPCTL_PUBLIC_CLUSTER", "true")
+    settings.setenv("DPPCTL_PROXY_TOKENS_FILE", str(tmp_path / "tokens.json"))
+    missing = "DPPCTL_PUBLIC_URL, DPPCTL_PUBLIC_OPERATOR, DPPCTL_PUBLIC_CONTACT, DPPCTL_AUTH_URL, DPPCTL_USAGE_URL too"
+    with (
+        pytest.raises(DppctlError, match=f"DPPCTL_PUBLIC_CLUSTER: a public cluster needs {missing}"),
+        running(tmp_path),
+    ):
+        pass
+    given = {
+        "PUBLIC_URL": PUBLIC,
+        "PUBLIC_OPERATOR": "the lab",
+        "PUBLIC_CONTACT": "https://lab.example.org/abuse",
+        "AUTH_URL": "http://127.0.0.1:9",
+        "AUTH_SERVICE_TOKEN_FILE": str(tmp_path / "auth-token"),
+        "USAGE_URL": "http://127.0.0.1:9",
+        "USAGE_TOKEN_FILE": str(tmp_path / "usage-token"),
+        "PROXY_SERVICE_TOKEN_FILE": str(tmp_path / "service-token"),
+    }
+    for name, value in given.items():
+        settings.setenv(f"DPPCTL_{name}", value)
+    with running(tmp_path) as url:
+        assert '<a href="https://lab.example.org/abuse">' in requests.get(url, timeout=10).text
+        assert requests.get(f"{url}/v1/login", timeout=10).json()["public"] is True
+    settings.setenv("DPPCTL_PUBLIC_CONTACT", "the lab")
+    with pytest.raises(DppctlError, match="DPPCTL_PUBLIC_CONTACT"), running(tmp_path):
+        pass

@@ -35,3 +35,10 @@ def test_without_lists_nobody_gets_in_but_admins() -> None:
 def test_who_is_listed_may_all_but_what_admins_may(lists: Lists) -> None:
     assert granted_scopes(lists, ANN) == frozenset(SCOPES) - {"admin"}
     assert granted_scopes(lists, Known("github:9", "ben")) == frozenset()
+
+
+def test_everybody_may_run_where_that_is_said_and_be_no_admin() -> None:
+    everybody = Lists(users=("*", "OriHoch"))
+    assert granted_scopes(everybody, Known("github:9", "ben")) == {"read", "run", "ssh"}
+    assert granted_scopes(everybody, ANN) == frozenset(SCOPES) - {"admin"}
+    assert granted_scopes(Lists(admins=("*",)), Known("github:9", "ben")) == frozenset()

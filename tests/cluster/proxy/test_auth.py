@@ -96,7 +96,7 @@ def test_nobody_new_gets_in_while_it_is_away_and_who_was_let_in_goes_on(auth: Se
     assert ann.get("/v1/runs") == {"runs": []}
     answer = ben.ask("GET", "/v1/runs")
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "auth-away", "2")
-    assert Person(world.url).get("/v1/login") == {"mode": "oauth", "url": f"{auth.url}/auth"}
+    assert Person(world.url).get("/v1/login") == {"mode": "oauth", "url": f"{auth.url}/auth", "public": False}
     with auth.running():
         assert ben.get("/v1/runs") == {"runs": []}
 

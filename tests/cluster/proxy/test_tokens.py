@@ -132,7 +132,11 @@ def test_a_refusal_says_which_scope_is_missing(proxy: ProxyWorld) -> None:
     assert answer.json()["error"].endswith("has no scope run; it has read")
     assert 'error="insufficient_scope", scope="run"' in answer.headers["WWW-Authenticate"]
     assert proxy.person("ann", ("run",)).get("/v1/cluster")["scopes"] == ["run"]  # so that it can be logged in with
-    assert Person(proxy.url).get("/v1/login") == {"mode": "token", "url": ""}  # for who has no token yet
+    assert Person(proxy.url).get("/v1/login") == {
+        "mode": "token",
+        "url": "",
+        "public": False,
+    }  # for who has no token yet
     for method, path in (("GET", "/v1/pods/a/exec"), ("HEAD", f"/v1/workloads/{'0' * 64}")):
         assert reader.ask(method, path).status_code == 403
     for person in (Person(proxy.url), Person(proxy.url, "dppctl_wrong")):
