@@ -16,6 +16,7 @@ PING_SECONDS = 8.0  # until GitHub has sent its ping and has an answer, which mo
 PING_POLL_SECONDS = 0.3  # between two looks for it at GitHub's API
 MINIKUBE_START_SECONDS = 900.0  # the first start downloads an image of a gigabyte
 MINIKUBE_STATUS_SECONDS = 30.0
+KUBECONFIG_LOCK_SECONDS = 5.0  # that kubectl may take to write its file
 
 CLUSTER_WAIT_SECONDS = 1800.0  # for a cluster that starts: clouds take five to fifteen minutes
 CLUSTER_POLL_SECONDS = 10.0  # between two looks at it; a look takes seconds

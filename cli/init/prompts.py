@@ -15,6 +15,16 @@ class Questions:
     def __init__(self, *, yes: bool) -> None:
         self._yes = yes
 
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nobody is asked."""
+        return self._yes
+
+    def note(self, line: str) -> None:
+        """Say something that a person needs to know for the next question; nobody is told with --yes."""
+        if not self._yes:
+            click.echo(line)
+
     def text(self, question: str, flag: str, default: str | None = None) -> str:
         """Ask for a line of text. Raises InputError for --yes without a default; `flag` answers it in a script."""
         if self._yes:

@@ -14,6 +14,7 @@ PROVIDERS = {
     "local": "cli.providers.local:Local",
     "kubeconfig": "cli.providers.kubeconfig:Kubeconfig",
     "minikube": "cli.providers.minikube:Minikube",
+    "kamatera": "cli.providers.kamatera.provider:Kamatera",
 }
 _NAMESPACES = {"gcloud": "gcloudClusterNamespace", "minikube-public": "minikubeNamespace"}
 

@@ -27,7 +27,31 @@ class SettingFlag:
         return self.flag.removeprefix("--").replace("-", "_")
 
 
-SETTING_FLAGS: tuple[SettingFlag, ...] = ()
+_KAMATERA = (
+    ("account-id", "kamateraAccountId", "the Account ID, of an API key; or KAMATERA_API_CLIENT_ID."),
+    ("datacenter", "kamateraDatacenter", "where. [default: EU]"),
+    ("name", "kamateraName", "of the server, or the cluster, there. [default: dppctl]"),
+    ("cpu", "kamateraCpu", "of a server. [default: 2B]"),
+    ("ram", "kamateraRam", "of a server, in MB. [default: 4096]"),
+    ("disk", "kamateraDisk", "of a server, in GB. [default: 40]"),
+)
+SETTING_FLAGS: tuple[SettingFlag, ...] = (
+    *(SettingFlag("kamatera", f"--kamatera-{name}", key, text) for name, key, text in _KAMATERA),
+    SettingFlag(
+        "kamatera",
+        "--kamatera-secret-file",
+        "kamateraSecretFile",
+        "holds the Secret of that key; or KAMATERA_API_SECRET does.",
+        is_file=True,
+    ),
+    SettingFlag(
+        "kamatera",
+        "--kamatera-mode",
+        "kamateraMode",
+        "a server of its own with k3s, or Kamatera's Kubernetes service (beta). [default: k3s]",
+        choices=("k3s", "k8s"),
+    ),
+)
 
 
 def with_setting_flags(command: Callable[..., Any]) -> Callable[..., Any]:

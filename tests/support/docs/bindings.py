@@ -16,6 +16,7 @@ _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_c
 _TOKENS = "tests/cli/remote/test_login.py::test_tokens_of_ones_own_are_made_listed_and_revoked"
 _FILE_TOKENS = "tests/cluster/proxy/test_tokens.py::test_a_token_is_printed_once_and_only_its_hash_is_kept"
 _INIT_RUNS = "tests/cli/init/runs/test_flow.py::test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone"
+_KAMATERA = "tests/cli/init/clusters/test_kamatera.py::test_from_nothing_to_pods_and_back"
 _INIT_CLUSTER = "tests/cli/init/clusters/test_flow.py::test_a_cluster_is_begun_waited_for_used_and_removed"
 _DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout"
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
@@ -63,6 +64,9 @@ RUN_BY = {
     "dppctl token revoke NAME --file tokens.json": _FILE_TOKENS,
     "dppctl init PROVIDER": _INIT_CLUSTER,
     "dppctl init kubeconfig --workers N": _INIT_RUNS,
+    "dppctl init kamatera": _KAMATERA,
+    "dppctl init kamatera --remove": _KAMATERA,
+    "KAMATERA_API_SECRET=… dppctl init kamatera --kamatera-account-id ID --yes": _KAMATERA,
     (
         "dppctl init kubeconfig --workers 2 --auth oauth --url https://dppctl.example.org "
         "--github-client-id Iv1.0123456789abcdef --admin OriHoch"

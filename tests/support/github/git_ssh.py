@@ -1,33 +1,21 @@
-"""git over ssh with deploy keys, the way GitHub serves it: a real sshd for each connection, as inetd would start it.
+"""git over ssh with deploy keys, the way GitHub serves it: a real sshd (tests/support/sshd.py).
 
 What GitHub prints for a wrong key: https://docs.github.com/en/authentication/troubleshooting-ssh
 """
 
 import getpass
-import os
 import shlex
-import shutil
-import socketserver
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.serving import in_thread
+from tests.support.sshd import sshd_on_loopback
 
 if TYPE_CHECKING:
     from tests.support.github.state import State
 
-_CONFIG = """\
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/authorized_keys
-AuthenticationMethods publickey
-StrictModes no
-UsePAM no
-PidFile none
-AcceptEnv GIT_PROTOCOL
-"""
 # Called with the key's repository, its bare folder, and whether the key may only read.
 _SERVE = """\
 #!/bin/sh
@@ -44,31 +32,19 @@ case "$SSH_ORIGINAL_COMMAND" in
   exit 1 ;;
 esac
 """
-# sshd wants a folder below /run when it is root's; it gets one that nobody else sees.
-_AS_ROOT = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && mkdir /run/sshd && exec "$@"', "sh"]
 
 
 @contextmanager
 def git_ssh(github: "State", folder: Path) -> Iterator[str]:
     """The URL for DPPCTL_GITHUB_SSH_URL; `github.ssh_keys` are the host's keys, as /meta shows them."""
-    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
     folder.mkdir()
     new_host_key(github, folder)
-    (folder / "config").write_text(_CONFIG.format(folder=folder))
     (folder / "serve").write_text(_SERVE)
     (folder / "serve").chmod(0o700)
     github.authorized_keys = folder / "authorized_keys"
     write_authorized_keys(github)
-    command = [*(_AS_ROOT if os.geteuid() == 0 else []), str(sshd), "-i", "-e", "-f", str(folder / "config")]
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with (folder / "log").open("ab") as log:
-                subprocess.run(command, stdin=self.request, stdout=self.request, stderr=log, check=False)
-
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-    with in_thread(server):
-        yield f"ssh://{getpass.getuser()}@127.0.0.1:{server.server_address[1]}"
+    with sshd_on_loopback(folder, "AcceptEnv GIT_PROTOCOL\n") as port:
+        yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
 
 
 def new_host_key(github: "State", folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Clusters at Kamatera, against a stand-in for its API (tests/support/kamatera.py)."""
