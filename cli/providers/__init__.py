@@ -15,6 +15,8 @@ PROVIDERS = {
     "kubeconfig": "cli.providers.kubeconfig:Kubeconfig",
     "minikube": "cli.providers.minikube:Minikube",
     "kamatera": "cli.providers.kamatera.provider:Kamatera",
+    "minikube-public": "cli.providers.minikube_public:MinikubePublic",
+    "public": "cli.providers.public:Public",
 }
 _NAMESPACES = {"gcloud": "gcloudClusterNamespace", "minikube-public": "minikubeNamespace"}
 

@@ -7,6 +7,7 @@ import click
 
 from cli.providers.minikube import Minikube
 from cli.providers.provider import ClusterState
+from cli.remote.errors import ProxyAwayError
 from cli.remote.public_cluster import NAME, ask_url, find_url, log_in, log_out, login_state
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class MinikubePublic(Minikube):
 
     kind = "minikube-public"
     makes_cluster: ClassVar[bool] = True
+    begun_lines: ClassVar[tuple[str, ...]] = (
+        "Initializing a local minikube cluster which publishes data to the public dppctl cluster",
+        "Track progress by re-running dppctl init",
+    )
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         super().__init__(settings)
@@ -30,22 +35,34 @@ class MinikubePublic(Minikube):
         return {**super().settings(), _URL: self._url}
 
     def ask(self, questions: "Questions") -> None:
-        """Ask for what minikube asks for, for the address, and who one is there."""
+        """Ask for what minikube asks for, and for the address."""
         super().ask(questions)
         flags = "--public-url, DPPCTL_PUBLIC_CLUSTER_URL or minikubePublicUrl in .dppctl.yaml"
         self._url = self._url or ask_url(questions, flags)
 
     def state(self) -> ClusterState:
-        """Ask the public cluster who one is there, then minikube."""
-        if not login_state(NAME, self._url):
-            return ClusterState("missing", f"you are not logged in to the public dppctl cluster at {self._url}")
-        return super().state()
+        """Ask minikube, then the public cluster who one is there."""
+        found = super().state()
+        if found.phase != "ready":
+            return found
+        try:
+            if not login_state(NAME, self._url):
+                return ClusterState("missing", f"you are not logged in to the public dppctl cluster at {self._url}")
+        except ProxyAwayError as error:
+            return ClusterState("failed", str(error))
+        return found
 
     def start(self, *, dry_run: bool) -> str | None:
         """Log in to the public cluster, then start minikube's."""
         if not login_state(NAME, self._url):
             log_in(NAME, self._url, click.echo, dry_run=dry_run)
         return super().start(dry_run=dry_run)
+
+    def ready_line(self, workers: int, databases: int) -> str:
+        """Say it as people publish: with how many workers."""
+        kinds = ((databases, "DB"), (workers, "worker"))
+        counts = [f"{n} {kind} pod{'' if n == 1 else 's'}" for n, kind in kinds if n]
+        return f"Cluster is ready with {' and '.join(counts) or 'no pods'}"
 
     def publish_to(self) -> str:
         """Return the public cluster."""

@@ -10,7 +10,7 @@ from bot.model.account import PERSON_SCOPES
 from cli.errors import InputError
 from cli.remote.client import ProxyClient
 from cli.remote.clusters import NamedCluster, add_cluster, check_url, read_clusters, remove_cluster
-from cli.remote.errors import ProxyRefusedError
+from cli.remote.errors import ProxyAwayError, ProxyRefusedError
 from cli.remote.login import log_in_to, log_out_of
 from cli.remote.tokens import VARIABLE, forget_token, kept_token
 
@@ -87,7 +87,10 @@ def log_out(name: str, *, dry_run: bool) -> list[str]:
     if kept_token(name):
         said.append(f"log out of the public dppctl cluster at {known.url}")
         if not dry_run:
-            said[-1] += f": its token is {log_out_of(name, _note)}"
+            try:
+                said[-1] += f": its token is {log_out_of(name, _note)}"
+            except ProxyAwayError as error:
+                said[-1] += f": its token is forgotten here and not revoked, as {error}"
     if not dry_run:
         forget_token(name)
         remove_cluster(name)

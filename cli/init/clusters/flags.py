@@ -51,6 +51,7 @@ SETTING_FLAGS: tuple[SettingFlag, ...] = (
         "a server of its own with k3s, or Kamatera's Kubernetes service (beta). [default: k3s]",
         choices=("k3s", "k8s"),
     ),
+    SettingFlag("minikube-public", "--public-url", "minikubePublicUrl", "address of the public cluster, https://…"),
 )
 
 

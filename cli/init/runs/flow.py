@@ -96,7 +96,7 @@ def set_up_runs(
             say,
             dry_run=answers.dry_run,
         )
-        known = KnownClusterStep(known_cluster(answers, context, namespace))
+        known = KnownClusterStep(replace(known_cluster(answers, context, namespace), publish_to=provider.publish_to()))
         if answers.dry_run:
             return changes + run([known], say, dry_run=True)
         say(provider.ready_line(answers.workers, answers.databases))

@@ -1,7 +1,7 @@
 """A public cluster: its address, a login, and nothing more. A real proxy, which a person's token is good for."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from cli.errors import InputError
 from cli.init.prompts import Questions
 from cli.providers.minikube_public import MinikubePublic
+from cli.providers.provider import ClusterState
 from cli.providers.public import Public
 from cli.remote.clusters import Clusters, NamedCluster, read_clusters
 from cli.remote.errors import ProxyAwayError
@@ -20,6 +21,7 @@ from tests.support.stories.proxy_world import ProxyWorld
 
 pytestmark = pytest.mark.needs("an API server")
 NOBODY = Questions(yes=True)
+Person = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,46 @@ def test_it_deploys_nothing(tmp_path: Path) -> None:
         provider.secret_store(tmp_path)
     with pytest.raises(InputError, match="deploys nothing"):
         provider.environment_namespace("staging")
+
+
+def test_init_is_a_login_and_its_remove_a_logout(
+    open_proxy: ProxyWorld, person: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = person("init", "public", "--yes")
+    assert "refused: Address of the public cluster (https://HOST): nobody" in said
+    token = open_proxy.person().token
+    said = person("init", "public", "--url", open_proxy.url, stdin=f"{token}\n")
+    assert said == "Logged in to public as token:ann (read, run, ssh)\nSwitching to the public dppctl cluster\n"
+    assert person("init", "public") == "Switching to the public dppctl cluster\n"
+    assert f"* public: {open_proxy.url}, as token:ann\n" in person("use")
+    (tmp_path / ".dppctl.yaml").write_text(f"clusterProvider: public\npublicUrl: {open_proxy.url}\n")
+    assert person("init") == "Switching to the public dppctl cluster\n", "as the app says"
+    said = person("init", "public", "--remove")
+    assert said.splitlines()[0].startswith("  done     log out of the public dppctl cluster at ")
+    assert read_clusters() == Clusters()
+
+
+def test_minikube_public_is_a_login_beside_minikube_and_its_runs_publish_there(
+    open_proxy: ProxyWorld, person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cli.providers.minikube.Minikube.start", lambda *_, dry_run: f"start minikube {dry_run}")
+    monkeypatch.setattr("cli.providers.minikube.Minikube.state", lambda _: ClusterState("ready", "minikube runs"))
+    monkeypatch.setattr("cli.providers.minikube.Minikube.remove", lambda *_, **__: ["delete minikube's cluster"])
+    provider, url = MinikubePublic({"minikubePublicUrl": open_proxy.url}), open_proxy.url
+    provider.ask(NOBODY)
+    assert provider.state().line == f"you are not logged in to the public dppctl cluster at {url}"
+    assert provider.start(dry_run=True) == "start minikube True"
+    assert capsys.readouterr().out == f"would log in to the public dppctl cluster at {url}\n"
+    monkeypatch.setattr("sys.stdin.readline", lambda _: open_proxy.person().token)
+    assert provider.start(dry_run=False) == "start minikube False"
+    assert provider.state() == ClusterState("ready", "minikube runs")
+    assert "  public: " in person("use"), "known, and not the one that runs go to"
+    assert provider.publish_to() == "public"
+    assert provider.ready_line(1, 0) == "Cluster is ready with 1 worker pod"
+    lines = provider.remove(dry_run=False)
+    assert lines[0] == "delete minikube's cluster"
+    assert lines[1].startswith(f"log out of the public dppctl cluster at {url}: its token is forgotten here")
+    away = MinikubePublic({"minikubePublicUrl": "http://127.0.0.1:1"})
+    monkeypatch.setenv("DPPCTL_TOKEN", "dppctl_any")
+    assert away.state().phase == "failed"

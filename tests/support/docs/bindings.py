@@ -23,8 +23,11 @@ _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipeli
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
 _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
-_PUBLIC = "tests/cli/providers/test_public.py::test_a_login_makes_it_known_and_remove_leaves_nothing"
+_PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remove_a_logout"
 RUN_BY = {
+    "dppctl init minikube-public --public-url https://dppctl.example.org": (
+        "tests/cli/providers/test_public.py::test_minikube_public_is_a_login_beside_minikube_and_its_runs_publish_there"
+    ),
     "dppctl init public": _PUBLIC,
     "dppctl init public --url https://dppctl.example.org": _PUBLIC,
     f"{_TZ_DATA} ORDER BY 2 DESC LIMIT 5;": "tests/examples/test_examples.py::test_tz_data_fills_three_typed_tables",
