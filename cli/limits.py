@@ -44,3 +44,4 @@ BOT_STOP_SECONDS = 3.0
 SYNC_STOP_SECONDS = 20.0  # Kubernetes gives 30
 PROXY_STOP_SECONDS = 7.0  # for what is being answered, such as an upload; streams end at once
 OPERATOR_STOP_SECONDS = 2.0  # there is nothing to finish: runs go on, and the next operator follows them
+PUBLISHER_STOP_SECONDS = 2.0  # there is nothing to finish: the next publisher goes on

@@ -21,6 +21,7 @@ COMMANDS = {
     "usage-server": ("cli.commands.usage_server:usage_server", "Keep people to limits, and log what they do."),
     "token": ("cli.commands.token:token", "Make, list and revoke the tokens by which a proxy knows people."),
     "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
+    "publisher": ("cli.commands.publisher:publisher", "Put what runs on a cluster wrote into its public storage."),
     "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "rollback": ("cli.commands.acts:rollback", "Go back to what ran before, with the data of then."),
     "promote": ("cli.commands.acts:promote", "Run in one environment what runs in another."),

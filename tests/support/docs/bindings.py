@@ -24,6 +24,7 @@ _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stop
 _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 _PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remove_a_logout"
+_PUBLISHER = "tests/cli/servers/test_publisher_server.py::test_it_publishes_to_a_folder"
 RUN_BY = {
     "dppctl init minikube-public --public-url https://dppctl.example.org": (
         "tests/cli/providers/test_public.py::test_minikube_public_is_a_login_beside_minikube_and_its_runs_publish_there"
@@ -50,6 +51,11 @@ RUN_BY = {
         "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing"
     ),
     "dppctl usage-server": "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing",
+    (
+        "DPPCTL_PUBLISHER_TOKEN_FILE=publisher-token DPPCTL_PUBLISHER_REMOTE=/srv/storage "
+        "DPPCTL_STORAGE_URL=https://data.example.org dppctl publisher"
+    ): _PUBLISHER,
+    "dppctl publisher": _PUBLISHER,
     "dppctl bot": _RECEIVER_AND_BOT,
     "dppctl clean": "tests/cli/commands/test_clean.py::test_what_is_old_goes_and_a_dry_run_says_it_first",
     "dppctl doctor": "tests/cli/commands/test_doctor.py::test_each_component_is_listed_with_its_version_and_place",
@@ -128,6 +134,7 @@ NOT_RUN = {
 
 # How blocks begin that are to be read and not typed, and words that only look like a command.
 NO_COMMANDS = (
+    "WORKER/committees/…",
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
     *("DPPCTL_AUTH_MODE=oauth", "DPPCTL_AUTH_GOOGLE_CLIENT_ID", "DPPCTL_AUTH_OIDC_METADATA_URL"),

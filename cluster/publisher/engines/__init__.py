@@ -1,0 +1,1 @@
+"""Where publications are kept: a folder, or a bucket by way of rclone."""

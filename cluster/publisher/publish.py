@@ -1,0 +1,61 @@
+"""From files that were received to a version that everybody reads: the release, the switch, and what is old goes.
+
+Each step can be made again, so a publisher that was killed anywhere in it makes them all again. Up to the switch the
+old version is what is read; after it the new one.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from bot.logs import get_logger
+from cluster.publisher.engines.engine import StorageEngine
+from cluster.publisher.limits import MAX_DESCRIPTOR_BYTES
+from cluster.publisher.shapes import PublicationItem
+from cluster.publisher.stable_files import public_url, site_redirect, stable_descriptor
+from cluster.storage.layout import Pointer, Prefix, removable, switch
+
+_log = get_logger("dppctl.publisher")
+
+
+async def publish(
+    engine: StorageEngine,
+    received: Path,
+    prefix: Prefix,
+    release: str,
+    items: Sequence[PublicationItem],
+    storage_url: str,
+    now: datetime,
+) -> None:
+    """Publish what was received (`first`, `last`) below a prefix. Raises DppctlError and OSError.
+
+    Nobody else may publish to the prefix meanwhile.
+    """
+    if not prefix.is_deployment:
+        await engine.place(received, prefix.text)
+        return
+    current = await _pointer(engine, prefix)
+    new = switch(current, release, [item.path for item in items], now)
+    if new is not current:
+        await engine.place(received, prefix.release(release))
+        await engine.write(prefix.pointer, new.write())
+        _log.info("switched", prefix=prefix.text, release=release)
+    if engine.keeps_stable_files:
+        for item in items:
+            base = public_url(storage_url, prefix.release(release) + item.path)
+            await engine.write(prefix.text + item.descriptor, _stable_file(received, item, base))
+    for old in removable(await engine.releases(prefix), new, now):
+        await engine.delete(prefix.release(old))
+        _log.info("old release deleted", prefix=prefix.text, release=old)
+
+
+async def _pointer(engine: StorageEngine, prefix: Prefix) -> Pointer | None:
+    content = await engine.read(prefix.pointer)
+    return None if content is None else Pointer.read(content)
+
+
+def _stable_file(received: Path, item: PublicationItem, base: str) -> bytes:
+    if item.kind == "site":
+        return site_redirect(base)
+    with (received / "last" / item.descriptor).open("rb") as file:
+        return stable_descriptor(file.read(MAX_DESCRIPTOR_BYTES), base)

@@ -1,0 +1,1 @@
+"""The publisher, rclone and buckets, as tests have them."""
