@@ -15,6 +15,7 @@ LOW_DISK_BYTES = 2 * 10**9  # dpp's environment takes 0.2 GB, PostgreSQL and the
 PING_SECONDS = 8.0  # until GitHub has sent its ping and has an answer, which most often takes one
 PING_POLL_SECONDS = 0.3  # between two looks for it at GitHub's API
 MINIKUBE_START_SECONDS = 900.0  # the first start downloads an image of a gigabyte
+MINIKUBE_FAILURE_SECONDS = 8.0  # that its start is waited for, as what is missing on a machine shows at once
 MINIKUBE_STATUS_SECONDS = 30.0
 KUBECONFIG_LOCK_SECONDS = 5.0  # that kubectl may take to write its file
 

@@ -1,7 +1,6 @@
 """The kinds of cluster that `dppctl init` knows."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,6 @@ import pytest
 from cli.errors import InputError
 from cli.providers import PROVIDERS, make_provider, namespace_key
 from tests.support.environment import use_kubeconfig
-from tests.support.minikube import MINIKUBE
-
-
-@pytest.fixture
-def minikube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin" / "minikube"
-    program.parent.mkdir()
-    program.write_text(MINIKUBE)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    return program
 
 
 @pytest.fixture
@@ -63,25 +51,6 @@ def test_a_cluster_that_does_not_answer_and_a_context_that_is_not_there_are_said
         provider.ready()
     with pytest.raises(InputError, match=r"kubeconfig file: .*nowhere"):
         make_provider("kubeconfig", {"kubeconfigContext": "nowhere"}).ready()
-
-
-@pytest.mark.usefixtures("dead_cluster")
-def test_minikube_is_asked_and_started(minikube: Path) -> None:
-    provider = make_provider("minikube", {"minikubeNamespace": "data"})
-    with pytest.raises(InputError, match="minikube's cluster minikube is missing; run dppctl init minikube"):
-        provider.ready()
-    would = "start minikube's cluster minikube, with the namespace data"
-    assert provider.start(dry_run=True) == would
-    assert "start" not in (minikube.parent / "minikube.calls").read_text()
-    with pytest.raises(InputError, match="the cluster minikube does not answer"):  # started; nothing is behind it
-        provider.start(dry_run=False)
-    assert "start --profile minikube" in (minikube.parent / "minikube.calls").read_text()
-
-
-def test_what_minikube_complains_of_is_told(minikube: Path) -> None:
-    (minikube.parent / "minikube.refuses").touch()
-    with pytest.raises(InputError, match="minikube start: X Exiting due to DRV_NOT_HEALTHY: no driver"):
-        make_provider("minikube", {}).start(dry_run=False)
 
 
 def test_without_minikube_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,9 @@ RUN_BY = {
     "dppctl init PROVIDER": _INIT_CLUSTER,
     "dppctl init kubeconfig --workers N": _INIT_RUNS,
     "dppctl init kamatera": _KAMATERA,
+    "dppctl init minikube --remove": (
+        "tests/cli/providers/test_minikube.py::test_a_start_goes_on_by_itself_is_followed_and_undone"
+    ),
     "dppctl init kamatera --remove": _KAMATERA,
     "KAMATERA_API_SECRET=… dppctl init kamatera --kamatera-account-id ID --yes": _KAMATERA,
     (
