@@ -22,7 +22,7 @@
 {{- if not (hasPrefix "https://" $.Values.publicUrl) -}}
 {{- fail "publicUrl: must be https://HOST with auth.mode oauth: providers send people back there, and browsers keep a login for https alone" -}}
 {{- end -}}
-{{- if not (or .admins .users .organizations .domains) -}}
+{{- if not (or .admins .users .organizations .domains $.Values.public.enabled) -}}
 {{- fail "auth.mode: is oauth, and nobody would get in: set auth.admins, auth.users, auth.organizations or auth.domains" -}}
 {{- end -}}
 {{- end -}}

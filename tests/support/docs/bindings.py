@@ -46,6 +46,7 @@ RUN_BY = {
     "dppctl release APP ENVIRONMENT": _ACTS,
     "dppctl retry DEPLOYMENT": _ACTS,
     "dppctl rollback APP ENVIRONMENT": _ACTS,
+    "dppctl usage --since 30d -o json": "tests/cli/remote/test_usage.py::test_people_see_what_they_used",
     "dppctl usage": "tests/cli/remote/test_usage.py::test_people_see_what_they_used",
     "DPPCTL_USAGE_TOKEN_FILE=usage-token DPPCTL_PROXY_SERVICE_TOKEN_FILE=proxy-service-token dppctl usage-server": (
         "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing"
