@@ -54,15 +54,16 @@ class MinikubePublic(Minikube):
 
     def start(self, *, dry_run: bool) -> str | None:
         """Log in to the public cluster, then start minikube's."""
+        lines = []
         if not login_state(NAME, self._url):
-            log_in(NAME, self._url, click.echo, dry_run=dry_run)
-        return super().start(dry_run=dry_run)
-
-    def ready_line(self, workers: int, databases: int) -> str:
-        """Say it as people publish: with how many workers."""
-        kinds = ((databases, "DB"), (workers, "worker"))
-        counts = [f"{n} {kind} pod{'' if n == 1 else 's'}" for n, kind in kinds if n]
-        return f"Cluster is ready with {' and '.join(counts) or 'no pods'}"
+            if dry_run:
+                lines.append(f"log in to the public dppctl cluster at {self._url}")
+            else:
+                log_in(NAME, self._url, click.echo)
+        # Not logged in, this one's state would be that minikube is missing.
+        if not lines or super().state().phase != "ready":
+            lines += filter(None, [super().start(dry_run=dry_run)])
+        return ", and ".join(lines) or None
 
     def publish_to(self) -> str:
         """Return the public cluster."""

@@ -62,7 +62,10 @@ class Public(Provider):
         """Log in where that is needed, and have `dppctl run` use it under this name."""
         self.ask(questions)
         if not login_state(name, self._url):
-            log_in(name, self._url, say, dry_run=dry_run)
+            if dry_run:
+                say(f"would log in to the public dppctl cluster at {self._url}")
+            else:
+                log_in(name, self._url, say)
         if not dry_run:
             use_cluster(name)
         say(f"{'would switch' if dry_run else 'Switching'} to the {name} dppctl cluster")

@@ -64,11 +64,8 @@ def login_state(name: str, url: str) -> str:
     return f"public cluster is ready: {about.name} at {url}, as {about.login or about.user}"
 
 
-def log_in(name: str, url: str, say: Callable[[str], None], *, dry_run: bool) -> None:
+def log_in(name: str, url: str, say: Callable[[str], None]) -> None:
     """Log in to the public cluster at an address. Raises InputError for one that is private, and ProxyAwayError."""
-    if dry_run:
-        say(f"would log in to the public dppctl cluster at {url}")
-        return
     cluster = NamedCluster(name, url)
     with ProxyClient(cluster, "", _note) as proxy:
         is_public = proxy.login().public
