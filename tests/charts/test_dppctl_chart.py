@@ -186,6 +186,7 @@ def test_no_object_holds_a_secret_and_each_server_gets_only_its_own() -> None:
         "dppctl-test": set(),
         "dppctl-auth": {f"auth-{provider}-client-secret" for provider in ("github", "google", "oidc")},
         **{name: set() for name in ("dppctl-operator", "dppctl-proxy", "dppctl-workers", "dppctl-test-image")},
+        **{name: set() for name in ("dppctl-publisher", "dppctl-storage")},
     }
 
 

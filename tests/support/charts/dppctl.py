@@ -55,6 +55,13 @@ ALL: dict[str, Any] = {
         "quota": {"pods": 40, "limits.memory": "64Gi"},
         "limits": [{"type": "Container", "max": {"memory": "4Gi"}}],
     },
+    "storage": {
+        "enabled": True,
+        "engine": "bucket",
+        "bucket": {"path": "public/data", "existingSecret": "bucket", "url": "https://s3.example.org/public/data"},
+        "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "host": "data.example.net"},
+        "serviceAccountAnnotations": {"a": "b"},
+    },
     "pool": {"workers": {"image": "example.org/runtime:1", "runtimeClassName": "gvisor"}},
     "nodeSelector": {"a": "b"},
     "tolerations": [{"key": "a", "operator": "Exists"}],

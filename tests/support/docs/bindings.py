@@ -138,7 +138,7 @@ NOT_RUN = {
 
 # How blocks begin that are to be read and not typed, and words that only look like a command.
 NO_COMMANDS = (
-    "WORKER/committees/…",
+    *("WORKER/committees/…", "storage:"),
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
     *("DPPCTL_AUTH_MODE=oauth", "DPPCTL_AUTH_GOOGLE_CLIENT_ID", "DPPCTL_AUTH_OIDC_METADATA_URL"),
