@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -125,8 +126,8 @@ class KamateraClient:
     """Calls Kamatera with one API key. All calls raise KamateraAwayError, KamateraRefusedError and WrongApiKeyError."""
 
     def __init__(self, key: ApiKey) -> None:
-        """Connect at the first call."""
-        self._url = (os.environ.get(URL_VARIABLE) or _URL).rstrip("/")
+        """Connect at the first call. Raises InputError for an address to which no secret may go."""
+        self._url = _checked_url(os.environ.get(URL_VARIABLE) or _URL)
         self._key = key
 
     def datacenters(self) -> list[Datacenter]:
@@ -253,6 +254,14 @@ def reason(found: object) -> str:
         return next((said for each in found.get("responses") or [] if (said := reason(each))), "")
     infos = [f"{each.get('info', '')} ({each.get('code', '?')})".strip() for each in errors if isinstance(each, dict)]
     return _line("; ".join(infos))
+
+
+def _checked_url(url: str) -> str:
+    """Return the API's address without a slash at its end. Raises InputError for http to another machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+        return url.rstrip("/")
+    raise InputError(f"{URL_VARIABLE} {url[:200]!r}: must be https://…, as it is sent a secret")
 
 
 def _line(text: str) -> str:

@@ -51,7 +51,7 @@ class Kamatera(Kubeconfig):
         return {**self._choices.settings(), _NAMESPACE: self.namespace}
 
     def ask(self, questions: "Questions") -> None:
-        """Ask for the API key, unless it is known, and try it; keep one that works. Raises InputError."""
+        """Ask for the API key, unless it is known, and try it; `start` keeps it. Raises InputError."""
         key = find_key(self._account, self._secret_file) or ask_for_key(questions, self._account)
         try:
             self._check_datacenter(key)
@@ -61,7 +61,6 @@ class Kamatera(Kubeconfig):
             questions.note(str(error))
             key = ask_for_key(questions, self._account)
             self._check_datacenter(key)
-        keep_key(key)
         self._key = key
 
     def state(self) -> ClusterState:
@@ -90,6 +89,8 @@ class Kamatera(Kubeconfig):
     def start(self, *, dry_run: bool) -> str | None:
         """Ask for what is missing: the cluster, or of one that is ready the namespace. Raises InputError."""
         state = self.state()
+        if self._key and not dry_run:
+            keep_key(self._key)
         if state.phase == "missing":
             if dry_run:
                 return f"make the cluster {self._choices.name} at Kamatera: {self._choices}"

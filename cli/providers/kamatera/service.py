@@ -111,6 +111,12 @@ class KamateraService:
             self._folder.forget()
         return [*lines, f"forget the ssh keys of {self._choices.name}"]
 
+    @property
+    def _datacenter(self) -> str:
+        """Return where it was asked for, whatever a flag says now."""
+        record = self._folder.read()
+        return record.datacenter if record else self._choices.datacenter
+
     def _configuration(self, network: str, private: str, public: str) -> str:
         """Return the cluster's configuration, as JSON, which is YAML as well.
 
@@ -127,7 +133,7 @@ class KamateraService:
         pools = {name: {"nodes": 1, "node-config": size, **size} for name in ("controlplane", _POOL)}
         cluster = {
             "name": choices.name,
-            "datacenter": choices.datacenter,
+            "datacenter": self._datacenter,
             "ssh-key": {"private": private, "public": public},
             "private-network": {"name": network},
         }
@@ -138,7 +144,7 @@ class KamateraService:
 
     def _network(self) -> NetworkAtKamatera | None:
         pattern = re.compile(rf"lan-[0-9]+-{re.escape(self._choices.name)}")
-        found = self._client.networks(self._choices.datacenter)
+        found = self._client.networks(self._datacenter)
         return next((each for each in found if each.names and pattern.fullmatch(each.names[0])), None)
 
     def _new_network(self) -> NetworkAtKamatera:
@@ -149,7 +155,7 @@ class KamateraService:
         return made
 
     def _delete_network(self, network: NetworkAtKamatera) -> None:
-        datacenter = self._choices.datacenter
+        datacenter = self._datacenter
         for subnet in self._client.subnets(datacenter, network.vlanId):
             self._client.change_network("subnet/delete", {"subnetId": subnet.subnetId})
         self._client.change_network("delete", {"datacenter": datacenter, "id": int(network.ids[0])})

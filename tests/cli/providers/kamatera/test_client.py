@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cli.errors import InputError
 from cli.providers.kamatera.client import (
     ApiKey,
     KamateraAwayError,
@@ -93,3 +94,7 @@ def test_without_a_network_the_address_is_named(home: Path, monkeypatch: pytest.
     with pytest.raises(KamateraAwayError, match=r"API \(http://127.0.0.1:1\) does not answer: .*refused"):
         KamateraClient(ApiKey("a", SECRET)).datacenters()
     assert SECRET not in repr(ApiKey("a", SECRET))
+    for url in ("http://cloudcli.example.org", "ftp://127.0.0.1", "cloudcli"):
+        monkeypatch.setenv("KAMATERA_API_URL", url)
+        with pytest.raises(InputError, match=f"KAMATERA_API_URL '{url}': must be https"):
+            KamateraClient(ApiKey("a", SECRET))

@@ -72,7 +72,7 @@ def test_a_server_is_asked_for_followed_used_and_terminated(
     assert cluster.state().phase == "missing"
     assert "bills a server by the hour, with 2B CPUs, 4096 MB of memory and 40 GB of disk" in cluster.cost()
     assert "make the cluster dppctl" in str(cluster.start(dry_run=True))
-    assert (kamatera.asked, RecordFolder("dppctl").read()) == ([], None)
+    assert (kamatera.asked, RecordFolder("dppctl").read(), home.exists()) == ([], None, False)
 
     said = cluster.start(dry_run=False)
     assert said
@@ -233,7 +233,9 @@ def test_a_datacenter_that_is_none_and_a_wrong_key_are_said_before_anything_is_k
 def test_a_kept_key_that_is_refused_is_asked_for_anew(
     kamatera: FakeKamatera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kamatera_cluster().ask(SILENT)
+    kept = kamatera_cluster()
+    kept.ask(SILENT)
+    kept.start(dry_run=False)
     for variable in ("KAMATERA_API_CLIENT_ID", "KAMATERA_API_SECRET"):
         monkeypatch.delenv(variable)
     asked: list[str] = []
