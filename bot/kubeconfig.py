@@ -27,9 +27,11 @@ def own_namespace() -> str:
 
 def _current() -> dict[str, Any]:
     import kubernetes
+    import yaml
 
     try:
         found: dict[str, Any] = kubernetes.config.list_kube_config_contexts(os.environ.get("KUBECONFIG") or None)[1]
         return found
-    except (kubernetes.config.ConfigException, KeyError, TypeError) as error:
-        raise NoClusterError(f"no cluster is configured: no current context: {error}", str(error)) from None
+    except (kubernetes.config.ConfigException, yaml.YAMLError, OSError, LookupError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise NoClusterError(f"no cluster is configured: no current context: {reason}", reason) from None

@@ -237,12 +237,21 @@ class KubernetesClient:
     def _load(self) -> None:
         """Read how the cluster is reached, and the login. Raises NoClusterError."""
         import kubernetes
+        import yaml
 
         try:
             if self._file or self._context or not _load_own_account(self.configuration):
                 kubernetes.config.load_kube_config(self._file, self._context, self.configuration)
-        except kubernetes.config.ConfigException as error:
-            raise NoClusterError(f"no cluster is configured: {error}", str(error)) from None
+        except (
+            kubernetes.config.ConfigException,
+            yaml.YAMLError,
+            OSError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise NoClusterError(f"no cluster is configured: {reason}", reason) from None
 
     def _renew_token(self) -> bool:
         """Use the token as it is kept now, which changes in a pod each hour. Return whether it has changed."""

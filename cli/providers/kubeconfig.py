@@ -1,5 +1,6 @@
 """Any Kubernetes cluster that kubectl knows: a context of the kubeconfig file, and a namespace for dppctl's servers."""
 
+import re
 from pathlib import Path
 
 from bot.kubeconfig import current_context
@@ -17,6 +18,9 @@ _CONTEXT, _NAMESPACE = "kubeconfigContext", "kubeconfigNamespace"
 _SHARED_SECRETS = ("DPPCTL_SYNC_TOKEN", "DPPCTL_DATABASE_PASSWORD")
 
 
+_NAMESPACES = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS label
+
+
 class Kubeconfig(Provider):
     """`kubeconfigContext` (default: the current one) and `kubeconfigNamespace` (default: dppctl)."""
 
@@ -24,8 +28,11 @@ class Kubeconfig(Provider):
 
     @property
     def namespace(self) -> str:
-        """Return the namespace of dppctl's servers."""
-        return self._settings.get(_NAMESPACE) or "dppctl"
+        """Return the namespace of dppctl's servers. Raises InputError for a name that none can have."""
+        name = self._settings.get(_NAMESPACE) or "dppctl"
+        if not _NAMESPACES.fullmatch(name):
+            raise InputError(f"--namespace {name[:100]!r}: expected small letters, digits and -, at most 63 characters")
+        return name
 
     def settings(self) -> dict[str, str]:
         """Return the context by its name, so that another current one changes nothing, and the namespace."""

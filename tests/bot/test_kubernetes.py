@@ -81,6 +81,18 @@ def test_a_server_that_is_away_is_transient(tmp_path: Path) -> None:
         client.get("/api/v1/pods")
 
 
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"hello", b"\xff\xfe\x80", b"{current-context: x, contexts: [{name: x}]}"]
+)
+def test_a_file_that_is_no_kubeconfig_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    (tmp_path / "kubeconfig").write_bytes(content)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    for find in (current_context, KubernetesClient, lambda: KubernetesClient(context="x")):
+        with pytest.raises(NoClusterError, match="no cluster is configured: ") as raised:
+            find()
+        assert "\n" not in str(raised.value)
+
+
 def test_the_cluster_is_the_one_that_is_named_else_that_of_kubeconfig(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

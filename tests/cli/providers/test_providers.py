@@ -37,6 +37,13 @@ def test_every_provider_of_the_table_says_where_environments_are_and_what_comes_
         assert str(tmp_path) in provider.next_step(tmp_path)
 
 
+def test_a_namespace_that_can_be_none_is_said_before_anything_is_made() -> None:
+    for name in ("A/b", "a" * 80, "-a"):
+        for kind in ("kubeconfig", "minikube", "kamatera"):
+            with pytest.raises(InputError, match=r"--namespace '.*': expected small letters, digits and -, at most 63"):
+                make_provider(kind, {namespace_key(kind): name, "kubeconfigContext": "x"}).settings()
+
+
 def test_the_local_cluster_is_ready() -> None:
     provider = make_provider("local", {})
     assert (provider.ready(), provider.settings()) == ("local cluster is ready", {})
