@@ -37,6 +37,7 @@ RECEIVER_WORKERS = 2
 RECEIVER_THREADS = 80  # of each worker, made when needed; a client that is slow to send holds one, up to its deadline
 RECEIVER_STOP_SECONDS = 2.0  # for what it is answering, before it is killed
 ANSWER_SECONDS = 1.0  # that a request to a receiver that starts waits, before it is looked whether all is to stop
+STORAGE_SEND_SECONDS = 60  # that a client of the storage server may take nothing, before its connection is closed
 BIND_SECONDS = 5.0  # that a port is tried: what was killed a moment ago may still hold it
 STORE_SECONDS = 60.0  # that a PostgreSQL is waited for, which may be starting with the server
 # What bot and sync do is done after the next start; who supervises dppctl often kills it after 5 or 10 seconds.

@@ -19,6 +19,7 @@ COMMANDS = {
     "proxy": ("cli.commands.proxy:proxy", "Take runs from people for a Kubernetes cluster: the API of runs."),
     "auth-server": ("cli.commands.auth_server:auth_server", "Let people log in, and tell servers who they are."),
     "usage-server": ("cli.commands.usage_server:usage_server", "Keep people to limits, and log what they do."),
+    "storage-server": ("cli.commands.storage_server:storage_server", "Show what is published: data packages, sites."),
     "token": ("cli.commands.token:token", "Make, list and revoke the tokens by which a proxy knows people."),
     "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
     "publisher": ("cli.commands.publisher:publisher", "Put what runs on a cluster wrote into its public storage."),

@@ -72,7 +72,6 @@ DPP_INSTALL_SILENCE_SECONDS = 600.0  # without a line of uv's: a big wheel on a 
 WORKLOAD_ENVIRONMENT_SECONDS = 3 * 86400.0  # without use, of one with a workload's files: longer than runs take
 ENVIRONMENT_IN_USE_SECONDS = 86400.0  # after the last start of something in it, that a run may go on
 DPP_LOCK_POLL_SECONDS = 0.1  # between two looks whether another run has set up dpp's environment
-FILE_SERVER_SECONDS = 30  # that a connection to the storage may be silent
 
 # Runs on a cluster
 MAX_WAITING_SECONDS = 86_400.0  # that a worker waits for a run before another one takes its place

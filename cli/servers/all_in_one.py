@@ -58,7 +58,8 @@ class AllInOne(Daemon):
             runtime(None, stopping)  # now, not at the first push
             self._store = Store(settings.database_url)
             opened.callback(self._store.close)
-            self._storages = Storages(settings.storage_port, environments, targets)
+            given = settings.storage
+            self._storages = Storages(settings.storage_port, environments, targets, host=given.host, url=given.url)
             opened.callback(self._storages.close)
             self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
             self._receiver = Receiver(config, settings, application=ALL_IN_ONE, on_delivery=self._loop.look)

@@ -49,9 +49,13 @@ class SessionServers:
         root = storage_folder(worker.name)
 
         def serve() -> None:
-            from cluster.local.storage.file_server import serve_in_thread
+            from bot.page_hosts import LOOPBACK_HOSTS
+            from cluster.storage.folder_storage import FolderStorage
+            from cluster.storage.in_thread import serve_in_thread
+            from cluster.storage.server import StorageApp
 
-            stack.callback(serve_in_thread(listening, {f"/{worker.name}": root}))
+            app = StorageApp({f"/{worker.name}": FolderStorage(root)}, hosts=LOOPBACK_HOSTS)
+            stack.callback(serve_in_thread(listening, app.respond))
 
         return f"http://127.0.0.1:{listening.getsockname()[1]}/{worker.name}/"
 

@@ -1,4 +1,4 @@
-"""What the environments publish, on one port of this machine: http://127.0.0.1:PORT/APP/ENVIRONMENT/.
+"""What the environments publish, on one port of this machine: http://HOST:PORT/APP/ENVIRONMENT/.
 
 A port of its own, so that a published site's scripts are strangers to the dashboard.
 """
@@ -6,31 +6,46 @@ A port of its own, so that a published site's scripts are strangers to the dashb
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bot.model.registration import Target
 from cluster.errors import ClusterError
-from cluster.local.storage.file_server import serve_in_thread
+from cluster.storage.folder_storage import FolderStorage
+from cluster.storage.in_thread import serve_in_thread
+from cluster.storage.server import StorageApp, hosts_of
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
+
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104
 
 
 class Storages:
     """Served until `close`; each by way of its environment's link to what is current."""
 
-    def __init__(self, port: int, environments: Path, targets: Iterable[Target]) -> None:
-        """Listen on `port`; 0: any free one. Raises ClusterError when it is taken."""
+    def __init__(
+        self, port: int, environments: Path, targets: Iterable[Target], *, host: str = "127.0.0.1", url: str = ""
+    ) -> None:
+        """Listen on `port` of `host`; 0: any free one. `url`: where people reach that, if it is elsewhere.
+
+        Raises ClusterError when the port is taken.
+        """
         try:
-            self._listening = socket.create_server(("127.0.0.1", port))
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listening = socket.create_server((host, port), family=family)
         except OSError as error:
-            raise ClusterError(f"port {port} for the storages: {error.strerror}; set DPPCTL_STORAGE_PORT") from None
+            reason = f"{host} port {port} for the storages: {error.strerror or error}"
+            raise ClusterError(f"{reason}; set DPPCTL_STORAGE_HOST and DPPCTL_STORAGE_PORT") from None
+        here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
+        self._url = url or f"http://{here}:{self._listening.getsockname()[1]}"
         folders = {
-            _path(target): LocalEnvironment(environment_folder(environments, target)).storage for target in targets
+            _path(target): FolderStorage(LocalEnvironment(environment_folder(environments, target)).storage)
+            for target in targets
         }
-        self._stop = serve_in_thread(self._listening, folders)
+        app = StorageApp(folders, hosts=hosts_of(host, url), base=urlsplit(url).path)
+        self._stop = serve_in_thread(self._listening, app.respond)
 
     def url(self, target: Target) -> str:
         """Return the URL of an environment's storage, with a slash at the end."""
-        return f"http://127.0.0.1:{self._listening.getsockname()[1]}{_path(target)}/"
+        return f"{self._url}{quote(_path(target), safe='/+')}/"
 
     def close(self) -> None:
         """Stop serving."""
@@ -39,4 +54,4 @@ class Storages:
 
 
 def _path(target: Target) -> str:
-    return quote(f"/{target.app.slug}/{target.environment}", safe="/+")
+    return f"/{target.app.slug}/{target.environment}"

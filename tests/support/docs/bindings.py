@@ -7,6 +7,7 @@ here no page needs.
 """
 
 # Run by another test, in this form but with means of its own.
+_STORAGE = "tests/cluster/storage/test_server.py::test_a_site_has_pages_and_its_own_for_what_is_not_there"
 _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
@@ -51,6 +52,8 @@ RUN_BY = {
     "DPPCTL_USAGE_TOKEN_FILE=usage-token DPPCTL_PROXY_SERVICE_TOKEN_FILE=proxy-service-token dppctl usage-server": (
         "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing"
     ),
+    "DPPCTL_STORAGE_FOLDER=/srv/storage dppctl storage-server": _STORAGE,
+    "dppctl storage-server": _STORAGE,
     "dppctl usage-server": "tests/cli/servers/test_usage_server.py::test_it_gives_places_and_says_what_is_missing",
     (
         "DPPCTL_PUBLISHER_TOKEN_FILE=publisher-token DPPCTL_PUBLISHER_REMOTE=/srv/storage "
