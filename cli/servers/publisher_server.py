@@ -20,6 +20,7 @@ from cli.servers.lifecycle import listen, lock, read_secret, read_settings
 from cluster.publisher.engines.bucket import BucketEngine
 from cluster.publisher.engines.folder import FolderEngine
 from cluster.publisher.engines.rclone import Rclone
+from cluster.publisher.expiry import expire
 from cluster.publisher.publications import Publications, StorageTarget
 from cluster.publisher.records import PublicationFolder
 from cluster.publisher.server import PublisherHttp
@@ -35,6 +36,7 @@ class PublisherServer(Daemon):
         settings = read_settings(config)
         self._token = read_secret("DPPCTL_PUBLISHER_TOKEN_FILE", settings.storage.publisher_token_file).decode().strip()
         self._password, self._settings = "", settings.storage
+        self._keep_days = settings.public_cluster.keep_days if settings.public_cluster.enabled else 0
         remote = settings.storage.publisher_remote
         self._is_bucket = bool(remote) and not remote.startswith("/")
         if remote and not settings.storage.url:
@@ -65,16 +67,20 @@ class PublisherServer(Daemon):
             runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
             working = asyncio.create_task(publications.run())
             stopped = asyncio.create_task(self._stop.wait())
+            tasks = {working, stopped}
+            if self._folder and self._keep_days:
+                root = Path(self._settings.publisher_remote)
+                tasks.add(asyncio.create_task(expire(self._folder, root, self._keep_days)))
             try:
                 await runner.setup()
                 await web.SockSite(runner, self._socket).start()
-                done, _ = await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if working in done:
-                    working.result()
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {stopped}:
+                    task.result()
             finally:
-                working.cancel()
-                stopped.cancel()
-                await asyncio.gather(working, stopped, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await runner.cleanup()
 
     def _storage(self, session: aiohttp.ClientSession) -> StorageTarget | None:
