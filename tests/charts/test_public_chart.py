@@ -71,6 +71,15 @@ def test_the_proxy_has_the_page_and_says_who_runs_it() -> None:
     assert [(path["path"], path["pathType"]) for path in paths] == [("/v1", "Prefix"), ("/", "Exact")]
 
 
+def test_the_publisher_removes_what_is_old_and_shows_it_on_another_host() -> None:
+    storage = {"enabled": True, "url": "https://data.example.com"}
+    given = environment(pods(rendered(with_value("storage", storage)))["dppctl-publisher"])
+    assert (given["DPPCTL_PUBLIC_CLUSTER"], given["DPPCTL_PUBLIC_KEEP_DAYS"]) == ("true", "90")
+    for url in (f"https://{HOST}/data", f"https://data.{HOST}", "https://example.org"):
+        done = asked("template", with_value("storage", {**storage, "url": url}))
+        assert "must be of another domain than publicUrl" in done.stderr
+
+
 def test_whoever_logs_in_gets_in_unless_lists_say_who() -> None:
     def users(values: dict[str, Any]) -> object:
         return environment(pods(rendered(values))["dppctl-auth"]).get("DPPCTL_AUTH_USERS")

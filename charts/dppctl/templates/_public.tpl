@@ -39,6 +39,13 @@
 {{- fail (printf "pool.resources.limits: lacks %s; with public.enabled a worker needs a limit of it" .) -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.storage.enabled -}}
+{{- $api := index (splitList ":" (get (urlParse .Values.publicUrl) "host")) 0 -}}
+{{- $data := index (splitList ":" (get (urlParse (include "dppctl.storageUrl" .)) "host")) 0 -}}
+{{- if or (eq $api $data) (hasSuffix (printf ".%s" $api) $data) (hasSuffix (printf ".%s" $data) $api) -}}
+{{- fail (printf "storage.url: its host %s must be of another domain than publicUrl with public.enabled: pages that strangers publish must not share the login's cookies" $data) -}}
+{{- end -}}
+{{- end -}}
 {{- if not .Values.runs.quota -}}
 {{- fail "runs.quota: is not set; with public.enabled the namespace needs one, such as {pods: 40, limits.cpu: 24, limits.memory: 64Gi}" -}}
 {{- end -}}

@@ -125,6 +125,9 @@ NOT_RUN = {
     "git lfs pull": "is git-lfs's own, in a clone of the user's",
     "git submodule update --init --recursive": "is git's own, in a clone of the user's",
     "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "needs the pods of a cluster",
+    "kubectl --namespace dppctl exec deployment/dppctl-publisher -- rm -r /srv/storage/WORKER": (
+        "needs the pods of a cluster"
+    ),
     "kubectl port-forward": "a pod on a node has to answer, and nothing of dppctl takes part",
     "make audit": "asks a service on the network",
     "make bench": "takes hours",
