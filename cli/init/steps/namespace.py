@@ -10,13 +10,22 @@ _PATH = "/api/v1/namespaces"
 
 
 def has_namespace(client: KubernetesClient, name: str, cluster: str) -> bool:
-    """Return whether the namespace exists. Raises InputError when the cluster, called so in messages, refuses."""
+    """Return whether the namespace exists. Raises InputError when the cluster, called so in messages, refuses.
+
+    One that is being deleted takes nothing new, and can be made anew when it is gone.
+    """
     try:
-        return client.get(f"{_PATH}/{name}") is not None
+        found = client.get(f"{_PATH}/{name}")
     except ApiAwayError as error:
         raise InputError(f"the cluster {cluster} does not answer: {error.reason[:200]}") from None
     except KubernetesError as error:
         raise InputError(f"the cluster {cluster} refuses: {error.reason}") from None
+    if found and (found.get("status") or {}).get("phase") == "Terminating":
+        raise InputError(
+            f"the namespace {name} in the cluster {cluster} is being deleted; wait until it is gone, or give another "
+            f"--namespace (kubectl get namespace {name} --output yaml says what it waits for)"
+        )
+    return found is not None
 
 
 def create_namespace(client: KubernetesClient, name: str) -> None:

@@ -8,6 +8,8 @@ import pytest
 from cli.errors import InputError
 from cli.providers import PROVIDERS, make_provider, namespace_key
 from tests.support.environment import use_kubeconfig
+from tests.support.kubeconfig import kubeconfig_of
+from tests.support.serving import Reply, serving
 
 
 @pytest.fixture
@@ -42,6 +44,19 @@ def test_a_namespace_that_can_be_none_is_said_before_anything_is_made() -> None:
         for kind in ("kubeconfig", "minikube", "kamatera"):
             with pytest.raises(InputError, match=r"--namespace '.*': expected small letters, digits and -, at most 63"):
                 make_provider(kind, {namespace_key(kind): name, "kubeconfigContext": "x"}).settings()
+
+
+def test_a_namespace_that_is_being_deleted_is_not_called_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = {"kind": "Namespace", "metadata": {"name": "going"}, "status": {"phase": "Terminating"}}
+    body = json.dumps(going).encode()
+    with serving(lambda _: Reply(200, {"Content-Type": "application/json"}, body)) as host:
+        monkeypatch.setenv("KUBECONFIG", kubeconfig_of(tmp_path, f"http://{host}"))
+        provider = make_provider("kubeconfig", {"kubeconfigNamespace": "going"})
+        for ask in (provider.ready, lambda: provider.start(dry_run=False)):
+            with pytest.raises(
+                InputError, match="the namespace going in the cluster mine is being deleted; wait until"
+            ):
+                ask()
 
 
 def test_the_local_cluster_is_ready() -> None:
