@@ -1,4 +1,7 @@
-"""Removes what runs published in a folder a long time ago, as a public cluster promises. A bucket's lifecycle does so."""
+"""Removes what runs published in a folder a long time ago, as a public cluster promises.
+
+Of a bucket its own lifecycle does it.
+"""
 
 import asyncio
 import os
