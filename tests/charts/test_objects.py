@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.settings import load_settings
 from cluster.operator.scheduled_runs import PoolSchedules
 from tests.support.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
 from tests.support.charts.rendering import of_kind, render
@@ -118,6 +119,23 @@ def test_schedules_are_the_workers_or_cron_jobs_and_never_both(tmp_path: Path) -
     suspended = render(tmp_path, people, {"schedules": {"suspend": True}}, bot_values())
     assert "dppctl.io/schedules" not in of_kind(suspended, "Deployment")[0]["metadata"]["annotations"]
     assert of_kind(suspended, "CronJob") == []
+
+
+def test_the_site_is_the_storage_server_over_the_volume_read_only(tmp_path: Path) -> None:
+    people = {"storage": {"volume": {"enabled": True}}, "site": {"enabled": True}}
+    (deployment,) = of_kind(render(tmp_path, people, {"worker": {"image": "ours:1"}}, bot_values()), "Deployment")
+    (container,) = pod_of(deployment)["containers"]
+    assert (container["image"], container["args"]) == ("ours:1", ["storage-server"])
+    assert "command" not in container
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert mounts["storage"]["readOnly"] is True
+    given = {variable["name"]: variable["value"] for variable in container["env"]}
+    settings = load_settings(tmp_path, given, receives=False)
+    assert (settings.storage.folder, settings.storage.host, settings.storage_port) == (
+        Path(mounts["storage"]["mountPath"]),
+        "0.0.0.0",
+        container["ports"][0]["containerPort"],
+    )
 
 
 def test_an_older_cluster_gets_the_older_cron_job_or_none(tmp_path: Path) -> None:

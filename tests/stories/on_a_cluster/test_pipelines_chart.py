@@ -9,6 +9,7 @@ import pytest
 from bot.model.values import Pipeline, Source, Values
 from tests.support.charts.rendering import CHART
 from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages, Namespace, selected
+from tests.support.own_image import own_image
 from tests.support.waiting import eventually
 
 SOURCE = Source(repository="ann/app", path="", ref="refs/heads/main", commit="1" * 40)
@@ -103,8 +104,7 @@ def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
     namespace: Namespace, cluster_images: ClusterImages, rclone: str, tmp_path: Path
 ) -> None:
     image = cluster_images.app(tmp_path, app(TO_PATH))
-    serve = ["python3", "-m", "http.server", "8080", "--directory", "/public"]
-    site = {"enabled": True, "image": cluster_images.python, "command": serve}
+    site = {"enabled": True, "image": cluster_images.push(own_image(cluster_images.images), "dppctl")}
     namespace.volume("published", cluster_images.python)
     storage = {"image": rclone, "volume": {"enabled": True, "existingClaim": "published"}}
     namespace.deploy(CHART, cluster_images.people(storage=storage, site=site), bot(image))
@@ -113,9 +113,10 @@ def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
     assert {state.get("exitCode") for state in states.values()} == {0}, states
     assert json.loads(states["pipelines"]["message"])["status"] == "succeeded"
     namespace.kubectl("rollout", "status", "deployment/app-site", "--timeout=120s")
-    fetch = "import urllib.request as r; print(r.urlopen('http://app-site/numbers/datapackage.json').read().decode())"
-    shown = namespace.kubectl("exec", "deployment/app-site", "--", "python3", "-c", fetch)
-    assert json.loads(shown)["resources"][0]["name"] == "numbers"
+    fetch = "import urllib.request as r; print(r.urlopen('http://app-site/numbers/%s').read().decode())"
+    for path, words in (("datapackage.json", '"name": "numbers"'), ("", "First 5 rows")):
+        shown = namespace.kubectl("exec", "deployment/app-site", "--", "python3", "-c", fetch % path)
+        assert words in shown, path
 
 
 def test_what_pipelines_made_is_in_the_bucket(

@@ -26,7 +26,6 @@ EVERYTHING: dict[str, Any] = {
     },
     "site": {
         "enabled": True,
-        "command": ["serve"],
         "ingress": {
             "enabled": True,
             "className": "nginx",
