@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from pydantic.alias_generators import to_camel
 
 from bot.limits import MAX_PIPELINES
-from cluster.limits import MAX_STATUS_MESSAGE, MAX_WORKLOAD_BYTES
+from cluster.limits import MAX_PUBLISHED_BYTES, MAX_STATUS_MESSAGE, MAX_WORKLOAD_BYTES
 from cluster.operator.model import Digest, Name, Phase, PipelineId
 
 Message = Annotated[str, StringConstraints(max_length=MAX_STATUS_MESSAGE, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -62,6 +62,12 @@ class ClusterLimits(_Shape):
     workload_bytes: int = MAX_WORKLOAD_BYTES
 
 
+class StorageInfo(_Shape):
+    """Where what runs write is published."""
+
+    url: str  # under which people see it
+
+
 class ClusterInfo(_Shape):
     """`GET /v1/cluster`."""
 
@@ -73,6 +79,7 @@ class ClusterInfo(_Shape):
     scopes: tuple[str, ...]
     pools: tuple[PoolInfo, ...]
     limits: ClusterLimits = ClusterLimits()
+    storage: StorageInfo | None = None  # null: what runs write is published nowhere
 
 
 class LoginInfo(_Shape):
@@ -101,6 +108,8 @@ class RunRequest(_Request):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     timeout_seconds: Annotated[int, Field(ge=1, le=MAX_RUN_SECONDS)] = 3600
     keep_seconds: Annotated[int, Field(ge=0, le=MAX_RUN_SECONDS)] = 3600
+    # auto: in the cluster's storage, if it has one; relay: kept for an hour, for `GET /v1/runs/NAME/publication`
+    publish: Literal["auto", "none", "relay"] = "auto"
 
 
 class StopRequest(_Request):
@@ -136,6 +145,7 @@ class RunInfo(_Shape):
     worker: PodName | None = None
     database: PodName | None = None
     rows: int | None = None
+    published_bytes: int | None = None
     created: str
     assigned: str | None = None  # when a worker was given to it
     started: str | None = None
@@ -193,3 +203,36 @@ class PodList(_Shape):
     """`GET /v1/pods`."""
 
     pods: tuple[PodInfo, ...]
+
+
+class PublishRequest(_Request):
+    """`POST /v1/publications`: what was written elsewhere is to be published here."""
+
+    name: Name  # what its address begins with, such as that of the worker that wrote it
+    bytes: int = Field(ge=1, le=MAX_PUBLISHED_BYTES)  # of all files
+
+
+class PublishGrant(_Shape):
+    """The answer: where a tar may be put, once."""
+
+    uid: str
+    prefix: str
+    token: str = Field(repr=False)  # the bearer of `PUT /v1/publications/UID`
+    expires: AwareDatetime
+    limit_bytes: int
+    url: str  # under which it will be seen
+
+
+class PublishedItem(_Shape):
+    """A data package or a site that is published."""
+
+    kind: Literal["data package", "site"]
+    source: str
+    url: str
+
+
+class PublishedFiles(_Shape):
+    """The answer to `PUT /v1/publications/UID`."""
+
+    items: tuple[PublishedItem, ...]
+    bytes: int

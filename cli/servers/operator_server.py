@@ -15,18 +15,20 @@ from bot.errors import DppctlError
 from bot.kubeconfig import own_namespace
 from bot.kubernetes import KubernetesClient, NoClusterError
 from bot.logs import configure
+from bot.settings import Settings
 from bot.settings.runs import RunsSettings
 from cli.limits import OPERATOR_STOP_SECONDS
 from cli.private_files import keep_private
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import listen, lock, read_secret, read_settings
-from cluster.limits import POOL_SECONDS
+from cluster.limits import POOL_SECONDS, PUBLISH_SECONDS
 from cluster.operator.api import OperatorApi
 from cluster.operator.event_files import EventFiles
 from cluster.operator.http_server import OperatorHttp
 from cluster.operator.operator import Operator
 from cluster.operator.pool_deployer import PoolDeployer
 from cluster.operator.pools import PoolPolicy
+from cluster.operator.publishing import PublisherAddress
 from cluster.operator.workload_store import WorkloadStore
 from cluster.sync.helm.helm import Helm
 
@@ -42,7 +44,9 @@ class OperatorServer(Daemon):
         runs = settings.runs
         token = read_secret("DPPCTL_OPERATOR_TOKEN_FILE", runs.operator_token_file).strip()
         key = read_secret("DPPCTL_POOL_KEY_FILE", runs.pool_key_file)
-        configure([*settings.all_secrets, token.decode(errors="replace"), key.decode(errors="replace").strip()])
+        publisher = read_publisher(settings)
+        held = [token.decode(errors="replace"), key.decode(errors="replace").strip()]
+        configure([*settings.all_secrets, *held, *([publisher.token_file.read_text().strip()] if publisher else [])])
         folder = (runs.operator_dir or settings.state_dir / "operator").absolute()
         try:
             client = KubernetesClient()
@@ -60,7 +64,8 @@ class OperatorServer(Daemon):
             pools = make_pools(runs, folder, self._namespace, opened) if runs.max_pools else None
             self._socket = opened.enter_context(listen("DPPCTL_OPERATOR_LISTEN", runs.operator_listen))
             super().__init__(stopping, opened.pop_all())
-        self._operator = Operator(OperatorApi(client, self._namespace), key, workloads, events, pools=pools)
+        api = OperatorApi(client, self._namespace, PUBLISH_SECONDS if publisher else 0)
+        self._operator = Operator(api, key, workloads, events, pools=pools, publisher=publisher)
         self._http = OperatorHttp(self._operator, workloads, token.decode())
         self._loop = asyncio.new_event_loop()
 
@@ -87,6 +92,16 @@ class OperatorServer(Daemon):
         """End it at once; runs go on."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._operator.stop)
+
+
+def read_publisher(settings: Settings) -> PublisherAddress | None:
+    """Return where the publisher is; None: there is none. Raises DppctlError when its token cannot be read."""
+    storage = settings.storage
+    if not storage.publisher_url:
+        return None
+    read_secret("DPPCTL_PUBLISHER_TOKEN_FILE", storage.publisher_token_file)
+    assert storage.publisher_token_file is not None  # noqa: S101 (read_secret has read it)
+    return PublisherAddress(storage.publisher_url, storage.publisher_token_file, bool(storage.url))
 
 
 def make_pools(runs: RunsSettings, folder: Path, namespace: str, opened: ExitStack) -> PoolDeployer:

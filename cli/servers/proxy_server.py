@@ -16,6 +16,7 @@ from bot.settings import Settings
 from cli.limits import PROXY_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.lifecycle import listen, read_secret, read_settings
+from cli.servers.operator_server import read_publisher
 from cluster.proxy.application import ProxyAbout
 from cluster.proxy.landing import PublicAbout
 from cluster.proxy.server import Proxy, ProxyOptions
@@ -41,6 +42,9 @@ class ProxyServer(Daemon):
             held.append(read_secret("DPPCTL_USAGE_TOKEN_FILE", settings.usage.token_file))
         if settings.proxy.service_token_file:
             held.append(read_secret("DPPCTL_PROXY_SERVICE_TOKEN_FILE", settings.proxy.service_token_file))
+        publisher = read_publisher(settings)
+        if publisher:
+            held.append(publisher.token_file.read_bytes())
         configure([*settings.all_secrets, *(each.decode(errors="replace").strip() for each in held)])
         assert settings.runs.operator_token_file is not None  # noqa: S101 (read_secret has read it)
         try:
@@ -61,6 +65,8 @@ class ProxyServer(Daemon):
             usage_url=settings.usage.url,
             usage_token_file=settings.usage.token_file,
             spool=settings.state_dir / "usage-events",
+            publisher=publisher,
+            storage_url=settings.storage.url,
         )
         self._proxy = Proxy(client, self._namespace, options)
         with ExitStack() as opened:

@@ -31,9 +31,9 @@ _OF_POOLS = f"{COMPONENT} in ({WORKER},{DATABASE}),{POOL}"
 class OperatorApi:
     """One namespace of one cluster. All calls raise ApiError and ApiAwayError."""
 
-    def __init__(self, client: KubernetesClient, namespace: str) -> None:
-        """Take the client."""
-        self._client = client
+    def __init__(self, client: KubernetesClient, namespace: str, publish_seconds: int = 0) -> None:
+        """Take the client; `publish_seconds`: that a run's publication may take, beside its time limit."""
+        self._client, self._publish_seconds = client, publish_seconds
         self.namespace = namespace
         self._paths = {
             RUNS: f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}",
@@ -63,6 +63,8 @@ class OperatorApi:
             owners = [{**owner, "controller": True, "blockOwnerDeletion": False}]
             # It counts from the pod's start, and holds when nobody is there to end the run.
             deadline = int(time.time() - pod.started) + run.spec.timeout_seconds + RUN_GRACE_SECONDS
+            if run.spec.publish != "none":
+                deadline += self._publish_seconds
             if pod.component == DATABASE:  # which the run has before its worker, and keeps
                 deadline += run.spec.pending_seconds + run.spec.keep_seconds
             operations += [

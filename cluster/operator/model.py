@@ -52,6 +52,7 @@ class Reason(StrEnum):
     HANDOVER_FAILED = "HandoverFailed"
     PENDING_TIMEOUT = "PendingTimeout"
     POOL_FAILED = "PoolFailed"
+    PUBLISH_FAILED = "PublishFailed"
 
 
 class _RunPart(BaseModel):
@@ -74,6 +75,13 @@ class Stop(_RunPart):
     message: str = ""  # why, for people
 
 
+class PublishLimit(_RunPart):
+    """How much a run may publish, which the proxy finds out."""
+
+    bytes: int = Field(ge=0)
+    message: str = ""  # which limit it is, and when it is another one
+
+
 class RunSpec(_RunPart):
     """What is asked for."""
 
@@ -82,6 +90,8 @@ class RunSpec(_RunPart):
     image: str = ""  # its pool is then that of this image, which the operator makes when there is none
     pool: Name = "default"
     database: Literal["none", "postgres"] = "none"
+    publish: Literal["auto", "none", "relay"] = "auto"  # auto: in the cluster's storage, if it has one
+    publish_limit: PublishLimit | None = None
     user: str = ""  # `PROVIDER:ID`, which only the proxy writes
     concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     timeout_seconds: Annotated[int, Field(ge=1)] = 3600  # from the assignment of a worker

@@ -28,7 +28,8 @@ from cluster.operator.metrics import OperatorCounts, OperatorMetrics
 from cluster.operator.model import Phase
 from cluster.operator.pool_deployer import PoolDeployer
 from cluster.operator.pools import DeployPool, PoolDecision, RemovePool, decide_pools
-from cluster.operator.run_task import HandOver, RunTask, time_text
+from cluster.operator.publishing import PublisherAddress, PublishingWorker, RunPublisher
+from cluster.operator.run_task import HandOver, Publish, RunTask, time_text
 from cluster.operator.scheduled_runs import StartRun, decide_schedules
 from cluster.operator.seen_objects import PODS, POOLS, RUNS, SeenObjects
 from cluster.operator.state import OperatorState, PoolPod, RunState
@@ -50,8 +51,13 @@ class Operator:
         events: EventFiles,
         port: int = PORT,
         pools: PoolDeployer | None = None,
+        publisher: PublisherAddress | None = None,
     ) -> None:
-        """Take the pools' key, the workloads, the files of the runs' events, the port of workers, what makes pools."""
+        """Take the pools' key, the workloads, the files of the runs' events, the port of workers, what makes pools.
+
+        publisher: None: what runs write is published nowhere.
+        """
+        self._publisher = publisher
         self._pools = pools
         self._api, self._key, self._workloads, self.events, self._port = api, key, workloads, events, port
         self._objects = SeenObjects(events.tell)
@@ -220,13 +226,24 @@ class Operator:
 
     def _attend(self, run: RunState, pod: PoolPod, database: PoolPod | None) -> None:
         assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
-        worker = WorkerClient(self._session, f"{pod.address}:{self._port}", token_of(self._key, pod.uid))
+        address, token = f"{pod.address}:{self._port}", token_of(self._key, pod.uid)
+        worker = WorkerClient(self._session, address, token)
         events = self.events.open(run.uid)
         workload = self._workloads.path(run.spec.workload.sha256) if run.spec.workload else None
         environment = {"DPP_DB_ENGINE": engine_of(self._key, database)} if database else {}
         handed = HandOver(workload, environment)
-        task = RunTask(run, pod, worker, handed, events, lambda status: self._write(run, status))
+        publish = self._publish(run, PublishingWorker(pod, address, token))
+        task = RunTask(run, pod, worker, handed, events, lambda status: self._write(run, status), publish)
         self._tasks[run.uid] = task, asyncio.create_task(self._follow(run, task, database))
+
+    def _publish(self, run: RunState, worker: PublishingWorker) -> Publish | None:
+        """Return what publishes what a run wrote; None: that of this run is not published."""
+        if self._publisher is None or run.spec is None:
+            return None
+        publisher = RunPublisher(self._session, self._publisher)
+        if not publisher.publishes(run.spec):
+            return None
+        return lambda written: publisher.publish(run, worker, written)
 
     async def _follow(self, run: RunState, task: RunTask, database: PoolPod | None) -> None:
         pods = {"worker": task.pod, **({"database": database} if database else {})}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.logs import get_logger
+from cluster.errors import ClusterError
 from cluster.limits import (
     HAND_OVER_SECONDS,
     MAX_STATUS_MESSAGE,
@@ -19,11 +20,14 @@ from cluster.limits import (
 )
 from cluster.operator.event_files import EventFile
 from cluster.operator.model import Phase, Reason, RunSpec, Stop
+from cluster.operator.publishing import PublicationFailedError
 from cluster.operator.state import PoolPod, RunState
 from cluster.operator.workers import WorkerAwayError, WorkerClient, WorkerRefusedError
+from cluster.storage.written import WrittenItems
 
 _log = get_logger("dppctl.operator")
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
+Publish = Callable[[WrittenItems], Awaitable[dict[str, Any]]]  # raises PublicationFailedError
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,14 @@ class RunEnd:
     reason: Reason | None = None
     message: str = ""
 
+    def with_failure(self, publication: str) -> "RunEnd":
+        """Return the end of a run of which nothing is published; `publication`: why, or "" if it is."""
+        if not publication:
+            return self
+        if self.phase is Phase.SUCCEEDED:
+            return RunEnd(Phase.FAILED, Reason.PUBLISH_FAILED, publication)
+        return RunEnd(self.phase, self.reason, "; ".join(filter(None, (self.message, publication))))
+
 
 @dataclass(frozen=True)
 class HandOver:
@@ -43,18 +55,40 @@ class HandOver:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+@dataclass
+class RunPublication:
+    """What is known of what a run publishes."""
+
+    written: dict[str, Any] | None = None  # the worker's event
+    has_ended: bool = False  # an event of ours tells how
+    bytes: int = 0  # that were published
+    failure: str = ""  # why nothing is
+
+
 class RunTask:
     """Follows one run; `execute` tells its status all the while, and in the end how it ended."""
 
     def __init__(
-        self, run: RunState, pod: PoolPod, worker: WorkerClient, handed: HandOver, events: EventFile, tell: Tell
+        self,
+        run: RunState,
+        pod: PoolPod,
+        worker: WorkerClient,
+        handed: HandOver,
+        events: EventFile,
+        tell: Tell,
+        publish: Publish | None = None,
     ) -> None:
-        """Take what the worker is given, the file of the run's events, and what writes into the run's status."""
+        """Take what the worker is given, the file of the run's events, and what writes into the run's status.
+
+        publish: publishes what it wrote; None: nothing is published.
+        """
         assert run.spec is not None  # noqa: S101 (decide gives no worker to a run that cannot be read)
         self.pod = pod
         self._run, self._spec, self._worker = run, run.spec, worker
         self._handed = handed
-        self._events, self._tell = events, tell
+        self._events, self._tell, self._publish = events, tell, publish
+        self._publication = RunPublication()
+        self._is_over = False  # its pipelines have ended
         self._stop: Stop | None = None
         self._stopping = asyncio.Event()
         self._told = 0.0
@@ -82,6 +116,7 @@ class RunTask:
             stopper.cancel()
         if self._stop is not None and end.phase is not Phase.SUCCEEDED:
             end = RunEnd(Phase.STOPPED, Reason(self._stop.reason), message_of(self._stop))
+        end = end.with_failure(self._publication.failure)
         await self._tell(
             {
                 "phase": end.phase,
@@ -133,13 +168,41 @@ class RunTask:
 
     async def _follow(self) -> RunEnd | None:
         """Read events until there are no more; return the run's end, or None when the connection ended sooner."""
-        async for event in self._worker.events(self._events.last):
+        own = int(self._publication.has_ended)  # events of ours, which are numbered with the worker's
+        async for event in self._worker.events(self._events.last - own):
+            if event.get("event") == "closed" and not own:
+                own = await self._publish_written(event)
+            if own and "number" in event:
+                event["number"] += own
             self._events.append(event)
             if (end := self._note(event)) is not None:
                 return end
             if event.get("event") == "progress":
                 await self._tell_rows()
         return None
+
+    async def _publish_written(self, closed: dict[str, Any]) -> int:
+        """Publish what was written, and tell how that ended, in the place of the worker's last event; return 1 if so.
+
+        The pipelines have ended, so their time limit holds no more, and nobody stops this: it is whole, or not at all.
+        """
+        self._is_over = True
+        if self._publish is None or self._publication.written is None:
+            return 0
+        told: dict[str, Any]
+        try:
+            written = WrittenItems.read(self._publication.written)
+            if not written.items:
+                return 0
+            found = await self._publish(written)
+            told = {"event": "kept" if self._spec.publish == "relay" else "published", **found}
+        except (PublicationFailedError, ClusterError) as error:
+            told = {"event": "not_published", "message": str(error)[:MAX_STATUS_MESSAGE]}
+            _log.warning("not published", run=self._run.name, error=error)
+        told |= {"time": time_text(time.time()), "number": closed.get("number", self._events.last + 1)}
+        self._events.append(told)
+        self._note(told)
+        return 1
 
     def _note(self, event: dict[str, Any]) -> RunEnd | None:
         """Take note of an event; return the run's end when it is the last one."""
@@ -149,6 +212,14 @@ class RunTask:
             case "invalid":
                 errors = [f"{error['where']}: {error['message']}" for error in event["errors"]]
                 self._end = RunEnd(Phase.FAILED, Reason.INVALID, "; ".join(errors))
+            case "written":
+                self._publication.written = event
+            case "published":
+                self._publication.has_ended, self._publication.bytes = True, event["bytes"]
+            case "kept":  # for who publishes it elsewhere, where it counts
+                self._publication.has_ended = True
+            case "not_published":
+                self._publication.has_ended, self._publication.failure = True, event["message"]
             case "ended":
                 self._end = self._end_of(event["receipt"])
             case "closed":
@@ -178,12 +249,15 @@ class RunTask:
             "pipelines": pipelines[:MAX_STATUS_PIPELINES],
             "rows": sum(self._rows.values()),
             "lastEvent": self._events.last,
+            **({"publishedBytes": self._publication.bytes} if self._publication.bytes else {}),
         }
 
     def _where(self) -> dict[str, Any]:
         return {"worker": {"name": self.pod.name, "uid": self.pod.uid}, "queuePosition": None}
 
     def _request_stop(self, stop: Stop) -> None:
+        if self._is_over:
+            return
         self._stop = stop
         self._stopping.set()
 

@@ -25,6 +25,7 @@ def run_info(found: Object) -> RunInfo:
         worker=_named(status.get("worker")),
         database=_named(status.get("database")),
         rows=status.get("rows"),
+        published_bytes=status.get("publishedBytes"),
         created=about["creationTimestamp"],
         assigned=status.get("assignedAt"),
         started=status.get("startedAt"),

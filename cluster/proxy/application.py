@@ -21,6 +21,8 @@ from cluster.proxy.exec import ExecRoutes
 from cluster.proxy.landing import LandingPage, PublicAbout
 from cluster.proxy.operator_client import OperatorClient
 from cluster.proxy.pods import PodRoutes
+from cluster.proxy.publications import PublicationRoutes
+from cluster.proxy.publisher_client import PublisherClient
 from cluster.proxy.refusals import Handler, answer_refusals
 from cluster.proxy.runs import RunRoutes
 from cluster.proxy.streams import StreamRoutes
@@ -91,8 +93,12 @@ def make_application(
     callers: Callers,
     about: ProxyAbout,
     usage: ProxyUsage | None = None,
+    publisher: PublisherClient | None = None,
 ) -> web.Application:
-    """Return the application. `session`: for terminals; `usage`: what keeps people to limits, and has a log kept."""
+    """Return the application.
+
+    session: for terminals; usage: what keeps people to limits, and has a log kept; publisher: None: there is none.
+    """
     metrics = ProxyMetrics()
     auth = Authentication(callers, WrongTokens(), metrics.count_wrong_token, usage.admit if usage else None)
     streams, terminals = StreamRoutes(api, operator, auth), ExecRoutes(api, session, auth, usage)
@@ -102,9 +108,10 @@ def make_application(
         middlewares=[_log_requests(metrics), *([usage.middleware()] if usage else []), answer_refusals],
         client_max_size=MAX_REQUEST_BYTES,
     )
-    pods = PodRoutes(api, about.cluster, about.version, about.login)
-    runs, databases = RunRoutes(api, operator, usage), DatabaseRoutes(api, operator, session)
-    for subject in (runs, databases, pods, UsageRoutes(api, usage)):
+    pods = PodRoutes(api, about.cluster, about.version, about.login, publisher.storage_url if publisher else "")
+    runs = RunRoutes(api, operator, usage, can_relay=publisher is not None)
+    databases, publications = DatabaseRoutes(api, operator, session), PublicationRoutes(api, operator, publisher, usage)
+    for subject in (runs, databases, pods, UsageRoutes(api, usage), publications):
         application.add_routes(subject.routes(auth))
     application.add_routes([*streams.routes(), *terminals.routes(), *_probes(metrics)])
     if about.public:

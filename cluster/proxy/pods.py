@@ -12,7 +12,7 @@ from cluster.proxy.authentication import CALLER, Authentication, may_see
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.refusals import RefusalError
 from cluster.proxy.runs import NAME, stop_run
-from cluster.runs_api import ClusterInfo, LoginInfo, PodList
+from cluster.runs_api import ClusterInfo, LoginInfo, PodList, StorageInfo
 
 _log = get_logger("dppctl.proxy")
 
@@ -20,8 +20,9 @@ _log = get_logger("dppctl.proxy")
 class PodRoutes:
     """`/v1/login`, `/v1/cluster` and `/v1/pods`, but for what runs in them."""
 
-    def __init__(self, api: ClusterApi, cluster: str, version: str, login: LoginInfo) -> None:
-        """`cluster`: its name; `version`: of dppctl; `login`: how people log in."""
+    def __init__(self, api: ClusterApi, cluster: str, version: str, login: LoginInfo, storage_url: str = "") -> None:
+        """`cluster`: its name; `version`: of dppctl; `login`: how people log in; `storage_url`: "": there is none."""
+        self._storage = StorageInfo(url=storage_url) if storage_url else None
         self._api, self._cluster, self._version, self._login = api, cluster, version, login
 
     def routes(self, auth: Authentication) -> list[web.RouteDef]:
@@ -50,6 +51,7 @@ class PodRoutes:
             login=caller.login,
             scopes=caller.scope_names,
             pools=pool_infos(found, pods),
+            storage=self._storage,
         )
         return web.json_response(text=info.model_dump_json(by_alias=True))
 

@@ -32,9 +32,14 @@ _log = get_logger("dppctl.proxy")
 class RunRoutes:
     """`/v1/runs`, but for what streams."""
 
-    def __init__(self, api: ClusterApi, operator: OperatorClient, usage: ProxyUsage | None = None) -> None:
-        """Take what knows the runs, what has the workloads, and what keeps people to limits."""
-        self._api, self._operator, self._usage = api, operator, usage
+    def __init__(
+        self, api: ClusterApi, operator: OperatorClient, usage: ProxyUsage | None = None, *, can_relay: bool = False
+    ) -> None:
+        """Take what knows the runs, what has the workloads, and what keeps people to limits.
+
+        can_relay: there is a publisher, which keeps what runs wrote for who publishes it elsewhere.
+        """
+        self._api, self._operator, self._usage, self._can_relay = api, operator, usage, can_relay
 
     def routes(self, auth: Authentication) -> list[web.RouteDef]:
         """Return the routes."""
@@ -102,6 +107,9 @@ class RunRoutes:
 
     async def _check(self, asked: RunRequest) -> None:
         """Raise RefusalError unless the run can be had."""
+        if asked.publish == "relay" and not self._can_relay:
+            hint = "storage.enabled of its chart sets one up; or take `--no-publish`"
+            raise RefusalError(400, "no-publisher", "publish: relay: this cluster has no publisher", hint)
         pools, is_there = await asyncio.gather(self._api.pools(), self._operator.has_workload(asked.workload.sha256))
         names = sorted(pool.name for pool in map(read_pool, pools))
         if asked.pool not in names and not asked.image:

@@ -13,10 +13,12 @@ from bot.kubernetes import KubernetesClient
 from bot.usage_client import UsageSender
 from bot.usage_events import EventSpool
 from cluster.limits import PROXY_IDLE_SECONDS, PROXY_STOP_SECONDS
+from cluster.operator.publishing import PublisherAddress
 from cluster.proxy.application import ProxyAbout, make_application
 from cluster.proxy.callers import AuthCallers, Callers, FileCallers
 from cluster.proxy.cluster_api import ClusterApi
 from cluster.proxy.operator_client import OperatorClient
+from cluster.proxy.publisher_client import PublisherClient
 from cluster.proxy.service_token import ServiceCallers
 from cluster.proxy.tokens import KnownTokens
 from cluster.proxy.usage import ProxyUsage
@@ -37,6 +39,8 @@ class ProxyOptions:
     usage_url: str = ""  # "": nobody is kept to limits, and nothing is logged
     usage_token_file: Path | None = None  # what the usage server knows it by
     spool: Path | None = None  # of what is to be logged there
+    publisher: PublisherAddress | None = None
+    storage_url: str = ""  # under which what is published is seen
 
 
 class Proxy:
@@ -66,7 +70,10 @@ class Proxy:
             api = ClusterApi(self._client, self._namespace)
             operator = OperatorClient(session, options.operator_url, options.operator_token_file)
             usage = self._usage(session)
-            application = make_application(api, operator, session, self._callers, options.about, usage)
+            publisher = None
+            if found := options.publisher:
+                publisher = PublisherClient(session, found.url, found.token_file, options.storage_url)
+            application = make_application(api, operator, session, self._callers, options.about, usage, publisher)
             runner = web.AppRunner(
                 application,
                 handler_cancellation=True,

@@ -1,7 +1,7 @@
 """What passes through the proxy piece by piece: workloads to the operator, events from it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 import aiohttp
@@ -71,7 +71,7 @@ class StreamRoutes:
         if length > MAX_WORKLOAD_BYTES:
             what = f"the workload has {length:,} bytes; at most {MAX_WORKLOAD_BYTES:,} are taken"
             raise RefusalError(413, "too-large", what, "leave files out by .dppctlignore")
-        upload = _Upload(request.content)
+        upload = Upload(request.content)
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
                 status = await self._operator.put_workload(request.match_info["sha256"], length, upload.pieces())
@@ -102,15 +102,16 @@ class StreamRoutes:
                     what = f"the operator does not know the run {request.match_info['name']} yet, or not any more"
                     raise RefusalError(404, "no-events", what, "try again in a moment", retry)
                 async with self._auth.while_valid(request, "read", cut):
-                    return await _pass_on(request, upstream)
+                    return await pass_on(request, upstream)
         finally:
             self._open.discard(task)
 
 
-class _Upload:
+class Upload:
     """What a client sends, and what is wrong with it."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
+        """Take the body of a request."""
         self._content = content
         self.problem = ""
 
@@ -141,15 +142,18 @@ def cut_off(request: web.Request) -> None:
         request.transport.close()
 
 
-async def _pass_on(request: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_UNBUFFERED)
+async def pass_on(
+    request: web.Request, upstream: aiohttp.ClientResponse, headers: Mapping[str, str] = _UNBUFFERED
+) -> web.StreamResponse:
+    """Answer with what another server sends, as it comes; when that breaks off, so does the answer."""
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     with suppress(ConnectionError):  # the client has gone
         try:
             async for piece in upstream.content.iter_any():
                 await response.write(piece)
         except (aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("events broke off", path=request.path, error=error or "the operator is silent")
+            _log.warning("stream broke off", path=request.path, error=error or "nothing comes any more")
             cut_off(request)
         else:
             await response.write_eof()

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -17,13 +18,20 @@ from bot.kubernetes import ApiError, Object
 from bot.logs import get_logger
 from bot.model.account import Account
 from bot.usage_events import EventSpool, SpoolError, UsageEvent
-from cluster.limits import ALLOWANCE_SECONDS, MAX_ALLOWANCES, REFUSED_CALLS_SECONDS, UNKNOWN_EVENTS_A_MINUTE
+from cluster.limits import (
+    ALLOWANCE_SECONDS,
+    MAX_ALLOWANCES,
+    REFUSED_CALLS_SECONDS,
+    UNKNOWN_EVENTS_A_MINUTE,
+    UPLOAD_SECONDS,
+    UPLOAD_TOKEN_SECONDS,
+)
 from cluster.proxy.authentication import CALLER
 from cluster.proxy.refusals import RETRY, Handler, RefusalError
 from cluster.proxy.service_token import SERVICE_USER
 from cluster.proxy.usage_client import ProxyUsageClient
 from cluster.runs_api import RunRequest
-from cluster.usage.event_log import SSH
+from cluster.usage.event_log import PUBLISHED, SSH
 from cluster.usage.shapes import ReservationRequest
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
@@ -34,6 +42,13 @@ _QUIET = web.RequestKey("quiet", bool)  # that it has none
 _log = get_logger("dppctl.proxy")
 
 
+@dataclass(frozen=True)
+class _HeldUpload:
+    user: str
+    bytes: int
+    until: float
+
+
 class ProxyUsage:
     """What the proxy does about use."""
 
@@ -42,6 +57,7 @@ class ProxyUsage:
         self.client, self._spool = client, spool
         self._calls: OrderedDict[str, deque[float]] = OrderedDict()
         self._terminals: dict[str, float] = {}  # by user: seconds that open ones may still take
+        self._uploads: dict[str, _HeldUpload] = {}  # by uid: publications that are being uploaded
         self._refused: dict[str, float] = {}  # by user: when a call over the limit was logged last
         self._unknown: deque[float] = deque(maxlen=UNKNOWN_EVENTS_A_MINUTE)  # when events of nobody were logged
 
@@ -82,11 +98,36 @@ class ProxyUsage:
                 database=asked.database != "none",
                 timeout_seconds=asked.timeout_seconds,
                 workload_bytes=asked.workload.bytes,
+                publishes=asked.publish == "auto",
             )
         )
         if grant.timeout_seconds < asked.timeout_seconds:
             note(request, timeoutSeconds=grant.timeout_seconds)
-        return {"reservation": grant.id, "timeoutSeconds": grant.timeout_seconds}
+        spec: Object = {"reservation": grant.id, "timeoutSeconds": grant.timeout_seconds}
+        if grant.publish is not None:
+            spec["publishLimit"] = {"bytes": grant.publish.bytes, "message": grant.publish.message}
+        return spec
+
+    async def reserve_upload(self, request: web.Request, uid: str, size: int) -> None:
+        """Have so many bytes count as published until they are, or the upload's time is over. Raises RefusalError."""
+        caller = request[CALLER]
+        found = await self.client.allowance(caller, request.remote or "", is_fresh=True)
+        now = time.monotonic()
+        open_now = {other: held for other, held in self._uploads.items() if held.until > now}
+        if (publish := found.publish) is not None:
+            left = publish.bytes - sum(held.bytes for held in open_now.values() if held.user == caller.user)
+            if size > left:
+                limit = {"limit": "publishedBytes", "used": publish.allowed - left, "allowed": publish.allowed}
+                what = f"{publish.message}, and this publication has {size:,}"
+                hint = "wait, publish less, or ask whoever runs this cluster for more"
+                raise RefusalError(402, "limit", what, hint, limit={**limit, "resets_at": publish.resets_at})
+        self._uploads = {**open_now, uid: _HeldUpload(caller.user, size, now + UPLOAD_TOKEN_SECONDS + UPLOAD_SECONDS)}
+
+    def count_upload(self, request: web.Request, uid: str, prefix: str, size: int) -> None:
+        """Have what was published counted."""
+        self._write(request, PUBLISHED, PUBLISHED, {"uid": uid, "bytes": size, "run": prefix.rstrip("/")})
+        if held := self._uploads.get(uid):  # until the usage server has it in its log
+            self._uploads[uid] = _HeldUpload(held.user, held.bytes, time.monotonic() + ALLOWANCE_SECONDS)
 
     async def create(self, spec: Object, create: Callable[[], Awaitable[Object]]) -> Object:
         """Create a run whose place is taken; give the place back when Kubernetes refuses the run for sure.

@@ -61,11 +61,14 @@ class ProxyUsageClient:
         async with self._call("DELETE", f"/reservations/{reservation}"):
             pass
 
-    async def allowance(self, account: Account, address: str) -> AllowanceAnswer:
-        """Return what somebody may do. While that cannot be asked, what was so last holds, or nothing is limited."""
+    async def allowance(self, account: Account, address: str, *, is_fresh: bool = False) -> AllowanceAnswer:
+        """Return what somebody may do. While that cannot be asked, what was so last holds, or nothing is limited.
+
+        is_fresh: as it is now, not a moment ago.
+        """
         key, now = f"{account.user} {address}", time.monotonic()
         held = self._held.get(key)
-        if held is not None and held.until > now:
+        if held is not None and held.until > now and not is_fresh:
             return held.allowance
         query = [("user", account.user), ("ip", address), *(("group", name) for name in sorted(account.groups))]
         seconds, found = ALLOWANCE_SECONDS, held.allowance if held else AllowanceAnswer()

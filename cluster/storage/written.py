@@ -46,7 +46,8 @@ class WrittenItem:
         source = PurePosixPath(self.source)
         if self.kind not in ("data package", "site") or (self.kind == "site" and source.name != _SITE_PAGE):
             return "that is neither a data package nor a site"
-        if self.source != source.as_posix() or source.is_absolute() or len(self.source) > MAX_WRITTEN_PATH:
+        is_odd = self.source != source.as_posix() or source.is_absolute() or ".." in source.parts
+        if is_odd or len(self.source) > MAX_WRITTEN_PATH:
             return "that is no path below the workload"
         if any(part.startswith(".") for part in source.parts):
             return "nothing hidden is published"

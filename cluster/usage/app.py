@@ -100,6 +100,7 @@ class _Routes:
                     asked.database,
                     asked.timeout_seconds,
                     asked.workload_bytes,
+                    asked.publishes,
                 )
             )
         except BannedError as error:
@@ -119,7 +120,7 @@ class _Routes:
                 hint=hint,
             )
             return json_answer(problem, 402 if error.is_spent else 429)
-        return json_answer(ReservationAnswer(id=grant.id, timeout_seconds=grant.timeout_seconds), 201)
+        return json_answer(ReservationAnswer.model_validate(grant, from_attributes=True), 201)
 
     def release(self, reservation: str) -> Response:
         """Give a place back: 204, also when there is none any more."""

@@ -49,7 +49,6 @@ class UserState:
 
     limits: Mapping[str, float | None]
     spent_seconds: float = 0.0
-    published: int = 0
     resets: datetime | None = None
 
 
@@ -230,9 +229,9 @@ def _of_limits(state: UsageState) -> Iterator[UsageDecision]:
     for user, runs in by_user.items():
         of_user = state.users[user]
         seconds = of_user.spent_seconds + sum(worker_seconds(run, state.now) for run in runs)
-        shared = {"workerHours": seconds / 3600, "publishedBytes": float(of_user.published)}
         for run in runs:
-            used = {"runSeconds": worker_seconds(run, state.now), **shared}
+            # Of `publishedBytes` a run is told when it publishes: it goes on, and is not ended for that.
+            used = {"runSeconds": worker_seconds(run, state.now), "workerHours": seconds / 3600}
             yield from _of_limited(run, used, of_user, state.rows.get(run.uid))
 
 

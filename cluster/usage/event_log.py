@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from bot.database import Database
+from bot.database import Database, upsert
 from bot.usage_events import UsageEvent
 from cluster.limits import USAGE_DAYS
 from cluster.usage.tables import LoggedEvent, Reservation, RunUsage
 
+PUBLISHED = "publication"  # the action of an upload that was published; `details` has `uid` and `bytes`
 SSH = "ssh"  # the action of a terminal that has been closed; `details.seconds` is how long it was open
 
 
@@ -32,6 +33,9 @@ class EventLog:
         if rows:
             statement = self._database.insert(LoggedEvent).on_conflict_do_nothing(index_elements=["id"])
             session.connection().execute(statement, rows)
+        for event in events:
+            if event.action == PUBLISHED and event.outcome == PUBLISHED:
+                _count_upload(session, event)
 
     def forget_old(self) -> None:
         """Remove what is too old to be kept: events, what runs used, and places that were given back."""
@@ -46,6 +50,27 @@ def ssh_seconds(session: Session, user: str, since: datetime) -> int:
     """Return how long a user's terminals were open that were closed after a time."""
     of_user = (LoggedEvent.user == user, LoggedEvent.at > since, LoggedEvent.action == SSH)
     return int(session.scalar(select(func.sum(LoggedEvent.seconds)).where(*of_user)) or 0)
+
+
+def _count_upload(session: Session, event: UsageEvent) -> None:
+    """Write down what an upload published, as of a run that used nothing else; once, however often it is told."""
+    size = event.details.get("bytes", 0)
+    values = {
+        "run": event.subject,
+        "user": event.user,
+        "worker_seconds": 0.0,
+        "database_seconds": 0.0,
+        "rows": 0,
+        "bytes_in": 0,
+        "bytes_published": size if isinstance(size, int) else 0,
+        "created": event.at,
+        "started": None,
+        "ended": event.at,
+        "outcome": "Published",
+        "noticed": "",
+        "is_closed": True,
+    }
+    upsert(session, RunUsage, {"uid": str(event.details.get("uid", event.id))}, values, update={})
 
 
 def _seconds(event: UsageEvent) -> int:

@@ -115,7 +115,6 @@ class Follower:
         return UserState(
             self._service.limits.limits(session, user, groups),
             sum(each.worker_seconds for each in spent),
-            sum(each.bytes_published for each in spent),
             resets_at(spent),
         )
 
@@ -168,11 +167,11 @@ def _count(session: Session, counted: Count) -> None:
         "database_seconds": counted.database_seconds,
         "rows": run.rows or 0,
         "bytes_in": run.workload_bytes,
+        "bytes_published": run.published_bytes or 0,
         "created": datetime.fromisoformat(run.created),
         "started": datetime.fromisoformat(run.assigned) if run.assigned else None,
         "ended": datetime.fromisoformat(run.finished) if run.finished else None,
         "outcome": run.phase.value,
         "is_closed": counted.is_closed,
     }
-    new = {"bytes_published": 0, "noticed": ""}  # what a run publishes is not known yet
-    upsert(session, RunUsage, {"uid": run.uid}, {**values, **new}, update=values)
+    upsert(session, RunUsage, {"uid": run.uid}, {**values, "noticed": ""}, update=values)

@@ -17,6 +17,7 @@ from bot.database import Database
 from cluster.limits import LIMIT_GRACE_SECONDS, RESERVATION_SECONDS
 from cluster.usage.limit_rules import LimitReachedError
 from cluster.usage.limit_store import LimitStore
+from cluster.usage.shapes import PublishAllowance
 from cluster.usage.tables import Reservation, RunUsage
 
 DAY = timedelta(days=1)
@@ -34,6 +35,7 @@ class Asked:
     database: bool = False
     timeout_seconds: int = 3600
     workload_bytes: int = 0
+    publishes: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Grant:
 
     id: str
     timeout_seconds: int
+    publish: PublishAllowance | None = None  # None: any number of bytes, or none are published
 
 
 class Reservations:
@@ -68,14 +71,18 @@ class Reservations:
             if known is None:
                 _check_places(asked, limits, open_now)
                 self._check_all_pending(session, now)
-            left = _left_seconds(session, asked.user, limits, [each for each in open_now if each is not known], now)
+            used = used_since(session, asked.user, now - DAY)
+            publish = publish_allowance(used, limits) if asked.publishes else None
+            if publish and not publish.bytes and publish.allowed:
+                raise LimitReachedError("publishedBytes", _published(used), publish.allowed, publish.resets_at)
+            left = _left_seconds(used, limits, [each for each in open_now if each is not known])
             if seconds < 1:
                 raise LimitReachedError("runSeconds", asked.timeout_seconds, 0, None)
             taken = seconds if left is None else min(float(seconds), left)
             # The usage server ends a run at its limit, and says why. When it is away, the operator does a bit later.
             seconds = seconds if left is None else min(seconds, int(left + LIMIT_GRACE_SECONDS))
             if known is not None:
-                return Grant(known.id, seconds)
+                return Grant(known.id, seconds, publish)
             made = Reservation(
                 id=uuid.uuid4().hex,
                 run=asked.run,
@@ -88,7 +95,7 @@ class Reservations:
                 expires=now + timedelta(seconds=RESERVATION_SECONDS),
             )
             session.add(made)
-            return Grant(made.id, seconds)
+            return Grant(made.id, seconds, publish)
 
     def release(self, reservation: str) -> bool:
         """Give a place back; return whether there was one."""
@@ -142,6 +149,21 @@ def resets_at(used: Collection[RunUsage]) -> datetime | None:
     return min(ends) + DAY if ends else None
 
 
+def publish_allowance(used: Collection[RunUsage], limits: dict[str, float | None]) -> PublishAllowance | None:
+    """Return how much may be published by who published this in 24 hours; None: any number of bytes.
+
+    Runs that go on at the same time each may publish what is left now, and count once they have.
+    """
+    if (most := limits["publishedBytes"]) is None:
+        return None
+    publishing = [each for each in used if each.bytes_published]
+    return PublishAllowance(bytes=max(0, int(most) - _published(used)), allowed=most, resets_at=resets_at(publishing))
+
+
+def _published(used: Collection[RunUsage]) -> int:
+    return sum(each.bytes_published for each in used)
+
+
 def _open(now: datetime) -> Select[Reservation]:
     """Return the places that are taken, without those whose run was never created."""
     waits = or_(Reservation.expires.is_(None), Reservation.expires > now)
@@ -168,17 +190,9 @@ def _check_places(asked: Asked, limits: dict[str, float | None], open_now: Colle
 
 
 def _left_seconds(
-    session: Session,
-    user: str,
-    limits: dict[str, float | None],
-    open_now: Collection[Reservation],
-    now: datetime,
+    used: Collection[RunUsage], limits: dict[str, float | None], open_now: Collection[Reservation]
 ) -> float | None:
     """Return how many seconds of workers a user has left today; None: any number. Raises LimitReachedError."""
-    used = used_since(session, user, now - DAY)
-    published = sum(each.bytes_published for each in used)
-    if (most := limits["publishedBytes"]) is not None and published >= most > 0:
-        raise LimitReachedError("publishedBytes", published, most, resets_at(used))
     if (hours := limits["workerHours"]) is None:
         return None
     spent = {each.run: each.worker_seconds for each in used}

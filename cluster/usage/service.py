@@ -9,7 +9,8 @@ from bot.database import Database
 from cluster.usage.event_log import EventLog, ssh_seconds
 from cluster.usage.limit_rules import BannedError
 from cluster.usage.limit_store import LimitStore
-from cluster.usage.reservations import DAY, Reservations
+from cluster.usage.reservations import DAY, Reservations, publish_allowance, used_since
+from cluster.usage.shapes import PublishAllowance
 from cluster.usage.tables import USAGE_SCHEMA
 
 
@@ -20,6 +21,7 @@ class Allowance:
     calls_per_minute: float | None
     upload_bytes: float | None
     ssh_seconds: float | None  # that are left today
+    publish: PublishAllowance | None
     banned: str = ""  # why, when somebody is
 
 
@@ -47,10 +49,12 @@ class UsageService:
             except BannedError as error:
                 banned = str(error)
             minutes = limits["sshMinutes"]
+            publish = publish_allowance(used_since(session, user, datetime.now(UTC) - DAY), limits)
             left = None if minutes is None else minutes * 60 - ssh_seconds(session, user, datetime.now(UTC) - DAY)
         return Allowance(
             calls_per_minute=limits["callsPerMinute"],
             upload_bytes=limits["uploadBytes"],
             ssh_seconds=None if left is None else max(0.0, left),
+            publish=publish,
             banned=banned,
         )

@@ -26,6 +26,21 @@ class ReservationRequest(_UsageShape):
     database: bool = False
     timeout_seconds: Annotated[int, Field(ge=1)]
     workload_bytes: Annotated[int, Field(ge=0)] = 0
+    publishes: bool = True
+
+
+class PublishAllowance(_UsageShape):
+    """How much somebody may publish now."""
+
+    bytes: Annotated[int, Field(ge=0)]  # that are left
+    allowed: float  # in 24 hours
+    resets_at: datetime | None = None  # when some of it is free again, if something is used
+
+    @property
+    def message(self) -> str:
+        """Return it in words."""
+        again = f"; some of it is free again at {self.resets_at:%Y-%m-%d %H:%M} UTC" if self.resets_at else ""
+        return f"limit publishedBytes: {self.bytes:,} of {self.allowed:,.0f} bytes in 24 hours are left{again}"
 
 
 class ReservationAnswer(_UsageShape):
@@ -33,6 +48,7 @@ class ReservationAnswer(_UsageShape):
 
     id: str
     timeout_seconds: int
+    publish: PublishAllowance | None = None  # null: any number of bytes
 
 
 class LimitProblem(_UsageShape):
@@ -59,6 +75,7 @@ class AllowanceAnswer(_UsageShape):
     calls_per_minute: float | None = None
     upload_bytes: float | None = None
     ssh_seconds: float | None = None
+    publish: PublishAllowance | None = None
     banned: str = ""
 
 

@@ -24,11 +24,13 @@ from aiohttp import web
 
 from bot.errors import DppctlError
 from bot.kubernetes import KubernetesClient, Object
+from cluster.limits import PUBLISH_SECONDS
 from cluster.operator.api import OperatorApi
 from cluster.operator.event_files import EventFiles
 from cluster.operator.http_server import OperatorHttp
 from cluster.operator.operator import Operator
 from cluster.operator.pool_deployer import PoolDeployer
+from cluster.operator.publishing import PublisherAddress
 from cluster.operator.workers import token_of
 from cluster.operator.workload_store import WorkloadStore
 from tests.support.stories.github import free_port
@@ -53,7 +55,9 @@ class RunsNamespace:
         self.http_port = free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"  # of the operator's HTTP
         self.pools: PoolDeployer | None = None  # of the next operator
+        self.publisher: PublisherAddress | None = None  # the same
         self.workload: dict[str, object] = {}  # of runs that are asked for without one
+        self.loop: asyncio.AbstractEventLoop | None = None  # of the operator
         self._make_kind()
 
     def pack(self, files: dict[str, str]) -> dict[str, object]:
@@ -71,13 +75,13 @@ class RunsNamespace:
     @contextmanager
     def operator(self) -> Iterator[Operator]:
         """Have an operator in this context; it is ended as by a kill: what it was at is left as it is."""
-        loop = asyncio.new_event_loop()
+        loop = self.loop = asyncio.new_event_loop()
         made: list[Operator] = []
 
         async def work() -> None:
             workloads, events = WorkloadStore(self.workloads), EventFiles(self.events)
-            api = OperatorApi(self.api, self.namespace)
-            operator = Operator(api, KEY, workloads, events, self.port, self.pools)
+            api = OperatorApi(self.api, self.namespace, PUBLISH_SECONDS if self.publisher else 0)
+            operator = Operator(api, KEY, workloads, events, self.port, self.pools, self.publisher)
             runner = web.AppRunner(OperatorHttp(operator, workloads, TOKEN).application(), shutdown_timeout=0.1)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", self.http_port).start()
