@@ -63,6 +63,7 @@ def server(kamatera: FakeKamatera, kubeconfig: str, monkeypatch: pytest.MonkeyPa
         yield Server(kamatera.folder, kamatera.folder / "kubeconfig")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ssh", "sshd", "an API server")
 def test_a_server_is_asked_for_followed_used_and_terminated(
     kamatera: FakeKamatera, server: Server, home: Path, capsys: pytest.CaptureFixture[str]
@@ -136,6 +137,7 @@ def test_a_server_is_asked_for_followed_used_and_terminated(
     assert SECRET not in "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ssh", "sshd", "an API server")
 def test_a_machine_with_another_host_key_is_never_believed(kamatera: FakeKamatera, server: Server) -> None:
     cluster = kamatera_cluster()

@@ -34,7 +34,7 @@ cp "$FILES/$(basename "$3")" "$2"
 }
 _INSIDE = 'for each in etc var/lib usr/local; do mount --bind "$1/$each" "/$each" || exit 9; done; exec sh "$2"'
 
-pytestmark = pytest.mark.needs("root")
+pytestmark = [pytest.mark.needs("root"), pytest.mark.slow]
 
 
 @dataclass
