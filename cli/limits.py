@@ -18,6 +18,9 @@ MINIKUBE_START_SECONDS = 900.0  # the first start downloads an image of a gigaby
 MINIKUBE_FAILURE_SECONDS = 8.0  # that its start is waited for, as what is missing on a machine shows at once
 MINIKUBE_STATUS_SECONDS = 30.0
 KUBECONFIG_LOCK_SECONDS = 5.0  # that kubectl may take to write its file
+GCLOUD_SECONDS = 300.0  # for one command of gcloud, which waits for Google
+GCLOUD_ACCOUNT_TRIES = 6  # to use an account that was just made: Google says that it takes up to a minute to be known
+GCLOUD_ACCOUNT_SECONDS = 10.0  # between two of them
 
 CLUSTER_WAIT_SECONDS = 1800.0  # for a cluster that starts: clouds take five to fifteen minutes
 CLUSTER_POLL_SECONDS = 10.0  # between two looks at it; a look takes seconds

@@ -17,6 +17,7 @@ PROVIDERS = {
     "kamatera": "cli.providers.kamatera.provider:Kamatera",
     "minikube-public": "cli.providers.minikube_public:MinikubePublic",
     "public": "cli.providers.public:Public",
+    "gcloud": "cli.providers.gcloud:GoogleCloud",
 }
 _NAMESPACES = {"gcloud": "gcloudClusterNamespace", "minikube-public": "minikubeNamespace"}
 

@@ -95,6 +95,11 @@ class Provider(ABC):
         counts = [f"{n} persistent {kind} pod{'' if n == 1 else 's'}" for n, kind in kinds if n or kind != "DB"]
         return f"Cluster is ready, starting {' and '.join(counts)}"
 
+    def prepare_runs(  # noqa: B027 (most need nothing more)
+        self, questions: "Questions", say: "Callable[[str], None]", *, dry_run: bool
+    ) -> None:
+        """Make what runs need beside Kubernetes, such as a bucket, and say so. Raises InputError."""
+
     def runs_values(self) -> dict[str, Any]:
         """Return values of charts/dppctl that runs have on this kind of cluster, such as its storage."""
         return {}

@@ -52,6 +52,17 @@ SETTING_FLAGS: tuple[SettingFlag, ...] = (
         choices=("k3s", "k8s"),
     ),
     SettingFlag("minikube-public", "--public-url", "minikubePublicUrl", "address of the public cluster, https://…"),
+    SettingFlag("gcloud", "--gcloud-project", "gcloudProjectId", "the project's ID. [default: gcloud's]"),
+    SettingFlag("gcloud", "--gcloud-zone", "gcloudZone", "the cluster's zone."),
+    SettingFlag("gcloud", "--gcloud-location", "gcloudLocation", "or its zone or region. [default: gcloud's]"),
+    SettingFlag("gcloud", "--gcloud-cluster", "gcloudClusterName", "its name. [default: dppctl]"),
+    SettingFlag(
+        "gcloud", "--gcloud-mode", "gcloudMode", "of a new one. [default: standard]", choices=("standard", "autopilot")
+    ),
+    SettingFlag("gcloud", "--gcloud-machine-type", "gcloudMachineType", "its nodes'. [default: e2-standard-2]"),
+    SettingFlag("gcloud", "--gcloud-max-nodes", "gcloudMaxNodes", "so many at most, in each zone. [default: 3]"),
+    SettingFlag("gcloud", "--gcloud-bucket", "gcloudBucket", "for public data; none: no bucket."),
+    SettingFlag("gcloud", "--gcloud-keep-days", "gcloudKeepDays", "of what runs publish. [default: for ever]"),
 )
 
 

@@ -70,7 +70,7 @@ def remove_made(
             _check_helm()
             remove_runs(provider, answers, say)
     for line in provider.remove(dry_run=dry_run):
-        say(f"  {'would' if dry_run else 'done '}    {line}")
+        say(f"{'would ' if dry_run else ''}{line}")
     if dry_run:
         return
     if name in read_clusters().by_name:

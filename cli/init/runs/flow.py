@@ -75,6 +75,7 @@ def set_up_runs(
         if answers.dry_run:
             return 1
     say(provider.ready())
+    provider.prepare_runs(questions, say, dry_run=answers.dry_run)
     secret = KubernetesSecret(client, namespace, SECRET)
     try:
         counts = has_usage(client, namespace) if usage is None else usage

@@ -17,6 +17,7 @@ _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_c
 _TOKENS = "tests/cli/remote/test_login.py::test_tokens_of_ones_own_are_made_listed_and_revoked"
 _FILE_TOKENS = "tests/cluster/proxy/test_tokens.py::test_a_token_is_printed_once_and_only_its_hash_is_kept"
 _INIT_RUNS = "tests/cli/init/runs/test_flow.py::test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone"
+_GCLOUD = "tests/cli/providers/test_gcloud.py::test_a_cluster_is_made_used_and_removed_and_the_bucket_stays"
 _KAMATERA = "tests/cli/init/clusters/test_kamatera.py::test_from_nothing_to_pods_and_back"
 _INIT_CLUSTER = "tests/cli/init/clusters/test_flow.py::test_a_cluster_is_begun_waited_for_used_and_removed"
 _DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout"
@@ -77,6 +78,8 @@ RUN_BY = {
     "dppctl token revoke NAME --file tokens.json": _FILE_TOKENS,
     "dppctl init PROVIDER": _INIT_CLUSTER,
     "dppctl init kubeconfig --workers N": _INIT_RUNS,
+    "dppctl init gcloud": _GCLOUD,
+    "dppctl init gcloud --remove": _GCLOUD,
     "dppctl init kamatera": _KAMATERA,
     "dppctl init minikube --remove": (
         "tests/cli/providers/test_minikube.py::test_a_start_goes_on_by_itself_is_followed_and_undone"

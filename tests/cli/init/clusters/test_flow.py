@@ -129,7 +129,7 @@ def test_a_cluster_is_begun_waited_for_used_and_removed(
     assert str(typed("lab", "--remove", stdin="\n").exception) == "nothing was removed", "Enter is no"
     said = typed("lab", "--remove", "--yes").output
     assert "uninstall the release dppctl-runs" in said
-    assert said.endswith("  done     delete the cluster of the laboratory\n")
+    assert said.endswith("delete the cluster of the laboratory\n")
     assert not read_clusters().initialized
     assert world["removed"] == [False]
 

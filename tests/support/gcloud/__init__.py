@@ -1,0 +1,1 @@
+"""A small Google Cloud on loopback, for the real gcloud CLI."""
