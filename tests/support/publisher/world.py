@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from cluster.storage.layout import Pointer
 from tests.support.builders import free_port
-from tests.support.publisher.buckets import PASSWORD, Bucket, gcs_bucket, rclone_daemon, s3_bucket
+from tests.support.publisher.buckets import Bucket, gcs_bucket, make_password, rclone_daemon, s3_bucket
 from tests.support.publisher.process import PublisherProcess, WorkerFiles
 from tests.support.serving import in_thread, serving
 
@@ -85,12 +85,12 @@ def publisher_world(engine: str, folder: Path) -> Iterator[PublisherWorld]:
         else:
             bucket = opened.enter_context((s3_bucket if engine == "s3" else gcs_bucket)(folder))
             url = bucket.url
+            password = make_password(folder)
             opened.enter_context(rclone_daemon(port, folder, bucket.configuration))
-            (folder / "password").write_text(PASSWORD)
             settings = {
                 "DPPCTL_PUBLISHER_REMOTE": bucket.remote,
                 "DPPCTL_RCLONE_URL": f"http://127.0.0.1:{port}",
-                "DPPCTL_RCLONE_PASSWORD_FILE": str(folder / "password"),
+                "DPPCTL_RCLONE_PASSWORD_FILE": str(password),
             }
         settings["DPPCTL_STORAGE_URL"] = url
         world = PublisherWorld(folder, engine, url, settings, worker, address, bucket, port)
