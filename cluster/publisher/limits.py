@@ -19,3 +19,7 @@ RCLONE_TRIES = 6  # with up to 10 s between them: a container that ran out of me
 COPY_SILENCE_SECONDS = 300.0  # in which rclone copied nothing; it has time limits of its own, this is for a mistake
 MAX_DESCRIPTOR_BYTES = 16 * 2**20  # of a datapackage.json that is written again for its stable address
 EXPIRY_SECONDS = 3_600.0  # between two looks for publications that are older than a public cluster keeps them
+
+# Jobs, which publish without the publisher
+STAGED_MAKING_SECONDS = 6 * 3_600.0  # that a release of another Job may be in the making, before it counts as left over
+STAGED_TRIES = 5  # to write the pointer, when other Jobs of the same environment write it too

@@ -26,10 +26,12 @@ async def publish(
     items: Sequence[PublicationItem],
     storage_url: str,
     now: datetime,
+    made_before: datetime | None = None,
 ) -> None:
     """Publish what was received (`first`, `last`) below a prefix. Raises DppctlError and OSError.
 
-    Nobody else may publish to the prefix meanwhile.
+    Nobody else may publish to the prefix meanwhile; or who may has releases in the making that are newer than
+    `made_before`, and looks afterwards whether the pointer still is its own.
     """
     if not prefix.is_deployment:
         await engine.place(received, prefix.text)
@@ -44,7 +46,7 @@ async def publish(
         for item in items:
             base = public_url(storage_url, prefix.release(release) + item.path)
             await engine.write(prefix.text + item.descriptor, _stable_file(received, item, base))
-    for old in removable(await engine.releases(prefix), new, now):
+    for old in removable(await engine.releases(prefix), new, made_before or now):
         await engine.delete(prefix.release(old))
         _log.info("old release deleted", prefix=prefix.text, release=old)
 

@@ -1,6 +1,7 @@
 """Writes folders as one tar, a piece at a time: regular files only, as `tar_reader` reads them."""
 
 import os
+import stat
 import tarfile
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -15,8 +16,10 @@ async def write_tar(folders: Iterable[Path]) -> AsyncIterator[bytes]:
             names.sort()
             for name in sorted(files):
                 path = Path(folder, name)
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    continue
                 header = tarfile.TarInfo(path.relative_to(top).as_posix())
-                with path.open("rb") as file:
+                with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                     header.size = left = os.fstat(file.fileno()).st_size
                     yield header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
                     while left:

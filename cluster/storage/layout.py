@@ -54,7 +54,10 @@ ReleaseId = Annotated[str, AfterValidator(_check_id)]
 
 @dataclass(frozen=True)
 class Prefix:
-    """Where a publication is in the storage, with a slash at the end: a run's, or a deployment's."""
+    """Where a publication is in the storage, with a slash at the end: a run's, or a deployment's.
+
+    Empty: the storage holds one deployment's and nothing else.
+    """
 
     text: str
 
@@ -69,7 +72,7 @@ class Prefix:
     @property
     def is_deployment(self) -> bool:
         """Return whether it has releases and a pointer; a run's has neither."""
-        return self.text.count("/") == 2
+        return self.text.count("/") != 1
 
     @property
     def pointer(self) -> str:

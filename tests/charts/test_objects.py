@@ -8,6 +8,7 @@ import pytest
 
 from bot.settings import load_settings
 from cluster.operator.scheduled_runs import PoolSchedules
+from cluster.publisher.staged import ALIVE_PORT
 from tests.support.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
 from tests.support.charts.rendering import of_kind, render
 from tests.support.schemas import VERSIONS, validate
@@ -20,6 +21,9 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "database": {"database": {"enabled": True}},
     "database elsewhere": {"database": {"existingSecret": "engine", "existingSecretKey": "url"}},
     "bucket": {"storage": {"bucket": {"path": "data", "existingSecret": "bucket"}}},
+    "bucket that people read": {
+        "storage": {"bucket": {"path": "data", "existingSecret": "bucket", "url": "https://b.example.org"}}
+    },
     "volume": {"storage": {"volume": {"enabled": True, "accessModes": ["ReadWriteMany"]}}, "site": {"enabled": True}},
     "volume that is there": {"storage": {"volume": {"enabled": True, "existingClaim": "shared"}}},
     "workers": {"workers": {"enabled": True, "runtimeClassName": "gvisor"}},
@@ -160,8 +164,32 @@ def test_where_pipelines_are_copied_from_they_end_before_the_copying_starts(tmp_
     assert bucket["command"] + bucket["args"] == [
         "rclone", "copy", "--verbose", "/dppctl/workload/data", "storage:bucket/folder",
     ]  # fmt: skip
-    assert volume["args"] == ["/storage"]
+    assert volume["command"] + volume["args"] == [
+        "python3", "-m", "cluster.publisher.staged", "--publication", "/dppctl/publication", "--to", "/storage",
+    ]  # fmt: skip
     assert pod["restartPolicy"] == "Never"
+    (job,) = of_kind(render(tmp_path, {"storage": {"volume": {"enabled": True}}}, bot_values()), "Job")
+    (volume,) = pod_of(job)["containers"]  # without a server that knows releases it is copied to, as it always was
+    assert volume["command"] + volume["args"] == ["rclone", "copy", "--verbose", "/dppctl/workload/data", "/storage"]
+    assert "--publication" not in pod_of(job)["initContainers"][-1]["args"]
+
+
+def test_a_bucket_that_people_read_gets_releases_and_its_credentials_are_rclones_alone(tmp_path: Path) -> None:
+    bucket = {"path": "b/data", "existingSecret": "bucket", "url": "https://b.example.org/data"}
+    (job,) = of_kind(render(tmp_path, {"storage": {"bucket": bucket}}, bot_values()), "Job")
+    pod = pod_of(job)
+    assert [one["name"] for one in pod["initContainers"]] == ["worker", "prepare", "pipelines", "password"]
+    publish, rclone = pod["containers"]
+    assert publish["args"][:4] == ["--to", "storage:b/data", "--url", "https://b.example.org/data"]
+    holders = [one["name"] for one in (*pod["initContainers"], *pod["containers"]) if "envFrom" in one]
+    assert holders == ["rclone"]
+    assert rclone["command"][:2] == ["rclone", "rcd"]
+    assert rclone["livenessProbe"]["tcpSocket"]["port"] == publish["ports"][0]["containerPort"] == ALIVE_PORT
+    assert "/dppctl" not in [mount["mountPath"] for mount in rclone["volumeMounts"]]
+    pipelines = pod["initContainers"][2]
+    assert pipelines["args"][pipelines["args"].index("--publication") + 1] == "/dppctl/publication"
+    assert pipelines["args"].index("--publication") < pipelines["args"].index("--")
+    assert not {"rclone", "published"} & {mount["name"] for mount in pipelines["volumeMounts"]}
 
 
 def test_the_database_comes_from_the_chart_or_a_secret_or_there_is_none(tmp_path: Path) -> None:

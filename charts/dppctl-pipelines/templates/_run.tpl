@@ -9,6 +9,7 @@ The source commit is not in it: the same image from another commit is the same p
 {{- $ids := index . 1 -}}
 {{- $bucket := $.Values.storage.bucket.path -}}
 {{- $volume := $.Values.storage.volume.enabled -}}
+{{- $rclone := and $bucket $.Values.storage.bucket.url -}}
 metadata:
   labels:
     {{- include "pipelines.podLabels" (list $ (index . 2)) | nindent 4 }}
@@ -61,8 +62,73 @@ spec:
     - {name: dppctl, mountPath: /dppctl}
   {{- if or $bucket $volume }}
   {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
+  {{- if $rclone }}
+  - name: password
+    image: {{ $.Values.worker.image | quote }}
+    command:
+    - python3
+    - -c
+    - {{ $.Files.Get "files/rclone_password.py" | quote }}
+    securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
+    resources:
+      requests: {cpu: 10m, memory: 32Mi}
+      limits: {memory: 256Mi}
+    volumeMounts:
+    - {name: rclone, mountPath: /run/rclone}
+  {{- end }}
   containers:
-  {{- if $bucket }}
+  {{- if $rclone }}
+  - name: bucket
+    {{- include "pipelines.publish" $ | nindent 4 }}
+    - {{ printf "storage:%s" $bucket | replace "$" "$$" | quote }}
+    - --url
+    - {{ $.Values.storage.bucket.url | replace "$" "$$" | quote }}
+    - --password-file=/run/rclone/password
+    - --scratch=/published
+    ports:
+    - {name: alive, containerPort: 8095, protocol: TCP}
+    volumeMounts:
+    - {name: dppctl, mountPath: /dppctl, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
+    - {name: published, mountPath: /published}
+    - {name: rclone, mountPath: /run/rclone, readOnly: true}
+  - name: rclone
+    image: {{ $.Values.storage.image | quote }}
+    command:
+    - rclone
+    - rcd
+    - --rc-addr=127.0.0.1:5572
+    - --rc-htpasswd=/run/rclone/htpasswd
+    - --rc-serve
+    - --transfers=2
+    - --checkers=4
+    - --buffer-size=0
+    - --use-mmap
+    - --s3-chunk-size=5M
+    - --s3-upload-concurrency=1
+    terminationMessagePolicy: FallbackToLogsOnError
+    securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
+    resources: {{ toYaml $.Values.storage.resources | nindent 6 }}
+    # It ends when `bucket` tells it to; when that was killed, nothing answers there any more.
+    livenessProbe:
+      tcpSocket: {port: 8095}
+      initialDelaySeconds: 30
+      periodSeconds: 5
+      failureThreshold: 6
+    envFrom:
+    - secretRef:
+        name: {{ required "storage.bucket.existingSecret: name the Secret that holds rclone's RCLONE_CONFIG_STORAGE_... variables" $.Values.storage.bucket.existingSecret | quote }}
+    env:
+    - {name: HOME, value: /tmp}
+    - {name: RCLONE_CONFIG, value: ""}
+    - {name: RCLONE_CONFIG_STORAGE_NO_CHECK_BUCKET, value: "true"}
+    - {name: RCLONE_CONFIG_STORAGE_BUCKET_POLICY_ONLY, value: "true"}
+    - {name: GOMEMLIMIT, value: 80MiB}
+    volumeMounts:
+    - {name: published, mountPath: /published, readOnly: true}
+    - {name: rclone, mountPath: /run/rclone/htpasswd, subPath: htpasswd, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
+  {{- else if $bucket }}
   - name: bucket
     {{- include "pipelines.copy" $ | nindent 4 }}
     - {{ printf "storage:%s" $bucket | replace "$" "$$" | quote }}
@@ -75,7 +141,11 @@ spec:
   {{- end }}
   {{- if $volume }}
   - name: volume
+    {{- if $.Values.site.enabled }}
+    {{- include "pipelines.publish" $ | nindent 4 }}
+    {{- else }}
     {{- include "pipelines.copy" $ | nindent 4 }}
+    {{- end }}
     - /storage
     volumeMounts:
     - {name: dppctl, mountPath: /dppctl, readOnly: true}
@@ -91,6 +161,14 @@ spec:
     emptyDir: {}
   - name: tmp
     emptyDir: {}
+  {{- if $rclone }}
+  - name: published
+    emptyDir: {}
+  - name: rclone
+    emptyDir:
+      medium: Memory
+      sizeLimit: 1Mi
+  {{- end }}
   {{- if $volume }}
   - name: storage
     persistentVolumeClaim:
@@ -111,6 +189,10 @@ spec:
   - {{ $.Values.concurrency | int64 | quote }}
   - --verbose
   - --events
+  {{- if include "pipelines.staged" $ }}
+  - --publication
+  - /dppctl/publication
+  {{- end }}
   - --
   {{- /* A `$$` is one `$` to Kubernetes: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/ */}}
   {{- range index . 1 }}
@@ -153,6 +235,24 @@ spec:
   {{- with $.Values.workdir }}
   - {name: dppctl, mountPath: {{ . | quote }}, subPath: workload}
   {{- end }}
+{{- end -}}
+
+{{/* Not empty when what they made is published as releases: our server, or the packages' stable descriptors, lead there. */}}
+{{- define "pipelines.staged" -}}
+{{- if or (and .Values.storage.volume.enabled .Values.site.enabled) (and .Values.storage.bucket.path .Values.storage.bucket.url) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* A container that publishes what they staged as a release; where to comes as its next argument. */}}
+{{- define "pipelines.publish" -}}
+image: {{ .Values.worker.image | quote }}
+terminationMessagePolicy: FallbackToLogsOnError
+securityContext: {{ include "pipelines.containerSecurity" . | nindent 2 }}
+resources: {{ toYaml .Values.storage.resources | nindent 2 }}
+env:
+- {name: HOME, value: /tmp}
+command: [python3, -m, cluster.publisher.staged, --publication, /dppctl/publication]
+args:
+- --to
 {{- end -}}
 
 {{/* A container that copies what they made; where to comes as its next argument. What is there already stays. */}}

@@ -31,7 +31,7 @@ from cli.providers.provider import Provider
 from cli.remote.clusters import read_clusters, remove_cluster
 from cli.remote.tokens import forget_token
 
-_RUNS_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY")
+_RUNS_KEYS = ("DPPCTL_OPERATOR_TOKEN", "DPPCTL_POOL_KEY", "DPPCTL_PUBLISHER_TOKEN")
 _USAGE_KEYS = ("DPPCTL_USAGE_TOKEN", "DPPCTL_PROXY_SERVICE_TOKEN")
 _RUNS = "/apis/dppctl.io/v1alpha1"
 

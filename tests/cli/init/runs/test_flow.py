@@ -54,7 +54,7 @@ def test_it_installs_says_why_not_goes_on_tells_the_state_and_is_undone(
         assert (record["user"], record["sha256"]) == ("token:ann", hashlib.sha256(token.encode()).hexdigest())
         assert token not in said
         keys = runs_cluster.secret("dppctl")
-        assert set(keys) == {"operator-token", "pool-key", "auth-service-token", "auth-key"}
+        assert set(keys) == {"operator-token", "pool-key", "publisher-token", "auth-service-token", "auth-key"}
         known = read_clusters()
         assert (known.current, known.by_name["lab"].service) == ("lab", "dppctl-runs-proxy")
         assert runs_cluster.api.get(f"{runs_cluster.path}/services/dppctl-runs-proxy")
