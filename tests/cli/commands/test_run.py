@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from cluster.local.workers.dpp_environment import DppEnvironment
+from tests.support import seed
 from tests.support.command import Dppctl, dppctl_in
 from tests.support.environment import processes_with
 from tests.support.waiting import BUSY, eventually
@@ -84,6 +85,8 @@ Unassigned Worker Pod
 """
     told = re.fullmatch(expected, done.stdout)
     assert told, done.stdout
+    example = seed.answer_to(seed.TO_DB, "dppctl run ./dump-to-db")
+    assert seed.not_said(example, done.stdout.replace("members", "dump-to-db"), seed.ON_THIS_MACHINE) == []
     with sqlite3.connect(told["file"]) as connection:
         assert connection.execute("select count(*), min(name) from members").fetchall() == [(1234, "Ada")]
 

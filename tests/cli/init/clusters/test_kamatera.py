@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from cli.init.command import init
 from cli.remote.clusters import read_clusters
+from tests.support import seed
 from tests.support.kamatera import ACCOUNT, SECRET, FakeKamatera, serving_kamatera
 from tests.support.runs_cluster import IMAGES, READY, RunsCluster
 from tests.support.sshd import sshd_on_loopback
@@ -64,11 +65,14 @@ def test_from_nothing_to_pods_and_back(
             stdin=f"{ACCOUNT}\n{SECRET}\ny\n",
         )  # fmt: skip
         assert said == BEGINNING.format(account=ACCOUNT)
-        assert typed("--dry-run") == "Waiting for Kamatera cluster initialization\n"
+        assert seed.not_said(seed.answer_to(seed.PRIVATE, "dppctl init kamatera"), said) == []
+        waited = typed("--dry-run")
+        assert waited == "Waiting for Kamatera cluster initialization\n"
         kamatera.finish()
         (folder / "state").write_text("ready\n")
         with runs_cluster.kubelet(lambda _: {**READY, "containerStatuses": []}):
             said = typed()
+        assert seed.not_said(seed.answer_to(seed.PRIVATE, "dppctl init"), f"{waited}{said}") == []
         assert re.search(
             r"(?m)^kamatera cluster is ready: context kamatera-dppctl, namespace init-\w+; Kamatera's", said
         )
