@@ -38,6 +38,7 @@ class FakeKamatera:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # what changes something
     refuses: list[tuple[int, Any]] = field(default_factory=list)  # status and body of the next answers
+    suffix: str = ""  # of the names that Kamatera gives to servers
     at_once: bool = False  # commands and tasks are complete when they are asked for
 
     def finish(self, status: str = "complete", log: str = "") -> None:
@@ -50,10 +51,12 @@ class FakeKamatera:
 
     def _apply(self, command: dict[str, Any]) -> None:
         made, gone = command.pop("makes", None), command.pop("ends", None)
+        if made:  # terraform-provider-kamatera, kamatera/resource_server.go: resourceServerCreate
+            command["log"] += f"Server created\nName: {made['name']}{self.suffix}\n"
         if gone:
             self.servers.pop(gone, None)
         if made:
-            self.add_server(made["name"], made["datacenter"])
+            self.add_server(made["name"] + self.suffix, made["datacenter"])
             if self.folder:  # as the server's first start does
                 found = _HOST_KEY.search(made["script-file"])
                 assert found, "the script brings a host key"

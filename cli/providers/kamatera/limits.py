@@ -5,8 +5,9 @@ TRIES, FIRST_PAUSE_SECONDS = 4, 1.0  # of what only reads, as their own client d
 MAX_ANSWER_BYTES = 16 * 2**20  # the options of all datacenters have some hundred KB
 MAX_KUBECONFIG_BYTES = 2**20  # k3s writes 3 KB
 SSH_SECONDS = 20.0  # to connect and to read two files
-NEW_SERVER_SECONDS = 600.0  # that a new server may be missing from the list of servers after its command is complete
-SCRIPT_SECONDS = 1800.0  # that the script may take: it downloads 80 MB, and k3s pulls some images
+QUEUE_SECONDS = 2400.0  # that a command may wait and take; their Terraform provider gives it as long
+# That all may take until a server is a cluster: the queue, and the script, which downloads 80 MB and starts k3s.
+SERVER_SECONDS = 4200.0
 SERVICE_SECONDS = 5400.0  # that their Kubernetes service may take: it gives each server an hour
 TASK_SECONDS, TASK_POLL_SECONDS = 60.0, 1.0  # that a task which only reads is waited for
 TERMINATE_SECONDS, TERMINATE_POLL_SECONDS = 180.0, 2.0  # that the end of a server is waited for

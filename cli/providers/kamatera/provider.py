@@ -127,9 +127,9 @@ class Kamatera(Kubeconfig):
         """Return a client; the first time get the credentials into the kubeconfig file. Raises InputError."""
         if not has_context(self._context_name):
             add_context(self._context_name, self._cluster().entries(self._context_name))
-            folder = RecordFolder(self._choices.name)
-            if record := folder.read():
-                folder.change(record, was_ready=True)
+        folder = RecordFolder(self._choices.name)
+        if (record := folder.read()) and not record.was_ready:
+            folder.finish(record)
         return super()._client()
 
     def _cluster(self) -> KamateraServer | KamateraService:

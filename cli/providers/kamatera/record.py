@@ -35,6 +35,7 @@ class ClusterRecord:
     datacenter: str
     begun: float
     command: str = ""  # of the queue, or the task of the Kubernetes service; "": it may not have been asked for
+    server: str = ""  # the name that Kamatera gave it; "": the one that was asked for
     was_ready: bool = False
 
 
@@ -55,7 +56,7 @@ class RecordFolder:
         self.folder = home_folder() / "kamatera" / name
         self.key_file = self.folder / "ssh_key"
         self.known_hosts = self.folder / "known_hosts"
-        self._file = self.folder / "cluster.json"
+        self._file, self._host_key = self.folder / "cluster.json", self.folder / "host_key"
 
     def read(self) -> ClusterRecord | None:
         """Return what is kept; None: nothing. Raises InputError for a file that cannot be used."""
@@ -72,18 +73,17 @@ class RecordFolder:
         Keys are made anew, but for an init that was killed before it wrote down what it had asked for.
         """
         before = self.read()
-        host_key = self.folder / "host_key"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
-            if before is None or before.command or not host_key.exists():
+            if before is None or before.command or not self._host_key.exists():
                 (private, _), (host_private, host_public) = _new_key(), _new_key()
                 self._write(self.key_file, private)
                 self._write(self.known_hosts, f"{HOST_ALIAS} {host_public}\n")
-                self._write(host_key, host_private)
+                self._write(self._host_key, host_private)
             record = ClusterRecord(mode, datacenter, time.time())
             self._write(self._file, json.dumps(asdict(record)))
-            private, host_private = self.key_file.read_text(), host_key.read_text()
+            private, host_private = self.key_file.read_text(), self._host_key.read_text()
         except OSError as error:
             raise self._wrong(error) from None
         return record, SshKeys(private, _public_half(private), host_private, _public_half(host_private))
@@ -117,6 +117,11 @@ class RecordFolder:
             except OSError as error:
                 raise self._wrong(error) from None
         return changed
+
+    def finish(self, record: ClusterRecord) -> None:
+        """Write down that the cluster can be used; the machine alone has its own key from now on. Raises InputError."""
+        self.change(record, was_ready=True)
+        self._host_key.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove the keys and all else. Raises InputError."""

@@ -9,8 +9,8 @@ from cli.errors import InputError
 from cli.providers.kamatera.choices import KamateraChoices
 from cli.providers.kamatera.client import KamateraClient, KamateraRefusedError, QueuedCommand, ServerAtKamatera
 from cli.providers.kamatera.limits import (
-    NEW_SERVER_SECONDS,
-    SCRIPT_SECONDS,
+    QUEUE_SECONDS,
+    SERVER_SECONDS,
     TERMINATE_POLL_SECONDS,
     TERMINATE_SECONDS,
 )
@@ -51,6 +51,9 @@ class KamateraServer:
             record = self._find_command(record)
         if record and record.command and not record.was_ready:
             command = self._client.command(record.command)
+            if (named := given_name(command)) and named != (record.server or self._choices.name):
+                record = self._folder.change(record, server=named)
+                server = self._server()
         if record and not record.was_ready and server and server.power == "on" and server.address:
             script = read_script_state(server.address, self._folder)
         return ServerObserved(record, command, server, script)
@@ -123,7 +126,8 @@ class KamateraServer:
         return [*lines, f"forget the ssh keys of {self._choices.name}"]
 
     def _server(self) -> ServerAtKamatera | None:
-        found = self._client.servers(re.escape(self._choices.name))
+        record = self._folder.read()
+        found = self._client.servers(re.escape((record.server if record else "") or self._choices.name))
         return found[0] if found else None
 
     def _find_command(self, record: ClusterRecord) -> ClusterRecord:
@@ -145,22 +149,32 @@ def decide(name: str, observed: ServerObserved, now: float) -> ClusterState:
             f"a server {name} is at Kamatera already, and its key is not on this machine; choose another "
             f"--kamatera-name, or remove that server at {CONSOLE}",
         )
-    if command and command.status == "error":
-        said = " ".join((command.log or "").split())[-300:] or "it does not say why"
-        return ClusterState("failed", f"Kamatera could not make the server {name}: {said}; {_REMOVE}, then begin anew")
+    if command and command.status != "complete":
+        return _state_of_command(name, command, record, now)
     if server is None:
-        if command and command.status != "complete":
-            return ClusterState("starting", "Waiting for Kamatera cluster initialization")
-        if command and now - record.begun < NEW_SERVER_SECONDS:
+        if record.was_ready or not record.command:
+            return ClusterState("missing", f"the server {name} is not at Kamatera any more")
+        if now - record.begun < SERVER_SECONDS:
             return ClusterState("starting", "Waiting for Kamatera cluster initialization: the server is to be listed")
-        return ClusterState("missing", f"the server {name} is not at Kamatera any more")
+        return ClusterState(
+            "failed", f"Kamatera made the server {name}, and does not list it; look at {CONSOLE}, and {_REMOVE}"
+        )
     if server.power and server.power != "on":
-        if command and command.status != "complete":
-            return ClusterState("starting", "Waiting for Kamatera cluster initialization")
         return ClusterState("failed", f"the server {name} is {server.power}; turn it on at {CONSOLE}")
     if record.was_ready:
         return ClusterState("ready", f"the server {name} is a cluster")
     return _state_of_script(name, script or ScriptState(unreached="it has no address yet"), record, now)
+
+
+def _state_of_command(name: str, command: QueuedCommand, record: ClusterRecord, now: float) -> ClusterState:
+    """Return how far a command is that is not complete."""
+    if command.status == "error":
+        said = " ".join((command.log or "").split())[-300:] or "it does not say why"
+        return ClusterState("failed", f"Kamatera could not make the server {name}: {said}; {_REMOVE}, then begin anew")
+    if now - record.begun < QUEUE_SECONDS:
+        return ClusterState("starting", "Waiting for Kamatera cluster initialization")
+    what = f"command {record.command} has not ended after {QUEUE_SECONDS / 60:.0f} minutes"
+    return ClusterState("failed", f"Kamatera's {what} ({command.status or 'no status'}); {CONSOLE} says more")
 
 
 def _state_of_script(name: str, script: ScriptState, record: ClusterRecord, now: float) -> ClusterState:
@@ -170,10 +184,16 @@ def _state_of_script(name: str, script: ScriptState, record: ClusterRecord, now:
         said = script.line.removeprefix("failed ")
         return ClusterState("failed", f"the server {name} could not become a cluster: {said}; {_REMOVE}, then anew")
     what = script.line or f"not reached by ssh: {script.unreached}"
-    if now - record.begun < SCRIPT_SECONDS:
+    if now - record.begun < SERVER_SECONDS:
         return ClusterState("starting", f"Waiting for Kamatera cluster initialization: {what}")
-    minutes = f"{SCRIPT_SECONDS / 60:.0f} minutes"
+    minutes = f"{SERVER_SECONDS / 60:.0f} minutes"
     return ClusterState("failed", f"the server {name} is no cluster after {minutes} ({what}); {_REMOVE}, then anew")
+
+
+def given_name(command: QueuedCommand) -> str:
+    """Return the name that a server got, as the log of its command has it; "": it does not say. Pure."""
+    names = (line.removeprefix("Name: ").strip() for line in (command.log or "").splitlines() if line[:6] == "Name: ")
+    return next(names, "")
 
 
 def terminate(client: KamateraClient, server: ServerAtKamatera) -> None:

@@ -101,6 +101,7 @@ def test_a_server_is_asked_for_followed_used_and_terminated(
     client, context = cluster.connect()
     assert (context, client.version().startswith("v1.")) == ("kamatera-dppctl", True)
     assert "create the namespace" in str(cluster.start(dry_run=False))
+    assert not (home / "kamatera" / "dppctl" / "host_key").exists(), "the machine alone has its own key"
     assert re.fullmatch(
         r"kamatera cluster is ready: context kamatera-dppctl, namespace kamatera-\w+; Kamatera's price: 0.017 an hour, "
         r"12 a month",
@@ -196,6 +197,19 @@ def test_an_init_that_was_killed_is_found_again(kamatera: FakeKamatera) -> None:
         InputError, match="could not make the server dppctl: Not enough resources; dppctl init kamatera"
     ):
         cluster.start(dry_run=False)
+
+
+def test_a_server_that_kamatera_gave_another_name_is_found_and_terminated(kamatera: FakeKamatera) -> None:
+    kamatera.suffix = "-2"
+    cluster = kamatera_cluster()
+    cluster.start(dry_run=False)
+    kamatera.finish()
+    (identity,) = kamatera.servers
+    kamatera.servers[identity]["power"] = "off"
+    assert "turn it on" in kamatera_cluster().state().line
+    kamatera.at_once = True
+    assert "terminate the server dppctl-2 at Kamatera" in kamatera_cluster().remove(dry_run=False)
+    assert not kamatera.servers
 
 
 def test_what_kamatera_refuses_leaves_nothing_and_what_others_made_stays(kamatera: FakeKamatera, home: Path) -> None:

@@ -27,9 +27,15 @@ WAITING = "Waiting for Kamatera cluster initialization"
         (ServerObserved(None, None, ON, None), 0, "failed", "its key is not on this machine; choose another"),
         (ServerObserved(BEGUN, None, None, None), 0, "missing", "not at Kamatera"),  # killed before it asked
         (ServerObserved(BEGUN, None, ON, ScriptState("installing k3s")), 0, "starting", "installing k3s"),
-        (ServerObserved(ASKED, GOES_ON, None, None), 9999, "starting", WAITING),
+        (ServerObserved(ASKED, GOES_ON, None, None), 2300, "starting", WAITING),
+        (
+            ServerObserved(ASKED, GOES_ON, None, None),
+            2500,
+            "failed",
+            "command 9001 has not ended after 40 minutes (prog",
+        ),
         (ServerObserved(ASKED, DONE, None, None), 10, "starting", "to be listed"),
-        (ServerObserved(ASKED, DONE, None, None), 700, "missing", "not at Kamatera any more"),
+        (ServerObserved(ASKED, DONE, None, None), 4300, "failed", "does not list it; look at"),  # no second one
         (
             ServerObserved(ASKED, QueuedCommand(status="error", log="No\nresources left"), None, None),
             9,
@@ -44,7 +50,7 @@ WAITING = "Waiting for Kamatera cluster initialization"
         (ServerObserved(ASKED, DONE, ON, ScriptState("ready", "x")), 9, "ready", "is a cluster"),
         (ServerObserved(ASKED, DONE, ON, ScriptState("failed no disk")), 9, "failed", "a cluster: no disk"),
         (ServerObserved(ASKED, DONE, ON, ScriptState(unreached="refused")), 9, "starting", "by ssh: refused"),
-        (ServerObserved(ASKED, DONE, ON, ScriptState(unreached="refused")), 1900, "failed", "30 minutes"),
+        (ServerObserved(ASKED, DONE, ON, ScriptState(unreached="refused")), 4300, "failed", "70 minutes"),
     ],
 )
 def test_a_server(observed: ServerObserved, after: float, phase: str, words: str) -> None:
