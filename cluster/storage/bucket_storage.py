@@ -1,5 +1,7 @@
 """A storage that is a bucket: its public objects are passed on, with the request's conditions and range.
 
+What of these a bucket does not know, as some servers of S3 do not, is looked at here.
+
 Nobody can list a public bucket, so a folder is what has an `index.html` or a `datapackage.json`. Nothing leads
 elsewhere: a bucket's redirect is not followed, and not passed on.
 """
@@ -55,19 +57,24 @@ class BucketStorage:
             asked["If-None-Match"] = asked["If-None-Match"].replace("W/", "")
         method = "HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET"
         answer = self._ask(method, location.path, asked)
+        if answer is not None and "Content-Range" in answer.headers and not _is_unchanged(asked, answer):
+            answer.close()  # a part of another version than the client has the rest of
+            answer = self._ask(method, location.path, {})
         if answer is None:
             return None
         if answer.status_code == 416:
             answer.close()
-            raise RequestedRangeNotSatisfiable(_length(answer.headers.get("Content-Range", "")))
+            raise RequestedRangeNotSatisfiable(_length(answer) or _length(self._ask("HEAD", location.path, {})))
         response = Response(_Body(answer), status=answer.status_code, direct_passthrough=True)
+        if answer.status_code == 200 and "Content-Range" in answer.headers:
+            response.status_code = 206
         for name in _ANSWERED:
             if name in answer.headers:
                 response.headers[name] = answer.headers[name]
         response.headers["Accept-Ranges"] = "bytes"
         if location.never_changes:
             response.headers["Cache-Control"] = FOR_EVER
-        return response
+        return response if response.status_code == 206 else response.make_conditional(environ)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """Return the first bytes of an object. Raises StorageUnreachableError."""
@@ -154,7 +161,20 @@ class _Body:
         self._answer.close()
 
 
-def _length(content_range: str) -> int | None:
-    """Return the whole length of `bytes */1234`: https://www.rfc-editor.org/rfc/rfc9110#field.content-range."""
-    length = content_range.rpartition("/")[2]
-    return int(length) if length.isdecimal() else None
+def _is_unchanged(asked: Mapping[str, str], answer: requests.Response) -> bool:
+    """Return whether a part is of what the client has, if it says what that is: some buckets do not look."""
+    given = asked.get("If-Range")
+    return given is None or given in (answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
+
+
+def _length(answer: requests.Response | None) -> int | None:
+    """Return how long an object is, as an answer without a body says: `bytes */1234`, or its own length.
+
+    https://www.rfc-editor.org/rfc/rfc9110#field.content-range
+    """
+    if answer is None:
+        return None
+    answer.close()
+    of_error = answer.status_code == 416
+    text = answer.headers.get("Content-Range" if of_error else "Content-Length", "").rpartition("/")[2]
+    return int(text) if text.isdecimal() else None

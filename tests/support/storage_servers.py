@@ -4,7 +4,6 @@ import http.client
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,7 +25,7 @@ from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.storage_server import Storages
 from tests.support.builders import free_port
 from tests.support.environment import REPOSITORY
-from tests.support.waiting import eventually
+from tests.support.publisher.buckets import RCLONE, running
 from tests.support.world import PRODUCTION, STAGING
 
 PREFIX = Prefix.parse("ann+app/staging")
@@ -106,19 +105,15 @@ def of_a_folder(folder: Path, files: Path) -> Iterator[ServedStorage]:
 
 @contextmanager
 def of_a_bucket(folder: Path, files: Path) -> Iterator[ServedStorage]:
-    """By `dppctl storage-server`, of a bucket: what rclone serves of such a folder, with ETags and ranges."""
-    root, port = folder / "bucket", free_port()
+    """By `dppctl storage-server`, of a public bucket of S3, which is rclone's over such a folder."""
+    root, port = folder / "objects" / "bucket", free_port()
     publish_release(root, files)
-    command = ["rclone", "serve", "webdav", str(root), "--addr", f"127.0.0.1:{port}", "--config", "/dev/null"]
-    with (folder / "rclone.log").open("w") as log:
-        process = subprocess.Popen([*command, "--dir-cache-time", "0s", "--baseurl", "/bucket"], stderr=log)
-    try:
-        eventually(lambda: _answers(port), "rclone serves")
-        with storage_server(folder, DPPCTL_STORAGE_BUCKET_URL=f"http://127.0.0.1:{port}/bucket") as url:
-            yield ServedStorage(f"{url}/{PREFIX.text}", lambda files: publish_release(root, files))
-    finally:
-        process.terminate()
-        process.wait()
+    serve = [RCLONE, "serve", "s3", f"--addr=127.0.0.1:{port}", "--dir-cache-time=0", root.parent]
+    with (
+        running(serve, port, folder / "s3.log", {}),
+        storage_server(folder, DPPCTL_STORAGE_BUCKET_URL=f"http://127.0.0.1:{port}/bucket") as url,
+    ):
+        yield ServedStorage(f"{url}/{PREFIX.text}", lambda files: publish_release(root, files))
 
 
 @contextmanager
@@ -152,11 +147,3 @@ def publish_release(root: Path, files: Path) -> None:
     part = pointer.with_suffix(".part")
     part.write_bytes(switch(None, release, [""], datetime.now(UTC)).write())
     part.replace(pointer)
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError:
-        return False
-    return True

@@ -35,7 +35,8 @@ class Storages:
             reason = f"{host} port {port} for the storages: {error.strerror or error}"
             raise ClusterError(f"{reason}; set DPPCTL_STORAGE_HOST and DPPCTL_STORAGE_PORT") from None
         here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
-        self._url = url or f"http://{here}:{self._listening.getsockname()[1]}"
+        self.port: int = self._listening.getsockname()[1]
+        self._url = url or f"http://{here}:{self.port}"
         folders = {
             _path(target): FolderStorage(LocalEnvironment(environment_folder(environments, target)).storage)
             for target in targets

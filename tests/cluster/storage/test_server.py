@@ -62,7 +62,7 @@ Way = Callable[[Path, Path], AbstractContextManager[ServedStorage]]
         pytest.param(of_a_run, id="run"),
         pytest.param(of_environments, id="up"),
         pytest.param(of_a_folder, id="folder"),
-        pytest.param(of_a_bucket, id="bucket", marks=pytest.mark.needs("rclone")),
+        pytest.param(of_a_bucket, id="bucket"),
     ],
 )
 def way(request: pytest.FixtureRequest) -> Way:

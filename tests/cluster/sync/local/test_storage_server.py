@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_nothing_beside_the_storage_is_served(environment: LocalEnvironment, sto
         asked = requests.Request("GET", url).prepare()
         asked.url = url + path if not path.startswith("/") else url.partition("/ann")[0] + path
         assert session.send(asked, timeout=60).status_code == 404, path
+
+
+def test_people_reach_it_at_another_url(environment: LocalEnvironment, tmp_path: Path) -> None:
+    publish(environment, "the site")
+    with closing(Storages(0, tmp_path, [STAGING], url="https://data.example.org/public")) as storages:
+        assert storages.url(STAGING) == "https://data.example.org/public/ann+app/staging/"
+        here = f"http://127.0.0.1:{storages.port}"
+        for path in ("/public/ann+app/staging/", "/ann+app/staging/"):
+            assert requests.get(here + path, headers={"Host": "data.example.org"}, timeout=60).text == "the site"
+        assert requests.get(f"{here}/ann+app/staging/", headers={"Host": "evil.example"}, timeout=60).status_code == 403
+
+
+def test_all_addresses_of_the_machine_are_shown_as_this_one(environment: LocalEnvironment, tmp_path: Path) -> None:
+    publish(environment, "the site")
+    with closing(Storages(0, tmp_path, [STAGING], host="0.0.0.0")) as storages:
+        assert requests.get(storages.url(STAGING), timeout=60).text == "the site"
+        found = requests.get(storages.url(STAGING), headers={"Host": "data.example.org"}, timeout=60)
+        assert found.status_code == 200
 
 
 def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
