@@ -107,13 +107,16 @@ class PublicBucket:
 
     def values(self) -> dict[str, Any]:
         """Return values of charts/dppctl for it."""
+        # https://rclone.org/googlecloudstorage/: who it is says the metadata server of the node
+        remote = {"RCLONE_CONFIG_STORAGE_TYPE": "google cloud storage", "RCLONE_CONFIG_STORAGE_ENV_AUTH": "true"}
+        env = [{"name": name, "value": value} for name, value in remote.items()]
         return {
             "storage": {
                 "enabled": True,
                 "engine": "bucket",
-                "bucket": {"path": f":gcs,env_auth=true,bucket_policy_only=true:{self.bucket}"},
+                "bucket": {"path": self.bucket, "env": env, "url": self.url, "transfers": 1},
                 "serviceAccountAnnotations": {IDENTITY: self.email},
-                "serverEnabled": False,
+                "serverEnabled": False,  # people read the bucket itself
                 "url": self.url,
             }
         }

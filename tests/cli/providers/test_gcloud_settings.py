@@ -2,15 +2,23 @@
 
 import json
 import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cli.errors import InputError
 from cli.init.prompts import Questions
+from cli.init.runs.chart import chart_folder
+from cli.init.runs.flags import RunsFlags
+from cli.init.runs.flow import runs_answers
 from cli.providers.gcloud import GoogleCloud
 from cli.providers.gcloud_cli import NotFoundError, refusal
 from cli.providers.gcloud_settings import GcloudSettings
+from cli.providers.gcloud_storage import PUBLISHER
+from tests.support.helm import helm
 
 HERE = {"gcloudProjectId": "dppctl", "gcloudZone": "us-central1-a"}
 # A gcloud that is logged in, has no cluster, and writes down what it is asked.
@@ -108,6 +116,29 @@ def test_a_new_cluster_is_standard_with_autoscaling_or_one_of_autopilot() -> Non
 def test_settings_that_cannot_be_are_refused_before_anything_is_asked(changed: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words.replace("(", r"\(")):
         GcloudSettings(HERE | changed).complete()
+
+
+@pytest.mark.needs("helm")
+def test_the_chart_publishes_into_the_bucket_as_the_account_without_a_key(recorder: Path, tmp_path: Path) -> None:
+    assert recorder
+    gcloud = GoogleCloud(HERE)
+    answers = runs_answers("gcloud", gcloud, RunsFlags(*[None] * 9), dry_run=True)
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps(replace(answers, provider_values=gcloud.runs_values()).values()))
+    with chart_folder() as chart:
+        command = [str(helm()), "template", "dppctl-runs", str(chart), "--namespace", "dppctl", "--values", str(values)]
+        objects = [found for found in yaml.safe_load_all(subprocess.check_output(command)) if found]
+    by_name = {(found["kind"], found["metadata"]["name"]): found for found in objects}
+    email = "publisher-dppctl@dppctl.iam.gserviceaccount.com"
+    account = by_name["ServiceAccount", PUBLISHER]
+    assert account["metadata"]["annotations"] == {"iam.gke.io/gcp-service-account": email}
+    pod = by_name["Deployment", PUBLISHER]["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == PUBLISHER
+    (rclone,) = [found for found in pod["containers"] if found["name"] == "rclone"]
+    given = {each["name"]: each["value"] for each in rclone["env"]}
+    assert given["RCLONE_CONFIG_STORAGE_TYPE"] == "google cloud storage"
+    assert given["RCLONE_CONFIG_STORAGE_ENV_AUTH"] == "true"
+    assert "envFrom" not in rclone
 
 
 @pytest.fixture
