@@ -81,7 +81,10 @@ class Provider(ABC):
         return ""
 
     def remove(self, *, dry_run: bool) -> list[str]:  # noqa: ARG002
-        """Remove what `start` made; `dry_run`: remove nothing. Returns a line for each: removed, or left and why."""
+        """Remove what `start` made; `dry_run`: remove nothing.
+
+        Returns a line for each thing: what is done to it; one that stays begins with `leave` or `keep`, and says why.
+        """
         return []
 
     def join(  # noqa: B027 (most are not joined)

@@ -70,7 +70,8 @@ def remove_made(
             _check_helm()
             remove_runs(provider, answers, say)
     for line in provider.remove(dry_run=dry_run):
-        say(f"{'would ' if dry_run else ''}{line}")
+        is_left = line.startswith(("leave ", "keep "))
+        say(f"  {'stays' if is_left else 'would' if dry_run else 'done '}    {line}")
     if dry_run:
         return
     if name in read_clusters().by_name:

@@ -60,7 +60,7 @@ class Lab(Kubeconfig):
 
     def remove(self, *, dry_run: bool) -> list[str]:
         self.world.setdefault("removed", []).append(dry_run)
-        return ["delete the cluster of the laboratory"]
+        return ["delete the cluster of the laboratory", "leave the floor: it is the house's"]
 
     def runs_values(self) -> dict[str, Any]:
         return {"runs": {"operator": {"env": [{"name": "TZ", "value": "UTC"}]}}}
@@ -129,7 +129,9 @@ def test_a_cluster_is_begun_waited_for_used_and_removed(
     assert str(typed("lab", "--remove", stdin="\n").exception) == "nothing was removed", "Enter is no"
     said = typed("lab", "--remove", "--yes").output
     assert "uninstall the release dppctl-runs" in said
-    assert said.endswith("delete the cluster of the laboratory\n")
+    assert said.endswith(
+        "  done     delete the cluster of the laboratory\n  stays    leave the floor: it is the house's\n"
+    )
     assert not read_clusters().initialized
     assert world["removed"] == [False]
 
