@@ -68,7 +68,12 @@ def remove_made(
         provider.ask(questions)
         if provider.state().phase == "ready":
             _check_helm()
-            remove_runs(provider, answers, say)
+            try:
+                remove_runs(provider, answers, say)
+            except InputError as error:  # a cluster that is broken can be removed, with what is in it
+                if not provider.makes_cluster:
+                    raise
+                say(f"  left     what runs there: {error}")
     for line in provider.remove(dry_run=dry_run):
         is_left = line.startswith(("leave ", "keep "))
         say(f"  {'stays' if is_left else 'would' if dry_run else 'done '}    {line}")

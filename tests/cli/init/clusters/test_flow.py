@@ -150,3 +150,18 @@ def test_what_cannot_go_on_is_one_line(
     monkeypatch.setenv("PATH", os.devnull)
     assert "helm is not on the PATH; https://helm.sh/docs/intro/install/" in str(typed("lab").exception)
     assert runs_cluster.api.get(runs_cluster.path) is None, "nothing was made"
+
+
+@pytest.mark.needs("an API server", "helm")
+def test_a_cluster_that_does_not_answer_is_removed_all_the_same(
+    world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(*_: object) -> int:
+        raise InputError("the cluster lab does not answer")
+
+    monkeypatch.setattr("cli.init.clusters.flow.remove_runs", dead)
+    world["states"] = [("ready", "")]
+    said = typed("lab", "--remove", stdin="y\nann\n")
+    assert "  left     what runs there: the cluster lab does not answer\n" in said.output
+    assert "delete the cluster of the laboratory" in said.output
+    assert world["removed"] == [False]
