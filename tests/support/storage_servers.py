@@ -4,6 +4,7 @@ import http.client
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +21,10 @@ import pytest
 
 from cluster.local.sessions import record, supervisor
 from cluster.local.storage.publish import storage_folder
+from cluster.storage.folder_storage import FolderStorage
+from cluster.storage.in_thread import serve_in_thread
 from cluster.storage.layout import Prefix, switch
+from cluster.storage.server import StorageApp
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.storage_server import Storages
 from tests.support.builders import free_port
@@ -101,6 +105,18 @@ def of_a_folder(folder: Path, files: Path) -> Iterator[ServedStorage]:
     publish_release(root, files)
     with storage_server(folder, DPPCTL_STORAGE_FOLDER=str(root)) as url:
         yield ServedStorage(f"{url}/{PREFIX.text}", lambda files: publish_release(root, files))
+
+
+@contextmanager
+def of_a_laid_out_folder(folder: Path, files: Path) -> Iterator[ServedStorage]:
+    """The same in a thread of this process."""
+    root = folder / "storage"
+    publish_release(root, files)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stop = serve_in_thread(listening, StorageApp({"": FolderStorage(root, has_pointers=True)}).respond)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/{PREFIX.text}"
+        yield ServedStorage(url, lambda files: publish_release(root, files))
+        stop()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from cluster.storage.folder_storage import FolderStorage
 from cluster.storage.layout import Pointer, Prefix, switch
 from cluster.storage.limits import POINTER_SECONDS
 from cluster.storage.server import StorageApp
-from tests.support.storage_servers import ServedStorage, of_a_folder, of_environments
+from tests.support.storage_servers import ServedStorage, of_a_laid_out_folder, of_environments
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 
@@ -114,8 +114,7 @@ def test_pipes_are_no_files(root: Path, client: Client) -> None:
     assert [entry["name"] for entry in json.loads(client.get("/worker/?format=json").text)["entries"]] == ["a.csv"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", [of_environments, of_a_folder])
+@pytest.mark.parametrize("way", [of_environments, of_a_laid_out_folder])
 def test_who_reads_an_old_version_reads_it_to_its_end(
     way: Callable[[Path, Path], AbstractContextManager[ServedStorage]], tmp_path: Path
 ) -> None:
