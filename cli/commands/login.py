@@ -117,6 +117,9 @@ def _list() -> None:
     for name in [clusters.LOCAL, *known.by_name]:
         found = known.by_name.get(name)
         click.echo(f"{'*' if name == known.current else ' '} {name}: {found or 'this machine'}{_as(found)}")
+    for name, begun in known.initialized.items():
+        if begun.state == "initializing" and name not in known.by_name:
+            click.echo(f"  {name}: a {begun.provider} cluster that is not ready yet; `dppctl init` goes on with it")
     if known.by_name and os.environ.get(tokens.VARIABLE):
         _note(f"{tokens.VARIABLE} is set: on each of them you are whom that token belongs to")
 

@@ -131,7 +131,7 @@ def _once_known(change: Callable[[], object]) -> None:
         try:
             change()
         except GcloudError as error:
-            if "does not exist" not in str(error):
+            if not isinstance(error, NotFoundError) and "does not exist" not in str(error):
                 raise
             time.sleep(GCLOUD_ACCOUNT_SECONDS)
         else:

@@ -90,6 +90,7 @@ affinity:
 name: {{ .component | quote }}
 image: {{ include "dppctl.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy | quote }}
+terminationMessagePolicy: FallbackToLogsOnError # init says the last line of one that ends
 {{ include "dppctl.restricted" . }}
 ports:
   - name: http

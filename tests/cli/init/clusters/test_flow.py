@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.commands.login import clusters_
 from cli.errors import InputError
 from cli.init.clusters.flags import SettingFlag
 from cli.init.command import init
@@ -17,7 +18,7 @@ from cli.init.prompts import Questions
 from cli.providers import PROVIDERS
 from cli.providers.kubeconfig import Kubeconfig
 from cli.providers.provider import ClusterState
-from cli.remote.clusters import choose_cluster, read_clusters
+from cli.remote.clusters import InitializedCluster, choose_cluster, keep_initialized, read_clusters
 from tests.support.runs_cluster import IMAGES, READY, RunsCluster
 
 FLAG = SettingFlag("lab", "--lab-account", "labAccount", "whose it is.")
@@ -101,6 +102,8 @@ def test_a_cluster_is_begun_waited_for_used_and_removed(
     with pytest.raises(InputError, match="the cluster lab is not ready yet; `dppctl init` goes on with it"):
         choose_cluster("lab", tmp_path)
 
+    listed = CliRunner().invoke(clusters_).output.splitlines()
+    assert listed[1:] == ["  lab: a lab cluster that is not ready yet; `dppctl init` goes on with it"]
     said = typed("--dry-run").output
     assert said == "Waiting for Lab cluster initialization\n"
     world["states"] = [
@@ -146,6 +149,11 @@ def test_what_cannot_go_on_is_one_line(
     world["states"] = [("starting", "Waiting")]
     monkeypatch.setattr("cli.init.clusters.bring_up.CLUSTER_WAIT_SECONDS", 0.0)
     assert re.search("Waiting: not ready after 0 minutes; run the same", str(typed("lab", stdin="ann\n").exception))
+    for name in ("lab", "second"):
+        keep_initialized(name, InitializedCluster("lab", {"labAccount": "ann"}))
+    several = "several clusters are being initialized (lab, second); say which: --cluster-name NAME"
+    assert str(typed().exception) == several
+    assert str(typed("--cluster-name=second").exception).startswith("Waiting: not ready after")
     assert "--cluster-name other: no cluster of that name" in str(typed("--cluster-name=other").exception)
     monkeypatch.setenv("PATH", os.devnull)
     assert "helm is not on the PATH; https://helm.sh/docs/intro/install/" in str(typed("lab").exception)
