@@ -17,6 +17,7 @@ RCLONE_SECONDS = 30.0  # for an answer of rclone's, which copies beside it
 RCLONE_LOOK_SECONDS = (0.2, 2.0)  # between two looks whether it has copied
 RCLONE_TRIES = 6  # with up to 10 s between them: a container that ran out of memory is back by then
 COPY_SILENCE_SECONDS = 300.0  # in which rclone copied nothing; it has time limits of its own, this is for a mistake
+MAX_LISTINGS = 1_000  # pages for folders of a publication in a bucket
 MAX_DESCRIPTOR_BYTES = 16 * 2**20  # of a datapackage.json that is written again for its stable address
 EXPIRY_SECONDS = 3_600.0  # between two looks for publications that are older than a public cluster keeps them
 

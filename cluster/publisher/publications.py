@@ -176,8 +176,9 @@ class Publications:
         finally:
             self._tasks.pop(uid, None)
         self.metrics.count(state.state, state.bytes)
-        self._write(record.model_copy(update={"state": state, "ended": time.time(), "worker_token": ""}))
-        if record.prefix or state.state == "failed":
+        ended = record.model_copy(update={"state": state, "ended": time.time(), "worker_token": ""})
+        self._write(ended)
+        if not ended.keeps_files:
             await asyncio.to_thread(self._folder.remove_files, uid)
 
     async def _receive(self, record: PublicationRecord) -> PublicationRecord:

@@ -21,13 +21,13 @@ class PublicationFolder:
     """The scratch volume."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folders, and remove files that no record knows. Raises OSError."""
+        """Make the folders. Raises OSError."""
         self._records, self._files = folder / "records", folder / "files"
         self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files.mkdir(parents=True, exist_ok=True)
 
     def load(self) -> list[PublicationRecord]:
-        """Return the records, and remove files that no record knows."""
+        """Return the records, and remove files that none of them needs."""
         found = []
         for file in self._records.glob("*.json"):
             try:
@@ -35,7 +35,8 @@ class PublicationFolder:
             except ValidationError as error:  # of another version; whoever asked asks again
                 _log.warning("record removed", file=file.name, error=error)
                 file.unlink()
-        known = {record.uid for record in found}
+        # A publisher that was killed when it had written an end had not removed the files.
+        known = {record.uid for record in found if record.keeps_files}
         for folder in self._files.iterdir():
             if folder.name not in known:
                 shutil.rmtree(folder)

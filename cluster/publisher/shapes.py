@@ -83,3 +83,8 @@ class PublicationRecord(BaseModel):
     is_received: bool = False
     ended: float | None = None  # seconds of the epoch
     state: PublicationState = PublicationState()
+
+    @property
+    def keeps_files(self) -> bool:
+        """Return whether its files are needed: until its end, and after it when others are to fetch them."""
+        return self.ended is None or (not self.prefix and self.state.state == "published")

@@ -27,6 +27,11 @@ def test_a_run_is_published_once_below_its_worker(world: PublisherWorld) -> None
     items = [{"kind": "data package", "source": "data/committees", "url": url}]
     assert ended == {"state": "published", "bytes": size, "files": 3, "items": items, "error": None}
     assert {path: world.read(f"worker-1/{path}") for path in files} == files
+    if world.engine != "folder":
+        page = (world.read("worker-1/committees/index.html") or b"").decode()
+        assert "<title>committees" in page
+        assert "ועדה" in page
+        assert 'href="./committees/index.html"' in (world.read("worker-1/index.html") or b"").decode()
     assert world.publisher
     again = world.publisher.ask(worker="127.0.0.1:9")
     assert again == ended
@@ -63,7 +68,8 @@ def test_a_deployments_packages_change_one_by_one_and_old_releases_go(world: Pub
         stable = json.loads(world.read(f"{prefix}members/datapackage.json") or b"")
         with urllib.request.urlopen(stable["resources"][0]["path"], timeout=10) as answer:
             assert answer.read() == b"name\n5\n"
-        assert b"/releases/" in (world.read(f"{prefix}index.html") or b"")
+        for page in ("index.html", "members/index.html"):
+            assert b"/releases/" in (world.read(f"{prefix}{page}") or b"")
 
 
 def test_an_upload_is_published_by_what_it_holds(world: PublisherWorld) -> None:

@@ -2,23 +2,25 @@
 
 import io
 import json
+import socket
 import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cluster.storage.folder_storage import FolderStorage
+from cluster.storage.in_thread import serve_in_thread
 from cluster.storage.layout import Pointer
+from cluster.storage.server import StorageApp
 from tests.support.builders import free_port
 from tests.support.publisher.buckets import Bucket, gcs_bucket, make_password, rclone_daemon, s3_bucket
 from tests.support.publisher.process import PublisherProcess, WorkerFiles
-from tests.support.serving import in_thread, serving
+from tests.support.serving import serving
 
 ENGINES = ("folder", "s3", "gcs")
 
@@ -78,9 +80,10 @@ def publisher_world(engine: str, folder: Path) -> Iterator[PublisherWorld]:
         if engine == "folder":
             root = folder / "storage"
             root.mkdir()
-            server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(root)))
-            opened.enter_context(in_thread(server))
-            url = f"http://127.0.0.1:{server.server_port}"
+            listening = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+            application = StorageApp({"": FolderStorage(root, has_pointers=True)})
+            opened.callback(serve_in_thread(listening, application.respond))
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             settings = {"DPPCTL_PUBLISHER_REMOTE": str(root)}
         else:
             bucket = opened.enter_context((s3_bucket if engine == "s3" else gcs_bucket)(folder))
@@ -123,8 +126,3 @@ def package_files(name: str, *rows: str) -> dict[str, bytes]:
     descriptor = {"name": name, "profile": "tabular-data-package", "resources": [resource]}
     text = "".join(f"{row}\n" for row in ("name", *rows))
     return {f"{name}/datapackage.json": json.dumps(descriptor).encode(), f"{name}/rows.csv": text.encode()}
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Silent."""

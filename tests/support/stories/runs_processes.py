@@ -40,6 +40,11 @@ class ServerProcess:
         self.url = found[1]
 
     @property
+    def pid(self) -> int:
+        """Return its process id."""
+        return self._process.pid
+
+    @property
     def memory(self) -> float:
         """Return what it has in memory, in MB."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
