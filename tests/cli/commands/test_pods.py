@@ -15,6 +15,7 @@ import pytest
 
 from cluster.local.sessions import record, supervisor
 from cluster.local.workers.dpp_environment import DppEnvironment
+from tests.support import seed
 from tests.support.command import Dppctl
 
 PIPELINES = {
@@ -140,19 +141,21 @@ def test_a_shell_in_the_worker_has_dpp_and_the_database(dppctl: Dppctl, ran: Cal
     shell = {**dppctl.environment, "SHELL": "/bin/sh"}
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "ssh", worker],
-        input="command -v dpp; pwd; echo $DPP_DB_ENGINE; ls; dpp | tail -1\n",
+        input="command -v dpp; pwd; echo $DPP_DB_ENGINE; ls; dpp; dpp run --verbose ./zones 2>&1\n",
         capture_output=True,
         text=True,
         env=shell,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    dpp, folder, engine, *files, pipelines = done.stdout.splitlines()
+    dpp, folder, engine, *said = done.stdout.splitlines()
     assert dpp.startswith(str(dppctl.environment["DPPCTL_CACHE_DIR"]))
     assert Path(folder).name == "workload"
     assert f"{db}.sqlite" in engine
-    assert "pipeline-spec.yaml" in files
-    assert "./zones" in pipelines
+    assert "pipeline-spec.yaml" in said
+    for typed in ("dpp", "dpp run --verbose ./dump-to-db"):
+        example = [line.replace("dump-to-db", "zones") for line in seed.answer_to(seed.PRIVATE, typed)]
+        assert seed.not_said(example, done.stdout, seed.IN_A_SHELL) == [], done.stdout
 
 
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])

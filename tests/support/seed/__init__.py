@@ -18,7 +18,10 @@ _VARYING = (
     (r"\bdppctl-(?:runs-)?(worker|db|database)s?(?:-[a-z0-9]+)+", r"\1-pod"),
     (r"\bdatabase-pod\b", "db-pod"),
     (r"Password: \S+", "Password: WORD"),
+    (r"/\S+/site-packages/", "PACKAGES/"),
     (r"'[0-9a-f]{32}'", "'HASH'"),
+    (r"\{'\.dpp': .*", "{"),  # two lines were written into one there
+    (r"'bytes': None", "'bytes': N"),  # dpp does not count those that go to a database
     (r"\b(?=[0-9]*[a-f])[0-9a-f]{8}\b", "ID"),
     (r"\d+", "N"),
     (r", 'num rows': N", ""),  # dpp 2 counts rows once, as count_of_rows
@@ -38,6 +41,13 @@ ON_THIS_MACHINE = {
     "Run dppctl init --help for cluster initialization and configuration options": "",
     "System: PostgreSQL, Server: localhost, Username: postgres, Password: WORD": "System: SQLite, File: ",
     "Keeping the DB and Web UI running for N hour": "",  # these tests' pods end with the command
+}
+# How dpp 2 says in a worker's shell, from a pipe, what dpp 1 said on a terminal: without the state that is drawn anew.
+IN_A_SHELL = {
+    "./zones": "- ./zones (*)",
+    "[./zones:T_N] >>> INFO    :- load_resource": "[./zones:T_N] >>> INFO    :- zones",  # the test's own first step
+    "./zones: WAITING FOR OUTPUT": "",
+    "./zones: RUNNING, processed N rows": "",
 }
 # Said where it is so, and not where pods wait already.
 SOMETIMES = frozenset({"Waiting for available worker and DB pods"})
