@@ -78,8 +78,7 @@ class BucketStorage:
 
     def read(self, path: str, limit: int) -> bytes | None:
         """Return the first bytes of an object. Raises StorageUnreachableError."""
-        location = self._locator.locate(path)
-        return None if location.path is None else self._read(location.path, limit)
+        return self._read(self._locator.locate(path).path, limit)
 
     def size(self, path: str) -> int | None:  # noqa: ARG002
         """Return None: each would cost a request."""
@@ -120,7 +119,7 @@ class BucketStorage:
         return bytes(found[:limit])
 
     def _ask(
-        self, method: str, path: str | None, headers: Mapping[str, str], empty: tuple[int, ...] = ()
+        self, method: str, path: str, headers: Mapping[str, str], empty: tuple[int, ...] = ()
     ) -> requests.Response | None:
         """Return the bucket's answer; None: it has no such object. Raises StorageUnreachableError.
 

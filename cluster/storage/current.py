@@ -19,8 +19,9 @@ _log = get_logger("dppctl.storage")
 class Location:
     """Where a path of a URL is in the storage."""
 
-    path: str | None  # None: nowhere, or it is a folder of `names` only
+    path: str
     names: tuple[str, ...] = ()  # of folders below it that other releases hold
+    own_names: tuple[str, ...] = ()  # what the storage itself has there, and is not shown
     never_changes: bool = False  # a release itself was asked for
 
 
@@ -40,7 +41,9 @@ class Locator:
                     return Location(path, never_changes=below.count("/") > 1)
                 names = pointer.below(below) if below.endswith("/") or not below else ()
                 release = pointer.resolve(below.removesuffix("/"))
-                return Location(release and f"{prefix}{RELEASES}/{release}/{below}", names)
+                if release is None:  # what was there before there was a pointer
+                    return Location(path, names, () if below else (RELEASES, POINTER_FILE))
+                return Location(f"{prefix}{RELEASES}/{release}/{below}", names)
         return Location(path)
 
     def _pointer(self, prefix: str) -> Pointer | None:

@@ -88,7 +88,7 @@ class FolderStorage:
                         looked_at += 1
                         if looked_at > MAX_LOOKED_AT:
                             break
-                        if entry := _entry(each):
+                        if each.name not in location.own_names and (entry := _entry(each)):
                             entries.setdefault(entry.name, entry)
         ordered = sorted(entries.values(), key=lambda entry: (not entry.is_folder, entry.name))
         has_more = len(ordered) > MAX_LISTED or looked_at > MAX_LOOKED_AT
@@ -101,16 +101,16 @@ class FolderStorage:
     def _locate(self, path: str) -> Location:
         return self._locator.locate(path) if self._locator else Location(path)
 
-    def _read(self, path: str | None, limit: int) -> bytes | None:
+    def _read(self, path: str, limit: int) -> bytes | None:
         file = self._file(path)
         if file is None:
             return None
         with file:
             return file.read(limit)
 
-    def _file(self, path: str | None) -> BinaryIO | None:
+    def _file(self, path: str) -> BinaryIO | None:
         """Return a plain file, open."""
-        if path is None or path.endswith("/"):
+        if path.endswith("/"):
             return None
         with self._opened(path) as found:
             if found is None or not stat.S_ISREG(os.fstat(found).st_mode):
@@ -118,9 +118,9 @@ class FolderStorage:
             return os.fdopen(os.dup(found), "rb")
 
     @contextmanager
-    def _opened(self, path: str | None) -> Iterator[int | None]:
+    def _opened(self, path: str) -> Iterator[int | None]:
         """Give a file or folder, open; None: there is no such thing, or a link is on the way."""
-        parts = None if path is None else split_path(path)
+        parts = split_path(path)
         opened = None
         try:
             if parts is not None:

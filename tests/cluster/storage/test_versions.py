@@ -74,6 +74,14 @@ def test_a_storage_of_one_environment_has_its_pointer_at_the_top(root: Path, cli
     assert names == ["numbers"]
 
 
+def test_what_was_at_the_top_before_there_were_versions_stays(root: Path, client: Client) -> None:
+    write_files(root, {f"releases/{NEW}/numbers/all.csv": "new", "numbers/all.csv": "old", "before/all.csv": "kept"})
+    point(root, "", (NEW, ["numbers/"]))
+    assert (client.get("/numbers/all.csv").text, client.get("/before/all.csv").text) == ("new", "kept")
+    names = [entry["name"] for entry in client.get("/?format=json").json["entries"]]
+    assert names == ["before", "numbers"]
+
+
 def test_a_file_of_that_name_that_a_run_published_is_no_pointer(root: Path, client: Client) -> None:
     write_files(root, {"dppctl-worker-x/rates/current.json": '{"dollar": 3.6}', "dppctl-worker-x/rates/all.csv": "a"})
     assert client.get("/dppctl-worker-x/rates/all.csv").text == "a"
