@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from cli.commands.run import run
 from cli.commands.usage import usage
 from cli.init.command import init
+from tests.support import seed
 from tests.support.cluster import CODE, ClusterImages, Namespace
 from tests.support.helm import helm
 from tests.support.own_image import own_image
@@ -22,6 +23,13 @@ VALUES = {
     "auth": {"persistence": NO_VOLUME},
     "usage": {"persistence": NO_VOLUME, "spool": NO_VOLUME},
     "pool": {"resources": {"requests": {"cpu": "10m"}}},
+}
+# This cluster has another name than that of the example, and no databases.
+WITHOUT_DATABASE = {
+    "Using kamatera private cluster": "Using lab private cluster",
+    "Assigned DB Pod: db-pod": "",
+    "DB Web UI is available at URL": "",
+    "System: PostgreSQL, Server: localhost, Username: postgres, Password: WORD": "",
 }
 
 
@@ -45,6 +53,8 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     done = CliRunner().invoke(run, ["./load"], catch_exceptions=False)
     assert done.exit_code == 0, f"{done.output}\n{namespace.describe()}"
     assert "./load: SUCCESS, processed 5 rows" in done.output
+    example = seed.answer_to(seed.PRIVATE, "dppctl run ./dump-to-db")
+    assert seed.not_said(example, done.output.replace("./load", "./dump-to-db"), WITHOUT_DATABASE) == [], done.output
 
     def counted() -> bool:
         asked = CliRunner().invoke(usage, ["-o", "json"], catch_exceptions=False)
