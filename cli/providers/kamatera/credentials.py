@@ -26,14 +26,14 @@ def find_key(account_id: str = "", secret_file: str = "") -> ApiKey | None:
         kept_account, kept_secret = _kept(ACCOUNT_ID), _kept(SECRET)
         if account in ("", kept_account):
             account, secret = account or kept_account, secret or kept_secret
-    return ApiKey(account, _checked(secret)) if account and secret else None
+    return _checked(ApiKey(account, secret)) if account and secret else None
 
 
 def ask_for_key(questions: Questions, account_id: str = "") -> ApiKey:
     """Ask for an API key. Raises InputError when nobody may be asked."""
     questions.note(f"Free Sign Up for The Kamatera Kubernetes service at {SIGN_UP}")
     account = account_id or questions.text("Kamatera Account ID", f"{ACCOUNT_FLAG} or {ACCOUNT_ID}")
-    return ApiKey(account, _checked(questions.secret("Kamatera Secret", f"{SECRET_FLAG} or {SECRET}")))
+    return _checked(ApiKey(account, questions.secret("Kamatera Secret", f"{SECRET_FLAG} or {SECRET}")))
 
 
 def keep_key(key: ApiKey) -> SecretStore:
@@ -73,8 +73,9 @@ def _secret_of(file: str) -> str:
         raise InputError(f"{SECRET_FLAG} {file} cannot be read: {error}") from None
 
 
-def _checked(secret: str) -> str:
-    """Return a secret that can be a header. Raises InputError."""
-    if not secret.isascii() or not secret.isprintable():
-        raise InputError("the Kamatera Secret holds characters that none has; copy it once more")
-    return secret
+def _checked(key: ApiKey) -> ApiKey:
+    """Return a key whose halves can be headers. Raises InputError."""
+    for what, half in (("Account ID", key.account_id), ("Secret", key.secret)):
+        if not half.isascii() or not half.isprintable():
+            raise InputError(f"the Kamatera {what} holds characters that none has; copy it once more")
+    return key

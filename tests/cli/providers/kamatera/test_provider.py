@@ -242,6 +242,12 @@ def test_a_datacenter_that_is_none_and_a_wrong_key_are_said_before_anything_is_k
         kamatera_cluster().ask(SILENT)
     with pytest.raises(InputError, match="API key is not known; give --kamatera-account-id and --kamatera-secret-file"):
         kamatera_cluster().state()
+    (home.parent / "secret").write_text("two\nlines\n")
+    with pytest.raises(InputError, match="the Kamatera Secret holds characters that none has"):
+        kamatera_cluster(kamateraAccountId=ACCOUNT, kamateraSecretFile=str(home.parent / "secret")).ask(SILENT)
+    monkeypatch.setenv("KAMATERA_API_SECRET", SECRET)
+    with pytest.raises(InputError, match="the Kamatera Account ID holds characters that none has"):
+        kamatera_cluster(kamateraAccountId="\u05d0").ask(SILENT)
     with pytest.raises(InputError, match="--kamatera-secret-file /nowhere cannot be read"):
         kamatera_cluster(kamateraSecretFile="/nowhere").ask(SILENT)
 
