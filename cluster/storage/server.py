@@ -19,7 +19,7 @@ from cluster.storage import compression
 from cluster.storage.backend import StorageBackend, StorageUnreachableError, split_path
 from cluster.storage.content_types import content_type, is_active, is_text
 from cluster.storage.layout import SITE
-from cluster.storage.limits import MAX_OWN_PAGES
+from cluster.storage.limits import NEAREST_OWN_PAGES
 from cluster.storage.listing import POLICY, list_folder, listing_json, render_listing, render_message
 from cluster.storage.request import StorageRequest, read_request
 
@@ -46,6 +46,7 @@ _PREFLIGHT = {
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Content-Security-Policy/sandbox
 SITE_POLICY = "sandbox allow-scripts allow-popups allow-forms allow-downloads"
 _OWN_PAGE = "404.html"
+_TOPS = 3  # where a site may begin: at the top, in a run's WORKER/, in APP/ENVIRONMENT/
 
 
 class StorageApp:
@@ -138,7 +139,8 @@ class StorageApp:
     def _own_not_found(self, storage: StorageBackend, path: str, asked: StorageRequest) -> Response:
         """Return the page that the site itself has for what does not exist: of the nearest folder upwards."""
         parts = (split_path(path.rpartition("/")[0]) or ()) if path else ()
-        for count in [*range(len(parts), -1, -1)][:MAX_OWN_PAGES]:
+        counts = [*range(len(parts), -1, -1)]
+        for count in dict.fromkeys((*counts[:NEAREST_OWN_PAGES], *counts[-_TOPS:])):
             page = "".join(f"{part}/" for part in parts[:count]) + _OWN_PAGE
             response = storage.answer(page, asked.without_conditions)
             if response is not None:

@@ -115,6 +115,16 @@ def test_a_path_of_the_url_may_come_with_the_request_or_not(root: Path) -> None:
         assert client.get(path).text == "a", path
 
 
+def test_a_sites_own_page_is_found_from_however_deep(root: Path, client: Client) -> None:
+    write_files(root / "ann+app/staging/releases", {f"{NEW}/404.html": "of the site"})
+    write_files(root, {"worker/404.html": "of the run"})
+    point(root, "ann+app/staging", (NEW, [""]))
+    deep = "a/b/c/d/e/f/g/h/page.html"
+    for prefix, page in (("ann+app/staging", "of the site"), ("worker", "of the run")):
+        answer = client.get(f"/{prefix}/{deep}")
+        assert (answer.status_code, answer.text) == (404, page)
+
+
 def test_pipes_are_no_files(root: Path, client: Client) -> None:
     write_files(root, {"worker/a.csv": "a"})
     os.mkfifo(root / "worker" / "pipe")
