@@ -13,6 +13,8 @@ from tests.support.environment import use_kubeconfig
 from tests.support.forge import git
 from tests.support.github.fake import FakeGitHub
 
+pytestmark = [pytest.mark.slow, pytest.mark.needs("an API server")]
+
 CONFIG = """\
 clusterProvider: gcloud
 gcloudProjectId: dppctl
@@ -31,8 +33,12 @@ continuousDeployment:
     pipeline: all
 """
 SPEC = "hello:\n  pipeline:\n  - run: add_metadata\n    parameters: {name: hello}\n"
-RUNNING = """#!/bin/sh
-echo '{"name": "dppctl", "status": "RUNNING"}'
+# A gcloud that has the cluster, or, where a file says so, one that has none and begins to make it.
+PROGRAM = """#!/bin/sh
+echo "$@" >> "$0.calls"
+case "$*" in *create*) exit 0;; esac
+[ -e "$0.empty" ] || { echo '{"name": "dppctl", "status": "RUNNING"}'; exit 0; }
+echo 'ERROR: (gcloud.container.clusters.describe) ResponseError: code=404, message=Not found: dppctl.' >&2; exit 1
 """
 
 
@@ -41,7 +47,7 @@ def namespace(kubeconfig: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A gcloud that says that the cluster runs, and a kubeconfig that has it; the namespace to use there."""
     program = tmp_path / "bin" / "gcloud"
     program.parent.mkdir()
-    program.write_text(RUNNING)
+    program.write_text(PROGRAM)
     program.chmod(0o755)
     program.with_name("gke-gcloud-auth-plugin").symlink_to("gcloud")
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
@@ -52,10 +58,8 @@ def namespace(kubeconfig: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return f"gcloud-{secrets.token_hex(4)}"
 
 
-@pytest.mark.needs("an API server")
-def test_the_cluster_is_ready_then_github_is_asked_about(
-    github: FakeGitHub, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def clone(github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the app's folder in a clone, which is the current one; the servers' folder is beside it."""
     github.user("OriHoch", "his")
     github.user("robot", "its")
     repository = github.repository("OriHoch/dppctl", robot="write")
@@ -68,10 +72,16 @@ def test_the_cluster_is_ready_then_github_is_asked_about(
     servers = tmp_path / "servers"
     servers.mkdir()
     (servers / ".env").write_text(f"DPPCTL_GITHUB_URL={github.url}\nDPPCTL_GITHUB_API_URL={github.api_url}\n")
-    monkeypatch.chdir(repository.git.work / folder)
     monkeypatch.setenv("DPPCTL_OWNER_TOKEN", "his")
+    monkeypatch.chdir(repository.git.work / folder)
+    return repository.git.work / folder
 
-    answers = ["--config", str(servers), "--env-file", "--namespace", namespace]
+
+def test_the_cluster_is_ready_then_github_is_asked_about(
+    github: FakeGitHub, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = clone(github, tmp_path, monkeypatch)
+    answers = ["--config", str(tmp_path / "servers"), "--env-file", "--namespace", namespace]
     done = CliRunner().invoke(init, answers, input="its\nrobot\nrobot@example.org\nhttps://dppctl.example.org\n")
     assert done.exit_code == 0, f"{done.output}{done.exception}"
     assert "\ngcloud cluster is ready: context gke_dppctl_us-central1-a_dppctl, namespace " in f"\n{done.output}"
@@ -85,6 +95,22 @@ def test_the_cluster_is_ready_then_github_is_asked_about(
         "OriHoch/dppctl/examples/customDockerImageAndContinuousDeployment to production environment of ops repo "
         "OriHoch/examples/opsRepo\n"
     )
-    assert (repository.git.work / folder / ".dppctl.yaml").read_text() == CONFIG, "it stays as it is"
+    assert (folder / ".dppctl.yaml").read_text() == CONFIG, "it stays as it is"
     ops = github.repo("OriHoch/examples").git.bare
     assert "opsRepo/chart/Chart.yaml" in git(ops, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
+
+
+def test_a_cluster_that_is_missing_is_begun_and_nothing_else_is_done_yet(
+    github: FakeGitHub, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = clone(github, tmp_path, monkeypatch)
+    (tmp_path / "bin" / "gcloud.empty").touch()
+    done = CliRunner().invoke(init, ["--config", str(tmp_path / "servers"), "--env-file", "--yes"])
+    assert (done.exit_code, namespace in done.output) == (0, False), done.output
+    assert done.output.startswith("A new GKE cluster dppctl in us-central1-a of the project dppctl costs money as long")
+    assert done.output.endswith(
+        "make the GKE cluster dppctl (standard) in us-central1-a\n"
+        "Initializing Cluster, re-run dppctl init to track initialization progress\n"
+    )
+    assert "clusters create dppctl --location=us-central1-a" in (tmp_path / "bin" / "gcloud.calls").read_text()
+    assert (github.writes, (folder / ".dppctl.yaml").read_text()) == ([], CONFIG)
