@@ -10,7 +10,7 @@ from tests.support.charts.dppctl import Objects, asked, environment, named, pods
 from tests.support.docs.pages import blocks
 from tests.support.schemas import VERSIONS, validate
 
-pytestmark = pytest.mark.needs("helm")
+pytestmark = [pytest.mark.needs("helm"), pytest.mark.slow]
 
 HOST = "runs.example.org"
 PUBLIC: dict[str, Any] = {
@@ -119,12 +119,10 @@ def test_rights_are_those_of_a_private_cluster() -> None:
     [
         ("continuousDeployment.enabled", True, "a public cluster has runs and nothing else"),
         ("auth.mode", "none", "needs a login and limits: set auth.mode"),
-        ("usage.enabled", False, "needs a login and limits: set auth.mode (oauth) and usage.enabled"),
         ("public.contact", "", "set public.operator (who runs it) and public.contact"),
         ("public.contact", "the lab", "contact"),
         ("publicUrl", f"http://{HOST}", "https://"),
         ("pool.workers.mode", "persistent", "pool.workers.mode: must be ephemeral"),
-        ("networkPolicy.enabled", False, "needs networkPolicy.enabled"),
         ("pool.networkPolicy.enabled", False, "needs networkPolicy.enabled and pool.networkPolicy.enabled"),
         ("pool.workers.ports", [443, 25], "pool.workers.ports: has 25; with public.enabled workers reach 80 and 443"),
         ("pool.workers.ports", [], "pool.workers.ports: has all"),

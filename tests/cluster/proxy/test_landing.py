@@ -19,6 +19,7 @@ from tests.support.stories.proxy_world import ProxyWorld
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow
 ABOUT = PublicAbout("https://runs.example.org", "the <Lab>", "abuse@example.org", 90)
 
 
