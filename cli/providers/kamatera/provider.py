@@ -1,12 +1,19 @@
 """Clusters at Kamatera, as `dppctl init kamatera` makes them: one server with k3s, or by choice their service."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot.kubernetes import ApiAwayError, KubernetesClient, KubernetesError
 from cli.errors import InputError
 from cli.providers.kamatera.choices import parse_choices
-from cli.providers.kamatera.client import ApiKey, KamateraClient, WrongApiKeyError
+from cli.providers.kamatera.client import (
+    ApiKey,
+    KamateraAwayError,
+    KamateraClient,
+    KamateraRefusedError,
+    WrongApiKeyError,
+)
 from cli.providers.kamatera.credentials import (
     ACCOUNT_FLAG,
     SECRET_FLAG,
@@ -104,10 +111,12 @@ class Kamatera(Kubeconfig):
         return super().start(dry_run=dry_run)
 
     def ready(self) -> str:
-        """Ask for the namespace, and tell Kamatera's price."""
+        """Ask for the namespace, and tell Kamatera's price, where Kamatera answers."""
         line = super().ready().replace("kubeconfig cluster", "kamatera cluster", 1)
-        price = self._cluster().prices()
-        return f"{line}; {price}" if price else line
+        with suppress(KamateraAwayError, KamateraRefusedError):
+            if price := self._cluster().prices():
+                return f"{line}; {price}"
+        return line
 
     def remove(self, *, dry_run: bool) -> list[str]:
         """Terminate the servers that were made from here, and forget the keys. Raises InputError."""

@@ -86,10 +86,10 @@ def test_from_nothing_to_pods_and_back(
         assert known.initialized["kamatera"].settings["kamateraDatacenter"] == "EU"
         kamatera.at_once = True
         assert typed("kamatera", "--remove", "--yes").endswith(
-            "terminate the server dppctl at Kamatera\n"
-            "forget the ssh keys of dppctl\n"
-            "remove the context kamatera-dppctl of the kubeconfig file\n"
-            "forget Kamatera's API key\n"
+            "  done     terminate the server dppctl at Kamatera\n"
+            "  done     forget the ssh keys of dppctl\n"
+            "  done     remove the context kamatera-dppctl of the kubeconfig file\n"
+            "  done     forget Kamatera's API key\n"
         )
     assert not kamatera.servers
     assert not read_clusters().by_name

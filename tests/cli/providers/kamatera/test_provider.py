@@ -107,6 +107,8 @@ def test_a_server_is_asked_for_followed_used_and_terminated(
         r"12 a month",
         cluster.ready(),
     )
+    kamatera.refuses = [(503, "")] * 4
+    assert "price" not in cluster.ready(), "the cluster is ready, whether or not Kamatera answers"
     kubeconfig = Path(os.environ["KUBECONFIG"])
     assert kubeconfig.stat().st_mode & 0o777 == 0o600
 
