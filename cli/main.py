@@ -22,6 +22,7 @@ COMMANDS = {
     "storage-server": ("cli.commands.storage_server:storage_server", "Show what is published: data packages, sites."),
     "token": ("cli.commands.token:token", "Make, list and revoke the tokens by which a proxy knows people."),
     "operator": ("cli.commands.operator:operator", "Hand runs on a Kubernetes cluster to waiting workers."),
+    "publish": ("cli.commands.publish:publish", "Publish once more what a run on a cluster wrote, if that broke off."),
     "publisher": ("cli.commands.publisher:publisher", "Put what runs on a cluster wrote into its public storage."),
     "deploy": ("cli.commands.deploy:deploy", "Deploy by hand: an app, to an environment, at a branch, tag or commit."),
     "rollback": ("cli.commands.acts:rollback", "Go back to what ran before, with the data of then."),

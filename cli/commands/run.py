@@ -38,6 +38,7 @@ from cluster.local import durations
     help="dpp: have dpp itself run every pipeline.",
 )
 @click.option("--keep", default="1h", show_default=True, envvar="DPPCTL_KEEP", help="How long the database stays.")
+@click.option("--no-publish", is_flag=True, help="Leave what the pipelines write below data/ where it is.")
 @click.option("--verbose", is_flag=True, help="Show dpp's log.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: events, then the receipt.")
 def run(
@@ -53,6 +54,7 @@ def run(
     concurrency: int,
     runner: str,
     keep: str,
+    no_publish: bool,
     verbose: bool,
     output: str,
 ) -> None:
@@ -79,6 +81,7 @@ def run(
             concurrency=concurrency,
             timeout=durations.seconds(timeout or "1h"),
             keep=durations.seconds(keep),
+            publish=not no_publish,
         )
         with make_report(output, verbose) as report:
             sys.exit(run_remotely(remote, chosen, report))
@@ -98,6 +101,7 @@ def run(
         runner=runner,
         keep=durations.seconds(keep),
         verbose=verbose,
+        publish=not no_publish,
     )
     with make_report(output, verbose) as report, StopSignals(report.note) as signals:
         sys.exit(run_locally(settings, report, signals))

@@ -17,13 +17,26 @@ from cli.remote.limits import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
     MAX_ERROR_BYTES,
+    PUBLISH_ANSWER_SECONDS,
     RETRY_SECONDS,
     RETRY_WAIT_SECONDS,
     STREAM_SILENCE_SECONDS,
     UPLOAD_SILENCE_SECONDS,
 )
 from cli.remote.tokens import VARIABLE, read_token
-from cluster.runs_api import ClusterInfo, DatabaseAccess, LoginInfo, PodInfo, PodList, RunInfo, RunList, RunRequest
+from cluster.runs_api import (
+    ClusterInfo,
+    DatabaseAccess,
+    LoginInfo,
+    PodInfo,
+    PodList,
+    PublishedFiles,
+    PublishGrant,
+    PublishRequest,
+    RunInfo,
+    RunList,
+    RunRequest,
+)
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -116,6 +129,15 @@ class ProxyClient:
                 return answer.content.decode(errors="replace")
 
         return self._again(ask)
+
+    def ask_to_publish(self, request: PublishRequest) -> PublishGrant:
+        """Ask for a place in the cluster's storage. It is not tried again, as each try takes of the limit."""
+        return self._get(PublishGrant, "/v1/publications", "POST", data=request.model_dump_json(by_alias=True))
+
+    def put_publication(self, uid: str, content: Iterator[bytes]) -> PublishedFiles:
+        """Upload a tar, with the token for that, and return what is published; the content comes once."""
+        path = f"/v1/publications/{uid}"
+        return self._get(PublishedFiles, path, "PUT", data=content, seconds=PUBLISH_ANSWER_SECONDS)
 
     def pods(self) -> tuple[PodInfo, ...]:
         """Return the pods of the pools."""

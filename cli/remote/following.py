@@ -1,12 +1,16 @@
 """What a run's stream means for the person: the same report as of a run on this machine, and the exit code."""
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from cli.errors import InputError
 from cli.remote.client import ProxyClient
+from cli.remote.errors import ProxyAwayError, ProxyRefusedError
 from cli.remote.interrupts import Interrupts
 from cli.remote.limits import NEVER_READY_SECONDS, WAITING_SECONDS
+from cli.remote.relay import Published, Relay
 from cli.remote.stream import ResumedEvents
 from cli.run.report import RunReport
 from cluster.errors import ClusterError
@@ -14,15 +18,29 @@ from cluster.local import durations
 from cluster.local.databases.database import RunDatabase
 from cluster.operator.model import Phase, Reason
 from cluster.runs_api import DatabaseAccess, PodInfo, RunEvent, RunInfo
+from cluster.storage.written import WrittenItems
 
 
 class RunFollower:
     """Reports one run; `follow` may be called again after an interruption."""
 
     def __init__(
-        self, proxy: ProxyClient, run: RunInfo, report: RunReport, interrupts: Interrupts, keep: float
+        self,
+        proxy: ProxyClient,
+        run: RunInfo,
+        report: RunReport,
+        interrupts: Interrupts,
+        keep: float,
+        relay: Relay | None = None,
     ) -> None:
-        """`keep`: seconds that the run's database stays, 0 when it has none or is not known."""
+        """Take the run, and what reports it.
+
+        keep: seconds that its database stays, 0 when it has none or is not known; relay: publishes elsewhere what it
+        wrote.
+        """
+        self._relay, self._worker = relay, ""
+        self._published: list[Published] = []
+        self._kept: int | None = None  # bytes that are to be published elsewhere
         self._proxy, self._run, self._report, self._keep = proxy, run, report, keep
         self._stream = ResumedEvents(proxy, run.name, report.note, interrupts)
         self._since = time.monotonic()
@@ -37,8 +55,10 @@ class RunFollower:
         Raises ClusterError for a run that ended without a receipt, and what ResumedEvents raises.
         """
         end = self._stream.follow(self._take, self._see, self._look_at_pool)
+        is_published = self._publish_elsewhere()
         if self._receipt is not None:
-            self._report.ended(self._receipt, (), durations.spoken(self._keep) if self._keep else None)
+            keep = durations.spoken(self._keep) if self._keep else None
+            self._report.ended(self._receipt, self._published, keep, "Public")
             if end.message and end.phase not in (Phase.SUCCEEDED, Phase.FAILED):
                 self._report.note(f"dppctl: {self._run.name}: {end.message}")
         elif end.reason == Reason.USAGE_LIMIT:
@@ -46,7 +66,19 @@ class RunFollower:
             return 1
         elif not (self._is_invalid and end.reason == Reason.INVALID):
             raise ClusterError(f"{self._run.name}: {end.message or end.reason or end.phase}")
-        return 2 if self._receipt is None else int(end.phase is not Phase.SUCCEEDED)
+        return 2 if self._receipt is None else int(end.phase is not Phase.SUCCEEDED or not is_published)
+
+    def _publish_elsewhere(self) -> bool:
+        """Publish on another cluster what the run wrote; return whether all is published that was to be."""
+        if self._kept is None or self._relay is None:
+            return True
+        try:
+            self._published = self._relay.publish(self._run.name, self._worker, self._kept)
+        except (InputError, ProxyAwayError, ProxyRefusedError) as error:
+            again = f"`dppctl publish {self._run.name}` tries again, within an hour"
+            self._report.note(f"dppctl: nothing is published: {error}; {again}")
+            return False
+        return True
 
     def _take(self, event: dict[str, Any]) -> None:
         """Report an event of the worker, without the number that only streams need."""
@@ -56,6 +88,16 @@ class RunFollower:
                 self._receipt = event["receipt"]
             case "closed":
                 pass
+            case "published":
+                self._published = [(item["kind"], item["source"], item["url"]) for item in event["items"]]
+            case "kept":
+                self._kept = event["bytes"]
+            case "not_published":
+                self._report.note(f"dppctl: {event['message']}")
+            case "written":
+                with suppress(ClusterError):  # somebody forged it, of which `not_published` tells
+                    self._report.left_out(WrittenItems.read(event).left_out)
+                self._report.event(shown)
             case kind:
                 self._is_invalid |= kind == "invalid"
                 self._report.event(shown)
@@ -65,6 +107,7 @@ class RunFollower:
         if state.notice and state.notice != self._notice:
             self._notice = state.notice
             self._report.note(f"dppctl: {self._run.name}: {state.notice}")
+        self._worker = state.worker.name if state.worker else self._worker
         if state.phase is Phase.PENDING:
             self._see_waiting(state)
         elif state.worker is not None and not self._is_assigned and not state.phase.has_ended:

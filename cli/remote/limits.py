@@ -18,3 +18,4 @@ MAX_UNPACKED_BYTES = 2 * 2**30
 POLL_FACTOR = 1.2  # of the interval that an auth server asks for: clocks differ, and too early is answered by slower
 SLOW_DOWN_SECONDS = 5.0  # added to it when it says so (https://www.rfc-editor.org/rfc/rfc8628#section-3.5), or is away
 AUTH_AWAY_SECONDS = 60.0  # that it may be away while somebody logs in: one that restarts is back by then
+PUBLISH_ANSWER_SECONDS = 960.0  # of silence while something is published: the cluster takes at most 900

@@ -6,7 +6,7 @@ import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from cli.remote.errors import ProxyAwayError
 from cli.remote.following import RunFollower
 from cli.remote.interrupts import Interrupted, Interrupts
 from cli.remote.pack import PackedWorkload, pack
+from cli.remote.relay import Relay
 from cli.remote.upload import upload
 from cli.run.limits import Limits
 from cli.run.pipeline_ids import report_unknown_ids
@@ -39,6 +40,7 @@ class RemoteRunSettings:
     concurrency: int
     timeout: float  # seconds from the assignment of a worker
     keep: float  # seconds that the database stays
+    publish: bool = True
 
 
 def run_remotely(settings: RemoteRunSettings, cluster: NamedCluster, report: RunReport) -> int:
@@ -49,7 +51,8 @@ def run_remotely(settings: RemoteRunSettings, cluster: NamedCluster, report: Run
     with tempfile.TemporaryDirectory(prefix="dppctl-") as temporary, connect(cluster, report.note) as proxy:
         folder = _workload(settings, Path(temporary), report)
         about = proxy.about()
-        report.using(*_greeting(about, cluster.name))
+        relay = Relay(proxy, cluster.publish_to, report.note) if cluster.publish_to and settings.publish else None
+        report.using(*_greeting(about, cluster, relay))
         if "run" not in about.scopes:
             raise InputError(
                 f"the token of {about.user} may not run pipelines on {cluster.name}: it lacks the scope run; "
@@ -57,7 +60,7 @@ def run_remotely(settings: RemoteRunSettings, cluster: NamedCluster, report: Run
             )
         packed = pack(folder, about.limits.workload_bytes, report.note)
         upload(proxy, packed)
-        request = _request(settings, packed)
+        request = _request(settings, packed, "relay" if relay else "auto" if settings.publish else "none")
         packed.file.close()
         with Interrupts() as interrupts:
             run = proxy.create_run(request, str(uuid.uuid4()))
@@ -65,14 +68,23 @@ def run_remotely(settings: RemoteRunSettings, cluster: NamedCluster, report: Run
                 allowed = durations.spoken(run.timeout_seconds)
                 report.note(f"dppctl: {run.name} may take {allowed}: more is not left of your limits (dppctl usage)")
             keep = settings.keep if request.database != "none" else 0.0
-            return follow_to_its_end(proxy, run, report, interrupts, keep=keep)
+            return follow_to_its_end(proxy, run, report, interrupts, keep=keep, relay=relay)
 
 
 def follow_to_its_end(
-    proxy: ProxyClient, run: RunInfo, report: RunReport, interrupts: Interrupts, *, keep: float
+    proxy: ProxyClient,
+    run: RunInfo,
+    report: RunReport,
+    interrupts: Interrupts,
+    *,
+    keep: float,
+    relay: Relay | None = None,
 ) -> int:
-    """Report a run from its start to its end; return the exit code. A signal stops it, or leaves it alone."""
-    follower = RunFollower(proxy, run, report, interrupts, keep)
+    """Report a run from its start to its end; return the exit code. A signal stops it, or leaves it alone.
+
+    relay: publishes elsewhere what it wrote.
+    """
+    follower = RunFollower(proxy, run, report, interrupts, keep, relay)
     is_stopping = is_asked = False
     while True:
         try:
@@ -100,7 +112,9 @@ def _workload(settings: RemoteRunSettings, temporary: Path, report: RunReport) -
     return folder
 
 
-def _request(settings: RemoteRunSettings, packed: PackedWorkload) -> RunRequest:
+def _request(
+    settings: RemoteRunSettings, packed: PackedWorkload, publish: Literal["auto", "none", "relay"]
+) -> RunRequest:
     """Return what the proxy is asked for. Raises InputError for what it would not take."""
     try:
         return RunRequest(
@@ -112,6 +126,7 @@ def _request(settings: RemoteRunSettings, packed: PackedWorkload) -> RunRequest:
             concurrency=settings.concurrency,
             timeout_seconds=round(settings.timeout),
             keep_seconds=round(settings.keep),
+            publish=publish,
         )
     except ValidationError as error:
         wrong = error.errors()[0]
@@ -120,11 +135,12 @@ def _request(settings: RemoteRunSettings, packed: PackedWorkload) -> RunRequest:
         raise InputError(f"{named}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None
 
 
-def _greeting(about: ClusterInfo, name: str) -> tuple[str, ...]:
-    if not about.public:
-        return (f"Using {name} private cluster",)
+def _greeting(about: ClusterInfo, cluster: NamedCluster, relay: Relay | None) -> tuple[str, ...]:
+    if not about.public and relay is None:
+        return (f"Using {cluster.name} private cluster",)
+    local = f"Using local {cluster.name.removesuffix('-public')} cluster with public publishing"
     return (
-        f"Using the {name} dppctl cluster",
+        local if relay else f"Using the {cluster.name} dppctl cluster",
         "do not use for private data!",
         "Run dppctl init --help for cluster initialization and configuration options",
     )

@@ -41,19 +41,20 @@ def upload(proxy: ProxyClient, workload: PackedWorkload) -> None:
     """Upload a workload that the cluster does not have yet. Raises ProxyAwayError and ProxyRefusedError."""
     if proxy.has_workload(workload.sha256):
         return
-    with _bar(workload.size) as bar:
+    with progress_bar(workload.size, "Uploading") as bar:
         proxy.put_workload(workload.sha256, lambda: _Content(workload.file, workload.size, bar))
 
 
 @contextmanager
-def _bar(size: int) -> Iterator[ProgressBar]:
+def progress_bar(size: int, what: str) -> Iterator[ProgressBar]:
+    """Show on a terminal how many of so many bytes went through, in this context; `what`: is done with them."""
     if not sys.stderr.isatty():
         yield _Unseen()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("Uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("upload", total=size)
 

@@ -38,6 +38,7 @@ class RunSettings:
     runner: str  # auto, or dpp: by dpp itself
     keep: float  # seconds that the database stays
     verbose: bool
+    publish: bool = True
 
 
 class WorkerSource(Protocol):
@@ -155,7 +156,8 @@ def _run_assigned(
             raise ClusterError(complaint or f"the worker ended with exit code {code}; run it again with --verbose")
         services.discard()
         return code
-    complaint, published = _publish(followed.written, workload, worker, services, report)
+    told = followed.written if settings.publish else {}
+    complaint, published = _publish(told, workload, worker, services, report)
     report.ended(followed.receipt, published, durations.spoken(settings.keep) if settings.keep else None)
     if complaint:
         report.note(f"dppctl: {complaint}")
@@ -192,8 +194,7 @@ def _publish(
         publish(workload, written, storage_folder(worker.name))
     except ClusterError as error:  # the run was none the less what its receipt says
         return str(error), []
-    for source in written.left_out:
-        report.note(f"{source} is not published: a pipeline that did not succeed wrote it")
+    report.left_out(written.left_out)
     return "", [(item.kind, item.source, services.storage_url + quote(item.path)) for item in written.items]
 
 

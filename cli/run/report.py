@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from bot.output import for_terminal
+
 if TYPE_CHECKING:
     from cluster.local.databases.database import RunDatabase
 
@@ -108,22 +110,36 @@ class RunReport:
         """Print how a pipeline has ended."""
         self.line(outcome(result))
 
-    def ended(self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None) -> None:
-        """Print all results. `published`: kind, path in the workload, URL; `keep`: how long the pods stay."""
+    def ended(
+        self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None, where: str = "Local"
+    ) -> None:
+        """Print all results.
+
+        published: kind, path in the workload, URL; keep: how long the pods stay; where: Local or Public storage.
+        """
         self.line("INFO    :RESULTS:")
         for result in receipt["pipelines"]:
             self.line(f"INFO    :{WORDS[result['status']]}: {result['id']} {result['stats']!r}")
             if result["error"]:
                 self.line("\n| ".join(["+--------", *result["error"].splitlines()]) + "\n+--------")
-        for kind, title in (("data package", "Data Packages"), ("site", "Static Website")):
-            urls = [(source, url) for published_kind, source, url in published if published_kind == kind]
-            if urls:
-                self.line(f"Syncing {title} to Local Storage")
-            for source, url in urls:
-                self.line(f"{source} > {url}")
+        self.published(published, where)
         self.line("Unassigned Worker Pod")
         if keep:
             self.line(f"Keeping the DB and Web UI running for {keep}")
+
+    def published(self, published: Sequence[tuple[str, str, str]], where: str) -> None:
+        """Print where what was written is to be seen: kind, path in the workload, URL of each."""
+        for kind, title in (("data package", "Data Packages"), ("site", "Static Website")):
+            urls = [(source, url) for published_kind, source, url in published if published_kind == kind]
+            if urls:
+                self.line(f"Syncing {title} to {where} Storage")
+            for source, url in urls:
+                self.line(f"{source} > {url}")
+
+    def left_out(self, sources: Sequence[str]) -> None:
+        """Print what is not published although it was written."""
+        for source in sources:
+            self.note(f"{for_terminal(source)} is not published: a pipeline that did not succeed wrote it")
 
     def line(self, line: str) -> None:
         """Print a line of the results."""
@@ -152,9 +168,12 @@ class JsonReport(RunReport):
             self.invalid(event["errors"])
         self.line(json.dumps(event))
 
-    def ended(self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None) -> None:
+    def ended(
+        self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None, where: str = "Local"
+    ) -> None:
+        stays = keep if where == "Local" else None  # so long; None: as long as whoever runs the storage says
         for kind, source, url in published:
-            self.event({"event": "published", "kind": kind, "source": source, "url": url, "keep": keep})
+            self.event({"event": "published", "kind": kind, "source": source, "url": url, "keep": stays})
         self.line(json.dumps(receipt))
 
 
