@@ -45,6 +45,7 @@ RUN_BY = {
     "dppctl hold APP ENVIRONMENT --reason WHY --until 2026-12-01T18:00": _ACTS,
     "dppctl list holds": _ACTS,
     "dppctl promote APP FROM TO": _ACTS,
+    "dppctl publish RUN": "tests/cli/remote/test_publishing.py::test_what_broke_off_is_published_by_a_command",
     "dppctl release APP ENVIRONMENT": _ACTS,
     "dppctl retry DEPLOYMENT": _ACTS,
     "dppctl rollback APP ENVIRONMENT": _ACTS,
