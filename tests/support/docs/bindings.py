@@ -148,7 +148,7 @@ NOT_RUN = {
 
 # How blocks begin that are to be read and not typed, and words that only look like a command.
 NO_COMMANDS = (
-    *("WORKER/committees/…", "storage:"),
+    *("WORKER/committees/…", "storage:", "Syncing Data Packages to Public Storage"),
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
     *("DPPCTL_AUTH_MODE=oauth", "DPPCTL_AUTH_GOOGLE_CLIENT_ID", "DPPCTL_AUTH_OIDC_METADATA_URL"),
