@@ -53,7 +53,7 @@ def publishing(bench: Bench) -> Result:
     details = (
         f"Median of {times}, each beside a plain `rclone sync` of the same files, with its defaults. From the request"
         " to `published`: the files go from the worker to the publisher's disk, and from there into the storage, for a"
-        " folder with a wait for the disk (fdatasync), which `rclone sync` does not do. S3 is `rclone serve s3` on the"
+        " folder with a wait for the disk (syncfs), which `rclone sync` does not do. S3 is `rclone serve s3` on the"
         " same machine, which takes part of it."
     )
     return Result("Publishing", rows, details)

@@ -4,6 +4,7 @@ What is half there has a hidden name, and no server shows it; a rename makes it 
 """
 
 import asyncio
+import ctypes
 import os
 import shutil
 from contextlib import suppress
@@ -65,18 +66,10 @@ class FolderEngine:
             shutil.rmtree(half)
         half.mkdir()
         for name in ("first", "last"):
-            shutil.copytree(received / name, half, copy_function=_copy, dirs_exist_ok=True)
+            shutil.copytree(received / name, half, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        _sync_file_system(half)  # the pointer must not come to the disk before what it names
         os.rename(half, target)
         _sync_folder(target.parent)
-
-
-def _copy(source: str, target: str) -> str:
-    """Copy a file and wait for the disk: the pointer must not come to it before what it names."""
-    with open(source, "rb") as read, open(target, "xb") as written:
-        shutil.copyfileobj(read, written, 2**20)
-        written.flush()
-        os.fdatasync(written.fileno())
-    return target
 
 
 def _replace(target: Path, content: bytes) -> None:
@@ -94,5 +87,22 @@ def _sync_folder(folder: Path) -> None:
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _sync_file_system(folder: Path) -> None:
+    """Wait until all that was written is on the disk. With a wait for each file, 10,000 took five times as long.
+
+    https://man7.org/linux/man-pages/man2/syncfs.2.html
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if syncfs(opened):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
     finally:
         os.close(opened)
