@@ -125,6 +125,7 @@ def test_the_cluster_says_what_it_has_and_what_it_has_not(runs: OperatorWorld, p
         "scopes": ["read", "run"],
         "pools": [{"name": "default", "waiting": 2, "mode": "ephemeral"}],
         "limits": {"workloadBytes": 268_435_456},
+        "storage": None,
         "login": "ann",
     }
     assert ann.refused("POST", "/v1/runs", json=body(runs, pool="large")) == (

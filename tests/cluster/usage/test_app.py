@@ -149,7 +149,9 @@ def test_what_is_spent_for_today_is_402_and_a_ban_403(client: FlaskClient) -> No
 
 def test_limits_for_the_proxy(client: FlaskClient) -> None:
     found = client.get("/limits?user=token:ann&group=org:a&ip=192.0.2.1", headers=TOKEN).get_json()
-    assert found == {"callsPerMinute": 50, "uploadBytes": 2**28, "sshSeconds": 1800, "banned": ""}
+    publish = {"bytes": 2**30, "allowed": 2**30, "resetsAt": None}
+    calls = {"callsPerMinute": 50, "uploadBytes": 2**28, "sshSeconds": 1800}
+    assert found == {**calls, "publish": publish, "banned": ""}
 
 
 def test_events_are_taken_once_and_wrong_ones_refused_in_a_line(client: FlaskClient) -> None:

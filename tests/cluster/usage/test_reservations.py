@@ -1,5 +1,6 @@
 """Places are taken in one transaction: exactly as many as there are, however many ask at once."""
 
+import re
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -126,11 +127,22 @@ def test_a_run_may_take_as_long_as_its_limit_says(make_service: MakeService) -> 
 
 @ONE_DATABASE
 def test_a_workload_may_be_as_large_and_as_much_published_as_the_limits_say(make_service: MakeService) -> None:
-    service = make_service("default: {uploadBytes: 100, publishedBytes: 1000}")
+    service = make_service("default: {runs: null, uploadBytes: 100, publishedBytes: 1000}")
     assert ask(service, 1, workload_bytes=101) == "uploadBytes"
     assert len(ask(service, 1, workload_bytes=100)) == 32
-    add_usage(service, bytes_published=1000)
+    add_usage(service, bytes_published=400)
+    publish = service.reservations.reserve(Asked("run-1", "token:ann")).publish
+    assert publish
+    said = r"^limit publishedBytes: 600 of 1,000 bytes in 24 hours are left; some of it is free again at 20\d\d-.* UTC$"
+    assert re.match(said, publish.message)
+    upload = UsageEvent(
+        user="token:ann", action="publication", outcome="publication", details={"uid": "up", "bytes": 600}
+    )
+    service.events.record([upload, upload])
+    service.events.record([upload])
+    assert service.allowance("token:ann").publish == publish.model_copy(update={"bytes": 0})
     assert ask(service, 2) == "publishedBytes"
+    assert len(ask(service, 2, publishes=False)) == 32, "who publishes nothing may run"
 
 
 @ONE_DATABASE
