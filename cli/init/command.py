@@ -124,7 +124,7 @@ def init(
     check_settings(settings, kind.kind)
     kept = app.provider_settings if kind.kind == app.cluster_provider else {}
     asked = {"kubeconfigContext": context, namespace_key(kind.kind): namespace, **settings}
-    given = {key: str(value) for key, value in {**kept, **asked}.items() if value}
+    given = {key: str(value) for key, value in kept.items()} | {key: value for key, value in asked.items() if value}
     if for_runs or (kind.makes_cluster and not for_app):
         from cli.init.clusters.flow import init_cluster, known_settings, remove_made
         from cli.init.prompts import Questions
