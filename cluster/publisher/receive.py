@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,9 @@ async def receive(
         for root in roots.values():
             root.mkdir(parents=True)
         size = files = 0
+        paths = {item.path for item in items or ()}
         async for file in read_tar(source, limits):
-            if items is not None and not any(file.path.startswith(item.path) for item in items):
+            if items is not None and not _is_below(file.path, paths):
                 raise PublicationRefusedError(f"the worker sends {file.path!r}, which it did not say that it wrote")
             await _write(file, roots[is_last(file.path)] / file.path)
             size, files = size + file.size, files + 1
@@ -68,6 +69,11 @@ async def receive(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Received(size, files)
+
+
+def _is_below(file: str, paths: Collection[str]) -> bool:
+    """Return whether a file is below one of the paths; there may be as many of both as there are files."""
+    return "" in paths or any(file[: at + 1] in paths for at, letter in enumerate(file) if letter == "/")
 
 
 async def _write(file: TarFile, target: Path) -> None:
