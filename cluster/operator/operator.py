@@ -63,6 +63,7 @@ class Operator:
         self._objects = SeenObjects(events.tell)
         self._counts = OperatorCounts()
         self._tasks: dict[str, tuple[RunTask, asyncio.Task[None]]] = {}
+        self._writing: set[asyncio.Task[None]] = set()  # statuses
         self._taken: set[str] = set()
         self._woken = asyncio.Event()
         self._stop = asyncio.Event()
@@ -113,7 +114,7 @@ class Operator:
                     ended.result()
             finally:
                 self.stop()
-                tasks = [watching, rounds, stopping, *(task for _, task in self._tasks.values())]
+                tasks = [watching, rounds, stopping, *(task for _, task in self._tasks.values()), *self._writing]
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -261,6 +262,13 @@ class Operator:
             self._woken.set()
 
     async def _write(self, run: RunState, status: dict[str, Any]) -> None:
+        """Write a run's status, also when the run's task is ended meanwhile, as the watch may show the end sooner."""
+        writing = asyncio.create_task(self._write_whole(run, status))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
+
+    async def _write_whole(self, run: RunState, status: dict[str, Any]) -> None:
         ends = "phase" in status and Phase(status["phase"]).has_ended
         if ends and run.spec and self._objects.database_of(run.uid):
             expires = {"expiresAt": time_text(time.time() + run.spec.keep_seconds)}
