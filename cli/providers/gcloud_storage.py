@@ -114,7 +114,7 @@ class PublicBucket:
             "storage": {
                 "enabled": True,
                 "engine": "bucket",
-                "bucket": {"path": self.bucket, "env": env, "url": self.url, "transfers": 1},
+                "bucket": {"path": self.bucket, "env": env, "url": self.url},
                 "serviceAccountAnnotations": {IDENTITY: self.email},
                 "serverEnabled": False,  # people read the bucket itself
                 "url": self.url,
