@@ -115,7 +115,7 @@ def init(
     for_runs = workers is not None or databases is not None
     for_app = bool(app.continuous_deployment or any(of_app))
     if not (provider or for_runs or for_app or remove):
-        provider, cluster_name = begun_cluster(app, cluster_name)
+        provider, cluster_name = begun_cluster(app, cluster_name, folder)
     kind = provider_kind(provider or app.cluster_provider)
     address = str(answers["address"] or "")
     if kind.is_joined:  # the address is the cluster's

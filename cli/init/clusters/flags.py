@@ -88,5 +88,6 @@ def with_setting_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 def check_settings(settings: Mapping[str, str], provider: str) -> None:
     """Raise InputError for a flag that is another provider's."""
     for found in SETTING_FLAGS:
-        if found.key in settings and found.provider.partition("-")[0] != provider.partition("-")[0]:
+        # minikube-public is a minikube with more.
+        if found.key in settings and not f"{provider}-".startswith(f"{found.provider}-"):
             raise InputError(f"{found.flag} is for {found.provider}, and this is {provider}; leave it out")

@@ -128,7 +128,7 @@ def test_a_cluster_is_begun_waited_for_used_and_removed(
     assert {"name": "TZ", "value": "UTC"} in container["env"], "what runs have on that kind of cluster"
 
     with runs_cluster.kubelet(lambda _: {**READY, "containerStatuses": []}):
-        assert "  done" not in typed("lab", "--dry-run").output, "again, it knows the account and the flags"
+        assert "  done" not in typed("--dry-run").output, "again, without its name: it knows the account and the flags"
     assert str(typed("lab", "--remove", stdin="\n").exception) == "nothing was removed", "Enter is no"
     said = typed("lab", "--remove", "--yes").output
     assert "uninstall the release dppctl-runs" in said
