@@ -24,8 +24,11 @@ VALUES = {
     "usage": {"persistence": NO_VOLUME, "spool": NO_VOLUME},
     "pool": {"resources": {"requests": {"cpu": "10m"}}},
 }
-# This cluster has another name than that of the example, and no databases.
+# This cluster has another name than that of the example, and no databases; what the pipeline makes it dumps nowhere.
 WITHOUT_DATABASE = {
+    "INFO    :SUCCESS: ./dump-to-db {'bytes': N, 'count_of_rows': N, 'dataset_name': '_', 'hash': 'HASH'}": (
+        "INFO    :SUCCESS: ./dump-to-db {}"
+    ),
     "Using kamatera private cluster": "Using lab private cluster",
     "Assigned DB Pod: db-pod": "",
     "DB Web UI is available at URL": "",

@@ -104,10 +104,11 @@ def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
     namespace: Namespace, cluster_images: ClusterImages, rclone: str, tmp_path: Path
 ) -> None:
     image = cluster_images.app(tmp_path, app(TO_PATH))
-    site = {"enabled": True, "image": cluster_images.push(own_image(cluster_images.images), "dppctl")}
+    ours = {"image": cluster_images.push(own_image(cluster_images.images), "dppctl")}  # publishes, and shows it
     namespace.volume("published", cluster_images.python)
     storage = {"image": rclone, "volume": {"enabled": True, "existingClaim": "published"}}
-    namespace.deploy(CHART, cluster_images.people(storage=storage, site=site), bot(image))
+    people = cluster_images.people(worker=ours, storage=storage, site={"enabled": True})
+    namespace.deploy(CHART, people, bot(image))
     ended(namespace)
     states = last_states(namespace)
     assert {state.get("exitCode") for state in states.values()} == {0}, states
