@@ -98,7 +98,8 @@ def test_it_has_no_rights_and_keeps_its_database_on_a_volume_or_elsewhere() -> N
 def test_pages_auth_and_proxy_are_paths_of_one_host() -> None:
     host = "dppctl.example.org"
     assert paths(rendered({**ALL, "ingress": {**ALL["ingress"], "paths": ["/"]}})) == {
-        (host, "/"): "dppctl-webhooks", (host, "/v1"): "dppctl-proxy", (host, "/auth"): "dppctl-auth"
+        (host, "/"): "dppctl-webhooks", (host, "/v1"): "dppctl-proxy", (host, "/auth"): "dppctl-auth",
+        ("data.example.net", "/"): "dppctl-storage",
     }  # fmt: skip
     assert named(rendered(ALL), "Ingress", "dppctl-auth")["spec"]["tls"] == [{"hosts": [host], "secretName": "tls"}]
     alone = {"enabled": True, "proxy": {"ingress": {"enabled": True, "host": "runs.example.org"}}}

@@ -18,6 +18,14 @@ def test_nothing_imports_from_a_test_module_or_a_conftest() -> None:
     assert found == []
 
 
+def test_what_is_asynchronous_runs_in_a_thread_of_its_own() -> None:
+    """A browser that another test of the process has started keeps a loop, beside which `asyncio.run` is refused."""
+    own = REPOSITORY / "tests" / "support" / "asynchronous.py"
+    called = "asyncio" + ".run("
+    files = (path for path in sorted((REPOSITORY / "tests").rglob("*.py")) if path != own)
+    assert [str(path.relative_to(REPOSITORY)) for path in files if called in path.read_text()] == []
+
+
 def _imports(path: Path) -> Iterator[str]:
     """Yield the dotted names that the file imports."""
     for node in ast.walk(ast.parse(path.read_text())):

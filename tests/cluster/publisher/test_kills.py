@@ -1,6 +1,5 @@
 """A publisher, or its rclone, is killed at each step: readers have the old version whole, the next try ends well."""
 
-import asyncio
 import multiprocessing
 import os
 import signal
@@ -15,6 +14,7 @@ from cluster.publisher.engines.folder import FolderEngine
 from cluster.publisher.publish import publish
 from cluster.publisher.shapes import PublicationItem
 from cluster.storage.layout import Pointer, Prefix
+from tests.support.asynchronous import run_async
 from tests.support.builders import free_port
 from tests.support.publisher.buckets import rclone_daemon
 from tests.support.publisher.world import PublisherWorld, package_files, publisher_world, tar_of
@@ -40,7 +40,7 @@ def _publish(root: Path, received: Path, release: str, kill_at: int = -1) -> Non
         sys.addaudithook(count)
     now = datetime.now(UTC)
     engine = FolderEngine(root)
-    asyncio.run(publish(engine, received, Prefix.parse(PREFIX), release, [ITEM], "https://data.example.org", now))
+    run_async(publish(engine, received, Prefix.parse(PREFIX), release, [ITEM], "https://data.example.org", now))
 
 
 def _received(folder: Path, text: str) -> Path:

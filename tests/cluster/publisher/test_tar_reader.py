@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cluster.publisher.errors import PublicationRefusedError
 from cluster.publisher.tar_reader import TarLimits, read_tar
+from tests.support.asynchronous import run_async
 
 LIMITS = TarLimits(bytes=1_000_000, files=10)
 
@@ -36,7 +37,7 @@ def read(tar: bytes, limits: TarLimits = LIMITS) -> dict[str, bytes]:
         stream.feed_eof()
         return {file.path: b"".join([each async for each in file.content]) async for file in read_tar(stream, limits)}
 
-    return asyncio.run(all_of())
+    return run_async(all_of())
 
 
 def special(kind: bytes, name: str = "data/x", target: str = "/etc/passwd") -> tarfile.TarInfo:
