@@ -22,11 +22,13 @@ RUN /uv/bin/uv venv --quiet --no-cache --python python3 /opt/dppctl/venv \
     && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --require-hashes -r /source/requirements.txt
 
 COPY . /source
-# Two large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their
-# own. The other is Kubernetes' client a second time, for asyncio.
+# Three large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their
+# own. The others are Kubernetes' client a second time, for asyncio, and what SQLAlchemy tests itself with.
 RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
     && /opt/dppctl/venv/bin/python -m worker.zipapp_builder /opt/dppctl/worker.pyz \
-    && rm -rf /opt/dppctl/venv/bin/uv /opt/dppctl/venv/bin/uvx /opt/dppctl/venv/lib/python3*/site-packages/kubernetes/aio
+    && rm -rf /opt/dppctl/venv/bin/uv /opt/dppctl/venv/bin/uvx \
+        /opt/dppctl/venv/lib/python3*/site-packages/kubernetes/aio \
+        /opt/dppctl/venv/lib/python3*/site-packages/sqlalchemy/testing
 
 FROM ${BASE}
 # By its number, so that a cluster can see that it is not root; without useradd, which not every base has.
