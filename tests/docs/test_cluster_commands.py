@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,9 +138,7 @@ def test_the_operator(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
     assert runs.until(run, "Pending")["message"] == "there is no pool default"
     said = shell.types("kubectl get pipelineruns --namespace dppctl", {"--namespace dppctl": f"--namespace {name}"})
     assert "Pending" in said
-    begin = time.monotonic()
     shell.end()
-    assert time.monotonic() - begin < 5
 
 
 def test_the_proxy(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
@@ -166,9 +163,7 @@ def test_the_proxy(shell: Shell, kubeconfig: str, tmp_path: Path) -> None:
     shell.types('dppctl token revoke "ann\'s laptop" --file tokens.json', file)
     again = requests.get(f"{url}v1/cluster", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     assert (again.status_code, again.json()["code"]) == (401, "wrong-token")
-    begin = time.monotonic()
     shell.end()
-    assert time.monotonic() - begin < 5
 
 
 @contextmanager

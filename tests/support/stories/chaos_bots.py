@@ -89,9 +89,8 @@ class BotsStory:
         recorded = Counter(found.ops_commit for found in deployments if found.ops_commit)
         assert set(recorded.values()) <= {1}, "no deployment is there twice"
         written: set[str] = set()
-        for name, repository in self.ops.items():
-            lines = git(repository.bare, "log", "--reverse", _FORM, "--grep=^Dppctl-App", "master").splitlines()
-            commits = [line.split() for line in lines if line]
+        for name in self.ops:
+            commits = self._written(name)
             written |= {ops_commit for ops_commit, _, _ in commits}
             for environment in {environment for _, environment, _ in commits}:
                 sources = [source for _, found, source in commits if found == environment]
@@ -115,7 +114,16 @@ class BotsStory:
             self.store.deliveries.record(str(uuid.uuid4()), Push("push", name, "refs/heads/master", "0" * 40, commit))
 
     def _is_at_rest(self) -> bool:
-        return all(self._runs(*self.places[name]) == app.git("rev-parse", "HEAD") for name, app in self.apps.items())
+        """Tell whether all is written and recorded: a bot records what it has pushed a moment later."""
+        if any(self._runs(*self.places[name]) != app.git("rev-parse", "HEAD") for name, app in self.apps.items()):
+            return False
+        recorded = {found.ops_commit for found in self.store.deployments.newest(limit=100_000)}
+        return all(ops_commit in recorded for name in self.ops for ops_commit, _, _ in self._written(name))
+
+    def _written(self, ops: str) -> list[list[str]]:
+        """Return the bot's commits to an ops repo, the oldest first: id, environment and the app's commit."""
+        lines = git(self.ops[ops].bare, "log", "--reverse", _FORM, "--grep=^Dppctl-App", "master").splitlines()
+        return [line.split() for line in lines if line]
 
     def _runs(self, ops: str, environment: str) -> str | None:
         """Return the app's commit that an environment is to run."""
