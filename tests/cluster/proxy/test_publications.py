@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.needs import needs
+from tests.support.publisher.world import tar_of
 from tests.support.stories.proxy_world import Person
 from tests.support.stories.publishing_world import FREE, URL, PublishingWorld, publishing_world
 from tests.support.waiting import eventually
@@ -28,16 +29,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PublishingWorld]
 def ann(world: PublishingWorld, request: pytest.FixtureRequest) -> Iterator[Person]:
     yield world.proxy.person(request.node.name[:40].replace("_", "-"))
     world.usage.set_limits(FREE)
-
-
-def tar_of(files: Mapping[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, content in files.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(content)
-            tar.addfile(header, io.BytesIO(content))
-    return out.getvalue()
 
 
 def size_of(files: Mapping[str, bytes]) -> int:
