@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ VALUES = {
     "auth": {"persistence": NO_VOLUME},
     "usage": {"persistence": NO_VOLUME, "spool": NO_VOLUME},
     "pool": {"resources": {"requests": {"cpu": "10m"}}},
+    "storage": {"enabled": True, "url": "http://dppctl-runs-storage", "volume": {"existingClaim": "published"}},
 }
 # This cluster has another name than that of the example, and no databases; what the pipeline makes it dumps nowhere.
 WITHOUT_DATABASE = {
@@ -36,6 +39,13 @@ WITHOUT_DATABASE = {
 }
 
 
+def usage_counts() -> list[tuple[int, str]]:
+    """Return rows and outcome of each run that the usage server knows; a person may ask 60 times a minute."""
+    time.sleep(2)
+    asked = CliRunner().invoke(usage, ["-o", "json"], catch_exceptions=False)
+    return [(each["rows"], each["outcome"]) for each in json.loads(asked.stdout)["runs"]]
+
+
 def test_a_cluster_is_made_ready_and_runs_what_is_here(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +57,7 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     spec = {"load": {"pipeline": [{"run": "rows", "code": CODE}]}}
     files = {"app/pipeline-spec.yaml": json.dumps(spec), "values.yaml": json.dumps(VALUES)}
     write_files(tmp_path, files)
+    namespace.volume("published", cluster_images.python)
     monkeypatch.chdir(tmp_path / "app")
     arguments = ["kubeconfig", "--workers=1", f"--namespace={namespace.name}", "--cluster-name=lab", "--yes", "--usage"]
     images = [f"--image={image}", f"--worker-image={worker}", f"--values={tmp_path / 'values.yaml'}"]
@@ -59,11 +70,21 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     example = seed.answer_to(seed.PRIVATE, "dppctl run ./dump-to-db")
     assert seed.not_said(example, done.output.replace("./load", "./dump-to-db"), WITHOUT_DATABASE) == [], done.output
 
-    def counted() -> bool:
-        asked = CliRunner().invoke(usage, ["-o", "json"], catch_exceptions=False)
-        return [(each["rows"], each["outcome"]) for each in json.loads(asked.stdout)["runs"]] == [(5, "Succeeded")]
+    # What one run publishes on the volume the next one loads from the storage server.
+    to_path = {"run": "dump_to_path", "parameters": {"out-path": "data/numbers"}}
+    spec = {"publish": {"pipeline": [{"run": "rows", "code": CODE}, to_path]}}
+    write_files(tmp_path, {"app/pipeline-spec.yaml": json.dumps(spec)})
+    done = CliRunner().invoke(run, ["./publish"], catch_exceptions=False)
+    assert "Syncing Data Packages to Public Storage\n" in done.output, f"{done.output}\n{namespace.describe()}"
+    found = re.search(r"^data/numbers > (http://dppctl-runs-storage/\S+/numbers/)$", done.output, re.MULTILINE)
+    assert found, done.output
+    eventually(lambda: usage_counts() == [(5, "Succeeded")] * 2, "the usage server has their places back")
+    load = {"run": "load_resource", "parameters": {"url": f"{found[1]}datapackage.json", "resource": ".*"}}
+    write_files(tmp_path, {"app/pipeline-spec.yaml": json.dumps({"read": {"pipeline": [load]}})})
+    done = CliRunner().invoke(run, ["./read"], catch_exceptions=False)
+    assert "./read: SUCCESS, processed 5 rows" in done.output, f"{done.output}\n{namespace.describe()}"
 
-    eventually(counted, "the usage server has counted it")
+    eventually(lambda: usage_counts() == [(5, "Succeeded")] * 3, "the usage server has counted them")
 
     done = CliRunner().invoke(init, [*arguments, "--remove"], catch_exceptions=False)
     assert "uninstall the release dppctl-runs" in done.output
