@@ -27,6 +27,17 @@ VALUES = {
     "pool": {"resources": {"requests": {"cpu": "10m"}}},
     "storage": {"enabled": True, "url": "http://dppctl-runs-storage", "volume": {"existingClaim": "published"}},
 }
+SITE = {
+    "run": "render_index",
+    "code": (
+        "from pathlib import Path\n"
+        "from datapackage_pipelines.wrapper import ingest, spew\n"
+        "parameters, datapackage, resources = ingest()\n"
+        "Path('data').mkdir(exist_ok=True)\n"
+        "Path('data/index.html').write_text('<h1>Hello World</h1>')\n"
+        "spew(datapackage, [])\n"
+    ),
+}
 # This cluster has another name than that of the example, and no databases; what the pipeline makes it dumps nowhere.
 WITHOUT_DATABASE = {
     "INFO    :SUCCESS: ./dump-to-db {'bytes': N, 'count_of_rows': N, 'dataset_name': '_', 'hash': 'HASH'}": (
@@ -85,6 +96,16 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     assert "./read: SUCCESS, processed 5 rows" in done.output, f"{done.output}\n{namespace.describe()}"
 
     eventually(lambda: usage_counts() == [(5, "Succeeded")] * 3, "the usage server has counted them")
+
+    write_files(tmp_path, {"app/pipeline-spec.yaml": json.dumps({"render_index": {"pipeline": [SITE]}})})
+    done = CliRunner().invoke(run, ["all"], catch_exceptions=False)
+    assert "Syncing Static Website to Public Storage\n" in done.output, f"{done.output}\n{namespace.describe()}"
+    found = re.search(r"^data/index.html > (http://dppctl-runs-storage/\S+/)$", done.output, re.MULTILINE)
+    assert found, done.output
+    fetch = f"import urllib.request as r; got = r.urlopen('{found[1]}'); print(got.read().decode(), got.headers)"
+    shown = namespace.kubectl("exec", "deployment/dppctl-runs-storage", "--", "python3", "-c", fetch)
+    assert "Hello World" in shown
+    assert "Content-Security-Policy: sandbox" in shown
 
     done = CliRunner().invoke(init, [*arguments, "--remove"], catch_exceptions=False)
     assert "uninstall the release dppctl-runs" in done.output
