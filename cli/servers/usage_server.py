@@ -91,7 +91,7 @@ def standalone(settings: Settings) -> "WSGIApplication":
     mode = settings.auth.mode
     has_page = mode != "none" or not has_public_host(settings.receiver.public_url)
     options = UsageOptions(token, mode, has_page)
-    app = create_usage_app(options, service, _accounts(settings), metrics)
+    app = create_usage_app(options, service, _accounts(settings), metrics, follower.refresh)
     return DispatcherMiddleware(probes.respond, {"/usage": app})
 
 

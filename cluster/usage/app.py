@@ -17,7 +17,7 @@ from cluster.usage.answers import BadUsageRequestError, answer_report, json_answ
 from cluster.usage.limit_rules import BannedError, LimitReachedError
 from cluster.usage.metrics import UsageMetrics
 from cluster.usage.page import UsagePage
-from cluster.usage.reservations import Asked
+from cluster.usage.reservations import Asked, Grant
 from cluster.usage.service import UsageService
 from cluster.usage.shapes import (
     AllowanceAnswer,
@@ -51,12 +51,16 @@ def create_usage_app(
     service: UsageService,
     accounts: Accounts | None = None,
     metrics: UsageMetrics | None = None,
+    refresh: Callable[[], bool] = lambda: False,
 ) -> Flask:
-    """Return the application, whose routes are those below `/usage`. `accounts`: who is who on the page."""
+    """Return the application, whose routes are those below `/usage`.
+
+    `accounts`: who is who on the page. `refresh` looks which runs have ended, and tells whether that gave a place back.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_USAGE_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    routes = _Routes(options, service, metrics or UsageMetrics(service))
+    routes = _Routes(options, service, metrics or UsageMetrics(service), refresh)
     page = UsagePage(options.mode, service, accounts)
     views: list[tuple[str, str, Callable[..., object]]] = [
         ("POST", "/reservations", routes.reserve),
@@ -84,14 +88,17 @@ def create_usage_app(
 class _Routes:
     """What other servers ask."""
 
-    def __init__(self, options: UsageOptions, service: UsageService, metrics: UsageMetrics) -> None:
+    def __init__(
+        self, options: UsageOptions, service: UsageService, metrics: UsageMetrics, refresh: Callable[[], bool]
+    ) -> None:
         self._options, self._service, self._metrics = options, service, metrics
+        self._refresh = refresh
 
     def reserve(self) -> Response:
         """Take a place for a run that is to be created: 201, or 429 or 402 with the limit, or 403."""
         asked = self._read(ReservationRequest)
         try:
-            grant = self._service.reservations.reserve(
+            grant = self._reserve(
                 Asked(
                     asked.run,
                     asked.user,
@@ -121,6 +128,15 @@ class _Routes:
             )
             return json_answer(problem, 402 if error.is_spent else 429)
         return json_answer(ReservationAnswer.model_validate(grant, from_attributes=True), 201)
+
+    def _reserve(self, asked: Asked) -> Grant:
+        """Take a place, maybe that of a run which has just ended. Raises LimitReachedError and BannedError."""
+        try:
+            return self._service.reservations.reserve(asked)
+        except LimitReachedError as error:
+            if error.is_spent or not self._refresh():
+                raise
+        return self._service.reservations.reserve(asked)
 
     def release(self, reservation: str) -> Response:
         """Give a place back: 204, also when there is none any more."""

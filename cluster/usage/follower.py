@@ -51,6 +51,9 @@ class Follower:
         self._thread = threading.Thread(target=self._work, name="usage", daemon=True)
         self._missed: frozenset[str] = frozenset()
         self._ended_round = time.monotonic()
+        self._turn = threading.Lock()  # of a round
+        self._began_round = 0.0
+        self._gave_back = False
 
     def start(self) -> None:
         """Begin."""
@@ -66,8 +69,28 @@ class Follower:
         still = time.monotonic() - self._ended_round
         return f"no round has ended for {still:.0f} seconds" if still > USAGE_STUCK_SECONDS else None
 
+    def refresh(self) -> bool:
+        """Have a round that begins after this call, one for all who wait for it; return whether it gave a place back.
+
+        Any thread may call it: a run that has ended keeps its place until a round has seen that.
+        """
+        asked = time.monotonic()
+        try:
+            with self._turn:
+                if self._began_round < asked:
+                    self._work_once()
+                return self._gave_back
+        except (DppctlError, SQLAlchemyError) as error:
+            _log.warning("round failed", error=str(error).partition("\n")[0])
+            return False
+
     def round(self) -> None:
         """See, decide and do once. Raises DppctlError."""
+        with self._turn:
+            self._work_once()
+
+    def _work_once(self) -> None:
+        self._began_round, self._gave_back = time.monotonic(), False
         self._service.limits.read_again()
         runs = self._runs.all()  # before the places: one of a run that is created meanwhile is then not left over
         state = self._observe(runs)
@@ -77,6 +100,7 @@ class Follower:
             for decision in decisions:
                 self._write(session, decision, state.now)
             self._service.events.add(session, [each.event for each in decisions if isinstance(each, WriteEvent)])
+        self._gave_back = any(isinstance(decision, ReleasePlace) for decision in decisions)
         for decision in decisions:
             if isinstance(decision, StopRun | Notify):
                 self._tell(decision)

@@ -58,6 +58,9 @@ class UsageWorld:
     def live(self, proxy: ProxyWorld) -> LiveRuns:
         return LiveRuns(proxy.url, self.folder / "service-token")
 
+    def _refresh(self) -> bool:
+        return self._follower is not None and self._follower.refresh()
+
     def round(self) -> None:
         assert self._follower
         self._follower.round()
@@ -79,7 +82,7 @@ class UsageWorld:
     @contextmanager
     def running(self) -> Iterator[BaseWSGIServer]:
         """Have it answer in this context."""
-        app = create_usage_app(UsageOptions(USAGE_TOKEN), self.service)
+        app = create_usage_app(UsageOptions(USAGE_TOKEN), self.service, refresh=self._refresh)
         mounted = DispatcherMiddleware(_not_found, {"/usage": app})
         server = make_server("127.0.0.1", self._port, mounted, threaded=True, request_handler=_Silent)
         self._port = server.server_port
