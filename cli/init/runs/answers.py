@@ -112,8 +112,7 @@ def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
     found = dict(values)
     for key, value in more.items():
         before = found.get(key)
-        is_map = isinstance(before, Mapping) and isinstance(value, Mapping)
-        found[key] = merged(before, value) if is_map else value  # type: ignore[arg-type]  # both are
+        found[key] = merged(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
     return found
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
 from bot.errors import TransientError
 from cli.errors import InputError
@@ -49,9 +50,11 @@ class ApiKey:
 
 
 class KamateraAnswer(BaseModel):
-    """Something that Kamatera tells, of which more may be told than is read."""
+    """Something that Kamatera tells, in camel case, of which more may be told than is read."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="ignore", coerce_numbers_to_str=True, alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class NetworkOfServer(KamateraAnswer):
@@ -68,8 +71,8 @@ class ServerAtKamatera(KamateraAnswer):
     name: str
     power: str = ""
     networks: list[NetworkOfServer] = []
-    priceHourlyOn: str = ""  # noqa: N815 (Kamatera's name)
-    priceMonthlyOn: str = ""  # noqa: N815
+    price_hourly_on: str = ""
+    price_monthly_on: str = ""
 
     @property
     def address(self) -> str:
@@ -88,8 +91,8 @@ class QueueEntry(KamateraAnswer):
     """A command as the list of the queue has it."""
 
     id: str
-    commandInfo: str | None = ""  # noqa: N815
-    serviceName: str | None = ""  # noqa: N815
+    command_info: str | None = ""
+    service_name: str | None = ""
 
 
 class Datacenter(KamateraAnswer):
@@ -97,7 +100,7 @@ class Datacenter(KamateraAnswer):
 
     id: str
     name: str = ""
-    subCategory: str = ""  # noqa: N815
+    sub_category: str = ""
 
 
 class NetworkAtKamatera(KamateraAnswer):
@@ -105,13 +108,13 @@ class NetworkAtKamatera(KamateraAnswer):
 
     ids: list[str]
     names: list[str]
-    vlanId: str  # noqa: N815
+    vlan_id: str
 
 
 class SubnetAtKamatera(KamateraAnswer):
     """A part of a private network."""
 
-    subnetId: int  # noqa: N815
+    subnet_id: int
 
 
 class ServiceTask(KamateraAnswer):

@@ -155,5 +155,5 @@ class Kamatera(Kubeconfig):
         """Raise InputError for a datacenter that Kamatera does not have; its list tries the API key as well."""
         found = KamateraClient(key).datacenters()
         if self._choices.datacenter not in {each.id for each in found}:
-            known = ", ".join(sorted(f"{each.id} ({each.name}, {each.subCategory})" for each in found))
+            known = ", ".join(sorted(f"{each.id} ({each.name}, {each.sub_category})" for each in found))
             raise InputError(f"Kamatera has no datacenter {self._choices.datacenter}; choose of: {known}")

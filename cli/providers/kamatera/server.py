@@ -133,7 +133,7 @@ class KamateraServer:
     def _find_command(self, record: ClusterRecord) -> ClusterRecord:
         """Find the command of an init that was killed before it wrote it down."""
         for entry in self._client.queue():
-            if entry.commandInfo == "Create Server" and entry.serviceName == self._choices.name:
+            if entry.command_info == "Create Server" and entry.service_name == self._choices.name:
                 return self._folder.change(record, command=entry.id)
         return record
 
@@ -214,8 +214,8 @@ def terminate(client: KamateraClient, server: ServerAtKamatera) -> None:
 def price_line(servers: list[ServerAtKamatera]) -> str:
     """Return what Kamatera says that servers cost, together; "": it does not say. Pure."""
     try:
-        hourly = sum(float(server.priceHourlyOn) for server in servers)
-        monthly = sum(float(server.priceMonthlyOn) for server in servers)
+        hourly = sum(float(server.price_hourly_on) for server in servers)
+        monthly = sum(float(server.price_monthly_on) for server in servers)
     except ValueError:
         return ""
     return f"Kamatera's price: {hourly:g} an hour, {monthly:g} a month" if servers else ""

@@ -156,8 +156,8 @@ class KamateraService:
 
     def _delete_network(self, network: NetworkAtKamatera) -> None:
         datacenter = self._datacenter
-        for subnet in self._client.subnets(datacenter, network.vlanId):
-            self._client.change_network("subnet/delete", {"subnetId": subnet.subnetId})
+        for subnet in self._client.subnets(datacenter, network.vlan_id):
+            self._client.change_network("subnet/delete", {"subnetId": subnet.subnet_id})
         self._client.change_network("delete", {"datacenter": datacenter, "id": int(network.ids[0])})
 
     def _result(self, what: str, configuration: str) -> str:

@@ -11,7 +11,7 @@ from cli.providers.kamatera.service import ServiceObserved, decide_service
 from cli.providers.kamatera.ssh import ScriptState
 
 WAN = NetworkOfServer(network="wan-eu", ips=["203.0.113.7"])
-ON = ServerAtKamatera(id="1", name="dppctl", power="on", networks=[WAN], priceHourlyOn="0.02", priceMonthlyOn="12")
+ON = ServerAtKamatera(id="1", name="dppctl", power="on", networks=[WAN], price_hourly_on="0.02", price_monthly_on="12")
 OFF = ON.model_copy(update={"power": "off"})
 ASKED = ClusterRecord("k3s", "EU", begun=1000, command="9001")
 BEGUN = ClusterRecord("k3s", "EU", begun=1000)
@@ -82,7 +82,7 @@ def test_a_cluster_of_the_service(observed: ServiceObserved, after: float, phase
 
 def test_prices_are_those_that_kamatera_tells() -> None:
     assert price_line([ON, ON]) == "Kamatera's price: 0.04 an hour, 24 a month"
-    assert price_line([ON.model_copy(update={"priceHourlyOn": ""})]) == price_line([]) == ""
+    assert price_line([ON.model_copy(update={"price_hourly_on": ""})]) == price_line([]) == ""
 
 
 @pytest.mark.parametrize(
