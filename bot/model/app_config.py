@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, 
 from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Document, Part
+from bot.model.expectations import Expectation
 from bot.model.image_reference import Reference
 from bot.model.names import Environment, RepoPath, is_path, may_match, ref_problem, short
 
@@ -23,6 +24,7 @@ _Text = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 _Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Value = Annotated[StrictStr, Field(max_length=1000, pattern=r"^[^\x00-\x1f]*$")]
 Selection = str | list[str]  # of pipelines: `all`, an id, or a list of ids
+Expectations = Annotated[tuple[Expectation, ...], Field(max_length=MAX_CONFIG_ENTRIES)]
 _Id = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
 
@@ -49,6 +51,8 @@ class Action(Part):
     tags: StrictBool | _Text | None = Field(None, json_schema_extra={"not": {"type": "string", "pattern": _NO_TAGS}})
     environment: Environment
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)] = "all"
+    after: Environment | None = None  # only files that ran well there
+    expect: Expectations | None = None  # instead of the app's
 
     @field_validator("branch")
     @classmethod
@@ -74,6 +78,8 @@ class Action(Part):
     def _is_one_trigger(self) -> "Action":
         if (self.branch is None) == (self.tags in (None, False)):
             raise ValueError("an action has either branch: NAME or tags: true (or a glob)")
+        if self.after == self.environment:
+            raise ValueError(f"after: {self.after} is the action's own environment, which can not wait for itself")
         return self
 
     def triggered_by(self, ref: str) -> bool:
@@ -142,6 +148,7 @@ class AppConfig(Part):
     cluster: Annotated[StrictStr, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] | None = None
     image: _Text | None = None  # a ready one to run in, HOST/NAME:TAG or HOST/NAME@sha256:…; nothing is built then
     build: Build | None = None
+    expect: Expectations = ()  # of the data, wherever it is deployed
     continuous_deployment: Annotated[list[ContinuousDeployment], Field(max_length=MAX_CONFIG_ENTRIES)] = Field(
         default_factory=list
     )
@@ -184,7 +191,9 @@ def parse_app_config(text: str, where: str) -> AppConfig:
             others = [name for name in get_args(Provider) if key.startswith(name)]
             if others:
                 raise document.error([key], f"{key} is for {others[0]}, but clusterProvider is {prefix}")
-            raise document.unknown([key], ["clusterProvider", "cluster", "image", "build", "continuousDeployment"])
+            raise document.unknown(
+                [key], ["clusterProvider", "cluster", "image", "build", "expect", "continuousDeployment"]
+            )
     return config
 
 

@@ -18,7 +18,7 @@ from bot.model.safe_yaml import read_yaml
 class Part(BaseModel):
     """The base of every model of a YAML file: keys in camelCase, unknown ones refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, serialize_by_alias=True)
 
 
 def read_text(file: Path) -> str:

@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, Self
+from operator import not_
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.limits import (
     MAX_ERROR,
@@ -80,6 +81,8 @@ def _pipelines(given: object) -> object:
 _Word = Annotated[str, BeforeValidator(partial(_word, most=MAX_WORD))]
 _Id = Annotated[str, BeforeValidator(partial(_word, most=MAX_PIPELINE_ID))]
 _Status = Literal["succeeded", "failed", "stopped"]
+_Given = TypeVar("_Given")
+_Profiled = Annotated[_Given | None, Field(exclude_if=lambda given: given is None)]  # written only where it is known
 
 
 class _Fact(BaseModel):
@@ -87,10 +90,27 @@ class _Fact(BaseModel):
 
 
 class FieldResult(_Fact):
-    """A column of a resource."""
+    """A column of a resource, with its profile as far as the worker counted one.
+
+    nulls: rows without a value; least, greatest: of numbers, dates and times, as texts.
+    """
 
     name: _Word
     type: _Word = ""
+    nulls: _Profiled[int] = None
+    least: _Profiled[_Word] = None
+    greatest: _Profiled[_Word] = None
+
+
+class UniqueResult(_Fact):
+    """Whether columns, taken together, have other values in each row; asked for by an expectation.
+
+    duplicates: rows whose values stood in an earlier row already; None: not checked, for the reason `note`.
+    """
+
+    columns: tuple[_Word, ...]
+    duplicates: int | None = None
+    note: _Word = ""
 
 
 class ResourceResult(_Fact):
@@ -99,6 +119,7 @@ class ResourceResult(_Fact):
     name: _Word
     rows: int | None = None
     fields: Annotated[tuple[FieldResult, ...], BeforeValidator(_first)] = ()
+    unique: Annotated[tuple[UniqueResult, ...], Field(exclude_if=not_)] = ()
 
 
 class PipelineResult(_Fact):

@@ -9,6 +9,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_VALUES_BYTES, MAX_VALUES_NODES
 from bot.model.documents import Document, Part
+from bot.model.expectations import Expectation
+from bot.model.names import Environment
 
 _HEADER = "# dppctl writes this whole file; put your own values into values.yaml beside it.\n"
 
@@ -29,6 +31,30 @@ class Pipeline(Part):
     schedule: str | None = None  # a crontab line, when it is to run by the clock
 
 
+class ComparedField(Part):
+    """A column of data that is compared with."""
+
+    name: str
+    type: str
+
+
+class ComparedResource(Part):
+    """A resource of data that is compared with."""
+
+    pipeline: str
+    name: str
+    rows: int | None = None
+    fields: tuple[ComparedField, ...] = ()
+
+
+class Compared(Part):
+    """What data is compared with: that of another environment, as it was when these values were written."""
+
+    environment: Environment
+    deployment: int | None = None  # by its number in the bot's store
+    resources: tuple[ComparedResource, ...] = ()
+
+
 class Values(Part):
     """The file's content."""
 
@@ -36,11 +62,17 @@ class Values(Part):
     source: Source
     pipelines: Annotated[tuple[Pipeline, ...], Field(max_length=MAX_PIPELINES + 1)]  # `all` may stand before them
     request: int | None = None  # the number of the deployment by hand that it comes from: a new one runs it anew
+    expect: tuple[Expectation, ...] = ()  # of the data; what is violated leaves the environment as it was
+    accept: bool = False  # somebody takes the data as it is, once, whatever is expected of it
+    compared: tuple[Compared, ...] = ()  # the environments that `comparedWith` names
 
     def to_yaml(self) -> str:
         """Return the file's text; the same values always give the same bytes."""
         text = StringIO()
-        content = self.model_dump(mode="json", exclude=None if self.request else {"request"})
+        left_out = {name for name in ("request", "expect", "accept", "compared") if not getattr(self, name)}
+        content = self.model_dump(mode="json", exclude=left_out)
+        if self.expect:
+            content["expect"] = [found.model_dump(mode="json", exclude_none=True) for found in self.expect]
         yaml = YAML()
         yaml.width = 4096
         yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))

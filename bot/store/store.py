@@ -17,6 +17,7 @@ from bot.store.holds import Holds
 from bot.store.images import Images
 from bot.store.pending_builds import PendingBuilds
 from bot.store.requests import Requests
+from bot.store.run_tables import CurrentData, EndedRun, RunResult  # noqa: F401 (tables of SCHEMA)
 from bot.store.settled_apps import SettledApps
 from bot.store.tables import SCHEMA, Delivery, Deployment, DeployRequest
 from bot.store.tags import Tags

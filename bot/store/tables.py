@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bot.database import DatabaseSchema, UtcTime
 
-SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0012")
+SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0013")
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
 State = Literal[
@@ -60,7 +60,10 @@ class Deployment(Base):
     """One commit of one app for one environment, from its build, ops commit or refusal to the end."""
 
     __tablename__ = "deployments"
-    __table_args__ = (Index("ix_deployments_place", "app", "environment"),)
+    __table_args__ = (
+        Index("ix_deployments_place", "app", "environment"),
+        Index("ix_deployments_place_state", "app", "environment", "state"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     app: Mapped[str]
@@ -72,6 +75,13 @@ class Deployment(Base):
     state: Mapped[str] = mapped_column(index=True)  # a State
     error: Mapped[str | None]
     receipt: Mapped[dict[str, Any] | None]
+    change: Mapped[dict[str, Any] | None]  # a DataChange, of one that succeeded
+    summary: Mapped[str | None]  # the same in a line, for people
+    counted_rows: Mapped[int | None] = mapped_column(BigInteger)  # the receipt's, of all pipelines, delivered or not
+    tree: Mapped[str | None]  # the id that git gives to the app's files at the commit; None: not known
+    gate: Mapped[str | None]  # the environment that it waits for: there these files are to run well first
+    subject: Mapped[str | None]  # the first line of the commit's message
+    author: Mapped[str | None]  # the commit's
     created: Mapped[datetime]
     changed: Mapped[datetime] = mapped_column(index=True)
     # The ops commit, which is for one app and environment only; or what is built, refused or skipped, hashed.
@@ -171,6 +181,7 @@ class DeployRequest(Base):
     reason: Mapped[str] = mapped_column(default="", server_default="")  # their message
     ref: Mapped[str | None]  # what to deploy
     rebuild: Mapped[bool] = mapped_column(default=False)
+    accept: Mapped[bool] = mapped_column(default=False, server_default=false())  # the data as it is, once
     from_environment: Mapped[str | None]  # of promote
     to_deployment: Mapped[int | None]  # of rollback, promote; None: what ran before, or runs
     deployment: Mapped[int | None]  # that is to be cancelled or tried again

@@ -46,7 +46,7 @@ EVERYTHING: dict[str, Any] = {
 def bot_values(**changed: Any) -> dict[str, Any]:
     """`values.auto-updated.yaml` of APP, with these fields changed."""
     values = APP.model_copy(update=changed).model_dump(mode="json")
-    return {name: value for name, value in values.items() if name != "request" or value}
+    return {name: value for name, value in values.items() if value or name in ("image", "source", "pipelines")}
 
 
 def pod_of(one: Object) -> Object:

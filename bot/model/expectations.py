@@ -1,0 +1,52 @@
+"""What an app expects of its data: `expect:` in `.dppctl.yaml`. `bot.data.expectations` checks it."""
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt, StrictStr, model_validator
+
+from bot.limits import MAX_CONFIG_ENTRIES
+from bot.model.documents import Part
+from bot.model.names import Environment
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+_Name = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+_Names = Annotated[tuple[_Name, ...], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)]
+_CHECKS = ("minRows", "maxDropPercent", "columns", "notNull", "unique")
+_A_CHECK = {"anyOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _CHECKS]}
+
+
+class Expectation(Part):
+    """What some resources of an app's data have to be like, for the environment to take that data."""
+
+    model_config = ConfigDict(json_schema_extra=cast("JsonDict", _A_CHECK))
+
+    resource: _Name | None = None  # a resource's name, or a glob; None: all
+    min_rows: Annotated[StrictInt, Field(ge=0)] | None = None
+    # Of the rows that were there before, at most so many percent may be gone.
+    max_drop_percent: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    columns: Literal["keep"] | None = None  # none removed, none of another type
+    not_null: _Names | None = None  # columns in which every row has a value
+    unique: _Names | None = None  # columns whose values together are another in each row
+    # Whose data counts as what was before: that environment's. None: this environment's own.
+    compared_with: Environment | None = None
+
+    @model_validator(mode="after")
+    def _expects_something(self) -> "Expectation":
+        checks = (self.min_rows, self.max_drop_percent, self.columns, self.not_null, self.unique)
+        if all(check is None for check in checks):
+            raise ValueError(f"an expectation has at least one of {', '.join(_CHECKS)}")
+        if self.compared_with is not None and self.max_drop_percent is None and self.columns is None:
+            raise ValueError("comparedWith is for maxDropPercent and columns; there is neither")
+        return self
+
+    @property
+    def compares(self) -> bool:
+        """Return whether it needs to know what was before."""
+        return self.max_drop_percent is not None or self.columns is not None
+
+    def is_for(self, resource: str) -> bool:
+        """Return whether it is about the resource of this name."""
+        return self.resource is None or fnmatchcase(resource, self.resource)
