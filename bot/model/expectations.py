@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from pydantic import ConfigDict, Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Part
@@ -32,6 +33,8 @@ class Expectation(Part):
     unique: _Names | None = None  # columns whose values together are another in each row
     # Whose data counts as what was before: that environment's. None: this environment's own.
     compared_with: Environment | None = None
+    # Where it stands in its file, which does not say so itself; `parse_app_config` does.
+    line: SkipJsonSchema[int | None] = None
 
     @model_validator(mode="after")
     def _expects_something(self) -> "Expectation":

@@ -1,0 +1,1 @@
+"""What came out of runs, compared with what came out before and with what is expected. Pure."""

@@ -1,0 +1,35 @@
+"""What of a receipt later runs are compared with, and the receipt of data that came from several runs."""
+
+from bot.data.found import more
+from bot.model.receipt import PipelineResult, Receipt
+from bot.model.values import Compared, ComparedField, ComparedResource
+
+
+def compared_of(receipt: Receipt, environment: str, deployment: int | None = None) -> Compared:
+    """Return what is compared with: a receipt's resources, their rows and columns, as far as it lists them."""
+    resources = (
+        ComparedResource(
+            pipeline=pipeline.id,
+            name=resource.name,
+            rows=resource.rows,
+            fields=tuple(ComparedField(name=field.name, type=field.type) for field in resource.fields),
+        )
+        for pipeline in receipt.pipelines
+        for resource in pipeline.resources
+    )
+    return Compared(environment=environment, deployment=deployment, resources=tuple(resources))
+
+
+def merge(before: Receipt, run: Receipt) -> Receipt:
+    """Return the receipt of the data after a run of some pipelines: those that succeeded replace what they made before.
+
+    Those of the earlier receipt keep their order, and new ones follow. A pipeline that did not succeed keeps its entry
+    of before, as it says what is there; without one it has none.
+    """
+    ran = {pipeline.id: pipeline for pipeline in run.pipelines if _is_known(pipeline)}
+    kept = [ran.pop(pipeline.id, pipeline) for pipeline in before.pipelines]
+    return run.model_copy(update={"status": "succeeded", "pipelines": (*kept, *ran.values())})
+
+
+def _is_known(pipeline: PipelineResult) -> bool:
+    return pipeline.status == "succeeded" and not more(pipeline.id)
