@@ -12,6 +12,7 @@ from cli.lazy import LazyGroup
 COMMANDS = {
     "run": ("cli.commands.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "init": ("cli.init.command:init", "Set up continuous deployment of an app, from GitHub to a cluster."),
+    "check": ("cli.commands.check:check", "Say what a push of a folder would deploy, or why it would be refused."),
     "up": ("cli.commands.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
     "receive": ("cli.commands.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
     "bot": ("cli.commands.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),

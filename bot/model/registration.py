@@ -52,7 +52,9 @@ class Target:
         return self.ops.file(f"environments/{self.environment}/values.auto-updated.yaml")
 
 
-class _App(Part):
+class RegisteredApp(Part):
+    """An entry of the file: an app, and what it may touch."""
+
     app_repo_path: str
     ops_repo_path: str
     environments: list[Environment]
@@ -62,8 +64,10 @@ class _App(Part):
     may_deploy: tuple[Annotated[str, Field(pattern=r"^[^\s,]{1,200}$")], ...] | None = None
 
 
-class _Registration(Part):
-    apps: list[_App]
+class Registration(Part):
+    """The whole file."""
+
+    apps: list[RegisteredApp]
 
 
 def parse_registration(text: str, where: str) -> frozenset[Target]:
@@ -71,7 +75,7 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
     document = Document(text, where, MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES)
     owners: dict[tuple[RepoPath, str], Target] = {}
     trusted: dict[RepoPath, tuple[object, ...]] = {}
-    for index, entry in enumerate(document.read(_Registration).apps):
+    for index, entry in enumerate(document.read(Registration).apps):
         try:
             app, ops = RepoPath.parse(entry.app_repo_path), RepoPath.parse(entry.ops_repo_path)
         except DppctlError as error:

@@ -40,6 +40,7 @@ RUN_BY = {
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
     "DPPCTL_AUTH_MODE=token DPPCTL_AUTH_SERVICE_TOKEN_FILE=service-token dppctl auth-server": _AUTH,
     "dppctl auth-server": _AUTH,
+    "dppctl check": "tests/cli/check/test_check.py::test_it_says_what_each_push_would_do",
     "dppctl cancel DEPLOYMENT": _ACTS,
     "dppctl hold APP ENVIRONMENT --reason WHY": _ACTS,
     "dppctl hold APP ENVIRONMENT --reason WHY --until 2026-12-01T18:00": _ACTS,

@@ -1,0 +1,1 @@
+"""What the bot would say of a folder, before it is pushed: `dppctl check`."""
