@@ -65,10 +65,7 @@ spec:
   {{- if $rclone }}
   - name: password
     image: {{ $.Values.worker.image | quote }}
-    command:
-    - python3
-    - -c
-    - {{ $.Files.Get "files/rclone_password.py" | quote }}
+    command: [python3, -m, cluster.publisher.rclone_password]
     securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
     resources:
       requests: {cpu: 10m, memory: 32Mi}

@@ -17,9 +17,9 @@ from bot.errors import PermanentError
 from bot.logs import get_logger
 from cluster.publisher.errors import StorageAwayError
 from cluster.publisher.limits import COPY_SILENCE_SECONDS, RCLONE_LOOK_SECONDS, RCLONE_SECONDS, RCLONE_TRIES
+from cluster.publisher.rclone_password import USER
 
 _log = get_logger("dppctl.publisher")
-_USER = "dppctl"
 _T = TypeVar("_T")
 _NOT_FOUND = ("not found", "doesn't exist", "does not exist")
 
@@ -38,7 +38,7 @@ class Rclone:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, password: str) -> None:
         self._session, self._url = session, url.rstrip("/")
-        self._auth = aiohttp.BasicAuth(_USER, password)
+        self._auth = aiohttp.BasicAuth(USER, password)
         self._timeout = aiohttp.ClientTimeout(total=RCLONE_SECONDS)
 
     async def call(self, command: str, **options: Any) -> dict[str, Any]:

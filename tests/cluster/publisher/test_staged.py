@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import REPOSITORY
+from tests.support.publisher.buckets import answers
 from tests.support.publisher.process import SITE, package
 from tests.support.publisher.world import package_files, publisher_world
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -80,5 +82,6 @@ def test_a_bucket_gets_releases_and_rclone_ends_with_it(tmp_path: Path) -> None:
         stable = json.loads(world.read("committees/datapackage.json") or b"")
         assert stable["resources"][0]["path"].startswith(f"{world.url}/releases/")
         assert world.current("", "committees/rows.csv") == b"name\na\n"
-        code, said = published(staged, "storage:public", *options)  # its rclone has ended
+        eventually(lambda: not answers(world.rclone_port), "its rclone ends, as it was told to")
+        code, said = published(staged, "storage:public", *options)
         assert (code, said.startswith("rclone does not answer at ")) == (1, True), said

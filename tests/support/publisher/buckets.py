@@ -46,7 +46,7 @@ def running(arguments: Sequence[str | Path], port: int, log: Path, environment: 
             stderr=out,
         )
     try:
-        eventually(lambda: _answers(port) or process.poll() is not None, f"{arguments[0]} listens")
+        eventually(lambda: answers(port) or process.poll() is not None, f"{arguments[0]} listens")
         assert process.poll() is None, log.read_text()
         yield process.pid
     finally:
@@ -54,7 +54,8 @@ def running(arguments: Sequence[str | Path], port: int, log: Path, environment: 
         process.wait()
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Return whether something listens there."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
@@ -70,11 +71,8 @@ def rclone_daemon(port: int, folder: Path, configuration: Mapping[str, str]) -> 
 
 def make_password(folder: Path) -> Path:
     """Make a password for rclone as the chart's init container does, and return its file."""
-    script = (REPOSITORY / "charts" / "dppctl" / "files" / "rclone_password.py").read_text()
-    for path in ("/var/lib/dppctl/publisher/files", "/run/rclone"):
-        assert path in script
-        script = script.replace(path, str(folder if path == "/run/rclone" else folder / "seen"))
-    subprocess.run([sys.executable, "-c", script], check=True)
+    command = [sys.executable, "-m", "cluster.publisher.rclone_password", "--make", folder / "seen", "--folder", folder]
+    subprocess.run(command, check=True, cwd=REPOSITORY)
     return folder / "password"
 
 
