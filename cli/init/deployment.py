@@ -18,7 +18,7 @@ from bot.settings import load_settings
 from bot.settings.types import is_web
 from cli.errors import InputError
 from cli.init.app import find_app
-from cli.init.clusters.bring_up import bring_up
+from cli.init.clusters.bring_up import bring_up, lacks_access
 from cli.init.context import Answers, InitContext
 from cli.init.flow import set_up
 from cli.init.prompts import Questions
@@ -68,6 +68,8 @@ def init_deployment(
     questions = Questions(yes=yes)
     try:
         if not (remove or bring_up(cluster, questions, click.echo, dry_run=given.dry_run)):
+            return
+        if given.dry_run and lacks_access(cluster, click.echo):
             return
         is_made = not (remove and cluster.makes_cluster)  # none is made to remove something from it
         if is_made and (made := cluster.start(dry_run=given.dry_run)):

@@ -73,6 +73,10 @@ class GoogleCloud(Kubeconfig):
             return ClusterState("failed", f"{what}; wait until it is gone, then run the same command again")
         return ClusterState("failed", f"{what}; mend that, or remove the cluster: dppctl init gcloud --remove")
 
+    def access_to_add(self) -> str:
+        """Return that the kubeconfig file has no context of the cluster yet."""
+        return "" if has_context(self._context()) else f"add the context {self._context()} to the kubeconfig file"
+
     def cost(self) -> str:
         """Say what a new cluster costs, and by what."""
         return self._of_cluster.cost()

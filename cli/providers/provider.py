@@ -76,6 +76,13 @@ class Provider(ABC):
         """Return how far the cluster is; changes nothing. Raises InputError for what only a person can mend."""
         return ClusterState("ready", self.ready())
 
+    def access_to_add(self) -> str:
+        """Return what this machine has to be told before it reaches a cluster that is ready; "": nothing.
+
+        `connect` and whatever asks the API server do that by themselves, so a dry run asks this before.
+        """
+        return ""
+
     def cost(self) -> str:
         """Return a line about what making the cluster costs, which is said before it is made; "": nothing."""
         return ""

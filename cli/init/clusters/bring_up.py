@@ -49,6 +49,13 @@ def bring_up(
     return state.phase == "ready"
 
 
+def lacks_access(provider: Provider, say: Callable[[str], None]) -> bool:
+    """Return whether a dry run ends here: to look into the cluster this machine's files would have to change first."""
+    if line := provider.access_to_add():
+        say(f"would {line}, and then look what is to be changed in the cluster")
+    return bool(line)
+
+
 def _wait(provider: Provider, state: ClusterState, say: Callable[[str], None]) -> ClusterState:
     """Wait until the cluster does not start any more; return its state. Raises InputError when that takes too long."""
     end = time.monotonic() + CLUSTER_WAIT_SECONDS

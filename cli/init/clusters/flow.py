@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from cli.errors import InputError
 from cli.init.clusters.begun import flags_of, keep
-from cli.init.clusters.bring_up import bring_up
+from cli.init.clusters.bring_up import bring_up, lacks_access
 from cli.init.prompts import Questions
 from cli.init.runs.flags import AuthFlags, RunsFlags
 from cli.init.runs.flow import remove_runs, runs_answers, set_up_runs
@@ -43,6 +43,8 @@ def init_cluster(
 
     if not bring_up(provider, questions, say, keep_it, dry_run=dry_run):
         return
+    if dry_run and lacks_access(provider, say):
+        return
     if not dry_run:
         keep_it()
     set_up_runs(provider, answers, auth, runs.url or "", runs.usage, questions, say)
@@ -66,7 +68,7 @@ def remove_made(
         raise InputError("nothing was removed")
     if not provider.is_joined:
         provider.ask(questions)
-        if provider.state().phase == "ready":
+        if provider.state().phase == "ready" and not (dry_run and lacks_access(provider, say)):
             _check_helm()
             try:
                 remove_runs(provider, answers, say)

@@ -83,6 +83,13 @@ class Kamatera(Kubeconfig):
             pass  # it answers; what it refuses is said by who needs it
         return found
 
+    def access_to_add(self) -> str:
+        """Return that the kubeconfig file has no context of the cluster yet, or that an init was killed after that."""
+        if not has_context(self._context_name):
+            return f"add the context {self._context_name} to the kubeconfig file"
+        record = RecordFolder(self._choices.name).read()
+        return "write down that the cluster can be used" if record and not record.was_ready else ""
+
     def cost(self) -> str:
         """Say what is billed, and what Kamatera gets to see with their own service."""
         if self._choices.mode == "k8s":

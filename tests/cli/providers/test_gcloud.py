@@ -62,8 +62,11 @@ def test_a_cluster_is_made_used_and_removed_and_the_bucket_stays(google: GoogleA
     made |= {"status": "RUNNING", "location": "us-central1-a", "zone": "us-central1-a", **google.endpoint}
     assert gcloud.state().phase == "ready"
     before = current_context()
+    added = "add the context gke_dppctl_us-central1-a_dppctl to the kubeconfig file"
+    assert gcloud.access_to_add() == added
     client, context = gcloud.connect()
     assert isinstance(client, KubernetesClient)
+    assert gcloud.access_to_add() == ""
     assert (context, current_context()) == ("gke_dppctl_us-central1-a_dppctl", before), "the person's own stays current"
     assert gcloud.start(dry_run=False) == f"create the namespace {namespace} in the cluster {context}"
     assert gcloud.ready() == f"gcloud cluster is ready: context {context}, namespace {namespace}"

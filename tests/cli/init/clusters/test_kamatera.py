@@ -70,6 +70,11 @@ def test_from_nothing_to_pods_and_back(
         assert waited == "Waiting for Kamatera cluster initialization\n"
         kamatera.finish()
         (folder / "state").write_text("ready\n")
+        before = contents(tmp_path)
+        would = "would add the context kamatera-dppctl to the kubeconfig file, and then look what is to be changed in"
+        assert typed("--dry-run") == f"{would} the cluster\n"
+        assert typed("kamatera", "--remove", "--dry-run").startswith(would)
+        assert contents(tmp_path) == before, "a dry run changes nothing of this machine"
         with runs_cluster.kubelet(lambda _: {**READY, "containerStatuses": []}):
             said = typed()
         assert seed.not_said(seed.answer_to(seed.PRIVATE, "dppctl init"), f"{waited}{said}") == []
@@ -96,6 +101,12 @@ def test_from_nothing_to_pods_and_back(
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.parent != folder]
     assert not any(SECRET in file.read_text(errors="replace") for file in files), "it is kept nowhere any more"
     runs_cluster.api.delete(runs_cluster.path)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files of a person, and not those of the machine at Kamatera."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {file: file.read_bytes() for file in files if file.relative_to(folder).parts[0] != "server"}
 
 
 def _server_of(kubeconfig: str) -> str:
