@@ -7,7 +7,7 @@ back here when it has ended.
 import threading
 import time
 from collections.abc import Callable, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +17,6 @@ from bot.git.command import Git
 from bot.git.signatures import Signatures
 from bot.limits import (
     CLOSE_SECONDS,
-    DELIVERY_DAYS,
     FORGET_SECONDS,
     MAX_NAMED_DELIVERIES,
     MAX_TAKEN,
@@ -263,7 +262,7 @@ class Loop:
                 self._begin(name, [], is_asked=False)
         if now >= self._next_forget and self._ownership.leads:
             self._next_forget = now + FORGET_SECONDS
-            self._store.deliveries.forget(datetime.now(UTC) - timedelta(days=DELIVERY_DAYS))
+            self._store.forget(datetime.now(UTC))
 
     def _counts(self) -> dict[str, float]:
         """Return what /metrics counts of git and the ops repos, since the start."""

@@ -12,6 +12,7 @@ from bot.database import Database
 from bot.model.decisions import Refusal, Skip, Update
 from bot.model.reports import SyncEvent
 from bot.store.deployment_changes import add_event, append_log, ensure, note_kept, note_request
+from bot.store.run_records import record_end, record_scheduled
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk, State
 from bot.store.totals import count_change
 
@@ -161,16 +162,20 @@ class Deployments:
             deployment = ensure(
                 session, report.ops_commit, report.ops_commit, report.app, report.environment, report.ref, report.commit
             )
-            if report.log:
-                append_log(session, deployment, report.log)
             receipt = report.receipt.model_dump(mode="json") if report.receipt else None
             if report.phase == "scheduled":
+                if report.receipt and not record_scheduled(session, deployment, report.receipt, report.time):
+                    return  # it came twice
                 add_event(session, deployment, report.time, report.phase, report.message, receipt)
             elif report.phase != deployment.state:
                 _follow(session, deployment, report)
                 if report.phase in ("succeeded", "failed"):
                     deployment.error = report.message if report.phase == "failed" else None
                     deployment.receipt = receipt
+                    if report.receipt:
+                        record_end(session, deployment, report.receipt, report.time)
+            if report.log:
+                append_log(session, deployment, report.log)
             if report.kept is not None:
                 note_kept(session, report.app, report.environment, report.kept)
             count_change(session)

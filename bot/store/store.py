@@ -5,19 +5,21 @@ What is deployed is decided from git; of what is kept here only holds, requests 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
 from bot.database import Database
+from bot.limits import DELIVERY_DAYS, HISTORY_DAYS
 from bot.store.acts import Acts
 from bot.store.deliveries import Deliveries
 from bot.store.deployments import Deployments
 from bot.store.github_notices import Notices
+from bot.store.history import History
 from bot.store.holds import Holds
 from bot.store.images import Images
 from bot.store.pending_builds import PendingBuilds
 from bot.store.requests import Requests
-from bot.store.run_tables import CurrentData, EndedRun, RunResult  # noqa: F401 (tables of SCHEMA)
 from bot.store.settled_apps import SettledApps
 from bot.store.tables import SCHEMA, Delivery, Deployment, DeployRequest
 from bot.store.tags import Tags
@@ -42,6 +44,7 @@ class Store:
         self.database = Database(url, SCHEMA)
         self.deliveries = Deliveries(self.database)
         self.deployments = Deployments(self.database)
+        self.history = History(self.database)
         self.builds = PendingBuilds(self.database)
         self.images = Images(self.database)
         self.requests = Requests(self.database)
@@ -55,6 +58,11 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.database.close()
+
+    def forget(self, now: datetime) -> None:
+        """Remove records that nobody asks for any more: of deliveries, and of runs."""
+        self.deliveries.forget(now - timedelta(days=DELIVERY_DAYS))
+        self.history.forget(now - timedelta(days=HISTORY_DAYS))
 
     def counts(self) -> StoreCounts:
         """Count the deliveries and deployments by state and what waits for the bot."""

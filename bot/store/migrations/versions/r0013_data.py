@@ -8,7 +8,7 @@ down_revision = "r0012"
 
 
 def upgrade() -> None:
-    """Make room for them; of earlier deployments nothing of it is known."""
+    """Make room for them. What each environment has now is what it got by its last deployment that succeeded."""
     for column in (
         sa.Column("change", sa.JSON),
         sa.Column("summary", sa.Text),
@@ -58,4 +58,15 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.Integer, sa.ForeignKey("deployments.id"), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("receipt", sa.JSON, nullable=False),
+    )
+    # A receipt that is null in JSON is none either.
+    op.execute(
+        """
+        INSERT INTO current_data (app, environment, deployment_id, since, receipt)
+        SELECT app, environment, id, changed, receipt FROM deployments WHERE id IN (
+            SELECT max(id) FROM deployments
+            WHERE state = 'succeeded' AND receipt IS NOT NULL AND CAST(receipt AS TEXT) <> 'null'
+            GROUP BY app, environment
+        )
+        """
     )

@@ -1,0 +1,132 @@
+"""Record what a run made, within the transaction that takes sync's report of it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.database import upsert
+from bot.limits import MAX_RUN_RESULTS, MAX_WORD
+from bot.model.receipt import Receipt
+from bot.store.run_tables import CurrentData, EndedRun, RunResult
+from bot.store.tables import Deployment
+
+
+def record_end(session: Session, deployment: Deployment, receipt: Receipt, time: datetime) -> None:
+    """Record the end of a deployment, whose state and error are set already, with what its run left.
+
+    When it succeeded, its data is what the environment has now, and what changed in that is stored with it. A receipt
+    that the environment knows already is of an earlier run: nothing ran, and that run's data is current again.
+    """
+    deployment.counted_rows = receipt.rows
+    is_new = not _is_known(session, deployment, receipt)
+    succeeded = deployment.state == "succeeded"
+    if succeeded:
+        current = _current(session, deployment)
+        if current is None or current.deployment_id <= deployment.id:  # otherwise something newer ended before it
+            _set_current(session, deployment, receipt, time)
+    if is_new:
+        why = deployment.summary if succeeded else _first_line(deployment.error or _error_of(receipt))
+        status = "succeeded" if succeeded else "stopped" if receipt.status == "stopped" else "failed"
+        _add(session, deployment, receipt, status, why, is_scheduled=False)
+
+
+def record_scheduled(session: Session, deployment: Deployment, receipt: Receipt, time: datetime) -> bool:
+    """Record a run by the clock, on what a deployment left. Return False when that was recorded before.
+
+    When it succeeded it replaces the data of the pipelines that it ran. What is reported of a deployment that is not
+    current any more leaves what is.
+    """
+    if _has_run(session, deployment, receipt, is_scheduled=True):
+        return False
+    summary = _first_line(_error_of(receipt))
+    if receipt.status == "succeeded":
+        current = _current(session, deployment)
+        after = receipt
+        if current is None or current.deployment_id == deployment.id:
+            _set_current(session, deployment, after, time)
+    _add(session, deployment, receipt, receipt.status, summary, is_scheduled=True)
+    return True
+
+
+def results_of(receipt: Receipt) -> Iterator[RunResult]:
+    """Yield what a receipt says of each pipeline, and after it of each of its resources."""
+    for pipeline in receipt.pipelines:
+        yield RunResult(
+            pipeline=pipeline.id,
+            resource="",
+            status=pipeline.status,
+            rows=pipeline.rows,
+            bytes=pipeline.bytes,
+            seconds=pipeline.seconds,
+            hash=pipeline.hash,
+        )
+        for resource in pipeline.resources:
+            yield RunResult(pipeline=pipeline.id, resource=resource.name, status=pipeline.status, rows=resource.rows)
+
+
+def _add(
+    session: Session, deployment: Deployment, receipt: Receipt, status: str, summary: str | None, *, is_scheduled: bool
+) -> None:
+    counted = [pipeline.bytes for pipeline in receipt.pipelines if pipeline.bytes is not None]
+    run = EndedRun(
+        deployment_id=deployment.id,
+        app=deployment.app,
+        environment=deployment.environment,
+        is_scheduled=is_scheduled,
+        status=status,
+        ended=receipt.ended,
+        seconds=max(0.0, (receipt.ended - receipt.started).total_seconds()),
+        rows=receipt.rows,
+        bytes=sum(counted) if counted else None,
+        summary=summary,
+    )
+    session.add(run)
+    session.flush()
+    for result, _ in zip(results_of(receipt), range(MAX_RUN_RESULTS), strict=False):
+        result.run_id = run.id
+        session.add(result)
+
+
+def _is_known(session: Session, deployment: Deployment, receipt: Receipt) -> bool:
+    """Tell whether the run of this receipt is known: this deployment's, one's that it goes back to, or what is current.
+
+    Two runs do not begin and end at the same microseconds with the same results.
+    """
+    if _has_run(session, deployment, receipt, is_scheduled=False):
+        return True
+    current = _current(session, deployment)
+    earlier = {deployment.origin_id, current.deployment_id if current else None} - {None, deployment.id}
+    text: dict[str, Any] = receipt.model_dump(mode="json")
+    receipts = session.scalars(select(Deployment.receipt).where(Deployment.id.in_(earlier))).all()
+    return any(found == text for found in receipts)
+
+
+def _has_run(session: Session, deployment: Deployment, receipt: Receipt, *, is_scheduled: bool) -> bool:
+    same = select(EndedRun.id).where(
+        EndedRun.deployment_id == deployment.id,
+        EndedRun.is_scheduled == is_scheduled,
+        EndedRun.ended == receipt.ended,
+        EndedRun.rows == receipt.rows,
+    )
+    return session.scalar(same.limit(1)) is not None
+
+
+def _current(session: Session, deployment: Deployment) -> CurrentData | None:
+    return session.get(CurrentData, (deployment.app, deployment.environment), with_for_update=True)
+
+
+def _set_current(session: Session, deployment: Deployment, receipt: Receipt, time: datetime) -> None:
+    place = {"app": deployment.app, "environment": deployment.environment}
+    changes = {"deployment_id": deployment.id, "since": time, "receipt": receipt.model_dump(mode="json")}
+    upsert(session, CurrentData, place, changes)
+
+
+def _error_of(receipt: Receipt) -> str:
+    return next((pipeline.error for pipeline in receipt.pipelines if pipeline.error), "")
+
+
+def _first_line(text: str) -> str | None:
+    return text.partition("\n")[0][:MAX_WORD] or None
