@@ -2,32 +2,37 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.data.compare import compare
+from bot.data.compared import merge
 from bot.database import upsert
 from bot.limits import MAX_RUN_RESULTS, MAX_WORD
 from bot.model.receipt import Receipt
 from bot.store.run_tables import CurrentData, EndedRun, RunResult
-from bot.store.tables import Deployment
+from bot.store.tables import Deployment, DeploymentEvent
 
 
 def record_end(session: Session, deployment: Deployment, receipt: Receipt, time: datetime) -> None:
     """Record the end of a deployment, whose state and error are set already, with what its run left.
 
     When it succeeded, its data is what the environment has now, and what changed in that is stored with it. A receipt
-    that the environment knows already is of an earlier run: nothing ran, and that run's data is current again.
+    that the environment knows already is of an earlier run: nothing ran, and what that run left is current again.
     """
     deployment.counted_rows = receipt.rows
-    is_new = not _is_known(session, deployment, receipt)
+    current = _current(session, deployment)
+    origin = _origin(session, deployment, receipt, current)
     succeeded = deployment.state == "succeeded"
-    if succeeded:
-        current = _current(session, deployment)
-        if current is None or current.deployment_id <= deployment.id:  # otherwise something newer ended before it
-            _set_current(session, deployment, receipt, time)
-    if is_new:
+    if succeeded and (current is None or current.deployment_id <= deployment.id):  # nothing newer ended before it
+        after = _left_by(session, origin) if origin else receipt
+        before = Receipt.model_validate(current.receipt) if current else None
+        change = compare(before, after, current.deployment_id if current else None)
+        deployment.change, deployment.summary = change.model_dump(mode="json"), change.summary
+        deployment.counted_rows = after.rows
+        _set_current(session, deployment, after, time)
+    if origin is None and not _has_run(session, deployment, receipt, is_scheduled=False):
         why = deployment.summary if succeeded else _first_line(deployment.error or _error_of(receipt))
         status = "succeeded" if succeeded else "stopped" if receipt.status == "stopped" else "failed"
         _add(session, deployment, receipt, status, why, is_scheduled=False)
@@ -44,7 +49,9 @@ def record_scheduled(session: Session, deployment: Deployment, receipt: Receipt,
     summary = _first_line(_error_of(receipt))
     if receipt.status == "succeeded":
         current = _current(session, deployment)
-        after = receipt
+        before = Receipt.model_validate(current.receipt) if current else None
+        after = merge(before, receipt) if before else receipt
+        summary = compare(before, after, current.deployment_id if current else None).summary
         if current is None or current.deployment_id == deployment.id:
             _set_current(session, deployment, after, time)
     _add(session, deployment, receipt, receipt.status, summary, is_scheduled=True)
@@ -90,18 +97,30 @@ def _add(
         session.add(result)
 
 
-def _is_known(session: Session, deployment: Deployment, receipt: Receipt) -> bool:
-    """Tell whether the run of this receipt is known: this deployment's, one's that it goes back to, or what is current.
+def _origin(
+    session: Session, deployment: Deployment, receipt: Receipt, current: CurrentData | None
+) -> Deployment | None:
+    """Return the earlier deployment that this receipt is of: that which it goes back to, or whose data is current.
 
     Two runs do not begin and end at the same microseconds with the same results.
     """
-    if _has_run(session, deployment, receipt, is_scheduled=False):
-        return True
-    current = _current(session, deployment)
-    earlier = {deployment.origin_id, current.deployment_id if current else None} - {None, deployment.id}
-    text: dict[str, Any] = receipt.model_dump(mode="json")
-    receipts = session.scalars(select(Deployment.receipt).where(Deployment.id.in_(earlier))).all()
-    return any(found == text for found in receipts)
+    given = receipt.model_dump(mode="json")
+    for number in (deployment.origin_id, current.deployment_id if current else None):
+        earlier = session.get(Deployment, number) if number not in (None, deployment.id) else None
+        if earlier and earlier.receipt == given:
+            return earlier
+    return None
+
+
+def _left_by(session: Session, deployment: Deployment) -> Receipt:
+    """Return the receipt of what a deployment left, with the runs by the clock that came after it."""
+    left = Receipt.model_validate(deployment.receipt)
+    by_clock = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "scheduled")
+    events = select(DeploymentEvent.receipt).where(by_clock).order_by(DeploymentEvent.id)
+    for given in filter(None, session.scalars(events)):
+        run = Receipt.model_validate(given)
+        left = merge(left, run) if run.status == "succeeded" else left
+    return left
 
 
 def _has_run(session: Session, deployment: Deployment, receipt: Receipt, *, is_scheduled: bool) -> bool:

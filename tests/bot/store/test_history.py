@@ -68,6 +68,23 @@ def test_what_arrives_twice_is_recorded_once(store: Store) -> None:
     assert store.deployments.log(deployment.id) == "x"
 
 
+def test_a_run_by_the_clock_replaces_its_own_pipelines(store: Store) -> None:
+    store.deployments.report(event("succeeded", "a", receipt=receipt(1, zones=3, parks=4)))
+    store.deployments.report(event("scheduled", "a", receipt=receipt(2, zones=5)))
+    store.deployments.report(event("scheduled", "a", receipt=receipt(3, status="failed", parks=0)))
+    current = store.history.current(*PLACE)
+    assert current
+    assert {found["id"]: found["rows"] for found in current.receipt["pipelines"]} == {"./zones": 5, "./parks": 4}
+    assert store.history.resources(*PLACE) == [
+        ResourceKey("./zones"),
+        ResourceKey("./zones", "zones"),
+        ResourceKey("./parks"),
+        ResourceKey("./parks", "parks"),
+    ]
+    (run, *_) = store.history.runs(*PLACE)
+    assert (run.status, run.summary) == ("failed", "zones.py:33: no rows")
+
+
 def test_what_failed_or_comes_late_leaves_what_is_current(store: Store) -> None:
     assert store.history.current(*PLACE) is None
     store.deployments.report(event("started", "a"))
@@ -79,6 +96,33 @@ def test_what_failed_or_comes_late_leaves_what_is_current(store: Store) -> None:
     assert current
     assert current.receipt["pipelines"][0]["rows"] == 4
     assert len(store.history.runs(*PLACE)) == 4
+
+
+def test_what_changed_is_stored_with_each_that_succeeded(store: Store) -> None:
+    store.deployments.report(event("succeeded", "a", receipt=receipt(1, zones=3)))
+    store.deployments.report(event("failed", "b", receipt=receipt(2, zones=1)))
+    store.deployments.report(event("succeeded", "c", receipt=receipt(3, zones=1_005)))
+    newest, failed, first = store.deployments.newest()
+    assert first.summary == "3 rows in 1 table, the first"
+    assert (failed.summary, failed.change) == (None, None)
+    assert newest.summary == "1,005 rows (+1,002) in 1 table"
+    assert (newest.change or {})["before"] == first.id
+    assert store.history.runs(*PLACE)[0].summary == newest.summary
+
+
+def test_going_back_makes_the_data_of_then_current_and_is_no_run(store: Store) -> None:
+    store.deployments.report(event("succeeded", "a", receipt=receipt(1, zones=3, parks=4)))
+    store.deployments.report(event("scheduled", "a", receipt=receipt(2, zones=5)))
+    store.deployments.report(event("succeeded", "b", receipt=receipt(3, zones=8, parks=8)))
+    store.deployments.record_commit("c" * 40, *PLACE, "refs/heads/master", "c" * 40, origin="a" * 40)
+    store.deployments.report(event("succeeded", "c", receipt=receipt(1, zones=3, parks=4)))
+    current = store.history.current(*PLACE)
+    back = store.deployments.newest()[0]
+    assert current
+    assert current.deployment_id == back.id
+    assert {found["id"]: found["rows"] for found in current.receipt["pipelines"]} == {"./zones": 5, "./parks": 4}
+    assert back.summary == "9 rows (-7) in 2 tables"
+    assert [run.rows for run in store.history.runs(*PLACE)] == [16, 5, 7]
 
 
 def test_runs_beyond_what_is_kept_go_with_their_results(store: Store) -> None:
