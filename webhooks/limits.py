@@ -2,6 +2,7 @@
 
 MAX_BATCH = 100  # deliveries in one transaction: a burst costs a few of them, and none becomes long
 CHANGE_POLL_MILLISECONDS = 1000  # how late a live page hears of a change; the question costs a millisecond or two
+CHART_RUNS = 50  # that a chart shows
 DASHBOARD_DELIVERIES = 30  # that `/` shows
 ENVIRONMENT_DEPLOYMENTS = 50  # that an environment's page shows
 ENVIRONMENT_REQUESTS = 10  # that it shows of what people asked for

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from bot.database import Database
 from bot.model.decisions import Refusal, Skip, Update
@@ -15,6 +15,9 @@ from bot.store.deployment_changes import add_event, append_log, ensure, note_kep
 from bot.store.run_records import record_end, record_scheduled
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk, State
 from bot.store.totals import count_change
+
+# How lists read deployments: without their events, and without the two large documents that each has.
+LISTED = (defer(Deployment.receipt), defer(Deployment.change))
 
 
 @dataclass(frozen=True)
@@ -203,8 +206,8 @@ class Deployments:
     def newest(
         self, limit: int = 100, app: str | None = None, environment: str | None = None, commit: str | None = None
     ) -> Sequence[Deployment]:
-        """Return the newest deployments, newest first, without their events; of an app, environment or commit only."""
-        wanted = select(Deployment).order_by(Deployment.id.desc()).limit(limit)
+        """Return the newest deployments, newest first, as LISTED; of an app, environment or commit only."""
+        wanted = select(Deployment).options(*LISTED).order_by(Deployment.id.desc()).limit(limit)
         if app is not None:
             wanted = wanted.where(Deployment.app == app)
         if environment is not None:
@@ -215,7 +218,7 @@ class Deployments:
             return session.scalars(wanted).all()
 
     def environments(self) -> list[EnvironmentSummary]:
-        """Return every environment that ever had a deployment or is held, sorted by app and name."""
+        """Return every environment that ever had a deployment or is held, sorted by app and name, as LISTED."""
         newest = select(func.max(Deployment.id)).where(Deployment.environment != "", Deployment.state != "resolved")
         newest = newest.group_by(Deployment.app, Deployment.environment)
         succeeded = newest.where(Deployment.state == "succeeded")
@@ -223,7 +226,7 @@ class Deployments:
             latest, running = (
                 {
                     (found.app, found.environment): found
-                    for found in session.scalars(select(Deployment).where(condition))
+                    for found in session.scalars(select(Deployment).options(*LISTED).where(condition))
                 }
                 for condition in (Deployment.id.in_(newest), Deployment.id.in_(succeeded))
             )

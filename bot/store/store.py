@@ -13,6 +13,7 @@ from bot.database import Database
 from bot.limits import DELIVERY_DAYS, HISTORY_DAYS
 from bot.store.acts import Acts
 from bot.store.deliveries import Deliveries
+from bot.store.deployment_lists import DeploymentLists
 from bot.store.deployments import Deployments
 from bot.store.github_notices import Notices
 from bot.store.history import History
@@ -45,6 +46,7 @@ class Store:
         self.deliveries = Deliveries(self.database)
         self.deployments = Deployments(self.database)
         self.history = History(self.database)
+        self.lists = DeploymentLists(self.database)
         self.builds = PendingBuilds(self.database)
         self.images = Images(self.database)
         self.requests = Requests(self.database)

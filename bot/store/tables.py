@@ -101,9 +101,7 @@ class Deployment(Base):
     @property
     def rows(self) -> int | None:
         """Return the rows that were delivered, of all pipelines; None: nothing was, though some may be counted."""
-        if self.receipt is None or self.state != "succeeded":
-            return None
-        return sum(result["rows"] or 0 for result in self.receipt["pipelines"])
+        return self.counted_rows if self.state == "succeeded" else None
 
     @property
     def ended(self) -> bool:
