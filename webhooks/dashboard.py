@@ -26,7 +26,7 @@ from webhooks.limits import (
     RECENT_DELIVERIES,
     RECENT_REFUSALS,
 )
-from webhooks.run_charts import run_charts
+from webhooks.run_charts import resource_chart, run_charts
 from webhooks.timeline import timeline
 
 _URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
@@ -47,7 +47,7 @@ class Pages:
         app.jinja_env.filters["short"] = short
         app.jinja_env.filters["links"] = links
         app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
-        app.jinja_env.globals["run_charts"] = run_charts
+        app.jinja_env.globals.update(run_charts=run_charts, resource_chart=resource_chart)
         app.jinja_env.globals["commit_url"] = self._commit_url
         app.jinja_env.globals["past_of"] = lambda act: PAST.get(act, act)
 

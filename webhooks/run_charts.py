@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.store.history import RunPoint
 from bot.store.run_tables import EndedRun
 from webhooks.limits import CHART_RUNS
 
@@ -17,7 +18,7 @@ _FAILED = 6.0  # of the mark of a run that failed
 
 
 @dataclass(frozen=True)
-class RunPoint:
+class ChartPoint:
     """What a run is in a chart. value: None when it was not counted."""
 
     deployment: int
@@ -30,7 +31,7 @@ class RunPoint:
 class RunBar:
     """A run's bar: where it is in the drawing, and what it says."""
 
-    point: RunPoint
+    point: ChartPoint
     text: str
     x: float
     y: float
@@ -63,7 +64,15 @@ def run_charts(runs: Sequence[EndedRun]) -> tuple[RunChart, ...]:
     return tuple(draw(name, name.lower(), points) for name, points in found)
 
 
-def draw(title: str, unit: str, points: Sequence[RunPoint]) -> RunChart:
+def resource_chart(name: str, points: Sequence[RunPoint]) -> RunChart:
+    """Return the chart of the rows of a resource or pipeline, whose points are the oldest first."""
+    shown = points[-CHART_RUNS:]
+    return draw(
+        f"Rows of {name}", "rows", [ChartPoint(one.deployment, one.ended, one.status, one.rows) for one in shown]
+    )
+
+
+def draw(title: str, unit: str, points: Sequence[ChartPoint]) -> RunChart:
     """Return the chart of some runs, the oldest first."""
     most = max((point.value for point in points if point.value is not None), default=0.0) or 1.0
     step = WIDTH / max(len(points), 10)  # few runs make no wide bars
@@ -85,17 +94,17 @@ def draw(title: str, unit: str, points: Sequence[RunPoint]) -> RunChart:
     return RunChart(title, _describe(points, unit), tuple(bars))
 
 
-def _point(run: EndedRun, value: str) -> RunPoint:
-    return RunPoint(run.deployment_id, run.ended, run.status, getattr(run, value))
+def _point(run: EndedRun, value: str) -> ChartPoint:
+    return ChartPoint(run.deployment_id, run.ended, run.status, getattr(run, value))
 
 
-def _text(point: RunPoint, unit: str) -> str:
+def _text(point: ChartPoint, unit: str) -> str:
     counted = f"{_number(point.value)} {unit}" if point.value is not None else f"{unit} not counted"
     status = "" if point.status == "succeeded" else f", {point.status}"
     return f"{point.ended:%Y-%m-%d %H:%M} UTC: {counted}{status}"
 
 
-def _describe(points: Sequence[RunPoint], unit: str) -> str:
+def _describe(points: Sequence[ChartPoint], unit: str) -> str:
     """Return a sentence such as `50 runs, 2 of them not succeeded: between 980 and 984 rows, the last 984`."""
     if not points:
         return "No runs yet."

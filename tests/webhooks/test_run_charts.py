@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.store.history import RunPoint
 from bot.store.run_tables import EndedRun
 from webhooks.limits import CHART_RUNS
-from webhooks.run_charts import HEIGHT, WIDTH, RunPoint, draw, run_charts
+from webhooks.run_charts import HEIGHT, WIDTH, ChartPoint, draw, resource_chart, run_charts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POINTS = st.lists(
     st.builds(
-        RunPoint,
+        ChartPoint,
         deployment=st.integers(1, 9),
         ended=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)),
         status=st.sampled_from(["succeeded", "failed", "stopped"]),
@@ -43,13 +44,25 @@ def test_only_the_last_runs_are_shown() -> None:
     assert [bar.point.deployment for bar in rows.bars] == list(range(21, CHART_RUNS + 21))
 
 
+def test_a_resource_has_a_chart_of_its_rows() -> None:
+    points = [
+        RunPoint(number, number, True, START, "succeeded", number, None, None) for number in range(1, CHART_RUNS + 9)
+    ]
+    chart = resource_chart("zones", points)
+    assert (chart.title, len(chart.bars), chart.bars[-1].point.deployment) == (
+        "Rows of zones",
+        CHART_RUNS,
+        CHART_RUNS + 8,
+    )
+
+
 def test_without_runs_or_counts_it_says_so() -> None:
     assert run_charts([])[0].description == "No runs yet."
     assert run_charts([run(1, None)])[0].description == "1 run: rows were not counted."
 
 
 @given(POINTS)
-def test_all_bars_are_within_the_drawing_and_none_covers_another(points: list[RunPoint]) -> None:
+def test_all_bars_are_within_the_drawing_and_none_covers_another(points: list[ChartPoint]) -> None:
     chart = draw("Rows", "rows", points)
     assert [bar.point for bar in chart.bars] == points
     end = 0.0
