@@ -1,5 +1,6 @@
 """A group of commands that are imported when they are called, so that `--help` is quick."""
 
+import difflib
 import importlib
 from typing import Any
 
@@ -25,6 +26,18 @@ class LazyGroup(click.Group):
         module, _, attribute = self._commands[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the words begin with. Raises click.UsageError, with what was probably meant."""
+        name = words[0]
+        begun = [known for known in self._commands if known.startswith(name)]
+        near = begun or difflib.get_close_matches(name, self._commands, n=3)
+        if name not in self._commands and not name.startswith("-"):
+            meant = f"did you mean {' or '.join(near)}?" if near else f"{context.command_path} --help lists them"
+            context.fail(f"there is no command {name!r}; {meant}")
+        return super().resolve_command(context, words)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write their names and texts, with nothing imported."""

@@ -13,6 +13,8 @@ COMMANDS = {
     "run": ("cli.commands.run:run", "Run pipelines of a folder or an archive and tell what data came out."),
     "init": ("cli.init.command:init", "Set up continuous deployment of an app, from GitHub to a cluster."),
     "check": ("cli.commands.check:check", "Say what a push of a folder would deploy, or why it would be refused."),
+    "status": ("cli.commands.status:status", "Say whether dppctl runs here, and what is in which environment."),
+    "open": ("cli.commands.open:open_", "Open the pages, or what an environment publishes, in the browser."),
     "up": ("cli.commands.up:up", "Deploy on every push: webhook receiver, bot and local sync in one process."),
     "receive": ("cli.commands.receive:receive", "Take webhooks and serve the dashboard: the receiver alone."),
     "bot": ("cli.commands.bot:bot", "Commit to the ops repos what is to be deployed: the bot alone."),

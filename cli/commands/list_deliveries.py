@@ -1,18 +1,19 @@
 """`dppctl list deliveries`: which webhook deliveries came, and why one deployed nothing."""
 
-import json
 from pathlib import Path
 
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.listing import OUTPUT_OPTION, show
 
 
 @click.command()
 @CONFIG_OPTION
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
-def deliveries(config: Path, limit: int) -> None:
-    """List webhook deliveries as JSON, the newest first; `reason` says why one deployed nothing."""
+@OUTPUT_OPTION
+def deliveries(config: Path, limit: int, output: str | None) -> None:
+    """List webhook deliveries, the newest first; `reason` says why one deployed nothing."""
     from cli.open_store import open_store
 
     with open_store(config) as store:
@@ -28,4 +29,10 @@ def deliveries(config: Path, limit: int) -> None:
             }
             for delivery in store.deliveries.newest(limit)
         ]
-    click.echo(json.dumps(found, indent=1))
+    show(
+        found,
+        output,
+        columns={name: name for name in ("received", "event", "repository", "ref", "state", "reason")},
+        name=lambda row: row["id"],
+        empty="No webhook delivery has come yet; GitHub's page of the webhook shows what it has sent",
+    )

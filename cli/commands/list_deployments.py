@@ -1,11 +1,11 @@
 """`dppctl list deployments`: what `dppctl up` deployed, with what result."""
 
-import json
 from pathlib import Path
 
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.listing import OUTPUT_OPTION, show
 
 
 @click.command()
@@ -13,8 +13,9 @@ from cli.config_option import CONFIG_OPTION
 @click.option("--app", help="Only this one: OWNER/REPO or OWNER/REPO/PATH.")
 @click.option("--environment", help="Only what went there.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
-def deployments(config: Path, app: str | None, environment: str | None, limit: int) -> None:
-    """List deployments as JSON, the newest first."""
+@OUTPUT_OPTION
+def deployments(config: Path, app: str | None, environment: str | None, limit: int, output: str | None) -> None:
+    """List deployments, the newest first."""
     from cli.open_store import open_store
 
     with open_store(config) as store:
@@ -36,4 +37,10 @@ def deployments(config: Path, app: str | None, environment: str | None, limit: i
             }
             for deployment in store.deployments.newest(limit, app=app, environment=environment)
         ]
-    click.echo(json.dumps(found, indent=1))
+    show(
+        found,
+        output,
+        columns={name: name for name in ("id", "app", "environment", "ref", "state", "rows", "changed", "error")},
+        name=lambda row: str(row["id"]),
+        empty="No deployments yet; a push that an app's .dppctl.yaml names makes one",
+    )

@@ -1,17 +1,18 @@
 """`dppctl list holds`: environments to which nothing is deployed by itself."""
 
-import json
 from pathlib import Path
 
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.listing import OUTPUT_OPTION, show
 
 
 @click.command()
 @CONFIG_OPTION
-def holds(config: Path) -> None:
-    """List held environments as JSON: who holds each, since when, until when, and why."""
+@OUTPUT_OPTION
+def holds(config: Path, output: str | None) -> None:
+    """List held environments: who holds each, since when, until when, and why."""
     from cli.open_store import open_store
 
     with open_store(config) as store:
@@ -27,4 +28,10 @@ def holds(config: Path) -> None:
             }
             for hold in store.holds.all()
         ]
-    click.echo(json.dumps(found, indent=1))
+    show(
+        found,
+        output,
+        columns={name: name for name in ("app", "environment", "since", "until", "login", "reason")},
+        name=lambda row: f"{row['app']} {row['environment']}",
+        empty="No environment is held",
+    )

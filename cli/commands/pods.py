@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from cli.errors import InputError
+from cli.listing import OUTPUT_OPTION, Row, show
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @CLUSTER_OPTION
-def pods(cluster: str | None) -> None:
+@OUTPUT_OPTION
+def pods(cluster: str | None, output: str | None) -> None:
     """List the pods: name, status (assigned: it runs; available: it is kept for a while), age, pipeline.
 
     On a cluster available ones wait for a run; their pool and run take the place of the pipeline.
@@ -39,7 +42,19 @@ def pods(cluster: str | None) -> None:
             {"name": session.name, "status": session.status, "age": short(session.age), "pipeline": session.pipeline}
             for session in all_sessions()
         ]
-    click.echo("[" + ",\n ".join(json.dumps(pod, ensure_ascii=False) for pod in found) + "]")
+    show(
+        found,
+        output,
+        columns={name: name for name in (found[0] if found else ())},
+        name=lambda row: row["name"],
+        empty="No pods; `dppctl run` starts some",
+        as_json=_pods_json,
+    )
+
+
+def _pods_json(rows: Sequence[Row]) -> str:
+    """Return a pod a line, as the usage examples have it."""
+    return "[" + ",\n ".join(json.dumps(pod, ensure_ascii=False) for pod in rows) + "]"
 
 
 @click.command()

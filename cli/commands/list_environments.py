@@ -1,0 +1,40 @@
+"""`dppctl list apps` and `dppctl list environments`: what is registered, and what runs where."""
+
+from pathlib import Path
+
+import click
+
+from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.listing import OUTPUT_OPTION, show
+
+_NONE = "No app is registered; `dppctl init` registers one, and docs/apps-yaml.md says how by hand"
+
+
+@click.command()
+@CONFIG_OPTION
+@OUTPUT_OPTION
+def apps(config: Path, output: str | None) -> None:
+    """List the apps that are registered: where their values go, and which environments they may deploy to."""
+    from cli.environment_rows import registered
+
+    check_servers_folder(config)
+    found: dict[tuple[str, str], list[str]] = {}
+    for target in sorted(registered(config)):
+        found.setdefault((str(target.app), str(target.ops)), []).append(target.environment)
+    rows = [{"app": app, "ops": ops, "environments": names} for (app, ops), names in found.items()]
+    columns = {"app": "app", "ops repo": "ops", "environments": "environments"}
+    show(rows, output, columns=columns, name=lambda row: row["app"], empty=_NONE)
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--app", help="Only this one's: OWNER/REPO or OWNER/REPO/PATH.")
+@OUTPUT_OPTION
+def environments(config: Path, app: str | None, output: str | None) -> None:
+    """List the environments of all apps: the state of each, what runs there, and what data that brought."""
+    from cli.environment_rows import COLUMNS, environment_rows, registered
+    from cli.open_store import open_store
+
+    with open_store(config) as store:
+        rows = [row for row in environment_rows(store, registered(config)) if app in (None, row["app"])]
+    show(rows, output, columns=COLUMNS, name=lambda row: f"{row['app']} {row['environment']}", empty=_NONE)

@@ -1,0 +1,58 @@
+"""What runs in which environment, as `dppctl list environments` and `dppctl status` have it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.model.names import short
+from bot.model.registration import REGISTRATION_FILE, read_registration
+
+if TYPE_CHECKING:
+    from bot.model.registration import Target
+    from bot.store.deployments import EnvironmentSummary
+    from bot.store.store import Store
+
+COLUMNS = {
+    "app": "app",
+    "environment": "environment",
+    "state": "state",
+    "runs": "ref",
+    "data": "data",
+    "since": "since",
+    "why": "why",
+}
+
+
+def registered(config: Path) -> "frozenset[Target]":
+    """Return what apps.yaml in this folder registers. Raises DppctlError."""
+    return read_registration(config / REGISTRATION_FILE)
+
+
+def environment_rows(store: "Store", targets: "Iterable[Target]") -> list[dict[str, Any]]:
+    """Return a row for each environment that is registered, or has had a deployment; by app, production last.
+
+    state: of the newest deployment, `held`, or `nothing yet`; ref, commit, data, since: of what runs there; why: what
+    people should know of the state.
+    """
+    known = {(found.app, found.environment): found for found in store.deployments.environments()}
+    places = {*known, *((str(target.app), target.environment) for target in targets)}
+    ordered = sorted(places, key=lambda place: (place[0], place[1].startswith("prod"), place[1]))
+    return [_row(app, environment, known.get((app, environment))) for app, environment in ordered]
+
+
+def _row(app: str, environment: str, found: "EnvironmentSummary | None") -> dict[str, Any]:
+    newest, running, hold = (found.newest, found.running, found.hold) if found else (None, None, None)
+    why = f"held: {hold.reason}" if hold else newest.error.partition("\n")[0] if newest and newest.error else None
+    rows = running.rows if running else None
+    return {
+        "app": app,
+        "environment": environment,
+        "state": "held" if hold else newest.state if newest else "nothing yet",
+        "deployment": newest.id if newest else None,
+        "ref": short(running.ref) if running else None,
+        "commit": running.commit if running else None,
+        "rows": rows,
+        "data": (running and running.summary) or (f"{rows:,} rows" if rows is not None else None),
+        "since": running.changed.isoformat() if running else None,
+        "why": why,
+    }

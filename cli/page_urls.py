@@ -1,0 +1,38 @@
+"""Where the pages of this folder's servers are, as their settings say."""
+
+from urllib.parse import quote
+
+from bot.settings import Settings
+
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104
+
+
+def pages_url(settings: Settings) -> str:
+    """Return where people reach the pages, without a slash at the end: the public URL, or the one on this machine."""
+    return (settings.receiver.public_url or local_url(settings)).rstrip("/")
+
+
+def local_url(settings: Settings) -> str:
+    """Return where the receiver listens, as this machine reaches it, without a slash at the end."""
+    return _url(settings.listen.host, settings.listen.port)
+
+
+def environment_url(settings: Settings, app: str, environment: str) -> str:
+    """Return the page of an environment."""
+    return f"{pages_url(settings)}/apps/{quote(app)}/{quote(environment)}"
+
+
+def deployment_url(settings: Settings, identity: int) -> str:
+    """Return the page of a deployment."""
+    return f"{pages_url(settings)}/deployments/{identity}"
+
+
+def storage_url(settings: Settings, slug: str, environment: str) -> str:
+    """Return what an environment publishes; `slug`: of its app (RepoPath.slug)."""
+    base = settings.storage.url or _url(settings.storage.host, settings.storage_port)
+    return f"{base.rstrip('/')}/{quote(slug, safe='+')}/{quote(environment)}/"
+
+
+def _url(host: str, port: int) -> str:
+    here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
+    return f"http://{here}:{port}"
