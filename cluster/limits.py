@@ -67,6 +67,12 @@ SQLITE_BUSY_SECONDS = 0.5  # that somebody else may hold a database which is tid
 WEB_UI_START_SECONDS = 5.0  # PHP's own server
 DATABASE_ASK_SECONDS = 10.0  # for what PostgreSQL's and PHP's programs say of themselves
 DATABASE_CONNECT_SECONDS = 15.0  # for a connection with a database that the user named
+# Runs of an environment take turns at its database on a cluster.
+DATABASE_CLAIM_SECONDS = 120.0  # that a run counts as alive without a session, as while an image is fetched
+DATABASE_DEAD_SECONDS = 60.0  # without a session after that, as another run sees it: a busy node needs some time
+DATABASE_LOOK_SECONDS = 2.0  # between two looks whether it is a run's turn
+DATABASE_SWITCH_TRIES = 6  # of five seconds each (PostgreSQL's own), while people connect again and again
+DATABASE_TERMINATE_SECONDS = 0.05  # between two rounds that end people's sessions, meanwhile
 PODMAN_END_SECONDS = 1.0  # between asking podman to end and killing it: it has nothing to save
 DPP_INSTALL_SILENCE_SECONDS = 600.0  # without a line of uv's: a big wheel on a slow line, a package that is compiled
 WORKLOAD_ENVIRONMENT_SECONDS = 3 * 86400.0  # without use, of one with a workload's files: longer than runs take

@@ -1,0 +1,122 @@
+"""A run's turn at the environment's database: it waits until no other run works on a copy, then makes its own.
+
+`python -m cluster.next_database.begin` is the first of the database's containers in a run's pod. The copy is empty
+then; the next container fills it. Runs take turns: of two copies made at a time, the one that is switched to last
+would undo the other.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from cluster.errors import ClusterError
+from cluster.limits import DATABASE_CLAIM_SECONDS, DATABASE_DEAD_SECONDS, DATABASE_LOOK_SECONDS
+from cluster.next_database.databases import (
+    Cursor,
+    DatabaseAwayError,
+    DatabaseError,
+    DatabaseNames,
+    FoundDatabases,
+    NextNote,
+    comment,
+    drop,
+    locked,
+    observe,
+    server,
+)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Another run has its turn."""
+
+    run: str
+    is_alive: bool  # it was seen to live now; if not, for some time
+
+
+def decide_begin(found: FoundDatabases, names: DatabaseNames, run: str, silent: float) -> Wait | None:
+    """Return whom to wait for; None: it is this run's turn. Pure.
+
+    `silent`: seconds that the other run was looked at and had no session.
+    """
+    there = found.by_name.get(names.next)
+    claim = there.claim if there else None
+    if claim is None or claim.run == run:
+        return None
+    is_alive = claim.run in found.alive or found.now < claim.until
+    return Wait(claim.run, is_alive) if is_alive or silent < DATABASE_DEAD_SECONDS else None
+
+
+def begin(url: str, run: str, seconds: float, tell: Callable[[str], None]) -> None:
+    """Wait for the run's turn and make its empty copy. Raises DatabaseError."""
+    end = time.monotonic() + seconds
+    waits_for, seen = "", time.monotonic()
+    while True:
+        wait: Wait | None = None
+        away: DatabaseAwayError | None = None
+        try:
+            with server(url, run) as (cursor, names), locked(cursor):
+                found = observe(cursor, names)
+                wait = decide_begin(found, names, run, time.monotonic() - seen if waits_for else 0.0)
+                if wait is None:
+                    _make(cursor, names, found, run)
+                    return
+        except DatabaseAwayError as error:
+            away = error
+        else:
+            if wait.run != waits_for:
+                waits_for, seen = wait.run, time.monotonic()
+                tell(f"waits for another run of this environment, which works on its database (pod {wait.run})")
+            seen = time.monotonic() if wait.is_alive else seen
+        if time.monotonic() > end:
+            raise away or DatabaseError(
+                f"another run of this environment (pod {waits_for}) has worked on its database for more than "
+                f"{seconds:.0f} seconds; nothing was changed: run this again when that has ended "
+                "(the value database.turnSeconds)"
+            )
+        time.sleep(DATABASE_LOOK_SECONDS)
+
+
+def _make(cursor: Cursor, names: DatabaseNames, found: FoundDatabases, run: str) -> None:
+    """Make the empty database of this run, with what belongs to a database and not to its contents."""
+    current = found.by_name.get(names.current)
+    if current is None:
+        raise DatabaseError(
+            f"there is no database {names.current} on the server: make it, or set the value database.name to one that "
+            "is there"
+        )
+    drop(cursor, names.dropped)  # what a switch that was killed left
+    drop(cursor, names.next)
+    ((owner, encoding, collate, ctype),) = cursor.execute(
+        "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database"
+        " WHERE oid = %s",
+        [current.oid],
+    ).fetchall()
+    made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}")
+    cursor.execute(
+        made.format(sql.Identifier(names.next), sql.Identifier(owner), *map(sql.Literal, (encoding, collate, ctype)))
+    )
+    # Without this comment, as after a kill here, the database is nobody's.
+    note = NextNote(run=run, copied=current.oid, until=found.now + DATABASE_CLAIM_SECONDS)
+    comment(cursor, names.next, note.model_dump_json())
+
+
+def main() -> None:
+    """Do it as the chart's container does."""
+    parser = argparse.ArgumentParser(prog="cluster.next_database.begin", description="Makes a run's empty database.")
+    parser.add_argument("--run", required=True, help="the uid of this pod")
+    parser.add_argument("--wait", type=float, required=True, help="seconds to wait for other runs")
+    options = parser.parse_args()
+    try:
+        begin(os.environ["DPP_DB_ENGINE"], options.run, options.wait, lambda text: print(text, flush=True))
+    except ClusterError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

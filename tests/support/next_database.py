@@ -1,0 +1,129 @@
+"""Databases of an environment on a real PostgreSQL, and runs that work on them: for `cluster.next_database`."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bot.model.receipt import PipelineResult, Receipt, ResourceResult
+from cluster.next_database import begin
+from cluster.next_database.databases import DataNote, FoundDatabases, database_of, locked, observe, release, server
+from cluster.next_database.switch import switch, switch_back
+from tests.support.postgres import new_database
+
+_KILLED = """
+import os, signal, sys
+import psycopg
+from tests.support import next_database
+
+step, url, what = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+left = step
+execute = psycopg.Cursor.execute
+
+def counted(self, query, *more, **options):
+    global left
+    text = query if isinstance(query, str) else query.as_string(self)
+    if "pg_terminate_backend" not in text:
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+    return execute(self, query, *more, **options)
+
+psycopg.Cursor.execute = counted
+next_database.EnvironmentDatabase(url).do(*what)
+"""
+
+
+def receipt_of(rows: int) -> Receipt:
+    """What a run of one pipeline left."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    numbers = ResourceResult(name="numbers", rows=rows)
+    made = PipelineResult(id="./load", status="succeeded", rows=rows, resources=(numbers,))
+    return Receipt(status="succeeded", pipelines=(made,), started=now, ended=now)
+
+
+@dataclass(frozen=True)
+class EnvironmentDatabase:
+    """The databases by the URL of the current one."""
+
+    url: str
+
+    def sql(self, text: str, database: str = "", **options: Any) -> list[tuple[Any, ...]]:
+        """Do it in one of the databases, by default the current one, and return the rows."""
+        name = database or database_of(self.url)
+        with psycopg.connect(self.url, dbname=name, autocommit=True, **options) as connection:
+            cursor = connection.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def numbers(self, database: str = "") -> list[int]:
+        """What people read."""
+        return [number for (number,) in self.sql("SELECT number FROM numbers ORDER BY number", database)]
+
+    def observe(self) -> FoundDatabases:
+        """What the server has."""
+        with server(self.url, "test") as (cursor, names):
+            return observe(cursor, names)
+
+    def begin(self, run: str, seconds: float = 0.0) -> list[str]:
+        """Take the turn; what was told meanwhile."""
+        told: list[str] = []
+        begin.begin(self.url, run, seconds, told.append)
+        return told
+
+    def give_back(self, run: str) -> None:
+        """End the run's turn, as if it had shown no life for long."""
+        with server(self.url, "test") as (cursor, names):
+            release(cursor, names, run)
+
+    def work(self, *numbers: int) -> None:
+        """Write what a run's pipelines would."""
+        next_name = f"{database_of(self.url)}_next"
+        values = ", ".join(f"({number})" for number in numbers)
+        self.sql(f"CREATE TABLE numbers (number integer); INSERT INTO numbers VALUES {values}", next_name)
+
+    def switch(self, run: str, job: str = "", *, keeps_previous: bool = False, rows: int = 1) -> None:
+        """Make the run's database current."""
+        note = DataNote(run=run, job=job or f"job-{run}", receipt=receipt_of(rows))
+        with server(self.url, run) as (cursor, names), locked(cursor):
+            switch(cursor, names, note, keeps_previous=keeps_previous)
+
+    def switch_back(self, job: str) -> DataNote:
+        """Make what the Job left current again."""
+        with server(self.url, "back") as (cursor, names), locked(cursor):
+            return switch_back(cursor, names, job)
+
+    def deploy(self, run: str, *numbers: int, keeps_previous: bool = False) -> None:
+        """A whole run."""
+        self.begin(run)
+        self.work(*numbers)
+        self.switch(run, keeps_previous=keeps_previous)
+
+    def do(self, what: str, *arguments: str) -> None:
+        """Do one of these by its name."""
+        getattr(self, what)(*arguments)
+
+    def do_killed(self, step: int, what: str, *arguments: str) -> bool:
+        """Do it in a process that is killed before its statement of this number. Return whether it was."""
+        command = [sys.executable, "-c", _KILLED, str(step), self.url, what, *arguments]
+        repository = Path(__file__).parents[2]
+        done = subprocess.run(command, cwd=repository, env=os.environ, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        return done.returncode != 0
+
+
+@contextmanager
+def environment_database(folder: Path, name: str = "pipelines") -> Iterator[EnvironmentDatabase]:
+    """Give the databases of an environment that has nothing yet, on a server of their own."""
+    with new_database(folder) as sqlalchemy_url:
+        url = sqlalchemy_url.replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        yield EnvironmentDatabase(url.removesuffix("/postgres") + f"/{name}")
