@@ -20,6 +20,16 @@ DATABASE_PAGES = 5_000  # of a database, copied between two looks whether to go 
 WAITING_WORKERS = 2  # at a time: each holds some 65 MB, which it shares with nobody
 WAITING_WORKER_SECONDS = 600.0  # without a deployment; the next one begins a second later
 
+# The pages of what is in the databases of one machine
+DATA_QUERY_MILLISECONDS = 1_000  # of one question to a database
+DATA_ROWS = 1_000  # of one answer; a table as CSV is sent in as many pieces as it needs
+DATA_CSV_MEGABYTES = 1_024  # of a table as CSV
+DATA_VALUE_BYTES = 2**20  # of one value: a longer one cannot be shown, nor made by a question
+DATA_MEMORY_BYTES = 2**30  # of addresses, of the one process for all environments; it takes some 70 MB
+DATA_IDLE_SECONDS = 600.0  # without a question; it is started anew in a second
+DATA_RESTART_SECONDS = 1.0  # after it broke
+DATA_TABLES = 500  # of a database, that an environment's page names
+
 # Sync in a cluster
 DRIFT_CHECKS = 2  # at a time: each reads all objects of a release
 FOREIGN_HELM_TIMES = 2.5  # of helm's own limit, that somebody else's helm may take before it counts as killed

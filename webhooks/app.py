@@ -23,6 +23,7 @@ from webhooks import receive
 from webhooks.acting import ActPages, Record
 from webhooks.change_stream import ChangeStream
 from webhooks.dashboard import Pages
+from webhooks.data_pages import DataPages, LocalData
 from webhooks.metrics import StoreMetrics
 from webhooks.page_login import PageLogin
 from webhooks.receive import STORE_IS_AWAY, DeliveryReceiver
@@ -51,12 +52,13 @@ def create_app(
     record: Record = lambda _: None,
     mounts: "Mapping[str, WSGIApplication] | None" = None,
     has_usage: bool = False,
+    local_data: LocalData | None = None,
 ) -> Flask:
     """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there.
 
     `shortcut`: deliveries do not pass through Flask (`webhooks.shortcut`). `visitors`: who may act; left out, who is at
     this machine. `record` writes down who did what. `mounts`: other applications by their paths, such as /auth.
-    `has_usage`: there is a page at /usage/, here or beside.
+    `has_usage`: there is a page at /usage/, here or beside. `local_data`: what environments of this machine have.
     """
     visitors = visitors or LocalVisitors(secrets.token_bytes(32), settings.receiver.public_url)
     app = Flask(__name__)
@@ -70,6 +72,8 @@ def create_app(
     app.jinja_env.globals["has_usage"] = has_usage
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
+    data = DataPages(login, pages.is_registered, local_data)
+    app.jinja_env.globals["data_pages"] = data
     acts = ActPages(targets, store, visitors, login, record)
     app.jinja_env.globals["buttons"] = acts.buttons
     probes = Probes(healthy=lambda: None, ready=lambda: _reach(store), metrics=StoreMetrics(store))
@@ -84,6 +88,8 @@ def create_app(
         ("/deployments/<int:identity>", "deployment", pages.deployment, "GET"),
         ("/apps/<path:app>/<environment>/<string(length=40):commit>", "newest", pages.newest, "GET"),
         ("/apps/<path:app>/<environment>", "environment", pages.environment, "GET"),
+        ("/data/", "data_start", data.view, "GET"),
+        ("/data/<path:path>", "data", data.view, "GET"),
         ("/acts/<act>", "confirm", acts.confirm, "GET"),
         ("/acts/<act>", "perform", acts.perform, "POST"),
         ("/requests/<int:identity>", "request", acts.request, "GET"),

@@ -84,7 +84,7 @@ class Pages:
 
     def environment(self, app: str, environment: str) -> str:
         """Return `/apps/OWNER/REPO/PATH/ENVIRONMENT`: what an environment has, had, and was asked for."""
-        if not any((str(target.app), target.environment) == (app, environment) for target in self._targets):
+        if not self.is_registered(app, environment):
             raise NotFound("there is no such environment")
         change = self._store.totals.change_number()
         states = self._store.deployments.environments()
@@ -98,6 +98,10 @@ class Pages:
             deployments=self._store.deployments.newest(ENVIRONMENT_DEPLOYMENTS, app, environment),
             asked=self._store.requests.newest(app, environment, ENVIRONMENT_REQUESTS),
         )
+
+    def is_registered(self, app: str, environment: str) -> bool:
+        """Return whether apps.yaml registers an environment of an app."""
+        return any((str(target.app), target.environment) == (app, environment) for target in self._targets)
 
     def newest(self, app: str, environment: str, commit: str) -> Response:
         """Redirect `/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to, to its deployment."""

@@ -68,7 +68,10 @@ class PageLogin:
     def _secure(self, answer: Response) -> Response:
         answer.headers.update(_HEADERS)
         has_form = g.get("has_form", False)
-        answer.headers["Content-Security-Policy"] = _CONTENT + ("'self'" if has_form else "'none'")
+        policy = g.get("content_policy") or _CONTENT + (
+            "'self'" if has_form else "'none'"
+        )  # of a page that has its own
+        answer.headers["Content-Security-Policy"] = policy
         if has_form:
             answer.headers["Cache-Control"] = "no-store"
             self._visitors.remember(answer)

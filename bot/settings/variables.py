@@ -15,6 +15,7 @@ _OF_OTHERS = {
     "DPPCTL_PUBLIC_CLUSTER_URL",
     *("DPPCTL_MAX_DOWNLOAD_BYTES", "DPPCTL_MAX_UNPACKED_BYTES", "DPPCTL_MAX_ENTRIES"),  # of `dppctl run URL`
     *("DPPCTL_CONFIG", "DPPCTL_DATABASE_PASSWORD", "DPPCTL_WAKE_FD"),  # of the receiver's processes, of the chart
+    *("DPPCTL_DATA_PORT", "DPPCTL_DATA_TOKEN", "DPPCTL_STORAGE_AT"),  # of those of `dppctl up`, and of its Datasette
     # Of a worker.
     *("DPPCTL_WORKLOAD", "DPPCTL_ORIGIN", "DPPCTL_OWNER", "DPPCTL_PROCESS_MARK"),
     "DPPCTL_RESULT_FILE",

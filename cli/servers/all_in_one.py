@@ -21,9 +21,11 @@ from cli.limits import UP_STOP_SECONDS
 from cli.servers.daemon import Daemon
 from cli.servers.gunicorn import ALL_IN_ONE, Receiver
 from cli.servers.lifecycle import lock, set_up
-from cli.servers.pages import prepare_all_in_one
+from cli.servers.local_data import told_of
+from cli.servers.pages import ENVIRONMENTS, prepare_all_in_one
 from cluster.local.folders import cache_dir
 from cluster.local.workers.dpp_environment import DppEnvironment, ensure_dpp_environment
+from cluster.sync.local.data_server import DataServer
 from cluster.sync.local.storage_server import Storages
 from cluster.sync.local.sync import LocalSync
 from cluster.sync.reporter import Reporter
@@ -43,7 +45,7 @@ class AllInOne(Daemon):
             raise DppctlError(
                 "DPPCTL_DEPLOYED_BY: `dppctl up` deploys by itself; use `dppctl receive` and `dppctl bot`"
             )
-        environments = settings.state_dir / "environments"
+        environments = settings.state_dir / ENVIRONMENTS
         zipapp = settings.state_dir / "worker.pyz"
 
         def runtime(workload: Path | None, stop: threading.Event) -> DppEnvironment:
@@ -61,8 +63,16 @@ class AllInOne(Daemon):
             given = settings.storage
             self._storages = Storages(settings.storage_port, environments, targets, host=given.host, url=given.url)
             opened.callback(self._storages.close)
+            data = DataServer(environments)
+            opened.callback(data.close)
             self._loop = Loop(settings, targets, self._git, self._store, on_change=lambda: self._sync.wake())
-            self._receiver = Receiver(config, settings, application=ALL_IN_ONE, on_delivery=self._loop.look)
+            self._receiver = Receiver(
+                config,
+                settings,
+                application=ALL_IN_ONE,
+                on_delivery=self._loop.look,
+                more=told_of(data, self._storages),
+            )
             opened.callback(self._receiver.stop)
             super().__init__(stopping, opened.pop_all())
         repositories = {target.app.repository for target in targets} | {target.ops.repository for target in targets}

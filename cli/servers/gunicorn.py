@@ -110,8 +110,11 @@ class Receiver(WebServer):
         log: IO[str] | None = None,
         application: str = APPLICATION,
         on_delivery: Callable[[], None] = lambda: None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         """Start it; `log`: in place of stderr; `on_delivery` is called in a thread, once or more for each.
+
+        `more`: what else its processes are told.
 
         Raises DppctlError when the address cannot be used.
         """
@@ -123,6 +126,7 @@ class Receiver(WebServer):
                 "DPPCTL_CONFIG": str(config.absolute()),
                 "DPPCTL_SYNC_TOKEN": settings.sync.token.get_secret_value(),
                 VARIABLE: str(waking),
+                **(more or {}),
             }
             host = settings.listen.host
             super().__init__(listening, application, environment, host=host, log=log, descriptors=[waking])

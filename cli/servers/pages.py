@@ -4,6 +4,7 @@ The receiver alone asks the auth server and the usage server over HTTP; in `dppc
 processes, at `/auth` and `/usage`. What is imported late takes a while, and the receiver alone needs none of it.
 """
 
+import os
 from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from webhooks.visitors import LocalVisitors, LoginVisitors, Visitors, has_public
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+ENVIRONMENTS = "environments"  # in the state folder: what `dppctl up` runs here
 EVENTS = "events"  # in the state folder: what people did, until the log has it
 
 
@@ -80,6 +82,7 @@ def _leave_to_the_log(_: UsageEvent) -> None:
 
 def make_all_in_one(settings: Settings, targets: Set[Target]) -> Flask:
     """Return what `dppctl up` serves: the receiver, `/usage`, and a login at `/auth`. Raises DppctlError."""
+    from cli.servers.local_data import local_data
     from cli.servers.usage_server import open_usage
     from cluster.usage.app import UsageOptions, create_usage_app
 
@@ -99,8 +102,16 @@ def make_all_in_one(settings: Settings, targets: Set[Target]) -> Flask:
         mounts["/usage"] = create_usage_app(options, usage, accounts)
     record = EventSpool(settings.state_dir / EVENTS, usage.events.record).record
     store = Store(settings.database_url)
-    has_usage = "/usage" in mounts
-    return create_app(settings, targets, store, visitors=visitors, record=record, mounts=mounts, has_usage=has_usage)
+    return create_app(
+        settings,
+        targets,
+        store,
+        visitors=visitors,
+        record=record,
+        mounts=mounts,
+        has_usage="/usage" in mounts,
+        local_data=local_data(settings.state_dir / ENVIRONMENTS, os.environ),
+    )
 
 
 def ask_auth_server(settings: Settings) -> AccountsClient:

@@ -23,6 +23,7 @@ from bot.store.tables import Deployment
 from bot.usage_events import UsageEvent
 from webhooks.acting import Record
 from webhooks.app import create_app
+from webhooks.data_pages import LocalData
 from webhooks.visitors import Visitors
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def make_world(
     visitors: Visitors | None = None,
     record: Record | None = None,
     mounts: "Mapping[str, WSGIApplication] | None" = None,
+    local_data: LocalData | None = None,
     **settings: str,
 ) -> PagesWorld:
     """Return a world whose store is in a folder."""
@@ -112,7 +114,7 @@ def make_world(
     targets = {Target(RepoPath.parse(APP), RepoPath("ann/ops"), name) for name in ENVIRONMENTS}
     events: list[UsageEvent] = []
     loaded, write = load_settings(folder, given), record or events.append
-    app = create_app(loaded, targets, store, visitors=visitors, record=write, mounts=mounts)
+    app = create_app(loaded, targets, store, visitors=visitors, record=write, mounts=mounts, local_data=local_data)
     deploy(store, 1)
     deploy(store, 2)
     return PagesWorld(store, app, events)

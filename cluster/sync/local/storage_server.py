@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from bot.model.names import RepoPath
 from bot.model.registration import Target
 from cluster.errors import ClusterError
 from cluster.storage.folder_storage import FolderStorage
@@ -36,7 +37,7 @@ class Storages:
             raise ClusterError(f"{reason}; set DPPCTL_STORAGE_HOST and DPPCTL_STORAGE_PORT") from None
         here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
         self.port: int = self._listening.getsockname()[1]
-        self._url = url or f"http://{here}:{self.port}"
+        self.base_url: str = url or f"http://{here}:{self.port}"
         folders = {
             _path(target): FolderStorage(LocalEnvironment(environment_folder(environments, target)).storage)
             for target in targets
@@ -46,12 +47,17 @@ class Storages:
 
     def url(self, target: Target) -> str:
         """Return the URL of an environment's storage, with a slash at the end."""
-        return f"{self._url}{quote(_path(target), safe='/+')}/"
+        return f"{self.base_url}{storage_path(str(target.app), target.environment)}"
 
     def close(self) -> None:
         """Stop serving."""
         self._stop()
         self._listening.close()
+
+
+def storage_path(app: str, environment: str) -> str:
+    """Return the path of an environment's storage below the URL of all, with slashes around it. Raises DppctlError."""
+    return quote(f"/{RepoPath.parse(app).slug}/{environment}/", safe="/+")
 
 
 def _path(target: Target) -> str:
