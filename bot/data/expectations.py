@@ -11,7 +11,6 @@ from fractions import Fraction
 
 from bot.data.found import FoundData, FoundResource, Pair, found_data, pairs
 from bot.limits import MAX_SUMMARY_NAMES
-from bot.model.app_config import CONFIG_FILE
 from bot.model.expectations import Expectation
 from bot.model.receipt import Receipt
 from bot.model.values import Compared
@@ -46,7 +45,7 @@ def check(
         past = others.get(expectation.compared_with) if expectation.compared_with else before
         if expectation.compared_with and past is None and pipelines is None:
             messages.append(
-                f"{_place(expectation)}: nothing is known of the data of {expectation.compared_with}, "
+                f"{_place(expectation, data)}: nothing is known of the data of {expectation.compared_with}, "
                 "which comparedWith names; deploy there first"
             )
         messages += _check(expectation, data, past, pipelines)
@@ -65,7 +64,7 @@ def _check(
         return [_no_resource(expectation, after)]
     if after.unlisted and pipelines is None and set("*?[") & set(expectation.resource or "*"):
         more = f"{after.unlisted:,} more resources are not in the receipt, so they are not checked"
-        found.append(f"{_place(expectation)}: {more}; name the resources that matter")
+        found.append(f"{_place(expectation, after)}: {more}; name the resources that matter")
     return found
 
 
@@ -170,9 +169,9 @@ def _origin(expectation: Expectation, past: Compared) -> str:
 def _no_resource(expectation: Expectation, after: FoundData) -> str:
     names = list(dict.fromkeys(resource.name for resource in after.resources))
     if expectation.resource is None:
-        return f"{_place(expectation)}: no resource came out"
+        return f"{_place(expectation, after)}: no resource came out"
     present = f"there is {_names(names)}" if names else "none came out"
-    missing = f"{_place(expectation)}: no resource is {expectation.resource}; {present}"
+    missing = f"{_place(expectation, after)}: no resource is {expectation.resource}; {present}"
     return f"{missing}{_meant(expectation.resource, names)}"
 
 
@@ -194,8 +193,8 @@ def _names(names: Sequence[str]) -> str:
     return f"{', '.join(names[:shown])}{rest}"
 
 
-def _place(expectation: Expectation) -> str:
-    return f"{CONFIG_FILE}:{expectation.line}" if expectation.line else f"{CONFIG_FILE}, expect"
+def _place(expectation: Expectation, after: FoundData) -> str:
+    return f"{after.config_file}:{expectation.line}" if expectation.line else f"{after.config_file}, expect"
 
 
 def _rows(number: int) -> str:

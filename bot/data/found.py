@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bot.model.app_config import CONFIG_FILE
+from bot.model.names import RepoPath
 from bot.model.receipt import FieldResult, Receipt, ResourceResult, UniqueResult
 from bot.model.values import Compared, ComparedField, ComparedResource
 
@@ -37,11 +39,15 @@ class FoundResource:
 
 @dataclass(frozen=True)
 class FoundData:
-    """All resources of a run, or of what stands for it; rows: of all together; unlisted: those that are not listed."""
+    """All resources of a run, or of what stands for it.
+
+    rows: of all together; unlisted: those that are not listed; config_file: the app's, within its repository.
+    """
 
     resources: tuple[FoundResource, ...]
     rows: int
     unlisted: int = 0
+    config_file: str = CONFIG_FILE
 
 
 Pair = tuple[FoundResource | None, FoundResource | None]
@@ -60,7 +66,7 @@ def found_data(of: Receipt | Compared) -> FoundData:
         counted = [resource.rows for resource in resources if resource.rows is not None]
         rows += sum(counted) if counted and not more else (pipeline.rows or 0)
         found, unlisted = (*found, *resources), unlisted + more
-    return FoundData(found, rows, unlisted)
+    return FoundData(found, rows, unlisted, _config_file(of))
 
 
 def pairs(before: FoundData, after: FoundData) -> list[Pair]:
@@ -84,6 +90,11 @@ def more(name: str) -> int:
     """Return for how many entries an entry of this name stands; 0: for none but itself."""
     found = _MORE.fullmatch(name)
     return int(found[1].replace(",", "")) if found else 0
+
+
+def _config_file(receipt: Receipt) -> str:
+    source = receipt.source
+    return RepoPath(source.repository, source.path).file(CONFIG_FILE) if source else CONFIG_FILE
 
 
 def _keyed(data: FoundData) -> Iterator[tuple[tuple[str, str, int], FoundResource]]:

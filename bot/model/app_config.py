@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, 
 from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Document, Part
+from bot.model.expectation_places import placed
 from bot.model.expectations import Expectation
 from bot.model.image_reference import Reference
 from bot.model.names import Environment, RepoPath, is_path, may_match, ref_problem, short
@@ -185,6 +186,7 @@ def parse_app_config(text: str, where: str) -> AppConfig:
     document = Document(text, where)
     config = document.read(AppConfig)
     _refuse_double_claims(config, document)
+    config = _with_lines(config, document)
     prefix = config.cluster_provider.partition("-")[0]
     for key in config.provider_settings:
         if not (key.startswith(prefix) and key[len(prefix) :][:1].isupper()):
@@ -195,6 +197,25 @@ def parse_app_config(text: str, where: str) -> AppConfig:
                 [key], ["clusterProvider", "cluster", "image", "build", "expect", "continuousDeployment"]
             )
     return config
+
+
+def _with_lines(config: AppConfig, document: Document) -> AppConfig:
+    """Return the config, its expectations with their lines. Raises DppctlError for those that can never be checked."""
+    environments = {action.environment for entry in config.continuous_deployment for action in entry.actions}
+    entries = []
+    for number, entry in enumerate(config.continuous_deployment):
+        actions = []
+        for index, action in enumerate(entry.actions):
+            if action.expect:
+                path: list[int | str] = ["continuousDeployment", number, "actions", index, "expect"]
+                expect = placed(action.expect, document, path, environments)
+                action = action.model_copy(update={"expect": expect})
+            actions.append(action)
+        entries.append(entry.model_copy(update={"actions": actions}))
+    update: dict[str, object] = {"continuous_deployment": entries} if entries else {}
+    if config.expect:
+        update["expect"] = placed(config.expect, document, ["expect"], environments)
+    return config.model_copy(update=update)
 
 
 def _refuse_double_claims(config: AppConfig, document: Document) -> None:

@@ -64,6 +64,10 @@ class Document:
             problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
             self._refuse(problems[0], model)
 
+    def line(self, path: Sequence[int | str]) -> int:
+        """Return the line on which the part at `path` (keys and indexes from the top) stands."""
+        return self._find(path)[0]
+
     def error(self, path: Sequence[int | str], message: str) -> DppctlError:
         """Return an error about the part at `path` (keys and indexes from the top)."""
         return DppctlError(f"{self.where}:{self._find(path)[0]}: {message}")

@@ -13,6 +13,7 @@ from bot.data.expectations import check
 from bot.limits import MAX_FACTS
 from bot.model.expectations import Expectation
 from bot.model.receipt import Receipt
+from bot.model.values import Source
 from tests.support.receipts import data_of, pipeline, receipt_of, receipts, resource
 
 _BEFORE = data_of(resource("committees", 90_088, "id:integer:0 name email"), resource("zones", 984))
@@ -114,6 +115,13 @@ def test_an_expectation_of_a_resource_that_is_not_there_names_those_that_are() -
         ".dppctl.yaml:12: no resource is x*; there is committees, zones"
     ]
     assert _check(data_of(), _expect(minRows=1), before=None) == [".dppctl.yaml, expect: no resource came out"]
+
+
+def test_the_file_of_an_app_in_a_folder_is_named_with_it() -> None:
+    source = Source(repository="ann/app", path="pipelines", ref="refs/heads/master", commit="a" * 40)
+    after = data_of(resource("zones", 3)).model_copy(update={"source": source})
+    [message] = _check(after, _expect(resource="zone", minRows=1, line=12), before=None)
+    assert message.startswith("pipelines/.dppctl.yaml:12: no resource is zone")
 
 
 def test_a_column_that_is_not_there_is_a_violation() -> None:
