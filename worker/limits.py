@@ -6,6 +6,11 @@ ERROR_LINES = 20
 ERROR_LINE_CHARACTERS = 500
 HEADLINE_CHARACTERS = 1_500  # the first line is what a page, a status and a termination message show
 
+# Of the user's own line that failed, which a page shows with what is around it.
+PLACE_LINES_AROUND = 2
+PLACE_LINE_CHARACTERS = 200
+PLACE_FILE_BYTES = 2**20  # of the file, from its beginning
+
 # Of a workload that comes over HTTP.
 WORKLOAD_BYTES = 256 * 1024 * 1024
 UPLOAD_PIECE_BYTES = 1024 * 1024  # of it in memory at once

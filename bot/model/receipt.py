@@ -122,6 +122,22 @@ class ResourceResult(_Fact):
     unique: Annotated[tuple[UniqueResult, ...], Field(exclude_if=not_)] = ()
 
 
+class SourceLines(_Fact):
+    """Lines of a file; `first` is the number of the first."""
+
+    first: int
+    lines: Annotated[tuple[_Word, ...], BeforeValidator(lambda given: given[:9] if isinstance(given, list) else given)]
+
+
+class ErrorPlace(_Fact):
+    """The user's own line that a pipeline failed at, and the processor that it belongs to."""
+
+    file: _Word
+    line: int
+    processor: _Word = ""
+    source: _Profiled[SourceLines] = None
+
+
 class PipelineResult(_Fact):
     """A pipeline's part of a receipt."""
 
@@ -135,6 +151,7 @@ class PipelineResult(_Fact):
     stats: Annotated[dict[str, Any], BeforeValidator(_statistics)] = {}
     runner: _Word = ""  # who ran it, and why so
     error: Annotated[str, BeforeValidator(_error)] | None = None
+    place: _Profiled[ErrorPlace] = None
 
 
 class Receipt(_Fact):

@@ -54,6 +54,19 @@ def test_a_failure_in_a_flow_is_told_with_the_users_own_line(worker: Worker, wor
     )
 
 
+def test_the_users_own_line_comes_with_what_is_around_it(worker: Worker, workload: Files) -> None:
+    code = "from datapackage_pipelines.wrapper import ingest\n\n\ndef read():\n    raise ValueError('no')\n\n\nread()\n"
+    outcome = worker.run(workload({"pipeline-spec.yaml": "a: {pipeline: [{run: votes}]}", "votes.py": code}))
+    [result] = outcome.results.values()
+    assert str(result["error"]).splitlines()[0] == "votes.py:5: ValueError: no"
+    assert result["place"] == {
+        "file": "votes.py",
+        "line": 5,
+        "processor": "votes",
+        "source": {"first": 3, "lines": ["", "def read():", "    raise ValueError('no')", "", ""]},
+    }
+
+
 def test_a_name_that_a_data_package_may_not_have_is_told_with_the_rule(worker: Worker, workload: Files) -> None:
     spec = """
         a:

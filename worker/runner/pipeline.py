@@ -12,6 +12,7 @@ from worker.plan import Pipeline
 from worker.runner import output
 from worker.runner.dpp import RESOURCES_FILE, RESULT_FILE
 from worker.runner.errors import explain
+from worker.runner.places import find_place
 from worker.runner.processes import PipelineProcess
 
 Result = Dict[str, Any]
@@ -51,6 +52,8 @@ class PipelineRun:
         if stats.get("bytes", 0) is None:
             stats["bytes"] = facts["bytes"]  # dump.to_sql does not count them
         status = "stopped" if self._stopped else "succeeded" if succeeded else "failed"
+        error = None if status != "failed" else self._error(code, answer.get("errors") or [])
+        place = find_place(error, self._workload) if error else None
         return {
             "id": self.pipeline_id,
             "status": status,
@@ -61,7 +64,8 @@ class PipelineRun:
             "stats": stats,
             "resources": facts["resources"],
             "runner": self._runner,
-            "error": None if status != "failed" else self._error(code, answer.get("errors") or []),
+            "error": error,
+            **({"place": place} if place else {}),
         }
 
     def _read(self, stream: BinaryIO, events: EventStream) -> None:
