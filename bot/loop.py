@@ -73,6 +73,7 @@ class Loop:
             self._ownership.check,
             self.wake,
             self._stop,
+            settings.preview_limits,
         )
         # Argo CD and Flux say by commit statuses what sync would report.
         self._statuses = CommitStatuses(targets, self._ops, store) if settings.deployed_by == "commit-status" else None

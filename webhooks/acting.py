@@ -27,6 +27,7 @@ from bot.model.acts import (
     possible_acts,
     possible_on,
 )
+from bot.model.previews import PREVIEWS, is_among
 from bot.model.registration import Target
 from bot.store.store import Store
 from bot.store.tables import Deployment
@@ -78,7 +79,7 @@ class ActPages:
 
     def buttons(self, app: str, environment: str, deployment: int | None = None) -> tuple[Sequence[Button], str]:
         """Return what the visitor may do to an environment now, or with one deployment; and why nothing, if so."""
-        if environment not in self._registered.get(app, ()):
+        if not is_among(environment, self._registered.get(app, ())):
             return (), ""
         visitor = self._login.visitor()
         if not visitor.user:
@@ -153,7 +154,7 @@ class ActPages:
             form = read_form(act, given)
         except BadFormError as error:
             raise RefusedAct(400, str(error)) from None
-        if form.wanted.environment not in self._registered.get(form.app, ()):
+        if not is_among(form.wanted.environment, self._registered.get(form.app, ())):
             raise NotFound(f"apps.yaml does not register {form.app[:200]} for {form.wanted.environment[:100]}")
         return form
 
@@ -192,7 +193,7 @@ class ActPages:
         return what_changed(form.shown, snapshot(plan, self._newest_request(form)))
 
     def _facts(self, app: str) -> Mapping[str, EnvironmentFacts]:
-        return self._store.acts.of_app(app, self._registered[app])
+        return self._store.acts.of_app(app, self._registered[app] - {PREVIEWS})
 
     def _newest_request(self, form: ActForm) -> int | None:
         newest = self._store.requests.newest(form.app, form.wanted.environment, 1)

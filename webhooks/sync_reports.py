@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, Conflict, Unauthorized
 
 from bot.limits import MAX_REPORT_BYTES
-from bot.model.registration import Target
+from bot.model.registration import Target, registered_for
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from bot.store.store import Store
@@ -19,7 +19,7 @@ class SyncReports:
 
     def __init__(self, settings: Settings, targets: Set[Target], store: Store) -> None:
         """Record reports about `targets` in `store`, unless the settings say that sync is not the one who deploys."""
-        self._known = {(str(target.app), target.environment) for target in targets}
+        self._targets = targets
         self._bearer = f"Bearer {settings.sync.token.get_secret_value()}".encode()
         self._store = store
         self._is_on = settings.deployed_by == "sync"
@@ -37,7 +37,7 @@ class SyncReports:
             problem = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in problem["loc"]) or "the body"
             raise BadRequest(f"{where}: {problem['msg']}") from None
-        if (event.app, event.environment) not in self._known:
+        if not registered_for(event.app, event.environment, self._targets):
             raise BadRequest(f"apps.yaml does not register {event.app} for {event.environment}")
         self._store.deployments.report(event)
         return jsonify(outcome="accepted"), 202

@@ -138,6 +138,11 @@ class GitReader:
         found = {path: self._objects.find(f"{commit}:{path}", PASSING_BYTES) for path in paths}
         return {path: (entry.kind, entry.identity) if entry else None for path, entry in found.items()}
 
+    def folders(self, commit: str, path: str) -> list[str]:
+        """Return the names of the folders in a folder; none without that."""
+        found = self._objects.list_folder(f"{commit}:{path}", self._budget)
+        return [entry.name for entry in found or () if entry.is_folder]
+
     def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
         """Return the id of a folder's content at each commit; None without the folder, or without the commit."""
         found = {commit: self._objects.find(f"{commit}:{path}", PASSING_BYTES) for commit in set(commits)}

@@ -13,6 +13,7 @@ from bot.model.expectation_places import placed
 from bot.model.expectations import Expectation
 from bot.model.image_reference import Reference
 from bot.model.names import Environment, RepoPath, is_path, may_match, ref_problem, short
+from bot.model.previews import PREFIX, glob_problem, is_preview, matches, preview_of
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -34,23 +35,45 @@ _NO_BRANCH = r"^refs/|^HEAD$|^[./+@#=%,-]|[./]$|\.\.|//|/\.|\.lock(/|$)|[\x00-\x
 _NO_TAGS = r"^refs/|^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff])$"
 _NO_TAGS += r"|^[^\[]*[\x00-\x20!\"$&'():;<>\\\]^`{|}~\x7f][^\[]*$"
 _NONE = {"enum": [None, False]}
+_NULL, _WORD = {"type": "null"}, {"type": "string"}
+_NO_PREVIEW = {"branches": _NULL, "preview": _NULL}
 _ONE_TRIGGER = {
     "oneOf": [
-        {"required": ["branch"], "properties": {"branch": {"type": "string"}, "tags": _NONE}},
-        {"required": ["tags"], "properties": {"branch": {"type": "null"}, "tags": {"not": _NONE}}},
+        {
+            "required": ["branch", "environment"],
+            "properties": {"branch": _WORD, "tags": _NONE, "environment": _WORD, **_NO_PREVIEW},
+        },
+        {
+            "required": ["tags", "environment"],
+            "properties": {"branch": _NULL, "tags": {"not": _NONE}, "environment": _WORD, **_NO_PREVIEW},
+        },
+        {
+            "required": ["branches", "preview"],
+            "properties": {
+                "branch": _NULL,
+                "tags": _NONE,
+                "environment": _NULL,
+                "after": _NULL,
+                "branches": _WORD,
+                "preview": _WORD,
+            },
+        },
     ]
 }
 
 
 class Action(Part):
-    """A push to a branch, or a tag, deploys these pipelines to this environment."""
+    """A push to a branch, or a tag, deploys these pipelines to this environment; or a preview for each branch."""
 
     model_config = ConfigDict(json_schema_extra=cast("JsonDict", _ONE_TRIGGER))
 
     branch: _Text | None = Field(None, json_schema_extra={"not": {"type": "string", "pattern": _NO_BRANCH}})
     # true: any tag; or a glob
     tags: StrictBool | _Text | None = Field(None, json_schema_extra={"not": {"type": "string", "pattern": _NO_TAGS}})
-    environment: Environment
+    # A glob: each branch that it matches, and that no other action names, has an environment of its own, a preview.
+    branches: _Text | None = None
+    preview: Environment | None = None  # whose data a preview's is compared with
+    environment: Environment | None = None
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MAX_CONFIG_ENTRIES)] = "all"
     after: Environment | None = None  # only files that ran well there
     expect: Expectations | None = None  # instead of the app's
@@ -75,16 +98,49 @@ class Action(Part):
             raise ValueError(f"{value!r} can match no tag; write a tag's name, with * ? and [a-z] for what varies")
         return value
 
+    @field_validator("branches")
+    @classmethod
+    def _is_a_glob(cls, value: str | None) -> str | None:
+        if value is not None and (problem := glob_problem(value)):
+            raise ValueError(problem)
+        return value
+
     @model_validator(mode="after")
     def _is_one_trigger(self) -> "Action":
-        if (self.branch is None) == (self.tags in (None, False)):
-            raise ValueError("an action has either branch: NAME or tags: true (or a glob)")
-        if self.after == self.environment:
+        if [self.branch is None, self.tags in (None, False), self.branches is None].count(False) != 1:
+            raise ValueError('an action has either branch: NAME, tags: true (or a glob) or branches: "*" (or a glob)')
+        if self.branches is not None:
+            self._check_preview()
+        elif self.environment is None:
+            raise ValueError("environment is missing")
+        elif self.preview is not None:
+            raise ValueError("preview: is for an action with branches: (a glob), which has an environment for each")
+        if self.after and self.after == self.environment:
             raise ValueError(f"after: {self.after} is the action's own environment, which can not wait for itself")
         return self
 
+    def _check_preview(self) -> None:
+        if self.environment is not None:
+            name = f"{PREFIX}BRANCH"
+            raise ValueError(f"with branches: each branch has an environment {name}; leave environment: out")
+        if self.preview is None:
+            raise ValueError("preview: ENVIRONMENT is missing, whose data each branch's is compared with")
+        if is_preview(self.preview):
+            raise ValueError(f"preview: {self.preview} is a preview itself; name the environment to compare with")
+        if self.after is not None:
+            raise ValueError("a preview waits for no other environment; leave after: out")
+
+    def environment_for(self, ref: str) -> str:
+        """Return the environment that a ref which triggers the action is deployed to."""
+        return self.environment or preview_of(short(ref))
+
     def triggered_by(self, ref: str) -> bool:
-        """Return whether a push of this ref (`refs/heads/…` or `refs/tags/…`) triggers the action."""
+        """Return whether a push of this ref (`refs/heads/…` or `refs/tags/…`) triggers the action.
+
+        Of `branches:` it is whether the glob means it; `AppConfig.triggered_by` knows what other actions name.
+        """
+        if self.branches is not None:
+            return matches(self.branches, ref)
         if self.branch is not None:
             return ref == f"refs/heads/{self.branch}"
         pattern = self.tags if isinstance(self.tags, str) else "*"
@@ -115,8 +171,14 @@ class ContinuousDeployment(Part):
                 RepoPath.parse(text)
             except DppctlError as error:
                 raise ValueError(str(error)) from None
-        environments = [action.environment for action in self.actions]
+        globs = [action.branches for action in self.actions if action.branches]
+        for glob in globs:
+            if globs.count(glob) > 1:
+                raise ValueError(f"two actions are for branches: {glob}; one preview has one trigger")
+        environments = [action.environment for action in self.actions if action.environment]
         for environment in environments:
+            if globs and is_preview(environment):
+                raise ValueError(f"{environment} may be the preview of a branch; call the environment something else")
             if environments.count(environment) > 1:
                 raise ValueError(f"two actions deploy to {environment}; one environment has one trigger")
         return self
@@ -177,6 +239,20 @@ class AppConfig(Part):
                 ops = RepoPath.parse(deployment.ops_repo_path)
                 yield from ((ops, action) for action in deployment.actions)
 
+    def triggered_by(self, app: RepoPath, ref: str) -> list[tuple[RepoPath, Action]]:
+        """Return the actions of an app that a ref triggers: of a glob's only where no other action names the branch.
+
+        Of several globs for one ops repo the first counts.
+        """
+        fitting = [(ops, action) for ops, action in self.actions(app) if action.triggered_by(ref)]
+        named = [(ops, action) for ops, action in fitting if not action.branches]
+        if named:
+            return named
+        first: dict[RepoPath, Action] = {}
+        for ops, action in fitting:
+            first.setdefault(ops, action)
+        return [*first.items()]
+
 
 def parse_app_config(text: str, where: str) -> AppConfig:
     """Read `.dppctl.yaml`. `where` names the file in messages.
@@ -219,14 +295,22 @@ def _with_lines(config: AppConfig, document: Document) -> AppConfig:
 
 
 def _refuse_double_claims(config: AppConfig, document: Document) -> None:
-    """Raise for an environment that two entries for the same app and ops repo deploy to."""
+    """Raise for an environment that two entries for the same app and ops repo deploy to, or that is not there."""
     seen: set[tuple[str, str, str]] = set()
     for index, entry in enumerate(config.continuous_deployment):
         for number, action in enumerate(entry.actions):
-            key = (entry.app_repo_path, entry.ops_repo_path, action.environment)
+            path: list[int | str] = ["continuousDeployment", index, "actions", number]
+            name = action.environment or f"branches: {action.branches}"
+            key = (entry.app_repo_path, entry.ops_repo_path, name)
             if key in seen:
-                path: list[int | str] = ["continuousDeployment", index, "actions", number, "environment"]
-                raise document.error(
-                    path, f"two actions deploy to {action.environment}; one environment has one trigger"
-                )
+                trigger = "environment" if action.environment else "branches"
+                message = f"two actions deploy to {name}; one environment has one trigger"
+                raise document.error([*path, trigger], message)
             seen.add(key)
+    for index, entry in enumerate(config.continuous_deployment):
+        places = (entry.app_repo_path, entry.ops_repo_path)
+        known = sorted(name for *place, name in seen if tuple(place) == places and not name.startswith("branches: "))
+        for number, action in enumerate(entry.actions):
+            if action.preview and action.preview not in known:
+                message = f"preview: no action deploys to {action.preview}; there are: {', '.join(known) or 'none'}"
+                raise document.error(["continuousDeployment", index, "actions", number, "preview"], message)

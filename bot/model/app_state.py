@@ -8,6 +8,7 @@ from bot.model.app_config import AppConfig
 from bot.model.decisions import Ref
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs
+from bot.model.previews import PreviewRules
 from bot.model.registration import Target
 from bot.model.values import Values
 
@@ -17,13 +18,15 @@ class RefState:
     """A branch or tag of the app's repository.
 
     created: when its commit, or the tag itself, was made, in unix time; config: `.dppctl.yaml` at its commit, why that
-    is refused, or None without the file; appeared: when a tag was first seen at this commit.
+    is refused, or None without the file; appeared: when a tag was first seen at this commit; pushed: when a branch was
+    last pushed, of an app that has previews.
     """
 
     ref: Ref
     created: int
     config: AppConfig | str | None
     appeared: datetime | None = None
+    pushed: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class TargetState:
 
     values: None without the file, or when it is not as the bot writes it; tree: the id of the app's files at the
     commit that the values name, "" when that is not known; is_lost: that commit is gone for good; changed: by whom the
-    file was changed last, when that was not the bot, and the bot would write it anew.
+    file was changed last, when that was not the bot, and the bot would write it anew; is_written: there is such a file.
     """
 
     values: Values | None
@@ -86,6 +89,7 @@ class TargetState:
     hold: HoldState | None = None
     is_lost: bool = False
     changed: ForeignChange | None = None
+    is_written: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class AppState:
 
     allowed: the registration of the app; baseline: tags that are not deployed by themselves;
     left_out: why other branches and tags cannot be deployed, by their full names; untrusted: why refs that these
-    environments should run are not deployed, as their signatures do not count.
+    environments should run are not deployed, as their signatures do not count; previews: None without previews.
     """
 
     app: RepoPath
@@ -105,3 +109,4 @@ class AppState:
     commits: Mapping[str, CommitState] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     untrusted: Mapping[Ref, str] = field(default_factory=dict)
+    previews: PreviewRules | None = None

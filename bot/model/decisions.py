@@ -19,11 +19,12 @@ class Ref:
 
 @dataclass(frozen=True)
 class Choice:
-    """A ref that an environment should run, and which of its pipelines."""
+    """A ref that an environment should run, and which of its pipelines; preview: what a preview is compared with."""
 
     target: Target
     ref: Ref
     pipelines: Selection
+    preview: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,4 +118,15 @@ class Update:
         return Ref(self.values.source.ref, self.values.source.commit)
 
 
-Decision = Refusal | Skip | Same | UpToDate | BeginHold | EndHold | Update
+@dataclass(frozen=True)
+class Removal:
+    """A preview is to go, with its data: the ops repo should not name it any more. `ref`: what it runs."""
+
+    target: Target
+    ref: Ref
+    reason: str
+    deliveries: tuple[str, ...] = field(default=(), compare=False)
+
+
+Written = Update | Removal  # what is written to an ops repo
+Decision = Refusal | Skip | Same | UpToDate | BeginHold | EndHold | Update | Removal

@@ -5,14 +5,15 @@ It lies with the bot's own settings, so no push can change it. The form:
     apps:
     - appRepoPath: OWNER/REPO/PATH
       opsRepoPath: OWNER/OPS-REPO
-      environments: [staging, production]
+      environments: [staging, production, preview-*]    # preview-*: an environment for each branch that asks for one
       verify: signed
       signers: [ann@example.org ssh-ed25519 AAAA…]
       images: [ghcr.io/ann/private]    # which it may take with the bot's login; may be left out
       mayDeploy: [github:583231, OriHoch, org:hasadna]    # left out: who may write to its repository
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ from bot.limits import MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES
 from bot.model.documents import Document, Part, read_text
 from bot.model.image_reference import Reference
 from bot.model.names import Environment, RepoPath
+from bot.model.previews import PREVIEWS, is_preview
 from bot.model.signers import check_signer
 
 REGISTRATION_FILE = "apps.yaml"
@@ -47,6 +49,20 @@ class Target:
         return f"{self.app} in {self.environment}"
 
     @property
+    def is_pattern(self) -> bool:
+        """Return whether it stands for all previews of the app."""
+        return self.environment == PREVIEWS
+
+    @property
+    def is_preview(self) -> bool:
+        """Return whether it is one preview of the app."""
+        return is_preview(self.environment) and not self.is_pattern
+
+    def with_environment(self, environment: str) -> "Target":
+        """Return the same for another environment: of the pattern a preview, of a preview the pattern."""
+        return replace(self, environment=environment)
+
+    @property
     def values_file(self) -> str:
         """Return the path, within the ops repo, of the file that the bot owns for this environment."""
         return self.ops.file(f"environments/{self.environment}/values.auto-updated.yaml")
@@ -57,7 +73,7 @@ class RegisteredApp(Part):
 
     app_repo_path: str
     ops_repo_path: str
-    environments: list[Environment]
+    environments: list[Environment | Literal["preview-*"]]
     verify: Literal["signed", "none"] | None = None
     signers: tuple[Annotated[str, AfterValidator(check_signer)], ...] = ()
     images: list[str] = Field(default_factory=list)
@@ -91,7 +107,20 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
             if owner is not target:
                 message = f"{environment} of {ops} is already {owner.app}'s; give each app an opsRepoPath of its own"
                 raise document.error(["apps", index], message)
+    for target in sorted(owners.values()):
+        if target.is_preview and (pattern := owners.get((target.ops, PREVIEWS))):
+            message = f"{target.environment} of {target.ops} may be a preview of {pattern.app} ({PREVIEWS}); rename it"
+            raise document.error(["apps"], message)
     return frozenset(owners.values())
+
+
+def registered_for(app: str, environment: str, targets: Iterable[Target]) -> list[Target]:
+    """Return the targets of an app for an environment: a preview is registered by its pattern."""
+    of_app = [target for target in targets if str(target.app) == app]
+    found = [target for target in of_app if target.environment == environment]
+    if found or not is_preview(environment):
+        return found
+    return [target.with_environment(environment) for target in of_app if target.is_pattern]
 
 
 def _image(document: Document, index: int, name: str) -> str:

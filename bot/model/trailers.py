@@ -10,22 +10,26 @@ import re
 from collections.abc import Sequence
 
 from bot.limits import MAX_ACT_REASON, MAX_NAMED_DELIVERIES
-from bot.model.decisions import AskedBy, Update
+from bot.model.decisions import AskedBy, Removal, Written
 from bot.model.names import is_sha
 from bot.output import one_line
 
 ROLLBACK_TO = "Dppctl-Rollback-To"  # the ops commit whose values these are: sync switches to the release that it made
+REMOVED = "Dppctl-Removed"  # why a preview goes
 RUNS_AGAIN = "Dppctl-Runs-Again"  # that release is not wanted, its pipelines are to run
 _DELIVERY = re.compile(r"^Dppctl-Delivery: ([0-9A-Za-z-]{1,64})$", re.MULTILINE)
 
 
-def write_trailers(update: Update) -> str:
-    """Return the trailers of an update's commit, a line each."""
-    target, source = update.target, update.values.source
+def write_trailers(update: Written) -> str:
+    """Return the trailers of an update's commit, or of a removal's, a line each."""
+    target = update.target
     deliveries = "".join(f"Dppctl-Delivery: {delivery}\n" for delivery in update.deliveries[-MAX_NAMED_DELIVERIES:])
+    place = f"Dppctl-App: {target.app}\nDppctl-Environment: {target.environment}\n"
+    if isinstance(update, Removal):
+        return f"{place}{REMOVED}: {one_line(update.reason, MAX_ACT_REASON)}\n{deliveries}"
+    source = update.values.source
     return (
-        f"Dppctl-App: {target.app}\n"
-        f"Dppctl-Environment: {target.environment}\n"
+        f"{place}"
         f"Dppctl-Source-Ref: {source.ref}\n"
         f"Dppctl-Source-Commit: {source.commit}\n"
         f"Dppctl-Image: {update.values.image or 'none'}\n"

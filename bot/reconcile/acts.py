@@ -12,7 +12,7 @@ from bot.errors import DppctlError
 from bot.model.acts import Act, ActPlan, EnvironmentFacts, PastDeployment, WantedAct, before_of, plan_act
 from bot.model.decisions import Ref
 from bot.model.names import RepoPath
-from bot.model.registration import Target
+from bot.model.registration import Target, registered_for
 from bot.model.values import Source, Values
 from bot.reconcile.context import BotContext
 from bot.reconcile.images import Waiting
@@ -60,7 +60,7 @@ class EnvironmentActs:
     def _promote(self, target: Target, request: DeployRequest) -> Done | Waiting:
         """Have what runs in another environment of the app run here: the same commit, in the same image."""
         name = request.from_environment
-        source = [found for found in self._targets if (found.app, found.environment) == (target.app, name)]
+        source = registered_for(str(target.app), name or "", self._targets)
         if len(source) != 1:
             raise DppctlError(f"{target.app} is not registered for {name} in one ops repo")
         after = self._deployment(self._plan(target, request).after)
@@ -150,7 +150,8 @@ class EnvironmentActs:
         return plan_act(wanted, self._facts(target))
 
     def _facts(self, target: Target) -> Mapping[str, EnvironmentFacts]:
-        registered = {found.environment for found in self._targets if found.app == target.app}
+        of_app = [found for found in self._targets if found.app == target.app and not found.is_pattern]
+        registered = {found.environment for found in (*of_app, target)}
         return self._store.acts.of_app(str(target.app), registered)
 
     def _deployment(self, found: PastDeployment | None) -> Deployment:

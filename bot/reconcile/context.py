@@ -9,6 +9,7 @@ from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.git.signatures import Signatures
 from bot.model.names import RepoPath
+from bot.model.previews import PreviewLimits
 from bot.model.registration import Target
 from bot.reconcile.commit_links import CommitLinks
 from bot.reconcile.images import ImageResolver
@@ -31,6 +32,7 @@ class BotContext:
     may_write: Callable[[str], None]  # raises TransientError when another bot may be writing that ops repo
     wake: Callable[[str], None]  # asks for a look at an app's repository (OWNER/REPO) soon
     stop: threading.Event  # after it nothing more is begun or recorded
+    previews: PreviewLimits
 
 
 def open_repositories(

@@ -16,9 +16,11 @@ from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState,
 from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import short
 from bot.model.pipeline_specs import Specs
+from bot.model.previews import PREVIEWS, is_preview
 from bot.model.registration import Target
 from bot.model.values import Pipeline, Source, Values
 from bot.model.versions import VersionKey, version_key
+from bot.reconcile.previews import is_allowed, is_idle, left, pushed_of, removals, without_schedules
 
 _SKIP = re.compile(r"(?<!\S)--no-deploy(?!\S)|\[skip deploy\]", re.IGNORECASE)
 ALL = "all"
@@ -41,6 +43,7 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
             is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
             if is_as_it_should_be and outcome.target.environment not in refused:
                 yield UpToDate(outcome.target)
+    yield from removals(state, outcomes)
 
 
 def due(state: AppState, policy: ImagePolicy) -> list[Target]:
@@ -87,18 +90,23 @@ def choose(state: AppState, *, with_baseline: bool = False) -> list[Choice | Ref
             # An old tag's broken file is nobody's concern any more; a branch or the newest tag is.
             if ref_state not in tags[:-1]:
                 for environment in _run_by(state, ref) or [""]:
-                    refusals[ref.name, environment] = Refusal(app, environment, ref, config)
+                    if not (is_preview(environment) and is_idle(pushed_of(ref_state), state)):
+                        refusals[ref.name, environment] = Refusal(app, environment, ref, config)
         elif config:
-            for ops, action in config.actions(app):
-                if action.triggered_by(ref.name):
-                    target = Target(app, ops, action.environment)
-                    if target in state.allowed:
-                        claims.setdefault(target, []).append(Choice(target, ref, action.pipeline))
-                    else:  # of tags the newest one's stays
-                        message = not_registered(state, target)
-                        refusals[target, _is_tag(ref) or ref.name] = Refusal(app, action.environment, ref, message)
+            for ops, action in config.triggered_by(app, ref.name):
+                target = Target(app, ops, action.environment_for(ref.name))
+                if is_allowed(target, state):
+                    choice = Choice(target, ref, action.pipeline, action.preview)
+                    claims.setdefault(target, []).append(choice)
+                elif action.branches:  # one message for all branches
+                    pattern = target.with_environment(PREVIEWS)
+                    refusals[pattern, True] = Refusal(app, PREVIEWS, ref, not_registered(state, pattern))
+                else:  # of tags the newest one's stays
+                    message = not_registered(state, target)
+                    refusals[target, _is_tag(ref) or ref.name] = Refusal(app, target.environment, ref, message)
     outcomes = [outcome for claimed in claims.values() for outcome in _choose_claim(claimed)]
-    return [*outcomes, *refusals.values()]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+    return [*left([choice for choice in outcomes if isinstance(choice, Choice)], state), *refused, *refusals.values()]
 
 
 def choose_named(target: Target, named: RefState) -> Choice | Refusal:
@@ -110,8 +118,9 @@ def choose_named(target: Target, named: RefState) -> Choice | Refusal:
     if isinstance(config, str):
         return Refusal(target.app, target.environment, named.ref, config)
     for ops, action in config.actions(target.app) if config else ():
-        if (ops, action.environment) == (target.ops, target.environment):
-            return Choice(target, named.ref, action.pipeline)
+        name = PREVIEWS if action.branches else action.environment
+        if (ops, name) == (target.ops, PREVIEWS if target.is_preview else target.environment):
+            return Choice(target, named.ref, action.pipeline, action.preview)
     return Choice(target, named.ref, ALL)
 
 
@@ -159,6 +168,9 @@ def not_registered(state: AppState, target: Target) -> str:
     """Return the message about a target that the registration does not allow."""
     allowed = ", ".join(sorted(f"{t.environment} of {t.ops}" for t in state.allowed if t.app == state.app))
     wanted = f"{target.environment} of {target.ops}"
+    if target.is_pattern:
+        what = f"{wanted}, so that branches have no previews; add {PREVIEWS} to its environments in apps.yaml"
+        return f"{state.app} is not registered for {what}"
     return f"{state.app} is not registered for {wanted}; it may deploy to {allowed or 'nothing'}"
 
 
@@ -269,6 +281,8 @@ def _chosen_pipelines(choice: Choice, specs: Specs | str) -> tuple[Pipeline, ...
 
 def _values(choice: Choice, pipelines: tuple[Pipeline, ...], request: int | None = None) -> Values:
     app, ref = choice.target.app, choice.ref
+    if choice.target.is_preview:
+        pipelines = without_schedules(pipelines)
     source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
     return Values(image=None, source=source, pipelines=pipelines, request=request)
 

@@ -11,8 +11,10 @@ from bot.model.app_config import CONFIG_FILE, Action, AppConfig
 from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Decision, Refusal, Same, Skip
 from bot.model.names import RepoPath, kind_and_name, ref_problem, short
+from bot.model.previews import PREVIEWS
 from bot.model.registration import Target
 from bot.reconcile.decide import not_registered
+from bot.reconcile.previews import is_allowed, why_left_out
 
 
 def describe(decision: Decision) -> str | None:
@@ -52,10 +54,10 @@ def explain(state: AppState, name: str, outcomes: Sequence[Choice | Refusal]) ->
     actions = list(config.actions(state.app))
     if not actions:
         return [_without_actions(state.app, config, what)]
-    fitting = [(ops, action) for ops, action in actions if action.triggered_by(name)]
+    fitting = config.triggered_by(state.app, name)
     if not fitting:
         return [f"no action of {file} fits {what}: {_list(state, name, (action for _, action in actions))}"]
-    targets = [Target(state.app, ops, action.environment) for ops, action in fitting]
+    targets = [Target(state.app, ops, action.environment_for(name)) for ops, action in fitting]
     lost = (_lost(state, target, name, outcomes) for target in targets)
     return [*refused, *(line for line in lost if line)]
 
@@ -71,7 +73,10 @@ def _without_actions(app: RepoPath, config: AppConfig, what: str) -> str:
 def _list(state: AppState, name: str, actions: Iterable[Action]) -> str:
     """List actions, and what is nearly right about each: `branch master to staging (there is no such branch)`."""
     branches = {ref_state.ref.name for ref_state in state.refs}
-    shown = [f"{_trigger(action)} to {action.environment}{_hint(action, name, branches)}" for action in actions]
+    shown = [
+        f"{_trigger(action)} to {action.environment or 'a preview'}{_hint(action, name, branches)}"
+        for action in actions
+    ]
     more = len(shown) - MAX_TOLD_ACTIONS
     return ", ".join(shown[:MAX_TOLD_ACTIONS]) + (f" and {more} more" if more > 0 else "")
 
@@ -79,17 +84,20 @@ def _list(state: AppState, name: str, actions: Iterable[Action]) -> str:
 def _trigger(action: Action) -> str:
     if action.branch is not None:
         return f"branch {action.branch}"
+    if action.branches is not None:
+        return f"branches {action.branches}"
     return f"tags {action.tags}" if isinstance(action.tags, str) else "any tag"
 
 
 def _hint(action: Action, name: str, known: set[str]) -> str:
     """Return what is nearly right about an action that a ref does not trigger, in brackets; "" when nothing is."""
-    if (pattern := action.branch or action.tags) is True:
+    if (pattern := action.branch or action.branches or action.tags) is True:
         return ""
     is_tag = name.startswith("refs/tags/")
     if action.triggered_by(f"refs/{'heads' if is_tag else 'tags'}/{short(name)}") and str(pattern).strip("*"):
         return f" ({short(name)} is a {'tag' if is_tag else 'branch'})"
-    folded = action.model_copy(update={"tags" if action.branch is None else "branch": str(pattern).casefold()})
+    key = "branch" if action.branch else "branches" if action.branches else "tags"
+    folded = action.model_copy(update={key: str(pattern).casefold()})
     if folded.triggered_by(name.casefold()):
         return " (upper and lower case count)"
     if action.branch is not None and f"refs/heads/{action.branch}" not in known:
@@ -103,8 +111,10 @@ def _lost(state: AppState, target: Target, name: str, outcomes: Sequence[Choice 
     of_environment = [outcome for outcome in outcomes if _environment(outcome) == target.environment]
     if any(outcome.ref.name == name for outcome in of_environment):
         return None
-    if target not in state.allowed:
-        return begin + not_registered(state, target)
+    if not is_allowed(target, state):
+        return begin + not_registered(state, target.with_environment(PREVIEWS) if target.is_preview else target)
+    if target.is_preview:
+        return begin + why_left_out(next(found.ref for found in state.refs if found.ref.name == name), state)
     for outcome in of_environment:
         other = kind_and_name(outcome.ref.name)
         if outcome.ref.name.startswith("refs/heads/"):
@@ -127,6 +137,6 @@ def _still_runs(state: AppState, name: str, outcomes: Sequence[Choice | Refusal]
     kept = [
         target.environment
         for target, present in sorted(state.targets.items())
-        if present.values and present.values.source.ref == name and target not in chosen
+        if present.values and present.values.source.ref == name and target not in chosen and not target.is_preview
     ]
     return f"; {', '.join(kept)} still runs what it brought" if kept else ""

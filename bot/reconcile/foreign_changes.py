@@ -30,7 +30,7 @@ def observe_foreign_changes(
     targets = dict(state.targets)
     for target in due(state, policy):
         ours = store.deployments.last_written(str(target.app), target.environment)
-        change = _find(target, texts[target], ours, ops[target.ops.repository])
+        change = _find(target, texts.get(target), ours, ops[target.ops.repository])
         targets[target] = replace(targets[target], changed=change)
     return replace(state, targets=targets)
 

@@ -19,6 +19,7 @@ from bot.model.app_state import AppState
 from bot.model.decisions import Ref, Update
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath
+from bot.model.previews import is_among
 from bot.model.registration import Target
 from bot.settings import Settings
 from bot.store.pending_builds import PendingBuild
@@ -130,7 +131,11 @@ class ImageResolver:
         manual = {deployment for deployment, _ in requests}
         for deployment in self._store.builds.of_app(str(app)):
             source, environment = Ref(deployment.ref, deployment.commit), deployment.environment
-            if (environment, source) not in wanted and environment not in elsewhere and deployment.id not in manual:
+            if (
+                (environment, source) not in wanted
+                and not is_among(environment, elsewhere)
+                and deployment.id not in manual
+            ):
                 self._store.builds.end(deployment.id, "superseded", "something else is to run there")
         by_ops = self._wanted.setdefault(app, {})
         by_ops[ops] = {self._keys.pop(update) for update in due if update in self._keys}

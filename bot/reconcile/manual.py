@@ -10,7 +10,7 @@ from bot.git.errors import GitError
 from bot.git.mirror import BusyError
 from bot.limits import RETRY_BY_HAND_SECONDS
 from bot.logs import get_logger
-from bot.model.registration import Target
+from bot.model.registration import Target, registered_for
 from bot.reconcile.acts import EnvironmentActs
 from bot.reconcile.context import BotContext
 from bot.reconcile.images import Waiting
@@ -92,7 +92,7 @@ class ManualDeploys:
         of_app = [target for target in self._targets if str(target.app) == request.app]
         if not of_app:
             raise DppctlError(f"{request.app} is not registered; {_known(str(target.app) for target in self._targets)}")
-        found = [target for target in of_app if target.environment == request.environment]
+        found = registered_for(request.app, request.environment, of_app)
         if len(found) != 1:
             known = _known(f"{target.environment} of {target.ops}" for target in of_app)
             raise DppctlError(f"{request.app} is not registered for {request.environment} in one ops repo; {known}")

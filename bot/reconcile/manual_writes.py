@@ -1,6 +1,7 @@
 """What acts of people write to an ops repo, and how long the bot leaves it alone."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import cast
 
@@ -32,6 +33,7 @@ class ManualWrites:
         self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
         self._store, self._images = context.store, context.images
         self._signatures, self._reconciler = context.signatures, reconciler
+        self._limits = context.previews
 
     def found(self, target: Target, request: DeployRequest) -> Done | None:
         """Return what the ops repo has of a request already: the bot ended between its push and the answer."""
@@ -96,7 +98,11 @@ class ManualWrites:
         text = ops.texts([target])[target]
         with mirror.open() as repository:
             verify = partial(self._signatures.problems, target, mirror.folder)
-            return observe_manual(target, repository, self._targets, text, self._store, ref, verify)
+            rules = self._limits.rules(datetime.now(UTC))
+            found = observe_manual(target, repository, self._targets, text, self._store, ref, verify, rules)
+        if target.is_preview and not isinstance(automatic(found[0], target), Choice):
+            raise DppctlError(f"{target.environment} of {target.app}: no branch that is there asks for this preview")
+        return found
 
     def _write(self, update: Update, asked: AskedBy, held: str) -> Done:
         target = update.target

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import starmap
 
 from bot.errors import DppctlError, TransientError
@@ -12,6 +13,7 @@ from bot.model.app_state import AppState, CommitState, HoldState, RefState, Targ
 from bot.model.decisions import Choice, Ref
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs, is_spec
+from bot.model.previews import PREVIEWS, PreviewRules
 from bot.model.registration import Target
 from bot.model.values import Values
 from bot.parsing.parser import Parser
@@ -32,15 +34,18 @@ def observe(
     store: Store,
     lost: Set[str] = frozenset(),
     verify: Callable[[Iterable[Ref]], Mapping[Ref, str]] = lambda _: {},
+    previews: PreviewRules | None = None,
 ) -> AppState:
     """Read the state of an app whose repository is refreshed, and open.
 
-    `texts` has the values files of its environments, as far as their ops repos could be read; `holds`: its own; `lost`:
-    commits of theirs that are gone; `verify` returns why refs are not trusted.
+    `texts` has the values files of its environments, as far as their ops repos could be read, and `preview-*` where it
+    is registered; `holds`: its own; `lost`: commits of theirs that are gone; `verify` returns why refs are not trusted.
     Raises GitError when git fails: then nothing is known.
     """
-    refs, baseline = _refs(app, repository, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds, lost))
+    refs, baseline = _refs(app, repository, store, allowed)
+    state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds, lost), previews=previews)
+    texts = {**texts, **dict.fromkeys(_new_previews(state, texts))}
+    state = replace(state, targets=_targets(app, repository, texts, holds, lost))
     chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
     commits = _commits(app, repository, refs, chosen)
     return replace(state, commits=commits, left_out=repository.left_out(), untrusted=verify(chosen))
@@ -54,6 +59,7 @@ def observe_manual(
     store: Store,
     name: str | Ref | None,
     verify: Callable[[Iterable[Ref]], Mapping[Ref, str]] = lambda _: {},
+    previews: PreviewRules | None = None,
 ) -> tuple[AppState, RefState | None]:
     """Read the same for a deployment by hand, and with it the ref that a person calls `name` (None: no name).
 
@@ -61,8 +67,9 @@ def observe_manual(
     Raises DppctlError when there is no such branch, tag or commit, or two; GitError when git fails.
     """
     app = target.app
-    refs, baseline = _refs(app, repository, store)
-    state = AppState(app, allowed, refs, baseline, _targets(app, repository, {target: text}, store.holds.all()))
+    refs, baseline = _refs(app, repository, store, allowed)
+    targets = _targets(app, repository, {target: text}, store.holds.all())
+    state = AppState(app, allowed, refs, baseline, targets, previews=previews)
     named = None
     if name:
         at = [found.ref for found in refs if found.ref == name]
@@ -84,15 +91,30 @@ def read_values(target: Target, text: str | None) -> Values | None:
         return None
 
 
-def _refs(app: RepoPath, repository: GitReader, store: Store) -> tuple[tuple[RefState, ...], frozenset[Ref]]:
+def _new_previews(state: AppState, texts: Mapping[Target, str | None]) -> list[Target]:
+    """Return the previews that branches ask for and an ops repo, which could be read, does not have yet."""
+    found = [choice.target for choice in choose(state) if isinstance(choice, Choice) and choice.target.is_preview]
+    return [target for target in found if target not in texts and target.with_environment(PREVIEWS) in texts]
+
+
+def _refs(
+    app: RepoPath, repository: GitReader, store: Store, allowed: frozenset[Target]
+) -> tuple[tuple[RefState, ...], frozenset[Ref]]:
     """Return the branches and tags with the app's configuration at each, and the app's baseline."""
     created = repository.refs()
+    pushed = dict[str, datetime]()
+    if any(target.is_pattern and target.app.repository == app.repository for target in allowed):
+        branches = {ref: time for ref, time in created.items() if ref.name.startswith("refs/heads/")}
+        pushed = store.previews.see(app.repository, {ref.name: (ref.commit, _time(branches[ref])) for ref in branches})
     tags = {ref.name: ref.commit for ref in created if ref.name.startswith("refs/tags/")} | repository.old_tags()
     appeared = store.tags.see(app.repository, tags)
     baseline = store.tags.baseline(str(app), tags)
     newest_first = sorted(created, key=lambda ref: created[ref], reverse=True)
     configs = _configs(app, repository, dict.fromkeys(ref.commit for ref in newest_first))
-    states = (RefState(ref, time, configs[ref.commit], appeared.get(ref.name)) for ref, time in created.items())
+    states = (
+        RefState(ref, time, configs[ref.commit], appeared.get(ref.name), pushed.get(ref.name))
+        for ref, time in created.items()
+    )
     return tuple(states), frozenset(starmap(Ref, baseline.items()))
 
 
@@ -103,7 +125,7 @@ def _targets(
     holds: Iterable[Hold],
     lost: Set[str] = frozenset(),
 ) -> dict[Target, TargetState]:
-    values = {target: read_values(target, text) for target, text in texts.items()}
+    values = {target: read_values(target, text) for target, text in texts.items() if not target.is_pattern}
     commits = {held.source.commit for held in values.values() if held}
     trees = repository.trees(commits, app.path) if commits else {}
     held_by = {
@@ -114,7 +136,9 @@ def _targets(
     for target, held in values.items():
         is_lost = held is not None and held.source.commit in lost
         tree = (trees[held.source.commit] or "") if held and not is_lost else ""
-        found[target] = TargetState(held, tree, held_by.get((str(app), target.environment)), is_lost)
+        is_written = texts[target] is not None
+        hold = held_by.get((str(app), target.environment))
+        found[target] = TargetState(held, tree, hold, is_lost, is_written=is_written)
     return found
 
 
@@ -136,6 +160,11 @@ def _commits(
         specs = _specs(app, repository, commit)
         found[commit] = CommitState(config, specs, trees[commit] or "", repository.message(commit), has_dockerfile)
     return found
+
+
+def _time(seconds: int) -> datetime:
+    """Return a commit's date, which may be anything."""
+    return datetime.fromtimestamp(max(0, min(seconds, 2**36)), UTC)
 
 
 def _specs(app: RepoPath, repository: GitReader, commit: str) -> Specs | str:

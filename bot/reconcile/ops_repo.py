@@ -17,10 +17,11 @@ from bot.git.errors import GitError, TransientGitError
 from bot.git.mirror import Mirror
 from bot.limits import MAX_COMMIT_WORDS, MAX_VALUES_BYTES, MAX_WRITTEN, PUSH_TRIES
 from bot.model.app_state import ForeignChange
-from bot.model.decisions import Update
+from bot.model.decisions import Removal, Update, Written
+from bot.model.previews import PREFIX
 from bot.model.registration import Target
 from bot.output import one_line
-from bot.reconcile.ops_commits import WHO, WRITTEN_FORM, Written, read_written, trailer_form, write_message
+from bot.reconcile.ops_commits import WHO, WRITTEN_FORM, WrittenCommit, read_written, trailer_form, write_message
 
 # The ways in which git says that somebody else has pushed meanwhile.
 _OVERTAKEN = ("non-fast-forward", "fetch first", "stale info", "cannot lock ref", "failed to update ref")
@@ -74,6 +75,17 @@ class OpsRepo:
             found = repository.read_each(keys.values(), MAX_VALUES_BYTES)
         return {target: _text(found[key]) for target, key in keys.items()}
 
+    def previews(self, pattern: Target) -> list[Target]:
+        """Return the previews that there are of an app, as far as the last refresh tells."""
+        head = self._mirror.head()
+        if head is None:
+            return []
+        with self._mirror.open() as repository:
+            names = repository.folders(head, pattern.ops.file("environments"))
+            found = [pattern.with_environment(name) for name in names if name.startswith(PREFIX)]
+            files = repository.entries(head, [target.values_file for target in found])
+        return [target for target in found if files[target.values_file]]
+
     @property
     def head(self) -> str | None:
         """Return the commit that it is at, as far as we know."""
@@ -92,8 +104,8 @@ class OpsRepo:
         with self._mirror.open() as repository:
             return repository.holds(commit, end)
 
-    def written(self) -> list[Written]:
-        """Return the bot's own commits of the branch, the newest first, MAX_WRITTEN at most."""
+    def written(self) -> list[WrittenCommit]:
+        """Return the bot's own commits of the branch that deploy, the newest first, MAX_WRITTEN at most."""
         if self._mirror.head() is None:
             return []
         with self._mirror.open() as repository:
@@ -122,7 +134,7 @@ class OpsRepo:
         return ForeignChange(ops_commit, *(one_line(text, MAX_COMMIT_WORDS) for text in (author, subject)))
 
     def write(
-        self, updates: Sequence[Update], check: Callable[[], None] = lambda: None
+        self, updates: Sequence[Written], check: Callable[[], None] = lambda: None
     ) -> dict[Target, str | DppctlError]:
         """Commit and push; return for each target that changed its commit, or why it cannot have one.
 
@@ -146,7 +158,7 @@ class OpsRepo:
                 return oversized | self._write_once(updates, check)
         raise AssertionError("tenacity returns or raises")
 
-    def _write_once(self, updates: Sequence[Update], check: Callable[[], None]) -> dict[Target, str | DppctlError]:
+    def _write_once(self, updates: Sequence[Written], check: Callable[[], None]) -> dict[Target, str | DppctlError]:
         self._is_fresh = False
         base = self._mirror.head()
         changed, results = self._changed(base, updates)
@@ -161,17 +173,17 @@ class OpsRepo:
         return results
 
     def _changed(
-        self, base: str | None, updates: Sequence[Update]
-    ) -> tuple[list[Update], dict[Target, str | DppctlError]]:
+        self, base: str | None, updates: Sequence[Written]
+    ) -> tuple[list[Written], dict[Target, str | DppctlError]]:
         """Return the updates that are to be committed; and why others cannot be."""
         if base is None:
-            return list(updates), {}
+            return [update for update in updates if isinstance(update, Update)], {}
         folders = {update: _folders(update.target.values_file) for update in updates}
         files = {update.target.values_file for update in updates}
         with self._mirror.open() as repository:
             present = repository.entries(base, files.union(*folders.values()))
             known = repository.entries(self._looked_at, files) if self._looked_at not in (None, base) else present
-        changed: list[Update] = []
+        changed: list[Written] = []
         blocked: dict[Target, str | DppctlError] = {}
         for update in updates:
             file = update.target.values_file
@@ -183,11 +195,13 @@ class OpsRepo:
             elif found != known[file]:
                 message = f"{file} was changed by somebody meanwhile; it is looked at again"
                 blocked[update.target] = ChangedMeanwhileError(message)
+            elif isinstance(update, Removal):
+                changed += [update] if found else []
             elif found != ("blob", _blob(update.values.to_yaml().encode(), len(base))):
                 changed.append(update)
         return changed, blocked
 
-    def _commit(self, base: str | None, updates: Sequence[Update]) -> list[str]:
+    def _commit(self, base: str | None, updates: Sequence[Written]) -> list[str]:
         """Make a commit for each, one after the other.
 
         https://git-scm.com/docs/git-fast-import#_input_format
@@ -197,8 +211,12 @@ class OpsRepo:
         for mark, update in enumerate(updates, 1):
             parent = f"from {base}\n" if mark == 1 and base else ""
             head = f"commit {_NEXT}\nmark :{mark}\ncommitter {self._git.user} {when}\n"
-            stream += head.encode() + _data(write_message(update, self._links(update))) + parent.encode()
-            stream += f"M 100644 inline {update.target.values_file}\n".encode() + _data(update.values.to_yaml())
+            stream += head.encode() + _data(self._message(update)) + parent.encode()
+            file = update.target.values_file
+            if isinstance(update, Removal):
+                stream += f"D {file}\n".encode()
+            else:
+                stream += f"M 100644 inline {file}\n".encode() + _data(update.values.to_yaml())
             stream += f"get-mark :{mark}\n".encode()
         if not base:  # the ref of an earlier try is no parent
             stream = bytearray(f"reset {_NEXT}\n\n".encode()) + stream
@@ -206,14 +224,17 @@ class OpsRepo:
         commits = done.decode().split()
         return self._sign(base, commits, updates) if self._signing_key else commits
 
-    def _sign(self, base: str | None, commits: Sequence[str], updates: Sequence[Update]) -> list[str]:
+    def _message(self, update: Written) -> str:
+        return write_message(update, self._links(update) if isinstance(update, Update) else ())
+
+    def _sign(self, base: str | None, commits: Sequence[str], updates: Sequence[Written]) -> list[str]:
         """Make the same commits signed, by git's own: https://git-scm.com/docs/git-commit-tree. Raises GitError."""
         config = {"gpg.format": "ssh", "user.signingKey": str(self._signing_key)}
         signed: list[str] = []
         for commit, update in zip(commits, updates, strict=True):
             parent = [*signed[-1:], *([base] if base else [])][:1]
             options = ("-S", *(word for name in parent for word in ("-p", name)), "-F", "-", f"{commit}^{{tree}}")
-            message = write_message(update, self._links(update)).encode()
+            message = self._message(update).encode()
             signed.append(self._mirror.run("commit-tree", *options, stdin=message, config=config).decode().strip())
         self._mirror.run("update-ref", _NEXT, signed[-1])
         return signed
@@ -224,8 +245,10 @@ def _text(content: bytes | DppctlError | None) -> str | None:
     return None if content is None else content.decode(errors="replace") if isinstance(content, bytes) else ""
 
 
-def _oversized(update: Update) -> BlockedError | None:
+def _oversized(update: Written) -> BlockedError | None:
     """Return why a values file is not written: nobody would read it, in bot and sync; None: it is not too large."""
+    if isinstance(update, Removal):
+        return None
     size = len(update.values.to_yaml().encode())
     if size <= MAX_VALUES_BYTES:
         return None

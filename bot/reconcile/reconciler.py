@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,9 +13,10 @@ from bot.git.mirror import BusyError, Mirror
 from bot.limits import COPY_SECONDS, MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Decision, Refusal, Same, Skip, Update
+from bot.model.decisions import Decision, Refusal, Removal, Same, Skip, Update, Written
 from bot.model.names import RepoPath, short
-from bot.model.registration import Target
+from bot.model.previews import is_among
+from bot.model.registration import Target, registered_for
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, decide
 from bot.reconcile.explain import describe
@@ -22,7 +24,7 @@ from bot.reconcile.foreign_changes import observe_foreign_changes
 from bot.reconcile.images import Waiting
 from bot.reconcile.lost_commits import find_lost
 from bot.reconcile.observe import observe
-from bot.reconcile.record import record
+from bot.reconcile.record import keep_previews, record, remove
 from bot.reconcile.refreshes import error_of
 from bot.reconcile.result import Result, Results
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
@@ -52,6 +54,8 @@ class Reconciler:
         self._recorded: dict[str, str | None] = {}  # by ops repo, the commit up to which all of ours have a deployment
         # What the environments hold, as far as it was read, of apps that other ops repos deploy too.
         self._held: Texts = {}
+        self._limits = context.previews
+        self._previews: dict[tuple[str, RepoPath], list[Target]] = {}  # by ops repo and app, those that there are
 
     def reconcile(
         self, name: str, repositories: Set[str], deliveries: Mapping[str, Sequence[str]], *, is_asked: bool = True
@@ -70,7 +74,7 @@ class Reconciler:
                 self._fail(results, repository, f"{name}: {error}")
             return results
         holds, failed = self._store.holds.all(), self._store.deployments.failed()
-        updates: list[Update] = []
+        updates: list[Written] = []
         for app in apps:
             if not self._stop.is_set():
                 ids, result = tuple(deliveries.get(app.repository, ())), results[app.repository]
@@ -84,7 +88,7 @@ class Reconciler:
             self._apply(name, updates, results)
         return results
 
-    def _guard(self, look: Callable[[], list[Update]], repository: str, results: Results) -> list[Update]:
+    def _guard(self, look: Callable[[], list[Written]], repository: str, results: Results) -> list[Written]:
         """Return what a look finds; what it raises, whatever that is, is the repository's failure and nobody else's."""
         try:
             return look()
@@ -105,7 +109,7 @@ class Reconciler:
         ops.refresh()
         return ops.head != before
 
-    def write(self, name: str, updates: Sequence[Update]) -> dict[Target, str | DppctlError]:
+    def write(self, name: str, updates: Sequence[Written]) -> dict[Target, str | DppctlError]:
         """Commit updates to an ops repo and record them as deployments.
 
         Returns for each target that changed its ops commit, or why it cannot have one. Raises GitError when the ops
@@ -115,8 +119,11 @@ class Reconciler:
         for update in updates:
             ops_commit = results.get(update.target)
             if isinstance(ops_commit, str):
-                self._store.deployments.record(update, ops_commit)
                 with bind_push(update.deliveries, app=update.target.app, environment=update.target.environment):
+                    if isinstance(update, Removal):
+                        remove(update, self._store)
+                        continue
+                    self._store.deployments.record(update, ops_commit)
                     note = {"note": update.note} if update.note else {}
                     _log.info("deploying", commit=update.values.source.commit, ops_commit=ops_commit, **note)
         self._recorded[name] = self._ops[name].head
@@ -127,7 +134,11 @@ class Reconciler:
     def _read(self, name: str, apps: Sequence[RepoPath], texts: Texts) -> None:
         """Add what an ops repo holds for apps to `texts`; commits of ours that a crash left unrecorded are so first."""
         self.record_written(name)
-        texts |= self._ops[name].texts(target for app in apps for target in self._targets_in[name][app])
+        targets = [target for app in apps for target in self._targets_in[name][app]]
+        for pattern in (target for target in targets if target.is_pattern):
+            self._previews[name, pattern.app] = self._ops[name].previews(pattern)
+        previews = (target for app in apps for target in self._previews.get((name, app), ()))
+        texts |= self._ops[name].texts([*targets, *previews])
         shared = {app for app in apps if self._elsewhere(name, app)}
         self._held |= {target: text for target, text in texts.items() if target.app in shared}
 
@@ -136,10 +147,9 @@ class Reconciler:
         ops = self._ops[name]
         if ops.head != self._recorded.get(name):
             written = {commit.ops_commit: commit for commit in ops.written()}
-            registered = {(str(target.app), target.environment) for target in self._targets}
             for ops_commit in reversed(self._store.deployments.unrecorded(list(written))):
                 found = written[ops_commit]
-                if (found.app, found.environment) in registered:
+                if registered_for(found.app, found.environment, self._targets):
                     self._store.deployments.record_commit(
                         ops_commit,
                         found.app,
@@ -165,18 +175,20 @@ class Reconciler:
         result: Result,
         *,
         asked: bool,
-    ) -> list[Update]:
+    ) -> list[Written]:
         """Return what is to be written for an app, with its images; what else was decided is done.
 
         failed: app, environment and commit of deployments; asked: somebody wants to know what is said of it.
         """
         mirror, targets = self._apps[app.repository], self._targets_in[name][app]
-        held = {target: texts[target] for target in targets}
+        held = {target: texts[target] for target in [*targets, *self._previews.get((name, app), ())]}
+        rules = self._limits.rules(datetime.now(UTC)) if any(target.is_pattern for target in targets) else None
+        idle = (rules.most, self._store.previews.idle(app.repository, rules.since)) if rules else None
         of_app = [hold for hold in holds if hold.app == str(app)]
         of_failed = {(environment, commit) for failed_app, environment, commit in failed if failed_app == str(app)}
         new = self._new_refs(name, app, mirror.seen)
         signers = self._signatures.signers(targets[0])
-        fingerprint = fingerprint_of(mirror.seen, held, of_app, of_failed, targets, self._images.policy, signers)
+        fingerprint = fingerprint_of(mirror.seen, held, of_app, of_failed, targets, self._images.policy, signers, idle)
         place = f"{app} in {name}"
         if look := self._settled.find(place, fingerprint, asked=asked):
             result.add(look)
@@ -188,29 +200,33 @@ class Reconciler:
             with mirror.open() as repository:
                 lost = find_lost(mirror, repository, held, of_failed)
                 known = held | {target: self._held[target] for target in elsewhere if target in self._held}
-                everywhere = observe(app, repository, self._targets, known, of_app, self._store, lost, verify)
-            state = replace(everywhere, targets={target: everywhere.targets[target] for target in held})
+                everywhere = observe(app, repository, self._targets, known, of_app, self._store, lost, verify, rules)
+            here = {target: found for target, found in everywhere.targets.items() if target.ops.repository == name}
+            state = replace(everywhere, targets=here)
             state = observe_foreign_changes(state, self._images.policy, held, self._ops, self._store)
             seen = (replace(state, commits={}), choose(state))  # without what only decisions need
             result.looks.append(seen)
-            due, before = [], len(result.notes)
+            keep_previews(state, seen[1], targets, self._store)
+            due, gone, before = list[Update](), list[Written](), len(result.notes)
             others = {target.environment for target in elsewhere} - {target.environment for target in targets}
             for decision in decide(state, self._images.policy):
                 if isinstance(decision, Update):
                     due.append(decision)
                     if decision.note:
                         result.notes.append(Note(decision.ref.name, f"{decision.target.environment}: {decision.note}"))
-                elif not (isinstance(decision, Refusal) and decision.environment in others):
+                elif isinstance(decision, Removal):
+                    gone.append(decision)
+                elif not (isinstance(decision, Refusal) and is_among(decision.environment, others)):
                     self._note(decision, result)
             # Which image runs elsewhere counts too: what one environment ran is what the next one gets.
             resolved = [self._resolve(everywhere, update, mirror, result) for update in due]
             self._images.keep(app, name, due, others)
-        if not due and not self._stop.is_set():  # a refused image may come
+        if not (due or gone) and not self._stop.is_set():  # a refused image may come
             self._settled.add(place, fingerprint, Look(seen, result.notes[before:]))
         for ref in new[:MAX_REASON_LINES]:  # also what no webhook said
             if reason := result.reason(ref):
                 _log.info("not deployed", app=app, ref=short(ref), reason=reason)
-        return [update for update in resolved if isinstance(update, Update)]
+        return [*gone, *(update for update in resolved if isinstance(update, Update))]
 
     def _resolve(self, state: AppState, update: Update, mirror: Mirror, result: Result) -> Update | Waiting | None:
         """Return the update with its image, or what it waits for; None when it is refused."""
@@ -250,7 +266,7 @@ class Reconciler:
         self._listings[name, app] = lines
         return sorted({line.partition("\t")[2].removesuffix("^{}") for line in new})
 
-    def _apply(self, name: str, updates: Sequence[Update], results: Results) -> None:
+    def _apply(self, name: str, updates: Sequence[Written], results: Results) -> None:
         """Write updates to an ops repo; what cannot be written is refused."""
         try:
             written = self.write(name, updates)

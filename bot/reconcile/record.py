@@ -1,11 +1,13 @@
 """Apply decisions that write nothing to an ops repo: what they say is recorded in the store, and logged once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from bot.logs import get_logger
-from bot.model.decisions import BeginHold, Decision, EndHold, Refusal, Skip, UpToDate
+from bot.model.app_state import AppState
+from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Refusal, Removal, Skip, UpToDate
 from bot.model.names import RepoPath, short
+from bot.model.registration import Target
 from bot.store.store import Store
 
 _log = get_logger("dppctl.bot")
@@ -28,6 +30,32 @@ def record(decision: Decision, store: Store) -> None:
         case Refusal(app, environment, ref, message):
             if store.deployments.refuse(decision):
                 _log.warning("refused", app=app, environment=environment, ref=short(ref.name), reason=message)
+
+
+def remove(removal: Removal, store: Store) -> None:
+    """Record that the ops repo does not name a preview any more."""
+    store.previews.end(str(removal.target.app), removal.target.environment, removal.reason)
+    _log.info("preview removed", reason=removal.reason)
+
+
+def keep_previews(
+    state: AppState, outcomes: Sequence[Choice | Refusal], targets: Iterable[Target], store: Store
+) -> None:
+    """Record which previews of an app there are, or are to be, as a look finds them.
+
+    So what a kill kept from being recorded of one that went is recorded by the next look.
+    """
+    chosen = {choice.target: choice for choice in outcomes if isinstance(choice, Choice)}
+    for pattern in targets:
+        if not pattern.is_pattern:
+            continue
+        there: dict[str, tuple[str, str | None]] = {}
+        for target, present in state.targets.items():
+            if target.is_preview and target.ops == pattern.ops:
+                held = present.values.source.ref if present.values else ""
+                choice = chosen.get(target)
+                there[target.environment] = (choice.ref.name, choice.preview) if choice else (held, None)
+        store.previews.keep(str(state.app), str(pattern.ops), there)
 
 
 def end_holds(store: Store, owns: Callable[[str], bool]) -> set[str]:

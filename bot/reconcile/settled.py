@@ -98,15 +98,17 @@ def fingerprint_of(
     targets: Collection[Target],
     policy: ImagePolicy,
     signers: Sequence[str] | None = None,
+    previews: tuple[int, Sequence[str]] | None = None,
 ) -> str:
     """Return a fingerprint (hex) of all that a look at an app goes by, and of who looks.
 
     `listing`: its repository's branches and tags; `texts`: its environments' values files; `failed`: environments and
-    commits whose deployment failed; `targets`: its registration; `signers`: whose signatures count.
+    commits whose deployment failed; `targets`: its registration; `signers`: whose signatures count; `previews`: how
+    many there may be, and which branches are idle.
     """
     held = [
         (hold.environment, hold.until_ref, hold.until_tree, hold.ops_commit)
         for hold in sorted(holds, key=attrgetter("environment"))
     ]
-    known = (_VERSION, listing, sorted(texts.items()), held, sorted(failed), sorted(targets), policy, signers)
+    known = (_VERSION, listing, sorted(texts.items()), held, sorted(failed), sorted(targets), policy, signers, previews)
     return hashlib.sha256(repr(known).encode(errors="surrogateescape")).hexdigest()

@@ -63,9 +63,9 @@ class SyncSettings(Section):
     kept_releases: int = Field(KEPT_RELEASES, validation_alias="DPPCTL_KEPT_RELEASES", ge=1, le=50)
     # Of containers that `dppctl up` runs images in: their own, or this machine's.
     network: Literal["private", "host"] = Field("private", validation_alias="DPPCTL_SYNC_NETWORK")
-    environments: Annotated[dict[Environment, Namespace], pairs("ENVIRONMENT=NAMESPACE, separated by commas")] = Field(
-        {}, validation_alias="DPPCTL_SYNC_ENVIRONMENTS"
-    )
+    environments: Annotated[
+        dict[Environment | Literal["preview-*"], Namespace], pairs("ENVIRONMENT=NAMESPACE, separated by commas")
+    ] = Field({}, validation_alias="DPPCTL_SYNC_ENVIRONMENTS")
     prune: bool = Field(False, validation_alias="DPPCTL_SYNC_PRUNE")  # uninstall what the ops repo no longer names
     # What somebody changed by hand in the cluster.
     drift: Literal["repair", "report", "off"] = Field("repair", validation_alias="DPPCTL_SYNC_DRIFT")

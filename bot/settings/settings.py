@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from bot.limits import RESYNC_SECONDS
+from bot.limits import PREVIEW_DAYS, PREVIEWS, RESYNC_SECONDS
+from bot.model.previews import PreviewLimits
 from bot.settings.auth import AuthSettings
 from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
@@ -25,6 +26,9 @@ class Settings(Section):
     # Who deploys what the ops repos say: dppctl's own sync, or another (Argo CD, Flux) that sets commit statuses there.
     deployed_by: Literal["sync", "commit-status"] = Field("sync", validation_alias="DPPCTL_DEPLOYED_BY")
     resync_seconds: float = Field(RESYNC_SECONDS, validation_alias="DPPCTL_RESYNC_SECONDS", gt=0)
+    # Environments that branches have of their own: of an app at the same time, and days after the last push.
+    previews: int = Field(PREVIEWS, validation_alias="DPPCTL_PREVIEWS", ge=0, le=100)
+    preview_days: float = Field(PREVIEW_DAYS, validation_alias="DPPCTL_PREVIEW_DAYS", gt=0)
     github: GitHubSettings
     images: ImageSettings
     buildkit: BuildKitSettings
@@ -37,6 +41,11 @@ class Settings(Section):
     auth: AuthSettings
     usage: UsageSettings
     storage: StorageSettings
+
+    @property
+    def preview_limits(self) -> PreviewLimits:
+        """Return how many previews there may be, and for how long."""
+        return PreviewLimits(self.previews, self.preview_days)
 
     @property
     def database_url(self) -> str:

@@ -11,6 +11,7 @@ from bot.data.compared import merge
 from bot.database import upsert
 from bot.limits import MAX_RUN_RESULTS, MAX_WORD
 from bot.model.receipt import Receipt
+from bot.store.preview_tables import Preview
 from bot.store.run_tables import CurrentData, EndedRun, RunResult
 from bot.store.tables import Deployment, DeploymentEvent
 
@@ -27,8 +28,9 @@ def record_end(session: Session, deployment: Deployment, receipt: Receipt, time:
     succeeded = deployment.state == "succeeded"
     if succeeded and (current is None or current.deployment_id <= deployment.id):  # nothing newer ended before it
         after = _left_by(session, origin) if origin else receipt
-        before = Receipt.model_validate(current.receipt) if current else None
-        change = compare(before, after, current.deployment_id if current else None)
+        past = _compared_with(session, deployment, current)
+        before = Receipt.model_validate(past.receipt) if past else None
+        change = compare(before, after, past.deployment_id if past else None)
         deployment.change, deployment.summary = change.model_dump(mode="json"), change.summary
         deployment.counted_rows = after.rows
         _set_current(session, deployment, after, time)
@@ -135,6 +137,14 @@ def _has_run(session: Session, deployment: Deployment, receipt: Receipt, *, is_s
 
 def _current(session: Session, deployment: Deployment) -> CurrentData | None:
     return session.get(CurrentData, (deployment.app, deployment.environment), with_for_update=True)
+
+
+def _compared_with(session: Session, deployment: Deployment, current: CurrentData | None) -> CurrentData | None:
+    """Return what a deployment's data is compared with: of a preview what the environment has that it names."""
+    preview = session.get(Preview, (deployment.app, deployment.environment))
+    if preview is None or preview.compared is None:
+        return current
+    return session.get(CurrentData, (deployment.app, preview.compared))
 
 
 def _set_current(session: Session, deployment: Deployment, receipt: Receipt, time: datetime) -> None:

@@ -20,6 +20,7 @@ from bot.store.history import History
 from bot.store.holds import Holds
 from bot.store.images import Images
 from bot.store.pending_builds import PendingBuilds
+from bot.store.previews import Previews
 from bot.store.requests import Requests
 from bot.store.settled_apps import SettledApps
 from bot.store.tables import SCHEMA, Delivery, Deployment, DeployRequest
@@ -52,6 +53,7 @@ class Store:
         self.requests = Requests(self.database)
         self.acts = Acts(self.database)
         self.holds = Holds(self.database)
+        self.previews = Previews(self.database)
         self.tags = Tags(self.database)
         self.settled = SettledApps(self.database)
         self.notices = Notices(self.database)

@@ -8,6 +8,7 @@ from bot.model.app_config import CONFIG_FILE, Action, AppConfig
 from bot.model.app_state import AppState, CommitState, TargetState
 from bot.model.decisions import Choice, Ref, Refusal
 from bot.model.names import RepoPath
+from bot.model.previews import PREVIEWS
 from bot.model.registration import Target
 from bot.model.values import Pipeline
 from bot.reconcile.decide import not_registered, plan
@@ -53,7 +54,7 @@ def _actions(folder: AppFolder, config: AppConfig, registered: frozenset[Target]
         yield Finding("problem", f"{CONFIG_FILE}: appRepoPath is {others}, and this folder is {here}; write that")
     for app in apps:
         for ops, action in config.actions(app):
-            yield _action(folder, config, Target(app, ops, action.environment), action, registered)
+            yield _action(folder, config, Target(app, ops, action.environment or PREVIEWS), action, registered)
 
 
 def _is_here(app: RepoPath, folder: AppFolder) -> bool:
@@ -74,13 +75,16 @@ def _action(
     if isinstance(decision, Refusal):
         return Finding("problem", f"{what}: {decision.message}")
     chosen = [action.pipeline] if isinstance(action.pipeline, str) else action.pipeline
-    return Finding("fine", f"{what} deploys {', '.join(chosen)} to {action.environment}, by {target.ops}")
+    where = action.environment or "a preview of its own"
+    return Finding("fine", f"{what} deploys {', '.join(chosen)} to {where}, by {target.ops}")
 
 
 def _trigger(action: Action) -> tuple[str, Ref]:
     """Return what triggers an action, in words, and a ref that would."""
     if action.branch is not None:
         return f"a push to {action.branch}", Ref(f"refs/heads/{action.branch}", _COMMIT)
+    if action.branches is not None:
+        return f"a push to a branch that matches {action.branches}", Ref("refs/heads/branch", _COMMIT)
     if isinstance(action.tags, str):
         return f"a tag {action.tags}", Ref(f"refs/tags/{action.tags}", _COMMIT)
     return "a tag", Ref("refs/tags/v1", _COMMIT)

@@ -6,6 +6,7 @@ from pathlib import Path
 from bot.git.command import Git
 from bot.model.app_config import AppConfig, parse_app_config
 from bot.model.names import RepoPath
+from bot.model.previews import PREVIEWS
 from bot.model.registration import REGISTRATION_FILE, Target, read_registration
 from cli.errors import InputError
 from cli.init.app import App
@@ -37,7 +38,7 @@ def set_up(app: App, provider: Provider, answers: Answers, questions: Questions,
     if len(ops_repos) != 1:
         raise InputError(f"{app.config_file}: {app.path} has actions for several ops repos; keep one")
     (ops,) = ops_repos
-    environments = [action.environment for _, action in config.actions(app.path)]
+    environments = [action.environment or PREVIEWS for _, action in config.actions(app.path)]
     identity = find_identity(app, ops, answers, questions, context)
     if repository := find_repository(identity.maker, app.path.repository):
         where = f"the remote `origin` (git remote set-url origin URL) or --repo, {app.config_file.name} and apps.yaml"
@@ -47,7 +48,7 @@ def set_up(app: App, provider: Provider, answers: Answers, questions: Questions,
         address = questions.text("Address of dppctl's receiver, as GitHub reaches it (https://…)", "--url")
     if not address.startswith(("https://", "http://")):
         raise InputError(f"the address {address[:100]!r} is no URL; write https://HOST")
-    namespaces = {name: provider.environment_namespace(name) for name in environments}
+    namespaces = {name: provider.environment_namespace(name.replace("*", "branches")) for name in environments}
     github = {"user": identity.name, "email": identity.email, **identity.chart}
     installation = Installation(app.path, ops, namespaces, github, address)
     steps = [
@@ -71,11 +72,14 @@ def last_lines(app: RepoPath, config: AppConfig) -> list[str]:
         chosen = action.pipeline if isinstance(action.pipeline, str) else ", ".join(action.pipeline)
         if action.branch:
             what = f"commits to {action.branch} branch of {app}"
+        elif action.branches:
+            what = f"branches of {app} that match {action.branches}"
         else:
             tags = f" that match {action.tags}" if isinstance(action.tags, str) else ""
             what = f"published tags{tags} of {app}"
         begin = f"setting up continuous deployment of '{chosen}' pipelines on {what}"
-        lines.append(f"{begin} to {action.environment} environment of ops repo {ops}")
+        where = f"{action.environment} environment" if action.environment else "a preview environment for each"
+        lines.append(f"{begin} to {where} of ops repo {ops}")
     return lines
 
 

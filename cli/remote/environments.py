@@ -20,7 +20,8 @@ def environment_pool(folder: Path, environment: str) -> str:
     except FileNotFoundError:
         raise InputError(f"--environment {environment}: {folder} has no {CONFIG_FILE} that says of which app") from None
     apps = {
-        entry.app_repo_path: {action.environment for action in entry.actions} for entry in config.continuous_deployment
+        entry.app_repo_path: {action.environment for action in entry.actions if action.environment}
+        for entry in config.continuous_deployment
     }
     found = [app for app, environments in apps.items() if environment in environments]
     if not found:

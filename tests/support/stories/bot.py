@@ -20,10 +20,10 @@ from tests.support.world import OPS, World
 class Story:
     """Has an app, an ops repo, and a bot between them."""
 
-    def __init__(self, world: World, path: str = "") -> None:
-        """Put a loop into the world. path: the app's, in its repository."""
+    def __init__(self, world: World, path: str = "", environments: Sequence[str] = ("staging", "production")) -> None:
+        """Put a loop into the world. path: the app's, in its repository; environments: those of apps.yaml."""
         self.world, self.app, self.ops, self.store = world, world.app, world.ops, world.store
-        self.targets = frozenset(Target(RepoPath("ann/app", path), OPS, name) for name in ("staging", "production"))
+        self.targets = frozenset(Target(RepoPath("ann/app", path), OPS, name) for name in environments)
         self.changes = 0
         self.loop = Loop(world.settings, self.targets, world.git, self.store, self._changed)
 
