@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from worker.limits import UPLOAD_PIECE_BYTES, WORKLOAD_BYTES
 from worker.publication import tar_of
+from worker.unique import read_unique
 from worker.unpack import ArchiveError, copy_contents, replace_contents
 
 if TYPE_CHECKING:
@@ -175,4 +176,11 @@ def _run_request(body: Any) -> Dict[str, Any]:
         raise ValueError("run must be a text")
     if not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
         raise ValueError("concurrency must be a number from 1 to 64")
-    return {**body, "pipelines": pipelines, "environment": environment, "concurrency": concurrency}
+    unique = read_unique(body.get("unique", []))
+    return {
+        **body,
+        "pipelines": pipelines,
+        "environment": environment,
+        "concurrency": concurrency,
+        "unique": unique,
+    }

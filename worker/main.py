@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, List, Optional
 
 from worker.runner.processes import keep_private
 from worker.runner.ready import AUTO, DPP, ReadyDpp
+from worker.unique import parse_unique
 
 if TYPE_CHECKING:  # the rest is imported while the warm process loads dpp's packages
     from worker.events import EventStream
@@ -41,7 +42,17 @@ def _run(options: argparse.Namespace) -> int:
     origin = json.loads(environment.pop("DPPCTL_ORIGIN", "") or "{}")
     events = EventStream(with_log=options.verbose)
     workload = options.workload.absolute()
-    run = Run(workload, options.pipelines, environment, events, options.concurrency, origin, "", options.runner)
+    run = Run(
+        workload,
+        options.pipelines,
+        environment,
+        events,
+        options.concurrency,
+        origin,
+        "",
+        options.runner,
+        unique=options.unique,
+    )
     return _follow(run, events, options)
 
 
@@ -79,6 +90,7 @@ def _run_order(options: argparse.Namespace) -> int:
         order["nonce"],
         options.runner,
         ready,
+        order["unique"],
     )
     return _follow(run, events, options)
 
@@ -177,6 +189,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--events", action="store_true", help="print events as JSON lines instead of text")
     run.add_argument("--verbose", action="store_true", help="print dpp's log too")
     run.add_argument("--runner", choices=(AUTO, DPP), default="", help="dpp: have dpp run all pipelines itself")
+    unique_help = 'columns to check for duplicates: {"resource": "name or glob", "columns": ["id"]}; may be repeated'
+    run.add_argument("--unique", type=parse_unique, action="append", default=[], metavar="JSON", help=unique_help)
     owner_help = "be told what to run by a line of standard input (cluster/local/workers/process.py); stop at its end"
     run.add_argument("--owner-pipe", action="store_true", help=owner_help)
     serve = commands.add_parser("serve", help="wait to be handed a workload over HTTP")

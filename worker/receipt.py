@@ -32,8 +32,10 @@ def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
     """Return the receipt as JSON of at most `limit` bytes: what does not fit goes, the least important first."""
     short = dict(receipt)
     short["pipelines"] = [dict(pipeline) for pipeline in receipt["pipelines"]]
-    for field in (None, "stats", "resources", "hash", "bytes", "seconds"):
+    for field in (None, "profile", "stats", "resources", "hash", "bytes", "seconds"):
         for pipeline in short["pipelines"]:
+            if field == "profile":
+                pipeline["resources"] = [_without_profile(resource) for resource in pipeline["resources"]]
             pipeline.pop(field, None)
         text = json.dumps(short)
         if len(text) <= limit:
@@ -49,3 +51,8 @@ def summary(receipt: Dict[str, Any], limit: int = SUMMARY_BYTES) -> str:
         short["pipelines"].remove((fine or short["pipelines"])[-1])
         short["left_out"] = short.get("left_out", 0) + 1
     return json.dumps(short)
+
+
+def _without_profile(resource: Dict[str, Any]) -> Dict[str, Any]:
+    fields = [{"name": field["name"], "type": field["type"]} for field in resource["fields"]]
+    return {**resource, "fields": fields}

@@ -12,6 +12,7 @@ from worker.publication import Publication, Ran, find_written
 from worker.runner.dpp import RUNNERS, Dpp
 from worker.runner.pipeline import PipelineRun, Result
 from worker.runner.ready import AUTO, ReadyDpp
+from worker.unique import Unique, write_unique
 
 Receipt = Dict[str, Any]
 
@@ -30,12 +31,14 @@ class Run:
         nonce: str = "",
         runner: str = "",
         ready: Optional[ReadyDpp] = None,
+        unique: Sequence[Unique] = (),
     ) -> None:
         """Take what to run.
 
         environment: of the pipelines, PATH with `dpp` included; origin: the receipt's `source` and `image`; nonce: what
         the last event repeats, so that the owner knows it from one that a pipeline wrote; runner: one of RUNNERS, "" is
-        what the environment's DPPCTL_RUNNER says; ready: what was made ready before, which this run uses up.
+        what the environment's DPPCTL_RUNNER says; ready: what was made ready before, which this run uses up; unique:
+        columns that are to be checked for duplicates (worker/unique.py).
         """
         self._workload = workload
         self._asked = asked
@@ -46,6 +49,7 @@ class Run:
         self._nonce = {"nonce": nonce} if nonce else {}
         self._runner = runner
         self._ready = ready
+        self._unique = list(unique)
         self._lock = threading.Lock()
         self._running: List[PipelineRun] = []
         self._dpp: Optional[Dpp] = None
@@ -161,6 +165,7 @@ class Run:
         else:
             try:
                 scratch.mkdir()
+                write_unique(self._unique, scratch)
                 process = PipelineRun(pipeline, self._workload, scratch, dpp.start(pipeline, scratch))
             except OSError as error:
                 result = _not_run(pipeline, "failed", f"dpp cannot be started: {error}")

@@ -3,7 +3,8 @@
     GET  /health      {"state": "waiting" | "running" | "ended", "run": its id or null}; the only one without the token
     PUT  /workload    a tar.gz of the workload's files: 204
     POST /workload    the workload is what the image has, in the folder that the worker was started in: 204
-    POST /run         {"run": id, "pipelines": [id], "environment": {}, "concurrency": 1, "source": {}, "image": ""}:
+    POST /run         {"run": id, "pipelines": [id], "environment": {}, "concurrency": 1, "source": {}, "image": "",
+                       "unique": [{"resource": a name, a glob or null, "columns": [name]}]}:
                       202, also for the run of this id that runs already; 409 when another one does
     GET  /events      the events of the run as JSON lines, each with its number, until the last one, `closed`, which
                       has the exit code; ?after=N: those after this number
@@ -103,6 +104,7 @@ class WorkerServer(ThreadingHTTPServer):
                 request["concurrency"],
                 origin,
                 ready=self.standby.take() if self.standby else None,
+                unique=request["unique"],
             )
             threading.Thread(target=self._execute, args=(self._run, self.events), daemon=True).start()
             return True

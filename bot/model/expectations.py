@@ -1,8 +1,9 @@
 """What an app expects of its data: `expect:` in `.dppctl.yaml`. `bot.data.expectations` checks it."""
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import (
     BeforeValidator,
@@ -82,3 +83,8 @@ class Expectation(Part):
     def is_for(self, resource: str) -> bool:
         """Return whether it is about the resource of this name."""
         return self.resource is None or fnmatchcase(resource, self.resource)
+
+
+def unique_columns(expect: Sequence[Expectation]) -> list[dict[str, Any]]:
+    """Return what a worker has to check while rows pass, as its request has it (worker/unique.py)."""
+    return [{"resource": each.resource, "columns": list(each.unique)} for each in expect if each.unique]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.expectations import Expectation, unique_columns
 from tests.support.charts.apps import EVERYTHING, bot_values, pod_of
 from tests.support.charts.rendering import CHART, Object, of_kind, render, template
 from tests.support.cluster import Namespace
+from worker.unique import parse_unique
 
 pytestmark = pytest.mark.needs("helm")
 
@@ -34,6 +36,17 @@ def test_an_id_reaches_the_worker_as_it_is(tmp_path: Path, name: str) -> None:
     container = pipelines_of(job(tmp_path, bot_values(pipelines=({"id": name, "schedule": None},))))
     assert expanded(container["args"][-1]) == name
     assert "$(" not in container["args"][-1].replace("$$", "")
+
+
+def test_the_columns_that_are_to_be_unique_reach_the_worker_as_they_are(tmp_path: Path) -> None:
+    names = ["./a$$b", "$(HOME)", "1e5", "שם <&> #: '\""]
+    expect = [{"unique": names}, {"minRows": 1}, {"resource": "mem*$", "unique": ["id"]}]
+    found = pipelines_of(job(tmp_path, bot_values(), {"expect": expect}))["args"]
+    options = [expanded(each).removeprefix("--unique=") for each in found if each.startswith("--unique=")]
+    asked = [{"resource": None, "columns": names}, {"resource": "mem*$", "columns": ["id"]}]
+    assert list(map(parse_unique, options)) == asked
+    assert asked == unique_columns([Expectation.model_validate(each) for each in expect])
+    assert "$(" not in "".join(found).replace("$$", "")
 
 
 def test_a_folder_with_odd_characters_stays_one_argument(tmp_path: Path) -> None:

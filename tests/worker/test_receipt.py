@@ -11,7 +11,7 @@ from worker.receipt import summary, write_receipt
 
 
 def receipt(pipelines: int, failed: bool = False) -> dict[str, Any]:
-    fields = [{"name": f"field {number}", "type": "string"} for number in range(20)]
+    fields = [{"name": f"field {number}", "type": "string", "nulls": number} for number in range(20)]
     result = {
         "status": "failed" if failed else "succeeded",
         "rows": 90088,
@@ -42,6 +42,15 @@ def test_a_short_error_stays_whole_in_a_summary() -> None:
 
 def test_a_small_receipt_is_its_own_summary() -> None:
     assert json.loads(summary(receipt(1))) == receipt(1)
+
+
+def test_the_profile_of_columns_is_the_first_that_a_summary_leaves_out() -> None:
+    whole = receipt(1)
+    resource = whole["pipelines"][0]["resources"][0]
+    resource["unique"] = [{"columns": ["field 1"], "duplicates": 2}]
+    [short] = json.loads(summary(whole, len(json.dumps(whole)) - 1))["pipelines"]
+    fields = [{"name": field["name"], "type": "string"} for field in resource["fields"]]
+    assert short == {**whole["pipelines"][0], "resources": [{**resource, "fields": fields}]}
 
 
 @pytest.mark.parametrize(("pipelines", "failed"), [(3, False), (10, True), (150, False), (150, True)])

@@ -152,7 +152,8 @@ def _run(
 
 def test_a_spec_of_dpp_1_runs_as_it_is(succeeded: Outcome, folder: Path) -> None:
     result = succeeded.results["./sub/members"]
-    fields = [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]
+    numbers = {"name": "id", "type": "integer", "nulls": 0, "least": "0", "greatest": "2"}
+    fields = [numbers, {"name": "name", "type": "string", "nulls": 0}]
     assert result["resources"] == [{"name": "members", "rows": 3, "fields": fields}]
     assert (result["status"], result["rows"], result["error"]) == ("succeeded", 3, None)
     assert result["stats"]["count_of_rows"] == 3

@@ -82,6 +82,7 @@ writing:
         open("data/index.html", "w").close()
         spew(datapackage, resources)
 """
+TWICE = "twice: {pipeline: [{run: load, parameters: {from: names.csv, name: names}}]}"
 ZEROS = bytes(2**22)
 SECRET = """\
 secret:
@@ -132,6 +133,16 @@ def test_a_workload_is_put_run_and_followed_to_its_receipt(client: Client, folde
     assert receipt_of(events)["source"] == {"commit": "0" * 40}
     assert events[-1]["exit_code"] == 0
     assert (folder / "sub/pipeline-spec.yaml").exists()
+
+
+def test_columns_are_checked_for_duplicates_when_the_request_says_so(client: Client) -> None:
+    client("PUT", "/workload", archive({"pipeline-spec.yaml": TWICE, "names.csv": "id,name\n1,Ada\n2,Ada\n3,Zoë\n"}))
+    client.run(unique=[{"resource": "*", "columns": ["name"]}, {"resource": "*", "columns": ["name", "id"]}])
+    [names] = receipt_of(client("GET", "/events")[1])["pipelines"][0]["resources"]
+    assert names["unique"] == [
+        {"columns": ["name"], "duplicates": 1},
+        {"columns": ["name", "id"], "duplicates": 0},
+    ]
 
 
 @pytest.mark.parametrize("client", [["--again"]], indirect=True)
@@ -243,6 +254,7 @@ def test_a_large_workload_is_not_held_in_memory(client: Client, folder: Path) ->
         (b'{"environment": {"A": 1}}', "environment must map names to texts"),
         (b'{"run": 1}', "run must be a text"),
         (b'{"concurrency": 0}', "concurrency must be a number from 1 to 64"),
+        (b'{"unique": [{"columns": []}]}', "unique must be a list of "),
     ],
 )
 def test_a_bad_request_is_refused_in_one_line(client: Client, body: bytes, told: str) -> None:

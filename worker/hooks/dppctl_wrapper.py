@@ -3,7 +3,8 @@
 - Specs of dpp 1.x say `parameters, datapackage, resources, stats = ingest() + ({},)`, or `ingest()[1]`: there `ingest`
   gave a tuple, in 2.x it gives a ProcessorContext, which now can be used as that tuple.
 - The sink, the last processor of every pipeline, counts what comes out for the receipt: the resources with their
-  fields, and each one's rows, their bytes as JSON lines, and one MD5 over all of them.
+  fields and their profile (runner/profile.py), and each one's rows, their bytes as JSON lines, and one MD5 over all
+  of them.
 - An exception that ends a processor is printed as Python prints it, within limits: dpp logs it piece by piece, and
   discards lines of more than 64 KiB.
 - A line before a processor's output that is none of dpp's, such as a `print`, ends the next processor with that reason.
@@ -15,9 +16,11 @@ import json
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Any, Dict, Iterator, List, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+UNIQUE_FILE = "unique.json"  # beside the file of the facts: which columns are to be checked for duplicates
 # dpp keeps the last 1,000 lines of a processor, and of those below 64 KiB.
 TRACEBACK_LINES = 400
 TRACEBACK_LINE_CHARACTERS = 4000
@@ -86,28 +89,56 @@ def _counting(ingested: Any, target: str) -> Tuple[Any, Any, Any]:
 
 
 def _count(datapackage: Dict[str, Any], resources: Any, target: str) -> Iterator[Iterator[Any]]:
-    described = [_described(resource) for resource in datapackage.get("resources", [])]
-    streamed = [
-        facts for facts, resource in zip(described, datapackage.get("resources", [])) if resource.get("dpp:streaming")
-    ]
+    profile, unique = (import_module("dppctl_hooks." + name) for name in ("profile", "unique"))
+    asked = _asked(target)
     digest = hashlib.md5()  # noqa: S324 - a checksum, and the one that dpp itself uses
     size = [0]
-    for facts, resource in zip(streamed, resources):
+    described, streamed = [], []
+    for resource in datapackage.get("resources", []):
+        facts = _described(resource)
+        checks = unique.checks_of(asked, facts)
+        described.append((facts, checks))
+        if resource.get("dpp:streaming"):
+            streamed.append((facts, checks))
+        else:
+            for check in checks:
+                check.give_up("its rows are not in the pipeline")
+    for (facts, checks), resource in zip(streamed, resources):
         digest.update(json.dumps([facts["name"], facts["fields"]], sort_keys=True).encode("ascii"))
         facts["rows"] = 0
-        yield _counted(resource, facts, digest, size)
-    _write(target, {"resources": described, "bytes": size[0], "hash": digest.hexdigest() if streamed else None})
+        counted = profile.Profile(facts["fields"], checks)
+        yield _counted(resource, facts, counted, digest, size)
+        counted.complete()
+    for facts, checks in described:
+        if checks:
+            facts["unique"] = [check.facts() for check in checks]
+    found = [facts for facts, _ in described]
+    _write(target, {"resources": found, "bytes": size[0], "hash": digest.hexdigest() if streamed else None})
 
 
-def _counted(rows: Any, facts: Dict[str, Any], digest: Any, size: List[int]) -> Iterator[Any]:
+def _asked(target: str) -> List[Dict[str, Any]]:
+    """Return what the file beside the target asks for: columns that are to be checked for duplicates."""
+    try:
+        with open(os.path.join(os.path.dirname(target), UNIQUE_FILE)) as file:
+            return json.load(file)  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return []
+
+
+def _counted(rows: Any, facts: Dict[str, Any], profile: Any, digest: Any, size: List[int]) -> Iterator[Any]:
     for row in rows:
         facts["rows"] += 1
-        line = row if type(row) is str else getattr(row, "line", None)  # dpp 2 passes rows on unparsed
+        plain = None
+        if type(row) is tuple:  # a line and its row, in a lane
+            line, plain = row
+        else:
+            line = row if type(row) is str else getattr(row, "line", None)  # dpp 2 passes rows on unparsed
         if line is None:
             line = json.dumps(row, sort_keys=True, default=str)
         encoded = line.encode("utf8")
         size[0] += len(encoded) + 1
         digest.update(encoded)
+        profile.add(line, plain)
         yield row
 
 

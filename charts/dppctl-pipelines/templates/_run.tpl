@@ -190,6 +190,11 @@ spec:
   - --publication
   - /dppctl/publication
   {{- end }}
+  {{- range $.Values.expect }}
+  {{- if .unique }}
+  - {{ dict "resource" .resource "columns" .unique | toJson | printf "--unique=%s" | replace "$" "$$" | quote }}
+  {{- end }}
+  {{- end }}
   - --
   {{- /* A `$$` is one `$` to Kubernetes: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/ */}}
   {{- range index . 1 }}

@@ -71,10 +71,12 @@ class WorkerProcess:
         origin: Mapping[str, Any],
         concurrency: int = 1,
         verbose: bool = False,
+        unique: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Have it run pipelines (ids; none of them means all), once.
 
-        environment: for the pipelines; origin: the receipt's source and image; verbose: dpp's log comes as events too.
+        environment: for the pipelines; origin: the receipt's source and image; verbose: dpp's log comes as events too;
+        unique: what `bot.model.expectations.unique_columns` returns.
         """
         order = {
             "nonce": self._nonce,
@@ -84,6 +86,7 @@ class WorkerProcess:
             "origin": dict(origin),
             "concurrency": concurrency,
             "verbose": verbose,
+            "unique": list(unique),
         }
         with suppress(OSError):  # it has ended: `wait` says how
             if stdin := self._process.stdin:

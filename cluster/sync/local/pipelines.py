@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.model.expectations import unique_columns
 from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.errors import ClusterError
@@ -34,6 +35,7 @@ class Pipelines:
             environment={"DPP_DB_ENGINE": f"sqlite:///{host.path(release.work_database)}"},
             origin={"source": values.source.model_dump(mode="json"), "image": values.image},
             verbose=True,
+            unique=unique_columns(values.expect),
         )
         self._progress = Progress()
         self._ended: dict[str, Any] | None = None  # the worker's receipt

@@ -19,7 +19,7 @@ from datapackage_pipelines.wrapper import input_processor, wrapper
 from tableschema.exceptions import CastError
 
 from . import halves, standard
-from .link import Link, line_of, size_of
+from .link import Link, line_of, size_of, with_line
 from .output import Attribution, StepLog
 from .script import exit_code_of, run_script
 
@@ -98,9 +98,10 @@ class Lane:
             return LinkedInput([], iter(()))
         dependencies = json.dumps(wrapper.dependency_datapackage_urls)
         descriptor = json.dumps(step.spewed.descriptor, sort_keys=True, ensure_ascii=True)
-        passed_on = line_of if following.is_sink else Link().hop
+        is_cut = step.position == self._cut
+        passed_on = (line_of if is_cut else with_line) if following.is_sink else Link().hop
         rows = self._spewed_rows(step, step.spewed, passed_on)
-        if step.position == self._cut:
+        if is_cut:
             rows = halves.in_two(rows, lambda: os._exit(1))
         return LinkedInput([dependencies, descriptor], rows)
 

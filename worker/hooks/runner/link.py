@@ -28,10 +28,20 @@ def line_of(row: Row) -> str:
     return str(json.dumpl(row, sort_keys=True, ensure_ascii=True))
 
 
+def with_line(row: Row) -> Any:
+    """Return what the sink gets for a row: its line, and the row where it is at hand, to be counted by its values."""
+    line = line_of(row)
+    if type(row) is LazyJsonLine and row.dirty:
+        row = row.inner
+    return (line, row) if type(row) is dict else line
+
+
 def size_of(row: Any) -> int:
     """Return about how long the line of a row is, or of what stands in the place of a line."""
     if isinstance(row, LazyJsonLine):
         return len(row.line)
+    if isinstance(row, tuple):
+        return len(row[0]) + 1
     if not isinstance(row, dict):
         return len(row or "") + 1
     return sum(len(str(key)) + (len(value) if isinstance(value, str) else 8) + 6 for key, value in row.items())
