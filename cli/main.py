@@ -44,6 +44,7 @@ COMMANDS = {
     "use": ("cli.commands.login:use", "Choose the cluster that commands work on."),
     "login": ("cli.commands.login:login", "Make a cluster known, and log in to it."),
     "logout": ("cli.commands.login:logout", "Revoke and forget the token that a login has kept."),
+    "completion": ("cli.commands.completion:completion", "Print what your shell needs to complete these commands."),
     "doctor": ("cli.commands.doctor:doctor", "Say what of this machine is there and what is missing."),
 }
 
@@ -63,7 +64,7 @@ def dppctl(context: click.Context, debug: bool) -> None:
 def main() -> NoReturn:
     """Run the command line; an error is one line and exit code 2."""
     try:
-        code = dppctl.main(standalone_mode=False)
+        code = dppctl.main(prog_name="dppctl", standalone_mode=False)
     except DppctlError as error:
         if "--debug" in sys.argv:
             raise

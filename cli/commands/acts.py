@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from cli.app_arguments import APP, ENVIRONMENT
+from cli.completions import complete_environments
 from cli.config_option import CONFIG_OPTION
 
 _TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
@@ -26,8 +28,8 @@ def _act(*options: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_act(
-    click.argument("app"),
-    click.argument("environment"),
+    APP,
+    ENVIRONMENT,
     click.option("--to", type=int, metavar="DEPLOYMENT", help="Which one; left out: what ran before."),
     click.option("--run", is_flag=True, help="Run its pipelines again, such as when its data is not kept any more."),
     _MESSAGE,
@@ -42,7 +44,12 @@ def rollback(app: str, environment: str, to: int | None, run: bool, message: str
     _do(config, app, WantedAct("rollback", environment, to=to, run=run), yes=yes, reason=message)
 
 
-@_act(click.argument("app"), click.argument("source", metavar="FROM"), click.argument("target", metavar="TO"), _MESSAGE)
+@_act(
+    APP,
+    click.argument("source", metavar="FROM", shell_complete=complete_environments),
+    click.argument("target", metavar="TO", shell_complete=complete_environments),
+    _MESSAGE,
+)
 def promote(app: str, source: str, target: str, message: str, yes: bool, config: Path) -> None:
     """Run in TO what runs in FROM of APP: the same commit, in the same image.
 
@@ -54,8 +61,8 @@ def promote(app: str, source: str, target: str, message: str, yes: bool, config:
 
 
 @_act(
-    click.argument("app"),
-    click.argument("environment"),
+    APP,
+    ENVIRONMENT,
     click.option("--reason", "--message", "-m", required=True, help="Why; it is shown wherever the hold is."),
     click.option("--until", type=_TIMES, metavar="TIME", help="Then it ends: 2026-12-01, or 2026-12-01T18:00."),
 )
@@ -70,7 +77,7 @@ def hold(app: str, environment: str, reason: str, until: datetime | None, yes: b
     _do(config, app, WantedAct("hold", environment), yes=yes, reason=reason, until=when)
 
 
-@_act(click.argument("app"), click.argument("environment"), _MESSAGE)
+@_act(APP, ENVIRONMENT, _MESSAGE)
 def release(app: str, environment: str, message: str, yes: bool, config: Path) -> None:
     """End a hold: what .dppctl.yaml says is deployed to ENVIRONMENT of APP again.
 

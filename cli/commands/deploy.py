@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from cli.app_arguments import APP, ENVIRONMENT
 from cli.config_option import CONFIG_OPTION
 
 
 @click.command()
-@click.argument("app")
-@click.argument("environment")
+@APP
+@ENVIRONMENT
 @click.option("--ref", help="A branch, a tag or a commit; left out: what .dppctl.yaml says.")
 @click.option("--rebuild", is_flag=True, help="Build its image anew, each step of it.")
 @click.option("--message", "-m", default="", help="Why; it is kept with who you are.")

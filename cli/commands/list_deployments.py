@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
+from cli.app_arguments import APP_OPTION, ENVIRONMENT_OPTION
 from cli.config_option import CONFIG_OPTION
 from cli.listing import OUTPUT_OPTION, show
 
 
 @click.command()
 @CONFIG_OPTION
-@click.option("--app", help="Only this one: OWNER/REPO or OWNER/REPO/PATH.")
-@click.option("--environment", help="Only what went there.")
+@APP_OPTION
+@ENVIRONMENT_OPTION
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @OUTPUT_OPTION
 def deployments(config: Path, app: str | None, environment: str | None, limit: int, output: str | None) -> None:

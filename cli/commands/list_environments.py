@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.app_arguments import APP_OPTION
 from cli.config_option import CONFIG_OPTION, check_servers_folder
 from cli.listing import OUTPUT_OPTION, show
 
@@ -28,7 +29,7 @@ def apps(config: Path, output: str | None) -> None:
 
 @click.command()
 @CONFIG_OPTION
-@click.option("--app", help="Only this one's: OWNER/REPO or OWNER/REPO/PATH.")
+@APP_OPTION
 @OUTPUT_OPTION
 def environments(config: Path, app: str | None, output: str | None) -> None:
     """List the environments of all apps: the state of each, what runs there, and what data that brought."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from cli.completions import complete_pods
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, Row, show
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
@@ -58,7 +59,7 @@ def _pods_json(rows: Sequence[Row]) -> str:
 
 
 @click.command()
-@click.argument("names", metavar="NAME... | all", nargs=-1, required=True)
+@click.argument("names", metavar="NAME... | all", nargs=-1, required=True, shell_complete=complete_pods)
 @CLUSTER_OPTION
 def stop(names: tuple[str, ...], cluster: str | None) -> None:
     """End pods: their pipelines, their database server, their web pages; on a cluster pods or runs.
@@ -85,7 +86,7 @@ def stop(names: tuple[str, ...], cluster: str | None) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_pods)
 @CLUSTER_OPTION
 def ssh(name: str, cluster: str | None) -> None:
     """Open a shell in a worker's folder, with dpp on PATH and DPP_DB_ENGINE set, or on a pod's database.

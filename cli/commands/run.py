@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cli.completions import complete_pipelines
 from cli.errors import InputError
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 from cli.run.report import JsonReport, RunReport
@@ -14,7 +15,7 @@ from cluster.local import durations
 
 
 @click.command()
-@click.argument("pipelines", nargs=-1)
+@click.argument("pipelines", nargs=-1, shell_complete=complete_pipelines)
 @click.option("--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside.")
 @CLUSTER_OPTION
 @click.option(

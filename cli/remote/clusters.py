@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from cli.completions import complete_clusters
 from cli.errors import InputError
 from cli.home_folder import home_folder
 
@@ -24,6 +25,7 @@ NAME_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 CLUSTER_OPTION = click.option(
     "--cluster",
     metavar="NAME",
+    shell_complete=complete_clusters,
     help="Where: local, or a cluster that `dppctl login` made known.  [default: what `dppctl use` says]",
 )
 

@@ -23,6 +23,7 @@ _INIT_CLUSTER = "tests/cli/init/clusters/test_flow.py::test_a_cluster_is_begun_w
 _DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_token_that_works_until_the_logout"
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
+_COMPLETION = "tests/cli/commands/test_completion.py::test_each_shell_gets_its_script"
 _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 _PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remove_a_logout"
@@ -40,6 +41,14 @@ RUN_BY = {
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
     "DPPCTL_AUTH_MODE=token DPPCTL_AUTH_SERVICE_TOKEN_FILE=service-token dppctl auth-server": _AUTH,
     "dppctl auth-server": _AUTH,
+    "dppctl completion bash": _COMPLETION,
+    "dppctl completion --help": _COMPLETION,
+    "dppctl completion fish": _COMPLETION,
+    "dppctl completion zsh": _COMPLETION,
+    "dppctl open": "tests/cli/commands/test_lists.py::test_open_prints_the_address",
+    "dppctl open --print": "tests/cli/commands/test_lists.py::test_open_prints_the_address",
+    "dppctl status": "tests/cli/commands/test_lists.py::test_status_says_that_nothing_answers_and_what_was_there",
+    "dppctl list KIND": "tests/cli/commands/test_lists.py::test_environments_are_listed_with_what_runs_there",
     "dppctl check": "tests/cli/check/test_check.py::test_it_says_what_each_push_would_do",
     "dppctl cancel DEPLOYMENT": _ACTS,
     "dppctl hold APP ENVIRONMENT --reason WHY": _ACTS,

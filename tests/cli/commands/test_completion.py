@@ -1,0 +1,69 @@
+"""What shells complete, asked as they ask."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS
+from tests.support.environment import REPOSITORY
+
+SPEC = "load:\n  pipeline: []\nother:\n  pipeline: []\n"
+REGISTRATION = """\
+apps:
+- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}
+- {appRepoPath: bob/data, opsRepoPath: bob/ops, environments: [live]}
+"""
+
+
+def completed(folder: Path, line: str) -> list[str]:
+    """Return what bash is offered for a line that ends where the cursor is."""
+    words = line.split(" ")
+    variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_DPPCTL_COMPLETE": "bash_complete"}
+    program = [sys.executable, "-c", "from cli.main import main; main()"]
+    ran = subprocess.run(
+        program, cwd=folder, env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PATH": "", **variables},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.stderr == ""
+    return [value for line in ran.stdout.splitlines() if (value := line.partition(",")[2])]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/pipeline-spec.yaml").write_text(SPEC)
+    (tmp_path / "apps.yaml").write_text(REGISTRATION)
+    return tmp_path
+
+
+def test_commands_and_kinds_are_completed(folder: Path) -> None:
+    assert completed(folder, "dppctl ro") == ["rollback"]
+    assert set(completed(folder, "dppctl ")) == set(COMMANDS)
+    assert completed(folder, "dppctl list dep") == ["deployments"]
+
+
+def test_pipelines_apps_and_environments_are_completed(folder: Path) -> None:
+    assert completed(folder, "dppctl run ./a/l") == ["./a/load"]
+    assert completed(folder, "dppctl rollback ") == ["ann/app", "bob/data"]
+    assert completed(folder, "dppctl rollback bob/data ") == ["live"]
+    assert completed(folder, "dppctl promote ann/app staging p") == ["production"]
+    assert completed(folder, "dppctl list deployments --app b") == ["bob/data"]
+    assert completed(folder, "dppctl run --cluster l") == ["local"]
+
+
+def test_what_is_broken_completes_nothing_and_says_nothing(folder: Path) -> None:
+    (folder / "apps.yaml").write_text("apps: [")
+    (folder / "a/pipeline-spec.yaml").write_text("[")
+    assert completed(folder, "dppctl rollback ") == []
+    assert completed(folder, "dppctl run ") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_script(shell: str) -> None:
+    program = [sys.executable, "-c", "from cli.main import main; main()", "completion", shell]
+    ran = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "_DPPCTL_COMPLETE" in ran.stdout
+    if shell == "bash":
+        subprocess.run(["/bin/bash", "-n"], input=ran.stdout, text=True, check=True)
