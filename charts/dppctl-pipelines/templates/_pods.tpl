@@ -78,3 +78,8 @@ affinity:
   {{- end }}
   {{- end }}
 {{- end -}}
+
+{{/* Amounts (`cpu: 1`) as text: a server of Kubernetes 1.20 takes no numbers there from helm 4. */}}
+{{- define "pipelines.quantities" -}}
+{{- regexReplaceAll "(?m): ([0-9][0-9.e+]*)$" (toYaml .) ": \"$1\"" -}}
+{{- end -}}

@@ -50,7 +50,7 @@ spec:
     {{- end }}
     terminationMessagePolicy: FallbackToLogsOnError
     securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
-    resources: {{ toYaml $.Values.resources | nindent 6 }}
+    resources: {{ include "pipelines.quantities" $.Values.resources | nindent 6 }}
     env:
     - {name: DPPCTL_IMAGE, value: {{ $.Values.image | quote }}}
     - {name: DPPCTL_FOLDER, value: {{ $.Values.storage.folder | replace "$" "$$" | quote }}}
@@ -105,7 +105,7 @@ spec:
     - --s3-upload-concurrency=1
     terminationMessagePolicy: FallbackToLogsOnError
     securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
-    resources: {{ toYaml $.Values.storage.resources | nindent 6 }}
+    resources: {{ include "pipelines.quantities" $.Values.storage.resources | nindent 6 }}
     # It ends when `bucket` tells it to; when that was killed, nothing answers there any more.
     livenessProbe:
       tcpSocket: {port: 8095}
@@ -204,7 +204,7 @@ spec:
   terminationMessagePath: /dev/termination-log
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
-  resources: {{ toYaml $.Values.resources | nindent 4 }}
+  resources: {{ include "pipelines.quantities" $.Values.resources | nindent 4 }}
   env:
   - {name: HOME, value: /dppctl/home}
   - name: DPPCTL_ORIGIN
@@ -249,7 +249,7 @@ spec:
 image: {{ .Values.worker.image | quote }}
 terminationMessagePolicy: FallbackToLogsOnError
 securityContext: {{ include "pipelines.containerSecurity" . | nindent 2 }}
-resources: {{ toYaml .Values.storage.resources | nindent 2 }}
+resources: {{ include "pipelines.quantities" .Values.storage.resources | nindent 2 }}
 env:
 - {name: HOME, value: /tmp}
 command: [python3, -m, cluster.publisher.staged, --publication, /dppctl/publication]
@@ -262,7 +262,7 @@ args:
 image: {{ .Values.storage.image | quote }}
 terminationMessagePolicy: FallbackToLogsOnError
 securityContext: {{ include "pipelines.containerSecurity" . | nindent 2 }}
-resources: {{ toYaml .Values.storage.resources | nindent 2 }}
+resources: {{ include "pipelines.quantities" .Values.storage.resources | nindent 2 }}
 env:
 - {name: HOME, value: /tmp}
 - {name: RCLONE_CONFIG, value: ""}

@@ -233,3 +233,8 @@ securityContext:
 {{- define "dppctl.hasDatabase" -}}
 {{- if and .Values.continuousDeployment.enabled (not .Values.database.existingSecret) -}}yes{{- end -}}
 {{- end -}}
+
+{{- /* Amounts (`cpu: 1`) as text: a server of Kubernetes 1.20 takes no numbers there from helm 4. */ -}}
+{{- define "dppctl.quantities" -}}
+{{- regexReplaceAll "(?m): ([0-9][0-9.e+]*)$" (toYaml .) ": \"$1\"" -}}
+{{- end -}}
