@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from bot.settings.variables import variables
 from tests.support.charts.dppctl import ALL, RUNS, environment, named, pods, rendered
+from tests.support.docs.pages import blocks
 
 pytestmark = pytest.mark.needs("helm")
 
@@ -132,3 +134,14 @@ def test_a_cluster_without_a_storage_of_its_own_keeps_files_for_another() -> Non
 def test_what_cannot_be_is_refused(values: dict[str, Any], said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         rendered(values)
+
+
+def test_the_values_for_a_storage_on_k3s_are_taken_as_they_are() -> None:
+    (values,) = [block.text for block in blocks("docs/clusters.md") if block.text.startswith("storage:")]
+    objects = rendered({**RUNS, **yaml.safe_load(values)})
+    assert (
+        named(objects, "PersistentVolumeClaim", "dppctl-storage")["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    )
+    (rule,) = named(objects, "Ingress", "dppctl-storage")["spec"]["rules"]
+    assert rule["host"] == "data.example.org"
+    assert environment(pods(objects)["dppctl-storage"])["DPPCTL_STORAGE_URL"] == "https://data.example.org"

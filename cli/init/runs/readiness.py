@@ -37,7 +37,7 @@ def readiness_of(deployments: list[Object], pods: list[Object]) -> Readiness:
     stuck = newest([pod for pod in alive if not _runs(pod) and (why_stuck(pod) or waits_for(pod))])
     if stuck is None:
         return Readiness(missing, pods=tuple(ready))
-    needs_node = not why_stuck(stuck)
+    needs_node = not why_stuck(stuck) and not _lacks_volume(stuck)
     problem = f"pod {name_of(stuck)}: {why_stuck(stuck) or waits_for(stuck)}"
     return Readiness(missing, problem, _advice(stuck), needs_node, tuple(ready))
 
@@ -74,6 +74,11 @@ def wait_until_ready(
 
 def _advice(pod: Object) -> str:
     """Return what a person does about a pod that does not run."""
+    if _lacks_volume(pod):
+        return (
+            "this cluster makes no volume for it: name a class that does (storageClassName), or do without one "
+            "(persistence.enabled: false), in a file for --values; kubectl get storageclasses shows them"
+        )
     if not why_stuck(pod):
         return "ask for fewer (--workers, --databases), or give the cluster more or larger nodes"
     if not (said := broken(pod)):
@@ -83,6 +88,14 @@ def _advice(pod: Object) -> str:
         which = "--worker-image" if _component(pod) == "worker" else "--image"
         return f"name an image that the cluster can pull ({which}; imagePullSecrets by --values)"
     return "mend that"
+
+
+def _lacks_volume(pod: Object) -> bool:
+    """Return whether it waits for a volume that nobody makes; with a class that makes them late it does not say so.
+
+    https://github.com/kubernetes/kubernetes/blob/v1.33.0/pkg/scheduler/framework/plugins/volumebinding/volume_binding.go
+    """
+    return "unbound immediate PersistentVolumeClaims" in waits_for(pod)
 
 
 def _is_ready(deployment: Object) -> bool:

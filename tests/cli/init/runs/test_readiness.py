@@ -20,6 +20,7 @@ def container(**state: object) -> list[Object]:
 
 NO_IMAGE = container(state={"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling"}})
 CRASHED = container(lastState={"terminated": {"exitCode": 2, "message": "dppctl: no key"}})
+NO_VOLUME = [{"type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims"}]
 NO_NODE = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient memory."}]
 
 
@@ -46,13 +47,18 @@ NO_NODE = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are
             "waiting for a node: 0/1 nodes are available: 1 Insufficient memory.",
             "ask for fewer",
         ),
+        (
+            pod("operator", conditions=NO_VOLUME),
+            "pod has unbound immediate PersistentVolumeClaims",
+            "name a class that does (storageClassName), or do without one (persistence.enabled: false)",
+        ),
     ],
 )
 def test_a_pods_own_reason_is_said_with_what_to_do(found: Object, problem: str, advice: str) -> None:
     readiness = readiness_of([MISSING], [found])
     assert problem in readiness.problem
     assert advice in readiness.advice
-    assert readiness.needs_node == ("waiting for a node" in problem)
+    assert readiness.needs_node == ("waiting for a node" in problem), "more nodes make no volume"
 
 
 def test_what_kubernetes_refuses_to_make_is_said() -> None:
