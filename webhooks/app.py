@@ -4,16 +4,14 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, jsonify, request
-from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed
+from flask import Flask, Response, request
+from werkzeug.exceptions import Forbidden
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.wrappers import Response as BaseResponse
 
-from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.page_hosts import is_page_host
 from bot.probes import Probes
@@ -21,25 +19,21 @@ from bot.settings import Settings
 from bot.store.store import Store
 from webhooks import receive
 from webhooks.acting import ActPages, Record
+from webhooks.api import Api
 from webhooks.change_stream import ChangeStream
 from webhooks.dashboard import Pages
 from webhooks.data_pages import DataPages, LocalData
 from webhooks.metrics import StoreMetrics
+from webhooks.overview import Overview
 from webhooks.page_login import PageLogin
-from webhooks.receive import STORE_IS_AWAY, DeliveryReceiver
-from webhooks.refusals import RefusedAct
+from webhooks.problems import FOR_PROGRAMS, add_problem_pages
+from webhooks.receive import DeliveryReceiver
 from webhooks.shortcut import Shortcut
 from webhooks.sync_reports import SyncReports
 from webhooks.visitors import LocalVisitors, Visitors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-_log = get_logger("dppctl.webhooks")
-
-Answer = tuple[Response, int]
-
-_FOR_PROGRAMS = ("receive", "report", "healthz", "readyz", "metrics")
 
 
 def create_app(
@@ -64,16 +58,17 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.receiver.max_delivery_bytes
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = timedelta(minutes=5)
-    app.register_error_handler(HTTPException, _refuse)
-    app.register_error_handler(SQLAlchemyError, _store_is_away)
+    add_problem_pages(app)
     app.before_request(partial(_refuse_other_hosts, settings.page_hosts))
     login = PageLogin(visitors, only_known=settings.receiver.pages == "login")
     login.add_to(app)
-    app.jinja_env.globals["has_usage"] = has_usage
+    app.jinja_env.globals.update(has_usage=has_usage, version=version("dppctl"))
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
     data = DataPages(login, pages.is_registered, local_data)
     app.jinja_env.globals["data_pages"] = data
+    overview = Overview(targets, store)
+    api = Api(store, overview.matrix, pages.is_registered)
     acts = ActPages(targets, store, visitors, login, record)
     app.jinja_env.globals["buttons"] = acts.buttons
     probes = Probes(healthy=lambda: None, ready=lambda: _reach(store), metrics=StoreMetrics(store))
@@ -84,8 +79,14 @@ def create_app(
         ("/healthz", "healthz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/readyz", "readyz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/metrics", "metrics", lambda: Response.from_app(probes.respond, request.environ), "GET"),
-        ("/", "deployments", pages.deployments, "GET"),
+        ("/", "deployments", overview.view, "GET"),
         ("/deployments/<int:identity>", "deployment", pages.deployment, "GET"),
+        ("/api/openapi.json", "openapi", api.openapi, "GET"),
+        ("/api/deployments", "api_deployments", api.deployments, "GET"),
+        ("/api/deployments/<int:identity>", "api_deployment", api.deployment, "GET"),
+        ("/api/environments", "api_environments", api.environments, "GET"),
+        ("/apps/<path:app>/<environment>/history.json", "history", api.history, "GET"),
+        ("/apps/<path:app>/<environment>/history.csv", "history_csv", api.history_csv, "GET"),
         ("/apps/<path:app>/<environment>/<string(length=40):commit>", "newest", pages.newest, "GET"),
         ("/apps/<path:app>/<environment>", "environment", pages.environment, "GET"),
         ("/data/", "data_start", data.view, "GET"),
@@ -112,7 +113,7 @@ def _refuse_other_hosts(hosts: Sequence[str]) -> None:
 
     What programs ask for is signed, or says nothing of anybody's; a cluster's probes come by the pod's address.
     """
-    if request.endpoint not in _FOR_PROGRAMS and not is_page_host(request.host, hosts):
+    if request.endpoint not in FOR_PROGRAMS and not is_page_host(request.host, hosts):
         raise Forbidden(f"{request.host} is not known here; DPPCTL_ALLOWED_HOSTS or DPPCTL_PUBLIC_URL can name it")
 
 
@@ -124,20 +125,3 @@ def _reach(store: Store) -> str | None:
     except OSError as error:
         return f"{Path(store.database.file).parent}: {error.strerror}; nothing can be written down there"
     return None
-
-
-def _refuse(error: HTTPException) -> Answer | BaseResponse:
-    """Answer in JSON, and acts with a page; for a wrong method with the right ones."""
-    if isinstance(error, RefusedAct):
-        return error.page()
-    wrong_method = isinstance(error, MethodNotAllowed)
-    is_delivery = wrong_method and request.path == receive.PATH
-    response = jsonify(error="deliveries are POSTed" if is_delivery else error.description)
-    if isinstance(error, MethodNotAllowed):
-        response.headers["Allow"] = ", ".join(error.valid_methods or ())
-    return response, error.code or 500
-
-
-def _store_is_away(error: SQLAlchemyError) -> Answer:
-    _log.error("store does not answer", error=type(error).__name__)
-    return jsonify(error=STORE_IS_AWAY), 503

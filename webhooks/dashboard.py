@@ -1,10 +1,10 @@
-"""Show what runs where, what was deployed, and how each deployment went: the dashboard.
+"""Show how each deployment went, and what an environment has, had, and was asked for; `webhooks.overview` shows `/`.
 
 It is rendered here and readable without JavaScript; `static/dppctl.js` keeps an open page new.
 """
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Set
 
 from flask import Flask, Response, jsonify, redirect, render_template, url_for
 from markupsafe import Markup, escape
@@ -20,14 +20,13 @@ from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
 from bot.store.tables import Deployment
 from webhooks.limits import (
-    DASHBOARD_DELIVERIES,
     ENVIRONMENT_DEPLOYMENTS,
     ENVIRONMENT_REQUESTS,
     RECENT_DELIVERIES,
-    RECENT_REFUSALS,
 )
 from webhooks.run_charts import resource_chart, run_charts
 from webhooks.timeline import timeline
+from webhooks.times import ago, took
 
 _URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
 
@@ -45,29 +44,11 @@ class Pages:
         """Give the templates the filters and functions that they use; what they show is escaped."""
         app.jinja_env.finalize = _shown
         app.jinja_env.filters["short"] = short
-        app.jinja_env.filters["links"] = links
+        app.jinja_env.filters.update(links=links, ago=ago, took=took)
         app.jinja_env.filters["first_line"] = lambda text: text.partition("\n")[0][:200]
         app.jinja_env.globals.update(run_charts=run_charts, resource_chart=resource_chart)
         app.jinja_env.globals["commit_url"] = self._commit_url
         app.jinja_env.globals["past_of"] = lambda act: PAST.get(act, act)
-
-    def deployments(self) -> str:
-        """Return `/`: environments, deployments and deliveries."""
-        change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
-        states = {(state.app, state.environment): state for state in self._store.deployments.environments()}
-        cells: dict[str, dict[str, EnvironmentSummary | None]] = {}
-        for target in self._targets:
-            app = cells.setdefault(str(target.app), {})
-            app[target.environment] = states.get((str(target.app), target.environment))
-        return render_template(
-            "deployments.html",
-            change=change,
-            apps=cells,
-            refusals=_refusals(self._store.deployments.newest(RECENT_REFUSALS, environment=""), states.values()),
-            environments=_in_order(target.environment for target in self._targets),
-            deployments=self._store.deployments.newest(),
-            deliveries=self._store.deliveries.newest(DASHBOARD_DELIVERIES),
-        )
 
     def deployment(self, identity: int) -> str:
         """Return `/deployments/ID`: a deployment's timeline, log and receipt."""
@@ -143,23 +124,6 @@ def _shown(value: object) -> object:
     if isinstance(value, Markup):
         return Markup(escape_bidirectional(value))  # noqa: S704 (it is escaped, or our own)
     return escape_bidirectional(value) if isinstance(value, str) else value
-
-
-def _in_order(names: Iterable[str]) -> list[str]:
-    """Sort environments by name, but production last, as deployments go."""
-    return sorted(set(names), key=lambda name: (name.startswith("prod"), name))
-
-
-def _refusals(refused: Sequence[Deployment], states: Iterable[EnvironmentSummary]) -> dict[str, Deployment]:
-    """Return by app the whole `.dppctl.yaml` that was refused last, the newest of them first in `refused`.
-
-    What had a deployment afterwards is in order again.
-    """
-    deployed: dict[str, int] = {}
-    for state in states:
-        deployed[state.app] = max(deployed.get(state.app, 0), state.newest.id if state.newest else 0)
-    found = {refusal.app: refusal for refusal in reversed(refused)}
-    return {app: refusal for app, refusal in found.items() if refusal.id > deployed.get(app, 0)}
 
 
 def links(text: str) -> Markup:

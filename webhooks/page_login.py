@@ -58,7 +58,7 @@ class PageLogin:
         if not visitor.user and not visitor.can_log_in:
             raise Forbidden(visitor.note)
         if not visitor.user:
-            if request.method != "GET" or request.endpoint == "events":
+            if request.method != "GET" or request.path.startswith(("/events", "/api/")):
                 raise Unauthorized("log in first")
             return redirect(_login_url(), 303)
         if not visitor.can_read:

@@ -1,13 +1,14 @@
 """Deployments as lists show them: filtered, a page at a time, without what only a deployment's own page needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from bot.database import Database
 from bot.store.deployments import LISTED
-from bot.store.tables import Deployment
+from bot.store.tables import ENDED, Deployment, DeploymentEvent
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,13 @@ class DeploymentFilter:
 
 @dataclass(frozen=True)
 class DeploymentPage:
-    """Some of the deployments that are meant, newest first. number: counted from 1; size: of a full page."""
+    """Some of the deployments that are meant, newest first.
+
+    ended: when each of them that is over came to its end, by id. number: counted from 1; size: of a full page.
+    """
 
     deployments: Sequence[Deployment]
+    ended: Mapping[int, datetime]
     number: int
     size: int
     total: int
@@ -61,7 +66,16 @@ class DeploymentLists:
         with self._database.read() as session:
             total = session.scalar(select(func.count(Deployment.id)).where(*meant)) or 0
             found = session.scalars(listed.limit(size).offset((number - 1) * size)).all() if total else []
-        return DeploymentPage(found, number, size, total)
+            ids = [deployment.id for deployment in found if deployment.ended]
+            ends = dict(iter(session.execute(_ends(ids)))) if ids else {}
+        return DeploymentPage(found, ends, number, size, total)
+
+
+def _ends(ids: Sequence[int]) -> Select[int, datetime]:
+    """Return what asks when deployments ended: `changed` goes on, as runs by the clock come after."""
+    event = DeploymentEvent
+    wanted = select(event.deployment_id, func.max(event.time)).group_by(event.deployment_id)
+    return wanted.where(event.deployment_id.in_(ids), event.phase.in_(ENDED))
 
 
 def _conditions(wanted: DeploymentFilter) -> list[ColumnElement[bool]]:

@@ -110,7 +110,7 @@ def test_without_javascript_it_says_the_same(receiver: Receiver, browser: Browse
 def test_what_failed_shows_no_rows_as_delivered(receiver: Receiver, page: Page) -> None:
     receiver.report(phase="failed", message="./two: it broke", receipt=RECEIPT | {"status": "failed"})
     page.goto(receiver.url)
-    expect(page.locator("#deployments tbody td.number")).to_have_text("")
+    expect(page.locator("#deployments tbody .outcome")).to_have_text("./two: it broke")
     expect(page.locator("#environments")).not_to_contain_text("1,234")
     page.goto(f"{receiver.url}/deployments/1")
     expect(page.locator("main")).not_to_contain_text("1,234 rows")

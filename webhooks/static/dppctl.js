@@ -5,6 +5,7 @@
 
 const PAUSE = 500; // ms between two looks, so that a burst of changes is one
 const POLL = 5000; // ms between two tries, while the server is away
+const TELL = 20000; // ms between two looks at how long ago something was
 
 const sign = document.getElementById("live");
 let asked = false, looking = false, source, away;
@@ -44,6 +45,17 @@ function showEndOfLog() {
   if (log) log.scrollTop = log.scrollHeight;
 }
 
+function tellTimes() { // as webhooks/times.py does
+  const units = [["year", 31556952], ["month", 2629746], ["day", 86400], ["hour", 3600], ["minute", 60]];
+  for (const time of document.querySelectorAll("time.ago")) {
+    const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    const [name, unit] = units.find(([, length]) => Math.abs(seconds) >= length) ?? [];
+    const number = Math.floor(Math.abs(seconds) / unit), words = `${number} ${name}${number === 1 ? "" : "s"}`;
+    const text = name ? (seconds > 0 ? `${words} ago` : `in ${words}`) : seconds >= 0 ? "just now" : "in a moment";
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
 function listen() {
   source?.close();
   clearTimeout(away);
@@ -65,5 +77,6 @@ function listen() {
 }
 
 document.addEventListener("visibilitychange", listen);
+setInterval(tellTimes, TELL);
 showEndOfLog();
 listen();
