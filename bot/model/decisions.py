@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from bot.model.acts import Act
-from bot.model.app_config import Selection
+from bot.model.config_action import Selection
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Values

@@ -25,7 +25,8 @@ _GLOB_PART = re.compile(r"(\*+)|(\?)|(\[!?\]?[^\]]*\])|(.)", re.DOTALL)  # as fn
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 # An environment is a folder here and a namespace on Kubernetes, hence a DNS label.
-Environment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
+_ENVIRONMENT = r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$"
+Environment = Annotated[str, StringConstraints(pattern=_ENVIRONMENT)]
 Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
@@ -57,6 +58,11 @@ class RepoPath:
     def slug(self) -> str:
         """Return a folder's name for this path. No part may hold a `+`, so two paths never share one."""
         return str(self).replace("/", "+")
+
+
+def is_environment(text: str) -> bool:
+    """Return whether this is the name of an environment."""
+    return bool(re.fullmatch(_ENVIRONMENT, text))
 
 
 def is_repository(text: str) -> bool:

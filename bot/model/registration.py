@@ -107,7 +107,11 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
             if owner is not target:
                 message = f"{environment} of {ops} is already {owner.app}'s; give each app an opsRepoPath of its own"
                 raise document.error(["apps", index], message)
+    seen: dict[RepoPath, Target] = {}
     for target in sorted(owners.values()):
+        if target.is_pattern and (first := seen.setdefault(target.app, target)) is not target:
+            message = f"{target.app} has {PREVIEWS} in {first.ops} and in {target.ops}; keep one"
+            raise document.error(["apps"], message)
         if target.is_preview and (pattern := owners.get((target.ops, PREVIEWS))):
             message = f"{target.environment} of {target.ops} may be a preview of {pattern.app} ({PREVIEWS}); rename it"
             raise document.error(["apps"], message)

@@ -6,8 +6,8 @@ Level-triggered like the rest: what the branches are now, and when each was push
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from bot.model.app_config import Action
 from bot.model.app_state import AppState, RefState
+from bot.model.config_action import Action
 from bot.model.decisions import Choice, Ref, Refusal, Removal
 from bot.model.names import kind_and_name
 from bot.model.previews import PREVIEWS

@@ -1,12 +1,13 @@
 """Reads what the ops repos say of environments, for both syncs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bot.errors import DppctlError
 from bot.logs import get_logger
 from bot.model.registration import Target
+from cluster.sync.previews import expanded
 from cluster.sync.repositories import Reader, Repositories
 
 _log = get_logger("dppctl.sync")
@@ -24,6 +25,7 @@ class AllDesired(Generic[DesiredT]):
     by_target: Mapping[Target, DesiredT | None]  # without those that are not known
     problems: Mapping[Target, str]  # why an environment is not known, though its ops repo could be read
     unread: int  # ops repos that could not be read; what they said last holds
+    patterns: Collection[Target] = ()  # `preview-*` of ops repos that were read: all previews of theirs are known
 
 
 class DesiredReader(Generic[DesiredT]):
@@ -52,7 +54,8 @@ class DesiredReader(Generic[DesiredT]):
             except Exception:  # noqa: BLE001 (whatever it is, the others have nothing to do with it)
                 unread += 1
                 _log.exception("ops repo not read", ops=name)
-        return AllDesired(dict(self._desired), dict(self._problems), unread)
+        of_read = (target for name in self._heads for target in self._targets[name] if target.is_pattern)
+        return AllDesired(dict(self._desired), dict(self._problems), unread, frozenset(of_read))
 
     def _read(self, name: str, targets: Sequence[Target]) -> None:
         with self._repositories.use(name) as ops:
@@ -61,7 +64,11 @@ class DesiredReader(Generic[DesiredT]):
             if head is None or head == self._heads.get(name):
                 return
             with ops.open() as reader:
-                found = self._read_at(reader, head, targets)
+                found = self._read_at(reader, head, expanded(reader, head, targets))
+        for known in [*self._desired, *self._problems]:
+            if known.is_preview and known.ops.repository == name and known not in found:
+                self._desired.pop(known, None)
+                self._problems.pop(known, None)
         for target, desired in found.items():
             self._desired.pop(target, None)
             self._problems.pop(target, None)

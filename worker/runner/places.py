@@ -21,7 +21,11 @@ def find_place(error: str, workload: Path) -> Optional[Dict[str, Any]]:
     if found is None:
         return None
     line = int(found.group("line"))
-    place: Dict[str, Any] = {"file": found.group("file"), "line": line, "processor": rest.partition("\n")[0].rstrip(":")[:250]}
+    place: Dict[str, Any] = {
+        "file": found.group("file"),
+        "line": line,
+        "processor": rest.partition("\n")[0].rstrip(":")[:250],
+    }
     lines = _read(workload / found.group("file"))
     first = max(1, line - PLACE_LINES_AROUND)
     around = [text[:PLACE_LINE_CHARACTERS] for text in lines[first - 1 : line + PLACE_LINES_AROUND]]

@@ -5,10 +5,21 @@ from collections.abc import Iterable
 from bot.model.registration import Target
 from bot.scheduler import Scheduler
 from cluster.sync.local.deployment import DeploymentJob, EnvironmentJob, JobContext, ReportJob
+from cluster.sync.local.removal import RemovalJob
 from cluster.sync.local.restore import RestoreJob
 from cluster.sync.local.scheduled_run import ScheduledRun
 from cluster.sync.local.schedules import Schedules
-from cluster.sync.local.state import Decision, Deploy, DesiredValues, Report, Restore, RunScheduled, Settle, Supersede
+from cluster.sync.local.state import (
+    Decision,
+    Deploy,
+    DesiredValues,
+    Remove,
+    Report,
+    Restore,
+    RunScheduled,
+    Settle,
+    Supersede,
+)
 
 
 def apply(
@@ -32,6 +43,10 @@ def apply(
             case Restore():
                 settled.pop(target, None)
                 scheduler.start(target, RestoreJob(context, decision))
+            case Remove():
+                settled.pop(target, None)
+                schedules.set(target, ())
+                scheduler.start(target, RemovalJob(context, decision))
             case Deploy():
                 settled.pop(target, None)
                 scheduler.start(target, DeploymentJob(context, decision))

@@ -11,6 +11,7 @@ from cluster.sync.local.state import (
     DesiredValues,
     EnvironmentState,
     MachineState,
+    Remove,
     Report,
     Restore,
     RunScheduled,
@@ -41,6 +42,10 @@ def decide(state: MachineState) -> list[Decision]:
 def _decide_running(environment: EnvironmentState) -> Decision | None:
     desired = environment.desired
     match environment.running:
+        case Remove():
+            return None
+        case _ if environment.is_gone:
+            return Supersede(environment.target)
         case Deploy(desired=running) if desired and desired.values != running.values:
             return Supersede(environment.target)
         case RunScheduled() if desired and not environment.is_settled:  # a deployment goes first
@@ -49,6 +54,8 @@ def _decide_running(environment: EnvironmentState) -> Decision | None:
 
 
 def _decide_idle(environment: EnvironmentState, now: float) -> Decision | None:
+    if environment.is_gone:
+        return Remove(environment.target)
     target, desired, last, current = environment.target, environment.desired, environment.last, environment.current
     if desired and not environment.is_settled:
         if last and not last.reported:

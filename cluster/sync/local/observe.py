@@ -1,7 +1,7 @@
 """Reads what the ops repos say and what this machine has, into one plain value."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bot.errors import DppctlError
 from bot.logs import get_logger
@@ -34,8 +34,9 @@ def observe(
     scheduler: Scheduler[Target, EnvironmentJob],
     schedules: Schedules,
     context: JobContext,
+    gone: Collection[Target] = (),
 ) -> MachineState:
-    """Return the environments as they are now; `settled`: what needs nothing more.
+    """Return the environments as they are now; `settled`: what needs nothing more; `gone`: previews that are to go.
 
     One whose files cannot be read is logged, and holds up no other.
     """
@@ -57,6 +58,7 @@ def observe(
             last=(context.ends.get(target) or environment.last()) if is_read else None,
             current=current.outcome if current else None,
             due=due,
+            is_gone=target in gone,
             kept=tuple(found for _, found in environment.kept()) if is_read and wish and wish.restored else (),
         )
 

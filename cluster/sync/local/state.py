@@ -52,6 +52,13 @@ class RunScheduled:
 
 
 @dataclass(frozen=True)
+class Remove:
+    """Remove a preview, with its data: the ops repo does not name it any more."""
+
+    target: Target
+
+
+@dataclass(frozen=True)
 class Supersede:
     """Stop the environment's job: something newer is to run."""
 
@@ -66,7 +73,7 @@ class Settle:
     desired: DesiredValues
 
 
-Work = Deploy | Restore | Report | RunScheduled  # what a job does
+Work = Deploy | Restore | Report | RunScheduled | Remove  # what a job does
 Decision = Work | Supersede | Settle
 
 
@@ -83,6 +90,7 @@ class EnvironmentState:
     last: Outcome | None = None  # how the last deployment ended
     current: Outcome | None = None  # of the deployment that made what runs there
     due: tuple[Pipeline, ...] = ()  # by their schedules
+    is_gone: bool = False  # a preview that the ops repo does not name any more
     kept: tuple[Outcome, ...] = ()  # of the releases that can be gone back to, when one is wanted
 
 

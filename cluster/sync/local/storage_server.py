@@ -4,17 +4,19 @@ A port of its own, so that a published site's scripts are strangers to the dashb
 """
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from cluster.errors import ClusterError
+from cluster.storage.backend import StorageBackend
 from cluster.storage.folder_storage import FolderStorage
 from cluster.storage.in_thread import serve_in_thread
 from cluster.storage.server import StorageApp, hosts_of
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
+from cluster.sync.local.removal import previews_here
 
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104
 
@@ -38,11 +40,7 @@ class Storages:
         here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
         self.port: int = self._listening.getsockname()[1]
         self.base_url: str = url or f"http://{here}:{self.port}"
-        folders = {
-            _path(target): FolderStorage(LocalEnvironment(environment_folder(environments, target)).storage)
-            for target in targets
-        }
-        app = StorageApp(folders, hosts=hosts_of(host, url), base=urlsplit(url).path)
+        app = StorageApp(_Mounts(environments, targets), hosts=hosts_of(host, url), base=urlsplit(url).path)
         self._stop = serve_in_thread(self._listening, app.respond)
 
     def url(self, target: Target) -> str:
@@ -58,6 +56,31 @@ class Storages:
 def storage_path(app: str, environment: str) -> str:
     """Return the path of an environment's storage below the URL of all, with slashes around it. Raises DppctlError."""
     return quote(f"/{RepoPath.parse(app).slug}/{environment}/", safe="/+")
+
+
+class _Mounts(Mapping[str, StorageBackend]):
+    """The storages of environments by their paths; previews come and go."""
+
+    def __init__(self, environments: Path, targets: Iterable[Target]) -> None:
+        self._environments = environments
+        self._targets = sorted(targets)
+
+    def __getitem__(self, path: str) -> StorageBackend:
+        return self._all()[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, StorageBackend]:
+        patterns = [target for target in self._targets if target.is_pattern]
+        there = [target for target in self._targets if not target.is_pattern]
+        return {
+            _path(target): FolderStorage(LocalEnvironment(environment_folder(self._environments, target)).storage)
+            for target in [*there, *previews_here(self._environments, patterns)]
+        }
 
 
 def _path(target: Target) -> str:

@@ -25,6 +25,7 @@ from cluster.sync.local.apply import apply, follow_schedules
 from cluster.sync.local.decide import decide
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
 from cluster.sync.local.observe import observe, read_desired
+from cluster.sync.local.removal import gone_previews, previews_here, remove_leftovers
 from cluster.sync.local.schedules import Schedules
 from cluster.sync.local.sources import Sources
 from cluster.sync.local.state import DesiredValues
@@ -91,7 +92,9 @@ class LocalSync:
         self._workers.open()
         with suppress(DppctlError):  # the deployment that needs the environment says what is wrong with it
             self._workers.prepare(self._runtime(None, self._stopping))
-        for target in self.targets:
+        environments, patterns = self._context.environments, [target for target in self.targets if target.is_pattern]
+        remove_leftovers(environments, patterns)
+        for target in [*(self.targets - {*patterns}), *previews_here(environments, patterns)]:
             try:
                 self._context.environment(target).tidy()
                 follow_schedules(target, self.schedules, self._context)
@@ -131,13 +134,17 @@ class LocalSync:
         for target, desired in self._desired.items():
             if desired != before.get(target):
                 self._scheduler.forget_failures(target)
+        known = {*found.by_target, *found.problems}
+        running = self._scheduler.all_running()
+        gone = gone_previews(self._context.environments, found.patterns, known, running)
         state = observe(
-            self.targets,
+            [*(target for target in {*self.targets, *known} if not target.is_pattern), *gone],
             self._desired,
             self._settled,
             self._scheduler,
             self.schedules,
             self._context,
+            gone,
         )
         apply(decide(state), self._scheduler, self.schedules, self._settled, self._context)
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_BYTES
-from bot.model.app_config import Action, AppConfig, parse_app_config
+from bot.model.app_config import AppConfig, parse_app_config
+from bot.model.config_action import Action
 from bot.model.names import RepoPath
 from bot.model.registration import Target, parse_registration
 from tests.support.app_configs import FROM_THE_DESIGN

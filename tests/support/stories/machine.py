@@ -73,7 +73,7 @@ class Machine:
         self.runtime = runtime
         self.events: list[SyncEvent] = []
         self.now = datetime(2026, 1, 1, tzinfo=UTC)  # what schedules take for the time
-        self._writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
+        self.writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
         build(folder / "worker.pyz")
         self.folder = folder
         self.sync = self.start()
@@ -137,14 +137,14 @@ class Machine:
         source = Source(repository=repository, path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(given if isinstance(given, Pipeline) else Pipeline(id=given) for given in pipelines or ["./one"])
         values = Values(image=image, source=source, pipelines=chosen)
-        self._writer.write([Update(target, values, deliveries) for target in targets])
+        self.writer.write([Update(target, values, deliveries) for target in targets])
 
     def go_back(self, commit: str, ops_commit: str, *pipelines: Pipeline) -> None:
         """Say in the ops repo that staging is to go back to a commit, as that ops commit deployed it."""
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         values = Values(image=None, source=source, pipelines=pipelines or (Pipeline(id="./one"),))
         asked = AskedBy("rollback", "local:ann", None, "", 1, origin=ops_commit, runs=False)
-        self._writer.write([Update(STAGING, values, asked=asked)])
+        self.writer.write([Update(STAGING, values, asked=asked)])
 
     def environment(self, target: Target = STAGING) -> LocalEnvironment:
         """Return the environment as sync sees it."""
