@@ -39,6 +39,7 @@ class ActForm:
     wanted: WantedAct
     ref: str | None = None  # of deploy
     rebuild: bool = False  # of deploy
+    accept: bool = False  # of deploy and retry: the data as it comes out
     until: datetime | None = None  # of hold
     message: str = ""
     id: str = ""  # of the form: what is sent twice has it twice
@@ -68,6 +69,7 @@ def read_form(act: str, given: Mapping[str, str]) -> ActForm:
         wanted,
         ref=ref,
         rebuild=given.get("rebuild") == "yes",
+        accept=act in ("deploy", "retry") and given.get("accept") == "yes",
         until=_until(given.get("until", "").strip()),
         message=given.get("message", "").strip(),
         id=form_id,

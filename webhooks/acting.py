@@ -118,6 +118,8 @@ class ActPages:
             self._refuse(form, 409, f"{changed}. Nothing was done; look again")
         if form.wanted.act == "hold" and not form.message:
             self._refuse(form, 400, "say why it is held")
+        if form.accept and not form.message:
+            self._refuse(form, 400, "say why the data is accepted as it comes out")
         self._note(form, visitor, "asked")
         identity = self._store.requests.add(
             form.app,
@@ -128,6 +130,7 @@ class ActPages:
             reason=form.message,
             ref=form.ref,
             rebuild=form.rebuild,
+            accept=form.accept,
             from_environment=form.wanted.source,
             to_deployment=form.wanted.to,
             deployment=form.wanted.deployment,

@@ -1,6 +1,9 @@
 """What of a receipt later runs are compared with, and the receipt of data that came from several runs."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
 from bot.data.found import more
+from bot.model.expectations import Expectation
 from bot.model.receipt import PipelineResult, Receipt
 from bot.model.values import Compared, ComparedField, ComparedResource
 
@@ -29,6 +32,34 @@ def merge(before: Receipt, run: Receipt) -> Receipt:
     ran = {pipeline.id: pipeline for pipeline in run.pipelines if _is_known(pipeline)}
     kept = [ran.pop(pipeline.id, pipeline) for pipeline in before.pipelines]
     return run.model_copy(update={"status": "succeeded", "pipelines": (*kept, *ran.values())})
+
+
+def for_environment(expect: Iterable[Expectation], environment: str) -> Iterator[Expectation]:
+    """Yield what is expected of an environment; what is compared with that itself is compared with its own past."""
+    for found in expect:
+        is_own = found.compared_with == environment
+        yield found.model_copy(update={"compared_with": None}) if is_own else found
+
+
+def needed(expect: Sequence[Expectation], known: Mapping[str, Compared]) -> tuple[Compared, ...]:
+    """Return of the data of other environments, by their names, what these expectations are compared with, no more."""
+    names = dict.fromkeys(found.compared_with for found in expect if found.compared_with in known)
+    return tuple(
+        known[name].model_copy(
+            update={"resources": tuple(_needed(known[name], [one for one in expect if one.compared_with == name]))}
+        )
+        for name in names
+        if name
+    )
+
+
+def _needed(compared: Compared, expect: Sequence[Expectation]) -> Iterator[ComparedResource]:
+    for resource in compared.resources:
+        about = [found for found in expect if found.is_for(resource.name) or more(resource.name)]
+        if any(found.columns for found in about):
+            yield resource
+        elif about:
+            yield resource.model_copy(update={"fields": ()})
 
 
 def _is_known(pipeline: PipelineResult) -> bool:

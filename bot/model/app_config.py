@@ -9,7 +9,7 @@ from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.config_action import Action, Expectations, Text
 from bot.model.documents import Document, Part
-from bot.model.expectation_places import placed
+from bot.model.expectation_places import with_places
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath, is_path
 from bot.model.previews import is_preview
@@ -97,6 +97,10 @@ class AppConfig(Part):
         """Return settings such as `gcloudProjectId`, as they stand in the file."""
         return dict(self.model_extra or {})
 
+    def expected(self, action: Action | None) -> Expectations:
+        """Return what is expected of the data that an action deploys (None: no action does): its own or the app's."""
+        return self.expect if action is None or action.expect is None else action.expect
+
     def actions(self, app: RepoPath) -> Iterator[tuple[RepoPath, Action]]:
         """Return the actions of an app, each with the ops repo that it deploys to."""
         for deployment in self.continuous_deployment:
@@ -127,7 +131,6 @@ def parse_app_config(text: str, where: str) -> AppConfig:
     document = Document(text, where)
     config = document.read(AppConfig)
     _refuse_double_claims(config, document)
-    config = _with_lines(config, document)
     prefix = config.cluster_provider.partition("-")[0]
     for key in config.provider_settings:
         if not (key.startswith(prefix) and key[len(prefix) :][:1].isupper()):
@@ -137,27 +140,7 @@ def parse_app_config(text: str, where: str) -> AppConfig:
             raise document.unknown(
                 [key], ["clusterProvider", "cluster", "image", "build", "expect", "continuousDeployment"]
             )
-    return config
-
-
-def _with_lines(config: AppConfig, document: Document) -> AppConfig:
-    """Return the config, its expectations with their lines. Raises DppctlError for those that can never be checked."""
-    of_actions = [action.environment for entry in config.continuous_deployment for action in entry.actions]
-    environments = {environment for environment in of_actions if environment}
-    entries = []
-    for number, entry in enumerate(config.continuous_deployment):
-        actions = []
-        for index, action in enumerate(entry.actions):
-            if action.expect:
-                path: list[int | str] = ["continuousDeployment", number, "actions", index, "expect"]
-                expect = placed(action.expect, document, path, environments)
-                action = action.model_copy(update={"expect": expect})
-            actions.append(action)
-        entries.append(entry.model_copy(update={"actions": actions}))
-    update: dict[str, object] = {"continuous_deployment": entries} if entries else {}
-    if config.expect:
-        update["expect"] = placed(config.expect, document, ["expect"], environments)
-    return config.model_copy(update=update)
+    return with_places(config, document)
 
 
 def _refuse_double_claims(config: AppConfig, document: Document) -> None:

@@ -10,7 +10,7 @@ from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs
 from bot.model.previews import PreviewRules
 from bot.model.registration import Target
-from bot.model.values import Values
+from bot.model.values import Compared, Values
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class AppState:
 
     allowed: the registration of the app; baseline: tags that are not deployed by themselves;
     left_out: why other branches and tags cannot be deployed, by their full names; untrusted: why refs that these
-    environments should run are not deployed, as their signatures do not count; previews: None without previews.
+    environments should run are not deployed, as their signatures do not count; previews: None without previews; data:
+    what the environments have that others are compared with, by name, as far as they have any.
     """
 
     app: RepoPath
@@ -110,3 +111,4 @@ class AppState:
     left_out: Mapping[str, str] = field(default_factory=dict)
     untrusted: Mapping[Ref, str] = field(default_factory=dict)
     previews: PreviewRules | None = None
+    data: Mapping[str, Compared] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from bot.model.acts import Act
 from bot.model.config_action import Selection
+from bot.model.expectations import Expectation
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.model.values import Values
@@ -19,12 +20,16 @@ class Ref:
 
 @dataclass(frozen=True)
 class Choice:
-    """A ref that an environment should run, and which of its pipelines; preview: what a preview is compared with."""
+    """A ref that an environment should run, which of its pipelines, and what is expected of the data.
+
+    preview: what a preview is compared with.
+    """
 
     target: Target
     ref: Ref
     pipelines: Selection
     preview: str | None = None
+    expect: tuple[Expectation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class AskedBy:
     """Who asked for an update, and why; request: its number.
 
     origin: the ops commit that brought these values before, when it is to be gone back to; runs: its pipelines run
-    again, and what it left is not taken.
+    again, and what it left is not taken; accepts: the data is taken as it is, whatever is expected of it.
     """
 
     act: Act
@@ -96,6 +101,7 @@ class AskedBy:
     request: int
     origin: str = ""
     runs: bool = True
+    accepts: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from bot.output import one_line
 ROLLBACK_TO = "Dppctl-Rollback-To"  # the ops commit whose values these are: sync switches to the release that it made
 REMOVED = "Dppctl-Removed"  # why a preview goes
 RUNS_AGAIN = "Dppctl-Runs-Again"  # that release is not wanted, its pipelines are to run
+ACCEPT_CHANGE = "Dppctl-Accept-Change"  # the data is taken as it is, once, whatever is expected of it
+_WHO = re.compile(r"^Dppctl-By: (.+)$", re.MULTILINE)
+_WHY = re.compile(r"^Dppctl-Reason: (.+)$", re.MULTILINE)
 _DELIVERY = re.compile(r"^Dppctl-Delivery: ([0-9A-Za-z-]{1,64})$", re.MULTILINE)
 
 
@@ -44,6 +47,7 @@ def _write_asked(asked: AskedBy) -> str:
     reason = one_line(asked.reason, MAX_ACT_REASON)
     lines = [f"Dppctl-Act: {asked.act}", f"Dppctl-By: {who}", f"Dppctl-Request: {asked.request}"]
     lines += [f"Dppctl-Reason: {reason}"] if reason else []
+    lines += [f"{ACCEPT_CHANGE}: yes"] if asked.accepts else []
     lines += [f"{ROLLBACK_TO}: {asked.origin}"] if asked.origin else []
     lines += [f"{RUNS_AGAIN}: yes"] if asked.origin and asked.runs else []
     return "".join(f"{line}\n" for line in lines)
@@ -52,6 +56,13 @@ def _write_asked(asked: AskedBy) -> str:
 def read_deliveries(message: str) -> Sequence[str]:
     """Return the ids of the webhook deliveries that a commit's message names."""
     return _DELIVERY.findall(message)[:MAX_NAMED_DELIVERIES]
+
+
+def read_asker(message: str) -> str:
+    """Return of a commit's message who asked for it, and why: `ann: wrong rows`; "": nobody did."""
+    who, why = (found[-1] if (found := form.findall(message)) else "" for form in (_WHO, _WHY))
+    login = who.rpartition(" (")[2].removesuffix(")") if who.endswith(")") else who
+    return f"{login}: {why}" if login and why else login
 
 
 # What `git log --format` gives of a commit for `read_restored`: its id, and the trailers about going back.

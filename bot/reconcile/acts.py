@@ -54,7 +54,7 @@ class EnvironmentActs:
         after = self._deployment(self._plan(target, request).after)
         values = self._writes.values_at(target, after.ops_commit)
         if request.run:
-            values = values.model_copy(update={"request": request.id})
+            values = self._writes.anew(target, request, values)
         return self._writes.write(target, request, values, origin=after.ops_commit or "")
 
     def _promote(self, target: Target, request: DeployRequest) -> Done | Waiting:
@@ -76,7 +76,7 @@ class EnvironmentActs:
         if found.ops_commit is None:
             return self._writes.deploy(target, request, Ref(found.ref, found.commit))
         values = self._writes.values_at(target, found.ops_commit)
-        return self._writes.write(target, request, values.model_copy(update={"request": request.id}))
+        return self._writes.write(target, request, self._writes.anew(target, request, values))
 
     def _cancel(self, target: Target, request: DeployRequest) -> Done:
         """End a deployment: what builds or runs is stopped, and the ops repo says what it said before it."""

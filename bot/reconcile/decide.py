@@ -10,20 +10,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from bot.data.compared import needed
 from bot.images.decide import ImagePolicy
 from bot.model.app_config import CONFIG_FILE, AppConfig
 from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState, RefState, TargetState
 from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
 from bot.model.names import short
-from bot.model.pipeline_specs import Specs
 from bot.model.previews import PREVIEWS, is_preview
 from bot.model.registration import Target
-from bot.model.values import Pipeline, Source, Values
+from bot.model.values import Values
 from bot.model.versions import VersionKey, version_key
-from bot.reconcile.previews import is_allowed, is_idle, left, pushed_of, removals, without_schedules
+from bot.reconcile.previews import is_allowed, is_idle, left, pushed_of, removals
+from bot.reconcile.values_of_choices import ALL, chosen_pipelines, values_for
 
 _SKIP = re.compile(r"(?<!\S)--no-deploy(?!\S)|\[skip deploy\]", re.IGNORECASE)
-ALL = "all"
 
 
 def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
@@ -38,7 +38,7 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
             yield outcome
         elif outcome.target in state.targets:
             present, commit = state.targets[outcome.target], state.commits[outcome.ref.commit]
-            decisions = [_trusted(found, state) for found in _decide_target(outcome, present, commit, policy)]
+            decisions = [_completed(found, state) for found in _decide_target(outcome, present, commit, policy)]
             yield from decisions
             is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
             if is_as_it_should_be and outcome.target.environment not in refused:
@@ -61,10 +61,10 @@ def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Up
     """Decide on a deployment by hand, which is done whatever runs there: `request` is its number."""
     if isinstance(choice, Refusal):
         return choice
-    pipelines = _chosen_pipelines(choice, state.commits[choice.ref.commit].specs)
+    pipelines = chosen_pipelines(choice, state.commits[choice.ref.commit].specs)
     if isinstance(pipelines, Refusal):
         return pipelines
-    decision = _trusted(Update(choice.target, _values(choice, pipelines, request)), state)
+    decision = _completed(Update(choice.target, values_for(choice, pipelines, request)), state)
     assert isinstance(decision, Update | Refusal)  # noqa: S101 (for mypy)
     return decision
 
@@ -96,7 +96,7 @@ def choose(state: AppState, *, with_baseline: bool = False) -> list[Choice | Ref
             for ops, action in config.triggered_by(app, ref.name):
                 target = Target(app, ops, action.environment_for(ref.name))
                 if is_allowed(target, state):
-                    choice = Choice(target, ref, action.pipeline, action.preview)
+                    choice = Choice(target, ref, action.pipeline, action.preview, config.expected(action))
                     claims.setdefault(target, []).append(choice)
                 elif action.branches:  # one message for all branches
                     pattern = target.with_environment(PREVIEWS)
@@ -117,11 +117,12 @@ def choose_named(target: Target, named: RefState) -> Choice | Refusal:
     config = named.config
     if isinstance(config, str):
         return Refusal(target.app, target.environment, named.ref, config)
-    for ops, action in config.actions(target.app) if config else ():
+    config = config or AppConfig()
+    for ops, action in config.actions(target.app):
         name = PREVIEWS if action.branches else action.environment
         if (ops, name) == (target.ops, PREVIEWS if target.is_preview else target.environment):
-            return Choice(target, named.ref, action.pipeline, action.preview)
-    return Choice(target, named.ref, ALL)
+            return Choice(target, named.ref, action.pipeline, action.preview, config.expected(action))
+    return Choice(target, named.ref, ALL, expect=config.expected(None))
 
 
 def plan(
@@ -131,14 +132,15 @@ def plan(
 
     `in_image`: the app runs in an image there. None: the ops repo already says so.
     """
-    pipelines = _chosen_pipelines(choice, commit.specs)
+    pipelines = chosen_pipelines(choice, commit.specs)
     if isinstance(pipelines, Refusal):
         return pipelines
-    values, app = _values(choice, pipelines), choice.target.app
+    values, app = values_for(choice, pipelines), choice.target.app
     held = present.values
     if held and (held.image is not None) == in_image:  # otherwise: from now on with an image, or without
-        if values == held.model_copy(update={"request": None, "image": None}):
-            return None  # the image of a commit stays the one that it was deployed with
+        # The image of a commit stays the one that it was deployed with, and what others have now is no reason to run.
+        if values == held.model_copy(update={"request": None, "image": None, "accept": False, "compared": ()}):
+            return None
         same_files = bool(commit.tree) and present.tree == commit.tree and held.source.path == app.path
         if same_files and pipelines == held.pipelines and held.source.repository == app.repository:
             where = f"below {app.path}" if app.path else "in the files"
@@ -201,11 +203,14 @@ def _decide_target(
         yield decision
 
 
-def _trusted(decision: Decision, state: AppState) -> Decision:
-    """Return the decision; in the place of an update whose signature does not count a refusal."""
-    if isinstance(decision, Update) and (why := state.untrusted.get(decision.ref)):
+def _completed(decision: Decision, state: AppState) -> Decision:
+    """Return the decision; an update with what its data is compared with, or a refusal where no signature counts."""
+    if not isinstance(decision, Update):
+        return decision
+    if why := state.untrusted.get(decision.ref):
         return Refusal(state.app, decision.target.environment, decision.ref, why)
-    return decision
+    compared = needed(decision.values.expect, state.data)
+    return replace(decision, values=decision.values.model_copy(update={"compared": compared}))
 
 
 def _changed_by(changed: ForeignChange, target: Target) -> str:
@@ -258,33 +263,6 @@ def _run_by(state: AppState, ref: Ref) -> list[str]:
 
 def _is_tag(ref: Ref) -> bool:
     return ref.name.startswith("refs/tags/")
-
-
-def _chosen_pipelines(choice: Choice, specs: Specs | str) -> tuple[Pipeline, ...] | Refusal:
-    def refuse(message: str) -> Refusal:
-        return Refusal(choice.target.app, choice.target.environment, choice.ref, message)
-
-    if isinstance(specs, str):
-        return refuse(specs)
-    wanted, where = choice.pipelines, f"{choice.target.app} at {short(choice.ref.name)}"
-    known = {pipeline.id: pipeline for pipeline in specs.pipelines}
-    if wanted == ALL:
-        if specs.generated_by:  # the worker asks dpp for all; named here are those that the clock starts
-            return (Pipeline(id=ALL), *(pipeline for pipeline in specs.pipelines if pipeline.schedule))
-        return specs.pipelines or refuse(f"{where} has no pipelines; put them into pipeline-spec.yaml")
-    ids = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
-    missing = [name for name in ids if name not in known]
-    if missing and not specs.generated_by:
-        return refuse(f"{where} has no pipeline {missing[0]}; it has {', '.join(known) or 'none'}")
-    return tuple(known.get(name) or Pipeline(id=name) for name in ids)
-
-
-def _values(choice: Choice, pipelines: tuple[Pipeline, ...], request: int | None = None) -> Values:
-    app, ref = choice.target.app, choice.ref
-    if choice.target.is_preview:
-        pipelines = without_schedules(pipelines)
-    source = Source(repository=app.repository, path=app.path, ref=ref.name, commit=ref.commit)
-    return Values(image=None, source=source, pipelines=pipelines, request=request)
 
 
 def _age(state: RefState) -> tuple[datetime, VersionKey, int, str]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import cast
 
+from bot.data.compared import needed
 from bot.errors import DppctlError
 from bot.limits import COPY_SECONDS
 from bot.model.acts import Act
@@ -13,6 +14,7 @@ from bot.model.decisions import AskedBy, Choice, Ref, Refusal, Update
 from bot.model.names import short
 from bot.model.registration import Target
 from bot.model.values import Source, Values
+from bot.reconcile.compared_data import observe_data
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, choose_named, decide_manual, would_be_undone_by
 from bot.reconcile.images import Waiting
@@ -59,6 +61,7 @@ class ManualWrites:
             update = decide_manual(choice, state, request.id)
             if isinstance(update, Refusal):
                 raise DppctlError(update.message)
+            update = replace(update, values=update.values.model_copy(update={"accept": request.accept}))
             if image_of:
                 image = update.values.model_copy(update={"image": image_of.image})
                 resolved: Update | Waiting = replace(update, values=image)
@@ -83,6 +86,11 @@ class ManualWrites:
         with self._apps[target.app.repository].use(COPY_SECONDS):
             state, _ = self._observe(target, None)
             return self._hold(state, target, request, state.targets[target].values)
+
+    def anew(self, target: Target, request: DeployRequest, values: Values) -> Values:
+        """Return values that the environment had, to run again: compared with what others have now."""
+        compared = needed(values.expect, observe_data(target.app, values.expect, self._store))
+        return values.model_copy(update={"request": request.id, "accept": request.accept, "compared": compared})
 
     def values_at(self, target: Target, ops_commit: str | None) -> Values:
         """Return what the ops repo said of an environment at a commit."""
@@ -149,7 +157,8 @@ def automatic(state: AppState, target: Target, *, with_baseline: bool = False) -
 
 def asked_by(request: DeployRequest) -> AskedBy:
     """Return who asked for what, for the ops commit."""
-    return AskedBy(cast("Act", request.act), request.by, request.login, request.reason, request.id)
+    act = cast("Act", request.act)
+    return AskedBy(act, request.by, request.login, request.reason, request.id, accepts=request.accept)
 
 
 def _reason(request: DeployRequest, source: Source | None, name: str) -> str:

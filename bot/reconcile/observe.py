@@ -17,7 +17,8 @@ from bot.model.previews import PREVIEWS, PreviewRules
 from bot.model.registration import Target
 from bot.model.values import Values
 from bot.parsing.parser import Parser
-from bot.reconcile.decide import choose
+from bot.reconcile.compared_data import observe_data
+from bot.reconcile.decide import choose, choose_named
 from bot.store.store import Store
 from bot.store.tables import Hold
 
@@ -46,9 +47,17 @@ def observe(
     state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds, lost), previews=previews)
     texts = {**texts, **dict.fromkeys(_new_previews(state, texts))}
     state = replace(state, targets=_targets(app, repository, texts, holds, lost))
-    chosen = [choice.ref for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
+    choices = [choice for choice in choose(state) if isinstance(choice, Choice) and choice.target in texts]
+    chosen = [choice.ref for choice in choices]
     commits = _commits(app, repository, refs, chosen)
-    return replace(state, commits=commits, left_out=repository.left_out(), untrusted=verify(chosen))
+    expect = [found for choice in choices for found in choice.expect]
+    return replace(
+        state,
+        commits=commits,
+        left_out=repository.left_out(),
+        untrusted=verify(chosen),
+        data=observe_data(app, expect, store),
+    )
 
 
 def observe_manual(
@@ -75,12 +84,12 @@ def observe_manual(
         at = [found.ref for found in refs if found.ref == name]
         ref = at[0] if at else repository.resolve(name.commit if isinstance(name, Ref) else name)
         named = RefState(ref, 0, _configs(app, repository, [ref.commit])[ref.commit])
-    choices = [*choose(state), *choose(state, with_baseline=True)]
-    wanted = [choice.ref for choice in choices if isinstance(choice, Choice) and choice.target == target]
-    if named and not isinstance(named.config, str):
-        wanted.append(named.ref)
+    outcomes = [*choose(state), *choose(state, with_baseline=True), *([choose_named(target, named)] if named else [])]
+    choices = [choice for choice in outcomes if isinstance(choice, Choice) and choice.target == target]
+    wanted = [choice.ref for choice in choices]
     known = (*refs, named) if named else refs
-    return replace(state, commits=_commits(app, repository, known, wanted), untrusted=verify(wanted)), named
+    data = observe_data(app, [found for choice in choices for found in choice.expect], store)
+    return replace(state, commits=_commits(app, repository, known, wanted), untrusted=verify(wanted), data=data), named
 
 
 def read_values(target: Target, text: str | None) -> Values | None:

@@ -94,6 +94,7 @@ def describe_request(request: DeployRequest) -> str:
     }.get(request.act, [request.app, request.environment])
     words += ["--ref", request.ref] if request.ref else []
     words += ["--rebuild"] if request.rebuild else []
+    words += ["--accept-change"] if request.accept else []
     words += ["--to", str(request.to_deployment)] if request.to_deployment and request.act == "rollback" else []
     words += ["--run"] if request.run else []
     command = " ".join(["dppctl", request.act, *words])

@@ -32,6 +32,7 @@ class Requests:
         reason: str = "",
         ref: str | None = None,
         rebuild: bool = False,
+        accept: bool = False,
         from_environment: str | None = None,
         to_deployment: int | None = None,
         deployment: int | None = None,
@@ -43,9 +44,10 @@ class Requests:
 
         by: PROVIDER:SUBJECT of who asks, and `login` the same for people; reason: their message, kept as one line.
         deploy: a branch, tag or commit `ref` (None: what it would deploy by itself), with `rebuild` in an image that is
-        built anew. promote: `from_environment`, and of its deployments `to_deployment` (None: what runs). rollback:
-        `to_deployment` (None: what ran before), with `run` anew. cancel, retry: `deployment`. hold: `until` then, or
-        until it is released. form: an id; what is asked for again with it is not asked twice.
+        built anew. deploy, retry: with `accept` whatever is expected of the data. promote: `from_environment`, and of
+        its deployments `to_deployment` (None: what runs). rollback: `to_deployment` (None: what ran before), with `run`
+        anew. cancel, retry: `deployment`. hold: `until` then, or until it is released. form: an id; what is asked for
+        again with it is not asked twice.
         """
         request = DeployRequest(
             app=app,
@@ -56,6 +58,7 @@ class Requests:
             reason=one_line(reason, MAX_ACT_REASON),
             ref=ref,
             rebuild=rebuild,
+            accept=accept,
             from_environment=from_environment,
             to_deployment=to_deployment,
             deployment=deployment,

@@ -13,18 +13,35 @@ from cli.config_option import CONFIG_OPTION
 @ENVIRONMENT
 @click.option("--ref", help="A branch, a tag or a commit; left out: what .dppctl.yaml says.")
 @click.option("--rebuild", is_flag=True, help="Build its image anew, each step of it.")
+@click.option("--accept-change", metavar="WHY", help="Take the data as it comes out, once, whatever `expect:` says.")
 @click.option("--message", "-m", default="", help="Why; it is kept with who you are.")
 @CONFIG_OPTION
-def deploy(app: str, environment: str, ref: str | None, rebuild: bool, message: str, config: Path) -> None:
+def deploy(
+    app: str,
+    environment: str,
+    ref: str | None,
+    rebuild: bool,
+    accept_change: str | None,
+    message: str,
+    config: Path,
+) -> None:
     """Deploy APP (OWNER/REPO[/PATH]) to ENVIRONMENT now, and wait for the outcome.
 
     `dppctl up` does the work. Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
     """
+    accept = accept_change is not None
+    if accept_change is not None:
+        if not accept_change.strip() or message:
+            raise click.UsageError('--accept-change "WHY" says why, once: neither empty nor with --message')
+        message = accept_change
+
     from cli.asking import answered, follow
     from cli.open_store import local_user, open_store
 
     with open_store(config) as store:
-        number = store.requests.add(app, environment, by=local_user(), reason=message, ref=ref, rebuild=rebuild)
+        number = store.requests.add(
+            app, environment, by=local_user(), reason=message, ref=ref, rebuild=rebuild, accept=accept
+        )
         request = answered(store, number)
         if request.deployment_id is None:
             click.echo(f"dppctl: not deployed: {request.message}", err=True)
