@@ -6,26 +6,19 @@ It is rendered here and readable without JavaScript; `static/dppctl.js` keeps an
 import re
 from collections.abc import Set
 
-from flask import Flask, Response, jsonify, redirect, render_template, url_for
+from flask import Flask, Response, jsonify, redirect, url_for
 from markupsafe import Markup, escape
 from werkzeug.exceptions import NotFound
 
 from bot.errors import DppctlError
 from bot.model.acts import PAST
 from bot.model.names import RepoPath, short
-from bot.model.registration import Target
+from bot.model.registration import Target, registered_for
 from bot.output import escape_bidirectional
 from bot.settings import Settings
-from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
 from bot.store.tables import Deployment
-from webhooks.limits import (
-    ENVIRONMENT_DEPLOYMENTS,
-    ENVIRONMENT_REQUESTS,
-    RECENT_DELIVERIES,
-)
 from webhooks.run_charts import resource_chart, run_charts
-from webhooks.timeline import timeline
 from webhooks.times import ago, took
 
 _URL = re.compile(r"https?://(?:&amp;|[^\s&])*(?:&amp;|[^\s&.,;:)])")  # in escaped text, where quotes are &#34;
@@ -50,39 +43,9 @@ class Pages:
         app.jinja_env.globals["commit_url"] = self._commit_url
         app.jinja_env.globals["past_of"] = lambda act: PAST.get(act, act)
 
-    def deployment(self, identity: int) -> str:
-        """Return `/deployments/ID`: a deployment's timeline, log and receipt."""
-        change = self._store.totals.change_number()
-        found = self._find(identity)
-        return render_template(
-            "deployment.html",
-            change=change,
-            deployment=found,
-            receipt=found.receipt,
-            timeline=timeline(found, self._store.deliveries.newest(RECENT_DELIVERIES)),
-            log=self._store.deployments.log(identity),
-        )
-
-    def environment(self, app: str, environment: str) -> str:
-        """Return `/apps/OWNER/REPO/PATH/ENVIRONMENT`: what an environment has, had, and was asked for."""
-        if not self.is_registered(app, environment):
-            raise NotFound("there is no such environment")
-        change = self._store.totals.change_number()
-        states = self._store.deployments.environments()
-        found = [state for state in states if (state.app, state.environment) == (app, environment)]
-        return render_template(
-            "environment.html",
-            change=change,
-            app=app,
-            environment=environment,
-            summary=found[0] if found else EnvironmentSummary(app, environment, None, None, None),
-            deployments=self._store.deployments.newest(ENVIRONMENT_DEPLOYMENTS, app, environment),
-            asked=self._store.requests.newest(app, environment, ENVIRONMENT_REQUESTS),
-        )
-
     def is_registered(self, app: str, environment: str) -> bool:
         """Return whether apps.yaml registers an environment of an app."""
-        return any((str(target.app), target.environment) == (app, environment) for target in self._targets)
+        return bool(registered_for(app, environment, self._targets))
 
     def newest(self, app: str, environment: str, commit: str) -> Response:
         """Redirect `/apps/OWNER/REPO/PATH/ENVIRONMENT/COMMIT`, which an ops commit links to, to its deployment."""
@@ -93,18 +56,19 @@ class Pages:
 
     def log(self, identity: int) -> Response:
         """Return `/deployments/ID/log.txt`."""
-        self._find(identity)
+        self.find(identity)
         log = escape_bidirectional(self._store.deployments.log(identity))
         return Response(log, content_type="text/plain; charset=utf-8")
 
     def receipt(self, identity: int) -> Response:
         """Return `/deployments/ID/receipt.json`."""
-        receipt = self._find(identity).receipt
+        receipt = self.find(identity).receipt
         if receipt is None:
             raise NotFound("this deployment has no receipt (yet)")
         return jsonify(receipt)
 
-    def _find(self, identity: int) -> Deployment:
+    def find(self, identity: int) -> Deployment:
+        """Return a deployment with its events. Raises NotFound."""
         # SQL's integers end somewhere, Python's do not.
         found = self._store.deployments.get(identity) if identity < 2**31 else None
         if found is None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 
@@ -111,3 +111,7 @@ class GitHubSettings(Section):
     def commit_url(self, repository: str, commit: str) -> str | None:
         """Return the address of a commit's page, when repositories come from the web."""
         return f"{self.url}/{repository}/commit/{commit}" if is_web(self.url) else None
+
+    def line_url(self, repository: str, commit: str, path: str, line: int) -> str | None:
+        """Return the address of a line of a file at a commit, when repositories come from the web."""
+        return f"{self.url}/{repository}/blob/{commit}/{quote(path)}#L{line}" if is_web(self.url) else None

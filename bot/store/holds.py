@@ -55,6 +55,11 @@ class Holds:
             _answer(session, request, answer)
             count_change(session)
 
+    def get(self, app: str, environment: str) -> Hold | None:
+        """Return why an environment is held, or None when it is not."""
+        with self._database.read() as session:
+            return session.get(Hold, (app, environment))
+
     def is_for_change(self, app: str, environment: str) -> bool:
         """Return whether an environment is held for a change by others."""
         with self._database.read() as session:
