@@ -23,8 +23,8 @@ from webhooks.api import Api
 from webhooks.change_stream import ChangeStream
 from webhooks.dashboard import Pages
 from webhooks.data_pages import DataPages, LocalData
-from webhooks.deployment_page import DeploymentPage
-from webhooks.environment_page import EnvironmentPage
+from webhooks.deployment_page import DeploymentView
+from webhooks.environment_page import EnvironmentView
 from webhooks.metrics import StoreMetrics
 from webhooks.overview import Overview
 from webhooks.page_login import PageLogin
@@ -82,7 +82,7 @@ def create_app(
         ("/readyz", "readyz", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/metrics", "metrics", lambda: Response.from_app(probes.respond, request.environ), "GET"),
         ("/", "deployments", overview.view, "GET"),
-        ("/deployments/<int:identity>", "deployment", DeploymentPage(settings, store, pages).view, "GET"),
+        ("/deployments/<int:identity>", "deployment", DeploymentView(settings, store, pages).view, "GET"),
         ("/api/openapi.json", "openapi", api.openapi, "GET"),
         ("/api/deployments", "api_deployments", api.deployments, "GET"),
         ("/api/deployments/<int:identity>", "api_deployment", api.deployment, "GET"),
@@ -90,7 +90,7 @@ def create_app(
         ("/apps/<path:app>/<environment>/history.json", "history", api.history, "GET"),
         ("/apps/<path:app>/<environment>/history.csv", "history_csv", api.history_csv, "GET"),
         ("/apps/<path:app>/<environment>/<string(length=40):commit>", "newest", pages.newest, "GET"),
-        ("/apps/<path:app>/<environment>", "environment", EnvironmentPage(store, pages, data).view, "GET"),
+        ("/apps/<path:app>/<environment>", "environment", EnvironmentView(store, pages, data).view, "GET"),
         ("/data/", "data_start", data.view, "GET"),
         ("/data/<path:path>", "data", data.view, "GET"),
         ("/acts/<act>", "confirm", acts.confirm, "GET"),

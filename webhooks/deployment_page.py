@@ -17,7 +17,7 @@ from webhooks.resource_rows import resource_rows
 from webhooks.timeline import timeline
 
 
-class DeploymentPage:
+class DeploymentView:
     """The view of `/deployments/ID`."""
 
     def __init__(self, settings: Settings, store: Store, pages: Pages) -> None:

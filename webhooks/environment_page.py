@@ -30,7 +30,7 @@ class NextRun:
     time: datetime
 
 
-class EnvironmentPage:
+class EnvironmentView:
     """The view of `/apps/OWNER/REPO/PATH/ENVIRONMENT`."""
 
     def __init__(
