@@ -39,5 +39,5 @@ class SyncReports:
             raise BadRequest(f"{where}: {problem['msg']}") from None
         if not registered_for(event.app, event.environment, self._targets):
             raise BadRequest(f"apps.yaml does not register {event.app} for {event.environment}")
-        self._store.deployments.report(event)
-        return jsonify(outcome="accepted"), 202
+        deployment = self._store.deployments.report(event)
+        return jsonify(outcome="accepted", deployment=deployment), 202

@@ -159,8 +159,8 @@ class Deployments:
                 add_event(session, deployment, datetime.now(UTC), "resolved", f"{environment} runs what it should")
             count_change(session)
 
-    def report(self, report: SyncEvent) -> None:
-        """Record what sync reports. An end stays the end, whatever arrives late or twice."""
+    def report(self, report: SyncEvent) -> int:
+        """Record what sync reports, and return its deployment's number. An end stays the end, whatever comes later."""
         with self._database.write() as session:
             deployment = ensure(
                 session, report.ops_commit, report.ops_commit, report.app, report.environment, report.ref, report.commit
@@ -168,7 +168,7 @@ class Deployments:
             receipt = report.receipt.model_dump(mode="json") if report.receipt else None
             if report.phase == "scheduled":
                 if report.receipt and not record_scheduled(session, deployment, report.receipt, report.time):
-                    return  # it came twice
+                    return deployment.id  # it came twice
                 add_event(session, deployment, report.time, report.phase, report.message, receipt)
             elif report.phase != deployment.state:
                 _follow(session, deployment, report)
@@ -182,6 +182,7 @@ class Deployments:
             if report.kept is not None:
                 note_kept(session, report.app, report.environment, report.kept)
             count_change(session)
+            return deployment.id
 
     def append_log(self, deployment_id: int, lines: str) -> None:
         """Append lines to a deployment's log. An unknown deployment is ignored."""

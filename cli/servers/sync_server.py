@@ -146,7 +146,7 @@ def _connect() -> tuple[KubernetesClient, str]:
         raise DppctlError(f"no cluster: {error.reason}; let KUBECONFIG name one, or run in a pod") from None
 
 
-def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEvent], None]:
+def _reporter(settings: Settings, stopping: threading.Event) -> Callable[[SyncEvent], int | None]:
     if not settings.sync.receiver_url:
         _log.warning("DPPCTL_RECEIVER_URL is not set: how deployments go is told to nobody")
         return _tell_nobody

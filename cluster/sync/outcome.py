@@ -29,6 +29,13 @@ class Outcome(BaseModel):
     # Of a release: later ops commits that went back to it, and when it became current (None: when it ended).
     restored_for: tuple[str, ...] = ()
     since: float | None = None
+    data: Receipt | None = None  # of a release, after runs by the clock: the receipt of all that is there
+    deployment: int | None = None  # its number, as far as the receiver said it
+
+    @property
+    def current_data(self) -> Receipt | None:
+        """Return the receipt of what a release has; None: no pipeline ran for it."""
+        return self.data or self.receipt
 
     def is_of(self, ops_commit: str) -> bool:
         """Return whether the release is what this ops commit brought, or went back to."""

@@ -72,23 +72,26 @@ class Reporter:
             sleep=sleep_using_event(stopping),
         )
 
-    def post(self, event: SyncEvent) -> None:
-        """Post an event. Raises ReceiverAwayError when the receiver does not take it after some tries.
+    def post(self, event: SyncEvent) -> int | None:
+        """Post an event; return the number of its deployment, where the receiver says it.
+
+        Raises ReceiverAwayError when the receiver does not take it after some tries.
 
         Of a report that it refuses for good the essential is posted, with the reason; what it refuses then too is
         logged, and nobody waits for it.
         """
         try:
             try:
-                self._retrying(self._try, event)
+                return self._retrying(self._try, event)
             except ReportRefusedError as error:
-                self._retrying(self._try, _essential(event, str(error)))
+                return self._retrying(self._try, _essential(event, str(error)))
         except ReportRefusedError as error:
             _log.error("report refused", commit=event.ops_commit, phase=event.phase, error=str(error))
+            return None
         except RetryError as error:
             raise ReceiverAwayError(f"{self._url} does not take reports: {error.last_attempt.exception()}") from None
 
-    def _try(self, event: SyncEvent) -> None:
+    def _try(self, event: SyncEvent) -> int | None:
         with requests.Session() as session:  # each its own: they are not made for several threads
             session.trust_env = False  # no proxy between us; no .netrc instead of the token
             answer = session.post(
@@ -97,6 +100,16 @@ class Reporter:
             if answer.status_code in _PERMANENT:
                 raise ReportRefusedError(f"{self._url} refuses the report: {answer.status_code} {answer.text[:500]}")
             answer.raise_for_status()
+            return _number_in(answer)
+
+
+def _number_in(answer: requests.Response) -> int | None:
+    """Return the deployment's number in the receiver's answer; an older receiver's has none."""
+    try:
+        number = answer.json().get("deployment")
+    except (requests.JSONDecodeError, AttributeError):
+        return None
+    return number if isinstance(number, int) else None
 
 
 def _essential(event: SyncEvent, why: str) -> SyncEvent:

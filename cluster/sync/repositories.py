@@ -10,7 +10,7 @@ from bot.errors import DppctlError
 from bot.limits import MAX_VALUES_BYTES
 from bot.model.names import RepoPath
 from bot.model.registration import Target
-from bot.model.trailers import read_deliveries
+from bot.model.trailers import read_asker, read_deliveries
 from bot.model.values import Values
 
 
@@ -68,6 +68,13 @@ def deliveries_of(repositories: Repositories, target: Target, ops_commit: str) -
     with suppress(DppctlError), repositories.open(target.ops.repository) as ops:
         return read_deliveries(ops.message(ops_commit))
     return ()
+
+
+def asker_of(repositories: Repositories, target: Target, ops_commit: str) -> str:
+    """Return who asked for an ops commit, and why; "" where nobody did, or that cannot be read."""
+    with suppress(DppctlError), repositories.open(target.ops.repository) as ops:
+        return read_asker(ops.message(ops_commit))
+    return ""
 
 
 def values_at(ops: Reader, commit: str, targets: Iterable[Target]) -> dict[Target, Values | DppctlError | None]:

@@ -35,7 +35,7 @@ class SyncContext:
     helm: Helm
     charts: Charts
     repositories: Repositories
-    report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
+    report: Callable[[SyncEvent], int | None]  # a Reporter's `post`; raises ClusterError
     slots: threading.Semaphore  # of helms at a time; Jobs run beside them
     limits: JobLimits = JobLimits()  # noqa: RUF009 (it is frozen)
     repair: bool = True  # drift

@@ -14,18 +14,20 @@ from bot.model.names import short
 from bot.model.receipt import Receipt
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
+from bot.model.values import Compared
 from cluster.errors import ClusterError
 from cluster.local.storage.publish import publish
 from cluster.local.workers.process import WorkerHost
 from cluster.local.workers.waiting import WaitingWorkers
 from cluster.storage.written import NOTHING_WRITTEN, WrittenItems
+from cluster.sync.expected import DataVerdict, compared_before, judge_data
 from cluster.sync.local.environment import LocalEnvironment, Release, environment_folder
 from cluster.sync.local.pipelines import Pipelines
 from cluster.sync.local.sources import Sources
 from cluster.sync.local.state import Deploy, DesiredValues, Report, Work
 from cluster.sync.outcome import End, Outcome, message_text, verdict
 from cluster.sync.reporter import sync_event
-from cluster.sync.repositories import deliveries_of
+from cluster.sync.repositories import asker_of, deliveries_of
 
 _log = get_logger("dppctl.sync")
 
@@ -37,7 +39,7 @@ class JobContext:
     sources: Sources
     environments: Path  # the folder of their folders
     workers: WaitingWorkers
-    report: Callable[[SyncEvent], None]  # a Reporter's `post`; raises ClusterError
+    report: Callable[[SyncEvent], int | None]  # a Reporter's `post`; raises ClusterError
     storage_url: Callable[[Target], str]
     waits: dict[Target, tuple[str, str]] = field(default_factory=dict)  # ops commit and reason: why each waits
     keeps: int = KEPT_RELEASES  # earlier releases of an environment
@@ -64,6 +66,7 @@ class EnvironmentJob(ABC):
         self._used: WorkerHost | None = None
         self._stop = threading.Event()
         self._superseded = False
+        self._number: int | None = None  # of the deployment, once the receiver has said it
 
     def run(self) -> None:
         """Do it. What it raises is to be tried again some time later."""
@@ -110,6 +113,19 @@ class EnvironmentJob(ABC):
         finally:
             self._pipelines = None
 
+    def _before(self) -> Compared | None:
+        """Return what new data is compared with."""
+        current = self._environment.current()
+        return compared_before(self._target.environment, current.outcome if current else None)
+
+    def _what_stays(self) -> str:
+        current = self._environment.current()
+        outcome = current.outcome if current else None
+        if outcome is None:
+            return f"{self._target.environment} has nothing yet that runs"
+        source = outcome.values.source
+        return f"{self._target.environment} stays as it was, on {short(source.ref)} ({source.commit[:12]})"
+
     def _publish(self, release: Release, written: WrittenItems) -> str:
         """Publish what of the release's source was written, and return what to report about it."""
         publish(release.source, written, release.storage)
@@ -150,7 +166,8 @@ class EnvironmentJob(ABC):
         kept: tuple[str, ...] | None = None,
     ) -> None:
         source = self._values.source
-        self._context.report(sync_event(self._target, self._ops_commit, source, phase, message, log, receipt, kept))
+        event = sync_event(self._target, self._ops_commit, source, phase, message, log, receipt, kept)
+        self._number = self._context.report(event) or self._number
 
 
 class ReportJob(EnvironmentJob):
@@ -223,11 +240,19 @@ class DeploymentJob(EnvironmentJob):
         phase, message = verdict(self._receipt)
         if phase == "failed":
             return self._outcome(phase, message)
-        message += self._publish(release, written)
+        if (verdict_of_data := self._judge(self._receipt)).failure:
+            self._receipt = self._receipt.model_copy(update={"status": "failed"})
+            return self._outcome("failed", verdict_of_data.failure)
+        message += self._publish(release, written) + verdict_of_data.note
         outcome = self._outcome(phase, message, written)
         release.write(outcome)
         self._environment.switch(release)
         return outcome
+
+    def _judge(self, receipt: Receipt) -> DataVerdict:
+        """Return whether the environment takes what the pipelines made."""
+        asker = asker_of(self._context.sources.repositories, self._target, self._ops_commit)
+        return judge_data(self._target, self._values, receipt, self._before(), asker)
 
     def _is_tried_again(self, error: Exception) -> bool:
         """Return whether another try is to be made. What cannot be fetched now may be there later, whatever is said."""
@@ -259,12 +284,5 @@ class DeploymentJob(EnvironmentJob):
             began=self._began,
             ended=time.time(),
             written=written,
+            deployment=self._number,
         )
-
-    def _what_stays(self) -> str:
-        current = self._environment.current()
-        outcome = current.outcome if current else None
-        if outcome is None:
-            return f"{self._target.environment} has nothing yet that runs"
-        source = outcome.values.source
-        return f"{self._target.environment} stays as it was, on {short(source.ref)} ({source.commit[:12]})"

@@ -3,12 +3,15 @@
 import shutil
 import time
 
+from bot.data.compared import merge
 from bot.errors import DppctlError, reason_of
 from bot.logs import get_logger
+from bot.model.receipt import Receipt
 from cluster.errors import ClusterError
+from cluster.sync.expected import judge_scheduled
 from cluster.sync.local.deployment import EnvironmentJob, JobContext
 from cluster.sync.local.state import DesiredValues, RunScheduled
-from cluster.sync.outcome import verdict
+from cluster.sync.outcome import verdict, with_second_line
 
 _log = get_logger("dppctl.sync")
 
@@ -36,12 +39,17 @@ class ScheduledRun(EnvironmentJob):
             host = self._host(release)
             receipt, found = self._follow(release, host, self._ids, lambda _message, lines: log.append(lines))
             phase, message = verdict(receipt)
+            before = (current.outcome or self._deployed).current_data
+            data = merge(before, receipt) if before else receipt
+            if phase == "succeeded" and (failure := self._judge(data, receipt)):
+                phase, message, receipt = "failed", failure, receipt.model_copy(update={"status": "failed"})
             if phase == "succeeded":
                 written = (current.outcome or self._deployed).written.joined(found, release.source)
                 message += self._publish(release, written)
                 if current.storage.exists() and not release.storage.exists():
                     shutil.copytree(current.storage, release.storage)
-                release.write(self._deployed.model_copy(update={"since": time.time(), "written": written}))
+                changes = {"since": time.time(), "written": written, "data": data}
+                release.write(self._deployed.model_copy(update=changes))
                 self._environment.switch(release)
         except Exception as error:  # noqa: BLE001 (it is reported, and what is a mistake of ours is logged)
             if not isinstance(error, (DppctlError, OSError)):
@@ -51,3 +59,9 @@ class ScheduledRun(EnvironmentJob):
             self._tell("scheduled", f"{', '.join(self._ids)} {phase} by schedule: {message}", "".join(log), receipt)
             _log.info("ran by schedule", pipelines=",".join(self._ids), phase=phase)
         self._environment.tidy()
+
+    def _judge(self, data: Receipt, run: Receipt) -> str:
+        """Return why the environment does not take what the pipelines made; "": it does."""
+        ran = {pipeline.id for pipeline in run.pipelines}
+        failure = judge_scheduled(self._target, self._values, data, self._before(), ran).failure
+        return failure and with_second_line(failure, self._what_stays())

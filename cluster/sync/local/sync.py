@@ -45,7 +45,7 @@ class LocalSync:
         environments: Path,
         zipapp: Path,
         runtime: Callable[[Path | None, threading.Event], DppEnvironment],
-        report: Callable[[SyncEvent], None],
+        report: Callable[[SyncEvent], int | None],
         stopping: threading.Event,
         concurrency: int = 2,
         registry_auth_file: Path | None = None,

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.git.mirror import Mirror
 from bot.model.decisions import AskedBy, Update
+from bot.model.expectations import Expectation
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
@@ -138,6 +139,14 @@ class Machine:
         chosen = tuple(given if isinstance(given, Pipeline) else Pipeline(id=given) for given in pipelines or ["./one"])
         values = Values(image=image, source=source, pipelines=chosen)
         self.writer.write([Update(target, values, deliveries) for target in targets])
+
+    def say_expected(self, commit: str, expect: Sequence[Expectation], *pipelines: Pipeline, accepts: str = "") -> None:
+        """Say that staging is to run a commit, and what is expected of its data; accepts: why it is taken as it is."""
+        source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
+        chosen = pipelines or (Pipeline(id="./one"),)
+        values = Values(image=None, source=source, pipelines=chosen, expect=tuple(expect), accept=bool(accepts))
+        asked = AskedBy("deploy", "local:ann", None, accepts, 7, accepts=True) if accepts else None
+        self.writer.write([Update(STAGING, values, asked=asked)])
 
     def go_back(self, commit: str, ops_commit: str, *pipelines: Pipeline) -> None:
         """Say in the ops repo that staging is to go back to a commit, as that ops commit deployed it."""
