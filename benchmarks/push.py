@@ -47,7 +47,7 @@ def install_hook(app: Repository, address: str, folder: Path) -> None:
     secret.write_text("hush")
     hook = app.bare / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
-    shutil.copy(ROOT / "examples" / "post_receive.py", hook)
+    shutil.copy(ROOT / "cli" / "init" / "local" / "post_receive.py", hook)
     hook.chmod(0o755)
     settings = {"url": f"{address}/webhooks/github", "repository": "ann/app", "secretFile": str(secret)}
     for name, value in settings.items():

@@ -186,7 +186,7 @@ class Demo:
         ):
             git(self.app_repo, "config", f"dppctl.{key}", value)
         hook = self.app_repo / "hooks" / "post-receive"
-        shutil.copyfile(HERE / "post_receive.py", hook)
+        shutil.copyfile(HERE.parent / "cli" / "init" / "local" / "post_receive.py", hook)
         hook.chmod(0o755)
 
     def push(self, ref: str) -> str:

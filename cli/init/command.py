@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.errors import InputError
 from cli.home_folder import home_folder
 from cli.init.clusters.flags import check_settings, with_setting_flags
 from cli.init.runs.flags import AuthFlags, RunsFlags, with_auth_flags
@@ -26,6 +27,17 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=".",
     show_default="here",
     help="The app's folder, in a clone of its repository.",
+)
+@click.option(
+    "--local",
+    is_flag=False,
+    flag_value=".",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="[FOLDER]",
+    help="An app of this machine, without GitHub: repositories to push to are made here.",
+)
+@click.option(
+    "--git", "git_folder", type=click.Path(file_okay=False, path_type=Path), help="With --local: their folder."
 )
 @click.option("--repo", help="OWNER/REPO of the app; left out: what the remote `origin` says.")
 @click.option("--branch", help="Whose pushes go to staging; left out: the default branch.")
@@ -72,6 +84,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def init(
     provider: str | None,
     folder: Path,
+    local: Path | None,
+    git_folder: Path | None,
     repo: str | None,
     branch: str | None,
     token_file: Path | None,
@@ -109,6 +123,10 @@ def init(
     from cli.init.clusters.choose import begun_cluster
     from cli.providers import make_provider, namespace_key, provider_kind
 
+    if local is not None:
+        return _init_local(provider, local, config, repo, branch, git_folder, remove, answers)
+    if git_folder:
+        raise InputError("--git is for --local: the folder with OWNER/REPO.git of app and ops repo")
     app = _app_config(folder)
     files = {"token": token_file, "owner_token": owner_token_file, "app_key": app_key_file}
     of_app = [repo, branch, *files.values(), *(answers[name] for name in _OF_DEPLOYMENT)]
@@ -152,6 +170,34 @@ def init(
         remove=remove,
         yes=yes,
     )
+
+
+def _init_local(
+    provider: str | None,
+    folder: Path,
+    config: Path,
+    repo: str | None,
+    branch: str | None,
+    git: Path | None,
+    remove: bool,
+    answers: Mapping[str, str | bool | None],
+) -> None:
+    from cli.init.local.flow import LocalAnswers, init_local
+
+    if provider not in (None, "local"):
+        raise InputError(f"--local is this machine, and {provider} is another place; leave out one of them")
+    ops_repo, staging, production = (answers[name] for name in ("ops_repo", "staging", "production"))
+    given = LocalAnswers(
+        repo,
+        str(ops_repo) if ops_repo else None,
+        branch,
+        git,
+        str(staging),
+        str(production),
+        remove,
+        bool(answers["dry_run"]),
+    )
+    init_local(folder, config, given, click.echo)
 
 
 def _app_config(folder: Path) -> "AppConfig":

@@ -62,7 +62,7 @@ def repository(tmp_path: Path, receiver: Receiver) -> Repository:
     for key, value in {**settings, "secretFile": str(tmp_path / "secret")}.items():
         git(repository.bare, "config", f"dppctl.{key}", value)
     hook = repository.bare / "hooks" / "post-receive"
-    shutil.copyfile(REPOSITORY / "examples" / "post_receive.py", hook)
+    shutil.copyfile(REPOSITORY / "cli" / "init" / "local" / "post_receive.py", hook)
     hook.chmod(0o755)
     return repository
 

