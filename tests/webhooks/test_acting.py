@@ -79,7 +79,9 @@ def test_what_is_confirmed_is_asked_of_the_bot_with_who_and_why(world: PagesWorl
         ("promote", {"environment": "production", "source": "staging"}, {}, {"to_deployment": 2}),
         ("hold", {}, {"until": "2027-01-31T18:00", "message": "elections"}, {"reason": "elections"}),
         ("cancel", {"deployment": 4}, {}, {"deployment": 4}),
-        ("retry", {"deployment": 3}, {}, {"deployment": 3}),
+        ("retry", {"deployment": 3}, {}, {"deployment": 3, "accept": False}),
+        ("retry", {"deployment": 3}, {"accept": "yes", "message": "fewer zones"}, {"accept": True}),
+        ("deploy", {}, {"accept": "yes", "message": "fewer zones"}, {"accept": True, "reason": "fewer zones"}),
         ("rollback", {}, {}, {"to_deployment": 1, "run": False}),
         ("rollback", {"to": 1, "run": "yes"}, {}, {"to_deployment": 1, "run": True}),
     ],
@@ -225,6 +227,13 @@ def test_a_hold_needs_a_reason(world: PagesWorld) -> None:
     client = world.client()
     answer = world.send(client, "hold", world.fields(client, "hold"))
     assert (answer.status_code, _asked(world)) == (400, [])
+
+
+def test_to_accept_a_change_needs_a_reason(world: PagesWorld) -> None:
+    client = world.client()
+    answer = world.send(client, "deploy", {**world.fields(client, "deploy"), "accept": "yes"})
+    assert (answer.status_code, _asked(world)) == (400, [])
+    assert "say why the data is accepted as it comes out" in answer.get_data(as_text=True)
 
 
 def test_what_cannot_be_written_down_is_not_done(tmp_path: Path) -> None:

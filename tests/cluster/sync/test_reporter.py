@@ -19,9 +19,9 @@ EVENT = SyncEvent(
 class Receiver(HTTPServer):
     """Answers with these codes, one after the other."""
 
-    def __init__(self, *codes: int) -> None:
+    def __init__(self, *codes: int, body: bytes = b"") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.codes = list(codes)
+        self.codes, self.body = list(codes), body
         self.got: list[tuple[str | None, SyncEvent]] = []
         self.thread = threading.Thread(target=self.serve_forever)
         self.thread.start()
@@ -44,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.got.append((self.headers["Authorization"], SyncEvent.model_validate_json(body)))
         self.send_response(self.server.codes.pop(0))
         self.end_headers()
+        self.wfile.write(self.server.body)
 
     def log_message(self, *_: object) -> None:
         """Silent."""
@@ -53,6 +54,20 @@ def test_a_report_is_tried_again_until_it_is_taken() -> None:
     with Receiver(503, 500, 202) as receiver:
         Reporter(receiver.url, "t0ken", threading.Event()).post(EVENT)
         assert receiver.got == [("Bearer t0ken", EVENT)] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (b'{"outcome": "accepted", "deployment": 41}', 41),
+        (b'{"outcome": "accepted"}', None),
+        (b"", None),
+        (b"[]", None),
+    ],
+)
+def test_the_receiver_says_which_deployment_a_report_is_of(body: bytes, number: int | None) -> None:
+    with Receiver(202, body=body) as receiver:
+        assert Reporter(receiver.url, "t0ken", threading.Event()).post(EVENT) == number
 
 
 def test_a_receiver_that_stays_away_is_an_error_in_one_line() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from bot.loop import Loop
 from bot.model.acts import Act
 from bot.model.names import RepoPath
+from bot.model.receipt import Receipt
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
 from bot.model.values import Values
@@ -57,7 +58,13 @@ class Story:
         self.report("succeeded", kept=tuple(ops_commit for ops_commit in [*keeps, last.ops_commit] if ops_commit))
         return last.id
 
-    def report(self, phase: Phase, message: str = "", kept: tuple[str, ...] | None = None) -> None:
+    def report(
+        self,
+        phase: Phase,
+        message: str = "",
+        kept: tuple[str, ...] | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Have sync report about the newest deployment."""
         last = self.last()
         assert last.ops_commit
@@ -71,6 +78,7 @@ class Story:
             time=datetime.now(UTC),
             message=message,
             kept=kept,
+            receipt=receipt,
         )
         self.store.deployments.report(event)
 
