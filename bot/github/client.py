@@ -40,6 +40,10 @@ class Client:
         """Create something at a path of a repository; return it as JSON. Raises GitHubError."""
         return self._call("POST", repository, f"/repos/{self._name(repository)}/{path}", {}, body)
 
+    def patch(self, repository: str, path: str, body: dict[str, Any]) -> Any:
+        """Change something at a path of a repository; return it as JSON. Raises GitHubError."""
+        return self._call("PATCH", repository, f"/repos/{self._name(repository)}/{path}", {}, body)
+
     def _name(self, repository: str) -> str:
         """Return what it is called now: looked up once, by a call that GitHub redirects when it was renamed."""
         if repository not in self._names:

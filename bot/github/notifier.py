@@ -18,8 +18,9 @@ from bot import limits
 from bot.backoff import Backoff
 from bot.github.client import Client
 from bot.github.credentials import Credentials
-from bot.github.errors import GitHubError
+from bot.github.errors import GitHubError, GitHubRefusedError
 from bot.github.pending import Notification, StatusNotice, context, environment_name, notifications
+from bot.github.preview_comments import PreviewComments
 from bot.github.redeliveries import Attempt, lost, to_ask_for
 from bot.logs import bind_push, get_logger
 from bot.model.names import RepoPath
@@ -49,6 +50,7 @@ class Notifier:
         self._store = store
         self._leads = leads
         self._client = Client(settings, credentials)
+        self._comments = PreviewComments(store, self._client, self._page)
         self._backoff = Backoff[str]()
         self._writes: deque[float] = deque(maxlen=limits.GITHUB_WRITES_AN_HOUR)
         self._logged: dict[str, str] = {}  # by what failed, the last message: the same is logged once
@@ -87,6 +89,10 @@ class Notifier:
         is_due = change != self._change or bool(self._backoff.due())
         if self._settings.github.shows_deployments and is_due and not self._must_wait():
             self._change = change if self._notify() else -1
+        if self._settings.github.shows_deployments:
+            for repository, tell in self._comments.work(change):
+                if repository in self._repositories and not self._stop.is_set():
+                    self._attempt(f"comments of {repository}", repository, tell)
         if self._looks_for_lost() and time.monotonic() >= self._next_look and not self._must_wait():
             self._next_look = time.monotonic() + self._look_seconds()
             for repository in self._repositories:
@@ -159,7 +165,7 @@ class Notifier:
         body: dict[str, object] = {"state": notification.state, "auto_inactive": False}
         if notification.status:
             body["description"] = notification.status.description
-        if page := self._page(deployment):
+        if page := self._page(deployment.id):
             body["log_url"] = page
         if url := self._settings.github.environment_urls.get(deployment.environment):
             body["environment_url"] = url.replace("{app}", RepoPath.parse(deployment.app).path)
@@ -168,13 +174,13 @@ class Notifier:
     def _commit_status(self, deployment: Deployment, status: StatusNotice) -> dict[str, object]:
         name = context(deployment.app, deployment.environment)
         body: dict[str, object] = {"state": status.state, "description": status.description, "context": name}
-        if page := self._page(deployment):
+        if page := self._page(deployment.id):
             body["target_url"] = page
         return body
 
-    def _page(self, deployment: Deployment) -> str | None:
+    def _page(self, deployment: int) -> str | None:
         url = self._settings.receiver.public_url
-        return f"{url}/deployments/{deployment.id}" if url else None
+        return f"{url}/deployments/{deployment}" if url else None
 
     def _post(self, deployment: Deployment, path: str, body: dict[str, object]) -> Any:
         self._writes.append(time.monotonic())
@@ -223,6 +229,9 @@ class Notifier:
         try:
             work()
         except GitHubError as error:
+            if key.startswith("comments") and isinstance(error, GitHubRefusedError) and error.scope != "all":
+                self._log_once(key, f"{error}; pull requests are not told of previews (docs/previews.md)")
+                return False
             is_for_hooks = key.startswith("deliveries") and error.scope != "all"
             failed = "GitHub" if error.scope == "all" else repository if error.scope == "repository" else key
             if is_for_hooks:

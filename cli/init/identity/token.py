@@ -19,7 +19,7 @@ not let a program create one: https://docs.github.com/get-started/learning-about
   2. Give it write access to {ops} and {app} (Settings, Collaborators), and accept as that user; or give
      dppctl init your own token (--owner-token-file), and it does both.
   3. As that user make a token: {web}/settings/tokens/new, scope `repo`; or a fine-grained one for these repositories
-     with Contents, Commit statuses, Deployments: read and write.
+     with Contents, Commit statuses, Deployments: read and write; and Pull requests, if branches have previews.
 A GitHub App (--app-id) or, if GitHub need not show deployments, a deploy key (--deploy-key) can stand in for it.
 """
 

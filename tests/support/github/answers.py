@@ -13,10 +13,11 @@ from tests.support.github.examples import Answer, example, found
 from tests.support.github.git_ssh import write_authorized_keys
 from tests.support.github.hook_answers import HookAnswers
 from tests.support.github.permissions import Refused, reached
+from tests.support.github.pull_answers import PullAnswers
 from tests.support.github.state import Json, Repo, Token
 
 
-class Answers(HookAnswers, DeploymentAnswers):
+class Answers(HookAnswers, DeploymentAnswers, PullAnswers):
     """Called with an operation, who asks, the path's parts and the body; the status and the body of the answer."""
 
     def __call__(self, identity: str, token: Token | str | None, where: Mapping[str, str], body: Json) -> Answer:

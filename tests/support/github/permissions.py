@@ -16,6 +16,8 @@ _NEEDS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "invitation": ("administration", ("repo",), "admin"),
     "deployment": ("deployments", ("repo", "repo_deployment"), "write"),
     "commit-status": ("statuses", ("repo", "repo:status"), "write"),
+    "pulls": ("pull_requests", ("repo",), "write"),
+    "comment": ("pull_requests", ("repo",), "write"),  # of pull requests this does as well as issues
     "content": ("contents", ("repo",), "write"),
     "create-ref": ("contents", ("repo",), "write"),
     "branch": ("contents", ("repo", "public_repo"), "read"),

@@ -46,6 +46,9 @@ class Repo:
     deployment_statuses: dict[int, list[Json]] = field(default_factory=dict)
     commit_statuses: dict[str, list[Json]] = field(default_factory=dict)
 
+    pulls: dict[int, Json] = field(default_factory=dict)  # by number: id, head (a branch), repo (of the head), state
+    comments: dict[int, Json] = field(default_factory=dict)  # by id, as answered, and `issue`: the number
+
     @property
     def owner(self) -> str:
         return self.full_name.split("/")[0]
@@ -59,6 +62,16 @@ class Repo:
         if mine is None:
             return role == "read" and not self.private
         return ROLES.index(mine) >= ROLES.index(role)
+
+    def pull_request(self, branch: str, fork: int | None = None) -> int:
+        """Open a pull request of a branch of its own, or of a fork with this id; return its number."""
+        number = 1 + len(self.pulls)
+        self.pulls[number] = {"head": branch, "repo": fork or self.id, "state": "open"}
+        return number
+
+    def told(self, number: int) -> list[str]:
+        """What the comments of a pull request say."""
+        return [one["body"] for one in self.comments.values() if one["issue"] == number]
 
     def shown(self) -> list[tuple[str, str, list[str]]]:
         """What a person sees of the deployments: environment, commit, and their states from first to last."""

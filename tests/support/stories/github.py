@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.github.notifier import Notifier
 from bot.loop import Loop
+from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.store.tables import Deployment
 from tests.support.forge import APP
@@ -21,9 +22,15 @@ PAGES = "https://dppctl.example.org"
 class GitHubStory:
     """Has an app of ann's, her ops repo, a machine user who may write to both, and the bot with its token."""
 
-    def __init__(self, github: FakeGitHub, folder: Path, **settings: str) -> None:
+    def __init__(
+        self,
+        github: FakeGitHub,
+        folder: Path,
+        targets: frozenset[Target] = frozenset({STAGING, PRODUCTION}),
+        **settings: str,
+    ) -> None:
         """Put them on GitHub. settings: beside the usual, by their names without DPPCTL_."""
-        self.github = github
+        self.github, self.targets = github, targets
         self.app = github.repository("ann/app", robot="write")
         self.ops = github.repository("ann/ops", robot="write")
         self.ops.git.push({"README.md": ""}, message="start")
@@ -36,7 +43,7 @@ class GitHubStory:
         """Start another bot on the same store, as after a crash."""
         self.world.restart(**settings)
         self.settings, self.store, self.git = self.world.settings, self.world.store, self.world.git
-        targets = frozenset({STAGING, PRODUCTION})
+        targets = self.targets
         self.loop = Loop(self.settings, targets, self.git, self.store, lambda: None)
         self.teller = Notifier(self.settings, targets, self.store, self.git.credentials, lambda: True)
 
