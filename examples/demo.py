@@ -1,4 +1,4 @@
-"""The story of `make demo`: a push deploys to staging, a mistake changes nothing, a tag deploys to production.
+"""The story of `make demo`: pushes deploy to staging, tags to production; a mistake and a loss of rows change nothing.
 
 Everything is real and everything is local: an app repository and an ops repository (bare, in a temporary folder),
 signed webhooks from a git hook, `dppctl up`, dpp, a database for each environment. With ONCE=1 it ends by itself,
@@ -7,12 +7,7 @@ with exit code 0 when all went well; otherwise it keeps serving until Ctrl-C. No
 
 import json
 import os
-import re
-import secrets
-import shutil
 import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,40 +16,23 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-HERE = Path(__file__).parent
-APP, OPS = "demo/tz-data", "demo/ops"
+from demo_world import APP, OPS, DemoError, World, git
+
 SECONDS = 180  # for a deployment; it takes a few, and more on a machine that does other work
-
-APPS_YAML = f"""\
-apps:
-- appRepoPath: {APP}
-  opsRepoPath: {OPS}
-  environments: [staging, production]
-"""
-
-DPPCTL_YAML = f"""\
-clusterProvider: local
-continuousDeployment:
-- appRepoPath: {APP}
-  opsRepoPath: {OPS}
-  actions:
-  - branch: master
-    environment: staging
-    pipeline: all
-  - tags: true
-    environment: production
-    pipeline: all
-"""
 
 MOST_ZONES = """\
 SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name ORDER BY 2 DESC LIMIT 3
 """
 
-
 # It expects a column that not every line of the table has.
 MISTAKE = ("for _, coordinates, name, *comments in", "for _, coordinates, name, comments, _ in")
+# A third of the zones has no comment.
+YIELD = '        yield {\n            "name": name,'
+LOSS = (YIELD, f"        if not comments:\n            continue\n{YIELD}")
 
-DEPLOYMENT = 'SELECT id, state, error, receipt FROM deployments WHERE environment = ? AND "commit" = ? ORDER BY id DESC'
+DEPLOYMENT = """\
+SELECT id, state, error, receipt, summary FROM deployments WHERE environment = ? AND "commit" = ? ORDER BY id DESC
+"""
 
 
 @dataclass(frozen=True)
@@ -66,153 +44,107 @@ class Ended:
     state: str
     error: str | None
     receipt: dict[str, Any]
-
-
-class DemoError(Exception):
-    """The story went wrong; the message says where."""
+    summary: str | None  # what came out and what changed
 
 
 def main() -> int:
     """Tell the story; return 0 when it went well."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="dppctl-demo-") as folder:
-        demo = Demo(Path(folder))
+        world = World(Path(folder))
         code = 130
         try:
-            demo.tell()
+            Demo(world).tell()
             code = 0
             if not os.environ.get("ONCE"):
                 say("Ctrl-C ends it and removes all of it.")
-                demo.server.wait()
+                world.server.wait()
         except DemoError as error:
-            print(f"demo: {error}\n{demo.log()}", file=sys.stderr)
+            print(f"demo: {error}\n{world.log()}", file=sys.stderr)
             code = 1
         except KeyboardInterrupt:
             print()
         finally:
-            demo.end()
+            world.end()
     return code
 
 
 class Demo:
-    """One telling, in one folder."""
+    """One telling, in one world."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.app, self.config = folder / "app", folder / "config"
-        self.app_repo, self.ops_repo = (folder / "git" / f"{name}.git" for name in (APP, OPS))
-        self.server: subprocess.Popen[str]
+    def __init__(self, world: World) -> None:
+        self.world = world
 
     def tell(self) -> None:
-        """Tell the story from the first push to the mistake, and print each step."""
+        """Tell the story from the first push to the way back, and print each step."""
+        app = self.world.app
         say(f"An app repository ({APP}: examples/tz-data with a .dppctl.yaml) and an ops repository ({OPS})")
-        self.make_repositories()
+        self.world.make_repositories()
         say("dppctl up: webhook receiver, bot and local sync in one process")
-        address = self.start_server()
-        self.install_hook(address)
+        address = self.world.start_server()
+        self.world.install_hook(address)
 
         say("git push origin master")
         self.show(*self.deploy("master", "staging"))
 
         say("A mistake: git commit, git push origin master")
-        (self.app / "zones.py").write_text((self.app / "zones.py").read_text().replace(*MISTAKE))
-        git(self.app, "commit", "--quiet", "--all", "--message", "Simpler columns")
+        self.world.change("zones.py", *MISTAKE, "Simpler columns")
         self.show_failure(*self.deploy("master", "staging"))
 
         say("Back: git revert HEAD, git push origin master")
-        git(self.app, "revert", "--no-edit", "HEAD")
+        git(app, "revert", "--no-edit", "HEAD")
         self.show(*self.deploy("master", "staging"))
 
-        say("git tag v1.0.0; git push origin v1.0.0")
-        git(self.app, "tag", "v1.0.0")
+        say("git tag v1.0.0; git push origin v1.0.0: production takes what ran in staging (`after: staging`)")
+        git(app, "tag", "v1.0.0")
         self.show(*self.deploy("v1.0.0", "production"))
 
+        self.tell_of_a_loss()
+
         say("What the ops repository remembers of it:")
-        print(indent(git(self.ops_repo, "log", "--format=%h %s"), "   "))
+        print(indent(git(self.world.ops_repo, "log", "--format=%h %s"), "   "))
         say(f"All deployments, what came out and their logs: {address}/")
 
-    def make_repositories(self) -> None:
-        """Make the app's repository with all but a push, and an ops repo with an empty first commit."""
-        for repository in (self.app_repo, self.ops_repo):
-            git(self.folder, "init", "--quiet", "--bare", "--initial-branch=master", str(repository))
-        ops = self.folder / "ops"
-        for work, remote in ((self.app, self.app_repo), (ops, self.ops_repo)):
-            git(self.folder, "init", "--quiet", "--initial-branch=master", str(work))
-            git(work, "remote", "add", "origin", str(remote))
-        shutil.copytree(
-            HERE / "tz-data", self.app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*")
-        )
-        (self.app / ".dppctl.yaml").write_text(DPPCTL_YAML)
-        (ops / "README.md").write_text("What each environment runs.\n")
-        for work, message in ((self.app, "Time zones into SQL"), (ops, "Start")):
-            git(work, "add", "--all")
-            git(work, "commit", "--quiet", "--message", message)
-        git(ops, "push", "--quiet", "origin", "master")
+    def tell_of_a_loss(self) -> None:
+        """Tell of a change that loses rows: stopped before production, taken on purpose, and taken back."""
+        say("A change that loses a third of the zones: git commit, git push origin master")
+        self.world.change("zones.py", *LOSS, "Only zones with a comment")
+        self.show_change(*self.deploy("master", "staging"))
 
-    def start_server(self) -> str:
-        """Start `dppctl up`, as a user would configure it, and return its address."""
-        self.config.mkdir()
-        secret = secrets.token_hex(16)
-        (self.config / "apps.yaml").write_text(APPS_YAML)
-        private(self.config / "webhook-secret", secret)
-        private(
-            self.config / ".env",
-            f"DPPCTL_GITHUB_URL={(self.folder / 'git').as_uri()}\nDPPCTL_WEBHOOK_SECRETS={secret}\nDPPCTL_PORT=0\n",
-        )
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("DPPCTL_", "GIT_"))}
-        kept = {name: os.environ[name] for name in ("DPPCTL_CACHE_DIR", "DPPCTL_DATA_DIR") if name in os.environ}
-        with (self.config / "log").open("w") as log:
-            self.server = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "up", "--config", str(self.config)],
-                cwd=HERE.parent,
-                env={**clean, **kept, "PYTHONUNBUFFERED": "1"},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends the server
-            )
-        for line in self.server.stdout or ():
-            print(f"   {line.rstrip()}")
-            if found := re.search(r"is up: (\S+?)/? ", line):
-                return found[1]
-        raise DemoError("dppctl up did not start")
+        say("git tag v1.1.0; git push origin v1.1.0: production expects at most 20 % fewer rows (`expect:`)")
+        git(self.world.app, "tag", "v1.1.0")
+        self.show_failure(*self.deploy("v1.1.0", "production"))
 
-    def install_hook(self, address: str) -> None:
-        """Have each push to the app repository sent to the receiver, signed, as GitHub does it."""
-        for key, value in (
-            ("url", f"{address}/webhooks/github"),
-            ("repository", APP),
-            ("secretFile", str(self.config / "webhook-secret")),
-        ):
-            git(self.app_repo, "config", f"dppctl.{key}", value)
-        hook = self.app_repo / "hooks" / "post-receive"
-        shutil.copyfile(HERE.parent / "cli" / "init" / "local" / "post_receive.py", hook)
-        hook.chmod(0o755)
+        self.type("deploy", APP, "production", "--accept-change", "zones without a comment are not used")
+        self.show_rows("production")
 
-    def push(self, ref: str) -> str:
-        """Push it, show what the hook said, and return the commit."""
-        answer = git(self.app, "push", "origin", ref, both=True)
-        for line in re.findall(r"dppctl: .*\S", answer):
-            print(f"   {line}")
-        return git(self.app, "rev-parse", f"{ref}^{{commit}}")
+        self.type("rollback", APP, "production", "--yes", "--message", "they are used after all")
+        self.show_rows("production")
+
+    def type(self, *words: str) -> None:
+        """Type a command of dppctl's, and show what it says in the end. Raises DemoError when it fails."""
+        say(" ".join(["dppctl", *(f'"{word}"' if " " in word else word for word in words)]))
+        code, told = self.world.dppctl(*words)
+        if code:
+            raise DemoError(f"dppctl {words[0]} ended with exit code {code}:\n{told}")
+        print(indent(told.splitlines()[-1], "   "))
 
     def deploy(self, ref: str, environment: str) -> tuple[Ended, float]:
         """Push it, wait until the environment's deployment of that commit has ended, and return it with the seconds."""
         pushed = time.monotonic()
-        commit = self.push(ref)
-        while time.monotonic() < pushed + SECONDS and self.server.poll() is None:
-            found = rows(self.config / "state" / "dppctl.sqlite", DEPLOYMENT, environment, commit)
+        commit = self.world.push(ref)
+        while time.monotonic() < pushed + SECONDS and self.world.server.poll() is None:
+            found = self.world.deployments(DEPLOYMENT, environment, commit)
             if found and found[0][1] in ("succeeded", "failed", "refused"):
-                number, state, error, receipt = found[0]
-                return Ended(number, environment, state, error, json.loads(receipt or "{}")), time.monotonic() - pushed
+                number, state, error, receipt, summary = found[0]
+                ended = Ended(number, environment, state, error, json.loads(receipt or "{}"), summary)
+                return ended, time.monotonic() - pushed
             time.sleep(0.05)
         raise DemoError(f"no end of the deployment to {environment} in {SECONDS} seconds, or dppctl up ended")
 
     def show(self, ended: Ended, seconds: float) -> None:
         """Show the receipt, and that the rows are in the database."""
-        if ended.state != "succeeded":
-            raise DemoError(f"the deployment to {ended.environment} {ended.state}: {ended.error}")
-        print(f"   deployed to {ended.environment}: {seconds:.1f} s from the push to the receipt")
+        self.show_change(ended, seconds)
         for pipeline in ended.receipt["pipelines"]:
             done = f"{pipeline['rows']} rows in {pipeline['seconds']:.1f} s, hash {pipeline['hash']}"
             print(f"   {pipeline['id']}: {pipeline['status']}, {done}")
@@ -220,6 +152,13 @@ class Demo:
                 fields = ", ".join(f"{field['name']} {field['type']}" for field in resource["fields"])
                 print(f"     {resource['name']}: {resource['rows']} rows ({fields})")
         self.show_rows(ended.environment)
+
+    def show_change(self, ended: Ended, seconds: float) -> None:
+        """Show what came out, and what is other than before."""
+        if ended.state != "succeeded":
+            raise DemoError(f"the deployment to {ended.environment} {ended.state}: {ended.error}")
+        print(f"   deployed to {ended.environment}: {seconds:.1f} s from the push to the receipt")
+        print(f"   {ended.summary}")
 
     def show_failure(self, ended: Ended, seconds: float) -> None:
         """Show where the mistake is, and that the environment goes on with what it had."""
@@ -231,69 +170,14 @@ class Demo:
 
     def show_rows(self, environment: str) -> None:
         """Show something that only the tables together tell."""
-        folder = self.config / "state" / "environments" / APP.replace("/", "+") / environment
-        most = ", ".join(
-            f"{country} {zones}" for country, zones in rows(folder / "current" / "data.sqlite", MOST_ZONES)
-        )
-        print(f"   in {environment}'s database, the countries with the most time zones: {most}")
-
-    def log(self) -> str:
-        """Return the last lines that the server logged."""
-        log = self.config / "log"
-        return "".join(log.read_text().splitlines(keepends=True)[-20:]) if log.exists() else ""
-
-    def end(self) -> None:
-        """End the server, so that no process stays."""
-        if hasattr(self, "server"):
-            self.server.terminate()
-            try:
-                self.server.wait(10)
-            except subprocess.TimeoutExpired:
-                self.server.kill()
-                self.server.wait()
+        most = ", ".join(f"{country} {zones}" for country, zones in self.world.rows(environment, MOST_ZONES))
+        [(zones,)] = self.world.rows(environment, "SELECT count(*) FROM zones")
+        print(f"   in {environment}'s database, {zones} zones; the countries with the most of them: {most}")
 
 
 def say(text: str) -> None:
     """Print a step of the story."""
     print(f"\n== {text}", flush=True)
-
-
-def private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    file.touch(mode=0o600)
-    file.write_text(text)
-
-
-def rows(database: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
-    """Return the rows with which an SQLite database answers."""
-    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=10)
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
-
-
-def git(folder: Path, *arguments: str, both: bool = False) -> str:
-    """Return what git prints (`both`: on stderr too), whatever this machine's git is configured to do."""
-    ours = {
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        **{f"GIT_{who}_NAME": "Demo" for who in ("AUTHOR", "COMMITTER")},
-        **{f"GIT_{who}_EMAIL": "demo@example.org" for who in ("AUTHOR", "COMMITTER")},
-    }
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env={**clean, **ours},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if both else None,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DemoError(f"git {arguments[0]} failed {done.stdout}")
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def clone(runtime: DppEnvironment, tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.mark.needs("helm")
-def test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go(clone: Shell, tmp_path: Path) -> None:
+def test_the_demo_tells_how_pushes_tags_a_mistake_and_a_loss_of_rows_go(clone: Shell, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     clone.environment["TMPDIR"] = str(temporary)
@@ -44,7 +44,15 @@ def test_the_demo_tells_how_a_push_a_mistake_and_a_tag_go(clone: Shell, tmp_path
     assert re.search(r"deployment 2 failed, [\d.]+ s after the push:", told)
     assert "not enough values to unpack" in told
     assert re.search(r"\| staging stays as it was, on master \(\w{12}\)", told)
-    assert told.count("in staging's database, the countries with the most time zones: United States") == 3
+    assert told.count("in staging's database, 312 zones; the countries with the most of them: United States") == 3
+    assert "873 rows (-111) in 3 tables" in told
+    refused = told.partition("git push origin v1.1.0")[2].partition("== ")[0]
+    assert re.search(r"zones: 201 rows, 36 % fewer than the 312 of deployment 4; maxDropPercent is 20", refused)
+    assert "in production's database, 312 zones" in refused
+    taken, back = told.partition("--accept-change")[2].split("== dppctl rollback")
+    assert "accepted by local:" in taken
+    assert "in production's database, 201 zones" in taken
+    assert "in production's database, 312 zones" in back
     assert re.search(r"Deploy demo/tz-data v1\.0\.0 \(\w{12}\) to production", told)
     assert re.search(r"All deployments, .*: http://127\.0\.0\.1:\d+/", told)
     assert list(temporary.iterdir()) == []
