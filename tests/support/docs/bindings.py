@@ -25,6 +25,7 @@ _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipeli
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
 _COMPLETION = "tests/cli/commands/test_completion.py::test_each_shell_gets_its_script"
 _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
+_ACCEPT = "tests/cli/commands/test_deploy.py::test_a_change_is_accepted_with_its_reason"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 _PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remove_a_logout"
 _PUBLISHER = "tests/cli/servers/test_publisher_server.py::test_it_publishes_to_a_folder"
@@ -52,6 +53,7 @@ RUN_BY = {
     "dppctl check": "tests/cli/check/test_check.py::test_it_says_what_each_push_would_do",
     "dppctl init --local": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "dppctl cancel DEPLOYMENT": _ACTS,
+    'dppctl deploy APP ENVIRONMENT --accept-change "WHY"': _ACCEPT,
     "dppctl hold APP ENVIRONMENT --reason WHY": _ACTS,
     "dppctl hold APP ENVIRONMENT --reason WHY --until 2026-12-01T18:00": _ACTS,
     "dppctl list holds": _ACTS,

@@ -1,0 +1,54 @@
+"""`dppctl deploy`, beside a bot that runs."""
+
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import dppctl
+from tests.support.forge import APP
+from tests.support.stories.bot import Story, running
+from tests.support.world import World
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with World(tmp_path_factory.mktemp("deploy")) as world:
+        world.write_config()
+        story = SyncedStory(world)
+        story.app.push(APP)
+        with running(story.loop):
+            yield story
+
+
+class SyncedStory(Story):
+    """Has a sync that succeeds at once with whatever is written."""
+
+    def _changed(self) -> None:
+        self.succeed()
+
+
+def deploy(story: Story, *words: str) -> tuple[int, str]:
+    ran = CliRunner().invoke(dppctl, ["deploy", "ann/app", "staging", *words, "--config", str(story.world.config)])
+    return ran.exit_code, ran.output
+
+
+@pytest.mark.slow
+def test_a_change_is_accepted_with_its_reason(story: Story) -> None:
+    code, said = deploy(story, "--accept-change", "zones are gone", "--ref", "master")
+    assert (code, "succeeded" in said) == (0, True), said
+    (request,) = story.store.requests.newest()
+    assert (request.accept, request.ref, request.reason) == (True, "master", "zones are gone")
+    assert story.values("staging").accept
+    assert story.trailers()["Accept-Change"] == "yes"
+    assert deploy(story)[0] == 0
+    assert not story.values("staging").accept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("--accept-change", " "), ("--accept-change", "one", "--message", "another")])
+def test_it_says_why_once(story: Story, words: tuple[str, ...]) -> None:
+    before = story.store.requests.newest(limit=100)
+    code, said = deploy(story, *words)
+    assert (code, '--accept-change "WHY" says why, once' in said) == (2, True), said
+    assert [found.id for found in story.store.requests.newest(limit=100)] == [found.id for found in before]
