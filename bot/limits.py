@@ -102,6 +102,7 @@ GONE_TAG_DAYS = 400  # that is known of a tag which is gone: back at its commit 
 STORE_ROOM_BYTES = 2**20  # that the disk of SQLite's file must have for /readyz: some hundred deliveries
 MAX_TAKEN = 5_000  # deliveries that are read at once, besides those in hand; some may be other bots'
 FORGET_SECONDS = 600.0  # between two times that old records are removed
+MAX_TREE_RUNS = 50  # deployments of the same files to an environment, the newest, that a gate is decided from
 HISTORY_RUNS = 400  # of an environment, the newest, that are kept
 HISTORY_DAYS = 365  # that a run is kept
 MAX_RUN_RESULTS = 2_000  # pipelines and resources of one run that its history has; the receipt has the others

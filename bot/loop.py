@@ -31,6 +31,7 @@ from bot.ownership import Ownership
 from bot.rechecks import make_rechecks
 from bot.reconcile.commit_statuses import CommitStatuses
 from bot.reconcile.context import BotContext, open_repositories
+from bot.reconcile.gate_watch import GateWatch
 from bot.reconcile.images import make_image_resolver
 from bot.reconcile.record import end_holds
 from bot.reconcile.result import Results, Round, outcomes_of
@@ -81,6 +82,7 @@ class Loop:
         self._is_woken = False
         self._has_news = False  # in the store
         self._rounds = Rounds(context, self._statuses, self._notify)
+        self._gates = GateWatch(store)
         self._rechecks = make_rechecks(settings, set(self._ownership.registered))
         self._notifier = _notifier(settings, targets, store, git, lambda: self._ownership.leads)
         self._backoff = Backoff[str]()
@@ -183,6 +185,7 @@ class Loop:
                 self._finish(of_app, "ignored", "the repository is not registered any more")
         with self._wake:
             waiting, self._waiting = self._waiting | end_holds(self._store, self._ownership.owns), set()
+        waiting |= self._gates.repositories(lambda name: self._ownership.owns(name) and not self._rounds.is_open(name))
         for name in (waiting | self._backoff.due()) & self._apps.keys():
             if name not in found and not self._rounds.is_open(name) and self._ownership.owns(name):
                 self._begin(name, [], is_asked=True)

@@ -12,6 +12,7 @@ from bot.model.registration import Target, registered_for
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from bot.store.store import Store
+from webhooks.bot_waker import wake_bot
 
 
 class SyncReports:
@@ -40,4 +41,6 @@ class SyncReports:
         if not registered_for(event.app, event.environment, self._targets):
             raise BadRequest(f"apps.yaml does not register {event.app} for {event.environment}")
         deployment = self._store.deployments.report(event)
+        if event.phase in ("succeeded", "failed"):
+            wake_bot()  # another environment may wait for it
         return jsonify(outcome="accepted", deployment=deployment), 202

@@ -153,6 +153,12 @@ class GitReader:
         entry = self._objects.get(commit, PASSING_BYTES)
         return _within(entry.content, PASSING_BYTES, commit).partition(b"\n\n")[2].decode(errors="replace")
 
+    def author(self, commit: str) -> str:
+        """Return the name of a commit's author: https://git-scm.com/docs/git-commit-tree#_commit_information."""
+        header = _within(self._objects.get(commit, PASSING_BYTES).content, PASSING_BYTES, commit).partition(b"\n\n")[0]
+        lines = [line for line in header.split(b"\n") if line.startswith(b"author ")]
+        return lines[0][len(b"author ") :].rpartition(b" <")[0].decode(errors="replace") if lines else ""
+
     def resolve(self, name: str) -> Ref:
         """Return what a person calls a branch, a tag or a commit.
 

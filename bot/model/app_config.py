@@ -10,6 +10,7 @@ from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.config_action import Action, Expectations, Text
 from bot.model.documents import Document, Part
 from bot.model.expectation_places import with_places
+from bot.model.gates import refuse_gates
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath, is_path
 from bot.model.previews import is_preview
@@ -131,6 +132,7 @@ def parse_app_config(text: str, where: str) -> AppConfig:
     document = Document(text, where)
     config = document.read(AppConfig)
     _refuse_double_claims(config, document)
+    refuse_gates(config, document)
     prefix = config.cluster_provider.partition("-")[0]
     for key in config.provider_settings:
         if not (key.startswith(prefix) and key[len(prefix) :][:1].isupper()):

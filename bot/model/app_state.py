@@ -1,16 +1,18 @@
 """What is true of an app at one moment, as plain data: what `observe` reads and `decide` decides from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.limits import MAX_COMMIT_WORDS
 from bot.model.app_config import AppConfig
-from bot.model.decisions import Ref
+from bot.model.decisions import CommitFacts, Ref
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs
 from bot.model.previews import PreviewRules
 from bot.model.registration import Target
 from bot.model.values import Compared, Values
+from bot.output import one_line
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class CommitState:
     """The app at a commit that is to be deployed.
 
     specs: its pipelines, or why they are refused; tree: the id that git gives to the files in the app's folder, ""
-    without such a folder; message: the commit's.
+    without such a folder; message: the commit's; author: its author's name.
     """
 
     config: AppConfig
@@ -42,6 +44,25 @@ class CommitState:
     tree: str
     message: str
     has_dockerfile: bool
+    author: str = ""
+
+    @property
+    def facts(self) -> CommitFacts:
+        """Return what is kept of the commit with its deployments."""
+        subject = self.message.strip().partition("\n")[0]
+        return CommitFacts(self.tree, one_line(subject, MAX_COMMIT_WORDS), one_line(self.author, MAX_COMMIT_WORDS))
+
+
+@dataclass(frozen=True)
+class TreeRun:
+    """A deployment of some files to an environment, by its number in the store.
+
+    state: of bot.store.tables; has_ended: nothing changes it any more.
+    """
+
+    id: int
+    state: str
+    has_ended: bool
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,9 @@ class AppState:
     allowed: the registration of the app; baseline: tags that are not deployed by themselves;
     left_out: why other branches and tags cannot be deployed, by their full names; untrusted: why refs that these
     environments should run are not deployed, as their signatures do not count; previews: None without previews; data:
-    what the environments have that others are compared with, by name, as far as they have any.
+    what the environments have that others are compared with, by name, as far as they have any; ran: for environments
+    that others wait for (`after:`), and the trees of what waits, the deployments of these files there, newest first;
+    held: why environments are held, also those of other ops repos.
     """
 
     app: RepoPath
@@ -112,3 +135,5 @@ class AppState:
     untrusted: Mapping[Ref, str] = field(default_factory=dict)
     previews: PreviewRules | None = None
     data: Mapping[str, Compared] = field(default_factory=dict)
+    ran: Mapping[tuple[str, str], Sequence[TreeRun]] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)

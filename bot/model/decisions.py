@@ -19,6 +19,18 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class CommitFacts:
+    """What is kept of a commit with its deployments.
+
+    tree: the id that git gives to the app's files, "" when it is not known; subject, author: one printable line each.
+    """
+
+    tree: str
+    subject: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True)
 class Choice:
     """A ref that an environment should run, which of its pipelines, and what is expected of the data.
 
@@ -60,6 +72,17 @@ class Same:
     target: Target
     ref: Ref
     message: str
+
+
+@dataclass(frozen=True)
+class GateWait:
+    """What would be deployed waits until its files have run well in the environment `gate` (`after:`)."""
+
+    target: Target
+    ref: Ref
+    gate: str
+    message: str
+    facts: CommitFacts = field(default=CommitFacts(""), compare=False)
 
 
 @dataclass(frozen=True)
@@ -109,7 +132,7 @@ class Update:
     """The ops repo should hold these values and does not yet.
 
     deliveries: ids of those that it is done for; note: what people should know of it, "" for nothing; asked: None when
-    the bot found by itself that it is due.
+    the bot found by itself that it is due; facts: of its commit, None: they are not known.
     """
 
     target: Target
@@ -117,6 +140,7 @@ class Update:
     deliveries: tuple[str, ...] = field(default=(), compare=False)
     note: str = field(default="", compare=False)
     asked: AskedBy | None = field(default=None, compare=False)
+    facts: CommitFacts | None = field(default=None, compare=False)
 
     @property
     def ref(self) -> Ref:
@@ -135,4 +159,4 @@ class Removal:
 
 
 Written = Update | Removal  # what is written to an ops repo
-Decision = Refusal | Skip | Same | UpToDate | BeginHold | EndHold | Update | Removal
+Decision = Refusal | Skip | Same | GateWait | UpToDate | BeginHold | EndHold | Update | Removal

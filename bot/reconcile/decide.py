@@ -20,6 +20,7 @@ from bot.model.previews import PREVIEWS, is_preview
 from bot.model.registration import Target
 from bot.model.values import Values
 from bot.model.versions import VersionKey, version_key
+from bot.reconcile.gate import pass_by_hand, pass_gate
 from bot.reconcile.previews import is_allowed, is_idle, left, pushed_of, removals
 from bot.reconcile.values_of_choices import ALL, chosen_pipelines, values_for
 
@@ -39,6 +40,7 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
         elif outcome.target in state.targets:
             present, commit = state.targets[outcome.target], state.commits[outcome.ref.commit]
             decisions = [_completed(found, state) for found in _decide_target(outcome, present, commit, policy)]
+            decisions = [pass_gate(found, outcome, state, outcomes) for found in decisions]
             yield from decisions
             is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
             if is_as_it_should_be and outcome.target.environment not in refused:
@@ -61,10 +63,12 @@ def decide_manual(choice: Choice | Refusal, state: AppState, request: int) -> Up
     """Decide on a deployment by hand, which is done whatever runs there: `request` is its number."""
     if isinstance(choice, Refusal):
         return choice
-    pipelines = chosen_pipelines(choice, state.commits[choice.ref.commit].specs)
+    commit = state.commits[choice.ref.commit]
+    pipelines = chosen_pipelines(choice, commit.specs)
     if isinstance(pipelines, Refusal):
         return pipelines
-    decision = _completed(Update(choice.target, values_for(choice, pipelines, request)), state)
+    update = Update(choice.target, values_for(choice, pipelines, request), facts=commit.facts)
+    decision = _completed(pass_by_hand(update, choice, state), state)
     assert isinstance(decision, Update | Refusal)  # noqa: S101 (for mypy)
     return decision
 
@@ -146,7 +150,7 @@ def plan(
             where = f"below {app.path}" if app.path else "in the files"
             message = f"nothing changed {where} since {short(held.source.ref)} ({held.source.commit[:12]})"
             return Same(choice.target, choice.ref, message)
-    return Update(choice.target, values)
+    return Update(choice.target, values, facts=commit.facts)
 
 
 def is_over(hold: HoldState, ref: Ref, tree: str) -> bool:

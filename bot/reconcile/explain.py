@@ -10,7 +10,7 @@ from bot.limits import MAX_TOLD_ACTIONS
 from bot.model.app_config import CONFIG_FILE, AppConfig
 from bot.model.app_state import AppState
 from bot.model.config_action import Action
-from bot.model.decisions import Choice, Decision, Refusal, Same, Skip
+from bot.model.decisions import Choice, Decision, GateWait, Refusal, Same, Skip
 from bot.model.names import RepoPath, kind_and_name, ref_problem, short
 from bot.model.previews import PREVIEWS
 from bot.model.registration import Target
@@ -22,6 +22,8 @@ def describe(decision: Decision) -> str | None:
     """Return why a decision deploys nothing, for the person who pushed; None: there is nothing to say."""
     match decision:
         case Same(target, _, message):
+            return f"{target.environment}: {message}"
+        case GateWait(target, _, _, message):
             return f"{target.environment}: {message}"
         case Skip(_, environment, _, message):
             return f"{environment}: not deployed, {message}"

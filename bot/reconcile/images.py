@@ -229,7 +229,12 @@ def make_image_resolver(
 def _pending(update: Update) -> PendingBuild:
     source = update.values.source
     return PendingBuild(
-        str(update.target.app), update.target.environment, source.ref, source.commit, update.values.request
+        str(update.target.app),
+        update.target.environment,
+        source.ref,
+        source.commit,
+        update.values.request,
+        update.facts,
     )
 
 

@@ -17,6 +17,7 @@ from bot.model.values import Source, Values
 from bot.reconcile.compared_data import observe_data
 from bot.reconcile.context import BotContext
 from bot.reconcile.decide import choose, choose_named, decide_manual, would_be_undone_by
+from bot.reconcile.gate import is_waited_for
 from bot.reconcile.images import Waiting
 from bot.reconcile.observe import observe_manual, read_values
 from bot.reconcile.reconciler import Reconciler
@@ -34,7 +35,7 @@ class ManualWrites:
     def __init__(self, context: BotContext, reconciler: Reconciler) -> None:
         self._targets, self._apps, self._ops = context.targets, context.apps, context.ops
         self._store, self._images = context.store, context.images
-        self._signatures, self._reconciler = context.signatures, reconciler
+        self._signatures, self._reconciler, self._wake = context.signatures, reconciler, context.wake
         self._limits = context.previews
 
     def found(self, target: Target, request: DeployRequest) -> Done | None:
@@ -71,7 +72,8 @@ class ManualWrites:
             if isinstance(resolved, Waiting):
                 return resolved
             held = self._hold(state, target, request, resolved.values)
-        return self._write(resolved, asked_by(request), held)
+        note = f"; {update.note}" if update.note else ""
+        return self._write(state, resolved, asked_by(request), f"{held}{note}")
 
     def write(self, target: Target, request: DeployRequest, values: Values, *, origin: str = "") -> Done:
         """Write values that the environment had before; origin: the ops commit that brought them, to go back to it."""
@@ -79,7 +81,7 @@ class ManualWrites:
             state, _ = self._observe(target, None)
             held = self._hold(state, target, request, values)
         asked = replace(asked_by(request), origin=origin, runs=request.run)
-        return self._write(Update(target, values), asked, held)
+        return self._write(state, Update(target, values), asked, held)
 
     def hold(self, target: Target, request: DeployRequest) -> str:
         """Keep what the ops repo says of an environment from being changed, until something new would be deployed."""
@@ -112,9 +114,11 @@ class ManualWrites:
             raise DppctlError(f"{target.environment} of {target.app}: no branch that is there asks for this preview")
         return found
 
-    def _write(self, update: Update, asked: AskedBy, held: str) -> Done:
+    def _write(self, state: AppState, update: Update, asked: AskedBy, held: str) -> Done:
         target = update.target
         result = self._reconciler.write(target.ops.repository, [replace(update, asked=asked)]).get(target)
+        if is_waited_for(target.environment, state):
+            self._wake(target.app.repository)  # what failed there may be waited for once more
         if isinstance(result, DppctlError):
             raise result
         if result is None:

@@ -1,6 +1,6 @@
 """Read the world once: what an app's repository says now, and what its environments hold, as one plain `AppState`."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import starmap
@@ -9,7 +9,7 @@ from bot.errors import DppctlError, TransientError
 from bot.git.reader import GitReader
 from bot.limits import MAX_CONFIG_BYTES, MAX_CONFIGS_BYTES, MAX_SPEC_BYTES, MAX_SPECS_BYTES
 from bot.model.app_config import CONFIG_FILE, AppConfig, Build
-from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState
+from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState, TreeRun
 from bot.model.decisions import Choice, Ref
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs, is_spec
@@ -44,6 +44,7 @@ def observe(
     Raises GitError when git fails: then nothing is known.
     """
     refs, baseline = _refs(app, repository, store, allowed)
+    holds = list(holds)
     state = AppState(app, allowed, refs, baseline, _targets(app, repository, texts, holds, lost), previews=previews)
     texts = {**texts, **dict.fromkeys(_new_previews(state, texts))}
     state = replace(state, targets=_targets(app, repository, texts, holds, lost))
@@ -57,6 +58,8 @@ def observe(
         left_out=repository.left_out(),
         untrusted=verify(chosen),
         data=observe_data(app, expect, store),
+        ran=_ran(app, commits, store),
+        held={hold.environment: hold.reason for hold in holds if hold.app == str(app)},
     )
 
 
@@ -89,7 +92,9 @@ def observe_manual(
     wanted = [choice.ref for choice in choices]
     known = (*refs, named) if named else refs
     data = observe_data(app, [found for choice in choices for found in choice.expect], store)
-    return replace(state, commits=_commits(app, repository, known, wanted), untrusted=verify(wanted), data=data), named
+    commits = _commits(app, repository, known, wanted)
+    ran = _ran(app, commits, store)
+    return replace(state, commits=commits, untrusted=verify(wanted), data=data, ran=ran), named
 
 
 def read_values(target: Target, text: str | None) -> Values | None:
@@ -167,13 +172,32 @@ def _commits(
         entry = repository.entries(commit, [dockerfile])[dockerfile]
         has_dockerfile = entry is not None and entry[0] == "blob"
         specs = _specs(app, repository, commit)
-        found[commit] = CommitState(config, specs, trees[commit] or "", repository.message(commit), has_dockerfile)
+        found[commit] = CommitState(
+            config,
+            specs,
+            trees[commit] or "",
+            repository.message(commit),
+            has_dockerfile,
+            repository.author(commit),
+        )
     return found
 
 
 def _time(seconds: int) -> datetime:
     """Return a commit's date, which may be anything."""
     return datetime.fromtimestamp(max(0, min(seconds, 2**36)), UTC)
+
+
+def _ran(app: RepoPath, commits: Mapping[str, CommitState], store: Store) -> dict[tuple[str, str], Sequence[TreeRun]]:
+    """Return how deployments of these files went in the environments that actions of theirs wait for."""
+    wanted = {
+        (action.after, commit.tree)
+        for commit in commits.values()
+        if commit.tree
+        for _, action in commit.config.actions(app)
+        if action.after
+    }
+    return {(gate, tree): store.gates.runs(str(app), gate, tree) for gate, tree in sorted(wanted)}
 
 
 def _specs(app: RepoPath, repository: GitReader, commit: str) -> Specs | str:

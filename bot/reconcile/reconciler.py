@@ -13,7 +13,7 @@ from bot.git.mirror import BusyError, Mirror
 from bot.limits import COPY_SECONDS, MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Decision, Refusal, Removal, Same, Skip, Update, Written
+from bot.model.decisions import Decision, GateWait, Refusal, Removal, Same, Skip, Update, Written
 from bot.model.names import RepoPath, short
 from bot.model.previews import is_among
 from bot.model.registration import Target, registered_for
@@ -24,7 +24,7 @@ from bot.reconcile.foreign_changes import observe_foreign_changes
 from bot.reconcile.images import Waiting
 from bot.reconcile.lost_commits import find_lost
 from bot.reconcile.observe import observe
-from bot.reconcile.record import keep_previews, record, remove
+from bot.reconcile.record import keep_previews, keep_waiting, record, remove
 from bot.reconcile.refreshes import error_of
 from bot.reconcile.result import Result, Results
 from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
@@ -209,7 +209,8 @@ class Reconciler:
             keep_previews(state, seen[1], targets, self._store)
             due, gone, before = list[Update](), list[Written](), len(result.notes)
             others = {target.environment for target in elsewhere} - {target.environment for target in targets}
-            for decision in decide(state, self._images.policy):
+            decisions = list(decide(state, self._images.policy))
+            for decision in decisions:
                 if isinstance(decision, Update):
                     due.append(decision)
                     if decision.note:
@@ -221,7 +222,7 @@ class Reconciler:
             # Which image runs elsewhere counts too: what one environment ran is what the next one gets.
             resolved = [self._resolve(everywhere, update, mirror, result) for update in due]
             self._images.keep(app, name, due, others)
-        if not (due or gone) and not self._stop.is_set():  # a refused image may come
+        if not self._stop.is_set() and not keep_waiting(state, targets, decisions, self._store) and not (due or gone):
             self._settled.add(place, fingerprint, Look(seen, result.notes[before:]))
         for ref in new[:MAX_REASON_LINES]:  # also what no webhook said
             if reason := result.reason(ref):
@@ -254,7 +255,7 @@ class Reconciler:
 
     def _note(self, decision: Decision, result: Result) -> None:
         """Tell and record a decision by which nothing is deployed."""
-        if (text := describe(decision)) and isinstance(decision, Same | Skip | Refusal):
+        if (text := describe(decision)) and isinstance(decision, Same | Skip | Refusal | GateWait):
             result.notes.append(Note(decision.ref.name, text))
         if not self._stop.is_set():
             record(decision, self._store)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from bot.logs import get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Refusal, Removal, Skip, UpToDate
+from bot.model.decisions import BeginHold, Choice, Decision, EndHold, GateWait, Refusal, Removal, Skip, Update, UpToDate
 from bot.model.names import RepoPath, short
 from bot.model.registration import Target
 from bot.store.store import Store
@@ -24,6 +24,9 @@ def record(decision: Decision, store: Store) -> None:
         case EndHold(target):
             store.holds.release(str(target.app), target.environment)
             _log.info("hold ended", app=target.app, environment=target.environment)
+        case GateWait(target, ref, _, message):
+            if store.gates.wait(decision):
+                _log.info("waits", app=target.app, environment=target.environment, ref=short(ref.name), reason=message)
         case Skip(app, environment, ref, message):
             if decision.is_news and store.deployments.skip(decision):
                 _log.info("skipped", app=app, environment=environment, ref=short(ref.name), reason=message)
@@ -56,6 +59,18 @@ def keep_previews(
                 choice = chosen.get(target)
                 there[target.environment] = (choice.ref.name, choice.preview) if choice else (held, None)
         store.previews.keep(str(state.app), str(pattern.ops), there)
+
+
+def keep_waiting(state: AppState, targets: Iterable[Target], decisions: Iterable[Decision], store: Store) -> bool:
+    """End what waited for another environment in `targets` and does not any more; note what commits are.
+
+    Return whether anything waits: then the app is to be looked at again, as another environment decides.
+    """
+    going_on = [found for found in decisions if isinstance(found, Update | GateWait)]
+    wanted = [(found.target.environment, found.ref.name, found.ref.commit) for found in going_on]
+    store.gates.keep(str(state.app), {target.environment for target in targets}, wanted)
+    store.deployments.describe(str(state.app), {name: commit.facts for name, commit in state.commits.items()})
+    return any(isinstance(found, GateWait) for found in going_on)
 
 
 def end_holds(store: Store, owns: Callable[[str], bool]) -> set[str]:

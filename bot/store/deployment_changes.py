@@ -8,7 +8,10 @@ from sqlalchemy.orm import Session
 
 from bot.database import upsert
 from bot.limits import MAX_LOG_BYTES
+from bot.model.decisions import CommitFacts
 from bot.store.tables import OPEN, Deployment, DeploymentEvent, DeployRequest, LogChunk
+
+WAITS_FOR_GATE = (Deployment.state == "waiting") & Deployment.ops_commit.is_(None) & Deployment.gate.is_not(None)
 
 
 def ensure(
@@ -16,12 +19,13 @@ def ensure(
 ) -> Deployment:
     """Return the deployment with this key, locked, creating it when it is new.
 
-    The bot and sync may each be the first to report it. A deployment that was building for the same commit becomes
-    the ops commit's. One that has a new ops commit supersedes the environment's older ones.
+    The bot and sync may each be the first to report it. A deployment that was building for the same commit, or waited
+    for another environment, becomes the ops commit's. One that has a new ops commit supersedes the environment's older
+    ones.
     """
     by_key = select(Deployment).where(Deployment.key == key).with_for_update()
-    if ops_commit and not session.scalar(by_key) and (built := _building(session, app, environment, ref, commit)):
-        built.key, built.ops_commit, built.state = ops_commit, ops_commit, "waiting"
+    if ops_commit and not session.scalar(by_key) and (built := _begun(session, app, environment, ref, commit)):
+        built.key, built.ops_commit, built.state, built.gate = ops_commit, ops_commit, "waiting", None
         session.flush()
         supersede_older(session, built)
         return built
@@ -116,7 +120,7 @@ def supersede_older(session: Session, deployment: Deployment) -> None:
         Deployment.id < deployment.id,
     )
     for superseded in session.scalars(older.with_for_update()):
-        superseded.state = "superseded"
+        superseded.state, superseded.gate = "superseded", None
         add_event(session, superseded, datetime.now(UTC), "superseded", f"by {deployment.commit[:12]}")
 
 
@@ -139,13 +143,49 @@ def append_log(session: Session, deployment: Deployment, lines: str) -> None:
             session.execute(delete(LogChunk).where(LogChunk.id == chunk.id))
 
 
-def _building(session: Session, app: str, environment: str, ref: str, commit: str) -> Deployment | None:
-    """Return the newest deployment whose image was built for this commit, locked."""
+def take_over(session: Session, key: str, app: str, environment: str, ref: str, commit: str) -> None:
+    """Have the deployment of this commit that waits for another environment go on under a key, if there is none yet."""
+    waiting = select(Deployment).where(
+        Deployment.app == app,
+        Deployment.environment == environment,
+        Deployment.ref == ref,
+        Deployment.commit == commit,
+        WAITS_FOR_GATE,
+    )
+    found = session.scalar(waiting.order_by(Deployment.id.desc()).with_for_update())
+    if found and not session.scalar(select(Deployment.id).where(Deployment.key == key)):
+        found.key, found.gate = key, None
+        session.flush()
+
+
+def note_facts(session: Session, deployment: Deployment, facts: CommitFacts | None) -> None:
+    """Keep what is known of a deployment's commit: what is given, or what another deployment of the app has of it."""
+    if facts is None and deployment.tree is None:
+        known = select(Deployment.tree, Deployment.subject, Deployment.author).where(
+            Deployment.app == deployment.app, Deployment.commit == deployment.commit, Deployment.tree.is_not(None)
+        )
+        found = session.execute(known.limit(1)).first()
+        facts = CommitFacts(*(text or "" for text in found)) if found else None
+    if facts and facts.tree:
+        deployment.tree, deployment.subject, deployment.author = facts.tree, facts.subject, facts.author
+
+
+def last_event(session: Session, deployment: Deployment) -> tuple[str, str] | None:
+    """Return phase and message of a deployment's newest event."""
+    events = select(DeploymentEvent.phase, DeploymentEvent.message).where(
+        DeploymentEvent.deployment_id == deployment.id
+    )
+    found = session.execute(events.order_by(DeploymentEvent.id.desc()).limit(1)).first()
+    return (found[0], found[1]) if found else None
+
+
+def _begun(session: Session, app: str, environment: str, ref: str, commit: str) -> Deployment | None:
+    """Return the newest deployment whose image was built for this commit, or that waited with it, locked."""
     built = select(Deployment).where(
         Deployment.app == app,
         Deployment.environment == environment,
         Deployment.ref == ref,
         Deployment.commit == commit,
-        Deployment.state == "building",
+        (Deployment.state == "building") | WAITS_FOR_GATE,
     )
     return session.scalar(built.order_by(Deployment.id.desc()).with_for_update())

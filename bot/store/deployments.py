@@ -1,7 +1,7 @@
 """Deployments, what happened to each, and its log."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,11 +9,19 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from bot.database import Database
-from bot.model.decisions import Refusal, Skip, Update
+from bot.model.decisions import CommitFacts, Refusal, Skip, Update
 from bot.model.reports import SyncEvent
-from bot.store.deployment_changes import add_event, append_log, ensure, note_kept, note_request
+from bot.store.decision_records import record_decision
+from bot.store.deployment_changes import (
+    add_event,
+    append_log,
+    ensure,
+    note_facts,
+    note_kept,
+    note_request,
+)
 from bot.store.run_records import record_end, record_scheduled
-from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk, State
+from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk
 from bot.store.totals import count_change
 
 # How lists read deployments: without their events, and without the two large documents that each has.
@@ -59,6 +67,7 @@ class Deployments:
             origin=update.asked.origin if update.asked else "",
             note=update.note,
             values_digest=digest_of(update.values.to_yaml()),
+            facts=update.facts,
         )
 
     def record_commit(
@@ -73,15 +82,17 @@ class Deployments:
         origin: str = "",
         note: str = "",
         values_digest: str | None = None,
+        facts: CommitFacts | None = None,
     ) -> int:
         """Record an ops commit as `record` does, from what the commit itself says.
 
         request: of whom by hand; origin: the ops commit that it goes back to; note: what else to say of it;
-        values_digest: of the values file, where it is known.
+        values_digest: of the values file, and facts: of the commit, where they are known.
         """
         with self._database.write() as session:
             deployment = ensure(session, ops_commit, ops_commit, app, environment, ref, commit)
             deployment.values_digest = values_digest or deployment.values_digest
+            note_facts(session, deployment, facts)
             if request is not None:
                 note_request(session, deployment, request)
             if origin:
@@ -97,6 +108,16 @@ class Deployments:
                 )
             count_change(session)
             return deployment.id
+
+    def describe(self, app: str, commits: Mapping[str, CommitFacts]) -> None:
+        """Keep what is known of commits with the app's deployments of them, where it is not yet: after a crash, say."""
+        unknown = (Deployment.app == app) & Deployment.commit.in_(commits) & Deployment.tree.is_(None)
+        with self._database.read() as session:  # nearly always there is none, so it takes no turn at writing
+            if session.scalar(select(Deployment.id).where(unknown).limit(1)) is None:
+                return
+        with self._database.write() as session:
+            for deployment in session.scalars(select(Deployment).where(unknown).with_for_update()):
+                note_facts(session, deployment, commits[deployment.commit])
 
     def failed(self) -> set[tuple[str, str, str]]:
         """Return app, environment and commit of each newest deployment of an environment that failed."""
@@ -134,11 +155,11 @@ class Deployments:
 
     def refuse(self, refusal: Refusal) -> bool:
         """Record what may not be deployed. Return False when the same was refused before, and still is."""
-        return self._record_end("refused", refusal)
+        return record_decision(self._database, "refused", refusal)
 
     def skip(self, skip: Skip) -> bool:
         """Record what is not deployed on purpose. Return False when the same was skipped before, and still is."""
-        return self._record_end("skipped", skip)
+        return record_decision(self._database, "skipped", skip)
 
     def resolve(self, app: str, environment: str) -> None:
         """Record that an environment runs what it should, so that what was refused or skipped for it is over.
@@ -236,43 +257,6 @@ class Deployments:
             EnvironmentSummary(*key, latest.get(key), running.get(key), holds.get(key))
             for key in sorted(latest.keys() | holds.keys())
         ]
-
-    def _record_end(self, state: State, decision: Refusal | Skip) -> bool:
-        """Record a deployment that begins and ends in one state; False when the same was recorded before.
-
-        It is recorded anew when the environment has had something else meanwhile.
-        """
-        app, ref = str(decision.app), decision.ref
-        text = "\n".join([app, decision.environment, ref.name, ref.commit, decision.message])
-        key = hashlib.sha256(text.encode()).hexdigest()
-        before = select(Deployment).where(Deployment.key == key)
-        with self._database.read() as session:  # nearly always, so it takes no turn at writing
-            if (found := session.scalar(before)) and _is_still_so(session, found):
-                return False
-        with self._database.write() as session:
-            if found := session.scalar(before.with_for_update()):
-                if _is_still_so(session, found):
-                    return False
-                found.key = f"{key} {found.id}"  # the key is for the one that holds now
-                session.flush()
-            deployment = ensure(session, key, None, app, decision.environment, ref.name, ref.commit)
-            deployment.state, deployment.error = state, decision.message
-            add_event(session, deployment, datetime.now(UTC), state, decision.message)
-            count_change(session)
-        return True
-
-
-def _is_still_so(session: Session, ended: Deployment) -> bool:
-    """Tell whether what was refused or skipped is the newest that happened, apart from deployments by hand."""
-    by_hand = exists().where(DeploymentEvent.deployment_id == Deployment.id, DeploymentEvent.phase == "requested")
-    newer = select(Deployment.id).where(
-        Deployment.app == ended.app,
-        Deployment.environment == ended.environment,
-        Deployment.id > ended.id,
-        Deployment.ops_commit.is_not(None),
-        ~by_hand,
-    )
-    return ended.state != "resolved" and session.scalar(newer.limit(1)) is None
 
 
 def _follow(session: Session, deployment: Deployment, report: SyncEvent) -> None:

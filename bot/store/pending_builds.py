@@ -7,11 +7,19 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from bot.database import Database
-from bot.store.deployment_changes import add_event, ensure, note_request, supersede_older
-from bot.store.tables import Deployment, DeploymentEvent
+from bot.model.decisions import CommitFacts
+from bot.store.deployment_changes import (
+    add_event,
+    ensure,
+    last_event,
+    note_facts,
+    note_request,
+    supersede_older,
+    take_over,
+)
+from bot.store.tables import Deployment
 from bot.store.totals import count_change
 
 
@@ -24,11 +32,13 @@ class PendingBuild:
     ref: str
     commit: str
     request: int | None = None  # by hand: each request is tried anew
+    facts: CommitFacts | None = None
 
     @property
     def key(self) -> str:
         """Return the key of the deployment until it has an ops commit."""
-        return hashlib.sha256("\n".join(["build", *map(str, vars(self).values())]).encode()).hexdigest()
+        names = ["build", self.app, self.environment, self.ref, self.commit, str(self.request)]
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 class PendingBuilds:
@@ -41,11 +51,13 @@ class PendingBuilds:
     def record(self, build: PendingBuild, message: str) -> int:
         """Record how far a build is, superseding older deployments for the environment. Return the deployment's id."""
         with self._database.write() as session:
+            take_over(session, build.key, build.app, build.environment, build.ref, build.commit)
             deployment = ensure(session, build.key, None, build.app, build.environment, build.ref, build.commit)
             deployment.state, deployment.error = "building", None
+            note_facts(session, deployment, build.facts)
             if build.request is not None:
                 note_request(session, deployment, build.request)
-            if _last_event(session, deployment) != ("building", message):
+            if last_event(session, deployment) != ("building", message):
                 add_event(session, deployment, datetime.now(UTC), "building", message)
                 supersede_older(session, deployment)
                 count_change(session)
@@ -71,12 +83,3 @@ class PendingBuilds:
         waiting = (Deployment.app == app) & (Deployment.state == "building")
         with self._database.read() as session:
             return session.scalars(select(Deployment).where(waiting)).all()
-
-
-def _last_event(session: Session, deployment: Deployment) -> tuple[str, str] | None:
-    """Return phase and message of a deployment's newest event."""
-    events = select(DeploymentEvent.phase, DeploymentEvent.message).where(
-        DeploymentEvent.deployment_id == deployment.id
-    )
-    found = session.execute(events.order_by(DeploymentEvent.id.desc()).limit(1)).first()
-    return (found[0], found[1]) if found else None

@@ -15,6 +15,7 @@ from bot.store.acts import Acts
 from bot.store.deliveries import Deliveries
 from bot.store.deployment_lists import DeploymentLists
 from bot.store.deployments import Deployments
+from bot.store.gates import Gates
 from bot.store.github_notices import Notices
 from bot.store.history import History
 from bot.store.holds import Holds
@@ -46,6 +47,7 @@ class Store:
         self.database = Database(url, SCHEMA)
         self.deliveries = Deliveries(self.database)
         self.deployments = Deployments(self.database)
+        self.gates = Gates(self.database)
         self.history = History(self.database)
         self.lists = DeploymentLists(self.database)
         self.builds = PendingBuilds(self.database)

@@ -102,7 +102,10 @@ def test_what_changed_is_stored_with_each_that_succeeded(store: Store) -> None:
     store.deployments.report(event("succeeded", "a", receipt=receipt(1, zones=3)))
     store.deployments.report(event("failed", "b", receipt=receipt(2, zones=1)))
     store.deployments.report(event("succeeded", "c", receipt=receipt(3, zones=1_005)))
-    newest, failed, first = store.deployments.newest()
+    newest, failed, first = (store.deployments.get(found.id) for found in store.deployments.newest())
+    assert newest
+    assert failed
+    assert first
     assert first.summary == "3 rows in 1 table, the first"
     assert (failed.summary, failed.change) == (None, None)
     assert newest.summary == "1,005 rows (+1,002) in 1 table"

@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "r0013"
 down_revision = "r0012"
+_COUNTED = (("id", sa.Integer), ("receipt", sa.JSON), ("counted_rows", sa.BigInteger))
 
 
 def upgrade() -> None:
@@ -59,6 +60,7 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("receipt", sa.JSON, nullable=False),
     )
+    _count_rows()
     # A receipt that is null in JSON is none either.
     op.execute(
         """
@@ -70,3 +72,16 @@ def upgrade() -> None:
         )
         """
     )
+
+
+def _count_rows() -> None:
+    """Take the rows of earlier deployments from their receipts."""
+    deployments = sa.table("deployments", *(sa.column(name, kind) for name, kind in _COUNTED))
+    connection = op.get_bind()
+    numbers = list(connection.scalars(sa.select(deployments.c.id).order_by(deployments.c.id)))
+    for begin in range(0, len(numbers), 100):  # a receipt may be large
+        some = deployments.c.id.in_(numbers[begin : begin + 100])
+        for number, receipt in connection.execute(sa.select(deployments.c.id, deployments.c.receipt).where(some)).all():
+            if receipt:
+                rows = sum(pipeline.get("rows") or 0 for pipeline in receipt.get("pipelines", ()))
+                connection.execute(deployments.update().where(deployments.c.id == number).values(counted_rows=rows))
