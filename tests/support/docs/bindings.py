@@ -51,6 +51,7 @@ RUN_BY = {
     "dppctl status": "tests/cli/commands/test_lists.py::test_status_says_that_nothing_answers_and_what_was_there",
     "dppctl list KIND": "tests/cli/commands/test_lists.py::test_environments_are_listed_with_what_runs_there",
     "dppctl check": "tests/cli/check/test_check.py::test_it_says_what_each_push_would_do",
+    "dppctl up": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "dppctl init --local": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "dppctl cancel DEPLOYMENT": _ACTS,
     'dppctl deploy APP ENVIRONMENT --accept-change "WHY"': _ACCEPT,
