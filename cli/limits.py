@@ -9,6 +9,7 @@ REQUEST_SECONDS = 5.0  # that a deployment is asked for in vain, before the pers
 
 # dppctl doctor
 VERSION_SECONDS = 20.0  # for a program to say its version
+SYSTEMD_SECONDS = 60.0  # that systemctl may take, with a server that ends meanwhile
 LOW_DISK_BYTES = 2 * 10**9  # dpp's environment takes 0.2 GB, PostgreSQL and the data of a middling job the rest
 
 # dppctl init

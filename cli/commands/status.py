@@ -26,6 +26,7 @@ def status(config: Path, output: str | None) -> None:
     from cli.environment_rows import COLUMNS, environment_rows, registered
     from cli.open_store import open_store
     from cli.page_urls import local_url, pages_url
+    from cli.servers.systemd import find_unit, installed
 
     check_servers_folder(config)
     settings, targets = load_settings(config, receives=False), registered(config)
@@ -35,6 +36,8 @@ def status(config: Path, output: str | None) -> None:
         if problem
         else f"dppctl is up: {pages_url(settings)}/"
     )
+    if how := installed(find_unit()):
+        line += f" (its systemd unit is {how})"
     click.echo(line, err=output is not None or not sys.stdout.isatty())
     with open_store(config) as store:
         rows = environment_rows(store, targets)

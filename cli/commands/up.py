@@ -4,16 +4,33 @@ from pathlib import Path
 
 import click
 
-from cli.config_option import CONFIG_OPTION
+from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.errors import InputError
 
 
 @click.command()
 @CONFIG_OPTION
-def up(config: Path) -> None:
+@click.option("--install", "installs", is_flag=True, help="Have systemd run it now, at boot, and when it breaks.")
+@click.option("--uninstall", "uninstalls", is_flag=True, help="Undo that; what was deployed stays.")
+def up(config: Path, installs: bool, uninstalls: bool) -> None:
     """Deploy on this machine what is pushed: the webhook receiver, the bot and local sync, until Ctrl-C.
 
     The folder holds apps.yaml (which apps to deploy) and .env (DPPCTL_WEBHOOK_SECRETS=… and other settings).
+
+    \b
+    dppctl up                    until Ctrl-C
+    dppctl up --install          in the background, from now on (as root: for the whole machine)
     """
+    if installs or uninstalls:
+        if installs and uninstalls:
+            raise InputError("--install, --uninstall: only one of them")
+        from cli.servers.systemd import find_unit, install, uninstall
+
+        if installs:
+            check_servers_folder(config)
+        for line in install(find_unit(), config) if installs else uninstall(find_unit()):
+            click.echo(line)
+        return
     from cli.servers.all_in_one import AllInOne
     from cli.servers.lifecycle import serve
 

@@ -34,7 +34,20 @@ GROUPS = {
     "registry": ("docker-registry", "skopeo"),
     "ssh": ("ssh", "sshd"),
 }
-_OTHERS = ("apt", "gcloud", "git-lfs", "gpg", "openssl", "rclone", "root", "setpriv", "sqlite3", "ss", "ssh-keygen")
+_OTHERS = (
+    "apt",
+    "gcloud",
+    "git-lfs",
+    "gpg",
+    "openssl",
+    "rclone",
+    "root",
+    "setpriv",
+    "sqlite3",
+    "ss",
+    "ssh-keygen",
+    "systemd-analyze",
+)
 _WANTED = {
     "a cluster": "KUBECONFIG and DPPCTL_TEST_CLUSTER_REGISTRY, a registry that the cluster pulls from",
     "an API server": "a cluster that DPPCTL_TEST_KUBECONFIG names (its API server is enough)",

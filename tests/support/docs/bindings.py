@@ -51,6 +51,8 @@ RUN_BY = {
     "dppctl status": "tests/cli/commands/test_lists.py::test_status_says_that_nothing_answers_and_what_was_there",
     "dppctl list KIND": "tests/cli/commands/test_lists.py::test_environments_are_listed_with_what_runs_there",
     "dppctl check": "tests/cli/check/test_check.py::test_it_says_what_each_push_would_do",
+    "dppctl up --install": "tests/cli/servers/test_systemd.py::test_it_is_written_enabled_and_started_once",
+    "dppctl up --uninstall": "tests/cli/servers/test_systemd.py::test_it_is_stopped_and_removed",
     "dppctl up": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "dppctl init --local": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "dppctl cancel DEPLOYMENT": _ACTS,
