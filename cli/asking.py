@@ -88,6 +88,8 @@ def follow(store: "Store", identity: int) -> NoReturn:
     if deployment.state != "succeeded":
         click.echo(f"{deployment.state}; `dppctl logs {deployment.id}` shows the log", err=True)
         raise SystemExit(1)
+    if deployment.summary:
+        click.echo(f"data: {deployment.summary}")
     raise SystemExit(0)
 
 

@@ -8,11 +8,14 @@ from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, Conflict, Unauthorized
 
 from bot.limits import MAX_REPORT_BYTES
+from bot.logs import get_logger
 from bot.model.registration import Target, registered_for
 from bot.model.reports import SyncEvent
 from bot.settings import Settings
 from bot.store.store import Store
 from webhooks.bot_waker import wake_bot
+
+_log = get_logger("dppctl.webhooks")
 
 
 class SyncReports:
@@ -43,4 +46,11 @@ class SyncReports:
         deployment = self._store.deployments.report(event)
         if event.phase in ("succeeded", "failed"):
             wake_bot()  # another environment may wait for it
+            self._log_end(event, deployment)
         return jsonify(outcome="accepted", deployment=deployment), 202
+
+    def _log_end(self, event: SyncEvent, number: int) -> None:
+        """Log how a deployment ended, and what came out of it."""
+        found = self._store.deployments.get(number)
+        data = {"data": found.summary} if found and found.summary else {}
+        _log.info(event.phase, app=event.app, environment=event.environment, deployment=number, **data)

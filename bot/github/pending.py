@@ -77,7 +77,7 @@ def _status(deployment: Deployment, was_shown: bool) -> StatusNotice | None:
     error = first_line(deployment.error or "it failed")
     match deployment.state:
         case "succeeded":
-            return StatusNotice("success", first_line(f"{summary(deployment.receipt)}{_by_hand(deployment)}"))
+            return StatusNotice("success", first_line(f"{_came_out(deployment)}{_by_hand(deployment)}"))
         case "cancelled":
             return StatusNotice("error", error)
         case "failed":
@@ -90,7 +90,8 @@ def _status(deployment: Deployment, was_shown: bool) -> StatusNotice | None:
             return None
         case "superseded":  # what never began is nobody's news
             return StatusNotice("error", "a newer commit came before it was deployed") if was_shown else None
-    return StatusNotice("pending", first_line(f"it is being deployed{_by_hand(deployment)}"))
+    doing = f"waits for {deployment.gate}" if deployment.gate else "it is being deployed"
+    return StatusNotice("pending", first_line(f"{doing}{_by_hand(deployment)}"))
 
 
 def _by_hand(deployment: Deployment) -> str:
@@ -102,13 +103,26 @@ def _by_hand(deployment: Deployment) -> str:
     return f"; {what} by {deployment.login or deployment.by}{why}"
 
 
+def _came_out(deployment: Deployment) -> str:
+    """Return what came out of a deployment: `984 rows (+3) in 3 tables; 41 s`, the seconds only where they fit too."""
+    receipt, line = deployment.receipt, deployment.summary
+    if not (receipt and line and any(pipeline.get("resources") for pipeline in receipt["pipelines"])):
+        return summary(receipt)
+    full = f"{line}; {_duration(_seconds(receipt))}"
+    return full if len(full) <= MAX_STATUS else line
+
+
 def summary(receipt: dict[str, Any] | None) -> str:
     """Summarize a receipt, as the store has it: `90,088 rows in 41 s`."""
     if not receipt:
         return "deployed"
     rows = sum(pipeline.get("rows") or 0 for pipeline in receipt["pipelines"])
+    return f"{rows:,} row{'' if rows == 1 else 's'} in {_duration(_seconds(receipt))}"
+
+
+def _seconds(receipt: dict[str, Any]) -> int:
     started, ended = (datetime.fromisoformat(receipt[name]) for name in ("started", "ended"))
-    return f"{rows:,} row{'' if rows == 1 else 's'} in {_duration(round((ended - started).total_seconds()))}"
+    return round((ended - started).total_seconds())
 
 
 def first_line(text: str) -> str:

@@ -33,15 +33,20 @@ def deployments(config: Path, app: str | None, environment: str | None, limit: i
                 "reason": deployment.reason,
                 "kept": deployment.kept,
                 "rows": deployment.rows,
+                "data": deployment.summary,
+                "waits_for": deployment.gate,
+                "subject": deployment.subject,
+                "author": deployment.author,
                 "changed": deployment.changed.isoformat(),
                 "error": deployment.error,
+                "why": deployment.error or (deployment.gate and f"waits for {deployment.gate}"),
             }
             for deployment in store.deployments.newest(limit, app=app, environment=environment)
         ]
     show(
         found,
         output,
-        columns={name: name for name in ("id", "app", "environment", "ref", "state", "rows", "changed", "error")},
+        columns={name: name for name in ("id", "app", "environment", "ref", "state", "data", "changed", "why")},
         name=lambda row: str(row["id"]),
         empty="No deployments yet; a push that an app's .dppctl.yaml names makes one",
     )

@@ -68,7 +68,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     data = github.repo("ann/data")
     eventually(lambda: "success" in str(data.statuses(commit)), "GitHub shows the rows")
     ((state, description),) = data.statuses(commit).values()
-    assert re.fullmatch(r"success 3 rows in (\d+ min )?\d+ s", f"{state} {description}")
+    assert re.fullmatch(r"success 3 rows in 1 table, the first; (\d+ min )?\d+ s", f"{state} {description}")
     eventually(lambda: data.shown()[0][2][-1] == "success", "GitHub shows the deployment")
     taken = [one["status_code"] for every in data.deliveries.values() for one in every if one["event"] == "push"]
     assert taken == [202]

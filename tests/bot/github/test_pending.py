@@ -1,6 +1,7 @@
 """What is to be told, as a function of plain data."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,12 @@ from bot.github.pending import StatusNotice, context, environment_name, first_li
 from bot.store.github_notices import PendingNotice
 from bot.store.tables import ENDED, OPEN, Deployment, Notice
 
+RECEIPT = {
+    "pipelines": [{"id": "./zones", "rows": 984, "resources": [{"name": "zones", "rows": 984}]}],
+    "started": "2026-01-01T00:00:00+00:00",
+    "ended": "2026-01-01T00:01:05+00:00",
+}
+
 
 def untold(
     state: str,
@@ -18,10 +25,10 @@ def untold(
     error: str | None = None,
     ops: bool = True,
     replaced: bool = False,
-    **by_hand: str,
+    **more: Any,
 ) -> PendingNotice:
     about = {"app": "ann/app", "environment": "staging", "ref": "refs/heads/master", "commit": "a" * 40}
-    deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about, **by_hand)
+    deployment = Deployment(id=1, state=state, error=error, ops_commit="b" * 40 if ops else None, **about, **more)
     return PendingNotice(deployment, note or Notice(deployment_id=1), replaced)
 
 
@@ -30,6 +37,17 @@ def untold(
     [
         (untold("building", ops=False), "queued", StatusNotice("pending", "it is being deployed")),
         (untold("waiting"), "queued", StatusNotice("pending", "it is being deployed")),
+        (untold("waiting", ops=False, gate="staging"), "queued", StatusNotice("pending", "waits for staging")),
+        (
+            untold("succeeded", summary="984 rows (+3) in 1 table", receipt=RECEIPT),
+            "success",
+            StatusNotice("success", "984 rows (+3) in 1 table; 1 min 5 s"),
+        ),
+        (
+            untold("succeeded", summary="9 rows in 1 table, 1 column gone: " + "x" * 100, receipt=RECEIPT),
+            "success",
+            StatusNotice("success", "9 rows in 1 table, 1 column gone: " + "x" * 100),
+        ),
         (untold("running"), "in_progress", StatusNotice("pending", "it is being deployed")),
         (untold("succeeded"), "success", StatusNotice("success", "deployed")),
         (untold("failed", error="no\nmore"), "failure", StatusNotice("failure", "no")),
