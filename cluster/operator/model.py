@@ -80,6 +80,7 @@ class PublishLimit(_RunPart):
 
     bytes: int = Field(ge=0)
     message: str = ""  # which limit it is, and when it is another one
+    day_bytes: int | None = Field(None, ge=0)  # in 24 hours, with all else of its user; None: that is not counted
 
 
 class RunSpec(_RunPart):

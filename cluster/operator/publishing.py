@@ -90,10 +90,12 @@ class RunPublisher:
             "limitBytes": min(limit.bytes if limit else MAX_PUBLISHED_BYTES, MAX_PUBLISHED_BYTES),
             "items": [{"kind": item.kind, "source": item.source, "path": item.path} for item in written.items],
         }
+        if limit is not None and limit.day_bytes is not None and spec.user:
+            asked["dayLimit"] = {"user": spec.user, "bytes": limit.day_bytes}
         state = await self._to_its_end(run, asked)
         if state.state == "failed":
             error = state.error or "the publisher does not say why"
-            if limit and f"{limit.bytes:,} bytes" in error:
+            if limit and f"than the {limit.bytes:,} bytes" in error:
                 error = f"{limit.message}: {error}"
             raise PublicationFailedError(f"nothing is published: {error}")
         return {"items": state.items, "bytes": state.bytes}

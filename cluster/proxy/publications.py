@@ -63,8 +63,7 @@ class PublicationRoutes:
         asked = await read_body(request, PublishRequest)
         uid = secrets.token_hex(16)
         note(request, bytes=asked.bytes)
-        if self._usage:
-            await self._usage.reserve_upload(request, uid, asked.bytes)
+        day_bytes = await self._usage.reserve_upload(request, uid, asked.bytes) if self._usage else None
         expires = int(time.time()) + UPLOAD_TOKEN_SECONDS
         # A part of the uid, as somebody else may ask for the same name; whoever knows one knows no other.
         token = UploadToken(
@@ -74,6 +73,7 @@ class PublicationRoutes:
             expires=expires,
             user=caller.user,
             login=caller.login,
+            day_bytes=day_bytes,
         )
         grant = PublishGrant(
             uid=uid,
@@ -96,7 +96,7 @@ class PublicationRoutes:
         content = Upload(request.content)
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                state = await publisher.upload(token.uid, token.prefix, token.limit_bytes, content.pieces())
+                state = await publisher.upload(token, content.pieces())
         except TimeoutError:
             raise _not_whole("came too slowly") from None
         except RefusalError:

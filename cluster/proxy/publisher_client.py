@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.limits import OPERATOR_SILENCE_SECONDS, PUBLISHER_ANSWER_SECONDS
 from cluster.proxy.refusals import RETRY, RefusalError
+from cluster.proxy.upload_tokens import UploadToken
 from cluster.runs_api import ApiProblem, PublishedItem
 
 
@@ -39,11 +40,13 @@ class PublisherClient:
         self._session, self._url, self._token_file = session, url.rstrip("/"), token_file
         self.storage_url = storage_url.rstrip("/")
 
-    async def upload(self, uid: str, prefix: str, limit_bytes: int, content: AsyncIterator[bytes]) -> UploadState:
+    async def upload(self, token: UploadToken, content: AsyncIterator[bytes]) -> UploadState:
         """Hand over a tar, and return how far it is: it came whole, and nothing of it is seen yet."""
-        query = {"prefix": prefix, "limitBytes": str(limit_bytes)}
+        query = {"prefix": token.prefix, "limitBytes": str(token.limit_bytes)}
+        if token.day_bytes is not None:
+            query |= {"user": token.user, "dayBytes": str(token.day_bytes)}
         timeout = aiohttp.ClientTimeout(sock_connect=PUBLISHER_ANSWER_SECONDS)  # the content has limits of its own
-        async with self._call("PUT", f"/publications/{uid}", timeout, params=query, data=content) as answer:
+        async with self._call("PUT", f"/publications/{token.uid}", timeout, params=query, data=content) as answer:
             return await _state(answer)
 
     async def state(self, uid: str) -> UploadState:

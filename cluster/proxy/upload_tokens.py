@@ -22,6 +22,7 @@ class UploadToken(BaseModel):
     expires: int  # seconds since 1970
     user: str  # who uploads
     login: str
+    day_bytes: int | None = None  # that this user may publish in 24 hours
 
 
 def sign(key: bytes, token: UploadToken) -> str:

@@ -105,11 +105,15 @@ class ProxyUsage:
             note(request, timeoutSeconds=grant.timeout_seconds)
         spec: Object = {"reservation": grant.id, "timeoutSeconds": grant.timeout_seconds}
         if grant.publish is not None:
-            spec["publishLimit"] = {"bytes": grant.publish.bytes, "message": grant.publish.message}
+            most = {"dayBytes": int(grant.publish.allowed)}
+            spec["publishLimit"] = {"bytes": grant.publish.bytes, "message": grant.publish.message, **most}
         return spec
 
-    async def reserve_upload(self, request: web.Request, uid: str, size: int) -> None:
-        """Have so many bytes count as published until they are, or the upload's time is over. Raises RefusalError."""
+    async def reserve_upload(self, request: web.Request, uid: str, size: int) -> int | None:
+        """Have so many bytes count as published until they are, or the upload's time is over.
+
+        Returns how many the user may publish in 24 hours; None: any number. Raises RefusalError.
+        """
         caller = request[CALLER]
         found = await self.client.allowance(caller, request.remote or "", is_fresh=True)
         now = time.monotonic()
@@ -122,6 +126,7 @@ class ProxyUsage:
                 hint = "wait, publish less, or ask whoever runs this cluster for more"
                 raise RefusalError(402, "limit", what, hint, limit={**limit, "resets_at": publish.resets_at})
         self._uploads = {**open_now, uid: _HeldUpload(caller.user, size, now + UPLOAD_TOKEN_SECONDS + UPLOAD_SECONDS)}
+        return int(publish.allowed) if publish else None
 
     def count_upload(self, request: web.Request, uid: str, prefix: str, size: int) -> None:
         """Have what was published counted."""

@@ -11,6 +11,7 @@ RECEIVE_SILENCE_SECONDS = 60.0  # of a worker, or of somebody who uploads
 PIECE_BYTES = 2**18  # read at once: what is written to a disk in some milliseconds, for others wait meanwhile
 PUBLICATIONS_AT_ONCE = 2  # copied at a time; each has rclone use as much memory again
 MAX_KEPT_PUBLICATIONS = 10_000  # that the publisher still answers for: some 20 MB
+DAY_SECONDS = 86_400.0  # in which what a person publishes is counted: the usage server counts the same
 KEPT_SECONDS = 3_600.0  # that it answers for a publication after its end, and keeps a relayed one's files
 SWEEP_SECONDS = 60.0  # between two looks for those that are over that time
 RCLONE_SECONDS = 30.0  # for an answer of rclone's, which copies beside it

@@ -6,6 +6,7 @@ What stands on the scratch volume is enough to go on after a kill: nothing is as
 import asyncio
 import time
 from collections import defaultdict
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from bot.errors import PermanentError, TransientError, reason_of
 from bot.logs import get_logger
+from cluster.publisher.day_limits import PublishedBytes
 from cluster.publisher.engines.engine import StorageEngine
-from cluster.publisher.errors import PublicationRefusedError, SourceSilentError
+from cluster.publisher.errors import PublicationRefusedError, PublicationTooLargeError, SourceSilentError
 from cluster.publisher.limits import (
     KEPT_SECONDS,
     MAX_KEPT_PUBLICATIONS,
@@ -31,6 +33,8 @@ from cluster.publisher.publish import publish
 from cluster.publisher.receive import PatientSource, find_items, receive
 from cluster.publisher.records import PublicationFolder
 from cluster.publisher.shapes import (
+    CountedPublication,
+    DayLimit,
     PublicationRecord,
     PublicationRequest,
     PublicationState,
@@ -65,6 +69,9 @@ class Publications:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(PUBLICATIONS_AT_ONCE)
         self._prefixes: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._counted = PublishedBytes(folder.counted, time.time())
+        self._people: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # one receives at a time, of each person
+        self._uploads: dict[str, DayLimit] = {}  # that are being received: how many bytes each may have
         self.metrics = PublisherMetrics(lambda: len(self._tasks))
 
     async def run(self) -> None:
@@ -90,6 +97,7 @@ class Publications:
             uid=request.uid,
             prefix=request.prefix,
             limit_bytes=request.limit_bytes,
+            day_limit=request.day_limit,
             release=make_id(datetime.now(UTC), request.uid),
             items=request.items,
             worker=request.worker,
@@ -99,13 +107,20 @@ class Publications:
         self._begin(record)
         return record.state
 
-    async def upload(self, uid: str, prefix: str, limit_bytes: int, source: TarSource) -> PublicationState:
+    async def upload(
+        self, uid: str, prefix: str, limit_bytes: int, source: TarSource, day_limit: DayLimit | None = None
+    ) -> PublicationState:
         """Receive what somebody uploads, and begin to publish it. Raises DppctlError and OSError: then nothing is."""
         if known := self._known(uid, prefix):
             return known.state
         files = self._folder.files(uid)
-        if files.exists():
+        if uid in self._uploads or files.exists():
             raise OtherPublicationError("it is being uploaded already")
+        if day_limit:
+            async with self._people[day_limit.user]:
+                if (left := self._left(uid, day_limit)) < limit_bytes:
+                    raise PublicationTooLargeError(_over(day_limit, left))
+                self._uploads[uid] = day_limit.model_copy(update={"bytes": limit_bytes})
         try:
             received = await receive(source, files, TarLimits(limit_bytes, MAX_PUBLICATION_FILES), None)
             if not (items := find_items(files)):
@@ -114,10 +129,13 @@ class Publications:
         except BaseException:
             self._folder.remove_files(uid)
             raise
+        finally:
+            self._uploads.pop(uid, None)
         record = PublicationRecord(
             uid=uid,
             prefix=prefix,
             limit_bytes=limit_bytes,
+            day_limit=day_limit,
             release=make_id(datetime.now(UTC), uid),
             items=items,
             is_received=True,
@@ -161,9 +179,13 @@ class Publications:
         """Take a publication to its end, and write that down."""
         uid, log = record.uid, _log.bind(publication=record.uid, prefix=record.prefix)
         try:
-            async with self._prefixes[record.prefix or uid], self._places:
-                if not record.is_received:
-                    record = await self._receive(record)
+            async with self._prefixes[record.prefix or uid], AsyncExitStack() as place:
+                async with AsyncExitStack() as turn:
+                    if record.day_limit and not record.is_received:  # who waits for it takes no place
+                        await turn.enter_async_context(self._people[record.day_limit.user])
+                    await place.enter_async_context(self._places)
+                    if not record.is_received:
+                        record = await self._receive(record)
                 if record.prefix:
                     await self._publish(record)
             state = record.state.model_copy(update={"state": "published", "items": self._urls(record)})
@@ -176,15 +198,19 @@ class Publications:
         finally:
             self._tasks.pop(uid, None)
         self.metrics.count(state.state, state.bytes)
-        ended = record.model_copy(update={"state": state, "ended": time.time(), "worker_token": ""})
+        now = time.time()
+        if record.day_limit and state.state == "published":
+            self._counted.add(CountedPublication(uid=uid, user=record.day_limit.user, bytes=state.bytes, ended=now))
+        ended = record.model_copy(update={"state": state, "ended": now, "worker_token": ""})
         self._write(ended)
         if not ended.keeps_files:
             await asyncio.to_thread(self._folder.remove_files, uid)
 
     async def _receive(self, record: PublicationRecord) -> PublicationRecord:
         """Fetch the files from the worker. Raises DppctlError and OSError."""
-        files = self._folder.files(record.uid)
-        limits = TarLimits(record.limit_bytes, MAX_PUBLICATION_FILES)
+        files, day = self._folder.files(record.uid), record.day_limit
+        left = self._left(record.uid, day) if day else record.limit_bytes
+        limits = TarLimits(min(left, record.limit_bytes), MAX_PUBLICATION_FILES)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(SourceSilentError),
             stop=stop_after_attempt(RCLONE_TRIES),
@@ -205,6 +231,10 @@ class Publications:
                             text = f"the worker does not give what it wrote: {answer.status}: {' '.join(said.split())}"
                             raise SourceSilentError(text) if answer.status >= 500 else PermanentError(text)
                         received = await receive(PatientSource(answer.content), files, limits, record.items)
+                except PublicationTooLargeError:
+                    if day and left < record.limit_bytes:
+                        raise PublicationTooLargeError(_over(day, left)) from None
+                    raise
                 except (aiohttp.ClientError, TimeoutError) as error:
                     raise SourceSilentError(f"the worker does not answer: {error or 'no answer'}") from None
         counted = record.state.model_copy(update={"bytes": received.bytes, "files": received.files})
@@ -225,6 +255,15 @@ class Publications:
             datetime.now(UTC),
         )
 
+    def _left(self, uid: str, day: DayLimit) -> int:
+        """Return how many bytes a person may publish beside all that was published, or was received already."""
+        coming = [each.bytes for other, each in self._uploads.items() if each.user == day.user and other != uid]
+        for record in self._records.values():
+            is_theirs = record.day_limit and record.day_limit.user == day.user and record.uid != uid
+            if is_theirs and record.is_received and record.ended is None:
+                coming.append(record.state.bytes)
+        return max(0, day.bytes - self._counted.of(day.user, time.time()) - sum(coming))
+
     def _urls(self, record: PublicationRecord) -> list[PublishedUrl]:
         def url(path: str) -> str:
             return public_url(self._storage.url, record.prefix + path) if self._storage and record.prefix else ""
@@ -240,5 +279,15 @@ class Publications:
             if record.ended and now - record.ended > KEPT_SECONDS:
                 self._folder.remove(record.uid)
                 del self._records[record.uid]
+        self._counted.forget_old(now)
+        for user in [known for known, lock in self._people.items() if not lock.locked()]:
+            del self._people[user]
         for prefix in [known for known, lock in self._prefixes.items() if not lock.locked()]:
             del self._prefixes[prefix]
+
+
+def _over(day: DayLimit, left: int) -> str:
+    return (
+        f"limit publishedBytes: with what you published meanwhile {left:,} of {day.bytes:,} bytes in 24 hours "
+        "are left, and this is more"
+    )

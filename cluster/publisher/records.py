@@ -1,6 +1,7 @@
 """What the publisher has on its scratch volume: a record and the received files of each publication.
 
 records/UID.json    with the worker's token while it is needed, so rclone's container does not see this folder
+published.jsonl     what each person published in the last 24 hours
 files/UID/          what was received: `first`, and `last`, the descriptors
 """
 
@@ -23,6 +24,7 @@ class PublicationFolder:
     def __init__(self, folder: Path) -> None:
         """Make the folders. Raises OSError."""
         self._records, self._files = folder / "records", folder / "files"
+        self.counted = folder / "published.jsonl"
         self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files.mkdir(parents=True, exist_ok=True)
 

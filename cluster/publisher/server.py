@@ -3,7 +3,7 @@
     GET   /healthz                     200
     GET   /metrics                     for Prometheus
     POST  /publications                202; begin a publication, or hear how far the one of this uid is
-    PUT   /publications/UID?prefix=&limitBytes=    202; the same with a tar as body
+    PUT   /publications/UID?prefix=&limitBytes=    202; the same with a tar as body; `&user=&dayBytes=`: it is counted
     GET   /publications/UID            how far it is; 404: it is not known, ask for it (again)
     GET   /publications/UID/files      a tar of what is kept, of one without a prefix
 
@@ -23,7 +23,7 @@ from cluster.publisher.errors import PublicationTooLargeError
 from cluster.publisher.limits import MAX_REQUEST_BYTES
 from cluster.publisher.publications import OtherPublicationError, Publications
 from cluster.publisher.receive import PatientSource
-from cluster.publisher.shapes import LimitBytes, PublicationRequest, PublicationState, StoragePrefix
+from cluster.publisher.shapes import DayLimit, LimitBytes, PublicationRequest, PublicationState, StoragePrefix
 from cluster.publisher.tar_writer import write_tar
 from cluster.runs_api import ApiProblem
 
@@ -37,6 +37,13 @@ class _UploadQuery(BaseModel):
 
     prefix: StoragePrefix
     limit_bytes: LimitBytes
+    user: str = ""
+    day_bytes: int | None = None
+
+    @property
+    def day_limit(self) -> DayLimit | None:
+        """Return whose it is, if that is counted."""
+        return DayLimit(user=self.user, bytes=self.day_bytes) if self.day_bytes is not None else None
 
 
 class PublisherHttp:
@@ -104,7 +111,8 @@ class PublisherHttp:
         query = _UploadQuery.model_validate(dict(request.query))
         source = PatientSource(request.content)
         uid = request.match_info["uid"]
-        return _shown(await self._publications.upload(uid, query.prefix, query.limit_bytes, source), 202)
+        state = await self._publications.upload(uid, query.prefix, query.limit_bytes, source, query.day_limit)
+        return _shown(state, 202)
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
         if state := self._publications.state(request.match_info["uid"]):

@@ -20,6 +20,26 @@ def _check_prefix(text: str) -> str:
 StoragePrefix = Annotated[str, AfterValidator(_check_prefix)]
 
 
+class DayLimit(BaseModel):
+    """Whose publication it is, and how much that person may publish in 24 hours, all of it together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: Annotated[str, Field(min_length=1, max_length=300)]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class CountedPublication(BaseModel):
+    """What was published by somebody."""
+
+    model_config = ConfigDict(frozen=True)
+
+    uid: PublicationUid
+    user: str
+    bytes: int
+    ended: float  # seconds of the epoch
+
+
 class PublicationItem(BaseModel):
     """A data package, or a site, that a run wrote."""
 
@@ -48,6 +68,7 @@ class PublicationRequest(BaseModel):
     worker: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,300}:[0-9]{1,5}$")]
     worker_token: Annotated[str, Field(min_length=1, max_length=1_000)]
     limit_bytes: LimitBytes
+    day_limit: DayLimit | None = None
     items: Annotated[tuple[PublicationItem, ...], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
@@ -75,6 +96,7 @@ class PublicationRecord(BaseModel):
     uid: PublicationUid
     prefix: StoragePrefix
     limit_bytes: LimitBytes
+    day_limit: DayLimit | None = None
     release: str
     """Its release's id, if its prefix is a deployment's."""
     items: tuple[PublicationItem, ...] = ()

@@ -152,6 +152,19 @@ def test_more_than_a_user_may_publish_is_refused_with_the_limit(world: OperatorW
     assert set(storage.iterdir()) == before
 
 
+def test_what_a_user_published_meanwhile_counts_too(world: OperatorWorld) -> None:
+    """Both runs were granted all of a day's bytes, as nothing was published when they were asked for."""
+    with world.operator():
+        size = world.until(world.ask("publish"), "Succeeded")["publishedBytes"]
+        limit = {"bytes": size, "dayBytes": size, "message": "limit publishedBytes"}
+        asked = [world.ask("publish", publishLimit=limit, user="github:1") for _ in range(2)]
+        ends = [world.until(name, "Failed", "Succeeded") for name in asked]
+    assert sorted(end["phase"] for end in ends) == ["Failed", "Succeeded"]
+    (refused,) = [end for end in ends if end["phase"] == "Failed"]
+    said = "nothing is published: limit publishedBytes: with what you published meanwhile 0 of "
+    assert (refused["reason"], refused["message"].startswith(said)) == ("PublishFailed", True), refused
+
+
 def test_while_the_publisher_is_away_it_is_tried_again_and_then_the_run_has_failed(
     world: OperatorWorld, tmp_path: Path
 ) -> None:

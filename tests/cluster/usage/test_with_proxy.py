@@ -79,6 +79,7 @@ def test_a_run_has_a_place_until_its_end_and_all_of_it_is_logged(
     spec = runs.run(created["name"])["spec"]
     assert spec["timeoutSeconds"] == 3600  # what a run may take
     assert spec["reservation"] == created["reservation"]
+    assert (spec["publishLimit"]["bytes"], spec["publishLimit"]["dayBytes"]) == (2**30, 2**30)
     assert served.service.reservations.count_open() == 1
     ann.events(created["name"])
     served.round()

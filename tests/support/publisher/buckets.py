@@ -34,7 +34,9 @@ class Bucket:
 
 
 @contextmanager
-def running(arguments: Sequence[str | Path], port: int, log: Path, environment: Mapping[str, str]) -> Iterator[int]:
+def running(
+    arguments: Sequence[str | Path], port: int, log: Path, environment: Mapping[str, str], host: str = "127.0.0.1"
+) -> Iterator[int]:
     """Run a server until the block ends; its process id, once it listens."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("RCLONE_", "AWS_"))}
     with log.open("ab") as out:
@@ -46,7 +48,7 @@ def running(arguments: Sequence[str | Path], port: int, log: Path, environment: 
             stderr=out,
         )
     try:
-        eventually(lambda: answers(port) or process.poll() is not None, f"{arguments[0]} listens")
+        eventually(lambda: answers(port, host) or process.poll() is not None, f"{arguments[0]} listens")
         assert process.poll() is None, log.read_text()
         yield process.pid
     finally:
@@ -54,9 +56,9 @@ def running(arguments: Sequence[str | Path], port: int, log: Path, environment: 
         process.wait()
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = "127.0.0.1") -> bool:
     """Return whether something listens there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+    with suppress(OSError), socket.create_connection((host, port), 1):
         return True
     return False
 
@@ -77,8 +79,8 @@ def make_password(folder: Path) -> Path:
 
 
 @contextmanager
-def s3_bucket(folder: Path) -> Iterator[Bucket]:
-    """An S3 bucket, and a server that shows it to people."""
+def s3_bucket(folder: Path, host: str = "127.0.0.1") -> Iterator[Bucket]:
+    """An S3 bucket, and a server that shows it to people. What it holds lies in `objects/public` of the folder."""
     port, shown = free_port(), free_port()
     (folder / "objects" / "public").mkdir(parents=True)
     configuration = {
@@ -86,20 +88,20 @@ def s3_bucket(folder: Path) -> Iterator[Bucket]:
         for name, value in {
             "TYPE": "s3",
             "PROVIDER": "Other",
-            "ENDPOINT": f"http://127.0.0.1:{port}",
+            "ENDPOINT": f"http://{host}:{port}",
             "ACCESS_KEY_ID": "access",
             "SECRET_ACCESS_KEY": "s3cret-key",
             "NO_CHECK_BUCKET": "true",
             "FORCE_PATH_STYLE": "true",
         }.items()
     }
-    serve = [RCLONE, "serve", "s3", "--auth-key=access,s3cret-key", f"--addr=127.0.0.1:{port}", folder / "objects"]
-    show = [RCLONE, "serve", "http", f"--addr=127.0.0.1:{shown}", "--dir-cache-time=0", "storage:public"]
+    serve = [RCLONE, "serve", "s3", "--auth-key=access,s3cret-key", f"--addr={host}:{port}", folder / "objects"]
+    show = [RCLONE, "serve", "http", f"--addr={host}:{shown}", "--dir-cache-time=0", "storage:public"]
     with (
-        running(serve, port, folder / "s3.log", {}),
-        running(show, shown, folder / "http.log", configuration),
+        running(serve, port, folder / "s3.log", {}, host),
+        running(show, shown, folder / "http.log", configuration, host),
     ):
-        yield Bucket(configuration, "storage:public", f"http://127.0.0.1:{shown}")
+        yield Bucket(configuration, "storage:public", f"http://{host}:{shown}")
 
 
 @contextmanager
