@@ -30,6 +30,7 @@ class RunReport:
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
         self._next_line: dict[str, float] = {}
+        self._database = "DB and Web UI"  # what stays after the run
 
     def __enter__(self) -> Self:
         return self
@@ -63,8 +64,11 @@ class RunReport:
         self.line(f"Assigned Worker Pod: {worker}")
         if db:
             self.line(f"Assigned DB Pod: {db}")
-        for line in database.describe() if database else ():
+        lines = database.describe() if database else ()
+        for line in lines:
             self.line(line)
+        if lines and not any("Web UI is available" in line for line in lines):
+            self._database = "DB"
 
     def event(self, event: Event) -> None:
         """Print an event of the worker (worker/events.py), other than the last: that is for `ended`."""
@@ -125,7 +129,7 @@ class RunReport:
         self.published(published, where)
         self.line("Unassigned Worker Pod")
         if keep:
-            self.line(f"Keeping the DB and Web UI running for {keep}")
+            self.line(f"Keeping the {self._database} running for {keep}")
 
     def published(self, published: Sequence[tuple[str, str, str]], where: str) -> None:
         """Print where what was written is to be seen: kind, path in the workload, URL of each."""

@@ -63,7 +63,7 @@ def test_a_database_is_there_for_pipelines_that_name_one(person: Person) -> None
     assert said[:3] == ["Using office private cluster", "Assigned Worker Pod: worker", "Assigned DB Pod: database"]
     assert said[3] == "Open the DB with: dppctl ssh database"
     assert re.fullmatch(r"System: PostgreSQL, Server: \S+:5432, Username: postgres, Password: [0-9a-f]{64} .*", said[4])
-    assert said[-2:] == ["Unassigned Worker Pod", "Keeping the DB and Web UI running for 1 hour"]
+    assert said[-2:] == ["Unassigned Worker Pod", "Keeping the DB running for 1 hour"]
     assert not any("DB" in line for line in person("run", "rows", "--db", "none").splitlines()[2:])
 
 
