@@ -182,6 +182,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def memory_of(pid: int) -> float:
+    """Return the memory of a process and all that it started, in MiB; what several share counts once."""
+    return sum(map(_shared_memory, [pid, *descendants(pid)]))
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields after the name, from the state on (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html)."""
     try:

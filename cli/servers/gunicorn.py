@@ -74,6 +74,11 @@ class WebServer:
             start_new_session=True,  # Ctrl-C is for us; we end it when the others have
         )
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the process that has started the others."""
+        return self._process.pid
+
     def wait_until_up(self, stopping: threading.Event) -> None:
         """Return when it answers, has ended, or all is to stop."""
         while self._process.poll() is None and not stopping.is_set():
