@@ -1,7 +1,9 @@
 """The receiver's limits and intervals."""
 
 MAX_BATCH = 100  # deliveries in one transaction: a burst costs a few of them, and none becomes long
-CHANGE_POLL_MILLISECONDS = 1000  # how late a live page hears of a change; the question costs a millisecond or two
+CHANGE_POLL_SECONDS = 1.0  # how late a live page hears of a change
+CHANGE_QUESTIONS = 40  # a second, of all live pages, that a process answers: each costs it a millisecond or two
+MAX_CHANGE_POLL_SECONDS = 10.0  # however many pages are live
 CHART_RUNS = 50  # that a chart shows
 DASHBOARD_DELIVERIES = 30  # that `/` shows
 ENVIRONMENT_DEPLOYMENTS = 50  # that an environment's page shows
@@ -14,6 +16,8 @@ MAX_FILTER = 500  # characters, of the name of an app or an environment
 MAX_PAGE = 1_000_000  # of a list
 RECENT_DELIVERIES = 500  # among which a deployment's push is looked for
 RECENT_REFUSALS = 500  # of whole `.dppctl.yaml` files, among which the newest of each app is looked for
+ROWS_SECONDS = 10  # after which `/` says anew how long ago things were
+KEPT_MAINS = 8  # of `/`, by filters and page: each has up to 1 MB with 200 apps
 HEADER_SECONDS = 10.0  # in which a request's headers must have come; GitHub itself waits 10 for the answer
 BODY_SECONDS = 30.0  # and then its body; a delivery has 5 MB at most
 DEADLINE_POLL_SECONDS = 0.5  # between two looks for requests whose time is over

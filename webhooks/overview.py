@@ -1,10 +1,12 @@
 """Show `/`: what data is where, and what was deployed.
 
 With 200 apps the matrix is most of the work, and seldom is much of it new. So what the store says is read once for each
-change, and a row is rendered anew when something that it shows is another.
+change, a row is rendered anew when something that it shows is another, and those who look after a change share what is
+rendered.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Set
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -17,8 +19,8 @@ from bot.store.deployment_lists import DeploymentFilter
 from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
 from bot.store.tables import Deployment
-from webhooks.limits import DASHBOARD_DELIVERIES, PAGE_DEPLOYMENTS, RECENT_REFUSALS
-from webhooks.list_query import STATES, read_query
+from webhooks.limits import DASHBOARD_DELIVERIES, KEPT_MAINS, PAGE_DEPLOYMENTS, RECENT_REFUSALS, ROWS_SECONDS
+from webhooks.list_query import STATES, ListQuery, read_query
 from webhooks.matrix import Matrix, MatrixRow, in_order, make_matrix
 from webhooks.times import ago
 
@@ -36,29 +38,44 @@ class Overview:
         self._known: tuple[int, Matrix] | None = None
         self._reading = threading.Lock()
         self._rows = _RowCache()
+        self._mains: OrderedDict[Hashable, Markup] = OrderedDict()
+        self._rendering = threading.Lock()
 
     def view(self) -> str:
         """Return `/`: environments, deployments and deliveries. Raises BadRequest for a filter that cannot be."""
         query = read_query(PAGE_DEPLOYMENTS)
         change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
-        matrix = self.matrix(change)
-        return render_template(
-            "deployments.html",
-            change=change,
-            matrix=matrix,
-            rows=self._rows.rendered(matrix),
-            found=self._store.lists.page(query.wanted, query.page, query.size),
-            query=query,
-            choices=_choices(matrix, query.wanted),
-            deliveries=self._store.deliveries.newest(DASHBOARD_DELIVERIES),
-        )
+        return render_template("deployments.html", change=change, main=self._main(query, change))
+
+    def _main(self, query: ListQuery, change: int) -> Markup:
+        """Return what the page shows, which is the same for all who look: after a change many look at once."""
+        deliveries = self._store.deliveries.newest(DASHBOARD_DELIVERIES)
+        known = tuple((delivery.id, delivery.state) for delivery in deliveries)
+        now = int(datetime.now(UTC).timestamp() / ROWS_SECONDS)
+        key = query, change, known, now, request.host_url, request.script_root
+        with self._rendering:
+            if key not in self._mains:
+                matrix = self.matrix(change)
+                text = current_app.jinja_env.get_template("overview.html").render(
+                    matrix=matrix,
+                    rows=self._rows.rendered(matrix),
+                    found=self._store.lists.page(query.wanted, query.page, query.size),
+                    query=query,
+                    choices=_choices(matrix, query.wanted),
+                    deliveries=deliveries,
+                    host_url=request.host_url,
+                )
+                self._mains[key] = Markup(text)  # noqa: S704 (it escapes)
+                while len(self._mains) > KEPT_MAINS:
+                    self._mains.popitem(last=False)
+            return self._mains[key]
 
     def matrix(self, change: int) -> Matrix:
         """Return the matrix as it is at this change number, or at a later one."""
         with self._reading:  # those who ask at the same time wait for one reading
             if self._known is None or self._known[0] < change:
                 states = self._store.deployments.environments()
-                refused = self._store.deployments.newest(RECENT_REFUSALS, environment="")
+                refused = self._store.lists.refused_configurations(RECENT_REFUSALS)
                 self._known = change, make_matrix(self._targets, states, refused)
             return self._known[1]
 
@@ -68,14 +85,12 @@ class _RowCache:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Hashable, Markup]] = {}
-        self._rendering = threading.Lock()
 
     def rendered(self, matrix: Matrix) -> Markup:
         """Return all rows."""
         now = datetime.now(UTC)
         around = request.script_root, tuple(matrix.environments)
-        with self._rendering:
-            return Markup("").join(self._row(matrix, row, around, now) for row in matrix.rows)
+        return Markup("").join(self._row(matrix, row, around, now) for row in matrix.rows)
 
     def _row(self, matrix: Matrix, row: MatrixRow, around: Hashable, now: datetime) -> Markup:
         shown = around, *_shown(row, now)

@@ -70,6 +70,12 @@ class DeploymentLists:
             ends = dict(iter(session.execute(_ends(ids)))) if ids else {}
         return DeploymentPage(found, ends, number, size, total)
 
+    def refused_configurations(self, limit: int) -> Sequence[Deployment]:
+        """Return the newest whole `.dppctl.yaml` files that are refused, newest first, as LISTED."""
+        wanted = select(Deployment).where(Deployment.state == "refused", Deployment.environment == "")
+        with self._database.read() as session:
+            return session.scalars(wanted.options(*LISTED).order_by(Deployment.id.desc()).limit(limit)).all()
+
 
 def _ends(ids: Sequence[int]) -> Select[int, datetime]:
     """Return what asks when deployments ended: `changed` goes on, as runs by the clock come after."""

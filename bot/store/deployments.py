@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from bot.database import Database
@@ -239,20 +239,25 @@ class Deployments:
         with self._database.read() as session:
             return session.scalars(wanted).all()
 
-    def environments(self) -> list[EnvironmentSummary]:
-        """Return every environment that ever had a deployment or is held, sorted by app and name, as LISTED."""
-        newest = select(func.max(Deployment.id)).where(Deployment.environment != "", Deployment.state != "resolved")
-        newest = newest.group_by(Deployment.app, Deployment.environment)
-        succeeded = newest.where(Deployment.state == "succeeded")
+    def environments(self, app: str | None = None, environment: str | None = None) -> list[EnvironmentSummary]:
+        """Return every environment that ever had a deployment or is held, sorted by app and name, as LISTED.
+
+        Or of an app, or of that name only.
+        """
+        given = [(Deployment.app, Hold.app, app), (Deployment.environment, Hold.environment, environment)]
+        meant = [(column == value, of_hold == value) for column, of_hold, value in given if value is not None]
+        succeeded = func.max(case((Deployment.state == "succeeded", Deployment.id)))
+        ids = select(func.max(Deployment.id).label("newest"), succeeded.label("running"))  # an index has all of it
+        ids = ids.where(Deployment.environment != "", Deployment.state != "resolved", *(first for first, _ in meant))
+        shown = ids.group_by(Deployment.app, Deployment.environment).cte()
+        wanted = select(Deployment).options(*LISTED).order_by(Deployment.id)
+        wanted = wanted.where(Deployment.id.in_(select(shown.c.newest).union(select(shown.c.running))))
         with self._database.read() as session:
-            latest, running = (
-                {
-                    (found.app, found.environment): found
-                    for found in session.scalars(select(Deployment).options(*LISTED).where(condition))
-                }
-                for condition in (Deployment.id.in_(newest), Deployment.id.in_(succeeded))
-            )
-            holds = {(hold.app, hold.environment): hold for hold in session.scalars(select(Hold))}
+            found = session.scalars(wanted).all()
+            held = session.scalars(select(Hold).where(*(of_hold for _, of_hold in meant))).all()
+        latest = {(one.app, one.environment): one for one in found}
+        running = {(one.app, one.environment): one for one in found if one.state == "succeeded"}
+        holds = {(hold.app, hold.environment): hold for hold in held}
         return [
             EnvironmentSummary(*key, latest.get(key), running.get(key), holds.get(key))
             for key in sorted(latest.keys() | holds.keys())

@@ -1,5 +1,6 @@
 """The dashboard in a real browser."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -10,6 +11,7 @@ from bot.settings import Settings
 from bot.store.store import Store
 from cli.servers.gunicorn import Receiver as RealReceiver
 from tests.support.receiver import MakeReceiver, Receiver
+from webhooks.times import ago
 
 RECEIPT = {
     "status": "succeeded",
@@ -174,6 +176,38 @@ def test_more_pages_than_the_server_has_threads_are_live(receiver: Receiver, bro
         expect(page.locator("#live")).to_have_text("live")
         expect(page.locator("#deployments")).to_contain_text("running")
     context.close()
+
+
+def test_a_filter_that_somebody_chooses_stays_when_something_changes(receiver: Receiver, page: Page) -> None:
+    receiver.report(phase="failed", message="why")
+    page.goto(f"{receiver.url}/?state=failed")
+    expect(page.locator("#live")).to_have_text("live")
+    page.get_by_label("Environment", exact=True).select_option("staging")
+    page.get_by_label("Environment", exact=True).focus()
+    receiver.report(ops_commit="c" * 40, phase="failed", message="again")
+    expect(page.locator("#deployments tbody tr")).to_have_count(2)
+    assert page.get_by_label("Environment", exact=True).input_value() == "staging"
+    assert page.evaluate("document.activeElement.name") == "environment"
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(f"{receiver.url}/?app=&environment=staging&state=failed#list")
+    expect(page.locator("#deployments tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="all", exact=True).click()
+    expect(page).to_have_url(f"{receiver.url}/#list")
+
+
+def test_an_open_page_says_how_long_ago_as_the_server_does(receiver: Receiver, page: Page) -> None:
+    receiver.report(phase="failed", message="why")
+    page.goto(receiver.url)
+    now = datetime.now(UTC)
+    seconds = [0, 30, 90, 7_000, 90_000, 2_000_000, 90_000_000, 3_000_000_000, -4_000, -10]
+    moments = [now - timedelta(seconds=number) for number in seconds]
+    times = [moment.isoformat() for moment in moments]
+    script = """times => {
+        const time = document.querySelector("time.ago");
+        return times.map(text => { time.dateTime = text; tellTimes(); return time.textContent; });
+    }"""
+    assert page.evaluate(script, times) == [ago(moment, now) for moment in moments]
 
 
 def test_it_fits_a_telephone(make_receiver: MakeReceiver, browser: Browser) -> None:

@@ -5,6 +5,7 @@
 
 const PAUSE = 500; // ms between two looks, so that a burst of changes is one
 const POLL = 5000; // ms between two tries, while the server is away
+const SILENCE = 15000; // ms without an answer, until a page says that it is not live: longer than any page is told to wait
 const TELL = 20000; // ms between two looks at how long ago something was
 
 const sign = document.getElementById("live");
@@ -34,7 +35,10 @@ function change(page) {
   const log = document.getElementById("log");
   const follows = !log || log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
   Idiomorph.morph(document.querySelector("main"), page.querySelector("main"), {
-    callbacks: { beforeAttributeUpdated: (name) => name !== "open" }, // of <details>: the reader's
+    callbacks: { // what is the reader's stays: which <details> are open, what is chosen in a form
+      beforeAttributeUpdated: (name) => name !== "open",
+      beforeNodeMorphed: (node) => !node.matches?.(".filters"),
+    },
   });
   if (follows) showEndOfLog();
   document.title = page.title;
@@ -71,7 +75,7 @@ function listen() {
     look();
   });
   source.onerror = () => { // at each answer's end too: then it asks again by itself
-    away ??= setTimeout(() => { sign.textContent = "not live"; }, POLL);
+    away ??= setTimeout(() => { sign.textContent = "not live"; }, SILENCE);
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { look(); listen(); }, POLL);
   };
 }
