@@ -29,7 +29,7 @@ from webhooks.api_shapes import (
 )
 from webhooks.limits import MAX_API_DEPLOYMENTS, PAGE_DEPLOYMENTS
 from webhooks.list_query import read_query
-from webhooks.matrix import PREVIEW, Matrix
+from webhooks.matrix import Matrix
 from webhooks.openapi import description
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class Api:
     def environments(self) -> Response:
         """Return `/api/environments`."""
         matrix = self._matrix(self._store.totals.change_number())
-        found: list[EnvironmentSummary] = []
+        found: list[EnvironmentEntry] = []
         for row in matrix.rows:
-            found += [row.cells[name] for name in matrix.environments if name in row.cells]
-            found += row.previews
-        return _json(EnvironmentList(environments=tuple(map(_environment, found))))
+            found += [_environment(row.cells[name], False) for name in matrix.environments if name in row.cells]
+            found += [_environment(state, True) for state in row.previews]
+        return _json(EnvironmentList(environments=tuple(found)))
 
     def history(self, app: str, environment: str) -> Response:
         """Return `/apps/APP/ENVIRONMENT/history.json`. Raises NotFound."""
@@ -167,13 +167,13 @@ def _entry(found: Deployment) -> DeploymentEntry:
     )
 
 
-def _environment(state: EnvironmentSummary) -> EnvironmentEntry:
+def _environment(state: EnvironmentSummary, is_preview: bool) -> EnvironmentEntry:
     place = {"app": state.app, "environment": state.environment}
     return EnvironmentEntry(
         **place,
         url=url_for("environment", **place),  # type: ignore[arg-type]
         history=url_for("history", **place),  # type: ignore[arg-type]
-        is_preview=state.environment.startswith(PREVIEW),
+        is_preview=is_preview,
         running=_entry(state.running) if state.running else None,
         newest=_entry(state.newest) if state.newest else None,
         hold=_hold(state.hold) if state.hold else None,

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from bot.model.registration import Target
 from bot.store.deployments import EnvironmentSummary
+from bot.store.preview_tables import Preview
 from bot.store.tables import Deployment
-
-PREVIEW = "preview-"  # the names of branches' own environments begin so
 
 
 @dataclass(frozen=True)
@@ -29,31 +28,38 @@ class Matrix:
 
 
 def make_matrix(
-    targets: Iterable[Target], states: Iterable[EnvironmentSummary], refused: Sequence[Deployment]
+    targets: Iterable[Target],
+    states: Iterable[EnvironmentSummary],
+    refused: Sequence[Deployment],
+    previews: Iterable[Preview],
 ) -> Matrix:
-    """Return the matrix of what apps.yaml registers; previews are among the `states` as long as they are there.
+    """Return the matrix of what apps.yaml registers, and of the previews that are there.
 
     `refused`: whole `.dppctl.yaml` files, the newest first.
     """
     registered: dict[str, list[str]] = {}
     for target in sorted(targets):
-        registered.setdefault(str(target.app), []).append(target.environment)
+        names = registered.setdefault(str(target.app), [])
+        if not target.is_pattern:
+            names.append(target.environment)
     known: dict[str, dict[str, EnvironmentSummary]] = {}
     for state in states:
         known.setdefault(state.app, {})[state.environment] = state
+    branches: dict[str, list[str]] = {}
+    for preview in previews:
+        branches.setdefault(preview.app, []).append(preview.environment)
     refusals = {refusal.app: refusal for refusal in reversed(refused)}
     rows = []
     for app, names in registered.items():
         found = known.get(app, {})
-        cells = {
-            name: found.get(name) or EnvironmentSummary(app, name, None, None, None)
-            for name in names
-            if not name.startswith(PREVIEW)
-        }
-        has_previews = any(name.startswith(PREVIEW) for name in names)
-        previews = [state for name, state in sorted(found.items()) if name.startswith(PREVIEW)] if has_previews else []
-        rows.append(MatrixRow(app, cells, previews, _still_refused(refusals.get(app), found.values())))
+        cells = {name: _state(found, app, name) for name in names}
+        shown = [_state(found, app, name) for name in sorted(branches.get(app, ())) if name not in cells]
+        rows.append(MatrixRow(app, cells, shown, _still_refused(refusals.get(app), found.values())))
     return Matrix(rows, in_order(name for row in rows for name in row.cells))
+
+
+def _state(known: Mapping[str, EnvironmentSummary], app: str, environment: str) -> EnvironmentSummary:
+    return known.get(environment) or EnvironmentSummary(app, environment, None, None, None)
 
 
 def in_order(names: Iterable[str]) -> list[str]:

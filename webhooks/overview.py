@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Set
 from datetime import UTC, datetime
 from operator import attrgetter
 
-from flask import current_app, render_template, request
+from flask import current_app, g, render_template, request
 from markupsafe import Markup
 
 from bot.model.registration import Target
@@ -44,6 +44,7 @@ class Overview:
     def view(self) -> str:
         """Return `/`: environments, deployments and deliveries. Raises BadRequest for a filter that cannot be."""
         query = read_query(PAGE_DEPLOYMENTS)
+        g.has_filters = True
         change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
         return render_template("deployments.html", change=change, main=self._main(query, change))
 
@@ -76,7 +77,7 @@ class Overview:
             if self._known is None or self._known[0] < change:
                 states = self._store.deployments.environments()
                 refused = self._store.lists.refused_configurations(RECENT_REFUSALS)
-                self._known = change, make_matrix(self._targets, states, refused)
+                self._known = change, make_matrix(self._targets, states, refused, self._store.previews.there())
             return self._known[1]
 
 

@@ -68,9 +68,8 @@ class PageLogin:
     def _secure(self, answer: Response) -> Response:
         answer.headers.update(_HEADERS)
         has_form = g.get("has_form", False)
-        policy = g.get("content_policy") or _CONTENT + (
-            "'self'" if has_form else "'none'"
-        )  # of a page that has its own
+        sends = "'self'" if has_form or g.get("has_filters") else "'none'"
+        policy = g.get("content_policy") or _CONTENT + sends  # of a page that has its own
         answer.headers["Content-Security-Policy"] = policy
         if has_form:
             answer.headers["Cache-Control"] = "no-store"

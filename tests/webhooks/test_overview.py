@@ -79,6 +79,9 @@ def test_previews_are_folded_under_their_app(tmp_path: Path) -> None:
     assert "preview" not in texts(world).partition("Deployments")[0]
     deploy(store, 2, environment="preview-chair")
     deploy(store, 3, environment="preview-names", state="failed")
+    deploy(store, 4, environment="preview-gone")
+    branches = {f"preview-{name}": (f"refs/heads/{name}", "staging") for name in ("chair", "names")}
+    store.previews.keep(APP, "ann/ops", branches)
     page = world.client().get("/").get_data(as_text=True)
     heads = re.findall(r'<th scope="col">([^<]+)</th>', page.partition("</thead>")[0])
     assert heads == ["App", "staging"]
@@ -88,6 +91,14 @@ def test_previews_are_folded_under_their_app(tmp_path: Path) -> None:
     text = " ".join(re.sub(r"<[^>]+>", " ", folded[0]).split())
     assert text.startswith("2 previews of ann/app: chair succeeded , names failed preview-chair succeeded 984 rows")
     assert f'href="/apps/{APP}/preview-names"' in folded[0]
+    found = world.client().get("/api/environments").get_json()["environments"]
+    assert [(one["environment"], one["is_preview"]) for one in found] == [
+        ("staging", False),
+        ("preview-chair", True),
+        ("preview-names", True),
+    ]
+    store.previews.keep(APP, "ann/ops", {})
+    assert "preview-" not in texts(world).partition("Deployments")[0]
 
 
 def test_the_list_is_filtered_and_turned_by_plain_links(world: PagesWorld) -> None:
