@@ -21,6 +21,11 @@ LOG_LINE_BYTES = 1 << 16
 
 # Of a receipt's summary, the container's termination message. The kubelet cuts it at 4096 bytes, and all of a pod's
 # containers together at 12 KB, in equal parts (https://kubernetes.io/docs/tasks/debug/debug-application/
-# determine-reason-pod-failure/): the chart's pods have up to five, and a service mesh may add one.
-SUMMARY_BYTES = 2_000
-SUMMARY_ERROR_CHARACTERS = (1_000, 500, 200)  # of each pipeline's error in it, as many as fit
+# determine-reason-pod-failure/): the chart's pods have up to ten, and a service mesh may add one.
+SUMMARY_BYTES = 1_100
+SUMMARY_ERROR_CHARACTERS = (600, 300, 150)  # of each pipeline's error in it, as many as fit
+
+# Of the session that tells other runs that this one is alive.
+DATABASE_ANSWER_SECONDS = 10.0
+DATABASE_TRY_SECONDS = 3.0  # between two tries to have one
+DATABASE_HOLD_SECONDS = 120  # that the turn is kept for the next container of the pod

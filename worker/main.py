@@ -35,10 +35,12 @@ def _run(options: argparse.Namespace) -> int:
     keep_private()
     if options.owner_pipe:
         return _run_order(options)
+    from worker.database_session import session_of
     from worker.events import EventStream
     from worker.run import Run
 
     environment = dict(os.environ)
+    session = session_of(environment)
     origin = json.loads(environment.pop("DPPCTL_ORIGIN", "") or "{}")
     events = EventStream(with_log=options.verbose)
     workload = options.workload.absolute()
@@ -53,7 +55,15 @@ def _run(options: argparse.Namespace) -> int:
         options.runner,
         unique=options.unique,
     )
-    return _follow(run, events, options)
+    if session is None:
+        return _follow(run, events, options)
+    code = -1
+    session.start()
+    try:
+        code = _follow(run, events, options)
+    finally:
+        session.close(goes_on=code == 0)
+    return code
 
 
 def _run_order(options: argparse.Namespace) -> int:

@@ -158,7 +158,8 @@ def test_where_pipelines_are_copied_from_they_end_before_the_copying_starts(tmp_
     """A pod that fails in an init container ends, and one that succeeds goes on: nothing waits for ever."""
     (job,) = of_kind(render(tmp_path, EVERYTHING, bot_values()), "Job")
     pod = pod_of(job)
-    assert [one["name"] for one in pod["initContainers"]] == ["worker", "prepare", "pipelines"]
+    names = [one["name"] for one in pod["initContainers"]]
+    assert names == ["worker", "prepare", "begin", "copy", "pipelines", "finish"]
     assert [one["name"] for one in pod["containers"]] == ["bucket", "volume"]
     bucket, volume = pod["containers"]
     assert bucket["command"] + bucket["args"] == [
@@ -195,11 +196,13 @@ def test_a_bucket_that_people_read_gets_releases_and_its_credentials_are_rclones
 def test_the_database_comes_from_the_chart_or_a_secret_or_there_is_none(tmp_path: Path) -> None:
     def engine(people: dict[str, Any]) -> Any:
         (job,) = of_kind(render(tmp_path, people, bot_values()), "Job")
-        variables = {one["name"]: one for one in pod_of(job)["containers"][0]["env"]}
+        pod = pod_of(job)
+        (container,) = [one for one in (*pod["initContainers"], *pod["containers"]) if one["name"] == "pipelines"]
+        variables = {one["name"]: one for one in container["env"]}
         return variables.get("DPP_DB_ENGINE", {}).get("valueFrom", {}).get("secretKeyRef")
 
     assert engine({}) is None
-    assert engine({"database": {"enabled": True}}) == {"name": "app-database", "key": "DPP_DB_ENGINE"}
+    assert engine({"database": {"enabled": True}}) == {"name": "app-database", "key": "DPP_DB_ENGINE_NEXT"}
     elsewhere = {"database": {"existingSecret": "engine", "existingSecretKey": "url"}}
     assert engine(elsewhere) == {"name": "engine", "key": "url"}
 

@@ -63,6 +63,10 @@ class EnvironmentDatabase:
             cursor = connection.execute(text.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def session(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection of somebody's with the current database."""
+        return psycopg.connect(self.url, autocommit=True)
+
     def numbers(self, database: str = "") -> list[int]:
         """What people read."""
         return [number for (number,) in self.sql("SELECT number FROM numbers ORDER BY number", database)]

@@ -18,6 +18,8 @@
 {{- end -}}
 
 {{- define "pipelines.database" -}}{{ include "pipelines.name" (list . "database" 52) }}{{- end -}}
+{{- /* The database that runs write to; cluster/next_database names it the same way. */}}
+{{- define "pipelines.nextDatabase" -}}{{ .Values.database.name | trunc 54 }}_next{{- end -}}
 {{- define "pipelines.volume" -}}{{ .Values.storage.volume.existingClaim | default (include "pipelines.name" (list . "storage" 63)) }}{{- end -}}
 
 {{/* The same as a label's value, of at most 63 characters; a claim's name may have more. */}}

@@ -1,6 +1,6 @@
 {{/*
 The pod template that runs pipelines, in the order that its containers are in: the worker's file, the app's files, the
-pipelines, and then what copies what they made. What copies must not start before they end and must not wait for ever
+database that they write to, the pipelines, what checks and takes what they made, and then what copies it. What copies must not start before they end and must not wait for ever
 when they are killed, so the pipelines are an init container where there is something to copy to.
 The source commit is not in it: the same image from another commit is the same pod. (list $ ids component)
 */}}
@@ -10,6 +10,7 @@ The source commit is not in it: the same image from another commit is the same p
 {{- $bucket := $.Values.storage.bucket.path -}}
 {{- $volume := $.Values.storage.volume.enabled -}}
 {{- $rclone := and $bucket $.Values.storage.bucket.url -}}
+{{- $finishes := or $.Values.database.enabled $.Values.expect -}}
 metadata:
   labels:
     {{- include "pipelines.podLabels" (list $ (index . 2)) | nindent 4 }}
@@ -60,8 +61,16 @@ spec:
     {{- end }}
     volumeMounts:
     - {name: dppctl, mountPath: /dppctl}
-  {{- if or $bucket $volume }}
+  {{- if $.Values.database.enabled }}
+  {{- include "pipelines.begin" . | nindent 2 }}
+  {{- end }}
+  {{- if or $bucket $volume $finishes }}
   {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
+  {{- end }}
+  {{- if or $bucket $volume }}
+  {{- if $finishes }}
+  {{- include "pipelines.finish" . | nindent 2 }}
+  {{- end }}
   {{- if $rclone }}
   - name: password
     image: {{ $.Values.worker.image | quote }}
@@ -149,6 +158,9 @@ spec:
     - {name: tmp, mountPath: /tmp}
     - {name: storage, mountPath: /storage}
   {{- end }}
+  {{- else if $finishes }}
+  containers:
+  {{- include "pipelines.finish" . | nindent 2 }}
   {{- else }}
   containers:
   {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
@@ -158,6 +170,13 @@ spec:
     emptyDir: {}
   - name: tmp
     emptyDir: {}
+  {{- if $finishes }}
+  - name: expectations
+    configMap:
+      name: {{ include "pipelines.name" (list $ "origin" 63) | quote }}
+      items:
+      - {key: expectations, path: expectations.json}
+  {{- end }}
   {{- if $rclone }}
   - name: published
     emptyDir: {}
@@ -213,11 +232,14 @@ spec:
         name: {{ include "pipelines.name" (list $ "origin" 63) | quote }}
         key: origin
   {{- if $.Values.database.enabled }}
-  - name: DPP_DB_ENGINE
+  {{- range $name := list "DPP_DB_ENGINE" "DPPCTL_RUN_DATABASE" }}
+  - name: {{ $name }}
     valueFrom:
       secretKeyRef:
         name: {{ include "pipelines.database" $ | quote }}
-        key: DPP_DB_ENGINE
+        key: DPP_DB_ENGINE_NEXT
+  {{- end }}
+  {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
   {{- else if $.Values.database.existingSecret }}
   - name: DPP_DB_ENGINE
     valueFrom:
@@ -237,6 +259,103 @@ spec:
   {{- with $.Values.workdir }}
   - {name: dppctl, mountPath: {{ . | quote }}, subPath: workload}
   {{- end }}
+{{- end -}}
+
+{{/* The pod's uid, by which the databases' containers know their run, as a variable of this name. */}}
+{{- define "pipelines.runName" -}}
+- name: {{ . }}
+  valueFrom:
+    fieldRef: {fieldPath: metadata.uid}
+{{- end -}}
+
+{{/*
+The containers that make the database which the pipelines write to: it waits for its turn, and becomes a copy of the
+current one. Where runs by the clock run some pipelines, an empty one would lose what the others made. (list $ ids component)
+*/}}
+{{- define "pipelines.begin" -}}
+{{- $ := index . 0 -}}
+- name: begin
+  image: {{ $.Values.worker.image | quote }}
+  command: [python3, -m, cluster.next_database.begin]
+  args: [--run, $(DPPCTL_RUN), --wait, {{ $.Values.database.turnSeconds | int64 | quote }}]
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 64Mi}
+    limits: {memory: 256Mi}
+  env:
+  - {name: HOME, value: /tmp}
+  - name: DPP_DB_ENGINE
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "pipelines.database" $ | quote }}
+        key: DPP_DB_ENGINE
+  {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
+{{- if or (eq $.Values.database.next "copy") (eq (index . 2) "schedule") }}
+- name: copy
+  image: {{ $.Values.database.image | quote }}
+  command:
+  - sh
+  - -c
+  - {{ $.Files.Get "files/copy_database.sh" | quote }}
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
+  resources: {{ include "pipelines.quantities" $.Values.database.resources | nindent 4 }}
+  env:
+  - {name: PGHOST, value: {{ include "pipelines.database" $ | quote }}}
+  - {name: PGUSER, value: {{ $.Values.database.user | quote }}}
+  - {name: PGDATABASE, value: {{ $.Values.database.name | quote }}}
+  - {name: DPPCTL_NEXT, value: {{ include "pipelines.nextDatabase" $ | quote }}}
+  - {name: DPPCTL_BESIDE, value: {{ ternary "template1" "postgres" (eq $.Values.database.name "postgres") | quote }}}
+  - name: PGPASSWORD
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "pipelines.database" $ | quote }}
+        key: password
+  {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
+  - {name: PGAPPNAME, value: dppctl run $(DPPCTL_RUN)}
+  volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+{{- end }}
+{{- end -}}
+
+{{/* The container that checks what the pipelines made and makes their database the current one. (list $ ids component) */}}
+{{- define "pipelines.finish" -}}
+{{- $ := index . 0 -}}
+- name: finish
+  image: {{ $.Values.worker.image | quote }}
+  command: [python3, -m, cluster.next_database.finish]
+  args:
+  - --run
+  - $(DPPCTL_RUN)
+  - --job
+  - $(DPPCTL_JOB)
+  - --receipt=/dppctl/work/receipt.json
+  - --expectations=/dppctl-expectations/expectations.json
+  {{- if eq (index . 2) "schedule" }}
+  - --scheduled
+  {{- end }}
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 64Mi}
+    limits: {memory: 512Mi}
+  env:
+  - {name: HOME, value: /tmp}
+  {{- if $.Values.database.enabled }}
+  - name: DPP_DB_ENGINE
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "pipelines.database" $ | quote }}
+        key: DPP_DB_ENGINE
+  {{- end }}
+  {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
+  - name: DPPCTL_JOB
+    valueFrom:
+      fieldRef: {fieldPath: "metadata.labels['job-name']"}
+  volumeMounts:
+  - {name: dppctl, mountPath: /dppctl, readOnly: true}
+  - {name: expectations, mountPath: /dppctl-expectations, readOnly: true}
 {{- end -}}
 
 {{/* Not empty when what they made is published as releases: our server, or the packages' stable descriptors, lead there. */}}

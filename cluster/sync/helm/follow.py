@@ -40,6 +40,8 @@ def follow_job(
         before = records.outcome(context.api, journal.location)  # it succeeded, and its time was over
         return "succeeded", "it ran already, and its Job was removed", before.receipt if before else None
     receipt = ended.receipt
+    if ended.unexpected:
+        return "failed", ended.unexpected, receipt
     gone = f"cannot be read: {ended.unread}" if ended.unread else "is gone"
     end, message = verdict(receipt) if receipt else ("succeeded", f"the Job succeeded; its receipt {gone}")
     message = f"{ended.cause}\n{message}" if ended.cause else message

@@ -50,6 +50,7 @@ class JobEnd:
     was_there: bool  # it had ended before this deployment began
     cause: str = ""  # what ended a Job that failed and whose receipt cannot know: its node, or want of memory
     unread: str = ""  # why its log could not be read
+    unexpected: str = ""  # what of its data is not as expected, a line each; so nothing of it was taken
 
 
 class JobRun:
@@ -190,8 +191,10 @@ class JobRun:
         succeeded, said = ended
         if succeeded:
             return JobEnd(receipt, was_there, unread=unread)
+        if unexpected := pod_status.unexpected(pod or {}):
+            return JobEnd(receipt, was_there, unread=unread, unexpected=unexpected)
         cause = pod_status.ended_from_outside(pod) if pod else pod_status.DELETED if self._pod else ""
-        # With a receipt that is good, what failed is the copying of what came out.
+        # With a receipt that is good, what failed is the taking or the copying of what came out.
         if receipt is None or receipt.status == "succeeded":
             invalid = "\n".join(self._progress.invalid or self._log.invalid)
             reason = "\n".join(filter(None, (cause, invalid))) or (pod_status.why_failed(pod) if pod else "")

@@ -10,6 +10,8 @@ from typing import Any
 Object = dict[str, Any]
 
 CONTAINER = "pipelines"
+FINISH = "finish"  # the container that checks what they made, and makes it current
+UNEXPECTED = 3  # its exit code when the data is not as expected; its message has the lines
 DELETED = "it was deleted, as when its node is drained"
 # https://github.com/postgres/postgres/blob/master/src/backend/utils/init/miscinit.c, ValidatePgVersion
 _OTHER_POSTGRES = re.compile(
@@ -127,6 +129,12 @@ def why_failed(pod: Object) -> str:
         ending = f"container {container['name']} ended with exit code {ended['exitCode']}"
         return f"{ending}: {words}" if words else ending
     return ""
+
+
+def unexpected(pod: Object) -> str:
+    """Return what of the data is not as expected, a line each; empty: nothing, or that was not checked."""
+    ended = state_of(pod, FINISH).get("terminated") or {}
+    return str(ended.get("message") or "").strip() if ended.get("exitCode") == UNEXPECTED else ""
 
 
 def _explained(words: str) -> str:

@@ -1,0 +1,157 @@
+"""The end of a run on a cluster: whether its data is as expected, and then the switch to its database.
+
+`python -m cluster.next_database.finish` runs in dppctl's image when all pipelines succeeded, before anything is
+published. Without a database of the chart's own (no `DPP_DB_ENGINE` here) it only checks.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bot.data.compared import compared_of, merge
+from bot.data.expectations import check
+from bot.model.expectations import Expectation
+from bot.model.receipt import Receipt
+from bot.model.values import Compared
+from cluster.errors import ClusterError
+from cluster.limits import MAX_VIOLATION_BYTES
+from cluster.next_database.databases import (
+    Cursor,
+    DatabaseError,
+    DatabaseNames,
+    DataNote,
+    locked,
+    observe,
+    release,
+    server,
+)
+from cluster.next_database.switch import check_turn, switch
+from cluster.sync.helm.pod_status import UNEXPECTED
+
+TERMINATION_LOG = Path("/dev/termination-log")
+
+
+class ExpectationsFile(BaseModel):
+    """What the chart's ConfigMap says: the values' expectations, and what is compared with.
+
+    before: what the environment had, where sync alone knows that, as there is no database to ask.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    expect: tuple[Expectation, ...] = ()
+    accept: bool = False
+    compared: tuple[Compared, ...] = ()
+    before: Compared | None = None
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run whose pipelines succeeded: its pod's uid, its Job, its receipt, and whether it ran by the clock."""
+
+    run: str
+    job: str
+    receipt: Receipt
+    is_scheduled: bool
+
+
+class UnexpectedDataError(ClusterError):
+    """The data is not as expected; the message has a line for each expectation that is violated."""
+
+
+def finish(url: str, ended: EndedRun, expected: ExpectationsFile) -> None:
+    """Check the data and make it current. Raises UnexpectedDataError, and DatabaseError when it is not its turn."""
+    with server(url, ended.run) as (cursor, names), locked(cursor):
+        found = observe(cursor, names)
+        check_turn(found, names, ended.run)
+        current = found.by_name.get(names.current)
+        made = current.made if current else None
+        before = made.receipt if made else None
+        after = merge(before, ended.receipt) if before and ended.is_scheduled else ended.receipt
+        try:
+            check_expected(ended, expected, after, compared_of(before, _HERE) if before else None)
+        except UnexpectedDataError:
+            release(cursor, names, ended.run)
+            raise
+        _switch(cursor, names, ended, after)
+
+
+def check_expected(ended: EndedRun, expected: ExpectationsFile, after: Receipt, before: Compared | None) -> None:
+    """Raise UnexpectedDataError when data is not as expected, and nobody takes it as it is.
+
+    That somebody does is for the deployment's own run: not for those by the clock that come after it.
+    """
+    if expected.accept and not ended.is_scheduled:
+        return
+    ran: Collection[str] | None = [found.id for found in ended.receipt.pipelines] if ended.is_scheduled else None
+    violations = check(expected.expect, after, before, expected.compared, ran)
+    if violations:
+        raise UnexpectedDataError("\n".join(map(str, violations)))
+
+
+def _switch(cursor: Cursor, names: DatabaseNames, ended: EndedRun, after: Receipt) -> None:
+    note = DataNote(run=ended.run, job=ended.job, receipt=after)
+    switch(cursor, names, note, keeps_previous=ended.is_scheduled)
+
+
+_HERE = "this"  # what was before is said without the environment's name, which the run does not know
+
+
+def main() -> None:
+    """Do it as the chart's container does; what is not as expected is its termination message, and its exit code."""
+    parser = argparse.ArgumentParser(prog="cluster.next_database.finish", description="Takes what a run made.")
+    parser.add_argument("--run", required=True, help="the uid of this pod")
+    parser.add_argument("--job", required=True, help="the name of its Job")
+    parser.add_argument("--receipt", type=Path, required=True, help="what the worker wrote")
+    parser.add_argument("--expectations", type=Path, required=True, help="what the chart's ConfigMap holds")
+    parser.add_argument("--scheduled", action="store_true", help="it ran by the clock")
+    options = parser.parse_args()
+    try:
+        expected = ExpectationsFile.model_validate_json(_read(options.expectations))
+        receipt = Receipt.model_validate_json(_read(options.receipt))
+        ended = EndedRun(options.run, options.job, receipt, options.scheduled)
+        if url := os.environ.get("DPP_DB_ENGINE"):
+            finish(url, ended, expected)
+        else:
+            check_expected(ended, expected, receipt, expected.before)
+    except UnexpectedDataError as error:
+        _leave(str(error))
+        sys.exit(UNEXPECTED)
+    except ValidationError as error:
+        sys.exit(f"what a run left, or what is expected of it, cannot be read: {error}")
+    except ClusterError as error:
+        sys.exit(str(error))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError as error:
+        raise DatabaseError(f"{file}: {error.strerror}") from error
+
+
+def _leave(text: str) -> None:
+    """Print the lines, and leave as many as fit as the container's termination message."""
+    print(text, flush=True)
+    if not TERMINATION_LOG.is_file():
+        return
+    lines = text.splitlines()
+    shown = list(lines)
+    while len(_shortened(shown, lines).encode()) > MAX_VIOLATION_BYTES and len(shown) > 1:
+        shown.pop()
+    message = _shortened(shown, lines).encode()[:MAX_VIOLATION_BYTES]
+    TERMINATION_LOG.write_bytes(message.decode(errors="ignore").encode())
+
+
+def _shortened(shown: list[str], lines: list[str]) -> str:
+    left = len(lines) - len(shown)
+    return "\n".join([*shown, *([f"and {left} more; the log of this container has all"] if left else [])])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What runs of the chart dppctl-pipelines do with its own database, and what they check of their data."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.model.expectations import Expectation
+from bot.model.values import Compared, ComparedResource
+from bot.settings.variables import misspelt
+from cluster.next_database.databases import DatabaseNames, database_of
+from cluster.next_database.finish import ExpectationsFile
+from cluster.sync.helm import pod_status
+from tests.support.charts.apps import bot_values, pod_of
+from tests.support.charts.rendering import Object, of_kind, render
+
+pytestmark = pytest.mark.needs("helm")
+
+DATABASE: dict[str, Any] = {"database": {"enabled": True}}
+EXPECT = tuple(
+    map(Expectation.model_validate, ({"minRows": 1_000_000, "line": 3}, {"notNull": ["id"], "resource": "num*"}))
+)
+COMPARED = Compared(environment="staging", resources=(ComparedResource(pipeline="./load", name="numbers", rows=5),))
+
+
+def containers(one: Object) -> dict[str, Object]:
+    """The containers of what makes a pod, in the order that they run in."""
+    pod = pod_of(one)
+    return {container["name"]: container for container in (*pod.get("initContainers", []), *pod["containers"])}
+
+
+def runs(folder: Path, *values: dict[str, Any]) -> tuple[dict[str, Object], dict[str, Object]]:
+    """The containers of the Job and of a run by the clock."""
+    objects = render(folder, *values)
+    return containers(of_kind(objects, "Job")[0]), containers(of_kind(objects, "CronJob")[0])
+
+
+def test_pipelines_write_to_a_copy_that_is_taken_when_they_succeeded(tmp_path: Path) -> None:
+    job, clock = runs(tmp_path, DATABASE, bot_values())
+    assert list(job) == list(clock) == ["worker", "prepare", "begin", "copy", "pipelines", "finish"]
+    assert pod_status.CONTAINER in job
+    assert pod_status.FINISH in job
+    assert "--scheduled" not in job["finish"]["args"]
+    assert "--scheduled" in clock["finish"]["args"]
+    keys = {
+        name: {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if _is_secret(one)}
+        for name, container in job.items()
+        if "env" in container
+    }
+    assert keys == {
+        "prepare": {},
+        "begin": {"DPP_DB_ENGINE": "DPP_DB_ENGINE"},
+        "copy": {"PGPASSWORD": "password"},
+        "pipelines": {"DPP_DB_ENGINE": "DPP_DB_ENGINE_NEXT", "DPPCTL_RUN_DATABASE": "DPP_DB_ENGINE_NEXT"},
+        "finish": {"DPP_DB_ENGINE": "DPP_DB_ENGINE"},
+    }
+    given = [one["name"] for container in job.values() for one in container.get("env", ())]
+    assert misspelt(given) == {}
+
+
+def _is_secret(variable: dict[str, Any]) -> bool:
+    return "secretKeyRef" in variable.get("valueFrom", {})
+
+
+@pytest.mark.parametrize("name", ["pipelines", "postgres", "n" * 63])
+def test_the_databases_have_the_names_that_the_program_gives_them(tmp_path: Path, name: str) -> None:
+    objects = render(tmp_path, {"database": {"enabled": True, "name": name}}, bot_values())
+    (secret,) = of_kind(objects, "Secret")
+    current, following = (
+        base64.b64decode(secret["data"][key]).decode() for key in ("DPP_DB_ENGINE", "DPP_DB_ENGINE_NEXT")
+    )
+    names = DatabaseNames(name)
+    assert (database_of(current), database_of(following)) == (names.current, names.next)
+    copy = containers(of_kind(objects, "Job")[0])["copy"]
+    given = {one["name"]: one.get("value") for one in copy["env"]}
+    assert (given["PGDATABASE"], given["DPPCTL_NEXT"]) == (names.current, names.next)
+    assert given["DPPCTL_BESIDE"] != name
+
+
+def test_a_run_may_begin_with_nothing_but_not_one_by_the_clock(tmp_path: Path) -> None:
+    job, clock = runs(tmp_path, {"database": {"enabled": True, "next": "empty"}}, bot_values())
+    assert "copy" not in job
+    assert "copy" in clock
+
+
+def test_data_is_checked_without_a_database_too_and_only_where_something_is_expected(tmp_path: Path) -> None:
+    plain, _ = runs(tmp_path, bot_values())
+    assert list(plain) == ["worker", "prepare", "pipelines"]
+    checked, clock = runs(tmp_path, bot_values(expect=EXPECT))
+    assert list(checked) == list(clock) == ["worker", "prepare", "pipelines", "finish"]
+    assert "DPP_DB_ENGINE" not in str(checked)
+    volume = {"storage": {"volume": {"enabled": True}}}
+    published, _ = runs(tmp_path, volume, bot_values(expect=EXPECT))
+    assert list(published) == ["worker", "prepare", "pipelines", "finish", "volume"]
+
+
+def test_what_is_expected_reaches_the_check_as_the_bot_wrote_it_and_starts_nothing_by_itself(tmp_path: Path) -> None:
+    before = {"global": {"dppctl": {"before": COMPARED.model_dump(mode="json")}}}
+    values = bot_values(expect=EXPECT, accept=True, compared=(COMPARED,))
+    objects = render(tmp_path, before, values)
+    (origin,) = of_kind(objects, "ConfigMap")
+    found = ExpectationsFile.model_validate_json(origin["data"]["expectations"])
+    assert found == ExpectationsFile(expect=EXPECT, accept=True, compared=(COMPARED,), before=COMPARED)
+    volumes = {one["name"]: one for one in pod_of(of_kind(objects, "Job")[0])["volumes"]}
+    assert volumes["expectations"]["configMap"]["name"] == origin["metadata"]["name"]
+    others = render(tmp_path, bot_values(expect=EXPECT[:1]))
+    assert of_kind(others, "Job") == of_kind(objects, "Job")
+    empty = json.loads(of_kind(render(tmp_path, bot_values()), "ConfigMap")[0]["data"]["expectations"])
+    assert ExpectationsFile.model_validate(empty) == ExpectationsFile()
