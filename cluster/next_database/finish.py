@@ -51,7 +51,7 @@ class ExpectationsFile(BaseModel):
 
 
 @dataclass(frozen=True)
-class EndedRun:
+class FinishedRun:
     """A run whose pipelines succeeded: its pod's uid, its Job, its receipt, and whether it ran by the clock."""
 
     run: str
@@ -64,7 +64,7 @@ class UnexpectedDataError(ClusterError):
     """The data is not as expected; the message has a line for each expectation that is violated."""
 
 
-def finish(url: str, ended: EndedRun, expected: ExpectationsFile) -> None:
+def finish(url: str, ended: FinishedRun, expected: ExpectationsFile) -> None:
     """Check the data and make it current. Raises UnexpectedDataError, and DatabaseError when it is not its turn."""
     with server(url, ended.run) as (cursor, names), locked(cursor):
         found = observe(cursor, names)
@@ -81,7 +81,7 @@ def finish(url: str, ended: EndedRun, expected: ExpectationsFile) -> None:
         _switch(cursor, names, ended, after)
 
 
-def check_expected(ended: EndedRun, expected: ExpectationsFile, after: Receipt, before: Compared | None) -> None:
+def check_expected(ended: FinishedRun, expected: ExpectationsFile, after: Receipt, before: Compared | None) -> None:
     """Raise UnexpectedDataError when data is not as expected, and nobody takes it as it is.
 
     That somebody does is for the deployment's own run: not for those by the clock that come after it.
@@ -94,7 +94,7 @@ def check_expected(ended: EndedRun, expected: ExpectationsFile, after: Receipt, 
         raise UnexpectedDataError("\n".join(map(str, violations)))
 
 
-def _switch(cursor: Cursor, names: DatabaseNames, ended: EndedRun, after: Receipt) -> None:
+def _switch(cursor: Cursor, names: DatabaseNames, ended: FinishedRun, after: Receipt) -> None:
     note = DataNote(run=ended.run, job=ended.job, receipt=after)
     switch(cursor, names, note, keeps_previous=ended.is_scheduled)
 
@@ -114,7 +114,7 @@ def main() -> None:
     try:
         expected = ExpectationsFile.model_validate_json(_read(options.expectations))
         receipt = Receipt.model_validate_json(_read(options.receipt))
-        ended = EndedRun(options.run, options.job, receipt, options.scheduled)
+        ended = FinishedRun(options.run, options.job, receipt, options.scheduled)
         if url := os.environ.get("DPP_DB_ENGINE"):
             finish(url, ended, expected)
         else:

@@ -13,6 +13,7 @@ from typing import Any
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.helm import helm, kubectl
 from tests.support.images import Images, ensure_images
+from tests.support.own_image import own_image
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 from worker.zipapp_builder import build as build_worker
@@ -148,7 +149,10 @@ class ClusterImages:
     def people(self, **more: Any) -> dict[str, Any]:
         """`values.yaml` for this cluster."""
         small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
-        return {"worker": {"image": self.worker}, "resources": small, **more}
+        # dppctl's own image also has what makes the database that a run writes to, and checks what came out.
+        is_own = more.get("database", {}).get("enabled")
+        worker = self.push(own_image(self.images), "dppctl") if is_own else self.worker
+        return {"worker": {"image": worker}, "resources": small, **more}
 
     def database(self, **more: Any) -> dict[str, Any]:
         """`database` of `values.yaml` for this cluster."""

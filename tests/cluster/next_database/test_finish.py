@@ -12,7 +12,7 @@ from bot.model.receipt import PipelineResult, Receipt, ResourceResult
 from bot.model.values import Compared, ComparedResource
 from cluster.limits import MAX_VIOLATION_BYTES
 from cluster.next_database import finish as module
-from cluster.next_database.finish import EndedRun, ExpectationsFile, UnexpectedDataError, check_expected, finish
+from cluster.next_database.finish import FinishedRun, ExpectationsFile, UnexpectedDataError, check_expected, finish
 from cluster.sync.helm.pod_status import UNEXPECTED
 from tests.support.environment import REPOSITORY
 from tests.support.next_database import EnvironmentDatabase, receipt_of
@@ -20,11 +20,11 @@ from tests.support.next_database import EnvironmentDatabase, receipt_of
 DROP = ExpectationsFile.model_validate({"expect": [{"maxDropPercent": 20}]})
 
 
-def ended(run: str, rows: int, *, is_scheduled: bool = False) -> EndedRun:
-    return EndedRun(run, f"job-{run}", receipt_of(rows), is_scheduled)
+def ended(run: str, rows: int, *, is_scheduled: bool = False) -> FinishedRun:
+    return FinishedRun(run, f"job-{run}", receipt_of(rows), is_scheduled)
 
 
-def deploy(database: EnvironmentDatabase, run: EndedRun, expected: ExpectationsFile, *numbers: int) -> None:
+def deploy(database: EnvironmentDatabase, run: FinishedRun, expected: ExpectationsFile, *numbers: int) -> None:
     database.begin(run.run)
     database.work(*numbers)
     finish(database.url, run, expected)
@@ -57,7 +57,7 @@ def test_a_run_by_the_clock_is_noted_with_what_other_pipelines_left(database: En
     other = PipelineResult(id="./other", status="succeeded", rows=7, resources=(ResourceResult(name="o", rows=7),))
     both = receipt_of(1)
     both = both.model_copy(update={"pipelines": (*both.pipelines, other)})
-    deploy(database, EndedRun("one", "job-one", both, False), ExpectationsFile(), 1)
+    deploy(database, FinishedRun("one", "job-one", both, False), ExpectationsFile(), 1)
     deploy(database, ended("clock", 2, is_scheduled=True), ExpectationsFile(), 1, 2)
     made = database.observe().by_name["pipelines"].made
     assert made

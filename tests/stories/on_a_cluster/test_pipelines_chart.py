@@ -2,56 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.model.values import Pipeline, Source, Values
 from tests.support.charts.rendering import CHART
-from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages, Namespace, selected
+from tests.support.cluster import TO_SQL, ClusterImages, Namespace
 from tests.support.own_image import own_image
-from tests.support.waiting import eventually
+from tests.support.stories.pipelines_release import SOURCE, app, bot, ended, last_states, query
 
-SOURCE = Source(repository="ann/app", path="", ref="refs/heads/main", commit="1" * 40)
 PASS_ON = """
 from datapackage_pipelines.wrapper import ingest, spew
 _, package, resources = ingest()
 spew(package, resources)
 """
 TO_PATH = {"run": "dump.to_path", "parameters": {"out-path": "data/numbers"}}
-
-
-def app(*sinks: dict[str, Any]) -> dict[str, str]:
-    """The files of an app whose pipeline makes five rows."""
-    return {"pipeline-spec.yaml": json.dumps({"load": {"pipeline": [{"run": "rows", "code": CODE}, *sinks]}})}
-
-
-def bot(image: str, **changed: Any) -> dict[str, Any]:
-    values = Values(image=image, source=SOURCE, pipelines=(Pipeline(id="./load", schedule="0 6 * * *"),))
-    content = values.model_copy(update=changed).model_dump(mode="json")
-    return {name: value for name, value in content.items() if name != "request" or value}
-
-
-def ended(namespace: Namespace, count: int = 1) -> list[Any]:
-    """The release's Jobs, when there are so many and all of them ended: name, how, the pipelines' last state."""
-
-    def all_ended() -> list[Any] | None:
-        jobs = namespace.get("jobs", *selected("app", "job"))
-        conditions = [{one["type"] for one in job["status"].get("conditions", [])} for job in jobs]
-        return jobs if len(jobs) == count and all(one & {"Complete", "Failed"} for one in conditions) else None
-
-    try:
-        return eventually(all_ended, f"{count} Jobs ended", SECONDS)
-    except BaseException:
-        print(namespace.describe())
-        raise
-
-
-def last_states(namespace: Namespace) -> dict[str, Any]:
-    """How each container of the newest run ended."""
-    pod = namespace.get("pods", *selected("app", "job"))[-1]["status"]
-    states = [*pod.get("initContainerStatuses", []), *pod["containerStatuses"]]
-    return {one["name"]: one["state"].get("terminated", {}) for one in states}
 
 
 def test_rows_come_into_the_database_once_for_each_image(
@@ -205,9 +169,3 @@ def test_pipelines_may_write_to_the_workdir_by_its_own_name(
     namespace.deploy(CHART, cluster_images.people(workdir="/app"), bot(image))
     ended(namespace)
     assert json.loads(last_states(namespace)["pipelines"]["message"])["status"] == "succeeded"
-
-
-def query(namespace: Namespace, sql: str) -> str:
-    url = "postgresql://pipelines@127.0.0.1/pipelines"
-    command = f'PGPASSWORD="$POSTGRES_PASSWORD" psql --tuples-only --no-align {url} --command="{sql}"'
-    return namespace.kubectl("exec", "app-database-0", "--", "sh", "-c", command).strip()
