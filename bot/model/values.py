@@ -68,21 +68,35 @@ class Values(Part):
 
     def to_yaml(self) -> str:
         """Return the file's text; the same values always give the same bytes."""
-        text = StringIO()
-        left_out = {name for name in ("request", "expect", "accept", "compared") if not getattr(self, name)}
-        content = self.model_dump(mode="json", exclude=left_out)
-        if self.expect:
-            content["expect"] = [found.model_dump(mode="json", exclude_none=True) for found in self.expect]
+        text, content = StringIO(), self._content()
         yaml = YAML()
         yaml.width = 4096
         yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
         yaml.dump(_quoted(content), text)
         return _HEADER + text.getvalue()
 
+    @property
+    def nodes(self) -> int:
+        """Return how many values of YAML the file has, of which MAX_VALUES_NODES are read."""
+        return _nodes(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        left_out = {name for name in ("request", "expect", "accept", "compared") if not getattr(self, name)}
+        content = self.model_dump(mode="json", exclude=left_out)
+        if self.expect:
+            content["expect"] = [found.model_dump(mode="json", exclude_none=True) for found in self.expect]
+        return content
+
     @classmethod
     def from_yaml(cls, text: str, where: str) -> "Values":
         """Parse the file's text. Raises DppctlError, with file and line, when it is not such a file."""
         return Document(text, where, MAX_VALUES_BYTES, MAX_VALUES_NODES).read(cls)
+
+
+def _nodes(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(1 + _nodes(below) for below in value.values())
+    return 1 + sum(map(_nodes, value)) if isinstance(value, list) else 1
 
 
 def _quoted(value: Any) -> Any:

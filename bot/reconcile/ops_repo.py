@@ -15,7 +15,7 @@ from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.errors import GitError, TransientGitError
 from bot.git.mirror import Mirror
-from bot.limits import MAX_COMMIT_WORDS, MAX_VALUES_BYTES, MAX_WRITTEN, PUSH_TRIES
+from bot.limits import MAX_COMMIT_WORDS, MAX_VALUES_BYTES, MAX_VALUES_NODES, MAX_WRITTEN, PUSH_TRIES
 from bot.model.app_state import ForeignChange
 from bot.model.decisions import Removal, Update, Written
 from bot.model.previews import PREFIX
@@ -249,10 +249,14 @@ def _oversized(update: Written) -> BlockedError | None:
     """Return why a values file is not written: nobody would read it, in bot and sync; None: it is not too large."""
     if isinstance(update, Removal):
         return None
-    size = len(update.values.to_yaml().encode())
+    size, file = len(update.values.to_yaml().encode()), update.target.values_file
+    if (nodes := update.values.nodes) > MAX_VALUES_NODES:
+        return BlockedError(
+            f"{file} would have {nodes:,} values, and {MAX_VALUES_NODES:,} are read at most; "
+            "name fewer resources in those expectations that have comparedWith, or have fewer expectations"
+        )
     if size <= MAX_VALUES_BYTES:
         return None
-    file = update.target.values_file
     return BlockedError(
         f"{file} would have {size:,} bytes, and {MAX_VALUES_BYTES:,} are read at most; fewer pipelines, or shorter ids"
     )

@@ -188,7 +188,8 @@ class Deployments:
             )
             receipt = report.receipt.model_dump(mode="json") if report.receipt else None
             if report.phase == "scheduled":
-                if report.receipt and not record_scheduled(session, deployment, report.receipt, report.time):
+                receipt_of_run, message = report.receipt, report.message
+                if receipt_of_run and not record_scheduled(session, deployment, receipt_of_run, report.time, message):
                     return deployment.id  # it came twice
                 add_event(session, deployment, report.time, report.phase, report.message, receipt)
             elif report.phase != deployment.state:

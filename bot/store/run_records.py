@@ -40,15 +40,17 @@ def record_end(session: Session, deployment: Deployment, receipt: Receipt, time:
         _add(session, deployment, receipt, status, why, is_scheduled=False)
 
 
-def record_scheduled(session: Session, deployment: Deployment, receipt: Receipt, time: datetime) -> bool:
+def record_scheduled(
+    session: Session, deployment: Deployment, receipt: Receipt, time: datetime, message: str = ""
+) -> bool:
     """Record a run by the clock, on what a deployment left. Return False when that was recorded before.
 
     When it succeeded it replaces the data of the pipelines that it ran. What is reported of a deployment that is not
-    current any more leaves what is.
+    current any more leaves what is. message: what sync says of it, such as what was not as expected.
     """
     if _has_run(session, deployment, receipt, is_scheduled=True):
         return False
-    summary = _first_line(_error_of(receipt))
+    summary = _first_line(_error_of(receipt) or message)
     if receipt.status == "succeeded":
         current = _current(session, deployment)
         before = Receipt.model_validate(current.receipt) if current else None

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.errors import DppctlError
 from bot.limits import MAX_PIPELINE_ID, MAX_VALUES_BYTES
 from bot.model.expectations import Expectation
+from bot.model.safe_yaml import read_yaml
 from bot.model.values import Compared, ComparedField, ComparedResource, Pipeline, Source, Values
 
 SOURCE = Source(repository="ann/app", path="", ref="refs/heads/master", commit="a" * 40)
@@ -56,7 +57,11 @@ def test_what_is_expected_and_compared_with_is_read_back(
     values = Values(
         image=None, source=SOURCE, pipelines=(), expect=tuple(expect), accept=accept, compared=tuple(compared)
     )
-    assert Values.from_yaml(values.to_yaml(), "values.yaml") == values
+    text = values.to_yaml()
+    assert Values.from_yaml(text, "values.yaml") == values
+    read_yaml(text, "values.yaml", nodes=values.nodes)
+    with pytest.raises(DppctlError, match="values are read at most"):
+        read_yaml(text, "values.yaml", nodes=values.nodes - 1)
 
 
 def test_values_without_any_of_it_have_the_bytes_that_they_had_before() -> None:

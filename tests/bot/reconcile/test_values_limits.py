@@ -7,6 +7,7 @@ import pytest
 from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES
 from bot.store.tables import Deployment
 from tests.support.forge import APP
+from tests.support.receipts import data_of, resource
 from tests.support.stories.bot import Story
 
 pytestmark = pytest.mark.slow
@@ -41,6 +42,26 @@ def test_more_or_longer_ones_are_refused_with_the_number(story: Story) -> None:
     story.reconcile()
     assert "control characters" in error_of(story.last())
     assert story.runs("staging") is None
+
+
+def test_data_that_is_too_much_to_compare_with_is_refused_with_what_to_do(story: Story) -> None:
+    entry = {"appRepoPath": "ann/app", "opsRepoPath": "ann/ops"}
+    actions = [
+        {"branch": "master", "environment": "staging"},
+        {
+            "branch": "live",
+            "environment": "production",
+            "expect": [{"columns": "keep", "comparedWith": "staging"}],
+        },
+    ]
+    story.app.push({**APP, ".dppctl.yaml": json.dumps({"continuousDeployment": [{**entry, "actions": actions}]})})
+    story.reconcile()
+    columns = " ".join(f"column{number}" for number in range(100))
+    story.report("succeeded", receipt=data_of(*(resource(f"table{number}", 1, columns) for number in range(50))))
+    story.app.push({"file": "new"}, branch="live")
+    story.reconcile()
+    assert "values, and 20,000 are read at most; name fewer resources in those" in error_of(story.last())
+    assert story.runs("production") is None
 
 
 def test_a_file_that_is_too_large_to_be_read_holds_up_no_other_environment(story: Story) -> None:

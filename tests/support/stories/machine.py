@@ -140,12 +140,19 @@ class Machine:
         values = Values(image=image, source=source, pipelines=chosen)
         self.writer.write([Update(target, values, deliveries) for target in targets])
 
-    def say_expected(self, commit: str, expect: Sequence[Expectation], *pipelines: Pipeline, accepts: str = "") -> None:
-        """Say that staging is to run a commit, and what is expected of its data; accepts: why it is taken as it is."""
+    def say_expected(
+        self, commit: str, expect: Sequence[Expectation], *pipelines: Pipeline, accepts: str = "", restores: str = ""
+    ) -> None:
+        """Say that staging is to run a commit, and what is expected of its data.
+
+        accepts: why that is taken as it is; restores: the ops commit whose data is to be there again.
+        """
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = pipelines or (Pipeline(id="./one"),)
         values = Values(image=None, source=source, pipelines=chosen, expect=tuple(expect), accept=bool(accepts))
         asked = AskedBy("deploy", "local:ann", None, accepts, 7, accepts=True) if accepts else None
+        if restores:
+            asked = AskedBy("rollback", "local:ann", None, "", 8, origin=restores, runs=False)
         self.writer.write([Update(STAGING, values, asked=asked)])
 
     def go_back(self, commit: str, ops_commit: str, *pipelines: Pipeline) -> None:

@@ -73,6 +73,10 @@ def tell(machine: Machine) -> dict[str, Step]:
     deploy("renamed", 8, change=flow.replace('"number"', '"count"'))
     deploy("missing", 8, Expectation.model_validate({"resource": "nambers", "minRows": 1, "line": 3}))
     deploy("accepted for nothing", 8, accepts="to be sure")
+    first = steps["first"].event
+    machine.say_expected(first.commit, EXPECTED, HOURLY, restores=first.ops_commit)
+    run("gone back", 1)
+    deploy("fewer than gone back to", 7)
     return steps
 
 
@@ -125,6 +129,13 @@ def test_what_ran_by_the_clock_is_what_the_next_data_is_compared_with(story: dic
     fewer = story["fewer than by the clock"]
     assert (fewer.event.phase, fewer.numbers) == ("failed", 8)
     assert fewer.lines[0].startswith("numbers: 6 rows, 25 % fewer than the 8 of deployment 41")
+
+
+def test_after_going_back_the_data_of_then_is_what_is_compared_with(story: dict[str, Step]) -> None:
+    assert (story["gone back"].event.phase, story["gone back"].numbers) == ("succeeded", 10)
+    fewer = story["fewer than gone back to"]
+    assert (fewer.event.phase, fewer.numbers) == ("failed", 10)
+    assert fewer.lines[0].startswith("numbers: 7 rows, 30 % fewer than the 10 of deployment 41")
 
 
 def test_rows_that_repeat_a_column_are_found_by_the_worker(story: dict[str, Step]) -> None:
