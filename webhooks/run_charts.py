@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup, escape
+
 from bot.store.history import RunPoint
 from bot.store.run_tables import EndedRun
 from webhooks.limits import CHART_RUNS
@@ -54,6 +56,11 @@ class RunChart:
     width: int = WIDTH
     height: int = HEIGHT
 
+    @property
+    def drawing(self) -> Markup:
+        """Return the bars as SVG. Written here, as a template takes ten times as long for some hundred bars."""
+        return Markup("\n".join(map(_rect, self.bars)))  # noqa: S704 (it is escaped)
+
 
 def run_charts(runs: Sequence[EndedRun]) -> tuple[RunChart, ...]:
     """Return the charts of runs, the newest of them first as the store gives them: their rows, and their seconds."""
@@ -92,6 +99,11 @@ def draw(title: str, unit: str, points: Sequence[ChartPoint]) -> RunChart:
             )
         )
     return RunChart(title, _describe(points, unit), tuple(bars))
+
+
+def _rect(bar: RunBar) -> str:
+    place = f'x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}"'
+    return f'<rect class="{"bad" if bar.is_bad else "bar"}" {place}><title>{escape(bar.text)}</title></rect>'
 
 
 def _point(run: EndedRun, value: str) -> ChartPoint:

@@ -39,7 +39,7 @@ def test_a_cell_says_what_data_is_there_from_what_by_whom_and_since_when(world: 
     assert "succeeded 984 rows v3 3333333333 A chair for each committee" in matrix
     assert "by Ann Example 3 hours ago · data" in matrix
     assert f'title="{three_hours:%Y-%m-%d %H:%M:%S} UTC"' in world.client().get("/").get_data(as_text=True)
-    assert f'href="/apps/{APP}/staging" aria-label="data: staging of {APP}"' in world.client().get("/").get_data(
+    assert f'href="/apps/{APP}/staging#data" aria-label="data: staging of {APP}"' in world.client().get("/").get_data(
         as_text=True
     )
 

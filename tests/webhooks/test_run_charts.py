@@ -1,6 +1,7 @@
 """Charts of runs: what is drawn, and what is said of it."""
 
 from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +75,7 @@ def test_all_bars_are_within_the_drawing_and_none_covers_another(points: list[Ch
         assert not bar.is_bad or bar.height > 0
         assert bar.height > 0 or not bar.point.value
     assert end <= WIDTH + 1
+    drawn = ElementTree.fromstring(f"<svg>{chart.drawing}</svg>")
+    assert [(rect.get("class") == "bad", rect[0].text) for rect in drawn] == [
+        (bar.is_bad, bar.text) for bar in chart.bars
+    ]
