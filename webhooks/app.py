@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from bot.model.registration import Target
+from bot.model.registration import Target, registered_for
 from bot.page_hosts import is_page_host
 from bot.probes import Probes
 from bot.settings import Settings
@@ -49,12 +49,14 @@ def create_app(
     mounts: "Mapping[str, WSGIApplication] | None" = None,
     has_usage: bool = False,
     local_data: LocalData | None = None,
+    release_of: Callable[[Target], str] | None = None,
 ) -> Flask:
     """Return the application. `targets` are what apps.yaml registers; whom a delivery concerns is looked up there.
 
     `shortcut`: deliveries do not pass through Flask (`webhooks.shortcut`). `visitors`: who may act; left out, who is at
     this machine. `record` writes down who did what. `mounts`: other applications by their paths, such as /auth.
-    `has_usage`: there is a page at /usage/, here or beside. `local_data`: what environments of this machine have.
+    `has_usage`: there is a page at /usage/, here or beside. `local_data`: what environments of this machine have;
+    `release_of` returns the release of helm that one on a cluster has.
     """
     visitors = visitors or LocalVisitors(secrets.token_bytes(32), settings.receiver.public_url)
     app = Flask(__name__)
@@ -67,7 +69,7 @@ def create_app(
     app.jinja_env.globals.update(has_usage=has_usage, version=version("dppctl"))
     pages = Pages(settings, targets, store)
     pages.add_filters(app)
-    data = DataPages(login, pages.is_registered, local_data)
+    data = DataPages(login, pages.is_registered, local_data, partial(_release, targets, release_of))
     app.jinja_env.globals["data_pages"] = data
     overview = Overview(targets, store)
     api = Api(store, overview.matrix, pages.is_registered)
@@ -108,6 +110,14 @@ def create_app(
     if shortcut:  # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
         app.wsgi_app = Shortcut(receiver, app.wsgi_app).respond  # type: ignore[method-assign]
     return app
+
+
+def _release(
+    targets: Set[Target], release_of: Callable[[Target], str] | None, app: str, environment: str
+) -> str | None:
+    """Return the release of helm of an environment; None: it has none, or is not registered."""
+    found = registered_for(app, environment, targets)
+    return release_of(found[0]) if release_of and found else None
 
 
 def _refuse_other_hosts(hosts: Sequence[str]) -> None:

@@ -76,10 +76,18 @@ class DataPages:
     """The views of data, and the links that lead there."""
 
     def __init__(
-        self, login: PageLogin, is_registered: Callable[[str, str], bool], local: LocalData | None = None
+        self,
+        login: PageLogin,
+        is_registered: Callable[[str, str], bool],
+        local: LocalData | None = None,
+        release_of: Callable[[str, str], str | None] = lambda _app, _environment: None,
     ) -> None:
-        """Show what `local` has of the registered environments (app, name); None: their data is elsewhere."""
+        """Show what `local` has of the registered environments (app, name); None: their data is elsewhere.
+
+        `release_of` returns an environment's release of helm, where it has one.
+        """
         self._login, self._is_registered, self._local = login, is_registered, local
+        self.release_of = release_of
         self._places = threading.BoundedSemaphore(DATA_REQUESTS + DATA_WAITING)
         self._threads = threading.BoundedSemaphore(DATA_REQUESTS)
 

@@ -21,6 +21,7 @@ from bot.usage_client import UsageSender
 from bot.usage_events import EventSpool, UsageEvent
 from cli.private_files import read_or_make_key
 from cli.servers.lifecycle import read_secret
+from cluster.sync.helm.desired import release_name
 from webhooks.acting import Record
 from webhooks.app import create_app
 from webhooks.visitors import LocalVisitors, LoginVisitors, Visitors, has_public_host
@@ -72,7 +73,14 @@ def make_receiver(settings: Settings, targets: Set[Target], *, shortcut: bool = 
     if sender:
         record = EventSpool(settings.state_dir / EVENTS, sender.send).record
     return create_app(
-        settings, targets, store, shortcut=shortcut, visitors=visitors, record=record, has_usage=bool(sender)
+        settings,
+        targets,
+        store,
+        shortcut=shortcut,
+        visitors=visitors,
+        record=record,
+        has_usage=bool(sender),
+        release_of=release_name if settings.deployed_by == "sync" else None,
     )
 
 

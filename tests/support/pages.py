@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from html import unescape
@@ -106,6 +106,7 @@ def make_world(
     record: Record | None = None,
     mounts: "Mapping[str, WSGIApplication] | None" = None,
     local_data: LocalData | None = None,
+    release_of: Callable[[Target], str] | None = None,
     **settings: str,
 ) -> PagesWorld:
     """Return a world whose store is in a folder."""
@@ -114,7 +115,16 @@ def make_world(
     targets = {Target(RepoPath.parse(APP), RepoPath("ann/ops"), name) for name in ENVIRONMENTS}
     events: list[UsageEvent] = []
     loaded, write = load_settings(folder, given), record or events.append
-    app = create_app(loaded, targets, store, visitors=visitors, record=write, mounts=mounts, local_data=local_data)
+    app = create_app(
+        loaded,
+        targets,
+        store,
+        visitors=visitors,
+        record=write,
+        mounts=mounts,
+        local_data=local_data,
+        release_of=release_of,
+    )
     deploy(store, 1)
     deploy(store, 2)
     return PagesWorld(store, app, events)

@@ -11,6 +11,7 @@ import requests
 from playwright.sync_api import Browser, expect
 
 from bot.settings import load_settings
+from cluster.sync.helm.desired import release_name
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.environment_data import environment_schedules
 from tests.support.environments import put_outcome, put_rows
@@ -149,4 +150,11 @@ def test_where_there_is_no_data_at_hand_the_page_says_where_it_is(tmp_path: Path
     world = make_world(tmp_path)
     text = world.client().get("/apps/ann/app/staging").get_data(as_text=True)
     assert "Rows are shown where dppctl up runs." in text
+    world.store.close()
+
+
+def test_of_an_environment_on_a_cluster_the_page_says_how_its_database_is_reached(tmp_path: Path) -> None:
+    world = make_world(tmp_path, release_of=release_name)
+    text = world.client().get("/apps/ann/app/staging").get_data(as_text=True)
+    assert f"<code>helm get notes {release_name(STAGING)} --namespace NAMESPACE</code>" in text
     world.store.close()
