@@ -55,6 +55,9 @@ RUN_BY = {
     "dppctl up --uninstall": "tests/cli/servers/test_systemd.py::test_it_is_stopped_and_removed",
     "dppctl up": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "dppctl init --local": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
+    "curl http://127.0.0.1:8080/api/environments": (
+        "tests/webhooks/test_api.py::test_environments_have_what_runs_and_who_holds_them"
+    ),
     "dppctl cancel DEPLOYMENT": _ACTS,
     'dppctl deploy APP ENVIRONMENT --accept-change "WHY"': _ACCEPT,
     "dppctl hold APP ENVIRONMENT --reason WHY": _ACTS,
