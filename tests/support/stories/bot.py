@@ -64,9 +64,13 @@ class Story:
         message: str = "",
         kept: tuple[str, ...] | None = None,
         receipt: Receipt | None = None,
+        environment: str | None = None,
     ) -> None:
-        """Have sync report about the newest deployment."""
+        """Have sync report about the newest deployment, or about the newest of an environment that it was told of."""
         last = self.last()
+        if environment:
+            newest = self.store.deployments.newest(environment=environment)
+            last = next(found for found in newest if found.ops_commit)
         assert last.ops_commit
         event = SyncEvent(
             ops_commit=last.ops_commit,
