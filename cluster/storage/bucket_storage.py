@@ -72,6 +72,8 @@ class BucketStorage:
             if name in answer.headers:
                 response.headers[name] = answer.headers[name]
         response.headers["Accept-Ranges"] = "bytes"
+        if where := location.content_location(path):
+            response.headers["Content-Location"] = where
         if location.never_changes:
             response.headers["Cache-Control"] = FOR_EVER
         return response if response.status_code == 206 else response.make_conditional(environ)

@@ -4,9 +4,11 @@ It is read for each request and remembered for a moment. A request that has begu
 opened, whatever is switched meanwhile.
 """
 
+import posixpath
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from bot.logs import get_logger
 from cluster.storage.layout import MAX_POINTER_BYTES, POINTER_FILE, RELEASES, LayoutError, Pointer, Prefix
@@ -23,6 +25,13 @@ class Location:
     names: tuple[str, ...] = ()  # of folders below it that other releases hold
     own_names: tuple[str, ...] = ()  # what the storage itself has there, and is not shown
     never_changes: bool = False  # a release itself was asked for
+
+    def content_location(self, path: str) -> str:
+        """Return where what was asked for by its stable path stays as it is, as seen from there; "": it has no release.
+
+        https://www.rfc-editor.org/rfc/rfc9110#name-content-location
+        """
+        return quote(posixpath.relpath(self.path, posixpath.dirname(path) or ".")) if self.path != path else ""
 
 
 class Locator:

@@ -49,6 +49,8 @@ class FolderStorage:
             response.last_modified = datetime.fromtimestamp(found.st_mtime, UTC)
             # Of a copy the time may be that of what was copied; when it came here is another.
             response.set_etag(f"{found.st_size:x}-{found.st_mtime_ns:x}-{found.st_ctime_ns:x}")
+            if where := location.content_location(path):
+                response.headers["Content-Location"] = where
             if location.never_changes:
                 response.headers["Cache-Control"] = FOR_EVER
             return response.make_conditional(environ, accept_ranges=True, complete_length=found.st_size)

@@ -33,7 +33,7 @@ _METHODS = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag, Last-Modified"
+        "Accept-Ranges, Content-Encoding, Content-Length, Content-Location, Content-Range, ETag, Last-Modified"
     ),
     "Cross-Origin-Resource-Policy": "cross-origin",
     "X-Content-Type-Options": "nosniff",
@@ -145,7 +145,7 @@ class StorageApp:
             response = storage.answer(page, asked.without_conditions)
             if response is not None:
                 response.status_code = 404
-                for name in ("ETag", "Last-Modified", "Accept-Ranges"):
+                for name in ("ETag", "Last-Modified", "Accept-Ranges", "Content-Location"):
                     response.headers.pop(name, None)
                 return _dressed(response, page, asked)
         return _not_found()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from werkzeug.test import Client
@@ -64,6 +64,28 @@ def test_each_path_is_read_from_the_release_that_the_pointer_names(root: Path, c
     old = client.get(f"/ann+app/staging/releases/{OLD}/committees/all.csv")
     assert old.text == "old"
     assert "immutable" in old.headers["Cache-Control"]
+
+
+def test_who_read_a_descriptor_reads_the_files_of_its_version_after_a_switch_too(
+    root: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for release in (OLD, NEW):
+        files = {f"committees/{name}": f"{name} of {release}" for name in ("datapackage.json", "rów 1.csv")}
+        write_files(root / "ann+app/staging/releases" / release, {**files, "404.html": "none"})
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    point(root, "ann+app/staging", (OLD, [""]))
+    stable = "http://data.example.org/ann+app/staging/committees/datapackage.json"
+    where = urljoin(stable, client.get(urlsplit(stable).path).headers["Content-Location"])
+    point(root, "ann+app/staging", (OLD, [""]), (NEW, [""]))
+    now[0] += POINTER_SECONDS
+    assert client.get(urlsplit(urljoin(stable, "rów 1.csv")).path).text == f"rów 1.csv of {NEW}"
+    kept = client.get(urlsplit(urljoin(where, "rów 1.csv")).path)
+    assert (kept.text, "immutable" in kept.headers["Cache-Control"]) == (f"rów 1.csv of {OLD}", True)
+    assert "Content-Location" not in kept.headers, "that is where it is"
+    found = client.get("/ann+app/staging/committees/rów 1.csv").headers["Content-Location"]
+    assert found == f"../releases/{NEW}/committees/r%C3%B3w%201.csv"
+    assert "Content-Location" not in client.get("/ann+app/staging/deep/er/page.html").headers
 
 
 def test_a_storage_of_one_environment_has_its_pointer_at_the_top(root: Path, client: Client) -> None:
