@@ -41,8 +41,14 @@ mkdir -p /dppctl/work 2>/dev/null && cd /dppctl/work && export HOME="$PWD"
 if command -v bash >/dev/null; then PS1='\\h:\\w\\$ ' exec bash --norc; fi
 PS1="$(uname -n):~$ " exec sh
 """
-_DATABASE_SHELL = """
-PGPASSWORD="$(cat /dppctl/password)" exec psql --host=127.0.0.1 --username=postgres
+# v4 of the protocol has no end of the input: `dppctl ssh` sends `exit` then, which psql knows at a prompt alone.
+DATABASE_SHELL = """
+export PGPASSWORD="$(cat /dppctl/password)" PGHOST=127.0.0.1 PGUSER=postgres
+if [ -t 0 ]; then exec psql; fi
+while IFS= read -r line || [ -n "$line" ]; do
+    case "$line" in exit|quit|'\\q') break;; esac
+    printf '%s\\n' "$line"
+done | psql
 """
 _TOKEN_ENDED = b"the token does not hold any more"
 
@@ -182,7 +188,7 @@ def _command(given: Sequence[str], pod: Object) -> Sequence[str]:
     """Return what to run. Raises RefusalError."""
     if not given:
         is_worker = pod["metadata"]["labels"][COMPONENT] == WORKER
-        return ["/bin/sh", "-c", _SHELL if is_worker else _DATABASE_SHELL]
+        return ["/bin/sh", "-c", _SHELL if is_worker else DATABASE_SHELL]
     if sum(map(len, given)) + len(given) > MAX_EXEC_COMMAND or "\0" in "".join(given):
         raise RefusalError(400, "invalid", f"command: at most {MAX_EXEC_COMMAND:,} characters, none of them zero")
     return given

@@ -1,11 +1,14 @@
 """Terminals: what passes between a person and a program in a pod, and whose pods they are."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from websocket import WebSocket, WebSocketBadStatusException, create_connection
 
+from cluster.proxy.exec import DATABASE_SHELL
 from tests.support.kubeconfig import kubeconfig_of
 from tests.support.stories.exec_api import V4, V5, ExecApi
 from tests.support.stories.proxy_world import Person, ProxyWorld
@@ -142,3 +145,19 @@ def test_a_terminal_ends_soon_after_its_token_was_revoked(
     world.revoke(ann)
     assert channel.recv_data(True)[1] == (1008).to_bytes(2, "big") + b"the token does not hold any more"
     eventually(lambda: api.ended == 1, "the program's connection is closed")
+
+
+@pytest.mark.parametrize("last", ["\nexit\n", "quit\n", "\\q\n"])
+def test_a_databases_shell_ends_when_it_is_told_to_although_its_input_stays_open(last: str, tmp_path: Path) -> None:
+    psql = tmp_path / "psql"
+    psql.write_text("#!/bin/sh\ncat\nexit 3\n")
+    psql.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["sh", "-c", DATABASE_SHELL], env=environment, stdin=pipe, stdout=pipe, stderr=pipe) as shell:
+        assert shell.stdin
+        assert shell.stdout
+        shell.stdin.write(f"select '\\a %s'\n  , 2;\n{last}".encode())
+        shell.stdin.flush()
+        assert shell.stdout.read().rstrip() == b"select '\\a %s'\n  , 2;"
+        assert shell.wait() == 3
