@@ -29,7 +29,11 @@ _ACCEPT = "tests/cli/commands/test_deploy.py::test_a_change_is_accepted_with_its
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 _PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remove_a_logout"
 _PUBLISHER = "tests/cli/servers/test_publisher_server.py::test_it_publishes_to_a_folder"
+_GATED = "tests/bot/reconcile/test_gated.py::test_files_that_staging_does_not_get_wait_and_it_is_said_what_to_do"
 RUN_BY = {
+    "dppctl deploy APP staging --ref TAG": _GATED,
+    "dppctl release APP staging": _ACTS,
+    "dppctl retry 41": _ACTS,
     "dppctl init minikube-public --public-url https://dppctl.example.org": (
         "tests/cli/providers/test_public.py::test_minikube_public_is_a_login_beside_minikube_and_its_runs_publish_there"
     ),
