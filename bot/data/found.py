@@ -16,7 +16,7 @@ from bot.model.receipt import FieldResult, Receipt, ResourceResult, UniqueResult
 from bot.model.values import Compared, ComparedField, ComparedResource
 
 _Entry = TypeVar("_Entry", ResourceResult, ComparedResource)
-_MORE = re.compile(r"([0-9][0-9,]*) more")
+_MORE = re.compile(r"([0-9][0-9,]{0,12}) more")
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,9 @@ def test_another_repository_is_recorded_and_ignored(receiver: Receiver) -> None:
 
 
 def test_sync_reports_with_its_token_only(receiver: Receiver) -> None:
-    assert receiver.report().status_code == 202
+    answer = receiver.report()
+    (deployment,) = receiver.store.deployments.newest()
+    assert (answer.status_code, answer.json()) == (202, {"outcome": "accepted", "deployment": deployment.id})
     assert receiver.report(token="wrong").status_code == 401
     assert receiver.report(phase="excellent").status_code == 400
     assert [one.state for one in receiver.store.deployments.newest()] == ["running"]
