@@ -99,8 +99,19 @@ class AppConfig(Part):
         return dict(self.model_extra or {})
 
     def expected(self, action: Action | None) -> Expectations:
-        """Return what is expected of the data that an action deploys (None: no action does): its own or the app's."""
-        return self.expect if action is None or action.expect is None else action.expect
+        """Return what is expected of the data that an action deploys (None: no action does): its own or the app's.
+
+        What a preview's data is compared with is the environment that the action names, where nothing else is said.
+        """
+        expect = self.expect if action is None or action.expect is None else action.expect
+        if action is None or action.preview is None:
+            return expect
+        return tuple(
+            found.model_copy(update={"compared_with": action.preview})
+            if found.compares and found.compared_with is None
+            else found
+            for found in expect
+        )
 
     def actions(self, app: RepoPath) -> Iterator[tuple[RepoPath, Action]]:
         """Return the actions of an app, each with the ops repo that it deploys to."""

@@ -44,11 +44,13 @@ def _decide_environment(environment: ReleaseState, rules: Rules) -> ReleaseActio
     if running:
         before = running.state.desired
         is_newer = desired and before and desired.fingerprint != before.fingerprint
-        return ReleaseAction.SUPERSEDE if is_newer else ReleaseAction.WAIT
+        is_gone = desired is None and before is not None and environment.target.is_preview
+        return ReleaseAction.SUPERSEDE if is_newer or is_gone else ReleaseAction.WAIT
     if environment.waits:
         return ReleaseAction.WAIT
     patience = FOREIGN_HELM_TIMES * rules.helm_seconds
-    return decide_action(desired, environment.record, environment.release, prune=rules.prune, patience=patience)
+    prune = rules.prune or environment.target.is_preview  # nothing of a branch that is gone stays
+    return decide_action(desired, environment.record, environment.release, prune=prune, patience=patience)
 
 
 def _is_check_due(environment: ReleaseState, state: SyncState, rules: Rules) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 from bot.errors import DppctlError, PermanentError, may_pass, reason_of
 from bot.kubernetes import ApiError, NotThereError
 from bot.model.receipt import Receipt
-from cluster.sync.helm import old_jobs, records
+from cluster.sync.helm import old_jobs, records, release_volumes
 from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.desired import Desired
 from cluster.sync.helm.drift_check import check_drift
@@ -255,8 +255,9 @@ class DeploymentRun:
         with self._changes.turn():
             self._changes.uninstall()
         old_jobs.remove_jobs(self._context.api, self._location)
+        volumes = release_volumes.remove_volumes(self._context.api, self._location)
         records.forget(self._context.api, self._location)
-        self._journal.log.info("uninstalled: the ops repo no longer names it; its volumes stay")
+        self._journal.log.info(f"uninstalled: the ops repo no longer names it; its volumes {volumes}")
 
     def _tell_removed(self) -> None:
         self._journal.log.warning("removed from the ops repo; its release stays (DPPCTL_SYNC_PRUNE)")

@@ -12,6 +12,7 @@ from bot.errors import DppctlError
 from bot.model.registration import Target
 
 _NAME_CHARACTERS = 40
+PREVIEW_VALUES = "previews"  # the folder, in the place of an environment's, of people's values for all previews
 FINGERPRINT_CHARACTERS = 40  # a label's value has 63 at most
 
 Entry = tuple[str, str] | None  # kind and id, as a mirror's `entries` gives them
@@ -51,8 +52,13 @@ def chart_path(target: Target) -> str:
 
 
 def paths(target: Target) -> tuple[str, str, str]:
-    """Return the paths in the ops repo of what is deployed: the chart, people's values, the bot's values."""
-    by_people = target.ops.file(f"environments/{target.environment}/values.yaml")
+    """Return the paths in the ops repo of what is deployed: the chart, people's values, the bot's values.
+
+    Previews have people's values in common, as nobody knows their names before.
+    """
+    by_people = target.ops.file(
+        f"environments/{PREVIEW_VALUES if target.is_preview else target.environment}/values.yaml"
+    )
     return chart_path(target), by_people, target.values_file
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from bot.backoff import Backoff
 from bot.kubernetes import ApiError
 from bot.logs import bind_push, get_logger
+from bot.model.previews import PREVIEWS
 from bot.model.registration import Target
 from bot.scheduler import EndedJob, Scheduler
 from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
@@ -53,17 +54,17 @@ class HelmSync:
         stopping: threading.Event,
     ) -> None:
         """Take the `namespaces` of the environments that belong to this cluster. The other targets are left alone."""
-        ours = sorted(target for target in targets if target.environment in namespaces)
-        self.locations = {
-            target: ReleaseTarget(target, namespaces[target.environment], release_name(target)) for target in ours
-        }
+        self._namespaces = namespaces
+        self._targets = sorted(target for target in targets if target.environment in namespaces)
         self.counts = PassCounts()
         self.started = time.monotonic()
         self._context = context
         self._rules = rules
         self._stopping = stopping
         self._wake = threading.Event()
-        self._reader = reader_of(self.locations, context.repositories)
+        self._reader = reader_of(self._targets, self.location, context.repositories)
+        self._patterns: Mapping[Target, str] = {}  # `preview-*` of ops repos that were read, with their namespaces
+        self._previews: list[Target] = []  # that the ops repos name
         self._scheduler: Scheduler[Target, DeploymentRun] = Scheduler(
             stopping, self._on_end, backoff=Backoff(SYNC_RETRY_SECONDS, MAX_SYNC_RETRY_SECONDS)
         )
@@ -74,6 +75,16 @@ class HelmSync:
         self._unreadable: set[str] = set()  # logged already
         self._unread: dict[str, object] = {}  # namespaces, as that was logged
         self._told: dict[Target, str] = {}  # fingerprints of which it was reported that their namespace is not read
+
+    @property
+    def locations(self) -> Mapping[Target, ReleaseTarget]:
+        """Return where the environments are that apps.yaml names; for all previews of an app `preview-*` stands."""
+        return {target: self.location(target) for target in self._targets}
+
+    def location(self, target: Target) -> ReleaseTarget:
+        """Return where an environment of this cluster is."""
+        name = PREVIEWS if target.is_preview and target.environment not in self._namespaces else target.environment
+        return ReleaseTarget(target, self._namespaces[name], release_name(target))
 
     def wake(self) -> None:
         """Look soon: something was committed to an ops repo."""
@@ -117,7 +128,8 @@ class HelmSync:
         began = time.monotonic()
         self._collect()
         is_read = self.read()
-        locations = list(self.locations.values())
+        environments = [*(target for target in self._targets if not target.is_pattern), *self._previews]
+        locations = [self.location(target) for target in environments]
         state = observe(
             self._context.api,
             locations,
@@ -127,6 +139,7 @@ class HelmSync:
             self._problems,
             self._told,
             self.started,
+            self._patterns,
         )
         started = apply(decisions := decide(state, self._rules), self._scheduler, self._context)
         self._note_unread(state, decisions)
@@ -143,13 +156,16 @@ class HelmSync:
                 self._scheduler.forget_failures(target)
                 self._problems.pop(target, None)
         self._desired = found.by_target
+        self._patterns = {target: self._namespaces[target.environment] for target in found.patterns}
+        self._previews = sorted(target for target in {*found.by_target, *found.problems} if target.is_preview)
         self.counts.errors += found.unread
         are_new = [self._note_problem(target, problem) for target, problem in found.problems.items()]
         return not found.unread and not any(are_new)
 
     def known(self) -> list[tuple[ReleaseTarget, Desired | None]]:
         """Return what the ops repos say, of those that could be read."""
-        return [(self.locations[target], self._desired[target]) for target in self.locations if target in self._desired]
+        known = [target for target in [*self._targets, *self._previews] if target in self._desired]
+        return [(self.location(target), self._desired[target]) for target in known]
 
     def _on_end(self, ended: EndedJob[Target, DeploymentRun]) -> None:
         if ended.superseded:

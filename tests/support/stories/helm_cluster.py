@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.git.mirror import Mirror
 from bot.kubernetes import KubernetesClient, Object
-from bot.model.decisions import Update
+from bot.model.decisions import Ref, Removal, Update
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
@@ -117,9 +117,10 @@ class Cluster:
         self.namespaces = {"staging": f"{name}-s", "production": f"{name}-p"}
         for namespace in self.namespaces.values():
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+        self.targets = frozenset({STAGING, PRODUCTION})
         self.events: list[SyncEvent] = []
         self.helm = Helm(str(helm(major)), folder / "helm", seconds, ["s3cret"])
-        self._writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
+        self.writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
         self.sync = self.start()
 
     def start(self, *, limits: JobLimits = JobLimits(), repair: bool = True, **rules: Any) -> HelmSync:  # noqa: B008
@@ -138,8 +139,7 @@ class Cluster:
             repair=repair,
         )
         given = Rules(**{"helm_seconds": 20, "drift_seconds": None, **rules})
-        targets = frozenset({STAGING, PRODUCTION})
-        self.sync = HelmSync(self.context, targets, self.namespaces, given, threading.Event())
+        self.sync = HelmSync(self.context, self.targets, self.namespaces, given, threading.Event())
         return self.sync
 
     def close(self) -> None:
@@ -186,9 +186,9 @@ class Cluster:
         commit = commit or secrets.token_hex(20)
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(Pipeline(id=name) for name in pipelines)
-        self._writer.refresh()
+        self.writer.refresh()
         values = Values(image=image, source=source, pipelines=chosen, request=request)
-        self._writer.write([Update(target, values)])
+        self.writer.write([Update(target, values)])
         if people is not None:
             self.people_say(people, target)
         return commit
@@ -198,12 +198,24 @@ class Cluster:
         self.ops.pull()
         self.ops.push({f"environments/{target.environment}/values.yaml": json.dumps(dict(values)) + "\n"})
 
+    def register_previews(self) -> None:
+        """Register `preview-*`, with a namespace of its own, and start anew."""
+        self.namespaces["preview-*"] = self.namespaces["staging"].removesuffix("-s") + "-b"
+        self.api.create("/api/v1/namespaces", {"metadata": {"name": self.namespaces["preview-*"]}})
+        self.targets |= {STAGING.with_environment("preview-*")}
+        self.start()
+
+    def unsay(self, target: Target) -> None:
+        """Commit as the bot that this is not to be there any more."""
+        self.writer.refresh()
+        self.writer.write([Removal(target, Ref("", ""), "its branch is gone")])
+
     def release(self, target: Target = STAGING) -> Any:
-        place = self.sync.locations[target]
+        place = self.sync.location(target)
         return newest(self.api, place.namespace, place.release)
 
     def kept(self, target: Target = STAGING) -> Kept | None:
-        place = self.sync.locations[target]
+        place = self.sync.location(target)
         return records(self.api, place.namespace).get(place.release)
 
     def phase(self, target: Target = STAGING) -> str:
@@ -217,7 +229,7 @@ class Cluster:
             kept = self.kept(target)
             if kept is None or kept.record.phase != phase or not (kept.record.reported or phase == "running"):
                 return False
-            place = self.sync.locations[target]
+            place = self.sync.location(target)
             made = manifest(self.api, place.namespace, place.release, kept.record.revision) if image else ""
             return f'image: "{image}"' in made or not image
 
@@ -243,7 +255,7 @@ class Cluster:
 
     def path(self, kind: str, suffix: str, target: Target = STAGING) -> str:
         """Return the API's path of an object of the release."""
-        place = self.sync.locations[target]
+        place = self.sync.location(target)
         base = "/apis/apps/v1" if kind == "deployments" else "/api/v1"
         return f"{base}/namespaces/{place.namespace}/{kind}/{place.release}{suffix}"
 
