@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,9 +38,7 @@ from bot.reconcile.rounds import Rounds
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Delivery, DeliveryState
-
-if TYPE_CHECKING:
-    from bot.github.notifier import Notifier
+from bot.tellers import make_tellers
 
 _log = get_logger("dppctl.bot")
 
@@ -84,7 +81,7 @@ class Loop:
         self._rounds = Rounds(context, self._statuses, self._notify)
         self._gates = GateWatch(store)
         self._rechecks = make_rechecks(settings, set(self._ownership.registered))
-        self._notifier = _notifier(settings, targets, store, git, lambda: self._ownership.leads)
+        self._tellers = make_tellers(settings, targets, store, git.credentials, lambda: self._ownership.leads)
         self._backoff = Backoff[str]()
         self._waiting: set[str] = set()  # repositories to look at
         self._ids: dict[str, list[str]] = {}  # by repository, the deliveries that are not done with
@@ -114,13 +111,13 @@ class Loop:
         self._stop.set()
         self._notify()
         self._images.builds.stop()
-        if self._notifier:
-            self._notifier.stop()
+        for teller in self._tellers:
+            teller.stop()
 
     def run(self) -> None:
         """Work until `stop`. What fails is logged and tried again: soon at first, then less often."""
         next_poll = 0.0
-        notifying = self._notifier.start() if self._notifier else None
+        telling = [teller.start() for teller in self._tellers]
         try:
             while not self._stop.is_set():
                 self.rounds += 1
@@ -141,14 +138,14 @@ class Loop:
                 self._pause(max(0.0, next_poll - time.monotonic()))
         finally:
             self.close()
-            if notifying:
-                notifying.join(1.0)  # a call that is under way is not waited for
+            for thread in telling:
+                thread.join(1.0)  # a call that is under way is not waited for
 
     def close(self) -> None:
         """End what runs, and let another bot lead."""
         self._stop.set()
-        if self._notifier:
-            self._notifier.stop()
+        for teller in self._tellers:
+            teller.stop()
         self._images.builds.close()
         self._rounds.close(CLOSE_SECONDS)
         self._ownership.release()
@@ -287,14 +284,3 @@ class Loop:
         with self._wake:
             self._wake.wait_for(lambda: self._is_woken or self._stop.is_set(), seconds)
             self._is_woken = False
-
-
-def _notifier(
-    settings: Settings, targets: frozenset[Target], store: Store, git: Git, leads: Callable[[], bool]
-) -> "Notifier | None":
-    if not settings.github.has_api:
-        return None
-    # Here, as PyGithub takes a third of a second, and not everybody is on GitHub.
-    from bot.github.notifier import Notifier
-
-    return Notifier(settings, targets, store, git.credentials, leads)

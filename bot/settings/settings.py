@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from bot.limits import PREVIEW_DAYS, PREVIEWS, RESYNC_SECONDS
 from bot.model.previews import PreviewLimits
+from bot.settings.alerts import AlertSettings
 from bot.settings.auth import AuthSettings
 from bot.settings.github import GitHubSettings
 from bot.settings.images import BuildKitSettings, ImageSettings
@@ -41,6 +42,7 @@ class Settings(Section):
     auth: AuthSettings
     usage: UsageSettings
     storage: StorageSettings
+    alerts: AlertSettings
 
     @property
     def preview_limits(self) -> PreviewLimits:
@@ -86,6 +88,7 @@ class Settings(Section):
             self.usage.given_database_url,
             *self.auth.secrets,
             *self.receiver.webhook_secrets,
+            *self.alerts.addresses,
             *self.github.deploy_keys.values(),
         ]
         return [value for secret in held if (value := secret.get_secret_value())]

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from bot.database import Database
 from bot.limits import DELIVERY_DAYS, HISTORY_DAYS
 from bot.store.acts import Acts
+from bot.store.alerts import Alerts
 from bot.store.deliveries import Deliveries
 from bot.store.deployment_lists import DeploymentLists
 from bot.store.deployments import Deployments
@@ -54,6 +55,7 @@ class Store:
         self.images = Images(self.database)
         self.requests = Requests(self.database)
         self.acts = Acts(self.database)
+        self.alerts = Alerts(self.database)
         self.holds = Holds(self.database)
         self.previews = Previews(self.database)
         self.tags = Tags(self.database)

@@ -18,6 +18,7 @@ class Request:
     path: str  # with the query
     authorization: str | None
     cookie: str | None = None
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ def serving(answer: Callable[[Request], Reply], certificate: Path | None = None)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            reply = answer(Request(self.command, self.path, self.headers["Authorization"], self.headers["Cookie"]))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            headers = self.headers["Authorization"], self.headers["Cookie"]
+            reply = answer(Request(self.command, self.path, *headers, body))
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
@@ -43,11 +46,7 @@ def serving(answer: Callable[[Request], Reply], certificate: Path | None = None)
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
-        do_HEAD = do_GET  # noqa: N815
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"] or 0))
-            self.do_GET()
+        do_HEAD = do_POST = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Silent."""

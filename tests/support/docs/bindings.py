@@ -174,6 +174,7 @@ NO_COMMANDS = (
     *("WORKER/committees/…", "storage:", "Syncing Data Packages to Public Storage"),
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
+    "DPPCTL_ALERTS='mailtos://",
     *("DPPCTL_AUTH_MODE=oauth", "DPPCTL_AUTH_GOOGLE_CLIENT_ID", "DPPCTL_AUTH_OIDC_METADATA_URL"),
     "staticClients:",
     "GitHub -> dppctl receive -> ",
