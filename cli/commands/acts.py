@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.accept_option import ACCEPT_OPTION, why_accepted
 from cli.app_arguments import APP, ENVIRONMENT
 from cli.completions import complete_environments
 from cli.config_option import CONFIG_OPTION
@@ -97,13 +98,14 @@ def cancel(deployment: int, message: str, yes: bool, config: Path) -> None:
     _do_on("cancel", deployment, config, yes=yes, reason=message)
 
 
-@_act(click.argument("deployment", type=int), _MESSAGE)
-def retry(deployment: int, message: str, yes: bool, config: Path) -> None:
+@_act(click.argument("deployment", type=int), ACCEPT_OPTION, _MESSAGE)
+def retry(deployment: int, accept_change: str | None, message: str, yes: bool, config: Path) -> None:
     """Run a deployment that failed, or was cancelled, once more.
 
     Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
     """
-    _do_on("retry", deployment, config, yes=yes, reason=message)
+    accept, message = why_accepted(accept_change, message)
+    _do_on("retry", deployment, config, yes=yes, reason=message, accept=accept)
 
 
 def _do(config: Path, app: str, wanted: Any, **more: Any) -> None:

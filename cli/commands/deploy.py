@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.accept_option import ACCEPT_OPTION, why_accepted
 from cli.app_arguments import APP, ENVIRONMENT
 from cli.config_option import CONFIG_OPTION
 
@@ -13,7 +14,7 @@ from cli.config_option import CONFIG_OPTION
 @ENVIRONMENT
 @click.option("--ref", help="A branch, a tag or a commit; left out: what .dppctl.yaml says.")
 @click.option("--rebuild", is_flag=True, help="Build its image anew, each step of it.")
-@click.option("--accept-change", metavar="WHY", help="Take the data as it comes out, once, whatever `expect:` says.")
+@ACCEPT_OPTION
 @click.option("--message", "-m", default="", help="Why; it is kept with who you are.")
 @CONFIG_OPTION
 def deploy(
@@ -29,12 +30,7 @@ def deploy(
 
     `dppctl up` does the work. Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
     """
-    accept = accept_change is not None
-    if accept_change is not None:
-        if not accept_change.strip() or message:
-            raise click.UsageError('--accept-change "WHY" says why, once: neither empty nor with --message')
-        message = accept_change
-
+    accept, message = why_accepted(accept_change, message)
     from cli.asking import answered, follow
     from cli.open_store import local_user, open_store
 

@@ -12,7 +12,7 @@ from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SyncedStory"]:
     with World(tmp_path_factory.mktemp("deploy")) as world:
         world.write_config()
         story = SyncedStory(world)
@@ -22,14 +22,23 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 class SyncedStory(Story):
-    """Has a sync that succeeds at once with whatever is written."""
+    """Has a sync that takes whatever is written, unless data is not accepted and `expects` is said."""
+
+    expects = ""
 
     def _changed(self) -> None:
-        self.succeed()
+        if self.expects and not self.values("staging").accept:
+            self.report("failed", self.expects)
+        else:
+            self.succeed()
 
 
 def deploy(story: Story, *words: str) -> tuple[int, str]:
-    ran = CliRunner().invoke(dppctl, ["deploy", "ann/app", "staging", *words, "--config", str(story.world.config)])
+    return run(story, "deploy", "ann/app", "staging", *words)
+
+
+def run(story: Story, *words: str) -> tuple[int, str]:
+    ran = CliRunner().invoke(dppctl, [*words, "--config", str(story.world.config)])
     return ran.exit_code, ran.output
 
 
@@ -43,6 +52,19 @@ def test_a_change_is_accepted_with_its_reason(story: Story) -> None:
     assert story.trailers()["Accept-Change"] == "yes"
     assert deploy(story)[0] == 0
     assert not story.values("staging").accept
+
+
+@pytest.mark.slow
+def test_what_failed_is_tried_again_and_its_change_accepted(
+    story: SyncedStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "expects", "zones: gone")
+    assert deploy(story)[0] == 1
+    failed = str(story.last().id)
+    code, said = run(story, "retry", failed, "--yes", "--accept-change", "zones are in committees")
+    assert (code, "succeeded" in said) == (0, True), said
+    (request,) = story.store.requests.newest(limit=1)
+    assert (request.act, request.accept, request.reason) == ("retry", True, "zones are in committees")
 
 
 @pytest.mark.slow

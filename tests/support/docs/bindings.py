@@ -64,6 +64,9 @@ RUN_BY = {
     ),
     "dppctl cancel DEPLOYMENT": _ACTS,
     'dppctl deploy APP ENVIRONMENT --accept-change "WHY"': _ACCEPT,
+    'dppctl retry DEPLOYMENT --accept-change "WHY"': (
+        "tests/cli/commands/test_deploy.py::test_what_failed_is_tried_again_and_its_change_accepted"
+    ),
     "dppctl hold APP ENVIRONMENT --reason WHY": _ACTS,
     "dppctl hold APP ENVIRONMENT --reason WHY --until 2026-12-01T18:00": _ACTS,
     "dppctl list holds": _ACTS,
