@@ -12,7 +12,7 @@ from bot.model.receipt import PipelineResult, Receipt, ResourceResult
 from bot.model.values import Compared, ComparedResource
 from cluster.limits import MAX_VIOLATION_BYTES
 from cluster.next_database import finish as module
-from cluster.next_database.finish import FinishedRun, ExpectationsFile, UnexpectedDataError, check_expected, finish
+from cluster.next_database.finish import ExpectationsFile, FinishedRun, UnexpectedDataError, check_expected, finish
 from cluster.sync.helm.pod_status import UNEXPECTED
 from tests.support.environment import REPOSITORY
 from tests.support.next_database import EnvironmentDatabase, receipt_of

@@ -133,7 +133,8 @@ RUN_BY = {
     "git -c gpg.ssh.allowedSignersFile=FILE verify-commit HEAD": _SIGNED,
     "git tag --sign": _SIGNED,
     "git fast-import": "tests/bot/reconcile/test_ops_repo.py::test_an_update_is_one_commit_with_trailers",
-    "make demo": "tests/stories/test_demo.py::test_the_demo_tells_how_pushes_tags_a_mistake_and_a_loss_of_rows_go",  # with ONCE=1
+    # with ONCE=1
+    "make demo": "tests/stories/test_demo.py::test_the_demo_tells_how_pushes_tags_a_mistake_and_a_loss_of_rows_go",
 }
 
 _TWO_POSTGRES = "needs pods of two major versions of PostgreSQL"
