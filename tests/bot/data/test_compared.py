@@ -3,7 +3,9 @@
 from hypothesis import given
 
 from bot.data.compare import compare
-from bot.data.compared import compared_of, merge
+from bot.data.compared import compared_of, for_environment, merge, needed
+from bot.limits import MAX_FACTS
+from bot.model.expectations import Expectation
 from bot.model.receipt import Receipt
 from tests.support.receipts import pipeline, receipt_of, receipts, resource
 
@@ -54,3 +56,34 @@ def test_rows_and_columns_compare_the_same_whether_the_receipt_is_there_or_what_
     left_out = {"is_same": False, "nulls": ()}
     assert short.resources == tuple(found.model_copy(update=left_out) for found in full.resources)
     assert short.rows_before == full.rows_before
+
+
+def _expect(**given: object) -> Expectation:
+    return Expectation.model_validate(given)
+
+
+def test_values_hold_no_more_than_what_is_compared() -> None:
+    names = ["committees", "zones", "members"]
+    staging = compared_of(receipt_of(pipeline("./a", *(resource(name, 1, "id name") for name in names))), "staging", 3)
+    expect = [
+        _expect(resource="z*", columns="keep", comparedWith="staging"),
+        _expect(resource="[mz]*", maxDropPercent=1, comparedWith="staging"),
+        _expect(resource="committees", maxDropPercent=1),
+        _expect(columns="keep", comparedWith="nowhere"),
+    ]
+    (found,) = needed(expect, {"staging": staging, "live": staging})
+    assert (found.environment, found.deployment) == ("staging", 3)
+    assert [(one.name, len(one.fields)) for one in found.resources] == [("zones", 2), ("members", 0)]
+
+
+def test_what_stands_for_resources_that_are_not_listed_stays() -> None:
+    many = receipt_of(pipeline("./a", *(resource(f"t{number}", 1) for number in range(MAX_FACTS + 7))))
+    expect = [_expect(resource="t1", columns="keep", comparedWith="staging")]
+    (found,) = needed(expect, {"staging": compared_of(many, "staging")})
+    assert [one.name for one in found.resources] == ["t1", "7 more"]
+
+
+def test_an_environment_that_is_compared_with_itself_is_compared_with_its_past() -> None:
+    expect = [_expect(columns="keep", comparedWith="staging", line=3), _expect(minRows=1)]
+    assert [found.compared_with for found in for_environment(expect, "staging")] == [None, None]
+    assert list(for_environment(expect, "production")) == expect
