@@ -11,7 +11,7 @@ from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
 from webhooks.dashboard import Pages
-from webhooks.failures import failure_of
+from webhooks.failures import accepted_in, failure_of
 from webhooks.limits import RECENT_DELIVERIES, SHOWN_ERROR_LINES
 from webhooks.resource_rows import resource_rows
 from webhooks.timeline import timeline
@@ -30,6 +30,7 @@ class DeploymentView:
         found = self._pages.find(identity)
         receipt = read_receipt(found.receipt)
         change = read_change(found.change)
+        ends = [event.message for event in found.events if event.phase == "succeeded"]
         is_failure = found.state in ("failed", "refused") and found.error
         return render_template(
             "deployment.html",
@@ -39,6 +40,7 @@ class DeploymentView:
             data_change=change if found.state == "succeeded" else None,
             resources=resource_rows(receipt, change) if found.state == "succeeded" else [],
             failure=failure_of(found.error or "", receipt, SHOWN_ERROR_LINES) if is_failure else None,
+            accepted=accepted_in(ends[-1]) if ends and found.state == "succeeded" else None,
             line_url=lambda place: self._line_url(found, place),
             timeline=timeline(found, self._store.deliveries.newest(RECENT_DELIVERIES)),
             log=self._store.deployments.log(identity),

@@ -1,4 +1,7 @@
-"""Why a deployment failed, as people read it: the user's own line first, with its source, the rest folded. Pure."""
+"""Why a deployment failed, as people read it: the user's own line first, with its source, the rest folded. Pure.
+
+And what somebody accepted, though it was not as expected.
+"""
 
 import re
 from dataclasses import dataclass
@@ -39,6 +42,26 @@ class DeploymentFailure:
     pipelines: tuple[PipelineFailure, ...]
     lines: tuple[str, ...]
     folded: str = ""
+
+
+@dataclass(frozen=True)
+class AcceptedChange:
+    """Data that somebody took as it is. who: and why; unmet: what was expected of it, a line each."""
+
+    who: str
+    unmet: tuple[str, ...]
+
+
+_ACCEPTED = "; accepted by "
+
+
+def accepted_in(message: str) -> AcceptedChange | None:
+    """Return what a message of sync's about a success says that was accepted; None: nothing."""
+    _, found, rest = message.partition(_ACCEPTED)
+    who, is_unmet, unmet = rest.partition(", though ")
+    if not found or not is_unmet:
+        return None
+    return AcceptedChange(who, tuple(line for line in unmet.split("\n") if line.strip()))
 
 
 def failure_of(error: str, receipt: Receipt | None, most_lines: int) -> DeploymentFailure:

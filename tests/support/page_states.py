@@ -32,6 +32,7 @@ APPS = f"""apps:
 - {{appRepoPath: ann/failing, opsRepoPath: ann/failing-ops, environments: [staging, production]}}
 - {{appRepoPath: ann/refused, opsRepoPath: ann/refused-ops, environments: [staging]}}
 - {{appRepoPath: ann/many, opsRepoPath: ann/many-ops, environments: [staging]}}
+- {{appRepoPath: ann/accepted, opsRepoPath: ann/accepted-ops, environments: [staging]}}
 - {{appRepoPath: ann/nothing, opsRepoPath: ann/nothing-ops, environments: [staging]}}
 - {{appRepoPath: ann/previews, opsRepoPath: ann/previews-ops, environments: [staging, "preview-*"]}}
 - {{appRepoPath: {LONG}, opsRepoPath: ann/long-ops, environments: [staging]}}
@@ -134,6 +135,13 @@ def fill(store: Store, environments: Path) -> list[PageState]:
     many = [states.succeeded("ann/many", "staging", receipt_of(1000 + number % 7)) for number in range(100)][-1]
     states.succeeded("ann/previews", "staging", receipt_of(100))
     states.succeeded("ann/previews", "preview-new-column", receipt_of(103, is_wider=True), ref="refs/heads/new-column")
+    message = "249 rows; accepted by ann: the source was cleaned, though countries: 249 rows, 51 % fewer (and 1 more)"
+    accepted = states.report(
+        states.begin("ann/refused", "staging"),
+        "succeeded",
+        f"{message}\nzones: column x is gone",
+        receipt=receipt_of(124),
+    )
     names = ["committees-of-all-knessets-with-their-members-and-their-positions", "x" * 120]
     long = states.succeeded(
         LONG,
@@ -158,7 +166,7 @@ def fill(store: Store, environments: Path) -> list[PageState]:
         ("environment-hebrew", f"{HEBREW}/staging"),
     ]
     numbers = [("live", live), ("waiting", waiting), ("failed", failed), ("running", running), ("violated", violated),
-               ("many", many), ("long", long), ("hebrew", hebrew)]  # fmt: skip
+               ("many", many), ("long", long), ("hebrew", hebrew), ("accepted", accepted)]  # fmt: skip
     hold = "app=demo/tz-data&environment=staging"
     asked = store.requests.add("ann/many", "staging", "deploy", by="local:ann", login="ann", reason="again")
     return [

@@ -5,9 +5,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
+from bot.model.expectations import Expectation
 from bot.model.receipt import Receipt
+from bot.model.values import Source, Values
+from cluster.sync.expected import judge_data
 from tests.support.page_states import PLACE, ZONES_ERROR, receipt_of
-from webhooks.failures import failure_of
+from tests.support.world import STAGING
+from webhooks.failures import accepted_in, failure_of
 
 
 def receipt(**more: Any) -> Receipt:
@@ -48,6 +52,21 @@ def test_each_violated_expectation_is_a_line() -> None:
     lines = ["committees: 61,000 rows, 32 % fewer", "members: column email is gone", STAYS]
     failure = failure_of("\n".join(lines), Receipt.model_validate(receipt_of(61)), 12)
     assert (failure.pipelines, failure.lines, failure.folded) == ((), tuple(lines), "")
+
+
+def test_what_somebody_accepted_is_who_why_and_a_line_for_each() -> None:
+    given = ({"minRows": 100}, {"notNull": ["population"]})
+    target, expect = STAGING, tuple(Expectation.model_validate(found) for found in given)
+    source = Source(repository="ann/app", path="", ref="refs/heads/master", commit="a" * 40)
+    values = Values(image=None, source=source, pipelines=(), expect=expect, accept=True)
+    data = Receipt.model_validate(receipt_of(61, ["countries"]))
+    note = judge_data(target, values, data, None, "ann: the census is out").note
+    found = accepted_in(f"61 rows; published at http://127.0.0.1:1/{note}")
+    assert found
+    assert found.who == "ann: the census is out"
+    assert len(found.unmet) == 2
+    assert found.unmet[0].startswith("countries: 61 rows")
+    assert accepted_in("61 rows; published at http://127.0.0.1:1/") is None
 
 
 def test_many_lines_are_folded() -> None:
