@@ -22,23 +22,9 @@ from cli.remote.tokens import keep_token
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support import seed
 from tests.support.needs import needs
+from tests.support.seed.examples import serving_committees, site_files
 from tests.support.seed.world import PublicCluster, public_cluster
-from tests.support.serving import Reply, Request, serving
 from tests.support.workloads import write_files
-
-COMMITTEES = {
-    "name": "_",
-    "profile": "data-package",
-    "resources": [
-        {
-            "name": "kns_committee",
-            "path": "kns_committee.csv",
-            "profile": "tabular-data-resource",
-            "schema": {"fields": [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]},
-        }
-    ],
-}
-ROWS = "id,name\n1,Finance\n2,ועדת הכספים\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +38,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, runtime: DppEnvironment) -> It
 def source() -> Iterator[str]:
     """The URL of the data package that the examples load."""
 
-    def answer(request: Request) -> Reply:
-        body = json.dumps(COMMITTEES) if request.path.endswith(".json") else ROWS
-        return Reply(200, {}, body.encode())
-
-    with serving(answer) as address:
-        yield f"http://{address}/committees/datapackage.json"
+    with serving_committees() as url:
+        yield url
 
 
 @pytest.fixture
@@ -93,7 +75,7 @@ def test_public_data_packages_a_site_of_them_and_a_cluster_that_publishes_elsewh
     answer = requests.get(f"{published[1]}datapackage.json", timeout=10)
     assert answer.json()["resources"][0]["name"] == "kns_committee"
 
-    write_files(home, _site(f"{published[1]}datapackage.json"))
+    write_files(home, site_files(f"{published[1]}datapackage.json"))
     said = lab.type("run", "all")
     assert seed.not_said(seed.answer_to(seed.SITE, "dppctl run all"), said) == [], said
     shown = re.search(r"^data/index\.html > (\S+/)$", said, re.MULTILINE)
@@ -117,36 +99,6 @@ def test_public_data_packages_a_site_of_them_and_a_cluster_that_publishes_elsewh
     example = json.loads("\n".join(seed.answer_to(seed.PRIVATE, "dppctl list pods")))
     assert {"name", "status"} <= set(pods[0]) >= set(example[0])
     assert {pod["status"] for pod in pods} <= {pod["status"] for pod in example}
-
-
-def _site(url: str) -> dict[str, str]:
-    """The files of the example: its first pipeline as it is there, the second one without its mistakes."""
-    text = seed.file_of(seed.SITE, "pipeline-spec.yaml")
-    first = text.partition("render_list:")[0]
-    second = {
-        "pipeline": [
-            {"run": "load_resource", "parameters": {"url": url, "resource": ".*"}},
-            {"run": "render_list"},
-        ]
-    }
-    render = "def render_template(name, values, path):\n    import os\n    os.makedirs('data', exist_ok=True)\n"
-    render += "    with open(path, 'w') as file:\n        file.write('<h1>%s</h1>' % values['title'])\n"
-    processor = (
-        "from datapackage_pipelines.wrapper import ingest, spew\n"
-        "import os\n"
-        "parameters, datapackage, resources = ingest()\n"
-        "rows = [row for resource in resources for row in resource]\n"
-        "os.makedirs('data', exist_ok=True)\n"
-        "with open('data/list.html', 'w', encoding='utf8') as file:\n"
-        "    file.write('<ul>%s</ul>' % ''.join('<li>%s</li>' % row['name'] for row in rows))\n"
-        "datapackage['resources'] = []\n"
-        "spew(datapackage, [], {})\n"
-    )
-    return {
-        "pipeline-spec.yaml": f"{first}render_list: {json.dumps(second)}\n",
-        "template_functions.py": render,
-        "render_list.py": processor,
-    }
 
 
 def test_continuous_deployment_is_said_as_in_the_example() -> None:

@@ -104,7 +104,8 @@ class Namespace:
 
     def describe(self) -> str:
         """What to say when something does not come."""
-        return self.kubectl("get", "pods,events", "--sort-by=.metadata.creationTimestamp")
+        events = self.kubectl("get", "events", "--output=wide", "--no-headers")
+        return f"{self.kubectl('get', 'pods')}\n{events}"
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,10 @@ def open_namespace(folder: Path) -> Iterator[Namespace]:
     """Make a namespace, which is deleted afterwards."""
     made = Namespace(f"dppctl-test-{secrets.token_hex(4)}", folder)
     made.kubectl("create", "namespace", made.name)
-    yield made
-    made.kubectl("delete", "namespace", made.name, "--wait=false")
+    try:
+        yield made
+    finally:
+        made.kubectl("delete", "namespace", made.name, "--wait=false")
 
 
 def selected(release: str, component: str) -> Sequence[str]:

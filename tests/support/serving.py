@@ -31,7 +31,9 @@ class Reply:
 
 
 @contextmanager
-def serving(answer: Callable[[Request], Reply], certificate: Path | None = None) -> Iterator[str]:
+def serving(
+    answer: Callable[[Request], Reply], certificate: Path | None = None, host: str = "127.0.0.1"
+) -> Iterator[str]:
     """The server's HOST:PORT; it ends with the block. `certificate`: a file with it and its key, for TLS."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,13 +53,13 @@ def serving(answer: Callable[[Request], Reply], certificate: Path | None = None)
         def log_message(self, *_: object) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     with in_thread(server):
-        yield f"127.0.0.1:{server.server_port}"
+        yield f"{host}:{server.server_port}"
 
 
 @contextmanager

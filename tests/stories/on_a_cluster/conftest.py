@@ -12,6 +12,8 @@ import pytest
 from cluster.local.workers.dpp_environment import DppEnvironment
 from tests.support.cluster import ClusterImages, Namespace, open_cluster_images, open_namespace
 from tests.support.needs import needs
+from tests.support.own_image import own_image
+from tests.support.publisher.buckets import RCLONE
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +24,17 @@ def cluster_images(runtime: DppEnvironment, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-@needs("rclone")
+@needs("a cluster", "helm")
+def dppctl_image(cluster_images: ClusterImages) -> str:
+    """dppctl's own image, in the cluster's registry."""
+    return cluster_images.push(own_image(cluster_images.images), "dppctl")
+
+
+@pytest.fixture(scope="session")
 def rclone(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image with this machine's rclone, which needs nothing but the C library."""
+    """An image with the rclone of the tests, which needs nothing but the C library."""
     context = tmp_path_factory.mktemp("rclone")
-    shutil.copy(str(shutil.which("rclone")), context / "rclone")
+    shutil.copy(RCLONE, context / "rclone")
     return cluster_images.build_in(
         context, "rclone", f"FROM {cluster_images.images.python}\nCOPY rclone /usr/local/bin/rclone\n"
     )

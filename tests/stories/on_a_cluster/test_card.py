@@ -11,7 +11,6 @@ from bot.store.tables import Deployment
 from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages
 from tests.support.forge import CONFIG
 from tests.support.needs import require
-from tests.support.own_image import own_image
 from tests.support.stories.card import Card, dealt
 from tests.support.waiting import eventually
 
@@ -20,12 +19,11 @@ BROKEN = CODE.replace("spew(package,", "raise ValueError('the budget does not ad
 
 
 @pytest.fixture(scope="module")
-def card(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Card]:
+def card(cluster_images: ClusterImages, dppctl_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Card]:
     host = os.environ.get("DPPCTL_TEST_CLUSTER_HOST")
     require(host, "DPPCTL_TEST_CLUSTER_HOST, this machine's address as the cluster's pods reach it")
     folder = tmp_path_factory.mktemp("card")
-    image = cluster_images.push(own_image(cluster_images.images), "dppctl")
-    with dealt(cluster_images, image, folder / "work", str(host)) as card:
+    with dealt(cluster_images, dppctl_image, folder / "work", str(host)) as card:
         yield card
 
 

@@ -15,7 +15,6 @@ from cli.init.command import init
 from tests.support import seed
 from tests.support.cluster import CODE, ClusterImages, Namespace
 from tests.support.helm import helm
-from tests.support.own_image import own_image
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
 
@@ -58,12 +57,15 @@ def usage_counts() -> list[tuple[int, str]]:
 
 
 def test_a_cluster_is_made_ready_and_runs_what_is_here(
-    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    namespace: Namespace,
+    cluster_images: ClusterImages,
+    dppctl_image: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", f"{helm().parent}{os.pathsep}{os.environ['PATH']}")
     for module in ("clusters", "tokens"):
         monkeypatch.setattr(f"cli.remote.{module}.home_folder", lambda: tmp_path / "home")
-    image = cluster_images.push(own_image(cluster_images.images), "dppctl")
     worker = cluster_images.push(cluster_images.images.dpp, "dpp")
     spec = {"load": {"pipeline": [{"run": "rows", "code": CODE}]}}
     files = {"app/pipeline-spec.yaml": json.dumps(spec), "values.yaml": json.dumps(VALUES)}
@@ -71,7 +73,7 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     namespace.volume("published", cluster_images.python)
     monkeypatch.chdir(tmp_path / "app")
     arguments = ["kubeconfig", "--workers=1", f"--namespace={namespace.name}", "--cluster-name=lab", "--yes", "--usage"]
-    images = [f"--image={image}", f"--worker-image={worker}", f"--values={tmp_path / 'values.yaml'}"]
+    images = [f"--image={dppctl_image}", f"--worker-image={worker}", f"--values={tmp_path / 'values.yaml'}"]
     done = CliRunner().invoke(init, [*arguments, *images], catch_exceptions=False)
     assert "Worker pod: dppctl-runs-workers-" in done.output, f"{done.output}\n{namespace.describe()}"
 

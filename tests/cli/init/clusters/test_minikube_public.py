@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ruamel.yaml import YAML
 
 from cli.init.command import init
 from cli.remote.clusters import Clusters, read_clusters
 from cluster.proxy.application import ProxyAbout
 from cluster.runs_api import LoginInfo
 from tests.support import seed
-from tests.support.minikube import MINIKUBE
+from tests.support.minikube import as_minikubes, put_minikube
 from tests.support.runs_cluster import IMAGES, READY, RunsCluster
 from tests.support.stories.proxy_world import ProxyWorld
 from tests.support.waiting import eventually
@@ -44,16 +43,12 @@ def test_from_nothing_to_a_worker_whose_runs_publish_elsewhere_and_back(
     runs_cluster: RunsCluster, kubeconfig: str, public: ProxyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("KUBECONFIG", _as_minikubes(kubeconfig, tmp_path))
+    monkeypatch.setenv("KUBECONFIG", as_minikubes(kubeconfig, tmp_path))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.delenv("DPPCTL_TOKEN", raising=False)
     monkeypatch.setattr("cli.providers.minikube.MINIKUBE_FAILURE_SECONDS", 0.0)
     monkeypatch.setattr("cli.init.clusters.bring_up.CLUSTER_POLL_SECONDS", 0.1)
-    program = tmp_path / "minikube-bin" / "minikube"
-    program.parent.mkdir()
-    program.write_text(MINIKUBE)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    program = put_minikube(tmp_path, monkeypatch)
     slow = program.with_name("minikube.slow")
     slow.touch()
 
@@ -80,15 +75,3 @@ def test_from_nothing_to_a_worker_whose_runs_publish_elsewhere_and_back(
     assert "log out of the public dppctl cluster at " in said
     assert read_clusters() == Clusters()
     runs_cluster.api.delete(runs_cluster.path)
-
-
-def _as_minikubes(kubeconfig: str, folder: Path) -> str:
-    """Return a file that has the API server as the context that minikube makes."""
-    yaml = YAML(typ="safe")
-    found = yaml.load(Path(kubeconfig).read_text())
-    found["contexts"] = [{**found["contexts"][0], "name": "minikube"}]
-    found["current-context"] = "minikube"
-    file = folder / "minikube-kubeconfig"
-    with file.open("w") as written:
-        yaml.dump(found, written)
-    return str(file)
