@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 from werkzeug.exceptions import NotFound
 
 from bot.model.data_change import DataChange
@@ -48,6 +48,7 @@ class Api:
     ) -> None:
         """Answer from the store; `matrix`: of `/`, by change number; `is_registered`: if an app has an environment."""
         self._store, self._matrix, self._is_registered = store, matrix, is_registered
+        self._environments: tuple[Matrix, str, str] | None = None
 
     def openapi(self) -> Response:
         """Return `/api/openapi.json`."""
@@ -81,13 +82,17 @@ class Api:
         )
 
     def environments(self) -> Response:
-        """Return `/api/environments`."""
+        """Return `/api/environments`; written once for each change, as all who ask get the same."""
         matrix = self._matrix(self._store.totals.change_number())
-        found: list[EnvironmentEntry] = []
-        for row in matrix.rows:
-            found += [_environment(row.cells[name], False) for name in matrix.environments if name in row.cells]
-            found += [_environment(state, True) for state in row.previews]
-        return _json(EnvironmentList(environments=tuple(found)))
+        kept = self._environments
+        if kept is None or kept[0] is not matrix or kept[1] != request.script_root:
+            found: list[EnvironmentEntry] = []
+            for row in matrix.rows:
+                found += [_environment(row.cells[name], False) for name in matrix.environments if name in row.cells]
+                found += [_environment(state, True) for state in row.previews]
+            text = EnvironmentList(environments=tuple(found)).model_dump_json()
+            kept = self._environments = matrix, request.script_root, text
+        return Response(kept[2], content_type="application/json")
 
     def history(self, app: str, environment: str) -> Response:
         """Return `/apps/APP/ENVIRONMENT/history.json`. Raises NotFound."""

@@ -46,7 +46,7 @@ def test_each_button_leads_over_a_confirmation_to_what_becomes_of_it(with_login:
         expect(page.get_by_role("heading", level=1)).to_contain_text(f"{title}?")
         expect(page.locator("#change")).to_contain_text("v")
         assert with_login.store.requests.take() == []
-        page.get_by_label("Why").fill(f"because of {act}")
+        page.get_by_role("textbox", name="Why").fill(f"because of {act}")
         page.get_by_role("button", name=title, exact=True).click()
         expect(page.locator("#request")).to_contain_text("waiting for the bot")
         (asked,) = with_login.store.requests.take()
@@ -86,7 +86,7 @@ def test_the_keyboard_is_enough(with_login: ServedPages, page: Page) -> None:
     tab_to("Roll back")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Roll back?")
-    page.get_by_label("Why").focus()
+    page.get_by_role("textbox", name="Why").focus()
     page.keyboard.type("by keyboard")
     page.keyboard.press("Enter")
     expect(page.locator("#request")).to_contain_text("waiting")
@@ -102,8 +102,8 @@ def test_without_javascript_people_log_in_act_and_log_out(with_login: ServedPage
     log_in(with_login, page)
     page.get_by_role("link", name="Hold", exact=True).click()
     page.get_by_role("button", name="Hold").click()
-    expect(page.get_by_label("Why")).to_be_focused()  # the browser asks for the reason
-    page.get_by_label("Why").fill("no scripts")
+    expect(page.get_by_role("textbox", name="Why")).to_be_focused()  # the browser asks for the reason
+    page.get_by_role("textbox", name="Why").fill("no scripts")
     page.get_by_role("button", name="Hold").click()
     expect(page.locator("#request")).to_contain_text("waiting")
     with_login.finish(2)

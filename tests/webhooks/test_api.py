@@ -93,6 +93,8 @@ def test_environments_have_what_runs_and_who_holds_them(world: PagesWorld) -> No
     staging, production = ask(world, "/api/environments", "/api/environments")["environments"]
     assert (staging["running"]["id"], staging["newest"]["id"], staging["hold"]["by"]) == (2, 3, "ann")
     assert (production["environment"], production["running"], production["hold"]) == ("production", None, None)
+    world.store.holds.release(APP, "staging")
+    assert ask(world, "/api/environments", "/api/environments")["environments"][0]["hold"] is None
     assert world.client().get(staging["history"]).status_code == 200
     assert world.client().get(staging["url"]).status_code == 200
 

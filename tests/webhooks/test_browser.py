@@ -217,6 +217,10 @@ def test_it_fits_a_telephone(make_receiver: MakeReceiver, browser: Browser) -> N
     receiver.report(app=name, phase="failed", ops_commit="c" * 40, message="x" * 500, log="y" * 5000, receipt=RECEIPT)
     receiver.deliver(headers={"X-GitHub-Delivery": "12345678-1234-1234-1234-123456789012"})
     page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto(receiver.url)
+    touched = page.locator("a:visible, button:visible, select:visible, summary:visible")
+    heights = touched.evaluate_all("found => found.map(element => element.getBoundingClientRect().height)")
+    assert min(heights) >= 24
     for path in ("/", "/deployments/1", "/deployments/2"):
         page.goto(receiver.url + path)
         if path == "/":

@@ -41,7 +41,7 @@ def test_people_log_in_where_they_are_known_and_act_where_they_may_write(
             expect(page).to_have_url(pages.url + STAGING)
             expect(page.locator("#visitor")).to_contain_text("ben")
             page.get_by_role("link", name="Roll back").click()
-            page.get_by_label("Why").fill("a column was lost")
+            page.get_by_role("textbox", name="Why").fill("a column was lost")
             page.get_by_role("button", name="Roll back").click()
             expect(page.locator("#request")).to_contain_text("waiting")
             (asked,) = pages.store.requests.take()
