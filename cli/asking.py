@@ -75,7 +75,9 @@ def raise_unless_done(request: "DeployRequest") -> None:
 
 def follow(store: "Store", identity: int) -> NoReturn:
     """Print what happens to a deployment until it has ended; exit code 0 when it succeeded, else 1."""
+    from bot.limits import MAX_WORD
     from bot.model.names import short
+    from bot.output import one_line
 
     shown = 0
     for deployment in watch(store, identity):
@@ -89,7 +91,7 @@ def follow(store: "Store", identity: int) -> NoReturn:
         click.echo(f"{deployment.state}; `dppctl logs {deployment.id}` shows the log", err=True)
         raise SystemExit(1)
     if deployment.summary:
-        click.echo(f"data: {deployment.summary}")
+        click.echo(f"data: {one_line(deployment.summary, MAX_WORD)}")
     raise SystemExit(0)
 
 

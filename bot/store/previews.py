@@ -10,6 +10,7 @@ from bot.database import Database, upsert
 from bot.model.previews import PREVIEWS
 from bot.store.deployment_changes import add_event
 from bot.store.preview_tables import Preview, SeenBranch
+from bot.store.run_tables import CurrentData
 from bot.store.tables import OPEN, Deployment, Hold
 from bot.store.totals import count_change
 
@@ -115,8 +116,9 @@ def _end(session: Session, app: str, environment: str, reason: str) -> None:
     found = session.get(Preview, (app, environment), with_for_update=True)
     if found and found.gone is None:
         found.gone = datetime.now(UTC)
-    if hold := session.get(Hold, (app, environment)):
-        session.delete(hold)
+    for table in (Hold, CurrentData):
+        if row := session.get(table, (app, environment)):
+            session.delete(row)
     of_environment = (Deployment.app == app) & (Deployment.environment == environment)
     for deployment in session.scalars(select(Deployment).where(of_environment, Deployment.state.in_(OPEN))):
         deployment.state = "superseded"

@@ -69,6 +69,9 @@ def _action(
     if registered is not None and target not in registered:
         allowed = frozenset(found for found in registered if found.app == target.app)
         return Finding("problem", f"{what}: {not_registered(AppState(target.app, allowed, ()), target)} (apps.yaml)")
+    if action.after and registered and not any(_is_at(found, target, action.after) for found in registered):
+        why = f"{target.app} is not registered for {action.after}, so nothing runs well there (apps.yaml)"
+        return Finding("problem", f"{what} waits for {action.after} in vain: {why}")
     if folder.specs is None:
         return Finding("note", f"{what} would be refused until the specs are right")
     commit = CommitState(config, folder.specs, "", "", folder.has_dockerfile)
@@ -77,7 +80,12 @@ def _action(
         return Finding("problem", f"{what}: {decision.message}")
     chosen = [action.pipeline] if isinstance(action.pipeline, str) else action.pipeline
     where = action.environment or "a preview of its own"
-    return Finding("fine", f"{what} deploys {', '.join(chosen)} to {where}, by {target.ops}")
+    after = f", once its files have run well in {action.after}" if action.after else ""
+    return Finding("fine", f"{what} deploys {', '.join(chosen)} to {where}, by {target.ops}{after}")
+
+
+def _is_at(found: Target, target: Target, environment: str) -> bool:
+    return (found.app, found.environment) == (target.app, environment)
 
 
 def _trigger(action: Action) -> tuple[str, Ref]:

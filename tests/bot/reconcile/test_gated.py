@@ -3,11 +3,15 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from bot.loop import Loop
+from bot.model.names import RepoPath
+from bot.model.registration import Target
 from bot.store.tables import Deployment
 from tests.support.forge import APP, CONFIG
 from tests.support.reports import receipt
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = pytest.mark.slow
 
@@ -188,3 +192,24 @@ def test_files_that_staging_has_already_need_not_run_there_again(story: Story) -
     commit = push(story, {}, tag="v1")  # another commit with the same files
     assert story.runs("production") == ("refs/tags/v1", commit)
     assert story.deployments() == [("staging", "succeeded"), ("production", "waiting")]
+
+
+def test_the_environment_that_is_waited_for_may_be_in_another_ops_repo(world: World) -> None:
+    others = world.forge.repository("ann/other")
+    others.push({"README.md": "live"})
+    entry = "    - appRepoPath: ann/app\n      opsRepoPath: ann/other\n      actions:\n      - tags"
+    config = CONFIG.replace("      - tags", entry)
+    story = Story(world)
+    live = Target(RepoPath("ann/app"), RepoPath("ann/other"), "production")
+    story.loop.close()
+    targets = frozenset({live, *(found for found in story.targets if found.environment == "staging")})
+    story.loop = Loop(world.settings, targets, world.git, world.store, lambda: None)
+    story.app.push(APP | {".dppctl.yaml": f"{config.rstrip()}\n        after: staging\n"})
+    story.reconcile()
+    story.app.tag("v1")
+    story.reconcile()
+    assert (production(story).state, production(story).gate) == ("waiting", "staging")
+    story.report("succeeded", environment="staging")
+    story.loop.take()
+    assert 'ref: "refs/tags/v1"' in others.file("environments/production/values.auto-updated.yaml")
+    story.loop.close()

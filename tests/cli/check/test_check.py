@@ -120,3 +120,18 @@ def test_the_hook_of_pre_commit_is_for_the_files_that_are_checked() -> None:
         assert files.search(name)
     assert files.search("deep/.dppctl.yaml")
     assert not any(files.search(name) for name in ("my-pipeline-spec.yaml", "README.md", "x.dppctl.yaml"))
+
+
+def test_what_an_environment_waits_for_is_said_and_whether_that_is_registered(dppctl: Dppctl, app: Repository) -> None:
+    gated = CONFIG.replace("pipeline: ./one", "after: staging")
+    (app.work / ".dppctl.yaml").write_text(gated)
+    says = "a tag deploys all to production, by ann/ops, once its files have run well in staging"
+    assert says in check(dppctl, app.work).stdout
+    config = app.work.parent / "config"
+    config.mkdir()
+    (config / "apps.yaml").write_text(REGISTRATION.replace("staging", "production"))
+    done = check(dppctl, app.work, "--config", str(config))
+    assert "a tag waits for staging in vain: ann/app is not registered for staging" in done.stderr
+    (app.work / ".dppctl.yaml").write_text(gated.replace("after: staging", "after: stage"))
+    wrong = check(dppctl, app.work).stderr
+    assert ".dppctl.yaml:7: no action deploys ann/app to stage; those of it deploy to staging" in wrong
