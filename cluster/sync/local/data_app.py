@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
@@ -183,7 +184,8 @@ async def serve(app: DataApp, listening: socket.socket, idle_seconds: float) -> 
 
 def main() -> None:
     descriptor, folder = sys.argv[1:]
-    resource.setrlimit(resource.RLIMIT_AS, (DATA_MEMORY_BYTES, DATA_MEMORY_BYTES))
+    with suppress(OSError, ValueError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (DATA_MEMORY_BYTES, DATA_MEMORY_BYTES))
     app = DataApp(Path(folder), os.environ.pop(TOKEN_VARIABLE))
     asyncio.run(serve(app, socket.socket(fileno=int(descriptor)), DATA_IDLE_SECONDS))
 

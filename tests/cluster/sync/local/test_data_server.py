@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,16 @@ def test_a_question_has_an_end_and_a_size(asked: AskedServer) -> None:
     assert "too big" in asked.sql("select length(zeroblob(100000000))").text
     many = "with recursive t(n) as (select 1 union all select n+1 from t where n < 5000) select n from t"
     assert len(asked.sql(many).json()) == 1000
+
+
+def test_an_answer_that_would_take_all_memory_is_refused_and_others_are_given(asked: AskedServer) -> None:
+    put_rows(asked.environments, STAGING, ["France"])
+    columns = ", ".join(f"zeroblob(1000000) as c{number}" for number in range(40))
+    large = f"with recursive t(n) as (select 1 union all select n+1 from t where n < 1000) select {columns} from t"
+    with suppress(requests.ConnectionError):  # or it ended, and is started anew
+        assert asked.sql(large).status_code >= 400
+    assert names(asked.get(f"{STAGING_PATH}/countries.json?_shape=array")) == ["France"]
+    assert "countries" in asked.sql("select name from sqlite_master").text
 
 
 def test_a_link_in_the_place_of_the_database_is_not_followed(asked: AskedServer, tmp_path: Path) -> None:
