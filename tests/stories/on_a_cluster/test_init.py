@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from cli.commands.run import run
 from cli.commands.usage import usage
 from cli.init.command import init
 from tests.support import seed
-from tests.support.cluster import CODE, ClusterImages, Namespace
+from tests.support.cluster import CODE, SECONDS, ClusterImages, Namespace
+from tests.support.environment import REPOSITORY
 from tests.support.helm import helm
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
@@ -49,6 +52,30 @@ WITHOUT_DATABASE = {
 }
 
 
+# What a pipe is told of dpp 2 differs as on one machine; this pipeline has one step, of its own.
+IN_A_SHELL = {
+    line.replace("zones", "load"): words.replace("zones", "load") for line, words in seed.IN_A_SHELL.items()
+} | {
+    "[./load:T_N] >>> INFO    :- load_resource": "[./load:T_N] >>> INFO    :- rows",
+    "[./load:T_N] >>> INFO    :- dump.to_sql": "",
+    "[./load:T_N] >>> INFO    :dump.to_sql: INFO    :Processed N rows": "",
+    "[./load:T_N] >>> INFO    :ID DONE PACKAGES/datapackage_pipelines/specs/../lib/dump/to_sql.py": "",
+    "INFO    :SUCCESS: ./load {'bytes': N, 'count_of_rows': N, 'dataset_name': '_', 'hash': 'HASH'}": (
+        "INFO    :SUCCESS: ./load {"
+    ),
+}
+
+
+def typed_into(pod: str, lines: str) -> str:
+    """Return what `dppctl ssh POD` says to these lines."""
+    command = [sys.executable, "-m", "cli.main", "ssh", pod]
+    done = subprocess.run(
+        command, input=lines, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=REPOSITORY
+    )
+    assert done.returncode == 0, done.stderr
+    return f"{done.stdout}{done.stderr}"
+
+
 def usage_counts() -> list[tuple[int, str]]:
     """Return rows and outcome of each run that the usage server knows; a person may ask 60 times a minute."""
     time.sleep(2)
@@ -64,8 +91,9 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", f"{helm().parent}{os.pathsep}{os.environ['PATH']}")
-    for module in ("clusters", "tokens"):
-        monkeypatch.setattr(f"cli.remote.{module}.home_folder", lambda: tmp_path / "home")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.delenv("DPPCTL_TOKEN", raising=False)
     worker = cluster_images.push(cluster_images.images.dpp, "dpp")
     spec = {"load": {"pipeline": [{"run": "rows", "code": CODE}]}}
     files = {"app/pipeline-spec.yaml": json.dumps(spec), "values.yaml": json.dumps(VALUES)}
@@ -82,6 +110,14 @@ def test_a_cluster_is_made_ready_and_runs_what_is_here(
     assert "./load: SUCCESS, processed 5 rows" in done.output
     example = seed.answer_to(seed.PRIVATE, "dppctl run ./dump-to-db")
     assert seed.not_said(example, done.output.replace("./load", "./dump-to-db"), WITHOUT_DATABASE) == [], done.output
+
+    # A terminal in the worker, which keeps running, has dpp and the files of the run.
+    pod = re.search(r"^Assigned Worker Pod: (\S+)$", done.output, re.MULTILINE)
+    assert pod, done.output
+    said = typed_into(pod[1], "dpp\ndpp run --verbose ./load 2>&1\n")
+    for typed in ("dpp", "dpp run --verbose ./dump-to-db"):
+        lines = [line.replace("dump-to-db", "load") for line in seed.answer_to(seed.PRIVATE, typed)]
+        assert seed.not_said(lines, said, IN_A_SHELL) == [], said
 
     # What one run publishes on the volume the next one loads from the storage server. Two runs at a time are allowed:
     # the place of one that has ended is free at once.
