@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from cluster.sync.local.data_app import DataApp, serve
 from cluster.sync.local.data_server import DataServer
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.environment_data import TOKEN_HEADER, current_database, environment_tables
+from tests.support.asynchronous import run_async
 from tests.support.environment import processes_with
 from tests.support.environments import put_rows
 from tests.support.waiting import eventually
@@ -199,3 +202,8 @@ def test_one_process_is_started_by_the_first_look_again_after_its_death_and_ends
     asked.server.close()
     eventually(lambda: asked.running() == [] and process not in asked.running(), "it has ended with its server")
     asked.server = DataServer(asked.environments)
+
+
+def test_it_ends_when_nobody_has_asked_for_a_while(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        run_async(serve(DataApp(tmp_path, "token"), listening, 0.2))  # it returns
