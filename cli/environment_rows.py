@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bot.model.registration import Target
     from bot.store.deployments import EnvironmentSummary
     from bot.store.store import Store
+    from bot.store.tables import Deployment
 
 COLUMNS = {
     "app": "app",
@@ -42,7 +43,7 @@ def environment_rows(store: "Store", targets: "Iterable[Target]") -> list[dict[s
 
 def _row(app: str, environment: str, found: "EnvironmentSummary | None") -> dict[str, Any]:
     newest, running, hold = (found.newest, found.running, found.hold) if found else (None, None, None)
-    why = f"held: {hold.reason}" if hold else newest.error.partition("\n")[0] if newest and newest.error else None
+    why = f"held: {hold.reason}" if hold else _why(newest) if newest else None
     rows = running.rows if running else None
     return {
         "app": app,
@@ -56,3 +57,9 @@ def _row(app: str, environment: str, found: "EnvironmentSummary | None") -> dict
         "since": running.changed.isoformat() if running else None,
         "why": why,
     }
+
+
+def _why(newest: "Deployment") -> str | None:
+    if newest.gate:
+        return f"waits for {newest.gate}"
+    return newest.error.partition("\n")[0] if newest.error else None

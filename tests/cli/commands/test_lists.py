@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from bot.errors import DppctlError
 from cli.main import dppctl
 from tests.support.builders import free_port
-from tests.support.forge import APP
+from tests.support.forge import APP, CONFIG
+from tests.support.receipts import data_of, resource
 from tests.support.stories.bot import Story
 from tests.support.world import World
 
@@ -58,6 +59,24 @@ def test_deployments_can_be_a_table(story: Story) -> None:
     head, row, *_ = typed(story, "list", "deployments", "-o", "table").output.splitlines()
     assert head.split()[:5] == ["ID", "APP", "ENVIRONMENT", "REF", "STATE"]
     assert row.split()[:5] == ["1", "ann/app", "staging", "master", "succeeded"]
+
+
+def test_what_came_out_and_what_waits_is_listed(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+        world.write_config()
+        story = Story(world)
+        story.app.push(APP | {".dppctl.yaml": f"{CONFIG.rstrip()}\n        after: staging\n"})
+        story.reconcile()
+        story.app.tag("v1")
+        story.reconcile()
+        waiting, staging = listed(story, "deployments")
+        assert (waiting["state"], waiting["waits_for"], waiting["why"]) == ("waiting", "staging", "waits for staging")
+        assert (waiting["subject"], waiting["author"], staging["data"]) == ("change", "ann@example.org", None)
+        assert {row["environment"]: row["why"] for row in listed(story, "environments")}["production"] == waiting["why"]
+        story.report("succeeded", receipt=data_of(resource("zones", 984)), environment="staging")
+        assert listed(story, "deployments")[1]["data"] == "984 rows in 1 table, the first"
+        assert "984 rows in 1 table, the first" in typed(story, "list", "deployments", "-o", "table").output
+        story.loop.close()
 
 
 def test_status_says_that_nothing_answers_and_what_was_there(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
