@@ -14,8 +14,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from .ranges import range_of
 from .unique import UniqueCheck
 
-KEPT_BYTES = 1 << 18  # of the lines of the rows that are kept
+KEPT_BYTES = 1 << 17  # of the lines of the rows that are kept
 ROW_BYTES = 200  # what a row takes beside its line
+_NONE = type(None)
 Row = Dict[str, Any]
 Values = Sequence[Any]
 Columns = Dict[str, Values]
@@ -84,10 +85,14 @@ class Profile:
             rows = json.loads("[{}]".format(",".join(self._lines)))
         except (ValueError, RecursionError):  # no JSON, too many digits, too deep
             rows = []
-        if len(rows) != len(self._lines) or not all(type(row) is dict for row in rows):
+        if len(rows) != len(self._lines) or set(map(type, rows)) != {dict}:
             self._is_known = False
             for check in self._checks:
                 check.give_up("its rows cannot be read")
+            return
+        keys = tuple(rows[0])
+        if all(map(keys.__eq__, map(tuple, rows))):  # nearly always
+            self._rows.setdefault(keys, []).extend(map(tuple, map(dict.values, rows)))
             return
         for row in rows:
             self._rows.setdefault(tuple(row), []).append(tuple(row.values()))
@@ -98,8 +103,14 @@ class Profile:
             if values is None:
                 self._nulls[position] += count
                 continue
-            nulls = values.count(None)
-            self._nulls[position] += nulls
             found = self._ranges[position]
-            if found is not None and nulls < count:
-                found.add([value for value in values if value is not None] if nulls else values)
+            if found is None:
+                self._nulls[position] += values.count(None)
+                continue
+            types = set(map(type, values))
+            if _NONE in types:
+                values = [value for value in values if value is not None]
+                types.remove(_NONE)
+                self._nulls[position] += count - len(values)
+            if types:
+                found.add(values, types)

@@ -5,11 +5,13 @@ A value is one of Python's, or what plain JSON has in its place, such as {"type{
 
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Dict, Optional, Sequence
+from operator import attrgetter
+from typing import Any, Dict, Optional, Sequence, Set
 
 PLAIN_DIGITS = 30  # before or behind the point; a number with more of them is written with an exponent
 LONGEST = 60  # characters of a number
 Values = Sequence[Any]
+_ZONE = attrgetter("tzinfo")
 
 
 class ValueRange:
@@ -19,11 +21,11 @@ class ValueRange:
         self._ends: Values = ()
         self._is_known = True
 
-    def add(self, values: Values) -> None:
-        """Take note of values, none of which is None."""
+    def add(self, values: Values, types: Set[type]) -> None:
+        """Take note of values, none of which is None; types: theirs."""
         if self._is_known:
             try:
-                found = [*self._ends, *self.ends(values)]
+                found = [*self._ends, *self.ends(values, types)]
                 self._ends = (min(found), max(found)) if found else ()
             except (TypeError, ValueError, KeyError, ArithmeticError):
                 self._is_known = False
@@ -35,7 +37,7 @@ class ValueRange:
         least, greatest = map(self.text, self._ends)
         return {"least": least, "greatest": greatest}
 
-    def ends(self, values: Values) -> Values:
+    def ends(self, values: Values, types: Set[type]) -> Values:
         """Return the least and the greatest value, or nothing; raises what a value of another type leads to."""
         raise NotImplementedError
 
@@ -47,8 +49,7 @@ class ValueRange:
 class _Numbers(ValueRange):
     """Is for numbers; NaN is not one, and does not count."""
 
-    def ends(self, values: Values) -> Values:
-        types = set(map(type, values))
+    def ends(self, values: Values, types: Set[type]) -> Values:
         if types != {int}:
             if types == {dict}:
                 values = [Decimal(value["type{decimal}"]) for value in values]
@@ -70,8 +71,7 @@ class _Moments(ValueRange):
         self._kind = kind
         self._key = key
 
-    def ends(self, values: Values) -> Values:
-        types = set(map(type, values))
+    def ends(self, values: Values, types: Set[type]) -> Values:
         if types == {dict}:
             texts = [value[self._key] for value in values]
         elif types == {self._kind} and not self._has_zones(values):
@@ -84,7 +84,7 @@ class _Moments(ValueRange):
         return str(end).replace(" ", "T")
 
     def _has_zones(self, values: Values) -> bool:
-        return self._kind is not date and any(value.tzinfo is not None for value in values)
+        return self._kind is not date and set(map(_ZONE, values)) != {None}
 
     def _text_of(self, value: Any) -> str:
         if type(value) is self._kind:
