@@ -43,7 +43,7 @@ WRITTEN_FORM = "%x1f".join(["%H", *map(trailer_form, _WRITTEN), *WHO])
 def read_written(lines: Iterable[str]) -> list[WrittenCommit]:
     """Return the bot's own commits that deploy, of lines in WRITTEN_FORM; what a person amended is none of them."""
     found = (line.split("\x1f") for line in lines)
-    return [_read_written(fields) for fields in found if len(fields) == 10 and fields[8] == fields[9] and not fields[6]]
+    return [_read_written(fields) for fields in found if len(fields) == 10 and fields[8] == fields[9] and not fields[7]]
 
 
 def write_message(update: Written, links: Sequence[str]) -> str:

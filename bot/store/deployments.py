@@ -20,6 +20,7 @@ from bot.store.deployment_changes import (
     note_kept,
     note_request,
 )
+from bot.store.preview_tables import Preview
 from bot.store.run_records import record_end, record_scheduled
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk
 from bot.store.totals import count_change
@@ -243,7 +244,7 @@ class Deployments:
     def environments(self, app: str | None = None, environment: str | None = None) -> list[EnvironmentSummary]:
         """Return every environment that ever had a deployment or is held, sorted by app and name, as LISTED.
 
-        Or of an app, or of that name only.
+        Or of an app, or of that name only. Previews that are gone are not among them.
         """
         given = [(Deployment.app, Hold.app, app), (Deployment.environment, Hold.environment, environment)]
         meant = [(column == value, of_hold == value) for column, of_hold, value in given if value is not None]
@@ -256,12 +257,15 @@ class Deployments:
         with self._database.read() as session:
             found = session.scalars(wanted).all()
             held = session.scalars(select(Hold).where(*(of_hold for _, of_hold in meant))).all()
+            gone = {
+                (one.app, one.environment) for one in session.scalars(select(Preview).where(Preview.gone.is_not(None)))
+            }
         latest = {(one.app, one.environment): one for one in found}
         running = {(one.app, one.environment): one for one in found if one.state == "succeeded"}
         holds = {(hold.app, hold.environment): hold for hold in held}
         return [
             EnvironmentSummary(*key, latest.get(key), running.get(key), holds.get(key))
-            for key in sorted(latest.keys() | holds.keys())
+            for key in sorted((latest.keys() | holds.keys()) - gone)
         ]
 
 

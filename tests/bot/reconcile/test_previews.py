@@ -41,6 +41,7 @@ def test_a_branch_has_an_environment_until_it_is_deleted(story: PreviewStory) ->
     assert story.runs("staging") is not None
     assert dict(story.deployments())["preview-new-chart"] == "superseded"
     assert story.store.previews.there() == []
+    assert [found.environment for found in story.store.deployments.environments()] == ["staging"]
     before = story.ops.log()
     story.reconcile()
     assert story.ops.log() == before
@@ -213,6 +214,13 @@ def test_its_data_is_compared_with_that_of_the_named_environment(story: PreviewS
         )
     summaries = {found.environment: found.summary for found in reversed(story.store.deployments.newest())}
     assert summaries["preview-new-chart"] == "105 rows (+5) in 1 table"
+
+
+def test_what_is_expected_compares_with_the_named_environment(story: PreviewStory) -> None:
+    story.branch("new-chart", {".dppctl.yaml": f"\n    expect: [{{maxDropPercent: 5}}, {{minRows: 1}}]{WITH_PREVIEWS}"})
+    story.reconcile()
+    expect = story.values("preview-new-chart").expect
+    assert [(found.max_drop_percent, found.compared_with) for found in expect] == [(5, "staging"), (None, None)]
 
 
 def receipt(rows: int) -> Receipt:

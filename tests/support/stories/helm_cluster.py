@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.git.mirror import Mirror
 from bot.kubernetes import KubernetesClient, Object
-from bot.model.decisions import Ref, Removal, Update
+from bot.model.decisions import Update
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
@@ -197,18 +197,6 @@ class Cluster:
         """Write values.yaml, as people do."""
         self.ops.pull()
         self.ops.push({f"environments/{target.environment}/values.yaml": json.dumps(dict(values)) + "\n"})
-
-    def register_previews(self) -> None:
-        """Register `preview-*`, with a namespace of its own, and start anew."""
-        self.namespaces["preview-*"] = self.namespaces["staging"].removesuffix("-s") + "-b"
-        self.api.create("/api/v1/namespaces", {"metadata": {"name": self.namespaces["preview-*"]}})
-        self.targets |= {STAGING.with_environment("preview-*")}
-        self.start()
-
-    def unsay(self, target: Target) -> None:
-        """Commit as the bot that this is not to be there any more."""
-        self.writer.refresh()
-        self.writer.write([Removal(target, Ref("", ""), "its branch is gone")])
 
     def release(self, target: Target = STAGING) -> Any:
         place = self.sync.location(target)

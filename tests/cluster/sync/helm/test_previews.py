@@ -2,6 +2,8 @@
 
 import pytest
 
+from bot.model.decisions import Ref, Removal
+from bot.model.registration import Target
 from cluster.sync.helm.records import records
 from tests.support.stories.helm_cluster import Cluster
 from tests.support.waiting import eventually
@@ -12,8 +14,17 @@ PREVIEW, OTHER = STAGING.with_environment("preview-new-chart"), STAGING.with_env
 
 @pytest.fixture
 def previews(cluster: Cluster) -> Cluster:
-    cluster.register_previews()
+    cluster.namespaces["preview-*"] = cluster.namespaces["staging"].removesuffix("-s") + "-b"
+    cluster.api.create("/api/v1/namespaces", {"metadata": {"name": cluster.namespaces["preview-*"]}})
+    cluster.targets |= {STAGING.with_environment("preview-*")}
+    cluster.start()
     return cluster
+
+
+def unsay(cluster: Cluster, target: Target) -> None:
+    """Commit as the bot that this is not to be there any more."""
+    cluster.writer.refresh()
+    cluster.writer.write([Removal(target, Ref("", ""), "its branch is gone")])
 
 
 def base(cluster: Cluster) -> str:
@@ -42,7 +53,7 @@ def test_a_preview_goes_with_its_release_volumes_and_secrets(previews: Cluster) 
     assert previews.phases(PREVIEW) == ["started", "succeeded"]
     for name in ("ours", "theirs"):
         claim(previews, name)
-    previews.unsay(PREVIEW)
+    unsay(previews, PREVIEW)
     assert previews.sync.sync()
     place, other = (previews.sync.location(target) for target in (PREVIEW, OTHER))
     assert previews.release(PREVIEW) is None
@@ -60,7 +71,7 @@ def test_a_preview_goes_with_its_release_volumes_and_secrets(previews: Cluster) 
 def test_one_that_went_while_sync_was_away_goes_at_its_start(previews: Cluster) -> None:
     previews.say(pipelines=(), target=PREVIEW)
     previews.sync.sync()
-    previews.unsay(PREVIEW)
+    unsay(previews, PREVIEW)
     previews.start()
     assert previews.sync.sync()
     assert previews.release(PREVIEW) is None
@@ -70,7 +81,7 @@ def test_one_that_went_while_sync_was_away_goes_at_its_start(previews: Cluster) 
 def test_another_environment_stays_where_nothing_is_pruned(previews: Cluster) -> None:
     previews.say(pipelines=())
     previews.sync.sync()
-    previews.unsay(STAGING)
+    unsay(previews, STAGING)
     previews.sync.sync()
     assert previews.release() is not None
 
@@ -79,7 +90,7 @@ def test_what_runs_there_is_stopped_first(previews: Cluster) -> None:
     previews.say(target=PREVIEW)
     with previews.running():
         previews.until("running", PREVIEW)
-        previews.unsay(PREVIEW)
+        unsay(previews, PREVIEW)
         previews.sync.wake()
         eventually(lambda: previews.release(PREVIEW) is None and previews.kept(PREVIEW) is None, "it is gone")
     assert previews.phases(PREVIEW) == ["started", "superseded"]

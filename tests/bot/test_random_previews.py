@@ -1,0 +1,117 @@
+"""Fifty branches that are made, pushed and deleted at random, while the bot is killed in between.
+
+At the end the environments and their values files are those of the branches that are left.
+"""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from bot.git.mirror import Mirror
+from bot.model.previews import preview_of
+from tests.support.forge import git
+from tests.support.stories.previews import PREVIEW_APP, PreviewStory
+from tests.support.world import World
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+    ),  # of the threads that are killed
+]
+BRANCHES, ROUNDS = 50, 25
+
+
+class KilledError(BaseException):
+    """What a kill is for the code that is at work: nothing catches it."""
+
+
+class RandomPreviews:
+    """A bot that is killed at random steps, and branches that come and go meanwhile."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.world = world
+        self.kills = 0
+        self.story = PreviewStory(world)
+        self.story.app.push(PREVIEW_APP)
+        self.names = [f"{self.random.choice(['fix', 'Fix', 'ענף'])}/{number}" for number in range(BRANCHES)]
+        self.there: set[str] = set()
+
+    def step(self) -> None:
+        """Make, push or delete some branches, in one push as a script would."""
+        changed = self.random.sample(self.names, self.random.randint(1, 8))
+        gone = [name for name in changed if name in self.there and self.random.random() < 0.6]
+        pushed = [name for name in changed if name not in gone]
+        self.story.app.push({"n": str(self.random.random())}, "scratch")
+        refs = [f"HEAD:refs/heads/{name}" for name in pushed] + [f":refs/heads/{name}" for name in gone]
+        self.story.app.git("push", "--quiet", "--force", "origin", *refs)
+        self.there = (self.there - set(gone)) | set(pushed)
+
+    def look(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the bot look, and kill it at a random step or not at all; then another one comes."""
+        steps = [
+            (self.story.store.previews, "end"),
+            (self.story.store.previews, "keep"),
+            (self.story.store.deployments, "record"),
+            (Mirror, "push"),
+            (Mirror, "run"),
+        ]
+        owner, name = self.random.choice(steps)
+        real, after, left = getattr(owner, name), self.random.random() < 0.5, self.random.randint(0, 3)
+
+        def step(*arguments: object, **options: object) -> object:
+            nonlocal left
+            left -= 1
+            if left == -1 and not after:
+                raise KilledError
+            result = real(*arguments, **options)
+            if left == -1:
+                raise KilledError
+            return result
+
+        with monkeypatch.context() as patched:
+            if self.random.random() < 0.7:
+                patched.setattr(owner, name, step)
+            try:
+                self.story.reconcile()
+            except BaseException as error:  # noqa: BLE001 (whatever the loop makes of a kill)
+                assert "Killed" in repr(error), error  # noqa: PT017
+        if left < 0:
+            self.kills += 1
+            self.story.loop.close()
+            self.world.restart()
+            self.story = PreviewStory(self.world)
+
+    def check(self) -> None:
+        """Raise AssertionError unless what is there is what the branches say."""
+        for _ in range(3):
+            self.story.reconcile()
+        wanted = {preview_of(name) for name in {*self.there, "scratch"}}
+        assert set(self.story.previews().values()) == {*self.there, "scratch"}
+        assert set(self.story.previews()) == wanted
+        assert {found.environment for found in self.story.store.previews.there()} == wanted
+        for name in self.there:
+            commit = git(self.story.app.bare, "rev-parse", f"refs/heads/{name}")
+            assert self.story.values(preview_of(name)).source.commit == commit
+        open_ones = {found.environment for found in self.story.store.deployments.newest(10_000) if not found.ended}
+        assert {name for name in open_ones if name.startswith("preview-")} <= wanted
+
+
+@pytest.fixture(params=[1, 2])
+def previews(world: World, request: pytest.FixtureRequest) -> Iterator[RandomPreviews]:
+    world.restart(PREVIEWS="100")
+    made = RandomPreviews(world, request.param)
+    yield made
+    made.story.loop.close()
+
+
+def test_the_environments_that_are_left_are_those_of_the_branches_that_are_left(
+    previews: RandomPreviews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(ROUNDS):
+        previews.step()
+        previews.look(monkeypatch)
+    assert previews.kills >= 3
+    previews.check()
