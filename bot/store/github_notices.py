@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased
 
 from bot.database import Database, upsert
+from bot.store.preview_tables import Preview
 from bot.store.tables import Deployment, Notice
 
 
@@ -17,7 +18,7 @@ class PendingNotice:
 
     deployment: Deployment
     notice: Notice  # what GitHub knows of it already
-    is_replaced: bool  # it succeeded, and a newer deployment for its environment did too
+    is_replaced: bool  # it succeeded, and a newer deployment for its environment did too, or its preview is gone
 
 
 class Notices:
@@ -31,7 +32,7 @@ class Notices:
         """Return the deployments that changed after GitHub was notified last, the oldest first.
 
         Changes before `since` are dropped. Besides those, whenever it was: the deployments that GitHub shows as
-        running though another one does now.
+        running though another one does now, or though its preview is gone.
         """
         newer = aliased(Deployment)
         running = (
@@ -43,9 +44,12 @@ class Notices:
         )
         other = Notice.changed.is_distinct_from(Deployment.changed) | Notice.seen.is_distinct_from(Deployment.state)
         fresh = (Deployment.changed >= since) & other
-        stale = (Notice.state == "success") & (Deployment.id < running)
+        is_gone = exists().where(
+            Preview.app == Deployment.app, Preview.environment == Deployment.environment, Preview.gone.is_not(None)
+        )
+        stale = (Notice.state == "success") & ((Deployment.id < running) | is_gone)
         wanted = (
-            select(Deployment, Notice, running)
+            select(Deployment, Notice, running, is_gone)
             .outerjoin(Notice, Notice.deployment_id == Deployment.id)
             .where(fresh | stale)
             .order_by(Deployment.id)
@@ -55,9 +59,9 @@ class Notices:
                 PendingNotice(
                     deployment,
                     notice or Notice(deployment_id=deployment.id),
-                    deployment.state == "succeeded" and deployment.id < newest,
+                    deployment.state == "succeeded" and (deployment.id < newest or gone),
                 )
-                for deployment, notice, newest in session.execute(wanted)
+                for deployment, notice, newest, gone in session.execute(wanted)
             ]
 
     def record(self, deployment_id: int, **changes: Any) -> None:

@@ -167,6 +167,17 @@ def test_without_the_right_it_is_said_once_and_nothing_else_is_held_up(
     assert previews.github.count("GET .*/pulls") == 1
 
 
+def test_github_shows_that_a_preview_is_gone(previews: GitHubStory) -> None:
+    commit = branch(previews)
+    previews.sync("succeeded", NAME, receipt=tables(committees=(1, ["id"])))
+    previews.tell()
+    previews.app.git.git("push", "--quiet", "origin", "--delete", "refs/heads/new-chart")
+    previews.reconcile()
+    previews.tell()
+    assert (NAME, commit, ["success", "inactive"]) in previews.app.shown()
+    assert ("staging", ["success"]) in [(name, states) for name, _, states in previews.app.shown()]
+
+
 def test_what_github_did_not_take_is_told_later(previews: GitHubStory) -> None:
     branch(previews)
     number = previews.app.pull_request("new-chart")
