@@ -188,7 +188,7 @@ def test_others_see_no_buttons_and_why(world: PagesWorld) -> None:
     assert "acting works from this machine only, and the request comes from another machine" in page
     assert client.get("/acts/hold", query_string={"app": APP, "environment": "staging"},
                       environ_overrides=elsewhere).status_code == 403  # fmt: skip
-    local = client.get("/")
+    local = client.get("/deployments/1")
     assert "acting works from this machine only" in local.get_data(as_text=True)
     assert local.headers["Content-Security-Policy"].endswith("form-action 'none'")
 
@@ -264,7 +264,7 @@ def test_a_hold_says_who_since_when_why_and_how_it_ends(world: PagesWorld) -> No
     for path in ("/", f"/apps/{APP}/staging"):
         text = world.client().get(path).get_data(as_text=True)
         assert "held</span> since <time" in text
-        assert 'by <span title="github:1">ann</span>: elections &lt;b&gt;' in text
+        assert 'by <span title="github:1"><bdi>ann</bdi></span>: <bdi>elections &lt;b&gt;</bdi>' in text
     assert f"<code>dppctl release {APP} staging</code>" in text
 
 
@@ -272,7 +272,10 @@ def test_pages_say_what_was_rolled_back_by_whom_and_why(world: PagesWorld) -> No
     deploy(world.store, 3, act="rollback", origin_id=1, by="github:1", login="ann", reason="a column was lost")
     for path in ("/", f"/apps/{APP}/staging", "/deployments/3"):
         text = world.client().get(path).get_data(as_text=True)
-        assert 'rolled back to <a href="/deployments/1">deployment 1</a> by <span title="github:1">ann</span>' in text
+        assert (
+            'rolled back to <a href="/deployments/1">deployment 1</a> by <span title="github:1"><bdi>ann</bdi></span>'
+            in text
+        )
         assert "a column was lost" in text
 
 
