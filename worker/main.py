@@ -33,6 +33,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     keep_private()
+    if options.kept and options.kept.exists():
+        return _tell_kept(options)
     if options.owner_pipe:
         return _run_order(options)
     from worker.database_session import session_of
@@ -64,6 +66,21 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         session.close(goes_on=code == 0)
     return code
+
+
+def _tell_kept(options: argparse.Namespace) -> int:
+    """Say how the run ended whose data is gone back to; nothing runs."""
+    from worker.events import EventStream
+    from worker.receipt import write_receipt, write_summary
+
+    receipt = json.loads(options.kept.read_text())
+    events = EventStream()
+    events.emit("ended", receipt=receipt)
+    events.close()
+    _print_events(events, options.events)
+    write_receipt(receipt, options.receipt)
+    write_summary(receipt)
+    return 0
 
 
 def _run_order(options: argparse.Namespace) -> int:
@@ -196,6 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--receipt", type=Path, help="where to write the receipt (JSON)")
     stage_help = "a folder that gets what is to be published: `files`, and `items.json` which says what they are"
     run.add_argument("--publication", type=Path, metavar="FOLDER", help=stage_help)
+    kept_help = "a receipt; where there is such a file nothing runs, and it is what comes out"
+    run.add_argument("--kept", type=Path, metavar="FILE", help=kept_help)
     run.add_argument("--events", action="store_true", help="print events as JSON lines instead of text")
     run.add_argument("--verbose", action="store_true", help="print dpp's log too")
     run.add_argument("--runner", choices=(AUTO, DPP), default="", help="dpp: have dpp run all pipelines itself")

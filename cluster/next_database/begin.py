@@ -11,9 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from psycopg import sql
 
+from bot.model.receipt import Receipt
 from cluster.errors import ClusterError
 from cluster.limits import DATABASE_CLAIM_SECONDS, DATABASE_DEAD_SECONDS, DATABASE_LOOK_SECONDS
 from cluster.next_database.databases import (
@@ -52,8 +55,11 @@ def decide_begin(found: FoundDatabases, names: DatabaseNames, run: str, silent: 
     return Wait(claim.run, is_alive) if is_alive or silent < DATABASE_DEAD_SECONDS else None
 
 
-def begin(url: str, run: str, seconds: float, tell: Callable[[str], None]) -> None:
-    """Wait for the run's turn and make its empty copy. Raises DatabaseError."""
+def begin(url: str, run: str, seconds: float, tell: Callable[[str], None], job: str = "") -> Receipt | None:
+    """Wait for the run's turn and make its empty copy. Raises DatabaseError.
+
+    Return the receipt of what this Job left before, where that is NAME_previous: then there is nothing to run.
+    """
     end = time.monotonic() + seconds
     waits_for, seen = "", time.monotonic()
     while True:
@@ -65,7 +71,7 @@ def begin(url: str, run: str, seconds: float, tell: Callable[[str], None]) -> No
                 wait = decide_begin(found, names, run, time.monotonic() - seen if waits_for else 0.0)
                 if wait is None:
                     _make(cursor, names, found, run)
-                    return
+                    return kept_receipt(found, names, job)
         except DatabaseAwayError as error:
             away = error
         else:
@@ -80,6 +86,18 @@ def begin(url: str, run: str, seconds: float, tell: Callable[[str], None]) -> No
                 "(the value database.turnSeconds)"
             )
         time.sleep(DATABASE_LOOK_SECONDS)
+
+
+def kept_receipt(found: FoundDatabases, names: DatabaseNames, job: str) -> Receipt | None:
+    """Return the receipt of the previous data, if this Job left it. Pure.
+
+    A Job runs once, so one that runs again after another is gone back to.
+    """
+    current, previous = (
+        there.made if there else None for there in map(found.by_name.get, (names.current, names.previous))
+    )
+    is_back = previous and previous.job == job and not (current and current.job == job)
+    return previous.receipt if previous and is_back else None
 
 
 def _make(cursor: Cursor, names: DatabaseNames, found: FoundDatabases, run: str) -> None:
@@ -111,9 +129,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="cluster.next_database.begin", description="Makes a run's empty database.")
     parser.add_argument("--run", required=True, help="the uid of this pod")
     parser.add_argument("--wait", type=float, required=True, help="seconds to wait for other runs")
+    parser.add_argument("--job", default="", help="the name of its Job; what it left before is gone back to")
+    parser.add_argument("--kept", type=Path, help="where to write the receipt of that; it stands for the run then")
     options = parser.parse_args()
+    url, tell = os.environ["DPP_DB_ENGINE"], partial(print, flush=True)
     try:
-        begin(os.environ["DPP_DB_ENGINE"], options.run, options.wait, lambda text: print(text, flush=True))
+        kept = begin(url, options.run, options.wait, tell, options.job)
+        if kept and options.kept:
+            options.kept.write_text(kept.model_dump_json())
+            tell("what this Job left before is still there, so it is gone back to and nothing runs")
     except ClusterError as error:
         sys.exit(str(error))
 

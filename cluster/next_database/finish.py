@@ -25,12 +25,13 @@ from cluster.next_database.databases import (
     DatabaseError,
     DatabaseNames,
     DataNote,
+    drop,
     locked,
     observe,
     release,
     server,
 )
-from cluster.next_database.switch import check_turn, switch
+from cluster.next_database.switch import check_turn, switch, switch_back
 from cluster.sync.helm.pod_status import UNEXPECTED
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -81,6 +82,14 @@ def finish(url: str, ended: FinishedRun, expected: ExpectationsFile) -> None:
         _switch(cursor, names, ended, after)
 
 
+def go_back(url: str, run: str, job: str) -> None:
+    """Make what the Job left before current again; nothing is checked, as it was then. Raises DatabaseError."""
+    with server(url, run) as (cursor, names), locked(cursor):
+        check_turn(observe(cursor, names), names, run)
+        switch_back(cursor, names, job)
+        drop(cursor, names.next)
+
+
 def check_expected(ended: FinishedRun, expected: ExpectationsFile, after: Receipt, before: Compared | None) -> None:
     """Raise UnexpectedDataError when data is not as expected, and nobody takes it as it is.
 
@@ -110,8 +119,11 @@ def main() -> None:
     parser.add_argument("--receipt", type=Path, required=True, help="what the worker wrote")
     parser.add_argument("--expectations", type=Path, required=True, help="what the chart's ConfigMap holds")
     parser.add_argument("--scheduled", action="store_true", help="it ran by the clock")
+    parser.add_argument("--kept", type=Path, help="there when the Job is gone back to")
     options = parser.parse_args()
     try:
+        if options.kept and options.kept.exists():
+            return go_back(os.environ["DPP_DB_ENGINE"], options.run, options.job)
         expected = ExpectationsFile.model_validate_json(_read(options.expectations))
         receipt = Receipt.model_validate_json(_read(options.receipt))
         ended = FinishedRun(options.run, options.job, receipt, options.scheduled)

@@ -60,6 +60,15 @@ def test_pipelines_write_to_a_copy_that_is_taken_when_they_succeeded(tmp_path: P
     assert misspelt(given) == {}
 
 
+def test_where_nothing_is_published_beside_a_job_may_go_back_and_runs_by_the_clock_never_do(tmp_path: Path) -> None:
+    job, clock = runs(tmp_path, DATABASE, bot_values())
+    published, _ = runs(tmp_path, DATABASE, {"storage": {"volume": {"enabled": True}}}, bot_values())
+    kept = {name: "kept.json" in str(container) for name, container in job.items()}
+    assert kept == {"worker": False, "prepare": False, "begin": True, "copy": True, "pipelines": True, "finish": True}
+    for other in (clock, published):
+        assert not any("--kept" in str(container) for container in other.values())
+
+
 def _is_secret(variable: dict[str, Any]) -> bool:
     return "secretKeyRef" in variable.get("valueFrom", {})
 

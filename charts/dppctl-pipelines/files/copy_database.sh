@@ -1,6 +1,7 @@
 # Run in the database's own image after a run got its turn: fills the run's database with what is current.
 # pg_dump reads one snapshot while people go on to read and write: https://www.postgresql.org/docs/current/app-pgdump.html
 set -u
+[ -e "$DPPCTL_KEPT" ] && exit 0 # nothing runs
 note() {
   psql --no-psqlrc --quiet --dbname="$DPPCTL_BESIDE" --set=ON_ERROR_STOP=1 --set=next="$DPPCTL_NEXT" --set=run="$DPPCTL_RUN" \
     --set=until="$1" <<'SQL'

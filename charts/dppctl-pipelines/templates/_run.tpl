@@ -6,7 +6,6 @@ The source commit is not in it: the same image from another commit is the same p
 */}}
 {{- define "pipelines.run" -}}
 {{- $ := index . 0 -}}
-{{- $ids := index . 1 -}}
 {{- $bucket := $.Values.storage.bucket.path -}}
 {{- $volume := $.Values.storage.volume.enabled -}}
 {{- $rclone := and $bucket $.Values.storage.bucket.url -}}
@@ -65,7 +64,7 @@ spec:
   {{- include "pipelines.begin" . | nindent 2 }}
   {{- end }}
   {{- if or $bucket $volume $finishes }}
-  {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
+  {{- include "pipelines.container" . | nindent 2 }}
   {{- end }}
   {{- if or $bucket $volume }}
   {{- if $finishes }}
@@ -163,7 +162,7 @@ spec:
   {{- include "pipelines.finish" . | nindent 2 }}
   {{- else }}
   containers:
-  {{- include "pipelines.container" (list $ $ids) | nindent 2 }}
+  {{- include "pipelines.container" . | nindent 2 }}
   {{- end }}
   volumes:
   - name: dppctl
@@ -192,7 +191,7 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* The container that runs them. (list $ ids) */}}
+{{/* The container that runs them. (list $ ids component) */}}
 {{- define "pipelines.container" -}}
 {{- $ := index . 0 -}}
 - name: pipelines
@@ -205,6 +204,10 @@ spec:
   - {{ $.Values.concurrency | int64 | quote }}
   - --verbose
   - --events
+  {{- if include "pipelines.goesBack" . }}
+  - --kept
+  - /dppctl/work/kept.json
+  {{- end }}
   {{- if include "pipelines.staged" $ }}
   - --publication
   - /dppctl/publication
@@ -268,6 +271,22 @@ spec:
     fieldRef: {fieldPath: metadata.uid}
 {{- end -}}
 
+{{/* The name of the pod's Job, as a variable of this name. */}}
+{{- define "pipelines.jobName" -}}
+- name: {{ . }}
+  valueFrom:
+    fieldRef: {fieldPath: "metadata.labels['job-name']"}
+{{- end -}}
+
+{{/*
+Not empty where a deployment's Job that runs again takes what it left before, if that is kept: the database has all of
+it, as nothing is published beside. (list $ ids component)
+*/}}
+{{- define "pipelines.goesBack" -}}
+{{- $ := index . 0 -}}
+{{- if and $.Values.database.enabled (eq (index . 2) "job") (not $.Values.storage.bucket.path) (not $.Values.storage.volume.enabled) -}}yes{{- end -}}
+{{- end -}}
+
 {{/*
 The containers that make the database which the pipelines write to: it waits for its turn, and becomes a copy of the
 current one. Where runs by the clock run some pipelines, an empty one would lose what the others made. (list $ ids component)
@@ -277,7 +296,16 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
 - name: begin
   image: {{ $.Values.worker.image | quote }}
   command: [python3, -m, cluster.next_database.begin]
-  args: [--run, $(DPPCTL_RUN), --wait, {{ $.Values.database.turnSeconds | int64 | quote }}]
+  args:
+  - --run
+  - $(DPPCTL_RUN)
+  - --wait
+  - {{ $.Values.database.turnSeconds | int64 | quote }}
+  {{- if include "pipelines.goesBack" . }}
+  - --job
+  - $(DPPCTL_JOB)
+  - --kept=/dppctl/work/kept.json
+  {{- end }}
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
   resources:
@@ -291,6 +319,9 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
         name: {{ include "pipelines.database" $ | quote }}
         key: DPP_DB_ENGINE
   {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
+  {{- include "pipelines.jobName" "DPPCTL_JOB" | nindent 2 }}
+  volumeMounts:
+  - {name: dppctl, mountPath: /dppctl}
 {{- if or (eq $.Values.database.next "copy") (eq (index . 2) "schedule") }}
 - name: copy
   image: {{ $.Values.database.image | quote }}
@@ -314,7 +345,9 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
         key: password
   {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
   - {name: PGAPPNAME, value: dppctl run $(DPPCTL_RUN)}
+  - {name: DPPCTL_KEPT, value: /dppctl/work/kept.json}
   volumeMounts:
+  - {name: dppctl, mountPath: /dppctl, readOnly: true}
   - {name: tmp, mountPath: /tmp}
 {{- end }}
 {{- end -}}
@@ -335,6 +368,9 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
   {{- if eq (index . 2) "schedule" }}
   - --scheduled
   {{- end }}
+  {{- if include "pipelines.goesBack" . }}
+  - --kept=/dppctl/work/kept.json
+  {{- end }}
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
   resources:
@@ -350,9 +386,7 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
         key: DPP_DB_ENGINE
   {{- end }}
   {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
-  - name: DPPCTL_JOB
-    valueFrom:
-      fieldRef: {fieldPath: "metadata.labels['job-name']"}
+  {{- include "pipelines.jobName" "DPPCTL_JOB" | nindent 2 }}
   volumeMounts:
   - {name: dppctl, mountPath: /dppctl, readOnly: true}
   - {name: expectations, mountPath: /dppctl-expectations, readOnly: true}

@@ -18,11 +18,14 @@ def newest_job(api: KubernetesClient, location: ReleaseTarget, since: datetime) 
 
 
 def remove_old_jobs(api: KubernetesClient, location: ReleaseTarget, current: str) -> None:
-    """Remove all Jobs but the current one, and the one that succeeded before it, for going back."""
+    """Remove all Jobs but the current one, and the one that succeeded before it, for going back.
+
+    One that makes its database current is removed too: it has to do that again.
+    """
     others = [job for job in _jobs(api, location) if job["metadata"]["name"] != current]
     before = pod_status.newest([job for job in others if (end := pod_status.end_of(job)) and end[0]])
     for job in others:
-        if job is not before:
+        if job is not before or _switches(job):
             api.delete(_path(location, job["metadata"]["name"]))
 
 
@@ -62,6 +65,12 @@ def _jobs(api: KubernetesClient, location: ReleaseTarget) -> list[Object]:
     selector = f"app.kubernetes.io/instance={location.release},app.kubernetes.io/component={JOB_COMPONENT}"
     # A CronJob's are its own business.
     return [job for job in api.list(_path(location), selector) if not job["metadata"].get("ownerReferences")]
+
+
+def _switches(job: Object) -> bool:
+    pod = job["spec"]["template"]["spec"]
+    containers = [*(pod.get("initContainers") or []), *pod["containers"]]
+    return any(container["name"] == pod_status.BEGIN for container in containers)
 
 
 def _made(thing: Object) -> datetime:

@@ -10,6 +10,7 @@ from typing import Any
 Object = dict[str, Any]
 
 CONTAINER = "pipelines"
+BEGIN = "begin"  # the container with which a run gets its turn at the chart's database
 FINISH = "finish"  # the container that checks what they made, and makes it current
 UNEXPECTED = 3  # its exit code when the data is not as expected; its message has the lines
 DELETED = "it was deleted, as when its node is drained"

@@ -12,7 +12,14 @@ from bot.model.receipt import PipelineResult, Receipt, ResourceResult
 from bot.model.values import Compared, ComparedResource
 from cluster.limits import MAX_VIOLATION_BYTES
 from cluster.next_database import finish as module
-from cluster.next_database.finish import ExpectationsFile, FinishedRun, UnexpectedDataError, check_expected, finish
+from cluster.next_database.finish import (
+    ExpectationsFile,
+    FinishedRun,
+    UnexpectedDataError,
+    check_expected,
+    finish,
+    go_back,
+)
 from cluster.sync.helm.pod_status import UNEXPECTED
 from tests.support.environment import REPOSITORY
 from tests.support.next_database import EnvironmentDatabase, receipt_of
@@ -20,7 +27,7 @@ from tests.support.next_database import EnvironmentDatabase, receipt_of
 DROP = ExpectationsFile.model_validate({"expect": [{"maxDropPercent": 20}]})
 
 
-def ended(run: str, rows: int, *, is_scheduled: bool = False) -> FinishedRun:
+def finished(run: str, rows: int, *, is_scheduled: bool = False) -> FinishedRun:
     return FinishedRun(run, f"job-{run}", receipt_of(rows), is_scheduled)
 
 
@@ -31,13 +38,13 @@ def deploy(database: EnvironmentDatabase, run: FinishedRun, expected: Expectatio
 
 
 def test_what_is_not_as_expected_is_not_taken_and_the_next_run_need_not_wait(database: EnvironmentDatabase) -> None:
-    deploy(database, ended("one", 10), DROP, 1)
+    deploy(database, finished("one", 10), DROP, 1)
     line = r"^numbers: 5 rows, 50 % fewer than the 10 before; maxDropPercent is 20$"
     with pytest.raises(UnexpectedDataError, match=line):
-        deploy(database, ended("two", 5), DROP, 2)
+        deploy(database, finished("two", 5), DROP, 2)
     assert database.numbers() == [1]
     assert database.numbers("pipelines_next") == [2]  # to look at
-    deploy(database, ended("three", 9), DROP, 3)
+    deploy(database, finished("three", 9), DROP, 3)
     assert database.numbers() == [3]
 
 
@@ -45,11 +52,11 @@ def test_somebody_takes_it_for_the_deployment_and_not_for_the_runs_by_the_clock_
     database: EnvironmentDatabase,
 ) -> None:
     accepting = DROP.model_copy(update={"accept": True})
-    deploy(database, ended("one", 10), DROP, 1)
-    deploy(database, ended("two", 5), accepting, 2)
+    deploy(database, finished("one", 10), DROP, 1)
+    deploy(database, finished("two", 5), accepting, 2)
     assert database.numbers() == [2]
     with pytest.raises(UnexpectedDataError, match="1 row, 80 % fewer than the 5 before"):
-        deploy(database, ended("clock", 1, is_scheduled=True), accepting, 3)
+        deploy(database, finished("clock", 1, is_scheduled=True), accepting, 3)
     assert database.numbers() == [2]
 
 
@@ -58,17 +65,30 @@ def test_a_run_by_the_clock_is_noted_with_what_other_pipelines_left(database: En
     both = receipt_of(1)
     both = both.model_copy(update={"pipelines": (*both.pipelines, other)})
     deploy(database, FinishedRun("one", "job-one", both, False), ExpectationsFile(), 1)
-    deploy(database, ended("clock", 2, is_scheduled=True), ExpectationsFile(), 1, 2)
+    deploy(database, finished("clock", 2, is_scheduled=True), ExpectationsFile(), 1, 2)
     made = database.observe().by_name["pipelines"].made
     assert made
     assert {found.id: found.rows for found in made.receipt.pipelines} == {"./load": 2, "./other": 7}
 
 
+def test_a_job_that_runs_again_goes_back_to_what_it_left(database: EnvironmentDatabase) -> None:
+    deploy(database, finished("one", 10), ExpectationsFile(), 1)
+    deploy(database, finished("two", 20), ExpectationsFile(), 2)
+    deploy(database, finished("clock", 30, is_scheduled=True), ExpectationsFile(), 3)
+    for job in ("job-clock", "job-two", "job-three"):  # what is current, what it replaced, and what is not there
+        assert database.begin_kept("three", job) is None
+        database.give_back("three")
+    assert database.begin_kept("four", "job-one") == receipt_of(10)
+    go_back(database.url, "four", "job-one")
+    assert database.numbers() == [1]
+    assert set(database.observe().by_name) == {"pipelines", "pipelines_previous"}
+
+
 def test_without_a_database_it_is_compared_with_what_sync_knows() -> None:
     before = Compared(environment="this", resources=(ComparedResource(pipeline="./load", name="numbers", rows=10),))
-    check_expected(ended("one", 5), DROP, receipt_of(5), None)
+    check_expected(finished("one", 5), DROP, receipt_of(5), None)
     with pytest.raises(UnexpectedDataError, match="numbers: 5 rows, 50 % fewer"):
-        check_expected(ended("one", 5), DROP, receipt_of(5), before)
+        check_expected(finished("one", 5), DROP, receipt_of(5), before)
 
 
 def run_program(folder: Path, receipt: Receipt | None, expected: dict[str, Any]) -> subprocess.CompletedProcess[str]:

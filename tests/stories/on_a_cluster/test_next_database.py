@@ -1,5 +1,6 @@
 """On a real cluster an environment's database has a run's data whole or not at all, and only what is expected of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     three = cluster_images.app(tmp_path, app(TO_SQL, rows=3))
     namespace.deploy(CHART, people, bot(three, expect=DROP))
     ended(namespace, 3)
-    finish = last_states(namespace)["finish"]
-    assert finish["exitCode"] == UNEXPECTED
-    assert finish["message"] == "numbers: 3 rows, 40 % fewer than the 5 before; maxDropPercent is 20"
+    states = last_states(namespace)
+    assert states["finish"].get("exitCode") == UNEXPECTED, states
+    assert states["finish"]["message"] == "numbers: 3 rows, 40 % fewer than the 5 before; maxDropPercent is 20"
     assert query(namespace, COUNT) == "5"
 
     # Somebody takes it: another request is another Job.
@@ -69,3 +70,23 @@ def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     namespace.deploy(CHART, people, bot(cluster_images.app(tmp_path, app(TO_SQL, rows=6))))
     ended(namespace, 5)
     assert query(namespace, COUNT) == "6"
+
+    # Going back to what the deployment before left: its Job runs again, and none of its pipelines do.
+    (accepted,) = [
+        one["metadata"]["name"]
+        for one in namespace.get("jobs", *selected("app", "job"))
+        if one["status"].get("succeeded") and ended_with(namespace, one["metadata"]["name"], 3)
+    ]
+    namespace.kubectl("delete", "job", accepted)
+    namespace.deploy(CHART, people, bot(three, expect=DROP, accept=True, request=1))
+    ended(namespace, 5)
+    assert query(namespace, COUNT) == "3"
+    log = namespace.kubectl("logs", f"job/{accepted}", "--container=pipelines").splitlines()
+    assert [json.loads(line)["event"] for line in log] == ["ended"]
+    assert json.loads(log[0])["receipt"]["pipelines"][0]["rows"] == 3
+
+
+def ended_with(namespace: Namespace, job: str, rows: int) -> bool:
+    """Whether a Job's receipt has so many rows."""
+    last = namespace.kubectl("logs", f"job/{job}", "--container=pipelines").splitlines()[-1]
+    return bool(json.loads(last)["receipt"]["pipelines"][0]["rows"] == rows)
