@@ -42,6 +42,7 @@ MAX_HELM_LINES = 12  # of helm's error: templates' errors are long, and their en
 CHARTS_KEPT = 20  # as folders; others are read from the ops repo again
 MAX_PEOPLES_VALUES_BYTES = 2**20  # values.yaml, which people write, may be long
 MAX_OUTCOME_BYTES = 900_000  # a ConfigMap holds 1 MiB: https://kubernetes.io/docs/concepts/configuration/configmap/
+MAX_BASELINE_BYTES = 100_000  # beside it: what the next data is compared with, resources with rows and columns
 LEASE_RENEW_SECONDS = 5.0  # between two renewals of the Lease, so that three may fail
 LEASE_DEADLINE_SECONDS = 20.0  # without a renewal; then its holder stops what it does
 LEASE_SECONDS = (

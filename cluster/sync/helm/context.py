@@ -13,6 +13,7 @@ from bot.errors import DppctlError
 from bot.kubernetes import KubernetesClient
 from bot.model.reports import SyncEvent
 from bot.model.safe_yaml import read_yaml
+from bot.model.values import Compared
 from cluster.limits import MAX_PEOPLES_VALUES_BYTES
 from cluster.sync.helm.charts import Charts
 from cluster.sync.helm.desired import Desired, ReleaseTarget, chart_path
@@ -50,9 +51,16 @@ def read_values_files(context: SyncContext, location: ReleaseTarget, desired: De
 
 @contextmanager
 def files_for_helm(
-    context: SyncContext, location: ReleaseTarget, desired: Desired, contents: Mapping[str, bytes]
+    context: SyncContext,
+    location: ReleaseTarget,
+    desired: Desired,
+    contents: Mapping[str, bytes],
+    before: Compared | None = None,
 ) -> Iterator[tuple[Path, list[Path]]]:
-    """Give the chart's folder and the values files, as long as the block; `contents`: theirs. Raises DppctlError."""
+    """Give the chart's folder and the values files, as long as the block. Raises DppctlError.
+
+    contents: of the values files; before: what the environment's data is, for the check of what comes.
+    """
 
     def export(folder: Path) -> None:
         with context.repositories.use(location.target.ops.repository) as ops:
@@ -66,7 +74,8 @@ def files_for_helm(
         about = (chart / "Chart.yaml").read_text(errors="replace")
         if _KNOWS_SYNC in about:
             files.append(Path(folder, "by-sync.json"))
-            files[0].write_text('{"global": {"dppctl": {"sync": true}}}')
+            known = {"sync": True, **({"before": before.model_dump(mode="json")} if before else {})}
+            files[0].write_text(json.dumps({"global": {"dppctl": known}}))
         for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))
             files[-1].write_bytes(content)

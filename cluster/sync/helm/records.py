@@ -6,8 +6,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from bot.data.compared import compared_of
 from bot.kubernetes import KubernetesClient, NotThereError, Object
-from cluster.limits import MAX_OUTCOME_BYTES
+from bot.model.values import Compared
+from cluster.limits import MAX_BASELINE_BYTES, MAX_OUTCOME_BYTES
 from cluster.sync.helm.desired import ReleaseTarget
 from cluster.sync.helm.state import Record, ReleasePhase
 from cluster.sync.outcome import Outcome
@@ -45,6 +47,15 @@ def outcome(api: KubernetesClient, location: ReleaseTarget) -> Outcome | None:
     return None
 
 
+def baseline(api: KubernetesClient, location: ReleaseTarget) -> Compared | None:
+    """Return what the environment's data was, by the last deployment that succeeded; None: that is not known."""
+    found = api.get(_path(location.namespace, location.release))
+    text = ((found or {}).get("data") or {}).get("baseline")
+    with suppress(ValidationError):  # as above
+        return Compared.model_validate_json(text) if text else None
+    return None
+
+
 def write(api: KubernetesClient, location: ReleaseTarget, record: Record, outcome: Outcome | None = None) -> None:
     """Write the record; the outcome stays as it is without a new one. Raises ApiError and ApiAwayError."""
     body: dict[str, Any] = {
@@ -58,6 +69,9 @@ def write(api: KubernetesClient, location: ReleaseTarget, record: Record, outcom
     }
     if outcome:
         body["data"] = {"outcome": _text(outcome)}
+        if outcome.phase == "succeeded" and outcome.receipt:
+            text = compared_of(outcome.receipt, location.target.environment).model_dump_json()
+            body["data"]["baseline"] = text if len(text.encode()) < MAX_BASELINE_BYTES else ""
     try:
         api.patch(_path(location.namespace, location.release), body)
     except NotThereError:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.logs import get_logger
 from cluster.limits import HELM_TRY_SECONDS, HELM_TURN_SECONDS
-from cluster.sync.helm import old_jobs
+from cluster.sync.helm import old_jobs, records
 from cluster.sync.helm.context import SyncContext, files_for_helm
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.drift import restore_secrets
@@ -77,7 +77,8 @@ class Changes:
         if before:
             for name in restore_secrets(self._context.api, location, self.manifest(before.revision)):
                 _log.warning("deleted by hand, restored", secret=name, namespace=location.namespace)
-        with files_for_helm(self._context, location, desired, contents) as (chart, values):
+        known = records.baseline(self._context.api, location) if before else None
+        with files_for_helm(self._context, location, desired, contents, known) as (chart, values):
             if before:
                 self._stop_others(chart, values)
             return helm.upgrade(location.release, location.namespace, chart, values, desired.fingerprint, self._stop)

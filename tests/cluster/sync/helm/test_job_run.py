@@ -243,3 +243,23 @@ def test_stop_ends_the_following_and_leaves_the_job() -> None:
     threading.Timer(0.2, job.stop).start()
     assert list(job.follow()) == []
     assert hand.deleted == []
+
+
+def test_data_that_is_not_as_expected_is_told_in_its_own_lines_with_the_receipt() -> None:
+    hand = Hand(ENDED)
+    hand.ends("Failed", exitCode=0)
+    lines = "numbers: 3 rows; minRows is 4\nother: gone; columns is keep"
+    hand.beside = [{"name": "finish", "state": {"terminated": {"exitCode": 3, "message": f"{lines}\n"}}}]
+    ended = run(hand).end(None)
+    assert ended.unexpected == lines
+    assert ended.receipt
+    assert ended.receipt.rows == 3
+
+
+def test_data_that_could_not_be_taken_says_why() -> None:
+    hand = Hand(ENDED)
+    hand.ends("Failed", exitCode=0)
+    hand.beside = [{"name": "finish", "state": {"terminated": {"exitCode": 1, "message": "database x was replaced"}}}]
+    with pytest.raises(JobError) as raised:
+        run(hand).end(None)
+    assert str(raised.value) == "container finish ended with exit code 1: database x was replaced"

@@ -1,0 +1,98 @@
+"""What sync does about data that is not as expected, and about what later data is compared with."""
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from bot.kubernetes import KubernetesClient
+from cluster.sync.helm import old_jobs, records
+from cluster.sync.helm.context import files_for_helm, read_values_files
+from cluster.sync.helm.desired import ReleaseTarget
+from tests.support.stories.helm_cluster import Cluster, receipt
+from tests.support.world import STAGING
+
+
+def ends_unexpected(cluster: Cluster, *lines: str) -> None:
+    """End the Job's pod as the check of its data does."""
+    ended: dict[str, Any] = {"exitCode": 0, "message": json.dumps(receipt(rows=3))}
+    check = {"exitCode": 3, "message": "\n".join(lines)}
+    statuses = [
+        {"name": name, "state": {"terminated": state}, "image": "x", "imageID": "x", "ready": False, "restartCount": 0}
+        for name, state in (("pipelines", ended), ("finish", check))
+    ]
+    cluster.pod_says({"phase": "Failed", "containerStatuses": statuses})
+
+
+def test_a_deployment_whose_data_is_not_as_expected_fails_with_a_line_each_and_its_receipt(cluster: Cluster) -> None:
+    cluster.say("one")
+    with cluster.running():
+        cluster.until("running")
+        cluster.job_ends(receipt(rows=10))
+        cluster.until("succeeded")
+        cluster.say("two")
+        cluster.until("running")
+        ends_unexpected(cluster, "numbers: 3 rows; minRows is 4", "other: gone; columns is keep")
+        cluster.until("failed")
+    event = cluster.last()
+    first, second, third = event.message.splitlines()
+    assert first == "numbers: 3 rows; minRows is 4"
+    assert second.startswith("staging: rolled back to revision 1")
+    assert third == "other: gone; columns is keep"
+    assert event.receipt
+    assert event.receipt.rows == 3
+
+
+def test_later_data_is_compared_with_that_of_the_last_deployment_that_succeeded(cluster: Cluster) -> None:
+    place = cluster.sync.locations[STAGING]
+    assert records.baseline(cluster.api, place) is None
+    good = receipt(rows=10)
+    good["pipelines"][0]["resources"] = [{"name": "numbers", "rows": 10}]
+    cluster.say("one")
+    with cluster.running():
+        cluster.until("running")
+        cluster.job_ends(good)
+        cluster.until("succeeded")
+        cluster.say("two")
+        cluster.until("running")
+        cluster.job_ends(receipt("failed", rows=1, error="no"))
+        cluster.until("failed")
+    known = records.baseline(cluster.api, place)
+    assert known
+    assert [(found.name, found.rows) for found in known.resources] == [("numbers", 10)]
+    ((location, desired),) = [pair for pair in cluster.sync.known() if pair[0] == place]
+    assert desired
+    contents = read_values_files(cluster.context, location, desired)
+    with files_for_helm(cluster.context, location, desired, contents, known) as (_, files):
+        given = json.loads(files[0].read_text())
+    assert given == {"global": {"dppctl": {"sync": True, "before": known.model_dump(mode="json")}}}
+
+
+class KeptJobs:
+    """Lists Jobs that succeeded, and deletes them, as the API server does."""
+
+    def __init__(self, **first_containers: str) -> None:
+        self.jobs = {
+            name: {
+                "metadata": {"name": name, "creationTimestamp": f"2026-01-01T00:00:0{number}Z"},
+                "spec": {"template": {"spec": {"initContainers": [{"name": first}], "containers": [{"name": "x"}]}}},
+                "status": {"conditions": [{"type": "Complete", "status": "True"}]},
+            }
+            for number, (name, first) in enumerate(first_containers.items())
+        }
+
+    def list(self, _path: str, _selector: str) -> list[dict[str, Any]]:
+        return list(self.jobs.values())
+
+    def delete(self, path: str) -> None:
+        del self.jobs[path.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize(("first", "stays"), [("pipelines", ["two", "three"]), ("begin", ["three"])])
+def test_a_job_that_makes_a_database_current_has_to_run_again_when_it_is_gone_back_to(
+    first: str, stays: list[str]
+) -> None:
+    api = KeptJobs(one="pipelines", two=first, three=first)
+    place = ReleaseTarget(STAGING, "ns", "app")
+    old_jobs.remove_old_jobs(cast(KubernetesClient, api), place, "three")
+    assert list(api.jobs) == stays
