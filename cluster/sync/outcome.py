@@ -30,6 +30,8 @@ class Outcome(BaseModel):
     restored_for: tuple[str, ...] = ()
     since: float | None = None
     data: Receipt | None = None  # of a release, after runs by the clock: the receipt of all that is there
+    # On a cluster: the ops commits whose data is there, the last of them current; None: that is not known.
+    kept: tuple[str, ...] | None = None
     deployment: int | None = None  # its number, as far as the receiver said it
 
     @property

@@ -22,7 +22,7 @@ from cluster.sync.helm.follow import follow_job
 from cluster.sync.helm.helm import HelmAwayError, HelmBusyError, HelmError, HelmRefusedError, Revision
 from cluster.sync.helm.job_run import JobError, JobGoneError, JobRun
 from cluster.sync.helm.journal import Journal, RefusedError
-from cluster.sync.helm.manifests import job_of
+from cluster.sync.helm.manifests import goes_back, job_of
 from cluster.sync.helm.release_changes import Changes, ReleaseStoppedError
 from cluster.sync.helm.state import BUSY, Decision, DriftCheck, HelmRelease, Record, ReleaseAction
 from cluster.sync.outcome import End, Outcome, message_text, verdict, with_second_line
@@ -214,19 +214,20 @@ class DeploymentRun:
             text = f"{error}, and its end was not seen: somebody deleted it"
             return self._end("failed", f"{text}\nnothing was rolled back; `dppctl deploy` runs it again", None)
         if end == "succeeded":
+            kept = journal.kept(name, goes_back(deployed.manifest))
             journal.record = journal.record.with_("succeeded", good=revision, job=name)
             old_jobs.remove_old_jobs(self._context.api, self._location, name)
-            outcome = journal.write_end("succeeded", "succeeded", message, receipt)
+            outcome = journal.write_end("succeeded", end, message, receipt, kept)
             old_jobs.let_expire(self._context.api, self._location, name, journal.ttl)
             return journal.tell_end(outcome)
         back = f"rolled back to revision {good}" if good else "it is the first release, so it stays as it is"
         text = with_second_line(message, f"{self._location.target.environment}: {back}")
-        outcome = journal.write_end("failing", "failed", text, receipt)
+        outcome = journal.write_end("failing", "failed", text, receipt, journal.kept_still())
         old_jobs.let_expire(self._context.api, self._location, name, journal.ttl)
         return self._roll_back(outcome)
 
     def _follow_job(self, name: str) -> tuple[End, str, Receipt | None]:
-        """Return how the Job ended, what to say of it, and its receipt. Raises JobGoneError and ReleaseStoppedError."""
+        """Return what `follow_job` does."""
         self._job = self._job_run(name)
         try:
             return follow_job(self._job, self._context, self._journal, self._stop, self._since)

@@ -107,7 +107,30 @@ class Journal:
                 self.write(self.record.with_("running", reported_log=reported_log))
             self._position_written = time.monotonic()
 
-    def write_end(self, phase: ReleasePhase, end: End, message: str, receipt: Receipt | None) -> Outcome:
+    def kept(self, job: str, goes_back: bool) -> tuple[str, ...] | None:
+        """Return the ops commits whose data is there once this Job succeeded, as `Outcome.kept` says it."""
+        before = records.outcome(self._context.api, self.location)
+        known = (before and before.kept) or ()
+        if not goes_back:
+            return () if known else None
+        if before and before.phase == "succeeded" and not known:
+            known = (before.ops_commit,)
+        earlier = known[:-1] if job == self.record.job else known[-1:]  # a Job that ran already changed nothing
+        return (*(commit for commit in earlier if commit != self._ops_commit), self._ops_commit)
+
+    def kept_still(self) -> tuple[str, ...] | None:
+        """Return the same after a deployment that failed."""
+        before = records.outcome(self._context.api, self.location)
+        return before.kept if before else None
+
+    def write_end(
+        self,
+        phase: ReleasePhase,
+        end: End,
+        message: str,
+        receipt: Receipt | None,
+        kept: tuple[str, ...] | None = None,
+    ) -> Outcome:
         """Write and return how it ended, with the phase that comes next."""
         outcome = Outcome(
             ops_commit=self._ops_commit,
@@ -117,6 +140,7 @@ class Journal:
             receipt=receipt,
             began=self.began.timestamp(),
             ended=time.time(),
+            kept=kept,
         )
         self.write(self.record.with_(phase, reported=False), outcome)
         return outcome
@@ -128,7 +152,9 @@ class Journal:
                 self._bind(outcome.ops_commit)
             source, phase, text = outcome.values.source, outcome.phase, outcome.message
             ops_commit, receipt = outcome.ops_commit, outcome.receipt
-            self._context.report(sync_event(self.location.target, ops_commit, source, phase, text, "", receipt))
+            self._context.report(
+                sync_event(self.location.target, ops_commit, source, phase, text, "", receipt, outcome.kept)
+            )
             error = {"error": text.partition("\n")[0]} if phase == "failed" else {}
             rows = receipt.rows if receipt else None
             self.log.info(phase, commit=source.commit, revision=self.record.revision, rows=rows, **error)

@@ -40,6 +40,11 @@ def job_of(manifest: str) -> str | None:
     return None
 
 
+def goes_back(manifest: str) -> bool:
+    """Return whether the Job that runs the pipelines takes what it left before, where that is still there."""
+    return any("kind: Job" in text and "--kept=" in text for text in _documents(manifest))
+
+
 def kept_secrets(manifest: str) -> list[Object]:
     """Return the Secrets that helm is never to delete."""
     with_secret = "---\n".join(text for text in _documents(manifest) if "kind: Secret" in text)

@@ -92,6 +92,10 @@ CHART = {
                 app.kubernetes.io/instance: {{ .Release.Name }}
             spec:
               restartPolicy: Never
+              {{- if .Values.keeps }}
+              initContainers:
+              - {name: begin, image: x, args: [--kept=/kept.json]}
+              {{- end }}
               containers:
               - {name: pipelines, image: {{ .Values.image | default "none" | quote }}}
         {{- end }}

@@ -96,3 +96,17 @@ def test_a_job_that_makes_a_database_current_has_to_run_again_when_it_is_gone_ba
     place = ReleaseTarget(STAGING, "ns", "app")
     old_jobs.remove_old_jobs(cast(KubernetesClient, api), place, "three")
     assert list(api.jobs) == stays
+
+
+def test_what_can_be_gone_back_to_is_what_the_database_has(cluster: Cluster) -> None:
+    commits = []
+    with cluster.running():
+        for image, rows in (("one", 1), ("two", 2), ("three", 0), ("one", 1)):
+            cluster.say(image, people={"keeps": True})
+            cluster.until("running")
+            cluster.job_ends(receipt(rows=rows) if rows else receipt("failed", error="no"))
+            cluster.until("succeeded" if rows else "failed")
+            commits.append(cluster.last().ops_commit)
+    one, two, three, again = commits
+    ends = {event.ops_commit: event.kept for event in cluster.events if event.phase in ("succeeded", "failed")}
+    assert ends == {one: (one,), two: (one, two), three: (one, two), again: (two, again)}
