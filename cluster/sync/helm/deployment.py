@@ -35,8 +35,7 @@ class DeploymentRun:
         """Take what was decided; `run` does it."""
         state = decision.state
         self.decision = decision
-        self._location = state.location
-        self._desired = state.desired
+        self._location, self._desired = state.location, state.desired
         self._context = context
         self._superseded = False
         self._stop = threading.Event()
