@@ -25,6 +25,7 @@ from webhooks.dashboard import Pages
 from webhooks.data_pages import DataPages, LocalData
 from webhooks.deployment_page import DeploymentView
 from webhooks.environment_page import EnvironmentView
+from webhooks.feeds import Feeds
 from webhooks.metrics import StoreMetrics
 from webhooks.overview import Overview
 from webhooks.page_login import PageLogin
@@ -73,6 +74,7 @@ def create_app(
     app.jinja_env.globals["data_pages"] = data
     overview = Overview(targets, store)
     api = Api(store, overview.matrix, pages.is_registered)
+    feeds = Feeds(store, pages.is_registered)
     acts = ActPages(targets, store, visitors, login, record)
     app.jinja_env.globals["buttons"] = acts.buttons
     probes = Probes(healthy=lambda: None, ready=lambda: _reach(store), metrics=StoreMetrics(store))
@@ -91,6 +93,8 @@ def create_app(
         ("/api/environments", "api_environments", api.environments, "GET"),
         ("/apps/<path:app>/<environment>/history.json", "history", api.history, "GET"),
         ("/apps/<path:app>/<environment>/history.csv", "history_csv", api.history_csv, "GET"),
+        ("/apps/<path:app>/<environment>/feed.atom", "feed", feeds.atom, "GET"),
+        ("/apps/<path:app>/<environment>/badge.svg", "badge", feeds.badge, "GET"),
         ("/apps/<path:app>/<environment>/<string(length=40):commit>", "newest", pages.newest, "GET"),
         ("/apps/<path:app>/<environment>", "environment", EnvironmentView(store, pages, data).view, "GET"),
         ("/data/", "data_start", data.view, "GET"),

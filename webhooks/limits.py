@@ -28,3 +28,5 @@ DATA_WAIT_SECONDS = 2.0  # at most
 DATA_ANSWER_SECONDS = 30.0  # for Datasette to start, or to answer; its questions end after a second
 DATA_CHUNK_BYTES = 2**16
 SHOWN_ERROR_LINES = 12  # of why a deployment failed, before the rest is folded
+FEED_DEPLOYMENTS = 50  # of an environment, in its Atom feed
+MAX_BADGE = 40  # characters that a badge says

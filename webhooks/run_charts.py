@@ -125,9 +125,10 @@ def _describe(points: Sequence[ChartPoint], unit: str) -> str:
     runs = f"{len(points)} run{'s' if len(points) > 1 else ''}" + (f", {bad} of them not succeeded" if bad else "")
     if not counted:
         return f"{runs}: {unit} were not counted."
-    return (
-        f"{runs}: between {_number(min(counted))} and {_number(max(counted))} {unit}, the last {_number(counted[-1])}."
-    )
+    least, most = _number(min(counted)), _number(max(counted))
+    if least == most:
+        return f"{runs}: {most} {unit}{' each' if len(counted) > 1 else ''}."
+    return f"{runs}: between {least} and {most} {unit}, the last {_number(counted[-1])}."
 
 
 def _number(value: float) -> str:
