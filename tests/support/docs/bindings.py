@@ -179,6 +179,7 @@ NO_COMMANDS = (
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
     "DPPCTL_ALERTS='mailtos://",
+    "[![staging](https://",
     *("DPPCTL_AUTH_MODE=oauth", "DPPCTL_AUTH_GOOGLE_CLIENT_ID", "DPPCTL_AUTH_OIDC_METADATA_URL"),
     "staticClients:",
     "GitHub -> dppctl receive -> ",
