@@ -23,7 +23,7 @@ from cli.init.clusters.bring_up import bring_up, lacks_access
 from cli.init.context import Answers, InitContext
 from cli.init.flow import set_up
 from cli.init.prompts import Questions
-from cli.init.secret_stores import EnvFile
+from cli.init.secret_stores import EnvFile, SecretStore
 from cli.init.steps.files import read_text
 from cli.init.undo import undo
 from cli.providers.provider import Provider
@@ -80,7 +80,7 @@ def init_deployment(
         if not (made and given.dry_run):
             click.echo(cluster.ready())
         file = EnvFile(config / ".env")
-        store = file if env_file else cluster.secret_store(config)
+        store = file if env_file else _store(cluster, config)
         init_context = InitContext(settings, config, store, file, click.echo)
         if remove:
             undo(app, given, init_context)
@@ -88,6 +88,13 @@ def init_deployment(
             set_up(app, cluster, given, questions, init_context)
     except (GithubException, requests.RequestException) as error:
         raise InputError(str(explain(error, app.path.repository, "the token"))) from error
+
+
+def _store(cluster: Provider, config: Path) -> SecretStore:
+    store = cluster.secret_store(config)
+    if isinstance(store, EnvFile):
+        click.echo(f"this system has no keyring: secrets are kept in {store}, which only you can read")
+    return store
 
 
 def _check_branch(name: str) -> None:

@@ -27,6 +27,12 @@ from cli.init.steps.webhook_secret import WebhookSecretStep
 from cli.providers.provider import Provider
 from cluster.sync.helm.desired import release_name
 
+NO_ADDRESS = "none"
+_WITHOUT_ADDRESS = (
+    "Without an address GitHub tells nobody of pushes: dppctl looks every three minutes (DPPCTL_RESYNC_SECONDS). "
+    "`dppctl init --url https://HOST` adds the webhook when there is one"
+)
+
 
 def set_up(app: App, provider: Provider, answers: Answers, questions: Questions, context: InitContext) -> int:
     """Set up the app's continuous deployment; return how many changes there were.
@@ -45,8 +51,17 @@ def set_up(app: App, provider: Provider, answers: Answers, questions: Questions,
         check_repository(repository, app.path.repository, where)
     address = answers.address or context.open_settings.read(ADDRESS)
     if address is None:
-        address = questions.text("Address of dppctl's receiver, as GitHub reaches it (https://…)", "--url")
-    if not address.startswith(("https://", "http://")):
+        question = "Address of dppctl's receiver, as GitHub reaches it (https://…)"
+        if provider.needs_address:
+            address = questions.text(question, "--url")
+        elif _is_registered(context.config / REGISTRATION_FILE, app.path):
+            address = NO_ADDRESS  # as was answered before
+        else:
+            address = questions.text(f"{question}; none: it looks by itself", "--url", NO_ADDRESS)
+    if address == NO_ADDRESS:
+        address = ""
+        context.say(_WITHOUT_ADDRESS)
+    elif not address.startswith(("https://", "http://")):
         raise InputError(f"the address {address[:100]!r} is no URL; write https://HOST")
     namespaces = {name: provider.environment_namespace(name.replace("*", "branches")) for name in environments}
     github = {"user": identity.name, "email": identity.email, **identity.chart}
@@ -117,6 +132,10 @@ def _app_config(
     return step, parse_app_config(after, str(app.config_file))
 
 
+def _is_registered(registration: Path, app: RepoPath) -> bool:
+    return registration.exists() and any(target.app == app for target in read_registration(registration))
+
+
 def _other_apps(registration: Path, repository: str) -> list[str]:
     """Return the repositories of the other apps that the same servers serve."""
     targets = read_registration(registration) if registration.exists() else frozenset()
@@ -135,7 +154,8 @@ def _steps(installation: Installation, identity: Identity, answers: Answers, con
         for name, namespace in installation.namespaces.items()
     ]
     previous = context.open_settings.read(ADDRESS) or installation.address
-    known = {USER: identity.name, EMAIL: identity.email, ADDRESS: previous, **identity.known}
+    known = {USER: identity.name, EMAIL: identity.email, **identity.known}
+    known |= {ADDRESS: previous} if previous else {}
     webhook = WebhookStep(identity.maker, app.repository, installation.address, context.secrets)
     moved: list[Step] = []
     if previous != installation.address:  # the old one is known until nothing is sent there any more
@@ -153,8 +173,10 @@ def _steps(installation: Installation, identity: Identity, answers: Answers, con
         ),
         *keep,
         SettingsStep(context.open_settings, {**known, **context.secrets.settings()}, "the servers' settings"),
-        WebhookSecretStep(context.secrets, webhook.exists, answers.rotate_secret),
+        WebhookSecretStep(
+            context.secrets, webhook.exists if installation.address else lambda: False, answers.rotate_secret
+        ),
         FileStep(registration, registered, "the registration of the app"),
-        webhook,
+        *([webhook] if installation.address else []),
         *moved,
     ]

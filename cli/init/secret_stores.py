@@ -61,17 +61,24 @@ class EnvFile(SecretStore):
             raise InputError(f"{self._file} cannot be written: {error.strerror}") from None
 
 
+def has_keyring() -> bool:
+    """Return whether this system has a keyring that programs can use."""
+    import keyring
+    from keyring.backends.fail import Keyring as NoKeyring
+
+    return not isinstance(keyring.get_keyring(), NoKeyring)
+
+
 class Keyring(SecretStore):
     """The system's keyring, by https://keyring.readthedocs.io: Secret Service, KWallet, macOS's, Windows'."""
 
     def __init__(self, service: str) -> None:
         """Open the keyring; `service`: its name for these values. Raises InputError on a system without a keyring."""
         import keyring
-        from keyring.backends.fail import Keyring as NoKeyring
 
         self._service = service
         self._keyring = keyring
-        if isinstance(keyring.get_keyring(), NoKeyring):
+        if not has_keyring():
             raise InputError("this system has no keyring; keep the secrets in a file instead: --env-file")
 
     def __str__(self) -> str:

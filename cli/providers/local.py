@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.errors import InputError
 from cli.init.chart_values import Installation
-from cli.init.secret_stores import Keyring, SecretStore
+from cli.init.secret_stores import EnvFile, Keyring, SecretStore, has_keyring
 from cli.init.steps.step import Step
 from cli.providers.provider import Provider
 
@@ -16,6 +16,7 @@ class Local(Provider):
     kind = "local"
     # The ops repo's manifests name it: what is tried here is deployed to a cluster later.
     namespace = "dppctl"
+    needs_address = False
 
     def settings(self) -> dict[str, str]:
         """Return none: it has no settings of its own."""
@@ -32,7 +33,9 @@ class Local(Provider):
         return "local cluster is ready"
 
     def secret_store(self, config: Path) -> SecretStore:
-        """Return the system's keyring, under a name that the folder makes unique."""
+        """Return the system's keyring, under a name that the folder makes unique; without one the servers' `.env`."""
+        if not has_keyring():
+            return EnvFile(config / ".env")
         return Keyring(f"dppctl:{config.absolute()}")
 
     def steps(self, installation: Installation, config: Path, secrets: SecretStore) -> list[Step]:  # noqa: ARG002

@@ -39,6 +39,8 @@ class Provider(ABC):
     is_joined: ClassVar[bool] = False
     # It gets nodes as pods need them, which takes minutes: until then a pod that fits nowhere is nothing wrong.
     grows: ClassVar[bool] = False
+    # GitHub has to reach dppctl's receiver there; otherwise dppctl may look for pushes by itself.
+    needs_address: ClassVar[bool] = True
     default_workers: ClassVar[int] = 1
     default_databases: ClassVar[int] = 0
     begun_lines: ClassVar[tuple[str, ...]] = (  # what is said once it has begun to start

@@ -234,3 +234,22 @@ def test_a_branch_of_which_no_push_can_be_deployed_is_refused_at_once(ann: Perso
 def said(result: Result) -> str:
     """The one line of an error."""
     return f"{result.output}{result.exception}"
+
+
+def test_without_an_address_dppctl_looks_by_itself_and_the_webhook_can_come_later(
+    ann: Person, github: FakeGitHub
+) -> None:
+    done = ann.init("--yes", "--ops-repo", "ann/data-ops", token="hers", owner=False)
+    assert done.exit_code == 0, done.output
+    assert "dppctl looks every three minutes" in done.output
+    assert github.repo("ann/data").hooks == {}
+    settings = load_settings(ann.config, {})
+    assert (settings.receiver.public_url, len(settings.receiver.webhook_secrets)) == ("", 1)
+    github.calls.clear()
+    again = ann.init()
+    assert (again.exit_code, github.writes, "  done " in again.output) == (0, [], False), again.output
+    with ann.receiver():
+        later = ann.init("--url", ann.address)
+    assert later.exit_code == 0, later.output
+    assert len(github.repo("ann/data").hooks) == 1
+    assert load_settings(ann.config, {}).receiver.public_url == ann.address

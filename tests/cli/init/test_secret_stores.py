@@ -12,6 +12,7 @@ from bot.errors import DppctlError
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.secret_stores import EnvFile, Keyring
+from cli.providers.local import Local
 from tests.support.memory_keyring import MemoryKeyring
 
 TOKEN, SECRETS = "DPPCTL_GITHUB_TOKEN", "DPPCTL_WEBHOOK_SECRETS"
@@ -58,3 +59,15 @@ def test_a_system_without_a_keyring_says_what_to_do(
         Keyring("dppctl:x")
     with pytest.raises(DppctlError, match="DPPCTL_KEYRING: the system's keyring does not answer"):
         load_settings(tmp_path, {"DPPCTL_KEYRING": "dppctl:x"})
+
+
+def test_without_a_keyring_the_local_provider_keeps_secrets_in_the_servers_file(
+    tmp_path: Path, set_keyring: Callable[[KeyringBackend], None]
+) -> None:
+    set_keyring(NoKeyring())
+    store = Local({}).secret_store(tmp_path)
+    store.write({TOKEN: "t"})
+    assert str(store) == str(tmp_path / ".env")
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    set_keyring(MemoryKeyring())
+    assert str(Local({}).secret_store(tmp_path)) == "the system's keyring"
