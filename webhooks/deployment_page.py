@@ -5,13 +5,13 @@ from pydantic import ValidationError
 
 from bot.errors import DppctlError
 from bot.model.data_change import DataChange
+from bot.model.failures import accepted_in, failure_of
 from bot.model.names import RepoPath
 from bot.model.receipt import ErrorPlace, Receipt
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
 from webhooks.dashboard import Pages
-from webhooks.failures import accepted_in, failure_of
 from webhooks.limits import RECENT_DELIVERIES, SHOWN_ERROR_LINES
 from webhooks.resource_rows import resource_rows
 from webhooks.timeline import timeline

@@ -6,7 +6,8 @@ second one. Where the token may not comment nothing else is held up, and that is
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 from bot import limits
 from bot.github.client import Client
 from bot.github.errors import GitHubRefusedError
-from bot.github.preview_text import comment, marker, newest_told
+from bot.github.preview_text import comment, gone_comment, marker, newest_told
 from bot.logs import get_logger
 from bot.model.names import RepoPath, short
 from bot.store.preview_tables import Preview
 from bot.store.store import Store
+from bot.store.tables import Deployment
 
 _log = get_logger("dppctl.github")
 
@@ -54,11 +56,11 @@ class PreviewComments:
         if change == self._change and time.monotonic() < self._next_look:
             return
         self._change, self._next_look = change, time.monotonic() + limits.PULL_REQUESTS_SECONDS
-        by_repository: dict[str, list[Preview]] = {}
-        for preview in self._store.previews.there():
-            by_repository.setdefault(RepoPath.parse(preview.app).repository, []).append(preview)
         now = time.monotonic()
-        for repository, previews in by_repository.items():
+        for repository, previews in _by_repository(self._store.previews.to_tell_gone()).items():
+            if self._refused.get(repository, 0.0) <= now:
+                yield repository, partial(self._tell_gone, repository, previews)
+        for repository, previews in _by_repository(self._store.previews.there()).items():
             if self._refused.get(repository, 0.0) > now:
                 continue
             self._next_look = min(self._next_look, max(now, self._next.get(repository, 0.0)))
@@ -68,7 +70,7 @@ class PreviewComments:
                 yield repository, partial(self._tell, repository, previews, is_look=is_look)
 
     def _tell(self, repository: str, previews: Sequence[Preview], *, is_look: bool) -> None:
-        try:
+        with self._noting_refusals(repository):
             numbers = {found.ref: found.pull_request for found in previews if found.pull_request}
             if is_look:
                 self._next[repository] = time.monotonic() + limits.PULL_REQUESTS_SECONDS
@@ -82,6 +84,28 @@ class PreviewComments:
                     text = self._text(preview)
                     if text:
                         self._show(repository, number, PendingComment(preview, text))
+
+    def _tell_gone(self, repository: str, previews: Sequence[Preview]) -> None:
+        """Have each comment say that its preview is gone, where the pull request is open, and leave it then."""
+        with self._noting_refusals(repository):
+            for preview in previews:
+                owner, branch = repository.split("/")[0], short(preview.ref)
+                is_open = preview.pull_request in self._pull_requests(repository, head=f"{owner}:{branch}").values()
+                if is_open and (found := self._known(repository, preview.comment_id)):
+                    last = self._last_told(preview)
+                    text = gone_comment(preview, last, self._page(last.id) if last else None)
+                    if found["body"] != text:
+                        self._client.patch(repository, f"issues/comments/{found['id']}", {"body": text})
+                        _log.info(
+                            "pull request told", app=preview.app, branch=branch, pull_request=preview.pull_request
+                        )
+                self._store.previews.forget_comment(preview.app, preview.environment)
+
+    @contextmanager
+    def _noting_refusals(self, repository: str) -> Iterator[None]:
+        """Leave a repository alone for a while when GitHub does not let us."""
+        try:
+            yield
         except GitHubRefusedError:
             self._refused[repository] = time.monotonic() + limits.PULL_REQUESTS_REFUSED_SECONDS
             raise
@@ -92,15 +116,22 @@ class PreviewComments:
 
     def _text(self, preview: Preview) -> str | None:
         """Return what the comment is to say; None: nothing has ended there yet."""
+        deployment = self._last_told(preview)
+        return comment(preview, deployment, self._page(deployment.id)) if deployment else None
+
+    def _last_told(self, preview: Preview) -> Deployment | None:
+        """Return the deployment that the comment is about, with what changed; None: nothing has ended there yet."""
         newest = self._store.deployments.newest(limits.COMMENT_DEPLOYMENTS, preview.app, preview.environment)
         mine = [found for found in newest if found.created >= preview.since]
         told = newest_told(mine)
-        deployment = self._store.deployments.get(told.id) if told else None  # with what changed
-        return comment(preview, deployment, self._page(deployment.id)) if deployment else None
+        return self._store.deployments.get(told.id) if told else None
 
-    def _pull_requests(self, repository: str) -> dict[str, int]:
-        """Return the numbers of the open pull requests of a repository's own branches, by the branch's full name."""
-        query = {"state": "open", "sort": "updated", "direction": "desc", "per_page": "100"}
+    def _pull_requests(self, repository: str, **only: str) -> dict[str, int]:
+        """Return the numbers of the open pull requests of a repository's own branches, by the branch's full name.
+
+        only: `head` (OWNER:BRANCH), https://docs.github.com/rest/pulls/pulls#list-pull-requests.
+        """
+        query = {"state": "open", "sort": "updated", "direction": "desc", "per_page": "100", **only}
         found: list[dict[str, Any]] = self._client.get(repository, "pulls", **query)
         own = [pull for pull in found if (pull["head"]["repo"] or {}).get("id") == pull["base"]["repo"]["id"]]
         return {f"refs/heads/{pull['head']['ref']}": int(pull["number"]) for pull in reversed(own)}
@@ -141,3 +172,10 @@ class PreviewComments:
             if len(comments) < 100:
                 return None
         return None
+
+
+def _by_repository(previews: Iterable[Preview]) -> dict[str, list[Preview]]:
+    found: dict[str, list[Preview]] = {}
+    for preview in previews:
+        found.setdefault(RepoPath.parse(preview.app).repository, []).append(preview)
+    return found

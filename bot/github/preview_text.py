@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from bot.limits import MAX_COMMENT_ERROR, MAX_COMMENT_NAMES, MAX_COMMENT_ROWS
 from bot.model.data_change import DataChange, ResourceChange
+from bot.model.failures import NumberedLine, failure_of
 from bot.model.names import short
+from bot.model.receipt import Receipt
 from bot.output import one_line
 from bot.store.preview_tables import Preview
 from bot.store.tables import Deployment
@@ -36,10 +38,42 @@ def comment(preview: Preview, deployment: Deployment, page: str | None) -> str:
     if deployment.state == "succeeded" and deployment.change:
         lines += [*_table(DataChange.model_validate(deployment.change), preview.compared or "before"), ""]
     elif deployment.state != "succeeded":
-        lines += [_fenced((deployment.error or "it failed")[:MAX_COMMENT_ERROR]), ""]
+        lines += [*_failure(deployment), ""]
+    return "\n".join([*lines, _where(preview, deployment, page)])
+
+
+def gone_comment(preview: Preview, deployment: Deployment | None, page: str | None) -> str:
+    """Return the text once the preview is gone; the deployment: its last one that ended, `page` its address."""
+    why = f": {_code(preview.reason, 300)}" if preview.reason else ""
+    lines = [marker(preview), f"**This preview is gone**, with its data{why}", ""]
+    return "\n".join([*lines, _where(preview, deployment, page)])
+
+
+def _where(preview: Preview, deployment: Deployment | None, page: str | None) -> str:
     app = f"{_code(preview.app)} in {_code(preview.environment)}"
-    lines.append(f"{app}, [deployment {deployment.id}]({page})" if page else f"{app}, deployment {deployment.id}")
-    return "\n".join(lines)
+    if deployment is None:
+        return app
+    return f"{app}, [deployment {deployment.id}]({page})" if page else f"{app}, deployment {deployment.id}"
+
+
+def _failure(deployment: Deployment) -> Iterator[str]:
+    """Yield why it failed: of each pipeline the user's own line with its source, or all that was reported."""
+    error = deployment.error or "it failed"
+    receipt = Receipt.model_validate(deployment.receipt) if deployment.receipt else None
+    failure = failure_of(error, receipt, MAX_COMMENT_NAMES)
+    if deployment.state != "failed" or not any(found.source for found in failure.pipelines):
+        yield _fenced(error[:MAX_COMMENT_ERROR])
+        return
+    for found in failure.pipelines[:MAX_COMMENT_NAMES]:
+        yield _fenced("\n".join([found.headline, *(_source_line(line) for line in found.source)]))
+    if (more := len(failure.pipelines) - MAX_COMMENT_NAMES) > 0:
+        yield f"and {more:,} more pipelines"
+    if failure.lines:
+        yield _fenced("\n".join(failure.lines))
+
+
+def _source_line(line: NumberedLine) -> str:
+    return f"{'>' if line.is_it else ' '} {line.number:>4}  {line.text}"
 
 
 def _heading(deployment: Deployment, preview: Preview) -> str:
@@ -101,10 +135,15 @@ def _code(text: str, most: int = _NAME) -> str:
 
 
 def _fenced(text: str) -> str:
-    lines = [one_line(line, 300) for line in text.splitlines()]
+    lines = [_printable(line) for line in text.splitlines()]
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join([f"{fence}text", *lines, fence])
+
+
+def _printable(line: str) -> str:
+    """Return a line as it is, with its indent, without what is not seen."""
+    return "".join(char if char.isprintable() else " " for char in line.expandtabs(4))[:300].rstrip()
 
 
 def _rows(rows: int) -> str:

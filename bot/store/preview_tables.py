@@ -31,6 +31,7 @@ class Preview(Base):
     compared: Mapped[str | None]  # the environment that its data is compared with
     since: Mapped[datetime]
     gone: Mapped[datetime | None] = mapped_column(index=True)  # since when it is not there any more
+    reason: Mapped[str | None]  # why it is gone
     pull_request: Mapped[int | None]  # its number, once the branch has one
     comment_id: Mapped[int | None] = mapped_column(BigInteger)
     comment_digest: Mapped[str | None]  # of the text that the comment has

@@ -71,10 +71,10 @@ class Previews:
             return
         with self._database.write() as session:
             for name in known.keys() - there.keys():
-                _end(session, app, name, "the preview is gone")
+                _end(session, app, name, None)
             for name, (ref, compared) in there.items():
                 row = {"ops": ops, "ref": ref, "compared": compared, "since": datetime.now(UTC), "gone": None}
-                row |= {"pull_request": None, "comment_id": None, "comment_digest": None}
+                row |= {"reason": None, "pull_request": None, "comment_id": None, "comment_digest": None}
                 update = {"ref": ref, "compared": compared} if name in known else None
                 upsert(session, Preview, {"app": app, "environment": name}, row, update)
             _resolve(session, app, PREVIEWS, "apps.yaml registers previews")
@@ -103,6 +103,19 @@ class Previews:
         with self._database.read() as session:
             return {(app, environment) for app, environment in session.execute(wanted)}
 
+    def to_tell_gone(self) -> Sequence[Preview]:
+        """Return the previews that are gone while a comment still tells of what they had."""
+        is_shown = Preview.gone.is_not(None) & Preview.comment_id.is_not(None)
+        with self._database.read() as session:
+            return session.scalars(select(Preview).where(is_shown).order_by(Preview.app, Preview.environment)).all()
+
+    def forget_comment(self, app: str, environment: str) -> None:
+        """Record that the comment about a preview that is gone stays as it is now."""
+        with self._database.write() as session:
+            found = session.get(Preview, (app, environment), with_for_update=True)
+            if found and found.gone:
+                found.comment_id = found.comment_digest = None
+
     def record_comment(self, app: str, environment: str, pull_request: int, comment_id: int, digest: str) -> None:
         """Record which comment tells of a preview, and the digest of its text."""
         row = {"pull_request": pull_request, "comment_id": comment_id, "comment_digest": digest}
@@ -112,10 +125,11 @@ class Previews:
                     setattr(found, name, value)
 
 
-def _end(session: Session, app: str, environment: str, reason: str) -> None:
+def _end(session: Session, app: str, environment: str, reason: str | None) -> None:
     found = session.get(Preview, (app, environment), with_for_update=True)
     if found and found.gone is None:
-        found.gone = datetime.now(UTC)
+        found.gone, found.reason = datetime.now(UTC), reason
+    reason = reason or "the preview is gone"
     for table in (Hold, CurrentData):
         if row := session.get(table, (app, environment)):
             session.delete(row)

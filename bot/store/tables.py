@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bot.database import DatabaseSchema, UtcTime
 
-SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0015")
+SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0016")
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
 State = Literal[

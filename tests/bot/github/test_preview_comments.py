@@ -92,6 +92,78 @@ def test_it_is_edited_only_when_its_text_changes_and_never_made_twice(previews: 
     assert previews.github.count("comments") > writes
 
 
+def test_a_mistake_is_shown_by_the_user_s_own_line(previews: GitHubStory) -> None:
+    branch(previews)
+    number = previews.app.pull_request("new-chart")
+    failed = receipt(0, 1)
+    error = "zones.py:33: ValueError: not enough values\nzones:\nTraceback (most recent call last):\n```"
+    lines = ["def flow(rows):", "    for row in rows:", "\ta, b = row\u202e", "    ```", ""]
+    place = {"file": "zones.py", "line": 33, "processor": "zones", "source": {"first": 31, "lines": lines}}
+    failed["status"], failed["pipelines"][0] = "failed", {"id": "./one", "status": "failed", "error": error}
+    failed["pipelines"][0]["place"] = place
+    message = f"1 pipeline failed\n./one:\n{error}"
+    previews.sync("failed", NAME, message=message, receipt=failed)
+    previews.tell()
+    (text,) = previews.app.told(number)
+    assert text.splitlines()[3:-2] == [
+        "````text",
+        "zones.py:33 in zones: not enough values",
+        "    31  def flow(rows):",
+        "    32      for row in rows:",
+        ">   33      a, b = row",
+        "    34      ```",
+        "    35",
+        "````",
+    ]
+
+
+def test_one_that_goes_while_its_pull_request_is_open_says_so_once(previews: GitHubStory) -> None:
+    branch(previews)
+    number = previews.app.pull_request("new-chart")
+    previews.sync("succeeded", NAME, receipt=tables(committees=(1, ["id"])))
+    previews.tell()
+    branch(previews, **{".dppctl.yaml": WITH_PREVIEWS.replace('"*"', '"other-*"')})
+    previews.github.fail(faults.BROKEN, "^PATCH .*comments", times=1)
+    previews.tell()
+    assert "This preview is gone" not in previews.app.told(number)[0]
+    previews.restart()
+    previews.tell()
+    reason = "branch new&#45;chart&#58; it asks for no preview any more"
+    (text,) = previews.app.told(number)
+    assert text.splitlines() == [
+        "<!-- dppctl preview ann/app preview-new-chart -->",
+        f"**This preview is gone**, with its data: {code(reason)}",
+        "",
+        f"{code('ann&#47;app')} in {code('preview&#45;new&#45;chart')}, [deployment 2]({PAGES}/deployments/2)",
+    ]
+    asked = previews.github.count("pulls|comments")
+    previews.tell()
+    previews.restart()
+    previews.tell()
+    assert previews.github.count("pulls|comments") == asked
+    branch(previews)
+    previews.sync("succeeded", NAME, receipt=tables(committees=(2, ["id"])))
+    previews.tell()
+    (text,) = previews.app.told(number)
+    assert "**2 rows**" in text
+
+
+def test_a_pull_request_that_was_closed_with_the_branch_stays_as_it_is(previews: GitHubStory) -> None:
+    branch(previews)
+    number = previews.app.pull_request("new-chart")
+    previews.sync("succeeded", NAME, receipt=tables(committees=(1, ["id"])))
+    previews.tell()
+    before = previews.app.told(number)
+    previews.app.git.git("push", "--quiet", "origin", "--delete", "refs/heads/new-chart")
+    previews.app.pulls[number]["state"] = "closed"
+    previews.app.pull_request("another")
+    previews.reconcile()
+    previews.tell()
+    assert previews.app.told(number) == before
+    assert previews.github.count("^PATCH .*comments") == 0
+    assert previews.store.previews.to_tell_gone() == []
+
+
 def test_a_bot_that_ended_before_it_wrote_the_comment_down_finds_it_again(
     previews: GitHubStory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,16 @@ def test_branches_that_another_action_names_have_none(story: PreviewStory) -> No
     assert story.previews() == {"preview-new-chart": "new-chart"}
 
 
+def test_what_a_fork_s_pull_request_has_is_no_branch_here(story: PreviewStory) -> None:
+    commit = story.branch("theirs")
+    story.app.git("push", "--quiet", "origin", f"{commit}:refs/pull/1/head", f"{commit}:refs/pull/1/merge")
+    story.delete("theirs")
+    story.branch("ours")
+    story.reconcile()
+    assert story.previews() == {"preview-ours": "ours"}
+    assert {found.commit for found in story.store.deployments.newest()}.isdisjoint({commit})
+
+
 def test_names_that_differ_by_what_no_label_has_do_not_collide(story: PreviewStory) -> None:
     names = ["Feature/One", "feature/one", "feature-one", "תצוגה", "x" * 100]
     for name in names:

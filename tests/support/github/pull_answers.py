@@ -12,7 +12,7 @@ class PullAnswers(FromState):
 
     def pulls_list(self, _: Token, __: Json, repo: Repo) -> Answer:
         (shown,) = example("pulls/list")
-        wanted = request.args.get("state", "open")
+        wanted, head = request.args.get("state", "open"), request.args.get("head")
         size, page = int(request.args.get("per_page", "30")), int(request.args.get("page", "1"))
         all_of = [
             shown
@@ -24,7 +24,7 @@ class PullAnswers(FromState):
                 "base": shown["base"] | {"repo": shown["base"]["repo"] | {"id": repo.id}},
             }
             for number, pull in sorted(repo.pulls.items(), reverse=True)
-            if pull["state"] == wanted
+            if pull["state"] == wanted and head in (None, _head(pull, repo))
         ]
         return 200, all_of[(page - 1) * size : page * size]
 
@@ -59,6 +59,11 @@ class PullAnswers(FromState):
     def _check(self, body: Json) -> None:
         if len(body["body"]) > 65536:
             raise Refused(422, "Validation Failed: body is too long (maximum is 65536 characters)")
+
+
+def _head(pull: Json, repo: Repo) -> str:
+    """Return what the pull request is found by, with the query's `head`; a fork is somebody else's."""
+    return f"{repo.owner if pull['repo'] == repo.id else 'somebody'}:{pull['head']}"
 
 
 def _shown(comment: Json) -> Json:

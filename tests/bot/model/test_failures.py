@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from bot.model.expectations import Expectation
+from bot.model.failures import accepted_in, failure_of
 from bot.model.receipt import Receipt
 from bot.model.values import Source, Values
 from cluster.sync.expected import judge_data
 from tests.support.page_states import PLACE, ZONES_ERROR, receipt_of
 from tests.support.world import STAGING
-from webhooks.failures import accepted_in, failure_of
 
 
 def receipt(**more: Any) -> Receipt:
