@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from bot.errors import PermanentError
 from bot.model.names import short
+from bot.model.previews import is_preview
 
 Act = Literal["deploy", "rollback", "promote", "hold", "release", "cancel", "retry"]
 ACTS: tuple[Act, ...] = get_args(Act)
@@ -67,12 +68,16 @@ class HoldFacts:
 
 @dataclass(frozen=True)
 class EnvironmentFacts:
-    """What acts need to know of one environment of an app; its deployments are the newest ones, newest first."""
+    """What acts need to know of one environment of an app; its deployments are the newest ones, newest first.
+
+    is_missing: it is a preview, and no branch has it, or none has it any more.
+    """
 
     app: str
     environment: str
     deployments: tuple[PastDeployment, ...] = ()
     hold: HoldFacts | None = None
+    is_missing: bool = False
 
     @property
     def running(self) -> PastDeployment | None:
@@ -136,6 +141,8 @@ def plan_act(wanted: WantedAct, environments: Mapping[str, EnvironmentFacts]) ->
     if facts is None:
         known = ", ".join(sorted(environments)) or "none yet"
         raise ActRefusedError(f"there is no environment {wanted.environment} of this app; known: {known}")
+    if facts.is_missing and wanted.act != "deploy":  # the bot may not have seen the branch yet
+        raise ActRefusedError(_missing(facts))
     match wanted.act:
         case "rollback":
             return _plan_rollback(wanted, facts)
@@ -153,9 +160,13 @@ def plan_act(wanted: WantedAct, environments: Mapping[str, EnvironmentFacts]) ->
 
 
 def possible_acts(environment: str, environments: Mapping[str, EnvironmentFacts]) -> list[ActPlan]:
-    """Return the plans of what can be done to an environment now, in the order of ACTS; promote from each other one."""
+    """Return the plans of what can be done to an environment now, in the order of ACTS; promote from each other one.
+
+    Not from previews: of an app that has many, most pages would say little else.
+    """
+    sources = [name for name in sorted(environments) if name != environment and not is_preview(name)]
     wanted = [WantedAct("rollback", environment)]
-    wanted += [WantedAct("promote", environment, source=name) for name in sorted(environments) if name != environment]
+    wanted += [WantedAct("promote", environment, source=name) for name in sources]
     wanted += [WantedAct("hold", environment), WantedAct("release", environment)]
     return [plan for found in wanted if (plan := _possible(found, environments))]
 
@@ -228,11 +239,22 @@ def _plan_promote(wanted: WantedAct, facts: EnvironmentFacts, source: Environmen
         raise ActRefusedError(f"{wanted.environment} cannot be promoted to itself; name two environments")
     if source is None:
         raise ActRefusedError(f"there is no environment {wanted.source} of {facts.app}")
+    if source.is_missing:
+        raise ActRefusedError(_missing(source))
+    if is_preview(facts.environment):
+        raise ActRefusedError(
+            f"{facts.environment} of {facts.app} has what its branch has, so nothing is promoted to it; "
+            "push to the branch"
+        )
     after = source.find(wanted.to) if wanted.to else source.running
     if after is None or after.state != "succeeded" or not after.has_values:
         raise ActRefusedError(f"{source.environment} of {source.app}: nothing has run there yet that could be promoted")
     effect = f"what runs in {source.environment}, the same commit and image, runs in {facts.environment}"
     return _plan(wanted, facts, after, runs=True, effect=effect)
+
+
+def _missing(facts: EnvironmentFacts) -> str:
+    return f"{facts.environment} of {facts.app}: no branch that is there asks for this preview"
 
 
 def _plan_hold(wanted: WantedAct, facts: EnvironmentFacts) -> ActPlan:

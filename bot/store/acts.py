@@ -8,7 +8,9 @@ from sqlalchemy import case, select
 from bot.database import Database
 from bot.limits import MAX_ACT_DEPLOYMENTS
 from bot.model.acts import EnvironmentFacts, HoldFacts, PastDeployment
+from bot.model.previews import is_preview
 from bot.store.deployment_changes import add_event
+from bot.store.preview_tables import Preview
 from bot.store.tables import Deployment, Hold
 from bot.store.totals import count_change
 
@@ -37,13 +39,16 @@ class Acts:
         of_app = (Deployment.app == app) & (Deployment.environment != "")
         with self._database.read() as session:
             holds = {hold.environment: hold for hold in session.scalars(select(Hold).where(Hold.app == app))}
+            there = {*session.scalars(select(Preview.environment).where(Preview.app == app, Preview.gone.is_(None)))}
             names = {*environments, *holds, *session.scalars(select(Deployment.environment).where(of_app).distinct())}
             found = {}
             for name in sorted(names):
                 newest = select(*columns).where(of_app, Deployment.environment == name).order_by(Deployment.id.desc())
                 rows = session.execute(newest.limit(MAX_ACT_DEPLOYMENTS)).all()
                 past = tuple(PastDeployment(*row) for row in rows)
-                found[name] = EnvironmentFacts(app, name, past, _hold_facts(holds.get(name)))
+                found[name] = EnvironmentFacts(
+                    app, name, past, _hold_facts(holds.get(name)), is_missing=is_preview(name) and name not in there
+                )
         return found
 
     def of_request(self, request_id: int) -> Deployment | None:

@@ -26,9 +26,11 @@ def past(number: int, state: str = "succeeded", *, kept: bool = True, origin: in
     return PastDeployment(number, f"refs/tags/v{number}", str(number) * 40, state, kept=kept, origin=origin)
 
 
-def facts(*deployments: PastDeployment, name: str = "staging", hold: HoldFacts | None = None) -> EnvironmentFacts:
+def facts(
+    *deployments: PastDeployment, name: str = "staging", hold: HoldFacts | None = None, is_missing: bool = False
+) -> EnvironmentFacts:
     newest_first = tuple(sorted(deployments, key=lambda found: -found.id))
-    return EnvironmentFacts("ann/app", name, newest_first, hold)
+    return EnvironmentFacts("ann/app", name, newest_first, hold, is_missing)
 
 
 def plan(wanted: WantedAct, *environments: EnvironmentFacts) -> tuple[int | None, int | None]:
@@ -60,6 +62,20 @@ def test_promote_brings_what_runs_elsewhere() -> None:
     assert plan(shown, production, facts(past(2), past(3))) == (1, 2)
 
 
+def test_what_a_preview_has_is_promoted_by_name_alone_and_nothing_is_promoted_to_one() -> None:
+    found = {name: facts(past(1), name=name) for name in ("preview-x", "production", "staging")}
+    offered = {
+        name: [plan.wanted.source for plan in possible_acts(name, found) if plan.wanted.source] for name in found
+    }
+    assert offered == {"preview-x": [], "production": ["staging"], "staging": ["production"]}
+    assert plan(WantedAct("promote", "production", source="preview-x"), *found.values()) == (1, 1)
+    with pytest.raises(ActRefusedError, match="preview-x of ann/app has what its branch has"):
+        plan_act(WantedAct("promote", "preview-x", source="staging"), found)
+    gone = found | {"preview-x": replace(found["preview-x"], is_missing=True)}
+    with pytest.raises(ActRefusedError, match="preview-x of ann/app: no branch that is there asks for this preview"):
+        plan_act(WantedAct("promote", "production", source="preview-x"), gone)
+
+
 @pytest.mark.parametrize(
     ("wanted", "environment", "said"),
     [
@@ -72,6 +88,7 @@ def test_promote_brings_what_runs_elsewhere() -> None:
         (WantedAct("rollback", "staging"), facts(past(1, kept=False), past(2)), "staging --to 1 --run` runs it again"),
         (WantedAct("promote", "staging", source="staging"), facts(past(1)), "cannot be promoted to itself"),
         (WantedAct("promote", "staging", source="live"), facts(past(1)), "there is no environment live"),
+        (WantedAct("hold", "preview-x"), facts(name="preview-x", is_missing=True), "no branch that is there asks for"),
         (WantedAct("hold", "staging"), facts(hold=HELD), "held already by ann, since 2026-11-26 09:00 UTC: elections"),
         (WantedAct("release", "staging"), facts(), "staging of ann/app is not held"),
         (WantedAct("cancel", "staging", deployment=1), facts(past(1)), "deployment 1 has ended already: succeeded"),

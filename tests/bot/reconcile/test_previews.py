@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from bot.model.acts import Act
 from bot.model.receipt import FieldResult, PipelineResult, Receipt, ResourceResult
 from bot.model.reports import SyncEvent
 from tests.support.forge import SPEC
@@ -12,6 +14,7 @@ from tests.support.stories.previews import PREVIEW_APP, WITH_PREVIEWS, PreviewSt
 from tests.support.world import World
 
 pytestmark = pytest.mark.slow
+NAME = "preview-new-chart"
 
 
 @pytest.fixture
@@ -197,6 +200,56 @@ def test_acts_on_previews_work_or_say_why_not(story: PreviewStory) -> None:
     story.reconcile()
     assert story.previews() == {}
     assert story.holds() == {}
+
+
+def test_a_preview_goes_back_is_tried_again_is_cancelled_and_is_promoted(story: PreviewStory) -> None:
+    first = story.branch("new-chart")
+    story.reconcile()
+    story.report("succeeded", environment=NAME)
+    kept = story.store.deployments.newest(1, environment=NAME)[0]
+    second = story.branch("new-chart", {"who.txt": "again"})
+    story.reconcile()
+    story.report("succeeded", kept=(kept.ops_commit or "", story.last().ops_commit or ""))
+    assert story.ask("rollback", NAME).state == "done"
+    story.reconcile()
+    assert story.runs(NAME) == ("refs/heads/new-chart", first)
+    story.report("failed", "it broke", environment=NAME)
+    assert story.ask("retry", NAME, deployment=story.last().id).state == "done"
+    assert story.runs(NAME) == ("refs/heads/new-chart", first)
+    third = story.branch("new-chart", {"who.txt": "once more"})
+    story.reconcile()
+    assert story.runs(NAME) == ("refs/heads/new-chart", third)
+    assert story.ask("cancel", NAME, deployment=story.last().id).state == "done"
+    story.reconcile()
+    assert story.runs(NAME) == ("refs/heads/new-chart", second)
+    assert story.ask("promote", "production", "as it looks", from_environment=NAME).state == "done"
+    assert story.runs("production") == (second, second)
+    refused = story.ask("promote", NAME, from_environment="staging")
+    assert (refused.state, refused.message.partition(";")[0]) == (
+        "refused",
+        "preview-new-chart of ann/app has what its branch has, so nothing is promoted to it",
+    )
+    story.delete("new-chart")
+    story.reconcile()
+    assert story.previews() == {}
+    newest = story.store.deployments.newest(1, environment=NAME)[0].id
+    acts: list[tuple[Act, dict[str, Any]]] = [
+        ("rollback", {"to_deployment": kept.id}),
+        ("retry", {"deployment": newest}),
+        ("cancel", {"deployment": newest}),
+        ("hold", {}),
+        ("release", {}),
+    ]
+    for act, given in acts:
+        request = story.ask(act, NAME, "please", **given)
+        assert (act, request.state, request.message) == (
+            act,
+            "refused",
+            "preview-new-chart of ann/app: no branch that is there asks for this preview",
+        )
+    refused = story.ask("promote", "production", from_environment=NAME)
+    assert (refused.state, "no branch that is there asks for this preview" in refused.message) == ("refused", True)
+    assert (story.previews(), story.holds().keys() & {NAME}) == ({}, set())
 
 
 def test_its_data_is_compared_with_that_of_the_named_environment(story: PreviewStory) -> None:
