@@ -29,6 +29,7 @@ def copying(database: EnvironmentDatabase, scratch: Path, run: str = "two") -> s
         "PGAPPNAME": f"dppctl run {run}",
         "DPPCTL_RUN": run,
         "DPPCTL_NEXT": "pipelines_next",
+        "DPPCTL_KEPT": str(scratch / "kept.json"),
         "DPPCTL_BESIDE": "postgres",
     }
     script = SCRIPT.replace("/tmp/", f"{scratch}/")
