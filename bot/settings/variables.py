@@ -24,6 +24,7 @@ _OF_OTHERS = {
     "DPPCTL_RUNNER",  # of the worker: who runs the pipelines
     *("DPPCTL_FOLDER", "DPPCTL_IMAGE", "DPPCTL_WAIT_FOR", "DPPCTL_WAIT_SECONDS"),  # of pipelines' pods
     *("DPPCTL_RUN", "DPPCTL_RUN_DATABASE", "DPPCTL_JOB", "DPPCTL_NEXT", "DPPCTL_BESIDE", "DPPCTL_KEPT"),
+    "DPPCTL_RESTORES",
     *(
         "DPPCTL_OPERATOR_TOKEN",
         "DPPCTL_POOL_KEY",

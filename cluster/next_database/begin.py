@@ -32,6 +32,7 @@ from cluster.next_database.databases import (
     observe,
     server,
 )
+from cluster.sync.helm.pod_status import NOT_KEPT
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,17 @@ def decide_begin(found: FoundDatabases, names: DatabaseNames, run: str, silent: 
     return Wait(claim.run, is_alive) if is_alive or silent < DATABASE_DEAD_SECONDS else None
 
 
-def begin(url: str, run: str, seconds: float, tell: Callable[[str], None], job: str = "") -> Receipt | None:
-    """Wait for the run's turn and make its empty copy. Raises DatabaseError.
+class NotKeptError(DatabaseError):
+    """What is to be gone back to is not kept any more."""
+
+
+def begin(
+    url: str, run: str, seconds: float, tell: Callable[[str], None], job: str = "", *, restores: bool = False
+) -> Receipt | None:
+    """Wait for the run's turn and make its empty copy.
 
     Return the receipt of what this Job left before, where that is NAME_previous: then there is nothing to run.
+    `restores`: nothing else is wanted. Raises NotKeptError when that is gone, and DatabaseError.
     """
     end = time.monotonic() + seconds
     waits_for, seen = "", time.monotonic()
@@ -70,8 +78,11 @@ def begin(url: str, run: str, seconds: float, tell: Callable[[str], None], job: 
                 found = observe(cursor, names)
                 wait = decide_begin(found, names, run, time.monotonic() - seen if waits_for else 0.0)
                 if wait is None:
+                    kept = kept_receipt(found, names, job, restores=restores)
+                    if restores and kept is None:
+                        raise NotKeptError("what this Job left is not kept any more; nothing ran, and nothing changed")
                     _make(cursor, names, found, run)
-                    return kept_receipt(found, names, job)
+                    return kept
         except DatabaseAwayError as error:
             away = error
         else:
@@ -88,16 +99,18 @@ def begin(url: str, run: str, seconds: float, tell: Callable[[str], None], job: 
         time.sleep(DATABASE_LOOK_SECONDS)
 
 
-def kept_receipt(found: FoundDatabases, names: DatabaseNames, job: str) -> Receipt | None:
+def kept_receipt(found: FoundDatabases, names: DatabaseNames, job: str, *, restores: bool = False) -> Receipt | None:
     """Return the receipt of the previous data, if this Job left it. Pure.
 
-    A Job runs once, so one that runs again after another is gone back to.
+    A Job runs once, so one that runs again after another is gone back to. `restores`: that is what somebody asked for,
+    so what is current already is fine too.
     """
     current, previous = (
         there.made if there else None for there in map(found.by_name.get, (names.current, names.previous))
     )
-    is_back = previous and previous.job == job and not (current and current.job == job)
-    return previous.receipt if previous and is_back else None
+    if current and current.job == job:
+        return current.receipt if restores else None
+    return previous.receipt if previous and previous.job == job else None
 
 
 def _make(cursor: Cursor, names: DatabaseNames, found: FoundDatabases, run: str) -> None:
@@ -133,11 +146,15 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, help="where to write the receipt of that; it stands for the run then")
     options = parser.parse_args()
     url, tell = os.environ["DPP_DB_ENGINE"], partial(print, flush=True)
+    restores = bool(options.kept and os.environ.get("DPPCTL_RESTORES"))
     try:
-        kept = begin(url, options.run, options.wait, tell, options.job)
+        kept = begin(url, options.run, options.wait, tell, options.job, restores=restores)
         if kept and options.kept:
             options.kept.write_text(kept.model_dump_json())
             tell("what this Job left before is still there, so it is gone back to and nothing runs")
+    except NotKeptError as error:
+        tell(str(error))
+        sys.exit(NOT_KEPT)
     except ClusterError as error:
         sys.exit(str(error))
 

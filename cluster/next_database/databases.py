@@ -22,7 +22,7 @@ from cluster.limits import DATABASE_CONNECT_SECONDS
 _NAME_CHARACTERS = 54
 # What a session of a run calls itself, so that others see that the run is alive. The chart and the worker say it too.
 APPLICATION = "dppctl run "
-_LOCK = 0x64707063746C  # "dppctl": whoever looks at these databases to change them holds this advisory lock
+LOCK = 0x64707063746C  # "dppctl": whoever looks at these databases to change them holds this advisory lock
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
@@ -78,10 +78,14 @@ class NextNote(_Note):
 
 
 class DataNote(_Note):
-    """What made the data of a database: a run of this Job, and the receipt of all that is in it."""
+    """What made the data of a database: a run of this deployment's Job, and the receipt of all that is in it.
+
+    A run by the clock after it changes the run and the receipt. deployment: its number, where sync knows it.
+    """
 
     job: str
     receipt: Receipt
+    deployment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -158,12 +162,12 @@ def server(url: str, run: str) -> Iterator[tuple[Cursor, DatabaseNames]]:
 @contextmanager
 def locked(cursor: Cursor) -> Iterator[None]:
     """Keep others that change these databases out, as long as the block; a session that is gone holds nothing."""
-    cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
     try:
         yield
     finally:
         if not cursor.connection.broken:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def comment(cursor: Cursor, name: str, text: str) -> None:

@@ -21,9 +21,7 @@ from bot.model.values import Compared
 from cluster.errors import ClusterError
 from cluster.limits import MAX_VIOLATION_BYTES
 from cluster.next_database.databases import (
-    Cursor,
     DatabaseError,
-    DatabaseNames,
     DataNote,
     drop,
     locked,
@@ -32,7 +30,7 @@ from cluster.next_database.databases import (
     server,
 )
 from cluster.next_database.switch import check_turn, switch, switch_back
-from cluster.sync.helm.pod_status import UNEXPECTED
+from cluster.sync.helm.pod_status import AS_EXPECTED, UNEXPECTED
 
 TERMINATION_LOG = Path("/dev/termination-log")
 
@@ -40,7 +38,8 @@ TERMINATION_LOG = Path("/dev/termination-log")
 class ExpectationsFile(BaseModel):
     """What the chart's ConfigMap says: the values' expectations, and what is compared with.
 
-    before: what the environment had, where sync alone knows that, as there is no database to ask.
+    before: what the environment had, where sync alone knows that, as there is no database to ask; deployment: the
+    number of the one that runs, as far as sync knows it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +48,7 @@ class ExpectationsFile(BaseModel):
     accept: bool = False
     compared: tuple[Compared, ...] = ()
     before: Compared | None = None
+    deployment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,11 @@ class UnexpectedDataError(ClusterError):
     """The data is not as expected; the message has a line for each expectation that is violated."""
 
 
-def finish(url: str, ended: FinishedRun, expected: ExpectationsFile) -> None:
-    """Check the data and make it current. Raises UnexpectedDataError, and DatabaseError when it is not its turn."""
+def finish(url: str, ended: FinishedRun, expected: ExpectationsFile) -> list[str]:
+    """Check the data and make it current; return what `check_expected` does.
+
+    Raises UnexpectedDataError, and DatabaseError when it is not its turn.
+    """
     with server(url, ended.run) as (cursor, names), locked(cursor):
         found = observe(cursor, names)
         check_turn(found, names, ended.run)
@@ -74,12 +77,18 @@ def finish(url: str, ended: FinishedRun, expected: ExpectationsFile) -> None:
         made = current.made if current else None
         before = made.receipt if made else None
         after = merge(before, ended.receipt) if before and ended.is_scheduled else ended.receipt
+        known = compared_of(made.receipt, _HERE, made.deployment) if made else None
         try:
-            check_expected(ended, expected, after, compared_of(before, _HERE) if before else None)
+            unmet = check_expected(ended, expected, after, known)
         except UnexpectedDataError:
             release(cursor, names, ended.run)
             raise
-        _switch(cursor, names, ended, after)
+        job, number = ended.job, expected.deployment
+        if made and ended.is_scheduled:  # it is no deployment of its own
+            job, number = made.job, made.deployment
+        note = DataNote(run=ended.run, job=job, receipt=after, deployment=number)
+        switch(cursor, names, note, keeps_previous=ended.is_scheduled)
+        return unmet
 
 
 def go_back(url: str, run: str, job: str) -> None:
@@ -90,29 +99,33 @@ def go_back(url: str, run: str, job: str) -> None:
         drop(cursor, names.next)
 
 
-def check_expected(ended: FinishedRun, expected: ExpectationsFile, after: Receipt, before: Compared | None) -> None:
-    """Raise UnexpectedDataError when data is not as expected, and nobody takes it as it is.
+def check_expected(
+    ended: FinishedRun, expected: ExpectationsFile, after: Receipt, before: Compared | None
+) -> list[str]:
+    """Return what of the data is not as expected, a line each, where somebody takes it as it is.
 
-    That somebody does is for the deployment's own run: not for those by the clock that come after it.
+    That somebody does is for the deployment's own run: not for those by the clock that come after it. Raises
+    UnexpectedDataError when nobody does.
     """
-    if expected.accept and not ended.is_scheduled:
-        return
     ran: Collection[str] | None = [found.id for found in ended.receipt.pipelines] if ended.is_scheduled else None
-    violations = check(expected.expect, after, before, expected.compared, ran)
-    if violations:
-        raise UnexpectedDataError("\n".join(map(str, violations)))
+    unmet = [str(found) for found in check(expected.expect, after, before, expected.compared, ran)]
+    if unmet and not _accepts(ended, expected):
+        raise UnexpectedDataError("\n".join(unmet))
+    return unmet
 
 
-def _switch(cursor: Cursor, names: DatabaseNames, ended: FinishedRun, after: Receipt) -> None:
-    note = DataNote(run=ended.run, job=ended.job, receipt=after)
-    switch(cursor, names, note, keeps_previous=ended.is_scheduled)
+def _accepts(ended: FinishedRun, expected: ExpectationsFile) -> bool:
+    return expected.accept and not ended.is_scheduled
 
 
 _HERE = "this"  # what was before is said without the environment's name, which the run does not know
 
 
 def main() -> None:
-    """Do it as the chart's container does; what is not as expected is its termination message, and its exit code."""
+    """Do it as the chart's container does.
+
+    What is not as expected is its termination message; its exit code says whether that is taken.
+    """
     parser = argparse.ArgumentParser(prog="cluster.next_database.finish", description="Takes what a run made.")
     parser.add_argument("--run", required=True, help="the uid of this pod")
     parser.add_argument("--job", required=True, help="the name of its Job")
@@ -128,10 +141,12 @@ def main() -> None:
         receipt = Receipt.model_validate_json(_read(options.receipt))
         ended = FinishedRun(options.run, options.job, receipt, options.scheduled)
         if url := os.environ.get("DPP_DB_ENGINE"):
-            finish(url, ended, expected)
+            unmet = finish(url, ended, expected)
         else:
             # What is there after runs by the clock, nobody wrote down.
-            check_expected(ended, expected, receipt, None if options.scheduled else expected.before)
+            unmet = check_expected(ended, expected, receipt, None if options.scheduled else expected.before)
+        if _accepts(ended, expected):
+            _leave("\n".join(unmet) or AS_EXPECTED)
     except UnexpectedDataError as error:
         _leave(str(error))
         sys.exit(UNEXPECTED)

@@ -25,11 +25,8 @@ def judge_data(
     """Return whether the data of a deployment is taken; `accepted_by`: who takes it as it is, and why."""
     unmet = [str(found) for found in check(values.expect, receipt, before, values.compared)]
     if not values.accept:
-        return DataVerdict(failure=_failure(target, unmet) if unmet else "")
-    by = f"by {accepted_by}" if accepted_by else "by somebody"
-    if not unmet:
-        return DataVerdict(note=f"; the change was accepted {by}, though all was as expected")
-    return DataVerdict(note="\n".join([f"; accepted {by}, though {_first(unmet)}", *_others(unmet)]))
+        return DataVerdict(failure=refusal(target, unmet) if unmet else "")
+    return DataVerdict(note=accepted_note(unmet, accepted_by))
 
 
 def judge_scheduled(
@@ -40,7 +37,7 @@ def judge_scheduled(
     Nobody accepts that; what was accepted was one change.
     """
     unmet = [str(found) for found in check(values.expect, data, before, values.compared, ran)]
-    return DataVerdict(failure=_failure(target, unmet) if unmet else "")
+    return DataVerdict(failure=refusal(target, unmet) if unmet else "")
 
 
 def compared_before(environment: str, current: Outcome | None) -> Compared | None:
@@ -49,9 +46,18 @@ def compared_before(environment: str, current: Outcome | None) -> Compared | Non
     return compared_of(receipt, environment, current.deployment) if current and receipt else None
 
 
-def _failure(target: Target, unmet: list[str]) -> str:
+def refusal(target: Target, unmet: list[str]) -> str:
+    """Return why data is not taken: what is not as expected, a line each, and how to take it all the same."""
     accept = f'dppctl deploy {target.app} {target.environment} --accept-change "WHY"'
     return "\n".join([_first(unmet), *_others(unmet), f"to take this data as it is, once: {accept}"])
+
+
+def accepted_note(unmet: list[str], accepted_by: str) -> str:
+    """Return what is said of data that somebody (and why) takes as it is, behind how much it is."""
+    by = f"by {accepted_by}" if accepted_by else "by somebody"
+    if not unmet:
+        return f"; the change was accepted {by}, though all was as expected"
+    return "\n".join([f"; accepted {by}, though {_first(unmet)}", *_others(unmet)])
 
 
 def _first(unmet: list[str]) -> str:

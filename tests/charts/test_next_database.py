@@ -67,6 +67,21 @@ def test_where_nothing_is_published_beside_a_job_may_go_back_and_runs_by_the_clo
     assert kept == {"worker": False, "prepare": False, "begin": True, "copy": True, "pipelines": True, "finish": True}
     for other in (clock, published):
         assert not any("--kept" in str(container) for container in other.values())
+        assert "DPPCTL_RESTORES" not in str(other)
+
+
+def test_that_a_job_is_only_to_go_back_is_told_beside_it_as_it_is_the_same_job(tmp_path: Path) -> None:
+    wanted = {"global": {"dppctl": {"sync": True, "restores": True, "deployment": 1_234_567}}}
+    plain, back = (render(tmp_path, *values, DATABASE, bot_values()) for values in ((), (wanted,)))
+    assert of_kind(plain, "Job") == of_kind(back, "Job")
+    (variable,) = [
+        one for one in containers(of_kind(back, "Job")[0])["begin"]["env"] if one["name"] == "DPPCTL_RESTORES"
+    ]
+    origin = of_kind(back, "ConfigMap")[0]
+    told = variable["valueFrom"]["configMapKeyRef"]
+    assert (told["name"], origin["data"][told["key"]]) == (origin["metadata"]["name"], "yes")
+    assert of_kind(plain, "ConfigMap")[0]["data"][told["key"]] == ""
+    assert ExpectationsFile.model_validate_json(origin["data"]["expectations"]).deployment == 1_234_567
 
 
 def _is_secret(variable: dict[str, Any]) -> bool:

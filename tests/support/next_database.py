@@ -82,9 +82,9 @@ class EnvironmentDatabase:
         begin.begin(self.url, run, seconds, told.append)
         return told
 
-    def begin_kept(self, run: str, job: str) -> Receipt | None:
+    def begin_kept(self, run: str, job: str, *, restores: bool = False) -> Receipt | None:
         """Take the turn for a Job that runs again; the receipt of what it left before, if that is there."""
-        return begin.begin(self.url, run, 0.0, lambda _: None, job)
+        return begin.begin(self.url, run, 0.0, lambda _: None, job, restores=restores)
 
     def give_back(self, run: str) -> None:
         """End the run's turn, as if it had shown no life for long."""

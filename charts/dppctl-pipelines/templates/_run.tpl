@@ -320,6 +320,13 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
         key: DPP_DB_ENGINE
   {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
   {{- include "pipelines.jobName" "DPPCTL_JOB" | nindent 2 }}
+  {{- if include "pipelines.goesBack" . }}
+  - name: DPPCTL_RESTORES
+    valueFrom:
+      configMapKeyRef:
+        name: {{ include "pipelines.name" (list $ "origin" 63) | quote }}
+        key: restores
+  {{- end }}
   volumeMounts:
   - {name: dppctl, mountPath: /dppctl}
 {{- if or (eq $.Values.database.next "copy") (eq (index . 2) "schedule") }}

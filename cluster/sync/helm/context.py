@@ -29,6 +29,25 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
+class ChartFacts:
+    """What sync tells a chart that knows it, beside the ops repo's values.
+
+    before: what the environment's data is, for the check of what comes; deployment: its number, as far as the receiver
+    said it; restores: it goes back to what its Job left before, and nothing is to run.
+    """
+
+    before: Compared | None = None
+    deployment: int | None = None
+    restores: bool = False
+
+    def as_value(self) -> dict[str, object]:
+        """Return the chart's value `global.dppctl`."""
+        before = {"before": self.before.model_dump(mode="json")} if self.before else {}
+        number = {"deployment": self.deployment} if self.deployment else {}
+        return {"sync": True, **before, **number, **({"restores": True} if self.restores else {})}
+
+
+@dataclass(frozen=True)
 class SyncContext:
     """What all deployments work with."""
 
@@ -55,12 +74,9 @@ def files_for_helm(
     location: ReleaseTarget,
     desired: Desired,
     contents: Mapping[str, bytes],
-    before: Compared | None = None,
+    facts: ChartFacts = ChartFacts(),
 ) -> Iterator[tuple[Path, list[Path]]]:
-    """Give the chart's folder and the values files, as long as the block. Raises DppctlError.
-
-    contents: of the values files; before: what the environment's data is, for the check of what comes.
-    """
+    """Give the chart's folder and the values files, as long as the block; `contents`: theirs. Raises DppctlError."""
 
     def export(folder: Path) -> None:
         with context.repositories.use(location.target.ops.repository) as ops:
@@ -74,8 +90,7 @@ def files_for_helm(
         about = (chart / "Chart.yaml").read_text(errors="replace")
         if _KNOWS_SYNC in about:
             files.append(Path(folder, "by-sync.json"))
-            known = {"sync": True, **({"before": before.model_dump(mode="json")} if before else {})}
-            files[0].write_text(json.dumps({"global": {"dppctl": known}}))
+            files[0].write_text(json.dumps({"global": {"dppctl": facts.as_value()}}))
         for path, content in contents.items():
             files.append(Path(folder, path.rpartition("/")[2]))
             files[-1].write_bytes(content)

@@ -145,7 +145,7 @@ class DeploymentRun:
             if found and found.status in BUSY:
                 journal.log.warning("release repaired", status=found.status, revision=found.revision)
             with told_while(api, location.namespace, location.release, journal.began, say):
-                return self._changes.upgrade(desired, contents, found)
+                return self._changes.upgrade(desired, contents, found, journal.facts)
 
         try:
             deployed = self._changes.persist(upgrade, say)
@@ -201,8 +201,7 @@ class DeploymentRun:
         journal, revision = self._journal, deployed.number
         good, fingerprint = journal.record.good, self._to_deploy.fingerprint
         running = journal.record.with_("running", fingerprint=fingerprint, revision=revision, reported=False)
-        name = job_of(deployed.manifest)
-        if name is None:
+        if (name := job_of(deployed.manifest)) is None:
             journal.record = running.with_("succeeded", good=revision)
             return self._end("succeeded", "deployed; there is no pipeline to run", None)
         journal.write(running)
@@ -213,7 +212,8 @@ class DeploymentRun:
             text = f"{error}, and its end was not seen: somebody deleted it"
             return self._end("failed", f"{text}\nnothing was rolled back; `dppctl deploy` runs it again", None)
         if end == "succeeded":
-            kept = journal.kept(name, goes_back(deployed.manifest))
+            is_back = goes_back(deployed.manifest)
+            kept, message = journal.kept(name, is_back), journal.with_note(message, is_back)
             journal.record = journal.record.with_("succeeded", good=revision, job=name)
             old_jobs.remove_old_jobs(self._context.api, self._location, name)
             outcome = journal.write_end("succeeded", end, message, receipt, kept)

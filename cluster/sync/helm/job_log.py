@@ -68,6 +68,16 @@ class JobLog:
         except KubernetesError as error:  # the next look at the pod tells what it means
             self.problem = "" if self._open else error.reason
 
+    def last_of_begin(self, pod: Object) -> str:
+        """Return what the container with which a run gets its turn at the database says now; empty: nothing."""
+        if "running" not in pod_status.state_of(pod, pod_status.BEGIN):
+            return ""
+        query = {"container": pod_status.BEGIN, "tailLines": 1}
+        lines: list[bytes] = []
+        with suppress(KubernetesError):  # it is asked again
+            lines += self._api.lines(self._path(pod), LOG_IDLE_SECONDS, lambda _: None, **query)
+        return lines[-1].decode(errors="replace").strip() if lines else ""
+
     def receipt(self, pod: Object) -> Receipt | None:
         """Return the full receipt from the log's last lines, else the summary that the pod's status holds.
 

@@ -50,7 +50,9 @@ class JobEnd:
     was_there: bool  # it had ended before this deployment began
     cause: str = ""  # what ended a Job that failed and whose receipt cannot know: its node, or want of memory
     unread: str = ""  # why its log could not be read
-    unexpected: str = ""  # what of its data is not as expected, a line each; so nothing of it was taken
+    unexpected: tuple[str, ...] = ()  # what of its data is not as expected, a line each; so nothing of it was taken
+    taken: tuple[str, ...] = ()  # the same of data that somebody took; or that all is as expected
+    is_gone: bool = False  # what it was to go back to, so nothing ran
 
 
 class JobRun:
@@ -109,7 +111,7 @@ class JobRun:
                     pause = pause if self._log.problem else often
                 else:
                     problem = pod_status.broken(pod) or self._refused(job, pod)
-                    message = problem or pod_status.waits_for(pod)
+                    message = problem or pod_status.waits_for(pod) or self._log.last_of_begin(pod)
                 if message and message != said:
                     said, pause = message, often
                     yield message, ""
@@ -190,9 +192,11 @@ class JobRun:
         was_there = began is not None and made < began.replace(microsecond=0)
         succeeded, said = ended
         if succeeded:
-            return JobEnd(receipt, was_there, unread=unread)
+            return JobEnd(receipt, was_there, unread=unread, taken=tuple(pod_status.taken(pod or {})))
         if unexpected := pod_status.unexpected(pod or {}):
-            return JobEnd(receipt, was_there, unread=unread, unexpected=unexpected)
+            return JobEnd(receipt, was_there, unread=unread, unexpected=tuple(unexpected.splitlines()))
+        if pod_status.is_not_kept(pod or {}):
+            return JobEnd(None, was_there, is_gone=True)
         cause = pod_status.ended_from_outside(pod) if pod else pod_status.DELETED if self._pod else ""
         # With a receipt that is good, what failed is the taking or the copying of what came out.
         if receipt is None or receipt.status == "succeeded":

@@ -13,16 +13,17 @@ from bot.kubernetes import KubernetesError, NotThereError
 from bot.logs import get_logger
 from bot.model.receipt import Receipt
 from bot.model.reports import Phase
+from bot.model.trailers import RESTORED_FORM, read_restored
 from bot.model.values import Values
 from cluster.errors import ClusterError
 from cluster.limits import LOG_POSITION_SECONDS
 from cluster.sync.helm import records
-from cluster.sync.helm.context import SyncContext, read_values_files, ttl_of
+from cluster.sync.helm.context import ChartFacts, SyncContext, read_values_files, ttl_of
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.state import Record, ReleasePhase
 from cluster.sync.outcome import End, Outcome, message_text
 from cluster.sync.reporter import sync_event
-from cluster.sync.repositories import deliveries_of, values_of
+from cluster.sync.repositories import asker_of, deliveries_of, values_of
 
 _log = get_logger("dppctl.sync")
 
@@ -49,6 +50,9 @@ class Journal:
         self.location = location
         self._values: Values | None = None
         self._ops_commit = ""
+        self._restored = ""  # the ops commit whose data is wanted back; "": the values are to run
+        self._number: int | None = None  # of the deployment, once the receiver has said it
+        self.is_gone = False  # what is wanted back
         self._position_written = time.monotonic()
 
     def read(self, desired: Desired) -> Mapping[str, bytes]:
@@ -61,7 +65,7 @@ class Journal:
         self.ttl = ttl_of(contents)
         values = values_of(target, contents[target.values_file])
         with self._context.repositories.open(target.ops.repository) as ops:
-            self._ops_commit = ops.last_change(target.values_file)
+            self._ops_commit, self._restored = read_restored(ops.last_change(target.values_file, RESTORED_FORM))
         self._bind(self._ops_commit)
         if not isinstance(values, Values):
             raise UnusableError(str(values or f"{target.values_file} is gone"))
@@ -84,6 +88,20 @@ class Journal:
         """Return the bot's values that were read."""
         assert self._values is not None  # noqa: S101 (for mypy)
         return self._values
+
+    @property
+    def facts(self) -> ChartFacts:
+        """Return what the chart is told."""
+        return ChartFacts(deployment=self._number, restores=bool(self._restored))
+
+    @property
+    def asker(self) -> str:
+        """Return who asked for it, and why; "" where nobody did."""
+        return asker_of(self._context.repositories, self.location.target, self._ops_commit)
+
+    def with_note(self, message: str, goes_back: bool) -> str:
+        """Return what to say of a deployment that succeeded; `goes_back`: its Job could go back to what it left."""
+        return f"{message}; back to what it was, nothing ran" if self._restored and goes_back else message
 
     def begin(self, record: Record) -> None:
         """Write the first record, and say so in one line when its namespace does not exist."""
@@ -121,7 +139,8 @@ class Journal:
     def kept_still(self) -> tuple[str, ...] | None:
         """Return the same after a deployment that failed."""
         before = records.outcome(self._context.api, self.location)
-        return before.kept if before else None
+        kept = before.kept if before else None
+        return kept[-1:] if kept and self.is_gone else kept
 
     def write_end(
         self,
@@ -141,6 +160,7 @@ class Journal:
             began=self.began.timestamp(),
             ended=time.time(),
             kept=kept,
+            deployment=self._number,
         )
         self.write(self.record.with_(phase, reported=False), outcome)
         return outcome
@@ -172,6 +192,6 @@ class Journal:
             self.log.info("started", commit=self._values.source.commit)
         event = sync_event(self.location.target, self._ops_commit, self._values.source, phase, message, log, None)
         try:
-            self._context.report(event)
+            self._number = self._context.report(event) or self._number
         except ClusterError as error:
             self.log.warning("not reported", phase=phase, error=error)

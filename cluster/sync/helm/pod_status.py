@@ -13,6 +13,8 @@ CONTAINER = "pipelines"
 BEGIN = "begin"  # the container with which a run gets its turn at the chart's database
 FINISH = "finish"  # the container that checks what they made, and makes it current
 UNEXPECTED = 3  # its exit code when the data is not as expected; its message has the lines
+AS_EXPECTED = "all is as expected"  # its message where somebody takes the data, and nothing had to be taken
+NOT_KEPT = 4  # the exit code of `begin` when what is to be gone back to is not there any more
 DELETED = "it was deleted, as when its node is drained"
 # https://github.com/postgres/postgres/blob/master/src/backend/utils/init/miscinit.c, ValidatePgVersion
 _OTHER_POSTGRES = re.compile(
@@ -136,6 +138,17 @@ def unexpected(pod: Object) -> str:
     """Return what of the data is not as expected, a line each; empty: nothing, or that was not checked."""
     ended = state_of(pod, FINISH).get("terminated") or {}
     return str(ended.get("message") or "").strip() if ended.get("exitCode") == UNEXPECTED else ""
+
+
+def taken(pod: Object) -> list[str]:
+    """Return what of data that somebody took is not as expected, a line each; AS_EXPECTED: nothing; empty: unknown."""
+    ended = state_of(pod, FINISH).get("terminated") or {}
+    return str(ended.get("message") or "").strip().splitlines() if ended.get("exitCode") == 0 else []
+
+
+def is_not_kept(pod: Object) -> bool:
+    """Return whether what was to be gone back to was not there any more, so that nothing ran."""
+    return (state_of(pod, BEGIN).get("terminated") or {}).get("exitCode") == NOT_KEPT
 
 
 def _explained(words: str) -> str:

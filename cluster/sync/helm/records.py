@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from bot.data.compared import compared_of
 from bot.kubernetes import KubernetesClient, NotThereError, Object
+from bot.model.receipt import Receipt
 from bot.model.values import Compared
 from cluster.limits import MAX_BASELINE_BYTES, MAX_OUTCOME_BYTES
 from cluster.sync.helm.desired import ReleaseTarget
@@ -70,7 +71,7 @@ def write(api: KubernetesClient, location: ReleaseTarget, record: Record, outcom
     if outcome:
         body["data"] = {"outcome": _text(outcome)}
         if outcome.phase == "succeeded" and outcome.receipt:
-            text = compared_of(outcome.receipt, location.target.environment).model_dump_json()
+            text = _baseline(outcome, outcome.receipt, location).model_dump_json()
             body["data"]["baseline"] = text if len(text.encode()) < MAX_BASELINE_BYTES else ""
     try:
         api.patch(_path(location.namespace, location.release), body)
@@ -108,6 +109,10 @@ def _read(notes: Object) -> Kept | None:
     job = str(notes.get(f"{_PREFIX}job", ""))
     record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, job, reported_log)
     return Kept(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
+
+
+def _baseline(outcome: Outcome, receipt: Receipt, location: ReleaseTarget) -> Compared:
+    return compared_of(receipt, location.target.environment, outcome.deployment)
 
 
 def _text(outcome: Outcome) -> str:

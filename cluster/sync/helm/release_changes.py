@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 from bot.logs import get_logger
 from cluster.limits import HELM_TRY_SECONDS, HELM_TURN_SECONDS
 from cluster.sync.helm import old_jobs, records
-from cluster.sync.helm.context import SyncContext, files_for_helm
+from cluster.sync.helm.context import ChartFacts, SyncContext, files_for_helm
 from cluster.sync.helm.desired import Desired, ReleaseTarget
 from cluster.sync.helm.drift import restore_secrets
 from cluster.sync.helm.helm import HelmUnclearError, Revision
@@ -67,10 +68,13 @@ class Changes:
         with self.turn():
             return change()
 
-    def upgrade(self, desired: Desired, contents: Mapping[str, bytes], before: HelmRelease | None) -> Revision:
+    def upgrade(
+        self, desired: Desired, contents: Mapping[str, bytes], before: HelmRelease | None, facts: ChartFacts
+    ) -> Revision:
         """Install or upgrade, and return the new revision.
 
-        `contents`: of the values files; `before`: the newest revision, as it was seen last.
+        `contents`: of the values files; `before`: the newest revision, as it was seen last; `facts`: what the chart is
+        told, but for the data that was there before.
         """
         location, helm = self._location, self._context.helm
         self._unlock(before)
@@ -78,7 +82,8 @@ class Changes:
             for name in restore_secrets(self._context.api, location, self.manifest(before.revision)):
                 _log.warning("deleted by hand, restored", secret=name, namespace=location.namespace)
         known = records.baseline(self._context.api, location) if before else None
-        with files_for_helm(self._context, location, desired, contents, known) as (chart, values):
+        facts = replace(facts, before=known)
+        with files_for_helm(self._context, location, desired, contents, facts) as (chart, values):
             if before:
                 self._stop_others(chart, values)
             return helm.upgrade(location.release, location.namespace, chart, values, desired.fingerprint, self._stop)

@@ -12,6 +12,7 @@ from bot.model.receipt import PipelineResult, Receipt, ResourceResult
 from bot.model.values import Compared, ComparedResource
 from cluster.limits import MAX_VIOLATION_BYTES
 from cluster.next_database import finish as module
+from cluster.next_database.begin import NotKeptError
 from cluster.next_database.finish import (
     ExpectationsFile,
     FinishedRun,
@@ -20,7 +21,7 @@ from cluster.next_database.finish import (
     finish,
     go_back,
 )
-from cluster.sync.helm.pod_status import UNEXPECTED
+from cluster.sync.helm.pod_status import AS_EXPECTED, UNEXPECTED
 from tests.support.environment import REPOSITORY
 from tests.support.next_database import EnvironmentDatabase, receipt_of
 
@@ -31,10 +32,10 @@ def finished(run: str, rows: int, *, is_scheduled: bool = False) -> FinishedRun:
     return FinishedRun(run, f"job-{run}", receipt_of(rows), is_scheduled)
 
 
-def deploy(database: EnvironmentDatabase, run: FinishedRun, expected: ExpectationsFile, *numbers: int) -> None:
+def deploy(database: EnvironmentDatabase, run: FinishedRun, expected: ExpectationsFile, *numbers: int) -> list[str]:
     database.begin(run.run)
     database.work(*numbers)
-    finish(database.url, run, expected)
+    return finish(database.url, run, expected)
 
 
 def test_what_is_not_as_expected_is_not_taken_and_the_next_run_need_not_wait(database: EnvironmentDatabase) -> None:
@@ -53,7 +54,8 @@ def test_somebody_takes_it_for_the_deployment_and_not_for_the_runs_by_the_clock_
 ) -> None:
     accepting = DROP.model_copy(update={"accept": True})
     deploy(database, finished("one", 10), DROP, 1)
-    deploy(database, finished("two", 5), accepting, 2)
+    taken = deploy(database, finished("two", 5), accepting, 2)
+    assert taken == ["numbers: 5 rows, 50 % fewer than the 10 before; maxDropPercent is 20"]
     assert database.numbers() == [2]
     with pytest.raises(UnexpectedDataError, match="1 row, 80 % fewer than the 5 before"):
         deploy(database, finished("clock", 1, is_scheduled=True), accepting, 3)
@@ -68,6 +70,7 @@ def test_a_run_by_the_clock_is_noted_with_what_other_pipelines_left(database: En
     deploy(database, finished("clock", 2, is_scheduled=True), ExpectationsFile(), 1, 2)
     made = database.observe().by_name["pipelines"].made
     assert made
+    assert (made.run, made.job) == ("clock", "job-one")  # it is no deployment of its own
     assert {found.id: found.rows for found in made.receipt.pipelines} == {"./load": 2, "./other": 7}
 
 
@@ -82,6 +85,32 @@ def test_a_job_that_runs_again_goes_back_to_what_it_left(database: EnvironmentDa
     go_back(database.url, "four", "job-one")
     assert database.numbers() == [1]
     assert set(database.observe().by_name) == {"pipelines", "pipelines_previous"}
+    # Forward again, to what the clock made of it.
+    assert database.begin_kept("five", "job-two", restores=True) == receipt_of(30)
+    go_back(database.url, "five", "job-two")
+    assert database.numbers() == [3]
+
+
+def test_where_what_is_wanted_back_is_gone_nothing_begins(database: EnvironmentDatabase) -> None:
+    for run, number in (("one", 1), ("two", 2), ("three", 3)):
+        deploy(database, finished(run, number), ExpectationsFile(), number)
+    with pytest.raises(NotKeptError, match="not kept any more; nothing ran, and nothing changed"):
+        database.begin_kept("four", "job-one", restores=True)
+    assert set(database.observe().by_name) == {"pipelines", "pipelines_previous"}
+    assert database.numbers() == [3]
+    assert database.begin_kept("five", "job-one") is None  # without that wish it runs
+    database.give_back("five")
+    assert database.begin_kept("six", "job-three", restores=True) == receipt_of(3)  # it is there already
+    go_back(database.url, "six", "job-three")
+    assert database.numbers() == [3]
+
+
+def test_a_violation_names_the_deployment_whose_data_there_was(database: EnvironmentDatabase) -> None:
+    deploy(database, finished("one", 10), DROP.model_copy(update={"deployment": 41}), 1)
+    deploy(database, finished("clock", 9, is_scheduled=True), DROP.model_copy(update={"deployment": 42}), 2)
+    line = r"^numbers: 5 rows, 44 % fewer than the 9 of deployment 41; maxDropPercent is 20$"
+    with pytest.raises(UnexpectedDataError, match=line):
+        deploy(database, finished("two", 5), DROP.model_copy(update={"deployment": 42}), 3)
 
 
 def test_without_a_database_it_is_compared_with_what_sync_knows() -> None:
@@ -109,6 +138,12 @@ def test_the_program_says_what_is_wrong_and_ends_as_sync_knows_it(tmp_path: Path
     first, second = wrong.stdout.splitlines()
     assert first == "numbers: 5 rows; minRows is 6"
     assert second.startswith(".dppctl.yaml, expect: no resource is x")
+
+
+def test_what_somebody_takes_is_the_containers_message_too(tmp_path: Path) -> None:
+    for least, said in ((6, "numbers: 5 rows; minRows is 6"), (5, AS_EXPECTED)):
+        taken = run_program(tmp_path, receipt_of(5), {"expect": [{"minRows": least}], "accept": True})
+        assert (taken.returncode, taken.stdout, taken.stderr) == (0, f"{said}\n", "")
 
 
 def test_the_program_says_in_a_line_what_it_cannot_read(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.git.mirror import Mirror
 from bot.kubernetes import KubernetesClient, Object
-from bot.model.decisions import Update
+from bot.model.decisions import AskedBy, Update
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.model.values import Pipeline, Source, Values
@@ -123,6 +123,7 @@ class Cluster:
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.targets = frozenset({STAGING, PRODUCTION})
         self.events: list[SyncEvent] = []
+        self.number: int | None = None  # of the deployment that is reported next
         self.helm = Helm(str(helm(major)), folder / "helm", seconds, ["s3cret"])
         self.writer = OpsRepo(self.world.git, self.world.settings.github.repository_url("ann/ops"), folder / "writer")
         self.sync = self.start()
@@ -151,9 +152,10 @@ class Cluster:
         self.helm.close()
         self.world.close()
 
-    def report(self, event: SyncEvent) -> None:
-        """Keep what sync reports."""
+    def report(self, event: SyncEvent) -> int | None:
+        """Keep what sync reports; return the number that the receiver gave the deployment, if it does."""
         self.events.append(event)
+        return self.number
 
     @contextmanager
     def running(self) -> Iterator[HelmSync]:
@@ -185,14 +187,16 @@ class Cluster:
         people: Mapping[str, object] | None = None,
         commit: str | None = None,
         request: int | None = None,
+        accept: bool = False,
+        asked: AskedBy | None = None,
     ) -> str:
         """Commit as the bot that this is to run, and as people their values; return the source's commit, a new one."""
         commit = commit or secrets.token_hex(20)
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(Pipeline(id=name) for name in pipelines)
         self.writer.refresh()
-        values = Values(image=image, source=source, pipelines=chosen, request=request)
-        self.writer.write([Update(target, values)])
+        values = Values(image=image, source=source, pipelines=chosen, request=request, accept=accept)
+        self.writer.write([Update(target, values, asked=asked)])
         if people is not None:
             self.people_say(people, target)
         return commit

@@ -35,8 +35,10 @@ class Hand:
         self.opened = 0
         self.away = False  # the log: its node, or the kubelet there
         self.since: list[object] = []
+        self.looks = 0
 
     def get(self, _path: str) -> Object:
+        self.looks += 1
         return {"metadata": NAME, "spec": {}, "status": {"conditions": self.conditions}}
 
     def list(self, _path: str, _selector: str) -> list[Object]:
@@ -236,6 +238,21 @@ def test_a_log_that_cannot_be_read_is_not_asked_for_without_a_pause(monkeypatch:
     assert hand.opened == 1
 
 
+def test_a_run_that_waits_for_its_turn_at_the_database_says_so_once() -> None:
+    hand = Hand("waits for another run of this environment, which works on its database (pod 1)")
+    hand.state = {"waiting": {"reason": "PodInitializing"}}
+    hand.beside = [{"name": "begin", "state": {"running": {}}}]
+    job, messages = run(hand), list[str]()
+    following = threading.Thread(target=lambda: messages.extend(message for message, _ in job.follow()))
+    following.start()
+    eventually(lambda: messages == hand.log, "it is told")
+    hand.beside = []
+    eventually(lambda: hand.looks > 8, "it went on to look")
+    job.stop()
+    following.join()
+    assert messages == hand.log
+
+
 def test_stop_ends_the_following_and_leaves_the_job() -> None:
     hand = Hand()
     hand.state = {}
@@ -251,9 +268,25 @@ def test_data_that_is_not_as_expected_is_told_in_its_own_lines_with_the_receipt(
     lines = "numbers: 3 rows; minRows is 4\nother: gone; columns is keep"
     hand.beside = [{"name": "finish", "state": {"terminated": {"exitCode": 3, "message": f"{lines}\n"}}}]
     ended = run(hand).end(None)
-    assert ended.unexpected == lines
+    assert "\n".join(ended.unexpected) == lines
     assert ended.receipt
     assert ended.receipt.rows == 3
+
+
+def test_what_somebody_took_all_the_same_is_told_with_the_receipt() -> None:
+    hand = Hand(ENDED)
+    hand.ends("Complete")
+    hand.beside = [{"name": "finish", "state": {"terminated": {"exitCode": 0, "message": "numbers: 3 rows\nx: gone"}}}]
+    ended = run(hand).end(None)
+    assert (ended.taken, ended.unexpected) == (("numbers: 3 rows", "x: gone"), ())
+
+
+def test_data_to_go_back_to_that_is_gone_is_an_end_of_its_own() -> None:
+    hand = Hand()
+    hand.ends("Failed", exitCode=0)
+    hand.state = {"waiting": {"reason": "PodInitializing"}}
+    hand.beside = [{"name": "begin", "state": {"terminated": {"exitCode": 4, "message": "not kept"}}}]
+    assert run(hand).end(None) == JobEnd(None, was_there=False, is_gone=True)
 
 
 def test_data_that_could_not_be_taken_says_why() -> None:
