@@ -24,6 +24,10 @@ _NAME_CHARACTERS = 54
 APPLICATION = "dppctl run "
 LOCK = 0x64707063746C  # "dppctl": whoever looks at these databases to change them holds this advisory lock
 
+# A node that is gone says no goodbye: its sessions end a minute later, with their locks. The chart and the worker do so
+# too. https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
+_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 
@@ -149,6 +153,7 @@ def server(url: str, run: str) -> Iterator[tuple[Cursor, DatabaseNames]]:
             autocommit=True,
             application_name=APPLICATION + run,
             connect_timeout=int(DATABASE_CONNECT_SECONDS),
+            options=_KEEPALIVES,
         )
     except psycopg.OperationalError as error:
         raise DatabaseAwayError(f"the database's server does not take the connection: {_line(error)}") from error

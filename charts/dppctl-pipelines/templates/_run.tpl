@@ -352,6 +352,7 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
         key: password
   {{- include "pipelines.runName" "DPPCTL_RUN" | nindent 2 }}
   - {name: PGAPPNAME, value: dppctl run $(DPPCTL_RUN)}
+  - {name: PGOPTIONS, value: -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3}
   - {name: DPPCTL_KEPT, value: /dppctl/work/kept.json}
   volumeMounts:
   - {name: dppctl, mountPath: /dppctl, readOnly: true}

@@ -16,6 +16,7 @@ from cluster.next_database.databases import (
     FoundDatabase,
     FoundDatabases,
     NextNote,
+    server,
 )
 from tests.support.next_database import EnvironmentDatabase
 
@@ -50,6 +51,17 @@ def test_the_copy_is_of_the_same_owner_and_encoding(database: EnvironmentDatabas
         " WHERE datname LIKE 'pipelines%'"
     )
     assert [owner for owner, *_ in rows] == ["ann"]
+
+
+def test_the_session_of_a_node_that_is_gone_ends_in_a_minute(database: EnvironmentDatabase) -> None:
+    with server(database.url, "one") as (cursor, _):
+        rows = cursor.execute("SELECT name, setting::int FROM pg_settings WHERE name LIKE 'tcp_keepalives%'").fetchall()
+    found = dict(rows)
+    assert (
+        found.pop("tcp_keepalives_idle") + found.pop("tcp_keepalives_interval") * found.pop("tcp_keepalives_count")
+        == 60
+    )
+    assert found == {}
 
 
 def test_a_run_waits_for_the_one_that_has_its_turn(
