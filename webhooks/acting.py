@@ -91,6 +91,8 @@ class ActPages:
         if not permission.allowed:
             return (), f"You may not act here: {permission.reason}."
         facts = self._facts(app)
+        if environment not in facts or facts[environment].is_missing:
+            return (), ""
         if deployment is not None:
             plans = possible_on(environment, deployment, facts)
         else:

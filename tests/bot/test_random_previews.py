@@ -1,10 +1,11 @@
-"""Fifty branches that are made, pushed and deleted at random, while the bot is killed in between.
+"""Fifty branches that are made, pushed and deleted at random, while the bot and local sync are killed in between.
 
-At the end the environments and their values files are those of the branches that are left.
+At the end the environments, their values files and their folders are those of the branches that are left.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from bot.git.mirror import Mirror
 from bot.model.previews import preview_of
 from tests.support.forge import git
 from tests.support.stories.previews import PREVIEW_APP, PreviewStory
+from tests.support.stories.stub_machine import STEPS, StubMachine
 from tests.support.world import World
 
 pytestmark = [
@@ -28,13 +30,14 @@ class KilledError(BaseException):
 
 
 class RandomPreviews:
-    """A bot that is killed at random steps, and branches that come and go meanwhile."""
+    """A bot and sync that are killed at random steps, and branches that come and go meanwhile."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.random = random.Random(seed)
         self.world = world
-        self.kills = 0
+        self.kills = self.kills_of_sync = 0
         self.story = PreviewStory(world)
+        self.machine = StubMachine(world, self.story.targets, monkeypatch)
         self.story.app.push(PREVIEW_APP)
         self.names = [f"{self.random.choice(['fix', 'Fix', 'ענף'])}/{number}" for number in range(BRANCHES)]
         self.there: set[str] = set()
@@ -58,7 +61,18 @@ class RandomPreviews:
             (Mirror, "push"),
             (Mirror, "run"),
         ]
-        owner, name = self.random.choice(steps)
+        if self._is_killed(self.random.choice(steps), self.story.reconcile, monkeypatch):
+            self.kills += 1
+            self.story.loop.close()
+            self.world.restart()
+            self.story = PreviewStory(self.world)
+        if self._is_killed(self.random.choice(STEPS), self.machine.look, monkeypatch):
+            self.kills_of_sync += 1
+            self.machine.restart()
+
+    def _is_killed(self, at: tuple[Any, str], work: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> bool:
+        """Do some work, and mostly kill it before or after a step; return whether it was."""
+        owner, name = at
         real, after, left = getattr(owner, name), self.random.random() < 0.5, self.random.randint(0, 3)
 
         def step(*arguments: object, **options: object) -> object:
@@ -75,14 +89,10 @@ class RandomPreviews:
             if self.random.random() < 0.7:
                 patched.setattr(owner, name, step)
             try:
-                self.story.reconcile()
-            except BaseException as error:  # noqa: BLE001 (whatever the loop makes of a kill)
+                work()
+            except BaseException as error:  # noqa: BLE001 (whatever is made of a kill)
                 assert "Killed" in repr(error), error  # noqa: PT017
-        if left < 0:
-            self.kills += 1
-            self.story.loop.close()
-            self.world.restart()
-            self.story = PreviewStory(self.world)
+        return left < 0
 
     def check(self) -> None:
         """Raise AssertionError unless what is there is what the branches say."""
@@ -97,12 +107,18 @@ class RandomPreviews:
             assert self.story.values(preview_of(name)).source.commit == commit
         open_ones = {found.environment for found in self.story.store.deployments.newest(10_000) if not found.ended}
         assert {name for name in open_ones if name.startswith("preview-")} <= wanted
+        self.machine.restart()
+        self.machine.look()
+        heads = {name: git(self.story.app.bare, "rev-parse", f"refs/heads/{name}") for name in (*self.there, "scratch")}
+        folders = {preview_of(name): commit for name, commit in heads.items()}
+        staging = self.story.values("staging").source.commit
+        assert self.machine.commits() == {**folders, "staging": staging}
 
 
 @pytest.fixture(params=[1, 2])
-def previews(world: World, request: pytest.FixtureRequest) -> Iterator[RandomPreviews]:
+def previews(world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RandomPreviews]:
     world.restart(PREVIEWS="100")
-    made = RandomPreviews(world, request.param)
+    made = RandomPreviews(world, request.param, monkeypatch)
     yield made
     made.story.loop.close()
 
@@ -113,5 +129,5 @@ def test_the_environments_that_are_left_are_those_of_the_branches_that_are_left(
     for _ in range(ROUNDS):
         previews.step()
         previews.look(monkeypatch)
-    assert previews.kills >= 3
+    assert min(previews.kills, previews.kills_of_sync) >= 3
     previews.check()

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import unescape
@@ -107,12 +107,13 @@ def make_world(
     mounts: "Mapping[str, WSGIApplication] | None" = None,
     local_data: LocalData | None = None,
     release_of: Callable[[Target], str] | None = None,
+    environments: Sequence[str] = ENVIRONMENTS,
     **settings: str,
 ) -> PagesWorld:
     """Return a world whose store is in a folder."""
     store = open_new_store(folder / "bot.sqlite")
     given = {"DPPCTL_WEBHOOK_SECRETS": "x", **{f"DPPCTL_{name}": value for name, value in settings.items()}}
-    targets = {Target(RepoPath.parse(APP), RepoPath("ann/ops"), name) for name in ENVIRONMENTS}
+    targets = {Target(RepoPath.parse(APP), RepoPath("ann/ops"), name) for name in environments}
     events: list[UsageEvent] = []
     loaded, write = load_settings(folder, given), record or events.append
     app = create_app(

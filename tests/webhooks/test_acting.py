@@ -34,6 +34,16 @@ def test_the_page_of_an_environment_has_what_is_possible_there(world: PagesWorld
     assert world.actions(client) == ["Roll back", "Release", "Deploy"]
 
 
+def test_the_page_of_a_preview_has_what_is_possible_as_long_as_a_branch_has_it(tmp_path: Path) -> None:
+    world, name = make_world(tmp_path, environments=("staging", "production", "preview-*")), "preview-new-chart"
+    world.store.previews.keep(APP, "ann/ops", {name: ("refs/heads/new-chart", "staging")})
+    deploy(world.store, 3, name)
+    assert world.actions(world.client(), f"/apps/{APP}/{name}") == ["Hold", "Deploy"]
+    world.store.previews.end(APP, name, "branch new-chart is not there any more")
+    assert world.actions(world.client(), f"/apps/{APP}/{name}") == []
+    world.store.close()
+
+
 def test_a_confirmation_shows_from_what_to_what_and_changes_nothing(world: PagesWorld) -> None:
     page = world.client().get("/acts/rollback", query_string={"app": APP, "environment": "staging"})
     text = page.get_data(as_text=True)

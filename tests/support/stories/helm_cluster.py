@@ -32,84 +32,25 @@ from cluster.sync.helm.releases import manifest, newest
 from cluster.sync.helm.sync import HelmSync
 from cluster.sync.repositories import Repositories
 from tests.support.helm import helm
+from tests.support.stories.small_chart import CHART
 from tests.support.waiting import eventually
 from tests.support.world import PRODUCTION, STAGING, World
-
-CHART = {
-    "chart/Chart.yaml": "apiVersion: v2\nname: small\nversion: 0.1.0\nannotations: {dppctl.io/knows-sync: 'true'}\n",
-    "chart/templates/all.yaml": """
-        apiVersion: v1
-        kind: ConfigMap
-        metadata:
-          name: {{ .Release.Name }}-text
-        data:
-          text: {{ .Values.text | default "none" | quote }}
-          commit: {{ .Values.source.commit | quote }}
-        ---
-        apiVersion: v1
-        kind: Secret
-        metadata:
-          name: {{ .Release.Name }}-secret
-        stringData:
-          password: {{ .Values.password | default "s3cret" | quote }}
-        ---
-        apiVersion: apps/v1
-        kind: Deployment
-        metadata:
-          name: {{ .Release.Name }}-ui
-        spec:
-          replicas: {{ .Values.replicas | default 0 }}
-          selector:
-            matchLabels: {app: {{ .Release.Name }}-ui}
-          template:
-            metadata:
-              labels: {app: {{ .Release.Name }}-ui}
-            spec:
-              containers:
-              - {name: ui, image: ui}
-        {{- if .Values.pipelines }}
-        ---
-        apiVersion: batch/v1
-        kind: Job
-        metadata:
-          name: {{ .Release.Name }}-{{ print (.Values.image | default "none") .Values.request | sha256sum | trunc 12 }}
-          annotations:
-            helm.sh/resource-policy: keep
-            {{- with and .Values.global .Values.ttlLater }}
-            dppctl.io/ttl-seconds-after-finished: {{ . | quote }}
-            {{- end }}
-          labels:
-            app.kubernetes.io/instance: {{ .Release.Name }}
-            app.kubernetes.io/component: job
-        spec:
-          backoffLimit: 0
-          {{- with .Values.ttl }}
-          ttlSecondsAfterFinished: {{ . }}
-          {{- end }}
-          template:
-            metadata:
-              labels:
-                app.kubernetes.io/instance: {{ .Release.Name }}
-            spec:
-              restartPolicy: Never
-              {{- if .Values.keeps }}
-              initContainers:
-              - {name: begin, image: x, args: [--kept=/kept.json]}
-              {{- end }}
-              containers:
-              - {name: pipelines, image: {{ .Values.image | default "none" | quote }}}
-        {{- end }}
-    """,
-}
 
 
 class Cluster:
     """Has methods for what people, kubelets and the clock do; `close` it at the end."""
 
     def __init__(
-        self, folder: Path, kubeconfig: str, *, major: int = 4, chart: Mapping[str, str] = CHART, seconds: float = 20
+        self,
+        folder: Path,
+        kubeconfig: str,
+        *,
+        major: int = 4,
+        chart: Mapping[str, str] = CHART,
+        seconds: float = 20,
+        namespaces: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the chart's files, and helm's time limit."""
+        """Take the chart's files, helm's time limit, and the environments' namespaces; None: two new ones."""
         os.environ["KUBECONFIG"] = kubeconfig  # helm's and ours; the fixture puts it back
         self.folder = folder
         self.world = World(folder, receives=False, SYNC_TOKEN="s3cret")
@@ -118,8 +59,8 @@ class Cluster:
         self.api = KubernetesClient()
         self.api_of_sync = self.api
         name = f"sync-{secrets.token_hex(4)}"
-        self.namespaces = {"staging": f"{name}-s", "production": f"{name}-p"}
-        for namespace in self.namespaces.values():
+        self.namespaces = dict(namespaces or {"staging": f"{name}-s", "production": f"{name}-p"})
+        for namespace in () if namespaces else self.namespaces.values():
             self.api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.targets = frozenset({STAGING, PRODUCTION})
         self.events: list[SyncEvent] = []

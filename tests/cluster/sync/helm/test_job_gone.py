@@ -7,7 +7,8 @@ import pytest
 
 from cluster.sync.helm import records
 from cluster.sync.helm.releases import manifest
-from tests.support.stories.helm_cluster import CHART, Cluster, receipt
+from tests.support.stories.helm_cluster import Cluster, receipt
+from tests.support.stories.small_chart import CHART
 from tests.support.waiting import eventually
 from tests.support.world import STAGING
 
