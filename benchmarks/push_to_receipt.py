@@ -116,7 +116,9 @@ def _ended(config: Path, commit: str, until: float) -> Deployment:
             if newest and newest[0].commit == commit and newest[0].ended:
                 if newest[0].state != "succeeded":
                     raise RuntimeError(f"the deployment {newest[0].state}: {newest[0].error}")
-                return newest[0]
+                whole = store.deployments.get(newest[0].id)  # with the receipt, which a list leaves out
+                assert whole
+                return whole
             time.sleep(0.005)
     finally:
         store.close()
