@@ -54,7 +54,7 @@ class PodsCluster(Cluster):
 
     def deploy(self, mode: str, **people: Any) -> None:
         """Commit what is to run, and how."""
-        values = {**self.images.people(), **people, "env": [{"name": "MODE", "value": mode}]}
+        values = {**self.images.people(**people), "env": [{"name": "MODE", "value": mode}]}
         self.say(self.image, pipelines=("./load",), people=values)
 
     def run(self, mode: str, **people: Any) -> SyncEvent:
