@@ -162,7 +162,15 @@ def at_pipelines(release: Release) -> None:
     release.kill()
 
 
-@pytest.mark.parametrize("kill", [at_begin, at_copy, at_pipelines])
+def before_the_switch(release: Release) -> None:
+    release.deploy(release.rows + 1)
+    eventually(lambda: release.is_running("pipelines"), "it runs", SECONDS)
+    with release.held(f"select pg_advisory_lock({LOCK})"):
+        eventually(lambda: release.is_running("finish"), "it waits before the switch", SECONDS)
+        release.kill()
+
+
+@pytest.mark.parametrize("kill", [at_begin, at_copy, at_pipelines, before_the_switch])
 def test_a_run_that_is_killed_leaves_whole_data_and_the_next_try_ends_well(
     release: Release, kill: Callable[[Release], None]
 ) -> None:
