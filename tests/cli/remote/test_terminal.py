@@ -79,9 +79,9 @@ class Shell:
             await site.start()
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
-        loop.run_until_complete(start())
-        thread = threading.Thread(target=loop.run_forever)
+        thread = threading.Thread(target=loop.run_forever)  # playwright keeps a loop in the tests' own
         thread.start()
+        asyncio.run_coroutine_threadsafe(start(), loop).result(10)
         yield
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
