@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from bot.settings import Settings
 
-_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104
+_ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 (it is compared with, not listened on)
 
 
 def pages_url(settings: Settings) -> str:

@@ -11,7 +11,7 @@ from bot.output import one_line
 
 @dataclass(frozen=True)
 class Address:
-    """Where to send to. Its URL may hold a password, so messages and the store name it by `name` and `digest`."""
+    """An address of Apprise's. It may hold a password, so messages and the store have its `name` and `digest` alone."""
 
     url: str
 
