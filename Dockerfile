@@ -22,13 +22,16 @@ RUN /uv/bin/uv venv --quiet --no-cache --python python3 /opt/dppctl/venv \
     && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --require-hashes -r /source/requirements.txt
 
 COPY . /source
-# Three large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their
-# own. The others are Kubernetes' client a second time, for asyncio, and what SQLAlchemy tests itself with.
+# Large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their own.
+# The others are Kubernetes' client a second time, for asyncio, what SQLAlchemy tests itself with, and what Datasette
+# installs its plugins with.
 RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
     && /opt/dppctl/venv/bin/python -m worker.zipapp_builder /opt/dppctl/worker.pyz \
     && rm -rf /opt/dppctl/venv/bin/uv /opt/dppctl/venv/bin/uvx \
         /opt/dppctl/venv/lib/python3*/site-packages/kubernetes/aio \
-        /opt/dppctl/venv/lib/python3*/site-packages/sqlalchemy/testing
+        /opt/dppctl/venv/lib/python3*/site-packages/sqlalchemy/testing \
+        /opt/dppctl/venv/lib/python3*/site-packages/pip \
+        /opt/dppctl/venv/lib/python3*/site-packages/setuptools
 
 FROM ${BASE}
 # By its number, so that a cluster can see that it is not root; without useradd, which not every base has.

@@ -15,6 +15,7 @@ from datapackage_pipelines.wrapper import ingest, spew
 _, package, resources = ingest()
 spew(package, resources)
 """
+CONTAINERS = ("worker", "prepare", "begin", "copy", "pipelines", "finish")
 TO_PATH = {"run": "dump.to_path", "parameters": {"out-path": "data/numbers"}}
 
 
@@ -27,11 +28,7 @@ def test_rows_come_into_the_database_once_for_each_image(
     namespace.deploy(CHART, people, bot(image))
     (job,) = ended(namespace)
     states = last_states(namespace)
-    assert {name: state.get("exitCode") for name, state in states.items()} == {
-        "worker": 0,
-        "prepare": 0,
-        "pipelines": 0,
-    }
+    assert {name: state.get("exitCode") for name, state in states.items()} == dict.fromkeys(CONTAINERS, 0)
     summary = json.loads(states["pipelines"]["message"])
     assert (summary["status"], summary["pipelines"][0]["rows"], summary["image"]) == ("succeeded", 5, image)
     log = namespace.kubectl("logs", f"job/{job['metadata']['name']}", "--container=pipelines").splitlines()
