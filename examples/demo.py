@@ -1,8 +1,9 @@
 """The story of `make demo`: pushes deploy to staging, tags to production; a mistake and a loss of rows change nothing.
 
-Everything is real and everything is local: an app repository and an ops repository (bare, in a temporary folder),
-signed webhooks from a git hook, `dppctl up`, dpp, a database for each environment. With ONCE=1 it ends by itself,
-with exit code 0 when all went well; otherwise it keeps serving until Ctrl-C. Nothing stays behind.
+Everything is real and everything is local: what `dppctl init --local` makes (an app repository and an ops repository,
+bare, in a temporary folder, and a git hook that sends signed webhooks), `dppctl up`, dpp, a database for each
+environment. With ONCE=1 it ends by itself, with exit code 0 when all went well; otherwise it keeps serving until
+Ctrl-C. Nothing stays behind.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from demo_world import APP, OPS, DemoError, World, git
+from demo_world import APP, DemoError, World, git
 
 SECONDS = 180  # for a deployment; it takes a few, and more on a machine that does other work
 
@@ -78,11 +79,10 @@ class Demo:
     def tell(self) -> None:
         """Tell the story from the first push to the way back, and print each step."""
         app = self.world.app
-        say(f"An app repository ({APP}: examples/tz-data with a .dppctl.yaml) and an ops repository ({OPS})")
-        self.world.make_repositories()
+        say(f"dppctl init --local, in a folder with examples/tz-data and a .dppctl.yaml: the app {APP}")
+        print(indent(self.world.set_up(), " "))
         say("dppctl up: webhook receiver, bot and local sync in one process")
         address = self.world.start_server()
-        self.world.install_hook(address)
 
         say("git push origin master")
         self.show(*self.deploy("master", "staging"))

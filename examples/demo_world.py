@@ -1,8 +1,7 @@
-"""The world of the demo's story: the app's and the ops repository, `dppctl up`, and a git hook in GitHub's place."""
+"""The world of the demo's story: an app's folder, what `dppctl init --local` makes beside it, and `dppctl up`."""
 
 import os
 import re
-import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -12,13 +11,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 APP, OPS = "demo/tz-data", "demo/ops"
-APPS_YAML = f"""\
-apps:
-- appRepoPath: {APP}
-  opsRepoPath: {OPS}
-  environments: [staging, production]
-"""
-
 DPPCTL_YAML = f"""\
 clusterProvider: local
 continuousDeployment:
@@ -48,37 +40,25 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.app, self.config = folder / "app", folder / "config"
-        self.app_repo, self.ops_repo = (folder / "git" / f"{name}.git" for name in (APP, OPS))
+        self.ops_repo = self.config / "git" / f"{OPS}.git"
         self.server: subprocess.Popen[str]
 
-    def make_repositories(self) -> None:
-        """Make the app's repository with all but a push, and an ops repo with an empty first commit."""
-        for repository in (self.app_repo, self.ops_repo):
-            git(self.folder, "init", "--quiet", "--bare", "--initial-branch=master", str(repository))
-        ops = self.folder / "ops"
-        for work, remote in ((self.app, self.app_repo), (ops, self.ops_repo)):
-            git(self.folder, "init", "--quiet", "--initial-branch=master", str(work))
-            git(work, "remote", "add", "origin", str(remote))
-        shutil.copytree(
-            HERE / "tz-data", self.app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*")
-        )
+    def set_up(self) -> str:
+        """Make an app's folder, have dppctl set it up, commit it, and return what dppctl did."""
+        ignored = shutil.ignore_patterns("__pycache__", ".*", "data")
+        shutil.copytree(HERE / "tz-data", self.app, ignore=ignored)
         (self.app / ".dppctl.yaml").write_text(DPPCTL_YAML)
-        (ops / "README.md").write_text("What each environment runs.\n")
-        for work, message in ((self.app, "Time zones into SQL"), (ops, "Start")):
-            git(work, "add", "--all")
-            git(work, "commit", "--quiet", "--message", message)
-        git(ops, "push", "--quiet", "origin", "master")
+        code, told = self.dppctl("init", "--local", str(self.app), "--repo", APP, "--ops-repo", OPS)
+        if code:
+            raise DemoError(f"dppctl init ended with exit code {code}:\n{told}")
+        git(self.app, "add", "--all")
+        git(self.app, "commit", "--quiet", "--message", "Time zones into SQL")
+        return "\n".join(
+            line.replace(f"{self.folder}/", "") for line in told.splitlines() if line.startswith("  done ")
+        )
 
     def start_server(self) -> str:
-        """Start `dppctl up`, as a user would configure it, and return its address."""
-        self.config.mkdir()
-        secret = secrets.token_hex(16)
-        (self.config / "apps.yaml").write_text(APPS_YAML)
-        private(self.config / "webhook-secret", secret)
-        private(
-            self.config / ".env",
-            f"DPPCTL_GITHUB_URL={(self.folder / 'git').as_uri()}\nDPPCTL_WEBHOOK_SECRETS={secret}\nDPPCTL_PORT=0\n",
-        )
+        """Start `dppctl up`, as a user would, and return its address."""
         with (self.config / "log").open("w") as log:
             self.server = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "up", "--config", str(self.config)],
@@ -94,18 +74,6 @@ class World:
             if found := re.search(r"is up: (\S+?)/? ", line):
                 return found[1]
         raise DemoError("dppctl up did not start")
-
-    def install_hook(self, address: str) -> None:
-        """Have each push to the app repository sent to the receiver, signed, as GitHub does it."""
-        for key, value in (
-            ("url", f"{address}/webhooks/github"),
-            ("repository", APP),
-            ("secretFile", str(self.config / "webhook-secret")),
-        ):
-            git(self.app_repo, "config", f"dppctl.{key}", value)
-        hook = self.app_repo / "hooks" / "post-receive"
-        shutil.copyfile(HERE.parent / "cli" / "init" / "local" / "post_receive.py", hook)
-        hook.chmod(0o755)
 
     def push(self, ref: str) -> str:
         """Push it, show what the hook said, and return the commit."""
@@ -163,12 +131,6 @@ class World:
             except subprocess.TimeoutExpired:
                 self.server.kill()
                 self.server.wait()
-
-
-def private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
-    file.touch(mode=0o600)
-    file.write_text(text)
 
 
 def rows(database: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
