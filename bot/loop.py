@@ -174,17 +174,21 @@ class Loop:
         for delivery in self._store.deliveries.take(MAX_TAKEN + len(self._in_hand)):
             if delivery.id not in self._in_hand and self._ownership.owns(delivery.repository or ""):
                 found.setdefault(delivery.repository or "", []).append(delivery)
+        begun = set[str]()
         for repository, deliveries in found.items():
             of_app = self._take_of_ops(repository, deliveries) if repository in self._ops else deliveries
             if repository in self._apps and of_app:
                 self._begin(repository, of_app, is_asked=True)
+                begun.add(repository)
             elif of_app:
                 self._finish(of_app, "ignored", "the repository is not registered any more")
         with self._wake:
-            waiting, self._waiting = self._waiting | end_holds(self._store, self._ownership.owns), set()
+            waiting = (self._waiting | end_holds(self._store, self._ownership.owns)) - begun
+            # A look that is under way may have seen less than what there is to see: another one follows it.
+            self._waiting = {name for name in waiting if self._rounds.is_open(name)}
         waiting |= self._gates.repositories(lambda name: self._ownership.owns(name) and not self._rounds.is_open(name))
         for name in (waiting | self._backoff.due()) & self._apps.keys():
-            if name not in found and not self._rounds.is_open(name) and self._ownership.owns(name):
+            if not self._rounds.is_open(name) and self._ownership.owns(name):
                 self._begin(name, [], is_asked=True)
         for request in self._store.requests.take():
             is_ours = request.id not in self._in_hand and self._ownership.owns("/".join(request.app.split("/")[:2]))

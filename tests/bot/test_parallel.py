@@ -28,13 +28,15 @@ class SlowWorld:
 
     def __init__(self, folder: Path, opened: ExitStack) -> None:
         self.forge, self.silent, self._end = Forge(folder), set[str](), threading.Event()
+        self.asked = set[str]()  # of the silent ones
         (folder / "forge").mkdir()
         url = opened.enter_context(serve(folder / "forge", before=self._answer))
         self.world = opened.enter_context(World(folder, self.forge, GITHUB_URL=url))
         opened.callback(self._end.set)
 
     def _answer(self, path: str) -> None:
-        if any(path.startswith(f"/{name}.git/") for name in self.silent):
+        if found := {name for name in self.silent if path.startswith(f"/{name}.git/")}:
+            self.asked |= found
             self._end.wait(300)
 
     def app(self, name: str, *ops: str) -> Repository:
@@ -111,6 +113,24 @@ def test_a_silent_ops_repo_delays_its_own_environments_only(slow: SlowWorld) -> 
         eventually(lambda: slow.deployed() == ["ann/one", "ann/one", "bob/two"], "all is deployed", SOON)
         eventually(lambda: slow.world.store.requests.get(request).state == "refused", "two ops repos fit", SOON)
     assert len(slow.world.store.deployments.newest()) == 3
+
+
+def test_a_repository_that_is_woken_while_it_is_looked_at_is_looked_at_again(slow: SlowWorld) -> None:
+    slow.ops("ann/ops")
+    slow.ops("bob/ops")
+    app = slow.app("ann/one", "ann/ops")
+    slow.app("bob/two", "bob/ops")
+    slow.silence("ann/ops")
+    with slow.bot("ann/one ann/ops", "bob/two bob/ops") as loop:
+        eventually(lambda: slow.asked, "the app was read, and its ops repo is asked", SOON)
+        commit = app.push({"more": "1"})
+        loop.wake("ann/one")
+        slow.world.store.deliveries.record("1", Push("push", "bob/two", "refs/heads/master", "0" * 40, "1" * 40))
+        states = slow.world.store.deliveries
+        eventually(lambda: states.newest()[0].state == "processed", "the loop has taken what there was", SOON)
+        slow.end()
+        newest = slow.world.store.deployments.newest
+        eventually(lambda: commit in {found.commit for found in newest()}, "the push is seen", SOON)
 
 
 def test_the_bot_says_at_its_start_that_github_takes_too_few_calls(slow: SlowWorld, warned: list[EventDict]) -> None:
