@@ -1,33 +1,22 @@
 """Who tells others what became of deployments, each in a thread of its own: GitHub, and people."""
 
-import threading
 from collections.abc import Callable, Set
-from typing import Protocol
 
 from bot.github.credentials import Credentials
 from bot.model.registration import Target
+from bot.polling_thread import PollingThread
 from bot.settings import Settings
 from bot.store.store import Store
 
 
-class Teller(Protocol):
-    """Tells somebody."""
-
-    def start(self) -> threading.Thread:
-        """Run in a thread that does not outlive the program; return it."""
-
-    def stop(self) -> None:
-        """End after what is being told."""
-
-
 def make_tellers(
     settings: Settings, targets: Set[Target], store: Store, credentials: Credentials, leads: Callable[[], bool]
-) -> list[Teller]:
+) -> list[PollingThread]:
     """Return those that the settings ask for. `leads`: this bot is the one that tells, of several that share a store.
 
     Raises DppctlError for an address that nobody understands.
     """
-    found: list[Teller] = []
+    found: list[PollingThread] = []
     if settings.github.has_api:
         from bot.github.notifier import Notifier  # PyGithub takes a third of a second, and not everybody is on GitHub
 

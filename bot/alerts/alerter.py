@@ -1,24 +1,20 @@
 """Tell people: look what environments are, decide, send. In a thread of its own, as a service may be slow or away."""
 
-import threading
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.alerts.sender import Address, AlertSender
 from bot.backoff import Backoff
 from bot.limits import ALERT_LOOK_SECONDS, ALERT_POLL_SECONDS
-from bot.logs import get_logger
 from bot.model.alerts import Alert, AlertRules, decide_alerts, over
 from bot.model.registration import Target
+from bot.polling_thread import PollingThread
 from bot.store.store import Store
 
-_log = get_logger("dppctl.alerts")
 _BAD = ("failed", "silent")
 
 
-class Alerter:
+class Alerter(PollingThread):
     """Tells the addresses of the settings."""
 
     def __init__(
@@ -31,6 +27,7 @@ class Alerter:
         page: Callable[[int], str | None] = lambda _: None,
     ) -> None:
         """Check the addresses. `leads`: as the notifier's; `page`: a deployment's address. Raises DppctlError."""
+        super().__init__("alerts", ALERT_POLL_SECONDS, leads)
         self._sender = AlertSender()
         for address in addresses:
             self._sender.check(address)
@@ -38,33 +35,9 @@ class Alerter:
         self._rules = rules
         self._places = sorted({(str(target.app), target.environment) for target in targets})
         self._store = store
-        self._leads = leads
         self._page = page
         self._backoff = Backoff[str]()
         self._change, self._next_look = -1, datetime.min.replace(tzinfo=UTC)
-        self._stop = threading.Event()
-
-    def start(self) -> threading.Thread:
-        """Run in a thread that does not outlive the program; return it."""
-        thread = threading.Thread(target=self.run, name="alerts", daemon=True)
-        thread.start()
-        return thread
-
-    def stop(self) -> None:
-        """Let `run` return after what it is sending."""
-        self._stop.set()
-
-    def run(self) -> None:
-        """Work until `stop`."""
-        while not self._stop.is_set():
-            try:
-                if self._leads():
-                    self.work(datetime.now(UTC))
-            except SQLAlchemyError as error:
-                _log.error("store does not answer", error=" ".join(str(error).split())[:300])
-            except Exception:  # noqa: BLE001 (whatever it is, the next round may go better)
-                _log.exception("alerts broke")
-            self._stop.wait(ALERT_POLL_SECONDS)
 
     def work(self, now: datetime) -> None:
         """Do one round, when something has changed, or the clock may have."""
@@ -93,8 +66,8 @@ class Alerter:
         text = f"{alert.text}\n{page}" if page else alert.text
         if self._sender.send(address, alert.title, text, is_bad=alert.kind in _BAD):
             self._backoff.succeeded(address.digest)
-            _log.info("told", kind=alert.kind, what=alert.title, address=address.name)
+            self._log.info("told", kind=alert.kind, what=alert.title, address=address.name)
             return True
         self._backoff.failed(address.digest)
-        _log.warning("not told, it is tried again", kind=alert.kind, what=alert.title, address=address.name)
+        self._log.warning("not told, it is tried again", kind=alert.kind, what=alert.title, address=address.name)
         return False

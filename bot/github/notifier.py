@@ -4,7 +4,6 @@ A thread of its own, so that a GitHub that is slow or away never holds up a depl
 later: it is in the store until it was.
 """
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Set
@@ -22,18 +21,18 @@ from bot.github.errors import GitHubError, GitHubRefusedError
 from bot.github.pending import Notification, StatusNotice, context, environment_name, notifications
 from bot.github.preview_comments import PreviewComments
 from bot.github.redeliveries import Attempt, lost, to_ask_for
-from bot.logs import bind_push, get_logger
+from bot.logs import bind_push
 from bot.model.names import RepoPath
 from bot.model.registration import Target
+from bot.polling_thread import PollingThread
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
 
-_log = get_logger("dppctl.github")
 _HOOK_PATH = "/webhooks/github"
 
 
-class Notifier:
+class Notifier(PollingThread):
     """Talks to GitHub's API in a thread of its own."""
 
     def __init__(
@@ -45,10 +44,10 @@ class Notifier:
         leads: Callable[[], bool],
     ) -> None:
         """`leads` tells whether this bot is the one that works, of several that share a store."""
+        super().__init__("github", limits.GITHUB_POLL_SECONDS, leads)
         self._settings = settings
         self._repositories = sorted({target.app.repository for target in targets})
         self._store = store
-        self._leads = leads
         self._client = Client(settings, credentials)
         self._comments = PreviewComments(store, self._client, self._page)
         self._backoff = Backoff[str]()
@@ -57,38 +56,18 @@ class Notifier:
         self._not_before = 0.0
         self._change = -1  # the store's change number when GitHub knew all
         self._next_look = 0.0
-        self._stop = threading.Event()
 
-    def start(self) -> threading.Thread:
-        """Run in a thread that does not outlive the program; return it."""
-        thread = threading.Thread(target=self.run, name="github", daemon=True)
-        thread.start()
-        return thread
+    def on_broken(self) -> None:
+        """Leave GitHub alone for a while: its answer may be what nobody expected."""
+        self._backoff.failed("GitHub")
 
-    def stop(self) -> None:
-        """Let `run` return after the call that it is at."""
-        self._stop.set()
-
-    def run(self) -> None:
-        """Work until `stop`."""
-        while not self._stop.is_set():
-            try:
-                if self._leads():
-                    self.work()
-            except SQLAlchemyError as error:
-                _log.error("store does not answer", error=" ".join(str(error).split())[:300])
-            except Exception:  # noqa: BLE001 (an answer that nobody expected; the next one may be better)
-                _log.exception("not told")
-                self._backoff.failed("GitHub")
-            self._stop.wait(limits.GITHUB_POLL_SECONDS)
-
-    def work(self) -> None:
+    def work(self, now: datetime) -> None:
         """Do one round: what GitHub is to be told now, and lost deliveries when it is time for that."""
         calls, errors = self._client.calls, self._client.errors
         change = self._store.totals.change_number()
         is_due = change != self._change or bool(self._backoff.due())
         if self._settings.github.shows_deployments and is_due and not self._must_wait():
-            self._change = change if self._notify() else -1
+            self._change = change if self._notify(now) else -1
         if self._settings.github.shows_deployments:
             for repository, tell in self._comments.work(change):
                 if repository in self._repositories and not self._stop.is_set():
@@ -103,9 +82,9 @@ class Notifier:
 
     # --- deployments
 
-    def _notify(self) -> bool:
+    def _notify(self, now: datetime) -> bool:
         """Tell GitHub what it does not know yet; return whether that is all, or more as soon as it takes it."""
-        since = datetime.now(UTC) - timedelta(days=limits.TELL_DAYS)
+        since = now - timedelta(days=limits.TELL_DAYS)
         is_all = True
         for notification in notifications(self._store.notices.pending(since)):
             if self._stop.is_set() or self._must_wait():
@@ -212,7 +191,7 @@ class Notifier:
                     return
                 self._writes.append(time.monotonic())
                 self._client.post(repository, f"{path}/{attempt.id}/attempts", {})
-                _log.info("asked again", repository=repository, delivery=attempt.guid, kind=attempt.event)
+                self._log.info("asked again", repository=repository, delivery=attempt.guid, kind=attempt.event)
 
     # --- what fails
 
@@ -249,15 +228,15 @@ class Notifier:
             self._backoff.failed(key)
             if self._logged.get(key) != repr(error):
                 self._logged[key] = repr(error)
-                _log.exception("not told", what=key)
+                self._log.exception("not told", what=key)
             return False
         for name in (key, repository, "GitHub"):
             self._backoff.succeeded(name)
             if self._logged.pop(name, ""):
-                _log.info("told again", what=name)
+                self._log.info("told again", what=name)
         return True
 
     def _log_once(self, key: str, message: str) -> None:
         if self._logged.get(key) != message:
             self._logged[key] = message
-            _log.warning("not told", what=key, error=message)
+            self._log.warning("not told", what=key, error=message)

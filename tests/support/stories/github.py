@@ -76,7 +76,7 @@ class GitHubStory:
 
     def tell(self) -> None:
         """Do a round of the thread that talks to GitHub."""
-        self.teller.work()
+        self.teller.work(datetime.now(UTC))
 
     def last(self) -> Deployment:
         return self.store.deployments.newest()[0]
