@@ -2,9 +2,8 @@
 
 from urllib.parse import quote
 
+from bot.page_hosts import local_http_url
 from bot.settings import Settings
-
-_ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 (it is compared with, not listened on)
 
 
 def pages_url(settings: Settings) -> str:
@@ -14,7 +13,7 @@ def pages_url(settings: Settings) -> str:
 
 def local_url(settings: Settings) -> str:
     """Return where the receiver listens, as this machine reaches it, without a slash at the end."""
-    return _url(settings.listen.host, settings.listen.port)
+    return local_http_url(settings.listen.host, settings.listen.port)
 
 
 def environment_url(settings: Settings, app: str, environment: str) -> str:
@@ -29,10 +28,5 @@ def deployment_url(settings: Settings, identity: int) -> str:
 
 def storage_url(settings: Settings, slug: str, environment: str) -> str:
     """Return what an environment publishes; `slug`: of its app (RepoPath.slug)."""
-    base = settings.storage.url or _url(settings.storage.host, settings.storage_port)
+    base = settings.storage.url or local_http_url(settings.storage.host, settings.storage_port)
     return f"{base.rstrip('/')}/{quote(slug, safe='+')}/{quote(environment)}/"
-
-
-def _url(host: str, port: int) -> str:
-    here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
-    return f"http://{here}:{port}"

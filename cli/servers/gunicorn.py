@@ -20,6 +20,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from bot.errors import DppctlError
+from bot.page_hosts import http_url, local_http_url
 from bot.parent_death import bound_to_parent
 from bot.settings import Settings
 from cli.limits import ANSWER_SECONDS, BIND_SECONDS, RECEIVER_STOP_SECONDS, RECEIVER_THREADS, RECEIVER_WORKERS
@@ -28,7 +29,6 @@ from webhooks.bot_waker import VARIABLE
 APPLICATION = "cli.servers.pages_wsgi:receiver()"
 ALL_IN_ONE = "cli.servers.pages_wsgi:all_in_one()"
 WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
-_ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104
 
 
 class WebServer:
@@ -52,9 +52,8 @@ class WebServer:
         """
         found, port = listening.getsockname()[:2]
         host = host or found
-        self.address = _url(host, port)
-        # Where this machine reaches it.
-        self.here = _url("127.0.0.1", port) if host in _ANY_HOST else self.address
+        self.address = http_url(host, port)
+        self.here = local_http_url(host, port)
         self._name = application.partition(":")[2].partition("(")[0]
         command = [
             *(sys.executable, "-P", "-m", "gunicorn", application),
@@ -165,7 +164,3 @@ def _followed_pipe(call: Callable[[], None]) -> Iterator[int]:
         yield writing
     finally:
         os.close(writing)
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

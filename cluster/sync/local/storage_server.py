@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from bot.model.names import RepoPath
 from bot.model.registration import Target
+from bot.page_hosts import local_http_url
 from cluster.errors import ClusterError
 from cluster.storage.backend import StorageBackend
 from cluster.storage.folder_storage import FolderStorage
@@ -17,8 +18,6 @@ from cluster.storage.in_thread import serve_in_thread
 from cluster.storage.server import StorageApp, hosts_of
 from cluster.sync.local.environment import LocalEnvironment, environment_folder
 from cluster.sync.local.removal import previews_here
-
-_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104
 
 
 class Storages:
@@ -37,9 +36,8 @@ class Storages:
         except OSError as error:
             reason = f"{host} port {port} for the storages: {error.strerror or error}"
             raise ClusterError(f"{reason}; set DPPCTL_STORAGE_HOST and DPPCTL_STORAGE_PORT") from None
-        here = "127.0.0.1" if host in _ANY_HOST else f"[{host}]" if ":" in host else host
         self.port: int = self._listening.getsockname()[1]
-        self.base_url: str = url or f"http://{here}:{self.port}"
+        self.base_url: str = url or local_http_url(host, self.port)
         app = StorageApp(_Mounts(environments, targets), hosts=hosts_of(host, url), base=urlsplit(url).path)
         self._stop = serve_in_thread(self._listening, app.respond)
 
