@@ -84,6 +84,7 @@ DATABASE_DEAD_SECONDS = 60.0  # without a session after that, as another run see
 DATABASE_LOOK_SECONDS = 2.0  # between two looks whether it is a run's turn
 DATABASE_SWITCH_TRIES = 6  # of five seconds each (PostgreSQL's own), while people connect again and again
 DATABASE_TERMINATE_SECONDS = 0.05  # between two rounds that end people's sessions, meanwhile
+POINTER_SECONDS = 15.0  # that a storage may take to make files current in the switch, as those who read wait for it
 # Of the lines that say what is not as expected: a container's part of what a pod may say (worker/limits.py).
 MAX_VIOLATION_BYTES = 1_100
 PODMAN_END_SECONDS = 1.0  # between asking podman to end and killing it: it has nothing to save

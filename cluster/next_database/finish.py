@@ -1,13 +1,15 @@
 """The end of a run on a cluster: whether its data is as expected, and then the switch to its database.
 
-`python -m cluster.next_database.finish` runs in dppctl's image when all pipelines succeeded, before anything is
-published. Without a database of the chart's own (no `DPP_DB_ENGINE` here) it only checks.
+`python -m cluster.next_database.finish` runs in dppctl's image when all pipelines succeeded. With `--to` it publishes
+what they staged too, so that database and files become current together. Without a database of the chart's own (no
+`DPP_DB_ENGINE` here) it only checks.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.data.compared import compared_of, merge
 from bot.data.expectations import check
+from bot.errors import reason_of
 from bot.model.expectations import Expectation
 from bot.model.receipt import Receipt
 from bot.model.values import Compared
@@ -22,14 +25,18 @@ from cluster.errors import ClusterError
 from cluster.limits import MAX_VIOLATION_BYTES
 from cluster.next_database.databases import (
     DatabaseError,
+    DatabaseNames,
     DataNote,
+    FoundDatabases,
     drop,
     locked,
     observe,
     release,
     server,
 )
+from cluster.next_database.publication import staged_publication
 from cluster.next_database.switch import check_turn, switch, switch_back
+from cluster.publisher.staged import NOWHERE, StagedPlaces, add_options, places_of
 from cluster.sync.helm.pod_status import AS_EXPECTED, UNEXPECTED
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -65,30 +72,44 @@ class UnexpectedDataError(ClusterError):
     """The data is not as expected; the message has a line for each expectation that is violated."""
 
 
-def finish(url: str, ended: FinishedRun, expected: ExpectationsFile) -> list[str]:
-    """Check the data and make it current; return what `check_expected` does.
+def finish(url: str, ended: FinishedRun, expected: ExpectationsFile, places: StagedPlaces = NOWHERE) -> list[str]:
+    """Check the data and make it current, with what is published; return what `check_expected` does.
 
-    Raises UnexpectedDataError, and DatabaseError when it is not its turn.
+    Raises UnexpectedDataError, and DatabaseError when it is not its turn, or when it cannot be published.
     """
-    with server(url, ended.run) as (cursor, names), locked(cursor):
-        found = observe(cursor, names)
-        check_turn(found, names, ended.run)
-        current = found.by_name.get(names.current)
-        made = current.made if current else None
-        before = made.receipt if made else None
-        after = merge(before, ended.receipt) if before and ended.is_scheduled else ended.receipt
-        known = compared_of(made.receipt, _HERE, made.deployment) if made else None
+    # A session as long as it takes, by which others see that the run is alive.
+    with staged_publication(places) as published, server(url, ended.run) as (cursor, names):
         try:
-            unmet = check_expected(ended, expected, after, known)
-        except UnexpectedDataError:
-            release(cursor, names, ended.run)
+            with locked(cursor):
+                note, unmet = _decide(observe(cursor, names), names, ended, expected)
+            published.place()
+            with server(url, ended.run) as (switching, _), locked(switching):
+                keeps, last = ended.is_scheduled, published.make_current
+                switch(switching, names, note, keeps_previous=keeps, before_commit=last)
+        except ClusterError:
+            with suppress(DatabaseError), server(url, ended.run) as (releasing, _), locked(releasing):
+                release(releasing, names, ended.run)
             raise
-        job, number = ended.job, expected.deployment
-        if made and ended.is_scheduled:  # it is no deployment of its own
-            job, number = made.job, made.deployment
-        note = DataNote(run=ended.run, job=job, receipt=after, deployment=number)
-        switch(cursor, names, note, keeps_previous=ended.is_scheduled)
+        for line in published.settle():
+            print(line, flush=True)
         return unmet
+
+
+def _decide(
+    found: FoundDatabases, names: DatabaseNames, ended: FinishedRun, expected: ExpectationsFile
+) -> tuple[DataNote, list[str]]:
+    """Return the note for the run's database, and what `check_expected` does. Raises what `finish` does. Pure."""
+    check_turn(found, names, ended.run)
+    current = found.by_name.get(names.current)
+    made = current.made if current else None
+    before = made.receipt if made else None
+    after = merge(before, ended.receipt) if before and ended.is_scheduled else ended.receipt
+    known = compared_of(made.receipt, _HERE, made.deployment) if made else None
+    unmet = check_expected(ended, expected, after, known)
+    job, number = ended.job, expected.deployment
+    if made and ended.is_scheduled:  # it is no deployment of its own
+        job, number = made.job, made.deployment
+    return DataNote(run=ended.run, job=job, receipt=after, deployment=number), unmet
 
 
 def go_back(url: str, run: str, job: str) -> None:
@@ -133,6 +154,7 @@ def main() -> None:
     parser.add_argument("--expectations", type=Path, required=True, help="what the chart's ConfigMap holds")
     parser.add_argument("--scheduled", action="store_true", help="it ran by the clock")
     parser.add_argument("--kept", type=Path, help="there when the Job is gone back to")
+    add_options(parser, is_required=False)
     options = parser.parse_args()
     try:
         if options.kept and options.kept.exists():
@@ -141,7 +163,7 @@ def main() -> None:
         receipt = Receipt.model_validate_json(_read(options.receipt))
         ended = FinishedRun(options.run, options.job, receipt, options.scheduled)
         if url := os.environ.get("DPP_DB_ENGINE"):
-            unmet = finish(url, ended, expected)
+            unmet = finish(url, ended, expected, places_of(options))
         else:
             # What is there after runs by the clock, nobody wrote down.
             unmet = check_expected(ended, expected, receipt, None if options.scheduled else expected.before)
@@ -152,8 +174,8 @@ def main() -> None:
         sys.exit(UNEXPECTED)
     except ValidationError as error:
         sys.exit(f"what a run left, or what is expected of it, cannot be read: {error}")
-    except ClusterError as error:
-        sys.exit(str(error))
+    except (ClusterError, OSError) as error:
+        sys.exit(reason_of(error))
 
 
 def _read(file: Path) -> str:

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/sql-alterdatabase.html
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -27,11 +27,19 @@ from cluster.next_database.databases import (
 Renames = Sequence[tuple[str, str]]
 
 
-def switch(cursor: Cursor, names: DatabaseNames, note: DataNote, *, keeps_previous: bool) -> None:
+def switch(
+    cursor: Cursor,
+    names: DatabaseNames,
+    note: DataNote,
+    *,
+    keeps_previous: bool,
+    before_commit: Callable[[], None] = lambda: None,
+) -> None:
     """Make NAME_next current, with the note about what made it. The caller has the lock.
 
-    `keeps_previous`: of a run by the clock: what the deployment before left stays, and what was current goes. Once more
-    for a run that is current already does nothing. Raises DatabaseError when another run came between.
+    `keeps_previous`: of a run by the clock: what the deployment before left stays, and what was current goes.
+    `before_commit`: what becomes current with it; when it raises nothing changed. Once more for a run that is current
+    already does nothing. Raises DatabaseError when another run came between.
     """
     found = observe(cursor, names)
     check_turn(found, names, note.run)
@@ -45,7 +53,7 @@ def switch(cursor: Cursor, names: DatabaseNames, note: DataNote, *, keeps_previo
         renames.append((names.previous, names.dropped))
     renames += [(names.current, names.dropped if keeps_previous else names.previous), (names.next, names.current)]
     closed = None if keeps_previous else names.current
-    _rename(cursor, renames, {names.next: note.model_dump_json()}, closed=closed)
+    _rename(cursor, renames, {names.next: note.model_dump_json()}, closed=closed, before_commit=before_commit)
     drop(cursor, names.dropped)
 
 
@@ -91,7 +99,13 @@ def switch_back(cursor: Cursor, names: DatabaseNames, job: str) -> DataNote:
 
 
 def _rename(
-    cursor: Cursor, renames: Renames, comments: Mapping[str, str], *, closed: str | None, opened: str | None = None
+    cursor: Cursor,
+    renames: Renames,
+    comments: Mapping[str, str],
+    *,
+    closed: str | None,
+    opened: str | None = None,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> None:
     """Do all of it in one transaction; `closed`: a database that nobody is to connect to any more, `opened`: again.
 
@@ -109,6 +123,7 @@ def _rename(
             with _sent_away(connection, [name for name, _ in renames]), connection.transaction():
                 for text in statements:
                     cursor.execute(text)
+                before_commit()
             return
         except psycopg.errors.ObjectInUse as error:
             if not tries_left:

@@ -6,6 +6,7 @@ old version is what is read; after it the new one.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,49 @@ from cluster.storage.layout import SITE, Pointer, Prefix, removable, switch
 _log = get_logger("dppctl.publisher")
 
 
+@dataclass(frozen=True)
+class NewRelease:
+    """A version of a deployment's publication, from what was received (`first`, `last`), on its way to its readers.
+
+    All methods can be called again after a kill, and raise DppctlError and OSError.
+    """
+
+    engine: StorageEngine
+    received: Path
+    prefix: Prefix
+    release: str
+    items: Sequence[PublicationItem]
+    storage_url: str
+
+    async def next_pointer(self, now: datetime) -> tuple[Pointer, bool]:
+        """Return the pointer that names it, and whether that is what the storage has already."""
+        content = await self.engine.read(self.prefix.pointer)
+        current = None if content is None else Pointer.read(content)
+        new = switch(current, self.release, [item.path for item in self.items], now)
+        return new, new is current
+
+    async def place(self) -> None:
+        """Put it into the storage, where nobody reads it yet."""
+        await self.engine.place(self.received, self.prefix.release(self.release))
+
+    async def write_pointer(self, pointer: Pointer) -> None:
+        """Make it what everybody reads."""
+        await self.engine.write(self.prefix.pointer, pointer.write())
+        _log.info("switched", prefix=self.prefix.text, release=self.release)
+
+    async def settle(self, pointer: Pointer, made_before: datetime) -> None:
+        """Write the files at stable addresses, and delete releases that no pointer names; newer ones may be begun."""
+        if self.engine.keeps_stable_files:
+            for item in self.items:
+                base = public_url(self.storage_url, self.prefix.release(self.release) + item.path)
+                await self.engine.write(self.prefix.text + item.descriptor, _stable_file(self.received, item, base))
+                if item.kind == "data package":
+                    await self.engine.write(self.prefix.text + item.path + SITE, site_redirect(base + SITE))
+        for old in removable(await self.engine.releases(self.prefix), pointer, made_before):
+            await self.engine.delete(self.prefix.release(old))
+            _log.info("old release deleted", prefix=self.prefix.text, release=old)
+
+
 async def publish(
     engine: StorageEngine,
     received: Path,
@@ -28,38 +72,22 @@ async def publish(
     items: Sequence[PublicationItem],
     storage_url: str,
     now: datetime,
-    made_before: datetime | None = None,
 ) -> None:
     """Publish what was received (`first`, `last`) below a prefix. Raises DppctlError and OSError.
 
-    Nobody else may publish to the prefix meanwhile; or who may has releases in the making that are newer than
-    `made_before`, and looks afterwards whether the pointer still is its own.
+    Nobody else may publish to the prefix meanwhile.
     """
     if engine.keeps_stable_files:
         await asyncio.to_thread(add_listings, received, items)
     if not prefix.is_deployment:
         await engine.place(received, prefix.text)
         return
-    current = await _pointer(engine, prefix)
-    new = switch(current, release, [item.path for item in items], now)
-    if new is not current:
-        await engine.place(received, prefix.release(release))
-        await engine.write(prefix.pointer, new.write())
-        _log.info("switched", prefix=prefix.text, release=release)
-    if engine.keeps_stable_files:
-        for item in items:
-            base = public_url(storage_url, prefix.release(release) + item.path)
-            await engine.write(prefix.text + item.descriptor, _stable_file(received, item, base))
-            if item.kind == "data package":
-                await engine.write(prefix.text + item.path + SITE, site_redirect(base + SITE))
-    for old in removable(await engine.releases(prefix), new, made_before or now):
-        await engine.delete(prefix.release(old))
-        _log.info("old release deleted", prefix=prefix.text, release=old)
-
-
-async def _pointer(engine: StorageEngine, prefix: Prefix) -> Pointer | None:
-    content = await engine.read(prefix.pointer)
-    return None if content is None else Pointer.read(content)
+    made = NewRelease(engine, received, prefix, release, items, storage_url)
+    pointer, is_current = await made.next_pointer(now)
+    if not is_current:
+        await made.place()
+        await made.write_pointer(pointer)
+    await made.settle(pointer, now)
 
 
 def _stable_file(received: Path, item: PublicationItem, base: str) -> bytes:

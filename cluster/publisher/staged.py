@@ -15,8 +15,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,14 +25,15 @@ import aiohttp
 from pydantic import ValidationError
 
 from bot.errors import DppctlError, PermanentError, reason_of
+from cluster.publisher.bucket_listings import add_listings
 from cluster.publisher.engines.bucket import BucketEngine
 from cluster.publisher.engines.engine import StorageEngine
 from cluster.publisher.engines.folder import FolderEngine
 from cluster.publisher.engines.rclone import Rclone
 from cluster.publisher.errors import PublicationRefusedError
 from cluster.publisher.limits import MAX_ITEMS, MAX_REQUEST_BYTES, STAGED_MAKING_SECONDS, STAGED_TRIES
-from cluster.publisher.publish import publish
-from cluster.publisher.receive import receive
+from cluster.publisher.publish import NewRelease
+from cluster.publisher.receive import Received, receive
 from cluster.publisher.shapes import PublicationItem
 from cluster.publisher.tar_reader import TarLimits
 from cluster.publisher.tar_writer import write_tar
@@ -73,22 +75,100 @@ def read_items(folder: Path) -> list[PublicationItem]:
         raise PublicationRefusedError(f"{file} is not what the worker writes: {reason}") from None
 
 
-async def publish_staged(engine: StorageEngine, folder: Path, scratch: Path, url: str) -> str:
-    """Publish what is in the folder, and return what to say of it. Raises DppctlError and OSError."""
-    items = read_items(folder)
-    if not items:
-        return "there is nothing to publish"
-    received = await receive(_Staged(folder / "files"), scratch / "received", _LIMITS, items)
-    release = make_id(datetime.now(UTC), os.urandom(4).hex())
-    for _ in range(STAGED_TRIES):
-        now = datetime.now(UTC)
-        oldest = now - timedelta(seconds=STAGED_MAKING_SECONDS)
-        await publish(engine, scratch / "received", _ALONE, release, items, url, now, made_before=oldest)
-        # Another Job may have written the pointer at the same time, without what this one had added.
-        written = await engine.read(_ALONE.pointer)
-        if written and all(Pointer.read(written).paths.get(item.path) == release for item in items):
-            return f"published {received.files:,} files, {received.bytes:,} bytes, as release {release}"
-    raise PermanentError("other runs published at the same time, again and again; let them run one after the other")
+class StagedRelease:
+    """What a Job's pipelines staged, on its way to one storage. All methods raise DppctlError and OSError.
+
+    `place` comes first, then `make_current`, then `settle`; a release of nothing does nothing.
+    """
+
+    def __init__(self, engine: StorageEngine, folder: Path, scratch: Path, url: str) -> None:
+        self._engine, self._folder, self._scratch, self._url = engine, folder, scratch, url
+        self._counted = Received(0, 0)
+        self._made: NewRelease | None = None
+        self._pointer: Pointer | None = None
+
+    async def place(self) -> None:
+        """Put it into the storage as a release, which nobody reads yet."""
+        items = read_items(self._folder)
+        if not items:
+            return
+        received = self._scratch / "received"
+        self._counted = await receive(_Staged(self._folder / "files"), received, _LIMITS, items)
+        if self._engine.keeps_stable_files:
+            await asyncio.to_thread(add_listings, received, items)
+        release = make_id(datetime.now(UTC), os.urandom(4).hex())
+        self._made = NewRelease(self._engine, received, _ALONE, release, items, self._url)
+        await self._made.place()
+        self._pointer, _ = await self._made.next_pointer(datetime.now(UTC))
+
+    async def make_current(self) -> None:
+        """Have everybody read it: one small file is written, and nothing else."""
+        if self._made and self._pointer:
+            await self._made.write_pointer(self._pointer)
+
+    async def settle(self) -> str:
+        """Write what else leads to it, delete what nobody reads any more, and return what to say of it.
+
+        Another Job may have written the pointer at the same time, without what this one had added: then it is
+        written again.
+        """
+        if not (self._made and self._pointer):
+            return "there is nothing to publish"
+        for _ in range(STAGED_TRIES):
+            await self._made.settle(self._pointer, datetime.now(UTC) - timedelta(seconds=STAGED_MAKING_SECONDS))
+            self._pointer, is_current = await self._made.next_pointer(datetime.now(UTC))
+            if is_current:
+                counted = f"{self._counted.files:,} files, {self._counted.bytes:,} bytes"
+                return f"published {counted}, as release {self._made.release}"
+            await self._made.write_pointer(self._pointer)
+        raise PermanentError("other runs published at the same time, again and again; let them run one after the other")
+
+
+@dataclass(frozen=True)
+class StagedPlaces:
+    """What was staged, and where it is to go: volumes' folders, buckets by way of an rclone."""
+
+    publication: Path = Path()
+    to: Sequence[str] = ()
+    url: str = ""
+    rclone: str = ""
+    password_file: Path | None = None
+    scratch: Path | None = None
+
+
+NOWHERE = StagedPlaces()
+
+
+def add_options(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
+    """Have a program take what `places_of` reads."""
+    parser.add_argument("--publication", type=Path, required=is_required)
+    parser.add_argument("--to", action="append", default=[], required=is_required)
+    parser.add_argument("--url", default="")
+    parser.add_argument("--rclone", default="http://127.0.0.1:5572")
+    parser.add_argument("--password-file", type=Path)
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
+
+
+def places_of(options: argparse.Namespace) -> StagedPlaces:
+    """Return what the program was told."""
+    names = ("publication", "to", "url", "rclone", "password_file", "scratch")
+    return StagedPlaces(**{name: getattr(options, name) for name in names})
+
+
+@asynccontextmanager
+async def open_releases(places: StagedPlaces) -> AsyncIterator[list[StagedRelease]]:
+    """Give a release for each place, and have it to oneself. Raises OSError."""
+    async with AsyncExitStack() as opened:
+        releases = []
+        for to in places.to:
+            scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=places.scratch)))
+            if to.startswith("/"):
+                opened.enter_context(_locked(Path(to)))
+                engine: StorageEngine = FolderEngine(Path(to))
+            else:
+                engine = BucketEngine(await opened.enter_async_context(_rclone(places)), to)
+            releases.append(StagedRelease(engine, places.publication, scratch, places.url))
+        yield releases
 
 
 @contextmanager
@@ -102,40 +182,38 @@ def _locked(root: Path) -> Iterator[None]:
         os.close(opened)
 
 
-async def _to_bucket(options: argparse.Namespace) -> str:
-    password = options.password_file.read_text().strip()
+@asynccontextmanager
+async def _rclone(places: StagedPlaces) -> AsyncIterator[Rclone]:
+    """Give the pod's rclone, which ends with the block."""
+    password = places.password_file.read_text().strip() if places.password_file else ""
     alive = await asyncio.start_server(lambda _, writer: writer.close(), port=ALIVE_PORT)
     async with alive, aiohttp.ClientSession(trust_env=False) as session:
-        rclone = Rclone(session, options.rclone, password)
+        rclone = Rclone(session, places.rclone, password)
         try:
-            with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-                engine = BucketEngine(rclone, options.to)
-                return await publish_staged(engine, options.publication, Path(scratch), options.url)
+            yield rclone
         finally:
             with suppress(DppctlError):
                 await rclone.call("core/quit")
 
 
+async def publish_staged(places: StagedPlaces) -> list[str]:
+    """Publish what was staged, and return what to say of it. Raises DppctlError and OSError."""
+    async with open_releases(places) as releases:
+        for release in releases:
+            await release.place()
+            await release.make_current()
+        return [await release.settle() for release in releases]
+
+
 def main() -> None:
     """Publish, and say so, or end with one line that says why not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--publication", type=Path, required=True)
-    parser.add_argument("--to", required=True)
-    parser.add_argument("--url", default="")
-    parser.add_argument("--rclone", default="http://127.0.0.1:5572")
-    parser.add_argument("--password-file", type=Path)
-    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
-    options = parser.parse_args()
+    add_options(parser, is_required=True)
     try:
-        if options.to.startswith("/"):
-            root = Path(options.to)
-            with _locked(root), tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-                said = asyncio.run(publish_staged(FolderEngine(root), options.publication, Path(scratch), ""))
-        else:
-            said = asyncio.run(_to_bucket(options))
+        said = asyncio.run(publish_staged(places_of(parser.parse_args())))
     except (DppctlError, OSError) as error:
         sys.exit(reason_of(error))
-    print(said)
+    print(*said, sep="\n")
 
 
 if __name__ == "__main__":

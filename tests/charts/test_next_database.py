@@ -70,6 +70,44 @@ def test_where_nothing_is_published_beside_a_job_may_go_back_and_runs_by_the_clo
         assert "DPPCTL_RESTORES" not in str(other)
 
 
+BUCKET = {"path": "b/data", "existingSecret": "bucket"}
+READ = {**BUCKET, "url": "https://b.example.org/data"}
+VOLUME = {"enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "volume", "site", "last", "to"),
+    [
+        (READ, None, False, ["finish", "rclone"], ["--to=storage:b/data"]),
+        (None, VOLUME, True, ["finish"], ["--to=/storage"]),
+        (READ, VOLUME, True, ["finish", "rclone"], ["--to=storage:b/data", "--to=/storage"]),
+        # What is copied over what is there comes after the switch, as nothing of it can be taken back.
+        (BUCKET, VOLUME, True, ["finish", "bucket"], ["--to=/storage"]),
+        (BUCKET, None, False, ["finish", "bucket"], []),
+        (READ, VOLUME, False, ["finish", "password", "bucket", "rclone", "volume"], []),
+    ],
+)
+def test_files_become_current_with_the_database_where_they_are_published_as_releases(
+    tmp_path: Path,
+    bucket: dict[str, str] | None,
+    volume: dict[str, bool] | None,
+    site: bool,
+    last: list[str],
+    to: list[str],
+) -> None:
+    storage = {name: given for name, given in (("bucket", bucket), ("volume", volume)) if given}
+    for run in runs(tmp_path, DATABASE, {"storage": storage, "site": {"enabled": site}}, bot_values()):
+        names = list(run)
+        after = names[names.index("pipelines") + 1 :]
+        assert [name for name in after if name != "password" or "password" in last] == last
+        finish = run["finish"]
+        assert [given for given in finish["args"] if given.startswith("--to=")] == to
+        mounts = {mount["name"] for mount in finish["volumeMounts"]}
+        assert ("storage" in mounts, "rclone" in mounts) == ("--to=/storage" in to, "--to=storage:b/data" in to)
+        assert "envFrom" not in finish  # the bucket's credentials are rclone's alone
+        assert ("ports" in finish) == ("rclone" in mounts)
+
+
 def test_that_a_job_is_only_to_go_back_is_told_beside_it_as_it_is_the_same_job(tmp_path: Path) -> None:
     wanted = {"global": {"dppctl": {"sync": True, "restores": True, "deployment": 1_234_567}}}
     plain, back = (render(tmp_path, *values, DATABASE, bot_values()) for values in ((), (wanted,)))

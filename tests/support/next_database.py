@@ -16,13 +16,17 @@ import psycopg
 from bot.model.receipt import PipelineResult, Receipt, ResourceResult
 from cluster.next_database import begin
 from cluster.next_database.databases import DataNote, FoundDatabases, database_of, locked, observe, release, server
+from cluster.next_database.finish import ExpectationsFile, FinishedRun, finish
 from cluster.next_database.switch import switch, switch_back
+from cluster.publisher.staged import StagedPlaces
 from tests.support.postgres import new_database
 
 _KILLED = """
 import os, signal, sys
 import psycopg
 from tests.support import next_database
+
+from cluster.publisher.engines.folder import FolderEngine
 
 step, url, what = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 left = step
@@ -37,9 +41,19 @@ def counted(self, query, *more, **options):
         left -= 1
     return execute(self, query, *more, **options)
 
-psycopg.Cursor.execute = counted
+async def killing(self, path, content, write=FolderEngine.write):
+    if step == next_database.AFTER_THE_POINTER:
+        await write(self, path, content)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if step >= 0:
+    psycopg.Cursor.execute = counted
+else:
+    FolderEngine.write = killing
 next_database.EnvironmentDatabase(url).do(*what)
 """
+
+BEFORE_THE_POINTER, AFTER_THE_POINTER = -1, -2  # instead of a statement's number: where `do_killed` kills
 
 
 def receipt_of(rows: int) -> Receipt:
@@ -85,6 +99,11 @@ class EnvironmentDatabase:
     def begin_kept(self, run: str, job: str, *, restores: bool = False) -> Receipt | None:
         """Take the turn for a Job that runs again; the receipt of what it left before, if that is there."""
         return begin.begin(self.url, run, 0.0, lambda _: None, job, restores=restores)
+
+    def finish(self, run: str, staged: str, storage: str) -> None:
+        """Check the run's data and take it, with what its pipelines staged for a storage's folder."""
+        ended = FinishedRun(run, f"job-{run}", receipt_of(1), is_scheduled=False)
+        finish(self.url, ended, ExpectationsFile(), StagedPlaces(Path(staged), [storage]))
 
     def give_back(self, run: str) -> None:
         """End the run's turn, as if it had shown no life for long."""

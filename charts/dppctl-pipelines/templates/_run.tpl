@@ -1,7 +1,8 @@
 {{/*
 The pod template that runs pipelines, in the order that its containers are in: the worker's file, the app's files, the
-database that they write to, the pipelines, what checks and takes what they made, and then what copies it. What copies must not start before they end and must not wait for ever
-when they are killed, so the pipelines are an init container where there is something to copy to.
+database that they write to, the pipelines, what checks and takes what they made, and then what copies it. What copies
+must not start before they end and must not wait for ever when they are killed, so the pipelines are an init container
+where there is something to copy to.
 The source commit is not in it: the same image from another commit is the same pod. (list $ ids component)
 */}}
 {{- define "pipelines.run" -}}
@@ -10,6 +11,7 @@ The source commit is not in it: the same image from another commit is the same p
 {{- $volume := $.Values.storage.volume.enabled -}}
 {{- $rclone := and $bucket $.Values.storage.bucket.url -}}
 {{- $finishes := or $.Values.database.enabled $.Values.expect -}}
+{{- $whole := include "pipelines.whole" $ -}}
 metadata:
   labels:
     {{- include "pipelines.podLabels" (list $ (index . 2)) | nindent 4 }}
@@ -67,7 +69,7 @@ spec:
   {{- include "pipelines.container" . | nindent 2 }}
   {{- end }}
   {{- if or $bucket $volume }}
-  {{- if $finishes }}
+  {{- if and $finishes (or (not $whole) (and $bucket (not $rclone))) }}
   {{- include "pipelines.finish" . | nindent 2 }}
   {{- end }}
   {{- if $rclone }}
@@ -82,7 +84,11 @@ spec:
     - {name: rclone, mountPath: /run/rclone}
   {{- end }}
   containers:
+  {{- if and $whole (or $rclone (not $bucket)) }}
+  {{- include "pipelines.finish" . | nindent 2 }}
+  {{- end }}
   {{- if $rclone }}
+  {{- if not $whole }}
   - name: bucket
     {{- include "pipelines.publish" $ | nindent 4 }}
     - {{ printf "storage:%s" $bucket | replace "$" "$$" | quote }}
@@ -97,6 +103,7 @@ spec:
     - {name: tmp, mountPath: /tmp}
     - {name: published, mountPath: /published}
     - {name: rclone, mountPath: /run/rclone, readOnly: true}
+  {{- end }}
   - name: rclone
     image: {{ $.Values.storage.image | quote }}
     command:
@@ -114,7 +121,7 @@ spec:
     terminationMessagePolicy: FallbackToLogsOnError
     securityContext: {{ include "pipelines.containerSecurity" $ | nindent 6 }}
     resources: {{ include "pipelines.quantities" $.Values.storage.resources | nindent 6 }}
-    # It ends when `bucket` tells it to; when that was killed, nothing answers there any more.
+    # It ends when what publishes tells it to; when that was killed, nothing answers there any more.
     livenessProbe:
       tcpSocket: {port: 8095}
       initialDelaySeconds: 30
@@ -144,7 +151,7 @@ spec:
     - {name: dppctl, mountPath: /dppctl, readOnly: true}
     - {name: tmp, mountPath: /tmp}
   {{- end }}
-  {{- if $volume }}
+  {{- if and $volume (not $whole) }}
   - name: volume
     {{- if $.Values.site.enabled }}
     {{- include "pipelines.publish" $ | nindent 4 }}
@@ -360,9 +367,15 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
 {{- end }}
 {{- end -}}
 
-{{/* The container that checks what the pipelines made and makes their database the current one. (list $ ids component) */}}
+{{/*
+The container that checks what the pipelines made and makes their database the current one, and what they staged with
+it. (list $ ids component)
+*/}}
 {{- define "pipelines.finish" -}}
 {{- $ := index . 0 -}}
+{{- $whole := include "pipelines.whole" $ -}}
+{{- $rclone := and $.Values.storage.bucket.path $.Values.storage.bucket.url -}}
+{{- $volume := $.Values.storage.volume.enabled -}}
 - name: finish
   image: {{ $.Values.worker.image | quote }}
   command: [python3, -m, cluster.next_database.finish]
@@ -378,6 +391,22 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
   {{- end }}
   {{- if include "pipelines.goesBack" . }}
   - --kept=/dppctl/work/kept.json
+  {{- end }}
+  {{- if $whole }}
+  - --publication=/dppctl/publication
+  {{- if $rclone }}
+  - {{ printf "--to=storage:%s" $.Values.storage.bucket.path | replace "$" "$$" | quote }}
+  - {{ printf "--url=%s" $.Values.storage.bucket.url | replace "$" "$$" | quote }}
+  - --password-file=/run/rclone/password
+  - --scratch=/published
+  {{- end }}
+  {{- if $volume }}
+  - --to=/storage
+  {{- end }}
+  {{- if $rclone }}
+  ports:
+  - {name: alive, containerPort: 8095, protocol: TCP}
+  {{- end }}
   {{- end }}
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext: {{ include "pipelines.containerSecurity" $ | nindent 4 }}
@@ -398,6 +427,26 @@ current one. Where runs by the clock run some pipelines, an empty one would lose
   volumeMounts:
   - {name: dppctl, mountPath: /dppctl, readOnly: true}
   - {name: expectations, mountPath: /dppctl-expectations, readOnly: true}
+  {{- if $whole }}
+  - {name: tmp, mountPath: /tmp}
+  {{- if $volume }}
+  - {name: storage, mountPath: /storage}
+  {{- end }}
+  {{- if $rclone }}
+  - {name: published, mountPath: /published}
+  - {name: rclone, mountPath: /run/rclone, readOnly: true}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+
+{{/*
+Not empty when database and files become current together: what checks the data publishes it too. A bucket with
+releases beside a volume that is copied to is the exception, as nothing may be copied before the data is checked.
+*/}}
+{{- define "pipelines.whole" -}}
+{{- $copied := and .Values.storage.volume.enabled (not .Values.site.enabled) -}}
+{{- $rclone := and .Values.storage.bucket.path .Values.storage.bucket.url -}}
+{{- if and .Values.database.enabled (include "pipelines.staged" .) (not (and $rclone $copied)) -}}yes{{- end -}}
 {{- end -}}
 
 {{/* Not empty when what they made is published as releases: our server, or the packages' stable descriptors, lead there. */}}

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,11 @@ import pytest
 from tests.support.environment import REPOSITORY
 from tests.support.publisher.buckets import answers
 from tests.support.publisher.process import SITE, package
+from tests.support.publisher.staged import stage
 from tests.support.publisher.world import package_files, publisher_world
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
-
-
-def stage(folder: Path, files: Mapping[str, bytes], *items: dict[str, str]) -> Path:
-    """Write a folder as `worker run --publication` does."""
-    for path, content in files.items():
-        file = folder / "files" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    (folder / "items.json").write_text(json.dumps({"items": items, "left_out": []}))
-    return folder
 
 
 def published(staged: Path, to: str, *options: str) -> tuple[int, str]:

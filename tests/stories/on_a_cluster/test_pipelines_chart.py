@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.charts.rendering import CHART
 from tests.support.cluster import TO_SQL, ClusterImages, Namespace
-from tests.support.own_image import own_image
 from tests.support.stories.pipelines_release import SOURCE, app, bot, ended, last_states, query
 
 PASS_ON = """
@@ -61,18 +60,20 @@ def test_rows_come_into_the_database_once_for_each_image(
     assert len(ended(namespace, 2)) == 2
 
 
-def test_what_pipelines_made_is_on_the_volume_and_the_site_shows_it(
-    namespace: Namespace, cluster_images: ClusterImages, rclone: str, tmp_path: Path
+def test_what_pipelines_made_is_on_the_volume_with_the_database_and_the_site_shows_it(
+    namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
-    image = cluster_images.app(tmp_path, app(TO_PATH))
-    ours = {"image": cluster_images.push(own_image(cluster_images.images), "dppctl")}  # publishes, and shows it
+    image = cluster_images.app(tmp_path, app(TO_PATH, TO_SQL))
     namespace.volume("published", cluster_images.python)
-    storage = {"image": rclone, "volume": {"enabled": True, "existingClaim": "published"}}
-    people = cluster_images.people(worker=ours, storage=storage, site={"enabled": True})
+    namespace.database_volume("app", cluster_images.python)
+    storage = {"volume": {"enabled": True, "existingClaim": "published"}}
+    database = cluster_images.database()
+    people = cluster_images.people(database=database, storage=storage, site={"enabled": True})
     namespace.deploy(CHART, people, bot(image))
     ended(namespace)
     states = last_states(namespace)
-    assert {state.get("exitCode") for state in states.values()} == {0}, states
+    assert {name: state.get("exitCode") for name, state in states.items()} == dict.fromkeys(CONTAINERS, 0)
+    assert query(namespace, "select sum(number) from numbers") == "10"
     assert json.loads(states["pipelines"]["message"])["status"] == "succeeded"
     namespace.kubectl("rollout", "status", "deployment/app-site", "--timeout=120s")
     fetch = "import urllib.request as r; print(r.urlopen('http://app-site/numbers/%s').read().decode())"

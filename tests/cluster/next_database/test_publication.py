@@ -1,0 +1,74 @@
+"""What a run publishes becomes current with its database: both, or none of them."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster.next_database.databases import DatabaseError
+from cluster.storage.layout import Pointer
+from tests.support.next_database import AFTER_THE_POINTER, BEFORE_THE_POINTER, EnvironmentDatabase
+from tests.support.publisher.process import package
+from tests.support.publisher.staged import stage
+from tests.support.publisher.world import package_files
+
+
+class Environment:
+    """A database and a storage, and what people read there."""
+
+    def __init__(self, database: EnvironmentDatabase, folder: Path) -> None:
+        self.database, self.folder, self.storage = database, folder, folder / "storage"
+        self.storage.mkdir()
+        self.run("one", 1)
+
+    def begin(self, run: str, number: int) -> Path:
+        """Have a run's pipelines write this number to both."""
+        self.database.begin(run)
+        self.database.work(number)
+        return stage(self.folder / run, package_files("numbers", str(number)), package("numbers/"))
+
+    def run(self, run: str, number: int) -> None:
+        """A whole run."""
+        self.database.finish(run, str(self.begin(run, number)), str(self.storage))
+
+    def read(self) -> tuple[list[int], list[int]]:
+        """What people read in the database, and in the files."""
+        release = Pointer.read((self.storage / "current.json").read_bytes()).paths["numbers/"]
+        rows = (self.storage / "releases" / release / "numbers/rows.csv").read_text().split()
+        return self.database.numbers(), [int(row) for row in rows[1:]]
+
+
+@pytest.fixture
+def environment(database: EnvironmentDatabase, tmp_path: Path) -> Environment:
+    return Environment(database, tmp_path)
+
+
+def test_what_cannot_be_published_leaves_files_and_database_as_they_were(environment: Environment) -> None:
+    staged = environment.begin("two", 2)
+    (staged / "files/numbers/datapackage.json").unlink()
+    with pytest.raises(DatabaseError, match=r"cannot be published, so files and database stay.*does not send it"):
+        environment.database.finish("two", str(staged), str(environment.storage))
+    assert environment.read() == ([1], [1])
+    # Not even the last step, when the files are there and the database is renamed.
+    (part := environment.storage / ".current.json.part").mkdir()
+    staged = environment.begin("three", 3)  # the turn was given back
+    with pytest.raises(DatabaseError, match=r"cannot be published, so files and database stay.*Is a directory"):
+        environment.database.finish("three", str(staged), str(environment.storage))
+    assert environment.read() == ([1], [1])
+    part.rmdir()
+    environment.run("four", 4)
+    assert environment.read() == ([4], [4])
+
+
+def test_a_run_that_is_killed_between_files_and_database_is_followed_by_one_that_ends_well(
+    environment: Environment,
+) -> None:
+    staged = environment.begin("two", 2)
+    assert environment.database.do_killed(BEFORE_THE_POINTER, "finish", "two", str(staged), str(environment.storage))
+    assert environment.read() == ([1], [1])
+    environment.database.give_back("two")
+    staged = environment.begin("three", 3)
+    assert environment.database.do_killed(AFTER_THE_POINTER, "finish", "three", str(staged), str(environment.storage))
+    assert environment.read() == ([1], [3])  # the one moment that is left, before the database's commit
+    environment.database.give_back("three")
+    environment.run("four", 4)
+    assert environment.read() == ([4], [4])
