@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from cli.output_options import add_output_options
+
 
 class LazyGroup(click.Group):
     """Knows of each command its module and what the group's help says of it; imports it on use."""
@@ -25,7 +27,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self._commands[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        return add_output_options(command)
 
     def resolve_command(
         self, context: click.Context, words: list[str]

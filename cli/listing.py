@@ -10,18 +10,30 @@ import click
 
 from bot.model.names import short
 from bot.output import for_terminal, one_line
+from cli.output_options import console, say
 
 Row = Mapping[str, Any]
 _CELL_CHARACTERS = 200  # of a text in a table; JSON has all of it
 _WIDE = 10_000  # columns of a table that is not on a terminal, so that no line is folded
 
-OUTPUT_OPTION = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml", "name"]),
-    show_default="table on a terminal, else json",
-    help="How to print it; name: what other commands take, a line each.",
-)
+
+def output_option(*more: str) -> Callable[[Any], Any]:
+    """Return the option that says how a list is printed; `more`: other ways that this one has."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json", "yaml", "name", *more]),
+        show_default="table on a terminal, else json",
+        help="How to print it; name: what other commands take, a line each.",
+    )
+
+
+OUTPUT_OPTION = output_option()
+
+
+def chosen_output(output: str | None) -> str:
+    """Return how to print a list: as somebody asked for, else as fits where it goes."""
+    return output or ("table" if sys.stdout.isatty() else "json")
 
 
 def show(
@@ -38,44 +50,46 @@ def show(
     columns: headings of the table, each with its key in the rows; name: what identifies a row; empty: what the table
     says without rows, and what to do; as_json: their JSON, where that has a form of its own.
     """
-    match output or ("table" if sys.stdout.isatty() else "json"):
+    match chosen_output(output):
         case "json":
             click.echo((as_json or _json)(rows))
         case "yaml":
-            click.echo(_yaml(rows), nl=False)
+            click.echo(yaml_text([dict(row) for row in rows]), nl=False)
         case "name":
             for row in rows:
                 click.echo(for_terminal(name(row)))
         case _ if rows:
             _table(rows, columns)
         case _:
-            click.echo(empty)
+            say(empty)
 
 
 def _json(rows: Sequence[Row]) -> str:
     return json.dumps(list(rows), indent=1, ensure_ascii=False)
 
 
-def _yaml(rows: Sequence[Row]) -> str:
+def yaml_text(document: object) -> str:
+    """Return a document as YAML, in its own order."""
     import yaml
 
-    return str(yaml.safe_dump([dict(row) for row in rows], sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
 
 
 def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
     """Print a table by rich, which knows how wide the terminal is, NO_COLOR, and letters from right to left."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading, key in columns.items():
-        is_number = all(isinstance(row.get(key), int | float | None) for row in rows)
+        is_number = all(
+            isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows
+        )
         table.add_column(heading.upper(), justify="right" if is_number else "left", overflow="fold")
     now = datetime.now(UTC)
     for row in rows:
         table.add_row(*(Text(_cell(row.get(key), now)) for key in columns.values()))
-    Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
+    console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _cell(value: object, now: datetime) -> str:

@@ -7,6 +7,7 @@ import click
 
 from bot.errors import DppctlError
 from cli.lazy import LazyGroup
+from cli.output_options import add_output_options
 
 # name: (its module and attribute, what `dppctl --help` says of it)
 COMMANDS = {
@@ -51,14 +52,14 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, commands_by_name=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dppctl")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def dppctl(context: click.Context, debug: bool) -> None:
+def dppctl() -> None:
     """Push data pipelines to GitHub; they are built, deployed and run, and you are told what data came out.
 
     Pipelines are those of datapackage-pipelines: a pipeline-spec.yaml and your Python files.
     """
-    context.obj = {"debug": debug}
+
+
+add_output_options(dppctl)
 
 
 def main() -> NoReturn:

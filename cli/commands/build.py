@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.output_options import note
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
@@ -68,7 +69,7 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, 
     if rebuild and isinstance(kind, Ready):
         raise InputError(f"{app} has no image that is built here; leave out --rebuild")
     if head.is_dirty():
-        click.echo(f"dppctl: what is not committed below {folder} is left out", err=True)
+        note(f"dppctl: what is not committed below {folder} is left out")
     if isinstance(kind, Ready):
         return images.ready(app, kind.reference)
     tag = images.tag(app, head.tree, kind, content or "")
@@ -76,7 +77,7 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, 
         return image
     source = Source(repository=app.repository, path=app.path, ref=head.ref, commit=head.commit)
     work = images.work(app, tag, source, kind, head.export, rebuild=rebuild)
-    return work(lambda line: click.echo(line, err=True), stop)
+    return work(note, stop)
 
 
 def _app(name: str | None, config: "AppConfig") -> "RepoPath":

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.output_options import say
 
 
 @click.command()
@@ -46,7 +47,10 @@ def check(folder: Path, config: Path, output: str) -> None:
     else:
         for line in found:
             text = line.text if line.kind == "fine" else f"{line.kind}: {line.text}"
-            click.echo(for_terminal(text), err=line.kind == "problem")
+            if line.kind == "problem":
+                click.echo(for_terminal(text), err=True)
+            else:
+                say(for_terminal(text))
         if registered is None:
-            click.echo(f"not checked: whether the app is registered, as there is no {REGISTRATION_FILE} in {config}")
+            say(f"not checked: whether the app is registered, as there is no {REGISTRATION_FILE} in {config}")
     sys.exit(any(line.kind == "problem" for line in found))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.output_options import say
+
 if TYPE_CHECKING:
     from cluster.local.cleaning import Removable
 
@@ -33,13 +35,13 @@ def clean(older_than: str, dry_run: bool) -> None:
             failed = True
             click.echo(f"dppctl: cannot remove {removable.path}: {error.strerror or error}", err=True)
             continue
-        click.echo(f"{'Would remove' if dry_run else 'Removed'} {_described(removable, size)}")
+        say(f"{'Would remove' if dry_run else 'Removed'} {_described(removable, size)}")
         total += size
         count += 1
     if not count and not failed:
-        click.echo(f"Nothing is older than {durations.spoken(seconds)}")
+        say(f"Nothing is older than {durations.spoken(seconds)}")
     elif count:
-        click.echo(f"{'Would free' if dry_run else 'Freed'} {total / 1e6:.1f} MB")
+        say(f"{'Would free' if dry_run else 'Freed'} {total / 1e6:.1f} MB")
     sys.exit(int(failed))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 
 from cli.limits import LOW_DISK_BYTES, VERSION_SECONDS
+from cli.listing import yaml_text
+from cli.output_options import console, is_quiet
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,34 @@ class Component:
 
 
 @click.command()
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
-def doctor(output: str) -> None:
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "text", "json", "yaml", "name"]),
+    show_default="table on a terminal, else text",
+    help="How to print it; text: a line each; name: of what is missing.",
+)
+def doctor(output: str | None) -> None:
     """Say what of this machine is there and what is missing, what that costs and how to get it.
 
     Exit code: 0, or 1 when something is missing that dppctl cannot do without.
     """
     parts = list(examine())
-    if output == "json":
-        click.echo(json.dumps([asdict(part) for part in parts], indent=1))
-    elif sys.stdout.isatty():
-        _table(parts)
-    else:
-        for part in parts:
-            click.echo(_line(part))
-    sys.exit(any(part.required and not part.found for part in parts))
+    missing = [part for part in parts if not part.found]
+    match output or ("table" if sys.stdout.isatty() else "text"):
+        case "json":
+            click.echo(json.dumps([asdict(part) for part in parts], indent=1))
+        case "yaml":
+            click.echo(yaml_text([asdict(part) for part in parts]), nl=False)
+        case "name":
+            for part in missing:
+                click.echo(part.name)
+        case "table" if shown := missing if is_quiet() else parts:
+            _table(shown)
+        case _:
+            for part in missing if is_quiet() else parts:
+                click.echo(_line(part))
+    sys.exit(any(part.required for part in missing))
 
 
 def examine() -> Iterator[Component]:
@@ -179,7 +194,6 @@ def _line(part: Component) -> str:
 
 
 def _table(parts: list[Component]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -190,4 +204,4 @@ def _table(parts: list[Component]) -> None:
         mark = "[green]✓[/]" if part.found else "[red]✗[/]" if part.required else "[yellow]-[/]"
         missing = ("", "") if part.found else (part.without, part.get)
         table.add_row(mark, part.name, escape(part.what), *missing)
-    Console().print(table)
+    console().print(table)

@@ -7,6 +7,7 @@ import click
 from cli.config_option import servers_folder
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, show
+from cli.output_options import note
 
 
 @click.command()
@@ -29,7 +30,7 @@ def pipelines(folder: Path, output: str | None) -> None:
         for pipeline in found.specs.pipelines
     ]
     if found.specs.generated_by:
-        click.echo(f"{found.specs.generated_by} makes others, which are known when they run", err=True)
+        note(f"{found.specs.generated_by} makes others, which are known when they run")
     show(
         rows,
         output,

@@ -7,6 +7,8 @@ import click
 
 from bot.model.account import PERSON_SCOPES, SCOPES, Scope
 from cli.errors import InputError
+from cli.listing import OUTPUT_OPTION, show
+from cli.output_options import note, say
 
 if TYPE_CHECKING:
     from cli.remote.clusters import NamedCluster
@@ -54,13 +56,13 @@ def login(
     reached = _reached(cluster or _current(), url, context, namespace, service)
     name = reached.name
     found = log_in_to(reached, scopes, _note, with_token=with_token, opens=not no_browser)
-    click.echo(f"Logged in to {name} as {found.who} ({', '.join(found.about.scopes)})")
+    say(f"Logged in to {name} as {found.who} ({', '.join(found.about.scopes)})")
     if found.store is not None:
-        click.echo(f"The token is in {found.store}")
+        say(f"The token is in {found.store}")
     elif tokens.kept_token(name):
         _note(f"{tokens.VARIABLE} is used, and not the token that is kept for {name}")
     if clusters.read_clusters().current != name:
-        click.echo(f"`dppctl use {name}` makes it the one that commands work on")
+        say(f"`dppctl use {name}` makes it the one that commands work on")
 
 
 @click.command()
@@ -78,7 +80,7 @@ def logout(cluster: str | None, no_revoke: bool) -> None:
     if not tokens.kept_token(name):
         raise InputError(f"no token is kept for the cluster {name}; there is nothing to log out of")
     said = log_out_of(name, _note, revokes=not no_revoke)
-    click.echo(f"Logged out of {name}: its token is {said}")
+    say(f"Logged out of {name}: its token is {said}")
     if os.environ.get(tokens.VARIABLE):
         _note(f"{tokens.VARIABLE} is set, and goes on being used")
 
@@ -97,31 +99,47 @@ def use(cluster: str | None) -> None:
     from cli.remote import clusters
 
     if cluster is None:
-        _list()
+        _list("table")
         return
     clusters.use_cluster(cluster)
     known = clusters.read_clusters().by_name.get(cluster)
-    click.echo(f"Switching to the {cluster} cluster{_as(known)}")
+    say(f"Switching to the {cluster} cluster{_as(known)}")
 
 
 @click.command("clusters")
-def clusters_() -> None:
+@OUTPUT_OPTION
+def clusters_(output: str | None) -> None:
     """List the clusters that are known here, and who you are on each."""
-    _list()
+    _list(output)
 
 
-def _list() -> None:
+def _list(output: str | None) -> None:
     from cli.remote import clusters, tokens
 
     known = clusters.read_clusters()
-    for name in [clusters.LOCAL, *known.by_name]:
-        found = known.by_name.get(name)
-        click.echo(f"{'*' if name == known.current else ' '} {name}: {found or 'this machine'}{_as(found)}")
-    for name, begun in known.initialized.items():
-        if begun.state == "initializing" and name not in known.by_name:
-            click.echo(f"  {name}: a {begun.provider} cluster that is not ready yet; `dppctl init` goes on with it")
+    rows = [
+        {
+            "name": name,
+            "chosen": name == known.current,
+            "where": str(known.by_name.get(name) or "this machine"),
+            "login": (found.login or None) if (found := known.by_name.get(name)) else None,
+        }
+        for name in [clusters.LOCAL, *known.by_name]
+    ]
+    rows += [
+        {
+            "name": name,
+            "chosen": False,
+            "where": f"a {begun.provider} cluster that is not ready yet; `dppctl init` goes on with it",
+            "login": None,
+        }
+        for name, begun in known.initialized.items()
+        if begun.state == "initializing" and name not in known.by_name
+    ]
+    columns = {name: name for name in ("name", "chosen", "where", "login")}
+    show(rows, output, columns=columns, name=lambda row: row["name"], empty="")
     if known.by_name and os.environ.get(tokens.VARIABLE):
-        _note(f"{tokens.VARIABLE} is set: on each of them you are whom that token belongs to")
+        note(f"{tokens.VARIABLE} is set: on each of them you are whom that token belongs to")
 
 
 def _as(cluster: "NamedCluster | None") -> str:

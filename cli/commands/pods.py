@@ -15,6 +15,7 @@ import click
 from cli.completions import complete_pods
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, Row, show
+from cli.output_options import note, say
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def pods(cluster: str | None, output: str | None) -> None:
         from cli.remote.client import connect
         from cli.remote.pods import listed_pods
 
-        with connect(chosen, _note) as proxy:
+        with connect(chosen, note) as proxy:
             found = listed_pods(proxy)
     else:
         found = [
@@ -70,9 +71,9 @@ def stop(names: tuple[str, ...], cluster: str | None) -> None:
         from cli.remote.client import connect
         from cli.remote.pods import stop_all
 
-        with connect(chosen_cluster, _note) as proxy:
+        with connect(chosen_cluster, note) as proxy:
             for name in stop_all(proxy, tuple(dict.fromkeys(names))) or ["nothing: no run goes on"]:
-                click.echo(f"Stopped {name}")
+                say(f"Stopped {name}")
         return
     from cluster.local.sessions import record
 
@@ -80,9 +81,9 @@ def stop(names: tuple[str, ...], cluster: str | None) -> None:
     for session in chosen:
         record.stop(session)
         has_data = session.file and Path(session.file).exists()  # one without tables goes with its pod
-        click.echo(f"Stopped {session.name}" + (f"; its data stays in {session.file}" if has_data else ""))
+        say(f"Stopped {session.name}" + (f"; its data stays in {session.file}" if has_data else ""))
     if not chosen:
-        click.echo("No pod runs")
+        say("No pod runs")
 
 
 @click.command()
@@ -97,7 +98,7 @@ def ssh(name: str, cluster: str | None) -> None:
         from cli.remote.client import connect
         from cli.remote.terminal import open_shell
 
-        with connect(chosen, _note) as proxy:
+        with connect(chosen, note) as proxy:
             sys.exit(open_shell(proxy, name))
     from cluster.local.sessions import record
 
@@ -105,10 +106,6 @@ def ssh(name: str, cluster: str | None) -> None:
     if session.kind == "db":
         _become(*_database_shell(session))
     _become(*_worker_shell(session), folder=session.workload)
-
-
-def _note(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _worker_shell(session: "Session") -> tuple[list[str], dict[str, str]]:

@@ -8,6 +8,7 @@ import click
 from cli.config_option import CONFIG_OPTION, check_servers_folder
 from cli.limits import VERSION_SECONDS
 from cli.listing import OUTPUT_OPTION, show
+from cli.output_options import say
 
 
 @click.command()
@@ -31,14 +32,12 @@ def status(config: Path, output: str | None) -> None:
     check_servers_folder(config)
     settings, targets = load_settings(config, receives=False), registered(config)
     problem = _problem(local_url(settings))
-    line = (
-        f"dppctl does not answer here: {problem}; `dppctl up` starts it"
-        if problem
-        else f"dppctl is up: {pages_url(settings)}/"
-    )
-    if how := installed(find_unit()):
-        line += f" (its systemd unit is {how})"
-    click.echo(line, err=output is not None or not sys.stdout.isatty())
+    unit = f" (its systemd unit is {how})" if (how := installed(find_unit())) else ""
+    beside = output is not None or not sys.stdout.isatty()
+    if problem:
+        click.echo(f"dppctl does not answer here: {problem}; `dppctl up` starts it{unit}", err=beside)
+    else:
+        say(f"dppctl is up: {pages_url(settings)}/{unit}", err=beside)
     with open_store(config) as store:
         rows = environment_rows(store, targets)
     show(

@@ -1,7 +1,6 @@
 """`dppctl token`: tokens, made, listed and revoked: one's own on a cluster with a login, or those of a proxy's file."""
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ import click
 
 from bot.model.account import SCOPES, Scope
 from cli.errors import InputError
+from cli.listing import OUTPUT_OPTION, show
+from cli.output_options import note, say
 from cli.remote.clusters import CLUSTER_OPTION
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ _FILE = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Of a proxy's tokens: work on this file, and on no cluster; create makes it when it is not there.",
 )
-_OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+
+_COLUMNS = {"name": "name", "user": "user", "scopes": "scopes", "created": "created"}
+_NONE = "No tokens; `dppctl token create` makes one"
 
 
 @click.group()
@@ -62,9 +65,7 @@ def create(
             raise InputError("--user goes with --file: on a cluster with a login a token is your own")
         with _auth(cluster) as auth:
             made = auth.create_token(name, scopes, days or 90)
-        click.echo(
-            f"The token {made.name!r} ({', '.join(made.scopes)}){_until(made)}; it is shown this once:", err=True
-        )
+        note(f"The token {made.name!r} ({', '.join(made.scopes)}){_until(made)}; it is shown this once:")
         click.echo(made.token)
         return
     from cluster.proxy.tokens import make_token, read_tokens, write_tokens
@@ -79,39 +80,27 @@ def create(
         if name in (each.name for each in known):
             raise InputError(f"{file}: there is a token {name!r} already; revoke it, or take another name")
         write_tokens(file, [*known, record])
-    click.echo(f"The token {name!r} of {record.user} ({', '.join(record.scopes)}); it is shown this once:", err=True)
+    note(f"The token {name!r} of {record.user} ({', '.join(record.scopes)}); it is shown this once:")
     click.echo(text)
 
 
 @token.command("list")
-@_OUTPUT
+@OUTPUT_OPTION
 @CLUSTER_OPTION
 @_FILE
-def list_(output: str, cluster: str | None, file: Path | None) -> None:
+def list_(output: str | None, cluster: str | None, file: Path | None) -> None:
     """List the tokens that you may see: yours, for an admin all; or those of a file."""
     if file is None or cluster:
         with _auth(cluster) as auth:
             found = auth.tokens()
-        if output == "json":
-            click.echo(json.dumps([each.model_dump(by_alias=True) for each in found], indent=1, ensure_ascii=False))
-            return
-        rows = [("ID", "NAME", "USER", "SCOPES", "CREATED", "LAST USED", "ENDS")]
-        for each in found:
-            times = (_day(each.created), _day(each.last_used) or "never", _day(each.expires) or "never")
-            rows.append((each.id, each.name, each.login or each.user, ",".join(each.scopes), *times))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        rows = [each.model_dump(mode="json", by_alias=True) for each in found]
+        columns = _COLUMNS | {"user": "login", "last used": "lastUsed", "ends": "expires"}
+        show(rows, output, columns={"id": "id"} | columns, name=lambda row: row["id"], empty=_NONE)
         return
     from cluster.proxy.tokens import read_tokens
 
-    records = read_tokens(file)
-    if output == "json":
-        shown = [each.model_dump(mode="json", exclude={"sha256"}) for each in records]
-        click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
-        return
-    for record in records:
-        click.echo(f"{record.name}\t{record.user}\t{','.join(record.scopes)}\t{record.created}")
+    records = [each.model_dump(mode="json", exclude={"sha256"}) for each in read_tokens(file)]
+    show(records, output, columns=_COLUMNS, name=lambda row: row["name"], empty=_NONE)
 
 
 @token.command()
@@ -127,7 +116,7 @@ def revoke(name: str, cluster: str | None, file: Path | None) -> None:
         with _auth(cluster) as auth:
             found = _named(auth.tokens(), name)
             auth.revoke_token(found.id)
-        click.echo(f"The token {found.name!r} is revoked")
+        say(f"The token {found.name!r} is revoked")
         return
     from cluster.proxy.tokens import read_tokens, write_tokens
 
@@ -137,7 +126,7 @@ def revoke(name: str, cluster: str | None, file: Path | None) -> None:
             names = ", ".join(repr(each.name) for each in known) or "none"
             raise InputError(f"{file}: there is no token {name!r}; there are {names}")
         write_tokens(file, [each for each in known if each.name != name])
-    click.echo(f"The token {name!r} is revoked")
+    say(f"The token {name!r} is revoked")
 
 
 @contextmanager
@@ -151,7 +140,7 @@ def _auth(named: str | None) -> "Iterator[AuthClient]":
     reached = choose_cluster(named, Path())
     if reached is None:
         raise InputError("whose tokens? Name a --cluster that `dppctl login` made known, or a --file of a proxy's")
-    with ProxyClient(reached, "", lambda line: click.echo(line, err=True)) as proxy:
+    with ProxyClient(reached, "", note) as proxy:
         url = proxy.login().url
     if not url:
         raise InputError(f"nobody logs in to {reached.name}: its tokens are in a Secret or file, which --file names")

@@ -6,6 +6,7 @@ import click
 
 from cli.config_option import CONFIG_OPTION, check_servers_folder
 from cli.errors import InputError
+from cli.output_options import say
 
 
 @click.command()
@@ -29,9 +30,9 @@ def up(config: Path, installs: bool, uninstalls: bool) -> None:
         if installs:
             check_servers_folder(config)
         for line in install(find_unit(), config) if installs else uninstall(find_unit()):
-            click.echo(line)
+            say(line)
         return
     from cli.servers.all_in_one import AllInOne
     from cli.servers.lifecycle import serve
 
-    serve(lambda stopping: AllInOne(config, click.echo, stopping))
+    serve(lambda stopping: AllInOne(config, say, stopping))

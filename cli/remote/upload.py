@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Protocol
 
+from cli.output_options import console, is_quiet
 from cli.remote.client import ProxyClient
 from cli.remote.pack import PackedWorkload
 
@@ -48,14 +49,13 @@ def upload(proxy: ProxyClient, workload: PackedWorkload) -> None:
 @contextmanager
 def progress_bar(size: int, what: str) -> Iterator[ProgressBar]:
     """Show on a terminal how many of so many bytes went through, in this context; `what`: is done with them."""
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield _Unseen()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         task = progress.add_task("upload", total=size)
 
         class Shown:

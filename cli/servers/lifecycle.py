@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import click
-
 from bot.errors import DppctlError
 from bot.logs import configure, get_logger
 from bot.model.registration import REGISTRATION_FILE, Target, read_registration
@@ -20,6 +18,7 @@ from bot.settings import Settings, load_settings
 from bot.settings.load import read_variables
 from bot.settings.variables import misspelt
 from cli.config_option import check_servers_folder
+from cli.output_options import say
 from cli.private_files import keep_private, use_temporary_folder
 from cli.servers.daemon import Daemon
 
@@ -114,7 +113,7 @@ def serve(make: Callable[[threading.Event], Daemon]) -> None:
         server = make(stopping)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        broke = server.run(click.echo)
+        broke = server.run(say)
     except KeyboardInterrupt:
         return
     if broke:

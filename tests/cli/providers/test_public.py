@@ -116,7 +116,7 @@ def test_init_is_a_login_and_its_remove_a_logout(
     said = person("init", "public", "--url", open_proxy.url, stdin=f"{token}\n")
     assert said == "Logged in to public as token:ann (read, run, ssh)\nSwitching to the public dppctl cluster\n"
     assert person("init", "public") == "Switching to the public dppctl cluster\n"
-    assert f"* public: {open_proxy.url}, as token:ann\n" in person("use")
+    assert ["public", "yes", open_proxy.url, "token:ann"] in [line.split() for line in person("use").splitlines()]
     (tmp_path / ".dppctl.yaml").write_text(f"clusterProvider: public\npublicUrl: {open_proxy.url}\n")
     assert person("init") == "Switching to the public dppctl cluster\n", "as the app says"
     said = person("init", "public", "--remove")
@@ -137,7 +137,7 @@ def test_minikube_public_is_a_login_beside_minikube_and_its_runs_publish_there(
     monkeypatch.setattr("sys.stdin.readline", lambda _: open_proxy.person().token)
     assert provider.start(dry_run=False) == "start minikube False"
     assert provider.state() == ClusterState("ready", "minikube runs")
-    assert "  public: " in person("use"), "known, and not the one that runs go to"
+    assert "\npublic  no " in person("use"), "known, and not the one that runs go to"
     assert provider.publish_to() == "public"
     assert provider.ready_line(1, 0) == "Cluster is ready with 1 worker pod"
     lines = provider.remove(dry_run=False)

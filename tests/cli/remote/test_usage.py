@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
 from cli.remote.clusters import NamedCluster, add_cluster, use_cluster
 from tests.support.serving import Reply, Request, serving
@@ -45,16 +46,17 @@ def test_people_see_what_they_used(person: Person, settings_folder: Path, monkey
     with serving(proxy_that_knows("read", asked=asked)) as address:
         add_cluster(NamedCluster("office", f"http://{address}"))
         use_cluster("office")
-        assert person("usage").splitlines() == [
+        assert [line.strip() for line in person("usage", "-o", "table").splitlines()] == [
             "RUN    USER       BEGUN             OUTCOME  WORKER   DATABASE  ROWS  MB IN",
-            "run-1  token:ann  2026-01-31 12:00  Running  1,800 s  0 s       984   1.5",
+            "run-1  token:ann  2026-01-31 12:00  Running  1,800 s  0 s        984  1.5",
             "1 runs, 0.50 worker-hours, 984 rows since 2026-01-24 12:00 UTC",
             "1 of 2 runs at a time",
             "0.5 no limit minutes of ssh in 24 hours",
         ]
         assert asked == [{"since": ["7d"], "format": ["json"]}]
         assert person("usage", "-o", "csv", "--since", "30d") == "run,user\nrun-1,token:ann\n"
-        assert json.loads(person("usage", "-o", "json"))["runs"] == [RUN]
+        assert json.loads(person("usage"))["runs"] == yaml.safe_load(person("usage", "-o", "yaml"))["runs"] == [RUN]
+        assert person("usage", "-o", "name") == "run-1\n"
         assert "only one of them" in person("usage", "--mine", "--user", "token:ben")
 
 

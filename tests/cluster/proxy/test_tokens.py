@@ -36,7 +36,7 @@ def test_a_token_is_printed_once_and_only_its_hash_is_kept(tmp_path: Path) -> No
     again = run("create", "ann's laptop", "--user", "ann", "--file", str(file))
     assert 'there is a token "ann\'s laptop" already' in str(again.exception)
     assert run("revoke", "ben", "--file", str(file)).exception
-    assert run("list", "--file", str(file)).stdout.startswith("ann's laptop\ttoken:ann\tread\t")
+    assert run("list", "--file", str(file), "-o", "name").stdout == "ann's laptop\n"
     assert run("revoke", "ann's laptop", "--file", str(file)).exit_code == 0
     assert read_tokens(file) == ()
     assert [path.name for path in tmp_path.iterdir()] == ["tokens.json"]
