@@ -29,6 +29,7 @@ from benchmarks import (
     runner,
     runs,
     runs_pods,
+    setup,
     start,
     sync_cluster,
     usage,
@@ -40,6 +41,7 @@ from benchmarks.report import ROOT, Result, load, merge, page
 
 BENCHMARKS = {
     "help": start.help_,
+    "setup": setup.setup,
     "worker": worker.worker,
     "log-lines": worker.log_lines,
     **{f"runner-{name}": runner.benchmark(name) for name in runner.JOBS},
@@ -99,7 +101,7 @@ def main() -> None:
         "--against",
         type=Path,
         metavar="FOLDER",
-        help="another checkout with its .venv, to compare with (recheck, bots)",
+        help="another checkout with its .venv, to compare with (recheck, bots, setup)",
     )
     arguments = parser.parse_args()
     if sys.platform != "linux":
