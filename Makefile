@@ -91,13 +91,14 @@ endef
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 # By the pip that is there already, which is twice as quick as making another one.
 PIP_INSTALL = pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r cluster/local/dpp/uv.txt
+NO_PIP = dppctl needs pip, or the module ensurepip, to begin with (Debian, Ubuntu: sudo apt install python3-pip)
 
 .venv/uv.stamp: cluster/local/dpp/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "dppctl needs Python 3.11.4 or newer; this is %s. Name another: make PYTHON=python3.12" % sys.version.split()[0])'
 	@echo '== setting up .venv (once)'
 	$(call step,uv,{ test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv; } && \
 	  { $(PYTHON) -m $(PIP_INSTALL) 2>/dev/null || { $(BIN)/python -m ensurepip >/dev/null && $(BIN)/python -m $(PIP_INSTALL); } || \
-	  { echo 'dppctl needs pip to begin with, and the index of packages (Debian, Ubuntu: sudo apt install python3-pip)' >&2; false; }; })
+	  { echo '$(NO_PIP)' >&2; false; }; })
 	@touch $@
 
 # Kubernetes' client is four tenths of all that there is to compile, and little of it is ever imported: Python does that.

@@ -35,7 +35,7 @@ def use_temporary_folder(above: Path) -> Path:
     with (above / "lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         for folder in above.iterdir():
-            if folder.is_dir() and not _is_used(folder):
+            if folder.is_dir() and not is_used(folder):
                 shutil.rmtree(folder, ignore_errors=True)
         made = Path(tempfile.mkdtemp(dir=above))
         lock = (made / "lock").open("w")
@@ -65,6 +65,6 @@ def _is_used(folder: Path) -> bool:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     return False
