@@ -52,7 +52,9 @@ def _measure(bench: Bench, checkout: Path, times: Times) -> None:
     home = bench.new_folder()
     for kept in (times.cold, times.warm):
         clone = bench.new_folder() / "dppctl"
-        subprocess.run(["git", "clone", "--quiet", str(checkout), str(clone)], check=True)
+        subprocess.run(
+            ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", str(checkout), str(clone)], check=True
+        )
         found = bench.program(clone, *_in(home), "make", ".venv/run.stamp")
         kept.append((found.wall, found.all_cpu))
     home = bench.new_folder()
