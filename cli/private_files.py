@@ -59,7 +59,8 @@ def read_or_make_key(file: Path) -> str:
     return file.read_text().strip()
 
 
-def _is_used(folder: Path) -> bool:
+def is_used(folder: Path) -> bool:
+    """Return whether a process holds the lock of a folder."""
     try:
         with (folder / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
