@@ -146,7 +146,7 @@ def add_options(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
     parser.add_argument("--url", default="")
     parser.add_argument("--rclone", default="http://127.0.0.1:5572")
     parser.add_argument("--password-file", type=Path)
-    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--scratch", type=Path)
 
 
 def places_of(options: argparse.Namespace) -> StagedPlaces:
