@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from bot.model.account import SESSION_COOKIE
 from bot.store.tables import State
 from webhooks.api_shapes import (
     DeploymentDetail,
@@ -33,6 +34,13 @@ _PLACE = [
      "description": "OWNER/REPO, or OWNER/REPO/PATH. Its slashes are not escaped."},
     {"name": "environment", "in": "path", "required": True, "schema": {"type": "string"}},
 ]  # fmt: skip
+
+_LOGINS = {
+    "token": {"type": "http", "scheme": "bearer",
+              "description": "Of `dppctl token create NAME --scope read`; it reads, and does nothing else here."},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE,
+                "description": "Of a browser in which somebody has logged in."},
+}  # fmt: skip
 
 
 @cache
@@ -63,9 +71,11 @@ def description() -> str:
         "description": "What data is in which environment, and what was deployed. Who may read the pages may read it.",
         "license": {"name": "MIT", "identifier": "MIT"},
     }
-    return json.dumps(
-        {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas["$defs"]}}, indent=1
-    )
+    components = {"schemas": schemas["$defs"], "securitySchemes": _LOGINS}
+    # Any of them; none where the pages are everybody's.
+    security: list[dict[str, list[str]]] = [{"token": []}, {"session": []}, {}]
+    document = {"openapi": "3.1.0", "info": info, "security": security, "paths": paths, "components": components}
+    return json.dumps(document, indent=1)
 
 
 def _get(summary: str, shape: type[BaseModel], parameters: list[dict[str, Any]], *problems: int) -> dict[str, Any]:
@@ -80,8 +90,8 @@ def _problems(*codes: int) -> dict[str, Any]:
     """Return the answers that say why there is no other: of these codes, and of any page where people log in."""
     words = {
         400: "A parameter cannot be.",
-        401: "Only for who has logged in.",
-        403: "Who has logged in may not read here.",
+        401: "Only with a token that holds, or for who has logged in.",
+        403: "Whose token or login it is may not read here.",
         404: "There is no such thing.",
         503: "The store or the login does not answer now.",
     }

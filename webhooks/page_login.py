@@ -5,13 +5,16 @@ from urllib.parse import urlencode
 
 from flask import Flask, Response, g, redirect, request
 from markupsafe import Markup
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, ServiceUnavailable, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
-from webhooks.visitors import Visitor, Visitors
+from webhooks.problems import is_for_people
+from webhooks.visitors import FOR_TOKENS, Visitor, Visitors
 
 CSRF_FIELD = "csrf"
 LOGIN_PATH = "/auth/login"  # the auth server's
+_WANTED = "a token that holds is wanted (Authorization: Bearer …); `dppctl token create NAME --scope read` makes one"
 _WITHOUT_LOGIN = ("receive", "report", "healthz", "readyz", "metrics", "static", None)
 # Nothing from elsewhere, nothing inline: what a payload or a log smuggles onto a page stays text.
 _HEADERS = {
@@ -57,6 +60,8 @@ class PageLogin:
             raise ServiceUnavailable(visitor.note)
         if not visitor.user and not visitor.can_log_in:
             raise Forbidden(visitor.note)
+        if not visitor.user and request.endpoint in FOR_TOKENS and not is_for_people():
+            raise Unauthorized(_WANTED, www_authenticate=WWWAuthenticate("bearer"))
         if not visitor.user:
             if request.method != "GET" or request.path.startswith(("/events", "/api/")):
                 raise Unauthorized("log in first")

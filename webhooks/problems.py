@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, current_app, g, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
 from bot.logs import get_logger
@@ -47,6 +47,8 @@ def _refuse(error: HTTPException) -> BaseResponse:
     answer = _answer(error.code or 500, "deliveries are POSTed" if is_delivery else error.description or "")
     if isinstance(error, MethodNotAllowed):
         answer.headers["Allow"] = ", ".join(error.valid_methods or ())
+    if isinstance(error, Unauthorized) and error.www_authenticate:
+        answer.headers["WWW-Authenticate"] = ", ".join(map(str, error.www_authenticate))
     retry = getattr(error, "retry_after", None)
     if isinstance(retry, int):
         answer.headers["Retry-After"] = str(retry)
@@ -59,7 +61,7 @@ def _store_is_away(error: SQLAlchemyError) -> BaseResponse:
 
 
 def _answer(code: int, message: str) -> BaseResponse:
-    if not _is_for_people():
+    if not is_for_people():
         answer = jsonify(error=message)
         answer.status_code = code
         return answer
@@ -71,7 +73,7 @@ def _answer(code: int, message: str) -> BaseResponse:
     return Response(text, code, content_type="text/html; charset=utf-8")
 
 
-def _is_for_people() -> bool:
+def is_for_people() -> bool:
     """Return whether a browser asks for a page; what takes anything (curl, scripts) gets JSON."""
     if request.endpoint in FOR_PROGRAMS or request.path.startswith(("/api/", "/events", "/sync/", receive.PATH)):
         return False

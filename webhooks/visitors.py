@@ -20,9 +20,13 @@ from bot.logs import get_logger
 from bot.model.account import SESSION_COOKIE, Permission
 from bot.page_hosts import is_secure_place
 
+# Endpoints that a token of `dppctl token create` may read, as scripts do; it never acts, and opens no page for people.
+FOR_TOKENS = frozenset(
+    {"openapi", "api_deployments", "api_deployment", "api_environments", "history", "history_csv", "feed", "badge"}
+)
 _FORM_COOKIE = "dppctl-form"
 _FORM_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-_MAX_SESSION = 512  # characters; ours have 43
+_MAX_SESSION = 512  # characters, also of a token; ours have 43
 
 _log = get_logger("dppctl.webhooks")
 
@@ -105,7 +109,8 @@ class LoginVisitors:
         if not is_secure_place(self._public_url or request.host_url):
             note = "Read only: no login over plain http, where others could read it; DPPCTL_PUBLIC_URL can be https"
             return Visitor(note=note)
-        session = request.cookies.get(SESSION_COOKIE, "")
+        token = _token()
+        session = request.cookies.get(SESSION_COOKIE, "") if token is None else token
         if not session or len(session) > _MAX_SESSION:
             return Visitor(can_log_in=True)
         try:
@@ -113,10 +118,13 @@ class LoginVisitors:
         except (AccountsAwayError, AccountsRefusedError) as error:
             _log.error("who asks is not known", error=error)
             return Visitor(note="Read only: the login server does not answer; try again in a moment", is_away=True)
-        if account is None or not account.csrf:  # a token is no session
+        is_session = bool(account and account.csrf)
+        if account is None or is_session != (token is None):  # neither stands for the other
             return Visitor(can_log_in=True)
         login = account.login or account.user
         can_read = account.is_admin or "read" in account.scopes
+        if not is_session:
+            return Visitor(account.user, login, can_read=can_read)
         return Visitor(account.user, login, account.csrf, session, can_read, can_log_out=True)
 
     def may_act(self, visitor: Visitor, app: str) -> Permission:
@@ -129,6 +137,14 @@ class LoginVisitors:
 
     def remember(self, answer: Response) -> None:
         """Add nothing: the session's own cookie is enough."""
+
+
+def _token() -> str | None:
+    """Return the bearer token of a request that takes one; None: it has none."""
+    given = request.authorization
+    if request.endpoint not in FOR_TOKENS or given is None or given.type != "bearer":
+        return None
+    return given.token or ""
 
 
 def has_public_host(public_url: str) -> bool:

@@ -29,6 +29,7 @@ class ServedPages:
     url: str
     store: Store
     token: str
+    robot: str  # a token without the scope to read
 
     def finish(self, deployment: int) -> None:
         """Answer what waits, as the bot does."""
@@ -40,7 +41,8 @@ class ServedPages:
 def serve_pages(folder: Path, deployers: str = "['token:ann']", **settings: str) -> Iterator[ServedPages]:
     """Serve the pages until the block's end; `deployers`: whom apps.yaml lets deploy; "": nobody is named."""
     token, record = make_token("ann's laptop", "ann", ["read", "run", "deploy"])
-    write_tokens(folder / "tokens.json", [record])
+    robot, other = make_token("robot", "robot", ["run"])
+    write_tokens(folder / "tokens.json", [record, other])
     given = {
         "WEBHOOK_SECRETS": "x",
         "STATE_DIR": str(folder),
@@ -57,7 +59,7 @@ def serve_pages(folder: Path, deployers: str = "['token:ann']", **settings: str)
     server = make_server("127.0.0.1", 0, make_all_in_one(loaded, parse_registration(apps, "apps.yaml")), threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]
     with in_thread(server):
-        yield ServedPages(f"http://127.0.0.1:{server.server_port}", store, token)
+        yield ServedPages(f"http://127.0.0.1:{server.server_port}", store, token, robot)
     store.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 import requests
 from jsonschema import Draft202012Validator, FormatChecker
 
+from bot.model.account import SESSION_COOKIE
 from bot.model.reports import SyncEvent
 from tests.support.pages import APP, RECEIPT, PagesWorld, deploy, make_world
 from tests.support.served_pages import serve_pages
@@ -139,8 +140,23 @@ def test_the_description_names_each_path_that_there_is(world: PagesWorld) -> Non
     assert plain == set(document["paths"])
 
 
-def test_a_program_without_login_is_told_so_where_the_pages_want_one(tmp_path: Path) -> None:
+def test_where_the_pages_want_a_login_programs_read_with_a_token(tmp_path: Path) -> None:
     with serve_pages(tmp_path, AUTH_MODE="token", PAGES="login") as pages:
-        for path in ("/api/deployments", "/api/environments", "/api/openapi.json"):
-            answer = requests.get(pages.url + path, timeout=60)
-            assert (answer.status_code, [*answer.json()]) == (401, ["error"])
+        token = {"Authorization": f"Bearer {pages.token}"}
+        history = f"/apps/{APP}/staging/history.json"
+        for path in ("/api/deployments", "/api/environments", "/api/openapi.json", history, history[:-5] + ".csv"):
+            for headers in ({}, {"Authorization": "Bearer dppctl_wrong"}, {"Authorization": "Bearer "}):
+                answer = requests.get(pages.url + path, headers=headers, timeout=60)
+                assert (answer.status_code, answer.headers.get("WWW-Authenticate")) == (401, "Bearer"), path
+                assert "dppctl token create NAME --scope read" in answer.json()["error"]
+            assert requests.get(pages.url + path, headers=token, timeout=60).status_code == 200, path
+        # It reads, and nothing else: pages for people, forms and acts want a session, and it is none.
+        for method, path in (("GET", "/"), ("GET", "/events"), ("GET", "/data/"), ("POST", "/acts/hold")):
+            answer = requests.request(method, pages.url + path, headers=token, timeout=60, allow_redirects=False)
+            assert answer.status_code in (303, 401), path
+        cookie = {"Cookie": f"{SESSION_COOKIE}={pages.token}"}
+        assert requests.get(f"{pages.url}/api/deployments", headers=cookie, timeout=60).status_code == 401
+        scope = requests.get(
+            f"{pages.url}/api/deployments", headers={"Authorization": f"Bearer {pages.robot}"}, timeout=60
+        )
+        assert (scope.status_code, scope.json()) == (403, {"error": "robot may not read here (scope read)"})

@@ -28,6 +28,7 @@ _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_be
 _ACCEPT = "tests/cli/commands/test_deploy.py::test_a_change_is_accepted_with_its_reason"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
 _PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remove_a_logout"
+_API_TOKEN = "tests/webhooks/test_api.py::test_where_the_pages_want_a_login_programs_read_with_a_token"
 _PUBLISHER = "tests/cli/servers/test_publisher_server.py::test_it_publishes_to_a_folder"
 _GATED = "tests/bot/reconcile/test_gated.py::test_files_that_staging_does_not_get_wait_and_it_is_said_what_to_do"
 RUN_BY = {
@@ -62,6 +63,8 @@ RUN_BY = {
     "curl http://127.0.0.1:8080/api/environments": (
         "tests/webhooks/test_api.py::test_environments_have_what_runs_and_who_holds_them"
     ),
+    "curl -H @pages.header https://dppctl.example.org/api/environments": _API_TOKEN,
+    "dppctl token create pages --scope read | sed 's/^/Authorization: Bearer /' > pages.header": _TOKENS,
     "dppctl cancel DEPLOYMENT": _ACTS,
     'dppctl deploy APP ENVIRONMENT --accept-change "WHY"': _ACCEPT,
     'dppctl retry DEPLOYMENT --accept-change "WHY"': (
