@@ -2,20 +2,32 @@
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from cli.documented import DocumentedGroup
 from cli.output_options import add_output_options
 
 
-class LazyGroup(click.Group):
+class LazyGroup(DocumentedGroup):
     """Knows of each command its module and what the group's help says of it; imports it on use."""
 
-    def __init__(self, *arguments: Any, commands_by_name: dict[str, tuple[str, str]], **options: Any) -> None:
-        """Take `module:attribute` and the help text of each command by its name, in the order to list them."""
+    def __init__(
+        self,
+        *arguments: Any,
+        commands_by_name: Mapping[str, tuple[str, str]],
+        sections: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Take `module:attribute` and the help text of each command by its name.
+
+        sections: headings, each with the names of its commands in one text; left out: all are below one.
+        """
         super().__init__(*arguments, **options)
         self._commands = commands_by_name
+        self.sections = sections or {"Commands": " ".join(commands_by_name)}
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return their names."""
@@ -43,5 +55,6 @@ class LazyGroup(click.Group):
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write their names and texts, with nothing imported."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self._commands.items()])
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, self._commands[name][1]) for name in names.split()])

@@ -11,19 +11,20 @@ from cli.accept_option import ACCEPT_OPTION, why_accepted
 from cli.app_arguments import APP, ENVIRONMENT
 from cli.completions import complete_environments
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 
 _TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
 _MESSAGE = click.option("--message", "-m", default="", help="Why; it is kept with who you are.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 
 
-def _act(*options: Callable[..., Any]) -> Callable[..., Any]:
+def _act(*options: Callable[..., Any], examples: str) -> Callable[..., Any]:
     """Return a decorator that makes a function a command with these options, and those that all acts have."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         for option in reversed((*options, _YES, CONFIG_OPTION)):
             function = option(function)
-        return click.command()(function)
+        return command(examples=examples)(function)
 
     return decorate
 
@@ -34,6 +35,10 @@ def _act(*options: Callable[..., Any]) -> Callable[..., Any]:
     click.option("--to", type=int, metavar="DEPLOYMENT", help="Which one; left out: what ran before."),
     click.option("--run", is_flag=True, help="Run its pipelines again, such as when its data is not kept any more."),
     _MESSAGE,
+    examples="""
+    dppctl rollback ann/data production               # what ran before
+    dppctl rollback ann/data production --to 12       # deployment 12
+    """,
 )
 def rollback(app: str, environment: str, to: int | None, run: bool, message: str, yes: bool, config: Path) -> None:
     """Go back to what ran in ENVIRONMENT of APP before, with the data of then; nothing runs.
@@ -50,6 +55,10 @@ def rollback(app: str, environment: str, to: int | None, run: bool, message: str
     click.argument("source", metavar="FROM", shell_complete=complete_environments),
     click.argument("target", metavar="TO", shell_complete=complete_environments),
     _MESSAGE,
+    examples="""
+    dppctl promote ann/data staging production
+    dppctl promote ann/data staging production -m "checked by Ann" --yes
+    """,
 )
 def promote(app: str, source: str, target: str, message: str, yes: bool, config: Path) -> None:
     """Run in TO what runs in FROM of APP: the same commit, in the same image.
@@ -66,6 +75,10 @@ def promote(app: str, source: str, target: str, message: str, yes: bool, config:
     ENVIRONMENT,
     click.option("--reason", "--message", "-m", required=True, help="Why; it is shown wherever the hold is."),
     click.option("--until", type=_TIMES, metavar="TIME", help="Then it ends: 2026-12-01, or 2026-12-01T18:00."),
+    examples="""
+    dppctl hold ann/data production --reason "elections: no change"
+    dppctl hold ann/data production -m "repairs" --until 2026-12-01
+    """,
 )
 def hold(app: str, environment: str, reason: str, until: datetime | None, yes: bool, config: Path) -> None:
     """Have nothing deployed to ENVIRONMENT of APP by itself, until `dppctl release`.
@@ -78,7 +91,14 @@ def hold(app: str, environment: str, reason: str, until: datetime | None, yes: b
     _do(config, app, WantedAct("hold", environment), yes=yes, reason=reason, until=when)
 
 
-@_act(APP, ENVIRONMENT, _MESSAGE)
+@_act(
+    APP,
+    ENVIRONMENT,
+    _MESSAGE,
+    examples="""
+    dppctl release ann/data production
+    """,
+)
 def release(app: str, environment: str, message: str, yes: bool, config: Path) -> None:
     """End a hold: what .dppctl.yaml says is deployed to ENVIRONMENT of APP again.
 
@@ -89,7 +109,13 @@ def release(app: str, environment: str, message: str, yes: bool, config: Path) -
     _do(config, app, WantedAct("release", environment), yes=yes, reason=message)
 
 
-@_act(click.argument("deployment", type=int), _MESSAGE)
+@_act(
+    click.argument("deployment", type=int),
+    _MESSAGE,
+    examples="""
+    dppctl cancel 12      # deployment 12
+    """,
+)
 def cancel(deployment: int, message: str, yes: bool, config: Path) -> None:
     """Stop a deployment that is built, waits or runs; its environment keeps what it had.
 
@@ -98,7 +124,15 @@ def cancel(deployment: int, message: str, yes: bool, config: Path) -> None:
     _do_on("cancel", deployment, config, yes=yes, reason=message)
 
 
-@_act(click.argument("deployment", type=int), ACCEPT_OPTION, _MESSAGE)
+@_act(
+    click.argument("deployment", type=int),
+    ACCEPT_OPTION,
+    _MESSAGE,
+    examples="""
+    dppctl retry 12       # deployment 12
+    dppctl retry 12 --accept-change "two committees were closed"
+    """,
+)
 def retry(deployment: int, accept_change: str | None, message: str, yes: bool, config: Path) -> None:
     """Run a deployment that failed, or was cancelled, once more.
 

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import click
 
+from cli.documented import command
 
-@click.command("auth-server")
+
+@command(
+    "auth-server",
+    examples="""
+    dppctl auth-server                       # or with a .env in this folder
+    dppctl auth-server --config /etc/dppctl  # a folder with .env and apps.yaml
+    """,
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

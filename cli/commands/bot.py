@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-import click
-
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl bot
+    dppctl bot --config /etc/dppctl     # a folder with apps.yaml and .env
+    """,
+)
 @CONFIG_OPTION
 def bot(config: Path) -> None:
     """Bring the ops repos to what the apps' repos say, until SIGTERM or Ctrl-C.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.output_options import note
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from bot.model.names import RepoPath
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl build                            # the app in this folder
+    dppctl build pipelines --rebuild        # that in pipelines/, each step anew
+    dppctl build --app ann/data --config ~/.config/dppctl
+    """,
+)
 @click.argument("folder", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--app", help="OWNER/REPO[/PATH]; left out: the one that .dppctl.yaml names.")
 @click.option("--rebuild", is_flag=True, help="Build each step anew, though the registry has the image.")

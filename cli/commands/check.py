@@ -7,10 +7,17 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.output_options import say
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl check                  # the app in this folder
+    dppctl check pipelines/tz     # the app in that one
+    dppctl check -o json          # for programs
+    """,
+)
 @click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @CONFIG_OPTION
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -19,10 +26,6 @@ def check(folder: Path, config: Path, output: str) -> None:
 
     It reads .dppctl.yaml, the pipelines' specs and, where the bot's apps.yaml is on this machine, the registration.
     Nothing is run, and nothing leaves the machine.
-
-    \b
-    dppctl check                   the app in this folder
-    dppctl check pipelines/tz      the app in that one
 
     Exit code: 0, or 1 when something would be refused.
     """

@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.documented import command
 from cli.output_options import say
 
 if TYPE_CHECKING:
     from cluster.local.cleaning import Removable
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl clean --dry-run            # what would go
+    dppctl clean                      # what nobody changed or used for 30 days
+    dppctl clean --older-than 7d
+    """,
+)
 @click.option("--older-than", default="30d", show_default=True, help="How long nobody changed or used it.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 def clean(older_than: str, dry_run: bool) -> None:

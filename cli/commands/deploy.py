@@ -7,9 +7,16 @@ import click
 from cli.accept_option import ACCEPT_OPTION, why_accepted
 from cli.app_arguments import APP, ENVIRONMENT
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl deploy ann/data staging                      # as .dppctl.yaml says
+    dppctl deploy ann/data production --ref v1.2 -m "the corrected names"
+    dppctl deploy ann/data staging --accept-change "two committees were closed"
+    """,
+)
 @APP
 @ENVIRONMENT
 @click.option("--ref", help="A branch, a tag or a commit; left out: what .dppctl.yaml says.")

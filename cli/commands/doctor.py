@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from cli.documented import command
 from cli.limits import LOW_DISK_BYTES, VERSION_SECONDS
 from cli.listing import yaml_text
 from cli.output_options import console, is_quiet
@@ -29,7 +30,12 @@ class Component:
     required: bool = False
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl doctor
+    dppctl doctor --output json
+    """,
+)
 @click.option(
     "-o",
     "--output",

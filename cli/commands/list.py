@@ -17,6 +17,15 @@ KINDS = {
 }
 
 
-@click.group("list", cls=LazyGroup, commands_by_name=KINDS)
+@click.group(
+    "list",
+    cls=LazyGroup,
+    commands_by_name=KINDS,
+    examples="""
+    dppctl list pods
+    dppctl list deployments --environment production --limit 3
+    dppctl list environments -o json | jq
+    """,
+)
 def list_() -> None:
     """List what there is."""

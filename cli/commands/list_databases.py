@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.listing import OUTPUT_OPTION, show
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list databases
+    dppctl list databases -o name     # for dppctl ssh
+    """,
+)
 @CONFIG_OPTION
 @OUTPUT_OPTION
 def databases(config: Path, output: str | None) -> None:

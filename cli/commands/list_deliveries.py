@@ -5,10 +5,16 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.listing import OUTPUT_OPTION, show
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list deliveries
+    dppctl list deliveries --limit 5 -o json
+    """,
+)
 @CONFIG_OPTION
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, the newest first.")
 @OUTPUT_OPTION

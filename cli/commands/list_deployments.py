@@ -6,10 +6,17 @@ import click
 
 from cli.app_arguments import APP_OPTION, ENVIRONMENT_OPTION
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.listing import OUTPUT_OPTION, show
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list deployments
+    dppctl list deployments --app ann/data --environment production --limit 3
+    dppctl list deployments -o json | jq '.[0].state'
+    """,
+)
 @CONFIG_OPTION
 @APP_OPTION
 @ENVIRONMENT_OPTION

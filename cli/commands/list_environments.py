@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
-import click
-
 from cli.app_arguments import APP_OPTION
 from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.documented import command
 from cli.listing import OUTPUT_OPTION, show
 
 _NONE = "No app is registered; `dppctl init` registers one, and docs/apps-yaml.md says how by hand"
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list apps
+    dppctl list apps -o name
+    """,
+)
 @CONFIG_OPTION
 @OUTPUT_OPTION
 def apps(config: Path, output: str | None) -> None:
@@ -27,7 +31,12 @@ def apps(config: Path, output: str | None) -> None:
     show(rows, output, columns=columns, name=lambda row: row["app"], empty=_NONE)
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list environments
+    dppctl list environments --app ann/data
+    """,
+)
 @CONFIG_OPTION
 @APP_OPTION
 @OUTPUT_OPTION

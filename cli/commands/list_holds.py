@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
-import click
-
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.listing import OUTPUT_OPTION, show
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list holds
+    dppctl list holds -o json
+    """,
+)
 @CONFIG_OPTION
 @OUTPUT_OPTION
 def holds(config: Path, output: str | None) -> None:

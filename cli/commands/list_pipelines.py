@@ -5,12 +5,18 @@ from pathlib import Path
 import click
 
 from cli.config_option import servers_folder
+from cli.documented import command
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, show
 from cli.output_options import note
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list pipelines                       # of this folder
+    dppctl list pipelines pipelines -o name     # the ids, a line each
+    """,
+)
 @click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @OUTPUT_OPTION
 def pipelines(folder: Path, output: str | None) -> None:

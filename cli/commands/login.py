@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.model.account import PERSON_SCOPES, SCOPES, Scope
+from cli.documented import command
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, show
 from cli.output_options import note, say
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
     from cli.remote.clusters import NamedCluster
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl login office --url https://dppctl.example.org
+    dppctl login office --context office --with-token <token-file
+    """,
+)
 @click.argument("cluster", required=False)
 @click.option("--url", help="Of the cluster's proxy, https://…; without one it is reached through the API server.")
 @click.option("--context", help="Of the kubeconfig file, for a proxy without a URL.")
@@ -43,10 +49,6 @@ def login(
 ) -> None:
     """Make a CLUSTER known by a name of yours, and log in to it: the chosen one when it is left out.
 
-    \b
-    dppctl login office --url https://dppctl.example.org
-    dppctl login office --context office --namespace dppctl --with-token <token-file
-
     Where the cluster has a login, that is a page for any browser, and a code to enter there. Elsewhere your token is
     asked for, or read from stdin. DPPCTL_TOKEN in the environment is used instead, and not kept.
     """
@@ -65,7 +67,12 @@ def login(
         say(f"`dppctl use {name}` makes it the one that commands work on")
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl logout              # of the chosen cluster
+    dppctl logout office
+    """,
+)
 @click.argument("cluster", required=False)
 @click.option("--no-revoke", is_flag=True, help="Only forget the token here; what is known of it there stays.")
 def logout(cluster: str | None, no_revoke: bool) -> None:
@@ -85,14 +92,16 @@ def logout(cluster: str | None, no_revoke: bool) -> None:
         _note(f"{tokens.VARIABLE} is set, and goes on being used")
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl use             # which there are
+    dppctl use office
+    dppctl use local       # this machine
+    """,
+)
 @click.argument("cluster", required=False)
 def use(cluster: str | None) -> None:
     """Choose the CLUSTER that run, list pods, ssh, stop and logs work on; without one, list those that are known.
-
-    \b
-    dppctl use office
-    dppctl use local
 
     `cluster:` in an app's .dppctl.yaml wins over it, and --cluster over both.
     """
@@ -106,7 +115,13 @@ def use(cluster: str | None) -> None:
     say(f"Switching to the {cluster} cluster{_as(known)}")
 
 
-@click.command("clusters")
+@command(
+    "clusters",
+    examples="""
+    dppctl list clusters
+    dppctl list clusters -o name
+    """,
+)
 @OUTPUT_OPTION
 def clusters_(output: str | None) -> None:
     """List the clusters that are known here, and who you are on each."""

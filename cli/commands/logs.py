@@ -7,11 +7,18 @@ import click
 
 from bot.output import for_terminal
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 from cli.errors import InputError
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl logs 12                                  # deployment 12
+    dppctl logs 12 --follow                         # until it has ended
+    dppctl logs run-4f0c2d9b1a7e6583 --cluster office     # a run on a cluster
+    """,
+)
 @click.argument("deployment", metavar="DEPLOYMENT | RUN")
 @click.option("--follow", "-f", is_flag=True, help="Until the deployment has ended; exit code 1 if it did not succeed.")
 @CONFIG_OPTION

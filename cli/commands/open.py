@@ -5,23 +5,25 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.documented import command
 from cli.errors import InputError
 
 
-@click.command("open")
+@command(
+    "open",
+    examples="""
+    dppctl open                                 # what runs where
+    dppctl open 12                              # deployment 12
+    dppctl open ann/data staging                # an environment
+    dppctl open ann/data staging --storage      # what it publishes
+    """,
+)
 @click.argument("what", nargs=-1, metavar="[DEPLOYMENT | APP ENVIRONMENT]")
 @click.option("--storage", is_flag=True, help="What the environment publishes: its site and data packages.")
 @click.option("--print", "prints", is_flag=True, help="Print the address; open nothing.")
 @CONFIG_OPTION
 def open_(what: tuple[str, ...], storage: bool, prints: bool, config: Path) -> None:
-    """Open a page in the browser, and print its address.
-
-    \b
-    dppctl open                                   what runs where
-    dppctl open 12                                deployment 12
-    dppctl open ann/data staging                  an environment
-    dppctl open ann/data staging --storage        what it publishes
-    """
+    """Open a page in the browser, and print its address."""
     from bot.settings import load_settings
     from cli.environment_rows import registered
     from cli.page_urls import deployment_url, environment_url, pages_url, storage_url

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import click
 
+from cli.documented import command
 
-@click.command()
+
+@command(
+    examples="""
+    dppctl operator                       # or with a .env in this folder
+    dppctl operator --config /etc/dppctl  # a folder with a .env
+    """,
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

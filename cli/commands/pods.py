@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from cli.completions import complete_pods
+from cli.documented import command
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, Row, show
 from cli.output_options import note, say
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     from cluster.local.sessions.record import Session
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl list pods
+    dppctl list pods --cluster office -o json
+    """,
+)
 @CLUSTER_OPTION
 @OUTPUT_OPTION
 def pods(cluster: str | None, output: str | None) -> None:
@@ -59,7 +65,13 @@ def _pods_json(rows: Sequence[Row]) -> str:
     return "[" + ",\n ".join(json.dumps(pod, ensure_ascii=False) for pod in rows) + "]"
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl stop dppctl-db-koejijdif48j
+    dppctl stop all
+    dppctl stop run-4f0c2d9b1a7e6583 --cluster office     # a run on a cluster
+    """,
+)
 @click.argument("names", metavar="NAME... | all", nargs=-1, required=True, shell_complete=complete_pods)
 @CLUSTER_OPTION
 def stop(names: tuple[str, ...], cluster: str | None) -> None:
@@ -86,7 +98,12 @@ def stop(names: tuple[str, ...], cluster: str | None) -> None:
         say("No pod runs")
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl ssh dppctl-worker-dkofij848dhi     # a shell in its folder, with dpp
+    dppctl ssh dppctl-db-koejijdif48j         # psql or sqlite3
+    """,
+)
 @click.argument("name", shell_complete=complete_pods)
 @CLUSTER_OPTION
 def ssh(name: str, cluster: str | None) -> None:

@@ -4,11 +4,17 @@ from pathlib import Path
 
 import click
 
+from cli.documented import command
 from cli.errors import InputError
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl publish run-4f0c2d9b1a7e6583
+    dppctl publish run-4f0c2d9b1a7e6583 --cluster minikube-public
+    """,
+)
 @click.argument("run")
 @CLUSTER_OPTION
 def publish(run: str, cluster: str | None) -> None:

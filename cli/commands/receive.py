@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-import click
-
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl receive
+    dppctl receive --config /etc/dppctl     # a folder with apps.yaml and .env
+    """,
+)
 @CONFIG_OPTION
 def receive(config: Path) -> None:
     """Take webhooks and sync's reports, and serve the dashboard, until SIGTERM or Ctrl-C.

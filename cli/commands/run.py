@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.completions import complete_pipelines
+from cli.documented import command
 from cli.errors import InputError
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 from cli.run.report import JsonReport, RunReport
@@ -14,7 +15,20 @@ from cli.run.signals import StopSignals
 from cluster.local import durations
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl run                                  # all pipelines of this folder
+    dppctl run ./dump-to-db                     # one of them
+    dppctl run --cluster office ./dump-to-db    # on a cluster: dppctl login
+    dppctl run --workload https://example.org/data.zip --output json
+    """,
+    headings={
+        "What to run": "--workload --env --image --runner --concurrency",
+        "Where": "--cluster --pool --environment --timeout",
+        "What stays": "--db --keep --no-publish",
+        "Output": "--verbose --output",
+    },
+)
 @click.argument("pipelines", nargs=-1, shell_complete=complete_pipelines)
 @click.option("--workload", default=".", help="A folder (default: here), or a URL of a zip or tar.gz, #path/inside.")
 @CLUSTER_OPTION
@@ -60,10 +74,6 @@ def run(
     output: str,
 ) -> None:
     """Run PIPELINES (ids like ./dump-to-db, or all, the default) and tell what data came out.
-
-    \b
-    dppctl run ./dump-to-db                       on this machine
-    dppctl run --cluster office ./dump-to-db      on a cluster (dppctl login, dppctl use)
 
     Exit code: 0 all succeeded, 1 a pipeline failed, 2 wrong use or input.
     """

@@ -6,20 +6,22 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.documented import command
 from cli.limits import VERSION_SECONDS
 from cli.listing import OUTPUT_OPTION, show
 from cli.output_options import say
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl status                  # a table
+    dppctl status -o json | jq     # for programs
+    """,
+)
 @CONFIG_OPTION
 @OUTPUT_OPTION
 def status(config: Path, output: str | None) -> None:
     """Say whether `dppctl up` (or a receiver) answers here, and what runs in each environment with what data.
-
-    \b
-    dppctl status                  a table
-    dppctl status -o json | jq     for programs
 
     Exit code: 0, or 1 when nothing answers.
     """

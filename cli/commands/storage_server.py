@@ -4,8 +4,16 @@ from pathlib import Path
 
 import click
 
+from cli.documented import command
 
-@click.command("storage-server")
+
+@command(
+    "storage-server",
+    examples="""
+    dppctl storage-server                       # or with a .env in this folder
+    dppctl storage-server --config /etc/dppctl  # a folder with a .env
+    """,
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -5,9 +5,16 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION
+from cli.documented import command
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl sync                           # until it is ended
+    dppctl sync --once --dry-run          # what would change, as a diff
+    dppctl sync --once                    # one pass, such as from cron
+    """,
+)
 @CONFIG_OPTION
 @click.option("--once", is_flag=True, help="One pass; the exit code is 1 when an environment failed.")
 @click.option("--dry-run", is_flag=True, help="With --once: show as a diff what would change, and change nothing.")

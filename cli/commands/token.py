@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.model.account import SCOPES, Scope
+from cli.documented import DocumentedGroup
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, show
 from cli.output_options import note, say
@@ -30,7 +31,14 @@ _COLUMNS = {"name": "name", "user": "user", "scopes": "scopes", "created": "crea
 _NONE = "No tokens; `dppctl token create` makes one"
 
 
-@click.group()
+@click.group(
+    cls=DocumentedGroup,
+    examples="""
+    dppctl token create ci --scope read --scope run --days 30
+    dppctl token list
+    dppctl token revoke ci
+    """,
+)
 def token() -> None:
     """Make, list and revoke tokens.
 
@@ -41,7 +49,13 @@ def token() -> None:
     """
 
 
-@token.command()
+@token.command(
+    examples="""
+    dppctl token create "ann's laptop"           # on the chosen cluster
+    dppctl token create ci --scope read --scope run --days 30
+    dppctl token create ann --user ann --file tokens.json
+    """,
+)
 @click.argument("name")
 @click.option("--user", help="With --file: whose runs they are: ann, or PROVIDER:NAME.")
 @click.option(
@@ -84,7 +98,13 @@ def create(
     click.echo(text)
 
 
-@token.command("list")
+@token.command(
+    "list",
+    examples="""
+    dppctl token list
+    dppctl token list --cluster office -o json
+    """,
+)
 @OUTPUT_OPTION
 @CLUSTER_OPTION
 @_FILE
@@ -103,7 +123,12 @@ def list_(output: str | None, cluster: str | None, file: Path | None) -> None:
     show(records, output, columns=_COLUMNS, name=lambda row: row["name"], empty=_NONE)
 
 
-@token.command()
+@token.command(
+    examples="""
+    dppctl token revoke ci
+    dppctl token revoke ann --file tokens.json
+    """,
+)
 @click.argument("name")
 @CLUSTER_OPTION
 @_FILE

@@ -5,11 +5,18 @@ from pathlib import Path
 import click
 
 from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.documented import command
 from cli.errors import InputError
 from cli.output_options import say
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl up                # until Ctrl-C
+    dppctl up --install      # in the background, from now on
+    dppctl up --uninstall    # no more; what was deployed stays
+    """,
+)
 @CONFIG_OPTION
 @click.option("--install", "installs", is_flag=True, help="Have systemd run it now, at boot, and when it breaks.")
 @click.option("--uninstall", "uninstalls", is_flag=True, help="Undo that; what was deployed stays.")
@@ -17,10 +24,6 @@ def up(config: Path, installs: bool, uninstalls: bool) -> None:
     """Deploy on this machine what is pushed: the webhook receiver, the bot and local sync, until Ctrl-C.
 
     The folder holds apps.yaml (which apps to deploy) and .env (DPPCTL_WEBHOOK_SECRETS=… and other settings).
-
-    \b
-    dppctl up                    until Ctrl-C
-    dppctl up --install          in the background, from now on (as root: for the whole machine)
     """
     if installs or uninstalls:
         if installs and uninstalls:

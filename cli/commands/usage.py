@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
+from cli.documented import command
 from cli.errors import InputError
 from cli.listing import chosen_output, output_option, show, yaml_text
 from cli.output_options import note
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from cluster.usage.shapes import UsageReport
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl usage                          # of the last 7 days
+    dppctl usage --mine --since 30d
+    dppctl usage --since 2026-11-01 -o csv >usage.csv
+    """,
+)
 @click.option("--mine", is_flag=True, help="Your own; for who is no admin it always is.")
 @click.option("--user", help="Somebody else's, such as github:583231; for admins.")
 @click.option("--since", default="7d", show_default=True, help="12h, 7d, 2w, or a day such as 2026-01-31.")

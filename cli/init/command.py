@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.documented import command
 from cli.errors import InputError
 from cli.home_folder import home_folder
-from cli.init.clusters.flags import check_settings, with_setting_flags
-from cli.init.runs.flags import AuthFlags, RunsFlags, with_auth_flags
+from cli.init.clusters.flags import SETTING_FLAGS, check_settings, with_setting_flags
+from cli.init.runs.flags import AUTH_FLAGS, AuthFlags, RunsFlags, with_auth_flags
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
@@ -19,7 +20,25 @@ _OF_DEPLOYMENT = ("ops_repo", "address", "user", "email", "app_id", "deploy_key"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@command(
+    examples="""
+    dppctl init --local      # an app of this machine, without GitHub
+    dppctl init              # an app on GitHub; again: what is still missing
+    dppctl init minikube     # a cluster for dppctl run: on this machine,
+    dppctl init kamatera     # or a new one at Kamatera
+    """,
+    headings={
+        "The app": "--folder --repo --branch --ops-repo --staging --production",
+        "Without GitHub": "--local --git",
+        "GitHub": "--url --user --email --token-file --owner-token-file --app-id --app-key-file --deploy-key"
+        " --rotate-secret",
+        "dppctl's servers": "--config --env-file --context --namespace",
+        "A cluster for dppctl run": "--workers --databases --worker-image --image --cluster-name --token-user --values"
+        " --usage --wait",
+        "Who may use that cluster": AUTH_FLAGS,
+        "A cluster that init makes or joins": " ".join(found.flag for found in SETTING_FLAGS),
+    },
+)
 @click.argument("provider", required=False)
 @click.option(
     "--folder",

@@ -39,6 +39,7 @@ _OTHERS = (
     "gcloud",
     "git-lfs",
     "gpg",
+    "groff",
     "openssl",
     "rclone",
     "root",

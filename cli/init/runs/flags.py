@@ -30,6 +30,10 @@ _OPTIONS = [
     click.option("--oidc-metadata-url", help="https://…/.well-known/openid-configuration of that provider."),
     click.option("--admin", "admins", multiple=True, help="Who may do everything: a login, or PROVIDER:ID."),
 ]
+AUTH_FLAGS = (
+    "--auth --github-client-id --google-client-id --oidc-client-id --github-client-secret-file"
+    " --google-client-secret-file --oidc-client-secret-file --oidc-metadata-url --admin"
+)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _DEVICE = "tests/cli/remote/test_login.py::test_a_login_by_a_browser_leaves_a_to
 _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipelines_that_name_one"
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
 _COMPLETION = "tests/cli/commands/test_completion.py::test_each_shell_gets_its_script"
+_MAN_PAGES = "tests/cli/test_help.py::test_every_command_has_a_manual_page_that_groff_has_nothing_to_say_of"
 _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
 _ACCEPT = "tests/cli/commands/test_deploy.py::test_a_change_is_accepted_with_its_reason"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
@@ -51,6 +52,7 @@ RUN_BY = {
     "dppctl completion --help": _COMPLETION,
     "dppctl completion fish": _COMPLETION,
     "dppctl completion zsh": _COMPLETION,
+    "dppctl man-pages": _MAN_PAGES,
     "dppctl open": "tests/cli/commands/test_lists.py::test_open_prints_the_address",
     "dppctl open --print": "tests/cli/commands/test_lists.py::test_open_prints_the_address",
     "dppctl status": "tests/cli/commands/test_lists.py::test_status_says_that_nothing_answers_and_what_was_there",
