@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.documented import DocumentedGroup
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,7 +37,7 @@ def add_output_options(command: click.Command) -> click.Command:
     """Return the command with these options, and with them all that are below it; those that it has stay its own."""
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     command.params += [option for option in _options() if not known.intersection(option.opts)]
-    if type(command) is click.Group:  # a LazyGroup does so itself, when one is called
+    if type(command) is DocumentedGroup:  # a LazyGroup does so itself, when one is called
         for below in command.commands.values():
             add_output_options(below)
     return command
