@@ -12,7 +12,7 @@ from benchmarks.report import Result, Row, spread, table
 from bot.git.command import Git
 from bot.git.mirror import Mirror
 from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
-from bot.model.pipeline_specs import is_spec
+from bot.model.spec_files import is_spec
 from bot.settings import load_settings
 from tests.support.forge import git
 

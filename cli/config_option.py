@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bot.model.registration import REGISTRATION_FILE
+from bot.model.file_names import REGISTRATION_FILE
 from cli.errors import InputError
 from cli.home_folder import home_folder
 

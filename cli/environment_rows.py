@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.model.file_names import REGISTRATION_FILE
 from bot.model.names import short
-from bot.model.registration import REGISTRATION_FILE, read_registration
+from bot.model.registration import read_registration
 
 if TYPE_CHECKING:
     from bot.model.registration import Target

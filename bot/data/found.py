@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bot.model.app_config import CONFIG_FILE
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
 from bot.model.receipt import FieldResult, Receipt, ResourceResult, UniqueResult
 from bot.model.values import Compared, ComparedField, ComparedResource

@@ -15,8 +15,6 @@ from bot.model.image_reference import Reference
 from bot.model.names import RepoPath, is_path
 from bot.model.previews import is_preview
 
-CONFIG_FILE = ".dppctl.yaml"
-
 Provider = Literal["local", "minikube", "minikube-public", "gcloud", "kamatera", "kubeconfig", "public"]
 _Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Value = Annotated[StrictStr, Field(max_length=1000, pattern=r"^[^\x00-\x1f]*$")]

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr, field_validator, 
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Part
 from bot.model.expectations import Expectation
-from bot.model.names import Environment, may_match, ref_problem, short
+from bot.model.name_types import Environment
+from bot.model.names import may_match, ref_problem, short
 from bot.model.previews import PREFIX, glob_problem, is_preview, matches, preview_of
 
 if TYPE_CHECKING:

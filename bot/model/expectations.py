@@ -19,7 +19,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from bot.limits import MAX_CONFIG_ENTRIES
 from bot.model.documents import Part
-from bot.model.names import Environment
+from bot.model.name_types import Environment
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict

@@ -7,9 +7,6 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from string import ascii_lowercase, digits
-from typing import Annotated
-
-from pydantic import StringConstraints
 
 from bot.errors import DppctlError
 from bot.limits import MAX_REF
@@ -25,9 +22,7 @@ _GLOB_PART = re.compile(r"(\*+)|(\?)|(\[!?\]?[^\]]*\])|(.)", re.DOTALL)  # as fn
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 # An environment is a folder here and a namespace on Kubernetes, hence a DNS label.
-_ENVIRONMENT = r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$"
-Environment = Annotated[str, StringConstraints(pattern=_ENVIRONMENT)]
-Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ENVIRONMENT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$"
 
 
 @dataclass(frozen=True, order=True)
@@ -62,7 +57,7 @@ class RepoPath:
 
 def is_environment(text: str) -> bool:
     """Return whether this is the name of an environment."""
-    return bool(re.fullmatch(_ENVIRONMENT, text))
+    return bool(re.fullmatch(ENVIRONMENT_PATTERN, text))
 
 
 def is_repository(text: str) -> bool:

@@ -4,24 +4,20 @@ Where pipelines come from and how they are named follows dpp 2.2.11:
 https://github.com/frictionlessdata/datapackage-pipelines/blob/2.2.11/datapackage_pipelines/specs/specs.py
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import translate
 from pathlib import PurePosixPath
 from unicodedata import category
 
 import yaml
 
 from bot.errors import DppctlError
-from bot.limits import MAX_PATTERNS, MAX_PIPELINE_ID, MAX_PIPELINES, MAX_SPECS
+from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_SPECS
+from bot.model.file_names import IGNORE_FILE, SPEC_FILE
 from bot.model.safe_yaml import read_yaml
 from bot.model.schedules import normalise_schedule
+from bot.model.spec_files import GENERATED, ignored_by, is_hidden
 from bot.model.values import Pipeline
-
-SPEC_FILE = "pipeline-spec.yaml"
-IGNORE_FILE = ".dpp_spec_ignore"
-_GENERATED = ".source-spec.yaml"
 
 
 @dataclass(frozen=True)
@@ -38,25 +34,19 @@ _UNFIT = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # Persian words and emojis have them
 
 
-def is_spec(path: str) -> bool:
-    """Return whether the file is needed to know an app's pipelines."""
-    name = PurePosixPath(path).name
-    return name in (SPEC_FILE, IGNORE_FILE) or name.endswith(_GENERATED)
-
-
 def parse_specs(files: Mapping[str, bytes | None], on_file: Callable[[str], None] = lambda _: None) -> Specs:
     """Return the pipelines in the files for which `is_spec` holds, by paths relative to the app's folder.
 
     None in the place of a content: a symbolic link. `on_file` is called with the path of each file before it is read.
     Raises DppctlError (`file:line: what`) for a file that cannot be read as specs, and for more than is read of an app.
     """
-    is_ignored = _ignore(_content(files, IGNORE_FILE)) if IGNORE_FILE in files else _is_hidden
+    is_ignored = ignored_by(_content(files, IGNORE_FILE)) if IGNORE_FILE in files else is_hidden
     paths = [path for path in sorted(files) if path != IGNORE_FILE and not is_ignored(path)]
     if len(paths) > MAX_SPECS:
         raise DppctlError(
             f"there are {len(paths):,} specs, and {MAX_SPECS:,} are read at most; make several apps of it"
         )
-    generated = [path for path in paths if path.endswith(_GENERATED) and _content(files, path)]
+    generated = [path for path in paths if path.endswith(GENERATED) and _content(files, path)]
     found: dict[str, Pipeline] = {}
     known: dict[bytes, _Schedules] = {}  # the same content is read once
     for path in paths:
@@ -141,31 +131,3 @@ def _crontab(where: str, schedule: object) -> str | None:
         return normalise_schedule(crontab)
     except ValueError as error:
         raise DppctlError(f"{where}: schedule: crontab: {error}: {crontab}") from None
-
-
-def _ignore(content: bytes) -> Callable[[str], bool]:
-    """Return whether `.dpp_spec_ignore` with this content excludes a path, or a folder above it."""
-    patterns = {pattern.strip("/") for pattern in content.decode(errors="replace").split()}
-    if len(patterns) > MAX_PATTERNS:
-        raise DppctlError(f"{IGNORE_FILE}: {len(patterns):,} patterns, and {MAX_PATTERNS:,} are read at most")
-    of_paths, of_names = (
-        re.compile(
-            "|".join(translate(pattern) for pattern in sorted(patterns) if ("/" in pattern) is has_folder) or "(?!)"
-        )
-        for has_folder in (True, False)
-    )
-
-    def is_ignored(path: str) -> bool:
-        parts = PurePosixPath(path).parts
-        above = ("/".join(parts[: end + 1]) for end in range(len(parts)))
-        return _is_hidden(path) or any(map(of_names.match, parts)) or any(map(of_paths.match, above))
-
-    return is_ignored
-
-
-def _any_of(patterns: Set[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(translate, sorted(patterns))) or "(?!)")
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in PurePosixPath(path).parts)

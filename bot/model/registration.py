@@ -23,11 +23,10 @@ from bot.errors import DppctlError
 from bot.limits import MAX_REGISTRATION_BYTES, MAX_REGISTRATION_NODES
 from bot.model.documents import Document, Part, read_text
 from bot.model.image_reference import Reference
-from bot.model.names import Environment, RepoPath
+from bot.model.name_types import Environment
+from bot.model.names import RepoPath
 from bot.model.previews import PREVIEWS, is_preview
 from bot.model.signers import check_signer
-
-REGISTRATION_FILE = "apps.yaml"
 
 
 @dataclass(frozen=True, order=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.model.names import Environment
+from bot.model.name_types import Environment
 from bot.model.receipt import Receipt
 
 # `queued`: it does not run now, the message says why; it is tried again by itself.

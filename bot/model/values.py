@@ -10,7 +10,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_VALUES_BYTES, MAX_VALUES_NODES
 from bot.model.documents import Document, Part
 from bot.model.expectations import Expectation
-from bot.model.names import Environment
+from bot.model.name_types import Environment
 
 _HEADER = "# dppctl writes this whole file; put your own values into values.yaml beside it.\n"
 

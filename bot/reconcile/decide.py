@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from bot.data.compared import needed
 from bot.images.decide import ImagePolicy
-from bot.model.app_config import CONFIG_FILE, AppConfig
+from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState, RefState, TargetState
 from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import short
 from bot.model.previews import PREVIEWS, is_preview
 from bot.model.registration import Target

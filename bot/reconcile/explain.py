@@ -7,10 +7,11 @@ lost to another one, is told here; what is decided about the chosen refs is told
 from collections.abc import Iterable, Sequence
 
 from bot.limits import MAX_TOLD_ACTIONS
-from bot.model.app_config import CONFIG_FILE, AppConfig
+from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState
 from bot.model.config_action import Action
 from bot.model.decisions import Choice, Decision, GateWait, Refusal, Same, Skip
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath, kind_and_name, ref_problem, short
 from bot.model.previews import PREVIEWS
 from bot.model.registration import Target

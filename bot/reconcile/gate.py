@@ -7,9 +7,10 @@ of these files ended in the other environment, is all that counts. Pure.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.model.app_config import CONFIG_FILE, AppConfig
+from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, TreeRun
 from bot.model.decisions import Choice, Decision, GateWait, Refusal, Update
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import short
 
 

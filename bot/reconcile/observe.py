@@ -8,13 +8,15 @@ from itertools import starmap
 from bot.errors import DppctlError, TransientError
 from bot.git.reader import GitReader
 from bot.limits import MAX_CONFIG_BYTES, MAX_CONFIGS_BYTES, MAX_SPEC_BYTES, MAX_SPECS_BYTES
-from bot.model.app_config import CONFIG_FILE, AppConfig, Build
+from bot.model.app_config import AppConfig, Build
 from bot.model.app_state import AppState, CommitState, HoldState, RefState, TargetState, TreeRun
 from bot.model.decisions import Choice, Ref
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
-from bot.model.pipeline_specs import Specs, is_spec
+from bot.model.pipeline_specs import Specs
 from bot.model.previews import PREVIEWS, PreviewRules
 from bot.model.registration import Target
+from bot.model.spec_files import is_spec
 from bot.model.values import Values
 from bot.parsing.parser import Parser
 from bot.reconcile.compared_data import observe_data

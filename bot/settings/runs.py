@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bot.model.names import Namespace
+from bot.model.name_types import Namespace
 from bot.settings.types import CommaSeparated, ExistingFile, Section, WebUrl
 
 # HOST:PORT, of IPv6 with brackets; port 0: any free one.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from bot.limits import DELIVERIES_A_MINUTE, KEPT_RELEASES, MAX_DELIVERY_BYTES
-from bot.model.names import Environment, Namespace
+from bot.model.name_types import Environment, Namespace
 from bot.settings.types import CommaSeparated, Concurrency, Port, Section, WebUrl, pairs
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.model.app_config import CONFIG_FILE, AppConfig
+from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, CommitState, TargetState
 from bot.model.config_action import Action
 from bot.model.decisions import Choice, Ref, Refusal
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
 from bot.model.previews import PREVIEWS
 from bot.model.registration import Target

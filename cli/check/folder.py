@@ -8,9 +8,11 @@ from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.errors import GitError
 from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
-from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
+from bot.model.app_config import AppConfig, Build, parse_app_config
 from bot.model.documents import read_text
-from bot.model.pipeline_specs import SPEC_FILE, Specs, is_spec, parse_specs
+from bot.model.file_names import CONFIG_FILE, SPEC_FILE
+from bot.model.pipeline_specs import Specs, parse_specs
+from bot.model.spec_files import is_spec
 from cli.init.app import repository_of
 
 

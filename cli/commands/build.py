@@ -54,8 +54,9 @@ def _build(folder: Path, name: str | None, config: Path, stop: threading.Event, 
     from bot.git.command import Git
     from bot.images.decide import Ready
     from bot.images.service import make_image_service
-    from bot.model.app_config import CONFIG_FILE, AppConfig, Build, parse_app_config
-    from bot.model.registration import REGISTRATION_FILE, read_registration
+    from bot.model.app_config import AppConfig, Build, parse_app_config
+    from bot.model.file_names import CONFIG_FILE, REGISTRATION_FILE
+    from bot.model.registration import read_registration
     from bot.model.values import Source
     from bot.settings import load_settings
     from cli.commands.head_commit import HeadCommit

@@ -31,7 +31,8 @@ def check(folder: Path, config: Path, output: str) -> None:
     """
     from bot.errors import DppctlError
     from bot.git.command import Git
-    from bot.model.registration import REGISTRATION_FILE, Target, read_registration
+    from bot.model.file_names import REGISTRATION_FILE
+    from bot.model.registration import Target, read_registration
     from bot.output import for_terminal
     from bot.settings import load_settings
     from cli.check.findings import Finding, find

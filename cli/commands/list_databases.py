@@ -47,7 +47,7 @@ def _of_runs() -> Iterator[dict[str, Any]]:
 
 def _of_environments(config: Path) -> Iterator[dict[str, Any]]:
     """Yield those of `dppctl up`; nothing where this folder has no servers, or they have deployed nothing yet."""
-    from bot.model.registration import REGISTRATION_FILE
+    from bot.model.file_names import REGISTRATION_FILE
     from bot.settings import load_settings
     from cli.environment_rows import registered
     from cluster.sync.local.environment import environment_folder

@@ -47,6 +47,6 @@ def pipelines(folder: Path, output: str | None) -> None:
 
 
 def _file(pipeline: str) -> str:
-    from bot.model.pipeline_specs import SPEC_FILE
+    from bot.model.file_names import SPEC_FILE
 
     return f"{pipeline.rpartition('/')[0]}/{SPEC_FILE}".removeprefix("./")

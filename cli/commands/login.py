@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.model.account import PERSON_SCOPES, SCOPES, Scope
+from cli.completions import complete_clusters
 from cli.documented import command
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, show
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     dppctl login office --context office --with-token <token-file
     """,
 )
-@click.argument("cluster", required=False)
+@click.argument("cluster", required=False, shell_complete=complete_clusters)
 @click.option("--url", help="Of the cluster's proxy, https://…; without one it is reached through the API server.")
 @click.option("--context", help="Of the kubeconfig file, for a proxy without a URL.")
 @click.option("--namespace", help="Where dppctl's servers are, for a proxy without a URL.  [default: dppctl]")
@@ -73,7 +74,7 @@ def login(
     dppctl logout office
     """,
 )
-@click.argument("cluster", required=False)
+@click.argument("cluster", required=False, shell_complete=complete_clusters)
 @click.option("--no-revoke", is_flag=True, help="Only forget the token here; what is known of it there stays.")
 def logout(cluster: str | None, no_revoke: bool) -> None:
     """Revoke the token that `dppctl login` has kept for a CLUSTER (the chosen one), and forget it.
@@ -99,7 +100,7 @@ def logout(cluster: str | None, no_revoke: bool) -> None:
     dppctl use local       # this machine
     """,
 )
-@click.argument("cluster", required=False)
+@click.argument("cluster", required=False, shell_complete=complete_clusters)
 def use(cluster: str | None) -> None:
     """Choose the CLUSTER that run, list pods, ssh, stop and logs work on; without one, list those that are known.
 

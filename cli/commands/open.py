@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.completions import complete_app_or_environment
 from cli.config_option import CONFIG_OPTION, check_servers_folder
 from cli.documented import command
 from cli.errors import InputError
@@ -18,7 +19,7 @@ from cli.errors import InputError
     dppctl open ann/data staging --storage      # what it publishes
     """,
 )
-@click.argument("what", nargs=-1, metavar="[DEPLOYMENT | APP ENVIRONMENT]")
+@click.argument("what", nargs=-1, metavar="[DEPLOYMENT | APP ENVIRONMENT]", shell_complete=complete_app_or_environment)
 @click.option("--storage", is_flag=True, help="What the environment publishes: its site and data packages.")
 @click.option("--print", "prints", is_flag=True, help="Print the address; open nothing.")
 @CONFIG_OPTION

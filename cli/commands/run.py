@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.completions import complete_pipelines
+from cli.completions import complete_own_environments, complete_pipelines
 from cli.documented import command
 from cli.errors import InputError
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
@@ -40,7 +40,11 @@ from cluster.local import durations
     "[default: sqlite; on a cluster postgres where the pipelines name a database]",
 )
 @click.option("--pool", help="On a cluster: which of its pools of workers.  [default: default]")
-@click.option("--environment", help="On a cluster: with the workers of this environment of the app (.dppctl.yaml).")
+@click.option(
+    "--environment",
+    shell_complete=complete_own_environments,
+    help="On a cluster: with the workers of this environment of the app (.dppctl.yaml).",
+)
 @click.option("--timeout", help="On a cluster: how long the run may take.  [default: 1h]")
 @click.option("--image", help="Run in this image (here: with podman) instead of dpp's own environment.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="An environment variable for the pipelines.")

@@ -7,9 +7,10 @@ from pathlib import Path
 from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.errors import GitError
-from bot.model.app_config import CONFIG_FILE, Build
+from bot.model.app_config import Build
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
-from bot.model.pipeline_specs import is_spec
+from bot.model.spec_files import is_spec
 from cli.errors import InputError
 
 _REMOTE = re.compile(r"(?:\w+://[^/]*/(?:.*/)?|[^/@:]+@[^/:]+:(?:.*/)?|/(?:.*/)?)(?P<name>[^/]+/[^/]+?)(?:\.git)?/?")

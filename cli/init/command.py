@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.completions import complete_providers
 from cli.documented import command
 from cli.errors import InputError
 from cli.home_folder import home_folder
@@ -39,7 +40,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
         "A cluster that init makes or joins": " ".join(found.flag for found in SETTING_FLAGS),
     },
 )
-@click.argument("provider", required=False)
+@click.argument("provider", required=False, shell_complete=complete_providers)
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -221,7 +222,8 @@ def _init_local(
 
 def _app_config(folder: Path) -> "AppConfig":
     """Return what the app's file says; without one its defaults."""
-    from bot.model.app_config import CONFIG_FILE, AppConfig, parse_app_config
+    from bot.model.app_config import AppConfig, parse_app_config
+    from bot.model.file_names import CONFIG_FILE
     from cli.init.steps.files import read_text
 
     text = read_text(folder / CONFIG_FILE)

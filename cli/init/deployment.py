@@ -12,9 +12,9 @@ from github import GithubException
 
 from bot.git.command import Git
 from bot.github.errors import explain
-from bot.model.app_config import CONFIG_FILE, AppConfig, parse_app_config
+from bot.model.app_config import AppConfig, parse_app_config
 from bot.model.config_action import branch_problem
-from bot.model.registration import REGISTRATION_FILE
+from bot.model.file_names import CONFIG_FILE, REGISTRATION_FILE
 from bot.settings import load_settings
 from bot.settings.types import is_web
 from cli.errors import InputError

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from bot.git.command import Git
 from bot.model.app_config import AppConfig, parse_app_config
+from bot.model.file_names import REGISTRATION_FILE
 from bot.model.names import RepoPath
 from bot.model.previews import PREVIEWS
-from bot.model.registration import REGISTRATION_FILE, Target, read_registration
+from bot.model.registration import Target, read_registration
 from cli.errors import InputError
 from cli.init.app import App
 from cli.init.chart_values import Installation

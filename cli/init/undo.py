@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from bot.model.app_config import parse_app_config
-from bot.model.registration import REGISTRATION_FILE, Target, parse_registration
+from bot.model.file_names import REGISTRATION_FILE
+from bot.model.registration import Target, parse_registration
 from cli.errors import InputError
 from cli.init.app import App
 from cli.init.context import ADDRESS, Answers, InitContext

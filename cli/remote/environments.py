@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from bot.model.app_config import CONFIG_FILE, parse_app_config
+from bot.model.app_config import parse_app_config
 from bot.model.documents import read_text
+from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
 from cli.errors import InputError
 from cluster.operator.pool_names import pool_of_environment

@@ -53,7 +53,8 @@ def _is_in_its_spec(workload: Path, asked: str) -> bool:
 
 def _known(workload: Path) -> list[str] | None:
     """Return the ids of all pipelines; None when plain files do not tell them."""
-    from bot.model.pipeline_specs import is_spec, parse_specs
+    from bot.model.pipeline_specs import parse_specs
+    from bot.model.spec_files import is_spec
 
     contents: dict[str, bytes | None] = {}
     try:

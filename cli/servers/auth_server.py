@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from bot.database import Database
 from bot.errors import DppctlError
 from bot.logs import configure, get_logger
-from bot.model.registration import REGISTRATION_FILE, Target, read_registration
+from bot.model.file_names import REGISTRATION_FILE
+from bot.model.registration import Target, read_registration
 from bot.probes import Probes
 from bot.settings import Settings
 from cli.private_files import keep_private, read_or_make_key

@@ -13,7 +13,8 @@ from typing import IO
 
 from bot.errors import DppctlError
 from bot.logs import configure, get_logger
-from bot.model.registration import REGISTRATION_FILE, Target, read_registration
+from bot.model.file_names import REGISTRATION_FILE
+from bot.model.registration import Target, read_registration
 from bot.settings import Settings, load_settings
 from bot.settings.load import read_variables
 from bot.settings.variables import misspelt

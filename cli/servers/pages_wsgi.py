@@ -9,7 +9,8 @@ from pathlib import Path
 from flask import Flask
 
 from bot.logs import configure
-from bot.model.registration import REGISTRATION_FILE, Target, read_registration
+from bot.model.file_names import REGISTRATION_FILE
+from bot.model.registration import Target, read_registration
 from bot.settings import Settings, load_settings
 from cli.servers.pages import make_all_in_one, make_receiver
 

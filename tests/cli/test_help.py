@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from cli.documented import Documented
 from cli.main import COMMANDS, SECTIONS, dppctl
 
 COLUMNS = 80
+HEAVY = {  # packages that take more to import than all that help needs
+    "aiohttp", "alembic", "apprise", "authlib", "cryptography", "email", "flask", "git", "github", "gunicorn", "jinja2",
+    "keyring", "kubernetes", "pydantic", "requests", "rich", "ruamel", "sqlalchemy", "structlog", "urllib3", "yaml",
+}  # fmt: skip
 
 
 def commands(context: click.Context) -> Iterator[click.Context]:
@@ -94,6 +99,13 @@ def test_many_options_stand_under_headings_and_each_is_there() -> None:
 
 def test_every_command_stands_in_one_section() -> None:
     assert sorted(" ".join(SECTIONS.values()).split()) == sorted(COMMANDS)
+
+
+def test_help_of_no_command_imports_anything_heavy() -> None:
+    names = {context.command.callback.__module__ for context in EVERY}
+    code = f"import sys, {', '.join(sorted(names))}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert HEAVY & set(loaded) == set()
 
 
 @pytest.mark.needs("groff")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bot.git.command import Git
 from bot.model.app_config import AppConfig, parse_app_config
+from bot.model.file_names import REGISTRATION_FILE, SPEC_FILE
 from bot.model.names import RepoPath
-from bot.model.pipeline_specs import SPEC_FILE, is_spec
-from bot.model.registration import REGISTRATION_FILE
+from bot.model.spec_files import is_spec
 from bot.settings import load_settings
 from cli.errors import InputError
 from cli.init.config_file import Wish, edited_file, new_file

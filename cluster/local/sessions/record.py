@@ -153,6 +153,12 @@ def all_sessions() -> list[Session]:
     return sorted(found, key=lambda session: (session.created, session.name))
 
 
+def living_names() -> list[str]:
+    """Return the names of those that live, and leave the others as they are."""
+    found = (read(folder.name) for folder in _sessions_folder().glob("*"))
+    return [session.name for session in found if session and session.alive()]
+
+
 def read(name: str) -> Session | None:
     """Return the record as it is; None when it does not exist (any more)."""
     try:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from bot.errors import DppctlError
-from bot.model.names import Environment, RepoPath
+from bot.model.name_types import Environment
+from bot.model.names import RepoPath
 from cluster.limits import DATA_TABLES
 from cluster.sync.local.environment import LocalEnvironment, Release
 

@@ -8,7 +8,7 @@ import pytest
 from bot.errors import DppctlError
 from bot.git.errors import PermanentGitError
 from bot.git.mirror import Mirror
-from bot.model.pipeline_specs import is_spec
+from bot.model.spec_files import is_spec
 from tests.support.commits import push_bomb
 from tests.support.forge import Repository
 

@@ -12,7 +12,7 @@ from bot.git.command import Git
 from bot.git.errors import TransientGitError
 from bot.git.mirror import Mirror
 from bot.git.reader import GitReader
-from bot.model.pipeline_specs import is_spec
+from bot.model.spec_files import is_spec
 from tests.support.environment import processes_with
 from tests.support.forge import Repository, git
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from bot.errors import DppctlError
 from bot.limits import MAX_RECEIPT_BYTES
 from bot.model.app_config import parse_app_config
-from bot.model.pipeline_specs import IGNORE_FILE, parse_specs
+from bot.model.file_names import IGNORE_FILE
+from bot.model.pipeline_specs import parse_specs
 from bot.model.receipt import Receipt
 from bot.model.registration import parse_registration
 from bot.model.schedules import normalise_schedule

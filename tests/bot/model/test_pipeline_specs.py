@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import DppctlError
-from bot.model.pipeline_specs import IGNORE_FILE, is_spec, parse_specs
+from bot.model.file_names import IGNORE_FILE
+from bot.model.pipeline_specs import parse_specs
+from bot.model.spec_files import is_spec
 from bot.model.values import Pipeline, Source, Values
 from cluster.local.workers.dpp_environment import DppEnvironment
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.model.pipeline_specs import is_spec
+from bot.model.spec_files import is_spec
 from tests.support.command import Dppctl
 from tests.support.environment import REPOSITORY
 from tests.support.forge import APP, Forge, Repository

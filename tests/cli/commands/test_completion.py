@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import COMMANDS
+from cluster.local.sessions import record
 from tests.support.environment import REPOSITORY
 
 SPEC = "load:\n  pipeline: []\nother:\n  pipeline: []\n"
@@ -15,15 +16,19 @@ apps:
 - {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging, production]}
 - {appRepoPath: bob/data, opsRepoPath: bob/ops, environments: [live]}
 """
+CONFIG = """\
+continuousDeployment:
+- {appRepoPath: ann/app, opsRepoPath: ann/ops, actions: [{branch: main, environment: staging, pipeline: all}]}
+"""
 
 
-def completed(folder: Path, line: str) -> list[str]:
+def completed(folder: Path, line: str, **more: str) -> list[str]:
     """Return what bash is offered for a line that ends where the cursor is."""
     words = line.split(" ")
     variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_DPPCTL_COMPLETE": "bash_complete"}
     program = [sys.executable, "-c", "from cli.main import main; main()"]
     ran = subprocess.run(
-        program, cwd=folder, env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PATH": "", **variables},
+        program, cwd=folder, env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PATH": "", **variables, **more},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.stderr == ""
@@ -51,6 +56,34 @@ def test_pipelines_apps_and_environments_are_completed(folder: Path) -> None:
     assert completed(folder, "dppctl promote ann/app staging p") == ["production"]
     assert completed(folder, "dppctl list deployments --app b") == ["bob/data"]
     assert completed(folder, "dppctl run --cluster l") == ["local"]
+
+
+def test_a_path_before_an_id_may_be_left_out_and_what_is_ignored_is_not_offered(folder: Path) -> None:
+    for name in ("old", ".hidden", "broken"):
+        (folder / name).mkdir()
+        (folder / name / "pipeline-spec.yaml").write_text("[" if name == "broken" else SPEC)
+    (folder / ".dpp_spec_ignore").write_text("old\n")
+    assert completed(folder, "dppctl run ") == ["./a/load", "./a/other"]
+    assert completed(folder, "dppctl run a/l") == ["a/load"]
+
+
+def test_what_this_machine_and_its_person_know_is_completed(folder: Path) -> None:
+    home = {"DPPCTL_DATA_DIR": str(folder / "data"), "XDG_CONFIG_HOME": str(folder)}
+    (folder / "dppctl").mkdir()
+    (folder / "dppctl/clusters.json").write_text('{"current": "local", "clusters": {"office": {"url": "https://x"}}}')
+    (folder / ".dppctl.yaml").write_text(CONFIG)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DPPCTL_DATA_DIR", home["DPPCTL_DATA_DIR"])
+        living, other = (record.create("db"), record.create("worker"))
+        other.update(owners=["1 long-ago"])
+        assert completed(folder, "dppctl stop dppctl-", **home) == [living.name]
+        assert completed(folder, "dppctl ssh dppctl-db", **home) == [living.name]
+        assert other.folder.exists()
+        living.remove()
+    assert completed(folder, "dppctl use o", **home) == ["office"]
+    assert completed(folder, "dppctl open bob/data ") == ["live"]
+    assert completed(folder, "dppctl run --environment st") == ["staging"]
+    assert completed(folder, "dppctl init mini") == ["minikube", "minikube-public"]
 
 
 def test_what_is_broken_completes_nothing_and_says_nothing(folder: Path) -> None:
