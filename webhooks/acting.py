@@ -81,15 +81,9 @@ class ActPages:
         """Return what the visitor may do to an environment now, or with one deployment; and why nothing, if so."""
         if not is_among(environment, self._registered.get(app, ())):
             return (), ""
-        visitor = self._login.visitor()
-        if not visitor.user:
-            return (), ""
-        try:
-            permission = self._visitors.may_act(visitor, app)
-        except LoginAwayError:
-            return (), "What you may do is not known now: the login server does not answer."
-        if not permission.allowed:
-            return (), f"You may not act here: {permission.reason}."
+        allowed, why_not = self.permission(app)
+        if not allowed:
+            return (), why_not
         facts = self._facts(app)
         if environment not in facts or facts[environment].is_missing:
             return (), ""
@@ -98,6 +92,17 @@ class ActPages:
         else:
             plans = [*possible_acts(environment, facts), plan_act(WantedAct("deploy", environment), facts)]
         return [_button(plan) for plan in plans], ""
+
+    def permission(self, app: str) -> tuple[bool, str]:
+        """Return whether the visitor may act on an app, and why not: nothing else of the visitor matters to buttons."""
+        visitor = self._login.visitor()
+        if not visitor.user or app not in self._registered:
+            return False, ""
+        try:
+            permission = self._visitors.may_act(visitor, app)
+        except LoginAwayError:
+            return False, "What you may do is not known now: the login server does not answer."
+        return permission.allowed, "" if permission.allowed else f"You may not act here: {permission.reason}."
 
     def confirm(self, act: str) -> str:
         """Return the page that shows what an act would change, and asks whether it is meant. Raises RefusedAct."""

@@ -75,6 +75,13 @@ class Pages:
             raise NotFound("there is no such deployment")
         return found
 
+    def app_of(self, identity: int) -> str:
+        """Return the app of a deployment. Raises NotFound."""
+        found = self._store.deployments.app_of(identity) if identity < 2**31 else None
+        if found is None:
+            raise NotFound("there is no such deployment")
+        return found
+
     def _commit_url(self, app: str, commit: str) -> str | None:
         """Return GitHub's address of a commit; None when it does not come from the web, or is nobody's."""
         try:

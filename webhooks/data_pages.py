@@ -7,7 +7,7 @@ for deliveries.
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -101,6 +101,12 @@ class DataPages:
         if not visitor.user:
             return "rows are shown on this machine, and to who has logged in"
         return None if visitor.can_read else f"{visitor.login} may not read here (scope read)"
+
+    def state(self, app: str, environment: str) -> Hashable:
+        """Return what an environment's page says of its data, as far as the store does not know it."""
+        local = self._local
+        known = (local.tables, local.published_url, local.schedules) if local else ()
+        return self.why_not(), *(found(app, environment) for found in known)
 
     def url(self, app: str, environment: str) -> str | None:
         """Return where an environment's tables are shown to the visitor; None: nowhere."""

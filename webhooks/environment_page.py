@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
-from flask import render_template
+from flask import url_for
 from werkzeug.exceptions import NotFound
 
 from bot.model.data_change import DataChange
@@ -14,11 +14,13 @@ from bot.store.deployments import EnvironmentSummary
 from bot.store.run_tables import CurrentData
 from bot.store.store import Store
 from bot.store.tables import Deployment
+from webhooks.acting import ActPages
 from webhooks.dashboard import Pages
 from webhooks.data_pages import DataPages, TableLink
 from webhooks.deployment_page import read_change, read_receipt
 from webhooks.limits import CHART_RUNS, ENVIRONMENT_DEPLOYMENTS, ENVIRONMENT_REQUESTS
 from webhooks.resource_rows import ResourceRow, resource_rows
+from webhooks.shared_pages import SharedPage, SharedPages, render_main
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,22 @@ class EnvironmentView:
         store: Store,
         pages: Pages,
         data: DataPages,
+        acts: ActPages,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Show what `store` knows, with links to the data; `now`: a clock."""
-        self._store, self._pages, self._data, self._now = store, pages, data, now
+        """Show what `store` knows, with links to the data and the buttons of `acts`; `now`: a clock."""
+        self._store, self._pages, self._data, self._acts, self._now = store, pages, data, acts, now
+        self._shared = SharedPages()
 
     def view(self, app: str, environment: str) -> str:
         """Return the page. Raises NotFound."""
         if not self._pages.is_registered(app, environment):
             raise NotFound("there is no such environment")
-        change_number = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
+        change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
+        shown = self._acts.permission(app), self._data.state(app, environment)
+        return self._shared.show(change, shown, lambda: self._page(app, environment))
+
+    def _page(self, app: str, environment: str) -> SharedPage:
         deployments = self._store.deployments.newest(ENVIRONMENT_DEPLOYMENTS, app, environment)
         current = self._store.history.current(app, environment)
         running = self._running(app, environment, current)
@@ -57,9 +65,8 @@ class EnvironmentView:
         is_scheduled = bool(succeeded and succeeded.is_scheduled)
         change = None if is_scheduled or running is None else read_change(running.change)
         resources = resource_rows(read_receipt(current.receipt if current else running and running.receipt), change)
-        return render_template(
+        main = render_main(
             "environment.html",
-            change=change_number,
             app=app,
             environment=environment,
             summary=EnvironmentSummary(app, environment, newest, running, self._store.holds.get(app, environment)),
@@ -74,6 +81,8 @@ class EnvironmentView:
             deployments=deployments,
             asked=self._store.requests.newest(app, environment, ENVIRONMENT_REQUESTS),
         )
+        feed = url_for("feed", app=app, environment=environment)
+        return SharedPage(f"{environment} of {app}", main, feed)
 
     def _running(self, app: str, environment: str, current: CurrentData | None) -> Deployment | None:
         """Return the deployment whose data is there: of an older store the newest that succeeded."""

@@ -3,6 +3,7 @@
 https://docs.gunicorn.org/en/stable/settings.html#worker-class
 """
 
+import gc
 import socket
 import threading
 import time
@@ -22,6 +23,12 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
         self._deadlines: dict[Any, float] = {}  # by connection
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the application, and leave it out of what is looked through for garbage: that takes 50 ms each time."""
+        super().load_wsgi()
+        gc.collect()
+        gc.freeze()
 
     def handle(self, conn: Any) -> Any:
         """Answer one request of a connection, in a thread."""

@@ -6,22 +6,22 @@ rendered.
 """
 
 import threading
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Set
+from collections.abc import Hashable, Iterator, Sequence, Set
 from datetime import UTC, datetime
 from operator import attrgetter
 
-from flask import current_app, g, render_template, request
+from flask import current_app, g, request
 from markupsafe import Markup
 
 from bot.model.registration import Target
 from bot.store.deployment_lists import DeploymentFilter
 from bot.store.deployments import EnvironmentSummary
 from bot.store.store import Store
-from bot.store.tables import Deployment
-from webhooks.limits import DASHBOARD_DELIVERIES, KEPT_MAINS, PAGE_DEPLOYMENTS, RECENT_REFUSALS, ROWS_SECONDS
+from bot.store.tables import Delivery, Deployment
+from webhooks.limits import DASHBOARD_DELIVERIES, PAGE_DEPLOYMENTS, RECENT_REFUSALS
 from webhooks.list_query import STATES, ListQuery, read_query
 from webhooks.matrix import Matrix, MatrixRow, in_order, make_matrix
+from webhooks.shared_pages import SharedPage, SharedPages, render_main
 from webhooks.times import ago
 
 _OF_DEPLOYMENT = attrgetter("id", "state", "changed", "summary", "gate", "subject", "error", "act", "login", "reason")
@@ -38,38 +38,30 @@ class Overview:
         self._known: tuple[int, Matrix] | None = None
         self._reading = threading.Lock()
         self._rows = _RowCache()
-        self._mains: OrderedDict[Hashable, Markup] = OrderedDict()
-        self._rendering = threading.Lock()
+        self._shared = SharedPages()
 
     def view(self) -> str:
         """Return `/`: environments, deployments and deliveries. Raises BadRequest for a filter that cannot be."""
         query = read_query(PAGE_DEPLOYMENTS)
         g.has_filters = True
         change = self._store.totals.change_number()  # before the rest: what changes meanwhile is told
-        return render_template("deployments.html", change=change, main=self._main(query, change))
-
-    def _main(self, query: ListQuery, change: int) -> Markup:
-        """Return what the page shows, which is the same for all who look: after a change many look at once."""
-        deliveries = self._store.deliveries.newest(DASHBOARD_DELIVERIES)
+        deliveries = self._store.deliveries.newest(DASHBOARD_DELIVERIES)  # they are no change
         known = tuple((delivery.id, delivery.state) for delivery in deliveries)
-        now = int(datetime.now(UTC).timestamp() / ROWS_SECONDS)
-        key = query, change, known, now, request.host_url, request.script_root
-        with self._rendering:
-            if key not in self._mains:
-                matrix = self.matrix(change)
-                text = current_app.jinja_env.get_template("overview.html").render(
-                    matrix=matrix,
-                    rows=self._rows.rendered(matrix),
-                    found=self._store.lists.page(query.wanted, query.page, query.size),
-                    query=query,
-                    choices=_choices(matrix, query.wanted),
-                    deliveries=deliveries,
-                    host_url=request.host_url,
-                )
-                self._mains[key] = Markup(text)  # noqa: S704 (it escapes)
-                while len(self._mains) > KEPT_MAINS:
-                    self._mains.popitem(last=False)
-            return self._mains[key]
+        return self._shared.show(change, known, lambda: self._page(query, change, deliveries))
+
+    def _page(self, query: ListQuery, change: int, deliveries: Sequence[Delivery]) -> SharedPage:
+        matrix = self.matrix(change)
+        main = render_main(
+            "overview.html",
+            matrix=matrix,
+            rows=self._rows.rendered(matrix),
+            found=self._store.lists.page(query.wanted, query.page, query.size),
+            query=query,
+            choices=_choices(matrix, query.wanted),
+            deliveries=deliveries,
+            host_url=request.host_url,
+        )
+        return SharedPage("Deployments", main)
 
     def matrix(self, change: int) -> Matrix:
         """Return the matrix as it is at this change number, or at a later one."""

@@ -227,6 +227,11 @@ class Deployments:
         with self._database.read() as session:
             return session.get(Deployment, deployment_id, options=[selectinload(Deployment.events)])
 
+    def app_of(self, deployment_id: int) -> str | None:
+        """Return the app of a deployment, or None when the id is unknown."""
+        with self._database.read() as session:
+            return session.scalar(select(Deployment.app).where(Deployment.id == deployment_id))
+
     def newest(
         self, limit: int = 100, app: str | None = None, environment: str | None = None, commit: str | None = None
     ) -> Sequence[Deployment]:

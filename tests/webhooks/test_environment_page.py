@@ -140,7 +140,7 @@ def test_what_runs_next_by_schedule_is_told(tmp_path: Path) -> None:
 
     world = make_world(tmp_path)
     now = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
-    view = EnvironmentView(world.store, None, Scheduled(None, None), lambda: now)
+    view = EnvironmentView(world.store, None, Scheduled(None, None), None, lambda: now)
     found = [(run.pipeline, run.time.isoformat()) for run in view._next_runs("ann/app", "staging")]
     assert found == [("./c", "2026-01-01T12:05:00+00:00"), ("./a", "2026-01-02T06:00:00+00:00")]
     world.store.close()
