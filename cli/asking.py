@@ -1,26 +1,38 @@
-"""Asks the bot for something by a request in the store, and waits for what becomes of it."""
+"""Asks the bot for something by a request in the store, and waits for what becomes of it.
+
+Ctrl-C ends the waiting alone, with exit code 130: what was asked for is done all the same.
+"""
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bot.limits import MAX_WORD
 from bot.model.acts import ActPlan, WantedAct, plan_act
+from bot.output import for_terminal, one_line
+from cli.deployment_report import DeploymentReport, make_deployment_report
 from cli.errors import InputError
 from cli.limits import REQUEST_SECONDS, STORE_POLL_SECONDS
-from cli.open_store import local_user, watch
+from cli.open_store import describe, find, local_user, watch
+from cli.output_options import is_quiet, say
 
 if TYPE_CHECKING:
     from bot.store.store import Store
     from bot.store.tables import DeployRequest
 
+Page = Callable[[int], str]
 
-def act(store: "Store", app: str, wanted: WantedAct, *, yes: bool, reason: str, **more: Any) -> NoReturn:
+
+def act(
+    store: "Store", app: str, wanted: WantedAct, page: Page, *, yes: bool, reason: str, waits: bool, **more: Any
+) -> NoReturn:
     """Show what an act would change, ask whether it is meant, and have the bot do it; end with an exit code.
 
     0: it is done, and what runs by it has succeeded; 1: it was not done, or failed; 2: it is refused. `more`: what else
-    the request says. Raises DppctlError for what is not possible.
+    the request says; page, waits: as of `follow`. Raises DppctlError for what is not possible.
     """
     names = {wanted.environment, *([wanted.source] if wanted.source else [])}
     plan = plan_act(wanted, store.acts.of_app(app, names))
@@ -38,18 +50,29 @@ def act(store: "Store", app: str, wanted: WantedAct, *, yes: bool, reason: str, 
         run=wanted.run,
         **more,
     )
-    request = answered(store, number)
-    if request.deployment_id is None or wanted.act == "cancel":
-        raise_unless_done(request)
-        click.echo(request.message)
-        raise SystemExit(0)
-    if note := request.message.partition("; ")[2]:  # until when it stays
-        click.echo(note)
-    follow(store, request.deployment_id)
+    with make_deployment_report() as report:
+        request = answered(store, number, report)
+        if request.deployment_id is not None and wanted.act != "cancel":
+            if stays := request.message.partition("; ")[2]:  # until when
+                report.line(stays)
+            follow(store, request.deployment_id, page, report, waits=waits)
+    raise_unless_done(request)
+    say(request.message)
+    raise SystemExit(0)
 
 
-def answered(store: "Store", identity: int) -> "DeployRequest":
+def answered(store: "Store", identity: int, report: DeploymentReport) -> "DeployRequest":
     """Wait for the bot's answer to a request, or for the deployment that it waits for. Raises InputError: refused."""
+    report.waiting()
+    try:
+        return _answered(store, identity)
+    except KeyboardInterrupt:
+        left = f"request {identity} stays, and the bot takes it; `dppctl list deployments` shows what becomes of it"
+        report.close()
+        raise _left(left) from None
+
+
+def _answered(store: "Store", identity: int) -> "DeployRequest":
     complain_at = time.monotonic() + REQUEST_SECONDS
     while True:
         request = store.requests.get(identity)
@@ -73,26 +96,41 @@ def raise_unless_done(request: "DeployRequest") -> None:
         raise SystemExit(1)
 
 
-def follow(store: "Store", identity: int) -> NoReturn:
-    """Print what happens to a deployment until it has ended; exit code 0 when it succeeded, else 1."""
-    from bot.limits import MAX_WORD
-    from bot.model.names import short
-    from bot.output import one_line
+def follow(store: "Store", identity: int, page: Page, report: DeploymentReport, *, waits: bool) -> NoReturn:
+    """Report a deployment until it has ended; exit code 0 when it succeeded, else 1. The last line is its page.
 
-    shown = 0
-    for deployment in watch(store, identity):
-        if not shown:
-            what = f"{deployment.app} {short(deployment.ref)} {deployment.commit[:10]}"
-            click.echo(f"Deployment {deployment.id}: {what} to {deployment.environment}")
-        for event in deployment.events[shown:]:
-            click.echo(f"{event.phase}: {event.message}" if event.message else event.phase)
-        shown = len(deployment.events)
+    page: the address of a deployment's page; waits: else it is said which deployment it is, and where its page is.
+    """
+    if not waits:
+        report.line(describe(find(store, identity)))
+        report.close()
+        _end(identity, page, 0)
+    try:
+        for deployment in watch(store, identity):
+            report.see(deployment)
+    except KeyboardInterrupt:
+        how = f"`dppctl logs {identity} --follow` follows it, `dppctl cancel {identity}` stops it"
+        report.close()
+        raise _left(f"deployment {identity} goes on: {how}") from None
+    if deployment.state == "succeeded" and deployment.summary:
+        report.line(f"data: {one_line(deployment.summary, MAX_WORD)}")
+    report.close()
     if deployment.state != "succeeded":
-        click.echo(f"{deployment.state}; `dppctl logs {deployment.id}` shows the log", err=True)
-        raise SystemExit(1)
-    if deployment.summary:
-        click.echo(f"data: {one_line(deployment.summary, MAX_WORD)}")
-    raise SystemExit(0)
+        why = f": {deployment.error.splitlines()[0]}" if deployment.error and is_quiet() else ""
+        click.echo(for_terminal(f"{deployment.state}{why}; `dppctl logs {identity}` shows the log"), err=True)
+        _end(identity, page, 1)
+    _end(identity, page, 0)
+
+
+def _end(identity: int, page: Page, code: int) -> NoReturn:
+    """Print where the deployment's page is or, where quiet is wanted, its number, which other commands take."""
+    click.echo(identity if is_quiet() else page(identity))
+    raise SystemExit(code)
+
+
+def _left(line: str) -> SystemExit:
+    click.echo(f"dppctl: {line}", err=True)
+    return SystemExit(130)
 
 
 def _confirm(plan: ActPlan) -> None:

@@ -7,6 +7,8 @@ What a workload may cost is a person's to set: cli/run/limits.py.
 STORE_POLL_SECONDS = 0.25  # between two looks for a change; as often as the bot looks
 REQUEST_SECONDS = 5.0  # that a deployment is asked for in vain, before the person hears that no server may run
 
+PROGRESS_LINE_SECONDS = 5.0  # between two lines that say how many rows there are, where no terminal shows it live
+
 # dppctl doctor
 VERSION_SECONDS = 20.0  # for a program to say its version
 SYSTEMD_SECONDS = 60.0  # that systemctl may take, with a server that ends meanwhile

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.model.names import short
 from bot.settings import load_settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
@@ -44,6 +45,12 @@ def find(store: Store, identity: int) -> Deployment:
     if found is None:
         raise InputError(f"there is no deployment {identity}; `dppctl list deployments` lists them")
     return found
+
+
+def describe(deployment: Deployment) -> str:
+    """Return which deployment it is, for people: `Deployment 12: ann/data master 1a2b3c4d5e to staging`."""
+    what = f"{deployment.app} {short(deployment.ref)} {deployment.commit[:10]}"
+    return f"Deployment {deployment.id}: {what} to {deployment.environment}"
 
 
 def watch(store: Store, identity: int) -> Iterator[Deployment]:

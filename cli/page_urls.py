@@ -1,9 +1,12 @@
 """Where the pages of this folder's servers are, as their settings say."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 from bot.page_hosts import local_http_url
-from bot.settings import Settings
+from bot.settings import Settings, load_settings
 
 
 def pages_url(settings: Settings) -> str:
@@ -24,6 +27,11 @@ def environment_url(settings: Settings, app: str, environment: str) -> str:
 def deployment_url(settings: Settings, identity: int) -> str:
     """Return the page of a deployment."""
     return f"{pages_url(settings)}/deployments/{identity}"
+
+
+def deployment_pages(config: Path) -> Callable[[int], str]:
+    """Return what gives the page of a deployment of the servers of a folder. Raises DppctlError for their settings."""
+    return partial(deployment_url, load_settings(config, receives=False))
 
 
 def storage_url(settings: Settings, slug: str, environment: str) -> str:

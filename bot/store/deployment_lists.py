@@ -70,6 +70,18 @@ class DeploymentLists:
             ends = dict(iter(session.execute(_ends(ids)))) if ids else {}
         return DeploymentPage(found, ends, number, size, total)
 
+    def latest(
+        self, app: str | None = None, environment: str | None = None, *, failed: bool = False
+    ) -> Deployment | None:
+        """Return the newest deployment, as LISTED: of all, or of an app and environment; `failed`: that failed.
+
+        What was skipped, or is resolved, ran nothing and does not count.
+        """
+        meant = _conditions(DeploymentFilter(app, environment, "failed" if failed else None))
+        wanted = select(Deployment).where(*meant, Deployment.state.not_in(("skipped", "resolved")))
+        with self._database.read() as session:
+            return session.scalar(wanted.options(*LISTED).order_by(Deployment.id.desc()).limit(1))
+
     def refused_configurations(self, limit: int) -> Sequence[Deployment]:
         """Return the newest whole `.dppctl.yaml` files that are refused, newest first, as LISTED."""
         wanted = select(Deployment).where(Deployment.state == "refused", Deployment.environment == "")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli.accept_option import ACCEPT_OPTION, why_accepted
-from cli.app_arguments import APP, ENVIRONMENT
+from cli.app_arguments import APP, ENVIRONMENT, NO_WAIT_OPTION
 from cli.completions import complete_environments
 from cli.config_option import CONFIG_OPTION
 from cli.documented import command
@@ -34,40 +34,45 @@ def _act(*options: Callable[..., Any], examples: str) -> Callable[..., Any]:
     ENVIRONMENT,
     click.option("--to", type=int, metavar="DEPLOYMENT", help="Which one; left out: what ran before."),
     click.option("--run", is_flag=True, help="Run its pipelines again, such as when its data is not kept any more."),
+    NO_WAIT_OPTION,
     _MESSAGE,
     examples="""
     dppctl rollback ann/data production               # what ran before
     dppctl rollback ann/data production --to 12       # deployment 12
     """,
 )
-def rollback(app: str, environment: str, to: int | None, run: bool, message: str, yes: bool, config: Path) -> None:
+def rollback(
+    app: str, environment: str, to: int | None, run: bool, no_wait: bool, message: str, yes: bool, config: Path
+) -> None:
     """Go back to what ran in ENVIRONMENT of APP before, with the data of then; nothing runs.
 
     It stays until something new is pushed, or `dppctl release`. Exit code: 0 it is back, 1 not, 2 it is refused.
     """
     from bot.model.acts import WantedAct
 
-    _do(config, app, WantedAct("rollback", environment, to=to, run=run), yes=yes, reason=message)
+    wanted = WantedAct("rollback", environment, to=to, run=run)
+    _do(config, app, wanted, yes=yes, reason=message, no_wait=no_wait)
 
 
 @_act(
     APP,
     click.argument("source", metavar="FROM", shell_complete=complete_environments),
     click.argument("target", metavar="TO", shell_complete=complete_environments),
+    NO_WAIT_OPTION,
     _MESSAGE,
     examples="""
     dppctl promote ann/data staging production
     dppctl promote ann/data staging production -m "checked by Ann" --yes
     """,
 )
-def promote(app: str, source: str, target: str, message: str, yes: bool, config: Path) -> None:
+def promote(app: str, source: str, target: str, no_wait: bool, message: str, yes: bool, config: Path) -> None:
     """Run in TO what runs in FROM of APP: the same commit, in the same image.
 
     Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
     """
     from bot.model.acts import WantedAct
 
-    _do(config, app, WantedAct("promote", target, source=source), yes=yes, reason=message)
+    _do(config, app, WantedAct("promote", target, source=source), yes=yes, reason=message, no_wait=no_wait)
 
 
 @_act(
@@ -127,34 +132,38 @@ def cancel(deployment: int, message: str, yes: bool, config: Path) -> None:
 @_act(
     click.argument("deployment", type=int),
     ACCEPT_OPTION,
+    NO_WAIT_OPTION,
     _MESSAGE,
     examples="""
     dppctl retry 12       # deployment 12
     dppctl retry 12 --accept-change "two committees were closed"
     """,
 )
-def retry(deployment: int, accept_change: str | None, message: str, yes: bool, config: Path) -> None:
+def retry(deployment: int, accept_change: str | None, no_wait: bool, message: str, yes: bool, config: Path) -> None:
     """Run a deployment that failed, or was cancelled, once more.
 
     Exit code: 0 when all pipelines succeeded, 1 when not, 2 when it is refused.
     """
     accept, message = why_accepted(accept_change, message)
-    _do_on("retry", deployment, config, yes=yes, reason=message, accept=accept)
+    _do_on("retry", deployment, config, yes=yes, reason=message, no_wait=no_wait, accept=accept)
 
 
-def _do(config: Path, app: str, wanted: Any, **more: Any) -> None:
+def _do(config: Path, app: str, wanted: Any, *, no_wait: bool = False, **more: Any) -> None:
     from cli.asking import act
     from cli.open_store import open_store
+    from cli.page_urls import deployment_pages
 
     with open_store(config) as store:
-        act(store, app, wanted, **more)
+        act(store, app, wanted, deployment_pages(config), waits=not no_wait, **more)
 
 
-def _do_on(name: Any, deployment: int, config: Path, **more: Any) -> None:
+def _do_on(name: Any, deployment: int, config: Path, *, no_wait: bool = False, **more: Any) -> None:
     from bot.model.acts import WantedAct
     from cli.asking import act
     from cli.open_store import find, open_store
+    from cli.page_urls import deployment_pages
 
     with open_store(config) as store:
         found = find(store, deployment)
-        act(store, found.app, WantedAct(name, found.environment, deployment=deployment), **more)
+        wanted = WantedAct(name, found.environment, deployment=deployment)
+        act(store, found.app, wanted, deployment_pages(config), waits=not no_wait, **more)

@@ -2,58 +2,97 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.output import for_terminal
+from cli.completions import complete_app_or_environment
 from cli.config_option import CONFIG_OPTION
 from cli.documented import command
 from cli.errors import InputError
+from cli.output_options import note
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
+
+if TYPE_CHECKING:
+    from bot.store.store import Store
 
 
 @command(
     examples="""
-    dppctl logs 12                                  # deployment 12
-    dppctl logs 12 --follow                         # until it has ended
+    dppctl logs                           # of the latest deployment
+    dppctl logs ann/data staging --follow # of the latest one there, until it has ended
+    dppctl logs --failed                  # of the latest one that failed
+    dppctl logs 12                        # of deployment 12
     dppctl logs run-4f0c2d9b1a7e6583 --cluster office     # a run on a cluster
     """,
 )
-@click.argument("deployment", metavar="DEPLOYMENT | RUN")
+@click.argument(
+    "what", nargs=-1, metavar="[DEPLOYMENT | APP [ENVIRONMENT] | RUN]", shell_complete=complete_app_or_environment
+)
+@click.option("--failed", is_flag=True, help="Of the latest deployment that failed.")
 @click.option("--follow", "-f", is_flag=True, help="Until the deployment has ended; exit code 1 if it did not succeed.")
 @CONFIG_OPTION
 @CLUSTER_OPTION
-def logs(deployment: str, follow: bool, config: Path, cluster: str | None) -> None:
-    """Print the log of a DEPLOYMENT (its id in `dppctl list deployments`, or in the address of its page).
+def logs(what: tuple[str, ...], failed: bool, follow: bool, config: Path, cluster: str | None) -> None:
+    """Print the log of a DEPLOYMENT, by its number; left out: of the latest, of all or of an APP or its ENVIRONMENT.
 
     A RUN on a cluster, by its name, is reported as `dppctl run` does, from its start to its end; so is the exit code.
     """
-    if not (deployment.isascii() and deployment.isdecimal()):
-        sys.exit(_show_run(deployment, cluster))
-    number = int(deployment)
-    if not 0 < number < 2**31:
-        raise InputError(f"{number} is no deployment's id; `dppctl list deployments` has those that are")
-    from cli.open_store import find, open_store, unseen, watch
+    if len(what) > 2:
+        raise InputError(f"{' '.join(what)}: name a deployment by its number, or an app and its environment")
+    is_number = len(what) == 1 and what[0].isascii() and what[0].isdecimal()
+    is_run = len(what) == 1 and not is_number and "/" not in what[0]
+    if failed and (is_number or is_run):
+        raise InputError(f"--failed finds one by itself, and {what[0]} is one already; leave one of them out")
+    if is_run:
+        sys.exit(_show_run(what[0], cluster))
+    if is_number and not 0 < int(what[0]) < 2**31:
+        raise InputError(f"{what[0]} is no deployment's id; `dppctl list deployments` has those that are")
+    from cli.open_store import open_store
 
     with open_store(config) as store:
-        found, log = find(store, number), store.deployments.log(number)
-        click.echo(for_terminal(log), nl=False)
-        if follow:
-            for latest in watch(store, number):
-                found, now = latest, store.deployments.log(number)
-                click.echo(for_terminal(unseen(log, now)), nl=False)
-                log = now
-        if found.error:
-            click.echo(for_terminal(f"{found.state}: {found.error}"), err=True)
-    if follow and found.state != "succeeded":
+        state = _print(store, int(what[0]) if is_number else _latest(store, what, failed=failed), follow=follow)
+    if follow and state != "succeeded":
         raise SystemExit(1)
+
+
+def _latest(store: "Store", what: tuple[str, ...], *, failed: bool) -> int:
+    """Return which deployment is the latest, and say so. Raises InputError when there is none."""
+    from cli.open_store import describe
+
+    found = store.lists.latest(*what, failed=failed)
+    if found is None:
+        where = f" of {what[0]} to {what[1]}" if len(what) == 2 else f" of {what[0]}" if what else ""
+        kind = "no deployment has failed" if failed else "there is no deployment"
+        raise InputError(f"{kind}{where}; `dppctl list deployments` lists those that there are")
+    note(describe(found))
+    return found.id
+
+
+def _print(store: "Store", number: int, *, follow: bool) -> str:
+    """Print a deployment's log, with `follow` to its end; return its state."""
+    from cli.open_store import find, unseen, watch
+
+    found, log = find(store, number), store.deployments.log(number)
+    click.echo(for_terminal(log), nl=False)
+    if follow:
+        for latest in watch(store, number):
+            found, now = latest, store.deployments.log(number)
+            click.echo(for_terminal(unseen(log, now)), nl=False)
+            log = now
+    if found.error:
+        click.echo(for_terminal(f"{found.state}: {found.error}"), err=True)
+    elif not log:
+        note(f"It is {found.state}, and has written nothing" + ("" if found.ended else " yet"))
+    return found.state
 
 
 def _show_run(name: str, cluster: str | None) -> int:
     chosen = choose_cluster(cluster, Path())
     if chosen is None:
         raise InputError(
-            f"{name} is no deployment's id, which is a number; a run's log is on its cluster: --cluster NAME"
+            f"{name} is no deployment's number and no app (OWNER/REPO); a run's log is on its cluster: --cluster NAME"
         )
     from cli.commands.run import make_report
     from cli.remote.client import connect

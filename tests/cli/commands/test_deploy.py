@@ -1,6 +1,7 @@
 """`dppctl deploy`, beside a bot that runs."""
 
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner
@@ -48,9 +49,11 @@ def test_a_change_is_accepted_with_its_reason(story: Story) -> None:
     assert (code, "succeeded" in said) == (0, True), said
     (request,) = story.store.requests.newest()
     assert (request.accept, request.ref, request.reason) == (True, "master", "zones are gone")
+    assert said.splitlines()[-1] == f"http://127.0.0.1:0/deployments/{story.last().id}"
     assert story.values("staging").accept
     assert story.trailers()["Accept-Change"] == "yes"
-    assert deploy(story)[0] == 0
+    code, said = deploy(story, "--quiet")
+    assert (code, said) == (0, f"{story.last().id}\n")
     assert not story.values("staging").accept
 
 
@@ -59,12 +62,26 @@ def test_what_failed_is_tried_again_and_its_change_accepted(
     story: SyncedStory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(story, "expects", "zones: gone")
-    assert deploy(story)[0] == 1
+    code, said = deploy(story, "--no-wait")
     failed = str(story.last().id)
+    assert (code, said.splitlines()[-1]) == (0, f"http://127.0.0.1:0/deployments/{failed}")
+    with monkeypatch.context() as patched:
+        patched.setattr("cli.asking.watch", _press_ctrl_c)
+        code, said = run(story, "deploy", "ann/app", "staging")
+    left = str(story.last().id)
+    goes_on = f"deployment {left} goes on: `dppctl logs {left} --follow` follows it, `dppctl cancel {left}` stops it"
+    assert (code, said) == (130, f"dppctl: {goes_on}\n")
+    code, said = deploy(story, "-q")
+    failed = str(story.last().id)
+    assert (code, said.splitlines()) == (1, [f"failed: zones: gone; `dppctl logs {failed}` shows the log", failed])
     code, said = run(story, "retry", failed, "--yes", "--accept-change", "zones are in committees")
     assert (code, "succeeded" in said) == (0, True), said
     (request,) = story.store.requests.newest(limit=1)
     assert (request.act, request.accept, request.reason) == ("retry", True, "zones are in committees")
+
+
+def _press_ctrl_c(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.slow

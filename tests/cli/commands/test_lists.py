@@ -104,6 +104,31 @@ def test_open_prints_the_address(
     assert typed(story, "open", *words, "--print").output == f"{url}\n"
 
 
+def test_logs_are_of_the_latest_deployment_and_of_the_latest_that_failed(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+        world.write_config()
+        story = Story(world)
+        assert "there is no deployment; `dppctl list" in str(typed(story, "logs").exception)
+        for number, phase in enumerate(("failed", "succeeded")):
+            story.app.push(APP | {"file": str(number)})
+            story.reconcile()
+            story.store.deployments.append_log(story.last().id, f"log {number}\n")
+            story.report(phase, "zones.csv is gone" if phase == "failed" else "")
+        assert typed(story, "logs").stdout == typed(story, "logs", "ann/app", "staging").stdout == "log 1\n"
+        ran = typed(story, "logs", "ann/app", "--failed")
+        assert (ran.stdout, ran.stderr.splitlines()[1]) == ("log 0\n", "failed: zones.csv is gone")
+        assert ran.stderr.startswith("Deployment 1: ann/app master ")
+        assert typed(story, "logs", "-q").stderr == ""
+        for words, said in (
+            (("ann/app", "live"), "there is no deployment of ann/app to live; `dppctl list deployments` lists"),
+            (("bob/app", "--failed"), "no deployment has failed of bob/app; `dppctl list deployments` lists"),
+            (("1", "--failed"), "--failed finds one by itself, and 1 is one already"),
+            (("ann/app", "staging", "1"), "ann/app staging 1: name a deployment by its number, or an app and its"),
+        ):
+            assert said in str(typed(story, "logs", *words).exception)
+        story.loop.close()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

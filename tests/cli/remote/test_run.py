@@ -158,7 +158,7 @@ def test_pods_are_listed_and_runs_stopped_and_looked_at(
     assert person("stop", worker).startswith("refused: ")  # it is nobody's own
     refused = person("stop", "nothing")
     assert refused == ("refused: there is no run and no pod nothing on office; `dppctl list pods` says which there are")
-    assert "no deployment's id, which is a number" in person("logs", name, "--cluster", "local")
+    assert "no deployment's number and no app (OWNER/REPO)" in person("logs", name, "--cluster", "local")
 
 
 @pytest.mark.parametrize(

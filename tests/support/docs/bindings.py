@@ -25,6 +25,7 @@ _REMOTE_RUN = "tests/cli/remote/test_run.py::test_a_database_is_there_for_pipeli
 _REMOTE_PODS = "tests/cli/remote/test_run.py::test_pods_are_listed_and_runs_stopped_and_looked_at"
 _COMPLETION = "tests/cli/commands/test_completion.py::test_each_shell_gets_its_script"
 _MAN_PAGES = "tests/cli/test_help.py::test_every_command_has_a_manual_page_that_groff_has_nothing_to_say_of"
+_LOGS = "tests/cli/commands/test_lists.py::test_logs_are_of_the_latest_deployment_and_of_the_latest_that_failed"
 _ACTS = "tests/cli/commands/test_acts.py::test_each_act_is_done_and_says_what_became_of_it"
 _ACCEPT = "tests/cli/commands/test_deploy.py::test_a_change_is_accepted_with_its_reason"
 _SIGNED = "tests/bot/reconcile/test_signatures.py::test_only_what_somebody_listed_has_signed_is_deployed"
@@ -56,6 +57,11 @@ RUN_BY = {
     "dppctl open": "tests/cli/commands/test_lists.py::test_open_prints_the_address",
     "dppctl open --print": "tests/cli/commands/test_lists.py::test_open_prints_the_address",
     "dppctl status": "tests/cli/commands/test_lists.py::test_status_says_that_nothing_answers_and_what_was_there",
+    "dppctl logs APP ENVIRONMENT --follow": _LOGS,
+    "dppctl logs --failed": _LOGS,
+    "dppctl deploy APP ENVIRONMENT --no-wait --quiet": (
+        "tests/cli/commands/test_deploy.py::test_what_failed_is_tried_again_and_its_change_accepted"
+    ),
     "dppctl list KIND": "tests/cli/commands/test_lists.py::test_environments_are_listed_with_what_runs_there",
     "dppctl check": "tests/cli/check/test_check.py::test_it_says_what_each_push_would_do",
     "dppctl up --install": "tests/cli/servers/test_systemd.py::test_it_is_written_enabled_and_started_once",
