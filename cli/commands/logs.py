@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @command(
     examples="""
-    dppctl logs                           # of the latest deployment
-    dppctl logs ann/data staging --follow # of the latest one there, until it has ended
-    dppctl logs --failed                  # of the latest one that failed
-    dppctl logs 12                        # of deployment 12
+    dppctl logs                            # of the latest deployment
+    dppctl logs ann/data staging --follow  # of the latest there, to its end
+    dppctl logs --failed                   # of the latest that failed
     dppctl logs run-4f0c2d9b1a7e6583 --cluster office     # a run on a cluster
     """,
 )
