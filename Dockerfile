@@ -2,6 +2,8 @@
 #
 #     buildah build --tag REGISTRY/dppctl:VERSION .
 #
+# With `--target one-machine` the one of compose.yaml: `dppctl up`, whose pipelines run in it.
+#
 # BASE: an image with Python 3.11.4 or newer and pip. git, ssh and helm are taken from it, or are installed: the first two
 # from Debian (with git-lfs), helm (amd64) from the same package index as everything else, so that a build asks no second public registry.
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
@@ -33,7 +35,7 @@ RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/d
         /opt/dppctl/venv/lib/python3*/site-packages/pip \
         /opt/dppctl/venv/lib/python3*/site-packages/setuptools
 
-FROM ${BASE}
+FROM ${BASE} AS servers
 # By its number, so that a cluster can see that it is not root; without useradd, which not every base has.
 RUN { { command -v git && command -v ssh; } >/dev/null \
         || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git git-lfs openssh-client ca-certificates \
@@ -55,3 +57,28 @@ USER 1000:1000
 WORKDIR /etc/dppctl
 EXPOSE 8080
 ENTRYPOINT ["dppctl"]
+
+# With uv, and dpp's environment. That is made from its lock, with hashes, below the state's folder, so a new volume there
+# begins with it; in a volume that an older image began it is made at the start.
+FROM servers AS one-machine
+USER 0:0
+COPY cluster/local/dpp/uv.txt /source/
+RUN PATH="${PATH#/opt/dppctl/venv/bin:}" python3 -m pip install --quiet --root-user-action ignore --no-cache-dir \
+        --no-compile --target /source/uv --require-hashes -r /source/uv.txt \
+    && cp /source/uv/bin/uv /opt/dppctl/venv/bin/ \
+    && rm -r /source
+ENV DPPCTL_CACHE_DIR=/var/lib/dppctl/cache
+ARG UV_NO_CACHE=1
+RUN PYC_INVALIDATION_MODE=UNCHECKED_HASH python3 -c "from cluster.local.folders import cache_dir; \
+from cluster.local.workers.dpp_environment import ensure_dpp_environment; ensure_dpp_environment(cache_dir(), None, print)" \
+    && chown -R 1000:1000 /var/lib/dppctl
+ENV UV_CACHE_DIR=/var/lib/dppctl/cache/uv \
+    DPPCTL_PORT=8080 \
+    DPPCTL_STORAGE_HOST=0.0.0.0 \
+    DPPCTL_STORAGE_PORT=8081
+USER 1000:1000
+EXPOSE 8081
+CMD ["up"]
+
+# The last one is what is built where no target is named.
+FROM servers

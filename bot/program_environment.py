@@ -17,7 +17,7 @@ CLUSTER = ("KUBECONFIG", "KUBERNETES_*", "AWS_*", "AZURE_*", "CLOUDSDK_*", "GOOG
 # uv's own settings (https://docs.astral.sh/uv/reference/environment/), and what a package's build goes by.
 PACKAGES = (
     *("UV_*", "NETRC", "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS", "PKG_CONFIG_PATH"),
-    *("CARGO_HOME", "RUSTUP_HOME"),
+    *("CARGO_HOME", "RUSTUP_HOME", "PYC_INVALIDATION_MODE"),
 )
 # https://docs.podman.io/en/latest/markdown/podman.1.html#environment-variables
 CONTAINERS = ("CONTAINERS_*", "CONTAINER_HOST", "STORAGE_*", "DBUS_SESSION_BUS_ADDRESS", "REGISTRY_AUTH_FILE")

@@ -29,13 +29,14 @@ GROUPS = {
     "helm": ("helm",),
     "kubernetes": ("an API server",),
     "npm": ("npm",),
-    "podman": ("podman",),
+    "podman": ("podman", "podman-compose", "catatonit"),
     "postgres": ("PostgreSQL", "psql", "pg_dump", "Adminer"),
     "registry": ("docker-registry", "skopeo"),
     "ssh": ("ssh", "sshd"),
 }
 _OTHERS = (
     "apt",
+    "caddy",
     "gcloud",
     "git-lfs",
     "gpg",
@@ -60,6 +61,7 @@ _FOUND: dict[str, Callable[[], object]] = {
     "a cluster": lambda: os.environ.get("KUBECONFIG") and os.environ.get("DPPCTL_TEST_CLUSTER_REGISTRY"),
     "an API server": lambda: os.environ.get("DPPCTL_TEST_KUBECONFIG"),
     "dpp": lambda: True,  # it is installed when it is not in the cache
+    "catatonit": lambda: shutil.which("catatonit", path=f"{os.environ['PATH']}:/usr/libexec/podman"),
     "helm": lambda: True,
     "root": lambda: os.geteuid() == 0,
     "sshd": lambda: shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin"),

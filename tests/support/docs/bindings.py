@@ -10,6 +10,7 @@ here no page needs.
 _STORAGE = "tests/cluster/storage/test_server.py::test_a_site_has_pages_and_its_own_for_what_is_not_there"
 _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
+_COMPOSE = "tests/stories/in_images/test_compose.py::test_a_push_is_deployed_by_what_compose_starts"
 _RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
 _AUTH = "tests/cli/servers/test_auth_server.py::test_other_servers_ask_it_whose_a_token_is"
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
@@ -46,6 +47,16 @@ RUN_BY = {
     "buildah build --tag REGISTRY/dppctl:0.1.0 .": _OWN_IMAGE,
     "buildah build --tag registry.example.org/dppctl:0.1.0 .": _OWN_IMAGE,
     "buildah build --tag REGISTRY/dppctl:VERSION .": _OWN_IMAGE,
+    "docker compose up --build --detach": _COMPOSE,
+    "docker compose exec dppctl dppctl status": _COMPOSE,
+    "docker compose logs --follow": _COMPOSE,
+    "docker compose down": _COMPOSE,
+    "dppctl init --config FOLDER --env-file": (
+        "tests/cli/init/test_init.py::test_six_answers_set_up_all_and_a_second_run_changes_nothing"
+    ),
+    "dppctl init --url https://dppctl.example.org": (
+        "tests/cli/init/test_webhook.py::test_a_new_address_takes_the_old_webhook_away"
+    ),
     "dpp run --slave ID": "tests/worker/test_run.py::test_a_spec_of_dpp_1_runs_as_it_is",
     "DPPCTL_AUTH_MODE=token DPPCTL_AUTH_SERVICE_TOKEN_FILE=service-token dppctl auth-server": _AUTH,
     "dppctl auth-server": _AUTH,
@@ -164,6 +175,7 @@ NOT_RUN = {
     "docker buildx build --push": (
         "needs docker's daemon; tests/bot/images/builders/test_docker.py checks the command line"
     ),
+    "podman unshare chown -R 1000 config": "podman without root, which the tests are",
     "git lfs pull": "is git-lfs's own, in a clone of the user's",
     "git submodule update --init --recursive": "is git's own, in a clone of the user's",
     "kubectl logs -l app.kubernetes.io/name=dppctl --prefix --tail=-1": "needs the pods of a cluster",
@@ -186,6 +198,7 @@ NOT_RUN = {
 
 # How blocks begin that are to be read and not typed, and words that only look like a command.
 NO_COMMANDS = (
+    *("dppctl.example.org {", "ssh -N"),
     *("WORKER/committees/…", "storage:", "Syncing Data Packages to Public Storage"),
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",
