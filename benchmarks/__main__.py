@@ -9,6 +9,7 @@ from benchmarks import (
     bots,
     builds,
     chaos,
+    cli,
     event_streams,
     git_reads,
     hostile,
@@ -30,7 +31,6 @@ from benchmarks import (
     runs,
     runs_pods,
     setup,
-    start,
     sync_cluster,
     usage,
     usage_chaos,
@@ -40,7 +40,7 @@ from benchmarks.bench import open_bench
 from benchmarks.report import ROOT, Result, load, merge, page
 
 BENCHMARKS = {
-    "help": start.help_,
+    "cli": cli.cli,
     "setup": setup.setup,
     "worker": worker.worker,
     "log-lines": worker.log_lines,
