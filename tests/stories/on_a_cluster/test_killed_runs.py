@@ -24,6 +24,7 @@ from tests.support.waiting import eventually
 CODE_BY_SETTINGS = "import os, time\ntime.sleep(4)\n" + CODE.replace("range(5)", "range(int(os.environ['ROWS']))")
 COUNT = "select count(*) from numbers"
 RUNS = "select count(*) from pg_stat_activity where application_name like 'dppctl run %'"
+TURN = (f"select pg_advisory_lock({LOCK})", "postgres")  # where runs take it
 WAITS = f"{RUNS} and wait_event_type = 'Lock'"
 
 
@@ -51,9 +52,9 @@ class Release:
         found = self.namespace.get("pods", *selected("app", component))
         return found[-1] if found else None
 
-    def is_running(self, container: str) -> bool:
+    def is_running(self, container: str, component: str = "job") -> bool:
         """Whether the newest run is at this container."""
-        status = (self.pod() or {}).get("status", {})
+        status = (self.pod(component) or {}).get("status", {})
         states = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
         return any(one["name"] == container and "running" in one["state"] for one in states)
 
@@ -63,17 +64,21 @@ class Release:
             return query(self.namespace, sql)
         return ""
 
-    def kill(self) -> None:
+    def waits_for_a_lock(self) -> bool:
+        """Whether a run waits for what somebody holds."""
+        return query(self.namespace, WAITS, database="postgres") != "0"
+
+    def kill(self, component: str = "job") -> None:
         """End the newest run's pod without a word; its Job makes another one."""
-        found = self.pod()["metadata"]
+        found = self.pod(component)["metadata"]
         self.killed = str(found["uid"])
         self.namespace.kubectl("delete", "pod", found["name"], "--grace-period=0", "--force")
 
     def forget_turn(self) -> None:
         """Say that the run which was killed is dead, if it has its turn; it would have it for three minutes more."""
         note = "select shobj_description(oid, 'pg_database') from pg_database where datname = 'pipelines_next'"
-        if self.killed in self.ask(note):
-            query(self.namespace, "comment on database pipelines_next is ''")
+        if self.killed in query(self.namespace, note, database="postgres"):
+            query(self.namespace, "comment on database pipelines_next is ''", database="postgres")
 
     def ends_well(self) -> None:
         """Wait until what the newest deployment made is there, and its Job has succeeded."""
@@ -82,17 +87,25 @@ class Release:
             job = self.namespace.get("jobs", *selected("app", "job"))[-1]
             return bool(job["status"].get("succeeded")) and self.ask(COUNT) == str(self.rows)
 
+        self.wait(is_done, f"{self.rows} rows")
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until it is so; when it does not come, print what the cluster has."""
         try:
-            eventually(is_done, f"{self.rows} rows", SECONDS)
+            eventually(condition, what, SECONDS)
         except BaseException:
             print(self.namespace.describe(), last_states(self.namespace))
             raise
 
+    def wait_for(self, container: str, component: str = "job") -> None:
+        """Wait until the newest run is at this container."""
+        self.wait(lambda: self.is_running(container, component), f"{container} runs")
+
     @contextmanager
-    def held(self, sql: str) -> Iterator[None]:
-        """Have somebody's session hold locks, as long as the block."""
+    def held(self, sql: str, database: str = "pipelines") -> Iterator[None]:
+        """Have somebody's session hold locks, as long as the block. Advisory locks are of one database."""
         somebody = "pg_stat_activity where application_name = 'somebody'"
-        url = "postgresql://pipelines@127.0.0.1/pipelines?application_name=somebody"
+        url = f"postgresql://pipelines@127.0.0.1/{database}?application_name=somebody"
         options = " ".join(f'--command="{one}"' for one in ("begin", sql, "select pg_sleep(600)"))
         with self._in_database(f"psql --quiet '{url}' {options}"):
             eventually(lambda: self.ask(f"select 1 from {somebody} and query like '%sleep(600)%'"), "it is held")
@@ -143,34 +156,50 @@ def release(cluster_images: ClusterImages, tmp_path_factory: pytest.TempPathFact
 
 
 def at_begin(release: Release) -> None:
-    with release.held(f"select pg_advisory_lock({LOCK})"):
+    with release.held(*TURN):
         release.deploy(release.rows + 1)
-        eventually(lambda: release.is_running("begin"), "it begins", SECONDS)
+        release.wait_for("begin")
         release.kill()
 
 
 def at_copy(release: Release) -> None:
     with release.held("lock table beside in access exclusive mode"):
         release.deploy(release.rows + 1)
-        eventually(lambda: release.ask(WAITS) not in ("", "0"), "it copies", SECONDS)
+        release.wait(release.waits_for_a_lock, "it copies")
         release.kill()
 
 
 def at_pipelines(release: Release) -> None:
     release.deploy(release.rows + 1)
-    eventually(lambda: release.is_running("pipelines"), "it runs", SECONDS)
+    release.wait_for("pipelines")
     release.kill()
 
 
 def before_the_switch(release: Release) -> None:
     release.deploy(release.rows + 1)
-    eventually(lambda: release.is_running("pipelines"), "it runs", SECONDS)
-    with release.held(f"select pg_advisory_lock({LOCK})"):
-        eventually(lambda: release.is_running("finish"), "it waits before the switch", SECONDS)
+    release.wait_for("pipelines")
+    with release.held(*TURN):
+        release.wait_for("finish")
         release.kill()
 
 
-@pytest.mark.parametrize("kill", [at_begin, at_copy, at_pipelines, before_the_switch])
+def in_the_switch(release: Release) -> None:
+    release.deploy(release.rows + 1)
+    release.wait_for("pipelines")
+    # It waits in its transaction, when it has written its note and closed the current database.
+    with release.held("comment on database pipelines_previous is 'looked at'", "postgres"):
+        release.wait_for("finish")
+        release.wait(release.waits_for_a_lock, "it is in the middle")
+        release.kill()
+
+
+def after_the_switch(release: Release) -> None:
+    release.deploy(release.rows + 1)
+    release.wait(lambda: release.ask(COUNT) == str(release.rows), "it switched")
+    release.kill()
+
+
+@pytest.mark.parametrize("kill", [at_begin, at_copy, at_pipelines, before_the_switch, in_the_switch, after_the_switch])
 def test_a_run_that_is_killed_leaves_whole_data_and_the_next_try_ends_well(
     release: Release, kill: Callable[[Release], None]
 ) -> None:
@@ -180,3 +209,33 @@ def test_a_run_that_is_killed_leaves_whole_data_and_the_next_try_ends_well(
         release.ends_well()
     found = query(release.namespace, "select datname from pg_database where datname like 'pipelines%' order by 1")
     assert found.split() == ["pipelines", "pipelines_previous"]
+
+
+def test_a_run_by_the_clock_waits_for_its_turn_and_when_it_is_killed_the_next_try_ends_well(release: Release) -> None:
+    before, deployed, by_clock = release.rows, release.rows + 1, release.rows + 2
+    (clock,) = release.namespace.get("cronjobs")
+    template = clock["spec"]["jobTemplate"]
+    spec = template["spec"]["template"]["spec"]
+    (pipelines,) = [one for one in spec["initContainers"] if one["name"] == "pipelines"]
+    (rows,) = [one for one in pipelines["env"] if one["name"] == "ROWS"]
+    rows["value"] = str(by_clock)
+    release.deploy(deployed)
+    release.wait_for("pipelines")
+    with release.read({before, deployed, by_clock}):
+        # As `kubectl create job --from=cronjob/…` does.
+        job = {"apiVersion": "batch/v1", "kind": "Job", "spec": template["spec"]}
+        release.namespace.apply({**job, "metadata": {"name": "clock", "labels": template["metadata"]["labels"]}})
+        release.wait_for("begin", "schedule")
+        first = release.pod("schedule")["metadata"]["name"]
+        release.wait_for("pipelines", "schedule")
+        said = release.namespace.kubectl("logs", first, "--container=begin")
+        assert said.startswith("waits for another run of this environment")
+        assert release.ask(COUNT) == str(deployed)
+        release.kill("schedule")
+        release.forget_turn()
+        release.rows = by_clock
+        release.wait(lambda: release.ask(COUNT) == str(by_clock), "the run by the clock switched")
+    kept = "select shobj_description(oid, 'pg_database') from pg_database where datname = '{}'"
+    notes = [json.loads(query(release.namespace, kept.format(name))) for name in ("pipelines", "pipelines_previous")]
+    assert [note["receipt"]["pipelines"][0]["rows"] for note in notes] == [by_clock, before]
+    assert notes[0]["job"] == release.pod()["metadata"]["labels"]["job-name"]  # it is no deployment of its own

@@ -44,8 +44,8 @@ def last_states(namespace: Namespace) -> dict[str, Any]:
     return {one["name"]: one["state"].get("terminated", {}) for one in states}
 
 
-def query(namespace: Namespace, sql: str, release: str = "app") -> str:
-    """What the current database of a release says."""
-    url = "postgresql://pipelines@127.0.0.1/pipelines"
+def query(namespace: Namespace, sql: str, release: str = "app", database: str = "pipelines") -> str:
+    """What a database of a release says, by default the current one."""
+    url = f"postgresql://pipelines@127.0.0.1/{database}"
     command = f'PGPASSWORD="$POSTGRES_PASSWORD" psql --tuples-only --no-align {url} --command="{sql}"'
     return namespace.kubectl("exec", f"{release}-database-0", "--", "sh", "-c", command).strip()
