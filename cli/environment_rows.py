@@ -1,6 +1,7 @@
 """What runs in which environment, as `dppctl list environments` and `dppctl status` have it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,20 +10,28 @@ from bot.model.names import short
 from bot.model.registration import read_registration
 
 if TYPE_CHECKING:
+    from bot.model.next_runs import NextRun
     from bot.model.registration import Target
     from bot.store.deployments import EnvironmentSummary
     from bot.store.store import Store
     from bot.store.tables import Deployment
 
-COLUMNS = {
+_COLUMNS = {
     "app": "app",
     "environment": "environment",
     "state": "state",
     "runs": "ref",
     "data": "data",
     "since": "since",
+    "next run": "next run",
     "why": "why",
 }
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the columns of a table of these rows; without schedules there is none for the next run."""
+    is_scheduled = any(row["next run"] for row in rows)
+    return {heading: key for heading, key in _COLUMNS.items() if key != "next run" or is_scheduled}
 
 
 def registered(config: Path) -> "frozenset[Target]":
@@ -36,13 +45,16 @@ def environment_rows(store: "Store", targets: "Iterable[Target]") -> list[dict[s
     state: of the newest deployment, `held`, or `nothing yet`; ref, commit, data, since: of what runs there; why: what
     people should know of the state.
     """
+    from bot.model.next_runs import next_runs
+
     known = {(found.app, found.environment): found for found in store.deployments.environments()}
     places = {*known, *((str(target.app), target.environment) for target in targets)}
     ordered = sorted(places, key=lambda place: (place[0], place[1].startswith("prod"), place[1]))
-    return [_row(app, environment, known.get((app, environment))) for app, environment in ordered]
+    schedules, now = store.schedules.all(), datetime.now(UTC)
+    return [_row(*place, known.get(place), next_runs(schedules.get(place, ()), now)) for place in ordered]
 
 
-def _row(app: str, environment: str, found: "EnvironmentSummary | None") -> dict[str, Any]:
+def _row(app: str, environment: str, found: "EnvironmentSummary | None", runs: "list[NextRun]") -> dict[str, Any]:
     newest, running, hold = (found.newest, found.running, found.hold) if found else (None, None, None)
     why = f"held: {hold.reason}" if hold else _why(newest) if newest else None
     rows = running.rows if running else None
@@ -56,6 +68,7 @@ def _row(app: str, environment: str, found: "EnvironmentSummary | None") -> dict
         "rows": rows,
         "data": (running and running.summary) or (f"{rows:,} rows" if rows is not None else None),
         "since": running.changed.isoformat() if running else None,
+        "next run": runs[0].time.isoformat() if runs else None,
         "why": why,
     }
 

@@ -2,13 +2,16 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request, url_for
 from werkzeug.exceptions import NotFound
 
 from bot.model.data_change import DataChange
+from bot.model.next_runs import NextRun, next_runs
 from bot.store.deployments import EnvironmentSummary
 from bot.store.history import ResourceKey
 from bot.store.run_tables import EndedRun
@@ -23,6 +26,7 @@ from webhooks.api_shapes import (
     EnvironmentHistory,
     EnvironmentList,
     HoldEntry,
+    NextRunEntry,
     ResourceSeries,
     RunEntry,
     SeriesPoint,
@@ -40,15 +44,33 @@ _CSV_COLUMNS = ("ended", "deployment", "scheduled", "pipeline", "resource", "sta
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class _WrittenEnvironments:
+    """The answer of `/api/environments`, and for how long it holds."""
+
+    matrix: Matrix
+    script_root: str
+    until: datetime  # then a pipeline has run by the clock, and its next run is another
+    text: str
+
+
 class Api:
     """The views for programs."""
 
     def __init__(
-        self, store: Store, matrix: Callable[[int], Matrix], is_registered: Callable[[str, str], bool]
+        self,
+        store: Store,
+        matrix: Callable[[int], Matrix],
+        is_registered: Callable[[str, str], bool],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Answer from the store; `matrix`: of `/`, by change number; `is_registered`: if an app has an environment."""
+        self._now = now
         self._store, self._matrix, self._is_registered = store, matrix, is_registered
-        self._environments: tuple[Matrix, str, str] | None = None
+        self._environments: _WrittenEnvironments | None = None
 
     def openapi(self) -> Response:
         """Return `/api/openapi.json`."""
@@ -83,16 +105,20 @@ class Api:
 
     def environments(self) -> Response:
         """Return `/api/environments`; written once for each change, as all who ask get the same."""
-        matrix = self._matrix(self._store.totals.change_number())
+        matrix, now = self._matrix(self._store.totals.change_number()), self._now()
         kept = self._environments
-        if kept is None or kept[0] is not matrix or kept[1] != request.script_root:
+        if kept is None or kept.matrix is not matrix or kept.script_root != request.script_root or now >= kept.until:
+            schedules = self._store.schedules.all()
             found: list[EnvironmentEntry] = []
             for row in matrix.rows:
-                found += [_environment(row.cells[name], False) for name in matrix.environments if name in row.cells]
-                found += [_environment(state, True) for state in row.previews]
+                cells = [row.cells[name] for name in matrix.environments if name in row.cells]
+                for state, is_preview in [*((cell, False) for cell in cells), *((one, True) for one in row.previews)]:
+                    runs = next_runs(schedules.get((state.app, state.environment), ()), now)
+                    found.append(_environment(state, is_preview, runs))
             text = EnvironmentList(environments=tuple(found)).model_dump_json()
-            kept = self._environments = matrix, request.script_root, text
-        return Response(kept[2], content_type="application/json")
+            until = min((run.time for entry in found for run in entry.next_runs), default=_NEVER)
+            kept = self._environments = _WrittenEnvironments(matrix, request.script_root, until, text)
+        return Response(kept.text, content_type="application/json")
 
     def history(self, app: str, environment: str) -> Response:
         """Return `/apps/APP/ENVIRONMENT/history.json`. Raises NotFound."""
@@ -172,7 +198,7 @@ def _entry(found: Deployment) -> DeploymentEntry:
     )
 
 
-def _environment(state: EnvironmentSummary, is_preview: bool) -> EnvironmentEntry:
+def _environment(state: EnvironmentSummary, is_preview: bool, runs: Sequence[NextRun]) -> EnvironmentEntry:
     place = {"app": state.app, "environment": state.environment}
     return EnvironmentEntry(
         **place,
@@ -182,6 +208,7 @@ def _environment(state: EnvironmentSummary, is_preview: bool) -> EnvironmentEntr
         running=_entry(state.running) if state.running else None,
         newest=_entry(state.newest) if state.newest else None,
         hold=_hold(state.hold) if state.hold else None,
+        next_runs=tuple(map(NextRunEntry.model_validate, runs)),
     )
 
 

@@ -75,6 +75,15 @@ class HoldEntry(_Answer):
     until: datetime | None = Field(description="Then it ends by itself; null: when somebody releases it.")
 
 
+class NextRunEntry(_Answer):
+    """When a pipeline runs next by the clock."""
+
+    pipeline: str
+    schedule: str = Field(description="A crontab line.")
+    time_zone: str = Field(description="Of the crontab line, such as Europe/Vienna.")
+    time: datetime
+
+
 class EnvironmentEntry(_Answer):
     """An environment of an app. A preview is a branch's own."""
 
@@ -86,6 +95,7 @@ class EnvironmentEntry(_Answer):
     running: DeploymentEntry | None = Field(description="The newest deployment that succeeded: its data is there.")
     newest: DeploymentEntry | None = Field(description="The newest deployment, however it went.")
     hold: HoldEntry | None
+    next_runs: tuple[NextRunEntry, ...] = Field(description="What runs by the clock, the first to come first.")
 
 
 class EnvironmentList(_Answer):

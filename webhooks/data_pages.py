@@ -58,9 +58,6 @@ class LocalData(Protocol):
     def published_url(self, app: str, environment: str) -> str | None:
         """Return where what an environment publishes is shown; None: it publishes nothing."""
 
-    def schedules(self, app: str, environment: str) -> Sequence[tuple[str, str]]:
-        """Return pipelines of what runs in an environment, each with its crontab line."""
-
 
 @dataclass(frozen=True)
 class TableLink:
@@ -105,7 +102,7 @@ class DataPages:
     def state(self, app: str, environment: str) -> Hashable:
         """Return what an environment's page says of its data, as far as the store does not know it."""
         local = self._local
-        known = (local.tables, local.published_url, local.schedules) if local else ()
+        known = (local.tables, local.published_url) if local else ()
         return self.why_not(), *(found(app, environment) for found in known)
 
     def url(self, app: str, environment: str) -> str | None:
@@ -117,10 +114,6 @@ class DataPages:
     def published_url(self, app: str, environment: str) -> str | None:
         """Return where what an environment publishes is shown; None: nothing, or it is not known here."""
         return self._local.published_url(app, environment) if self._local else None
-
-    def schedules(self, app: str, environment: str) -> Sequence[tuple[str, str]]:
-        """Return the pipelines that run by the clock, each with its crontab line, as far as it is known here."""
-        return self._local.schedules(app, environment) if self._local else ()
 
     def tables(self, app: str, environment: str) -> list[TableLink]:
         """Return the tables of an environment's database, with links for a visitor who may follow them."""

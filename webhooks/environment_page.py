@@ -1,14 +1,13 @@
 """Show an environment: what data is there, since when, by whom and from what; what it waits for; its history."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cronsim import CronSim, CronSimError
 from flask import url_for
 from werkzeug.exceptions import NotFound
 
 from bot.model.data_change import DataChange
+from bot.model.next_runs import next_runs
 from bot.store.deployment_lists import DeploymentFilter
 from bot.store.deployments import EnvironmentSummary
 from bot.store.run_tables import CurrentData
@@ -21,15 +20,6 @@ from webhooks.deployment_page import read_change, read_receipt
 from webhooks.limits import CHART_RUNS, ENVIRONMENT_DEPLOYMENTS, ENVIRONMENT_REQUESTS
 from webhooks.resource_rows import ResourceRow, resource_rows
 from webhooks.shared_pages import SharedPage, SharedPages, render_main
-
-
-@dataclass(frozen=True)
-class NextRun:
-    """When a pipeline runs next by its schedule (a crontab line, in UTC)."""
-
-    pipeline: str
-    schedule: str
-    time: datetime
 
 
 class EnvironmentView:
@@ -77,7 +67,7 @@ class EnvironmentView:
             other_tables=_others(resources, tables),
             series=self._store.history.series(app, environment, limit=CHART_RUNS) if runs else {},
             runs=runs,
-            next_runs=self._next_runs(app, environment),
+            next_runs=next_runs(self._store.schedules.get(app, environment), self._now()),
             deployments=deployments,
             asked=self._store.requests.newest(app, environment, ENVIRONMENT_REQUESTS),
         )
@@ -90,18 +80,6 @@ class EnvironmentView:
             return self._store.deployments.get(current.deployment_id)
         found = self._store.lists.page(DeploymentFilter(app, environment, "succeeded"), 1, 1).deployments
         return self._store.deployments.get(found[0].id) if found else None
-
-    def _next_runs(self, app: str, environment: str) -> list[NextRun]:
-        """Return when pipelines run next, the first to come first."""
-        found = []
-        for pipeline, schedule in self._data.schedules(app, environment):
-            try:
-                time = next(CronSim(schedule, self._now()), None)
-            except CronSimError:  # sync logs it, and runs nothing
-                continue
-            if time:
-                found.append(NextRun(pipeline, schedule, time))
-        return sorted(found, key=lambda run: (run.time, run.pipeline))
 
 
 def link_tables(resources: list[ResourceRow], tables: list[TableLink]) -> dict[str, TableLink]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.model.name_types import Environment
+from bot.model.next_runs import PipelineSchedule
 from bot.model.receipt import Receipt
 
 # `queued`: it does not run now, the message says why; it is tried again by itself.
@@ -33,3 +34,5 @@ class SyncEvent(BaseModel):
     receipt: Receipt | None = None
     # The ops commits whose releases are there to go back to, what is current among them; None: nothing is said of it.
     kept: Annotated[tuple[_Commit, ...], Field(max_length=2000)] | None = None
+    # What of the environment runs by the clock from now on; None: nothing is said of it.
+    schedules: Annotated[tuple[PipelineSchedule, ...], Field(max_length=2000)] | None = None

@@ -22,6 +22,7 @@ from bot.store.deployment_changes import (
 )
 from bot.store.preview_tables import Preview
 from bot.store.run_records import record_end, record_scheduled
+from bot.store.schedules import note_schedules
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk
 from bot.store.totals import count_change
 
@@ -204,6 +205,8 @@ class Deployments:
                 append_log(session, deployment, report.log)
             if report.kept is not None:
                 note_kept(session, report.app, report.environment, report.kept)
+            if report.schedules is not None:
+                note_schedules(session, report.app, report.environment, report.schedules)
             count_change(session)
             return deployment.id
 

@@ -24,6 +24,7 @@ from bot.store.images import Images
 from bot.store.pending_builds import PendingBuilds
 from bot.store.previews import Previews
 from bot.store.requests import Requests
+from bot.store.schedules import DeployedSchedules
 from bot.store.settled_apps import SettledApps
 from bot.store.tables import SCHEMA, Delivery, Deployment, DeployRequest
 from bot.store.tags import Tags
@@ -59,6 +60,7 @@ class Store:
         self.holds = Holds(self.database)
         self.previews = Previews(self.database)
         self.tags = Tags(self.database)
+        self.schedules = DeployedSchedules(self.database)
         self.settled = SettledApps(self.database)
         self.notices = Notices(self.database)
         self.totals = Totals(self.database)

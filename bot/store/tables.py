@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bot.database import DatabaseSchema, UtcTime
 
-SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0016")
+SCHEMA = DatabaseSchema(Path(__file__).parent / "migrations", revision="r0017")
 
 DeliveryState = Literal["received", "ignored", "processed", "failed"]
 State = Literal[
@@ -243,6 +243,16 @@ class SettledApp(Base):
 
     app: Mapped[str] = mapped_column(primary_key=True)  # with the ops repo: APP in OPS-REPO
     fingerprint: Mapped[str]
+
+
+class DeployedSchedule(Base):
+    """The pipelines of what an environment has that run by the clock."""
+
+    __tablename__ = "deployed_schedules"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    pipelines: Mapped[list[dict[str, str]]] = mapped_column(JSON)  # of bot.model.next_runs
 
 
 class Bot(Base):

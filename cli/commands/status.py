@@ -26,7 +26,7 @@ def status(config: Path, output: str | None) -> None:
     Exit code: 0, or 1 when nothing answers.
     """
     from bot.settings import load_settings
-    from cli.environment_rows import COLUMNS, environment_rows, registered
+    from cli.environment_rows import columns_of, environment_rows, registered
     from cli.open_store import open_store
     from cli.page_urls import local_url, pages_url
     from cli.servers.systemd import find_unit, installed
@@ -45,7 +45,7 @@ def status(config: Path, output: str | None) -> None:
     show(
         rows,
         output,
-        columns=COLUMNS,
+        columns=columns_of(rows),
         name=lambda row: f"{row['app']} {row['environment']}",
         empty="No app is registered; `dppctl init` registers one",
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from cluster.sync.local.data_server import DataServer
 from cluster.sync.local.environment_data import (
     TOKEN_VARIABLE,
-    environment_schedules,
     environment_tables,
     named_environment,
 )
@@ -36,10 +35,6 @@ class MachineData:
             if found and any(found.storage.iterdir()):
                 return f"{self._storage_url}{storage_path(app, environment)}"
         return None
-
-    def schedules(self, app: str, environment: str) -> tuple[tuple[str, str], ...]:
-        """Return pipelines of what runs in an environment, each with its crontab line."""
-        return environment_schedules(self._environments, app, environment)
 
 
 def told_of(server: DataServer, storages: Storages) -> Mapping[str, str]:

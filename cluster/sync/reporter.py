@@ -9,6 +9,7 @@ from tenacity.nap import sleep_using_event
 
 from bot.errors import PermanentError, TransientError
 from bot.logs import get_logger
+from bot.model.next_runs import PipelineSchedule
 from bot.model.receipt import Receipt, plain
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
@@ -29,6 +30,7 @@ def sync_event(
     log: str,
     receipt: Receipt | None,
     kept: tuple[str, ...] | None = None,
+    schedules: tuple[PipelineSchedule, ...] | None = None,
 ) -> SyncEvent:
     """Return a report of what happens now, shortened to what the receiver keeps."""
     return SyncEvent(
@@ -43,6 +45,7 @@ def sync_event(
         log=plain(log)[-MAX_REPORT_LOG:],
         receipt=receipt,
         kept=kept,
+        schedules=schedules,
     )
 
 

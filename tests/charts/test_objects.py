@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bot.settings import load_settings
 from cluster.operator.scheduled_runs import PoolSchedules
 from cluster.publisher.staged import ALIVE_PORT
+from cluster.sync.helm.manifests import schedules_of
 from tests.support.charts.apps import APP, EVERYTHING, bot_values, pod_of, pods_of
-from tests.support.charts.rendering import of_kind, render
+from tests.support.charts.rendering import Object, of_kind, render
 from tests.support.schemas import VERSIONS, validate
 
 pytestmark = pytest.mark.needs("helm")
@@ -111,6 +113,17 @@ def test_the_job_runs_the_chosen_pipelines_and_a_cron_job_each_that_has_a_schedu
     assert cron["spec"]["schedule"] == "0 6 * * *"
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
     assert pod_of(cron)["containers"][0]["args"][-2:] == ["--", "./load"]
+    assert seen_schedules(objects) == [("./load", "0 6 * * *", "UTC")]
+    for suspended in ({"suspend": True}, {"enabled": False}):
+        assert seen_schedules(render(tmp_path, {"schedules": suspended}, bot_values())) == []
+    zone = {"schedules": {"timeZone": "Europe/Vienna"}}
+    assert seen_schedules(render(tmp_path, zone, bot_values())) == [("./load", "0 6 * * *", "Europe/Vienna")]
+
+
+def seen_schedules(objects: list[Object]) -> list[tuple[str, str, str]]:
+    """What sync sees of a release that runs by the clock."""
+    found = schedules_of(yaml.safe_dump_all(objects))
+    return [(one.pipeline, one.schedule, one.time_zone) for one in found]
 
 
 def test_schedules_are_the_workers_or_cron_jobs_and_never_both(tmp_path: Path) -> None:
@@ -120,6 +133,7 @@ def test_schedules_are_the_workers_or_cron_jobs_and_never_both(tmp_path: Path) -
     (deployment,) = of_kind(objects, "Deployment")
     read = PoolSchedules.model_validate_json(deployment["metadata"]["annotations"]["dppctl.io/schedules"])
     assert [(one.id, one.schedule) for one in read.pipelines] == [("./load", "0 6 * * *")]
+    assert seen_schedules(objects) == [("./load", "0 6 * * *", "Europe/Vienna")]
     assert (read.time_zone, read.timeout_seconds, read.pending_seconds) == ("Europe/Vienna", 60, 3600)
     suspended = render(tmp_path, people, {"schedules": {"suspend": True}}, bot_values())
     assert "dppctl.io/schedules" not in of_kind(suspended, "Deployment")[0]["metadata"]["annotations"]

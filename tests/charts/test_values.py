@@ -40,6 +40,10 @@ WRONG = {
         {"workers": {"enabled": True, "schedules": True}, "storage": {"volume": {"enabled": True}}},
         r"workers.schedules: workers copy nothing",
     ),
+    "schedules on workers that write to what people read": (
+        {"workers": {"enabled": True, "schedules": True}, "database": {"enabled": True}},
+        r"workers.schedules: workers write to the database that people read",
+    ),
     "an Ingress without a name": (
         {"storage": {"volume": {"enabled": True}}, "site": {"enabled": True, "ingress": {"enabled": True}}},
         r"site.ingress.host: the name",

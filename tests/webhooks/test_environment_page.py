@@ -10,16 +10,13 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 
+from bot.model.reports import SyncEvent
 from bot.settings import load_settings
+from cli.environment_rows import columns_of, environment_rows
 from cluster.sync.helm.desired import release_name
-from cluster.sync.local.environment import LocalEnvironment, environment_folder
-from cluster.sync.local.environment_data import environment_schedules
-from tests.support.environments import put_outcome, put_rows
 from tests.support.page_states import PageState, serve_states
 from tests.support.pages import make_world
 from tests.support.world import STAGING
-from webhooks.data_pages import DataPages
-from webhooks.environment_page import EnvironmentView
 
 Served = tuple[str, dict[str, PageState]]
 
@@ -127,22 +124,25 @@ def test_names_are_isolated_from_the_direction_of_what_is_around_them(served: Se
             assert re.search(rf"<bdi[^>]*>{re.escape(text)}</bdi>", page), text
 
 
-def test_what_runs_next_by_schedule_is_told(tmp_path: Path) -> None:
-    release = put_rows(tmp_path, STAGING, ["France"])
-    put_outcome(release, {"./a": "0 6 * * *", "./b": None, "./c": "*/5 * * * *", "./d": "no crontab line"})
-    schedules = environment_schedules(tmp_path, "ann/app", "staging")
-    assert schedules == (("./a", "0 6 * * *"), ("./c", "*/5 * * * *"), ("./d", "no crontab line"))
-    assert LocalEnvironment(environment_folder(tmp_path, STAGING)).current() == release
-
-    class Scheduled(DataPages):
-        def schedules(self, *_: str) -> tuple[tuple[str, str], ...]:
-            return schedules
-
+def test_what_runs_next_by_schedule_is_told_on_the_page_by_the_api_and_the_command(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    now = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
-    view = EnvironmentView(world.store, None, Scheduled(None, None), None, lambda: now)
-    found = [(run.pipeline, run.time.isoformat()) for run in view._next_runs("ann/app", "staging")]
-    assert found == [("./c", "2026-01-01T12:05:00+00:00"), ("./a", "2026-01-02T06:00:00+00:00")]
+    report = {"ops_commit": "1" * 40, "app": "ann/app", "environment": "staging", "ref": "refs/heads/main",
+              "commit": "2" * 40, "phase": "succeeded", "time": "2026-01-01T00:00:00Z"}  # fmt: skip
+    vienna = {"pipeline": "./a", "schedule": "0 6 1 1 *", "time_zone": "Europe/Vienna"}
+    for schedules in ((vienna,), None):  # of which the second says nothing
+        world.store.deployments.report(SyncEvent.model_validate({**report, "schedules": schedules}))
+    year = datetime.now(UTC).year + 1
+    text = re.sub(r"<[^>]+>", "", world.client().get("/apps/ann/app/staging").get_data(as_text=True))
+    assert f"./a next {year}-01-01 05:00:00 UTC 0 6 1 1 * (Europe/Vienna)" in text
+    staging, production = world.client().get("/api/environments").get_json()["environments"]
+    assert staging["next_runs"] == [{**vienna, "time": f"{year}-01-01T05:00:00Z"}]
+    assert production["next_runs"] == []
+    rows = {row["environment"]: row["next run"] for row in environment_rows(world.store, ())}
+    assert rows["staging"] == f"{year}-01-01T05:00:00+00:00"
+    with_time, without = (set(columns_of([{"next run": one}])) for one in ("x", None))
+    assert with_time - without == {"next run"}
+    world.store.deployments.report(SyncEvent.model_validate({**report, "schedules": ()}))
+    assert "By schedule" not in world.client().get("/apps/ann/app/staging").get_data(as_text=True)
     world.store.close()
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from bot.errors import PermanentError
 from bot.kubernetes import KubernetesError, NotThereError
 from bot.logs import get_logger
+from bot.model.next_runs import PipelineSchedule
 from bot.model.receipt import Receipt
 from bot.model.reports import Phase
 from bot.model.trailers import RESTORED_FORM, read_restored
@@ -20,6 +21,8 @@ from cluster.limits import LOG_POSITION_SECONDS
 from cluster.sync.helm import records
 from cluster.sync.helm.context import ChartFacts, SyncContext, read_values_files, ttl_of
 from cluster.sync.helm.desired import Desired, ReleaseTarget
+from cluster.sync.helm.manifests import schedules_of
+from cluster.sync.helm.releases import RevisionGoneError, manifest
 from cluster.sync.helm.state import Record, ReleasePhase
 from cluster.sync.outcome import End, Outcome, message_text
 from cluster.sync.reporter import sync_event
@@ -172,13 +175,24 @@ class Journal:
                 self._bind(outcome.ops_commit)
             source, phase, text = outcome.values.source, outcome.phase, outcome.message
             ops_commit, receipt = outcome.ops_commit, outcome.receipt
+            schedules, target = self._schedules(), self.location.target
             self._context.report(
-                sync_event(self.location.target, ops_commit, source, phase, text, "", receipt, outcome.kept)
+                sync_event(target, ops_commit, source, phase, text, "", receipt, outcome.kept, schedules)
             )
             error = {"error": text.partition("\n")[0]} if phase == "failed" else {}
             rows = receipt.rows if receipt else None
             self.log.info(phase, commit=source.commit, revision=self.record.revision, rows=rows, **error)
         self.write(self.record.with_(self.record.phase, reported=True))
+
+    def _schedules(self) -> tuple[PipelineSchedule, ...] | None:
+        """Return what of the release runs by the clock from now on; None: that cannot be seen now."""
+        revision, location = self.record.revision, self.location
+        try:
+            text = manifest(self._context.api, location.namespace, location.release, revision) if revision else ""
+        except (KubernetesError, RevisionGoneError) as error:
+            self.log.warning("schedules not seen", error=error)
+            return None
+        return schedules_of(text)
 
     def tell_end_again(self) -> None:
         """Report the end that was written down."""

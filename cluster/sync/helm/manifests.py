@@ -4,16 +4,19 @@ The diff is for people's eyes, so what a Secret holds is masked in it; that it c
 """
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
+from bot.model.next_runs import PipelineSchedule
 from bot.model.safe_yaml import read_yaml
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # kind, namespace as written, name
 
+_SCHEDULES = "dppctl.io/schedules"
 JOB_COMPONENT = "job"
 # What the API server writes into an object by itself.
 _NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
@@ -43,6 +46,27 @@ def job_of(manifest: str) -> str | None:
 def goes_back(manifest: str) -> bool:
     """Return whether the Job that runs the pipelines takes what it left before, where that is still there."""
     return any("kind: Job" in text and "--kept=" in text for text in _documents(manifest))
+
+
+def schedules_of(manifest: str) -> tuple[PipelineSchedule, ...]:
+    """Return the pipelines that run by the clock: in CronJobs, or as runs of a pool of workers."""
+    found: list[PipelineSchedule] = []
+    for (kind, _, _), thing in objects(
+        "---\n".join(text for text in _documents(manifest) if "kind: CronJob" in text or _SCHEDULES in text)
+    ).items():
+        annotations, spec = thing["metadata"].get("annotations") or {}, thing.get("spec") or {}
+        if kind == "CronJob" and "dppctl.io/pipeline" in annotations and not spec.get("suspend"):
+            found.append(_schedule(annotations["dppctl.io/pipeline"], spec["schedule"], spec.get("timeZone")))
+        elif kind == "Deployment" and _SCHEDULES in annotations:
+            pool = json.loads(annotations[_SCHEDULES])
+            found += [_schedule(one["id"], one["schedule"], pool.get("timeZone")) for one in pool["pipelines"]]
+    return tuple(found)
+
+
+def _schedule(pipeline: str, schedule: str, zone: str | None) -> PipelineSchedule:
+    """Return it; without a zone it is the cluster's own, which is mostly UTC."""
+    known = "UTC" if zone in (None, "Etc/UTC") else zone
+    return PipelineSchedule(pipeline=pipeline, schedule=schedule, time_zone=known)
 
 
 def kept_secrets(manifest: str) -> list[Object]:

@@ -11,6 +11,7 @@ from bot.errors import DppctlError, may_pass, reason_of
 from bot.limits import KEPT_RELEASES
 from bot.logs import bind_push, get_logger
 from bot.model.names import short
+from bot.model.next_runs import PipelineSchedule
 from bot.model.receipt import Receipt
 from bot.model.registration import Target
 from bot.model.reports import Phase, SyncEvent
@@ -157,6 +158,13 @@ class EnvironmentJob(ABC):
         except ClusterError as error:
             _log.warning("not reported", phase=phase, error=error)
 
+    def _schedules(self) -> tuple[PipelineSchedule, ...]:
+        return tuple(
+            PipelineSchedule(pipeline=pipeline.id, schedule=pipeline.schedule)
+            for pipeline in self._values.pipelines
+            if pipeline.schedule
+        )
+
     def _report(
         self,
         phase: Phase,
@@ -166,7 +174,8 @@ class EnvironmentJob(ABC):
         kept: tuple[str, ...] | None = None,
     ) -> None:
         source = self._values.source
-        event = sync_event(self._target, self._ops_commit, source, phase, message, log, receipt, kept)
+        schedules = self._schedules() if phase == "succeeded" else None
+        event = sync_event(self._target, self._ops_commit, source, phase, message, log, receipt, kept, schedules)
         self._number = self._context.report(event) or self._number
 
 

@@ -13,7 +13,7 @@ from bot.errors import DppctlError
 from bot.model.name_types import Environment
 from bot.model.names import RepoPath
 from cluster.limits import DATA_TABLES
-from cluster.sync.local.environment import LocalEnvironment, Release
+from cluster.sync.local.environment import LocalEnvironment
 
 DATA_PATH = "/data/"
 TOKEN_VARIABLE = "DPPCTL_DATA_TOKEN"  # noqa: S105 (its name)
@@ -64,20 +64,6 @@ def environment_tables(environments: Path, app: str, environment: str) -> tuple[
     """Return the names of the tables and views that an environment's database has now, at most DATA_TABLES of them."""
     file = current_database(environments, app, environment)
     return _tables(file) if file else ()
-
-
-def environment_schedules(environments: Path, app: str, environment: str) -> tuple[tuple[str, str], ...]:
-    """Return the pipelines of what runs in an environment that run by the clock, each with its crontab line."""
-    found = named_environment(environments, app, environment)
-    release = found.current() if found else None
-    return _schedules(release) if release else ()
-
-
-@lru_cache(maxsize=1000)
-def _schedules(release: Release) -> tuple[tuple[str, str], ...]:
-    """Return those of a release, whose outcome was written before it became current."""
-    pipelines = release.outcome.values.pipelines if release.outcome else ()
-    return tuple((pipeline.id, pipeline.schedule) for pipeline in pipelines if pipeline.schedule)
 
 
 @lru_cache(maxsize=1000)
