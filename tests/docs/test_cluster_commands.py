@@ -1,4 +1,4 @@
-"""What is typed on the way to a cluster: README.md, charts/dppctl/README.md and docs/sync.md, to a real API server."""
+"""The way to a cluster: docs/cluster.md, charts/dppctl/README.md and docs/sync.md, with an API server."""
 
 import secrets
 import threading

@@ -1,4 +1,4 @@
-"""From `dppctl init` to a tag on production, as the README tells it; and the commands of docs/operations.md."""
+"""From `dppctl init` to a tag on production, as docs/github.md tells it; and the commands of docs/operations.md."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     ]
     said = shell.converses("dppctl init --owner-token-file FILE", answers, mine)
     is_like(
-        said_after("README.md", "dppctl init --owner-token-file FILE"),
+        said_after("docs/github.md", "dppctl init --owner-token-file FILE"),
         said.replace(address, ADDRESS).replace(str(config), "FOLDER"),
     )
     shell.starts("dppctl up --config FOLDER", folder, until=UP)

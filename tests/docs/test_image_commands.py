@@ -1,4 +1,4 @@
-"""What README.md and docs/images.md say of images: buildah, a real registry, and a containers storage of the test's."""
+"""What docs/images.md says of images: buildah, a real registry, and a containers storage of the test's."""
 
 import shutil
 import tempfile
@@ -22,7 +22,7 @@ def test_an_image_and_where_it_goes(shell: Shell, tmp_path: Path) -> None:
     app.push({**APP, "Dockerfile": DOCKERFILE})
     with running_registry(tmp_path / "registry", password=True) as registry:
         mine = {"registry.example.org": registry.host, "/etc/dppctl/registry.json": str(registry.auth_file)}
-        settings = put(block_from("README.md", "DPPCTL_REGISTRY="), mine)
+        settings = put(block_from("docs/images.md", "DPPCTL_REGISTRY="), mine)
         config = write_files(tmp_path / "config", {".env": settings})
         shell.folder = app.work
         built = shell.types(

@@ -50,7 +50,7 @@ def test_other_blocks_are_told_apart() -> None:
 
 
 def test_what_is_shown_is_compared_with_what_is_said() -> None:
-    shown = said_after("README.md", "dppctl run ./countries-to-db")
+    shown = said_after("docs/run.md", "dppctl run ./countries-to-db")
     said = "\n".join(shown)
     is_like(shown, said.replace("rokfi8489824", "abcdefghijkl").replace("40601", "1"))
     is_like(["Using …", "…", "Unassigned Worker Pod", "…"], said)

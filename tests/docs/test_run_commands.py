@@ -1,4 +1,4 @@
-"""What the README says of running pipelines, and what examples/tz-data says of its database."""
+"""What docs/run.md says of running pipelines, and what examples/tz-data says of its database."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.support.environment import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-PAGE = "README.md"
+PAGE = "docs/run.md"
 
 
 @pytest.mark.needs("sqlite3", "PostgreSQL", "pg_dump")

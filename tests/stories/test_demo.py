@@ -19,7 +19,10 @@ def clone(runtime: DppEnvironment, tmp_path: Path) -> Iterator[Shell]:
     """Somebody in a clone of what is committed, whose .venv is the one that runs the tests."""
     assert runtime.bin.is_dir()
     shell = Shell(tmp_path / "home", tmp_path)
-    shell.types("git clone <this repository> dppctl && cd dppctl", {"<this repository>": str(REPOSITORY)})
+    shell.types(
+        "git clone https://github.com/OriHoch/dppctl && cd dppctl",
+        {"https://github.com/OriHoch/dppctl": f"{REPOSITORY} dppctl"},
+    )
     venv = shell.folder / ".venv"
     venv.mkdir()
     for part in Path(sys.prefix).iterdir():

@@ -40,6 +40,7 @@ _OTHERS = (
     "gcloud",
     "git-lfs",
     "gpg",
+    "mmdebstrap",
     "groff",
     "openssl",
     "rclone",

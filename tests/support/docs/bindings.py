@@ -34,7 +34,21 @@ _PUBLIC = "tests/cli/providers/test_public.py::test_init_is_a_login_and_its_remo
 _API_TOKEN = "tests/webhooks/test_api.py::test_where_the_pages_want_a_login_programs_read_with_a_token"
 _PUBLISHER = "tests/cli/servers/test_publisher_server.py::test_it_publishes_to_a_folder"
 _GATED = "tests/bot/reconcile/test_gated.py::test_files_that_staging_does_not_get_wait_and_it_is_said_what_to_do"
+_NEWCOMER = "tests/stories/in_images/test_newcomer.py::test_from_nothing_to_rows_of_their_own"
+_DEMO = "tests/stories/test_demo.py::test_the_demo_tells_how_pushes_tags_a_mistake_and_a_loss_of_rows_go"
 RUN_BY = {
+    **dict.fromkeys(
+        (
+            "sudo apt update && sudo apt install git pipx",
+            "pipx ensurepath",
+            "pipx run uv tool install git+https://github.com/OriHoch/dppctl",
+            'git add --all && git commit --message "The first prices"',
+            "git push origin master",
+        ),
+        _NEWCOMER,
+    ),
+    "git tag v1.0.0": _DEMO,
+    "git push origin v1.0.0": _DEMO,
     "dppctl deploy APP staging --ref TAG": _GATED,
     "dppctl release APP staging": _ACTS,
     "dppctl retry 41": _ACTS,
@@ -156,10 +170,12 @@ RUN_BY = {
     "git tag --sign": _SIGNED,
     "git fast-import": "tests/bot/reconcile/test_ops_repo.py::test_an_update_is_one_commit_with_trailers",
     # with ONCE=1
-    "make demo": "tests/stories/test_demo.py::test_the_demo_tells_how_pushes_tags_a_mistake_and_a_loss_of_rows_go",
+    "make demo": _DEMO,
 }
 
 _TWO_POSTGRES = "needs pods of two major versions of PostgreSQL"
+
+_UV = "the first page installs the same, by pipx and uv, and is run"
 
 # Not run by any test.
 NOT_RUN = {
@@ -193,12 +209,15 @@ NOT_RUN = {
     "make release": "it is run before a release; tests/house check what it is made of",
     "make test": "it runs the tests",
     "make test TESTS='-m postgres'": "it runs tests",
-    "pipx install .": "takes pip a minute; `uv tool install .` installs the same, and is run",
+    "pipx install git+https://github.com/OriHoch/dppctl": _UV,
+    "uv tool install git+https://github.com/OriHoch/dppctl": _UV,
+    "python -m tests.support.demo_picture docs/environment.png": "it changes the picture; its demo is run",
 }
 
 # How blocks begin that are to be read and not typed, and words that only look like a command.
 NO_COMMANDS = (
     *("dppctl.example.org {", "ssh -N"),
+    "day,product,price",
     *("WORKER/committees/…", "storage:", "Syncing Data Packages to Public Storage"),
     "# yaml-language-server: $schema=",
     "DPPCTL_REGISTRY=registry.example.org/data",

@@ -12,7 +12,14 @@ from pathlib import Path
 from tests.support.docs.bindings import NO_COMMANDS
 
 ROOT = Path(__file__).parents[3]
-PATTERNS = ("README.md", "docs/*.md", "charts/*/README.md", "ops_repo_template/**/*.md", "examples/*/README.md")
+PATTERNS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/*.md",
+    "charts/*/README.md",
+    "ops_repo_template/**/*.md",
+    "examples/*/README.md",
+)
 # It is written by `make bench`: the commands in it are those that were measured.
 GENERATED = "docs/benchmarks.md"
 PAGES = sorted(
@@ -24,7 +31,8 @@ PAGES = sorted(
 
 _PROGRAMS = (
     "apt", "apt-get", "buildah", "cd", "curl", "docker", "dpp", "dppctl", "git", "helm", "kubectl", "make", "minikube",
-    "pg_dump", "pg_restore", "pip", "pipx", "podman", "psql", "python", "python3", "SELECT", "skopeo", "sqlite3", "uv",
+    "pg_dump", "pg_restore", "pip", "pipx", "podman", "psql", "python", "python3", "SELECT", "skopeo", "sqlite3",
+    "sudo", "uv",
 )  # fmt: skip
 _COMMAND = re.compile(
     rf"(?:[A-Z_]+=\S*\s+)*(?:(?P<path>\.[a-z]+/\S+)|{'|'.join(_PROGRAMS)})(?P<rest>\s.*)?$", re.DOTALL
