@@ -209,6 +209,7 @@ NOT_RUN = {
     "make release": "it is run before a release; tests/house check what it is made of",
     "make test": "it runs the tests",
     "make test TESTS='-m postgres'": "it runs tests",
+    "sudo chown -R 1000 config": "gives a folder of the user's away",
     "pipx install git+https://github.com/OriHoch/dppctl": _UV,
     "uv tool install git+https://github.com/OriHoch/dppctl": _UV,
     "python -m tests.support.demo_picture docs/environment.png": "it changes the picture; its demo is run",
