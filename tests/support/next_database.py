@@ -102,8 +102,12 @@ class EnvironmentDatabase:
 
     def finish(self, run: str, staged: str, storage: str) -> None:
         """Check the run's data and take it, with what its pipelines staged for a storage's folder."""
+        self.finish_to(run, StagedPlaces(Path(staged), [storage]))
+
+    def finish_to(self, run: str, places: StagedPlaces) -> None:
+        """Do the same, to these places."""
         ended = FinishedRun(run, f"job-{run}", receipt_of(1), is_scheduled=False)
-        finish(self.url, ended, ExpectationsFile(), StagedPlaces(Path(staged), [storage]))
+        finish(self.url, ended, ExpectationsFile(), places)
 
     def give_back(self, run: str) -> None:
         """End the run's turn, as if it had shown no life for long."""

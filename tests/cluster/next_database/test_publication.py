@@ -1,15 +1,19 @@
 """What a run publishes becomes current with its database: both, or none of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cluster.next_database.databases import DatabaseError
+from cluster.publisher.staged import StagedPlaces
 from cluster.storage.layout import Pointer
 from tests.support.next_database import AFTER_THE_POINTER, BEFORE_THE_POINTER, EnvironmentDatabase
+from tests.support.publisher.buckets import answers
 from tests.support.publisher.process import package
 from tests.support.publisher.staged import stage
-from tests.support.publisher.world import package_files
+from tests.support.publisher.world import package_files, publisher_world
+from tests.support.waiting import eventually
 
 
 class Environment:
@@ -57,6 +61,23 @@ def test_what_cannot_be_published_leaves_files_and_database_as_they_were(environ
     part.rmdir()
     environment.run("four", 4)
     assert environment.read() == ([4], [4])
+
+
+@pytest.mark.slow
+def test_it_is_so_with_a_bucket_too(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.publisher.engines.rclone.RCLONE_TRIES", 1)
+    with publisher_world("s3", tmp_path / "world") as world:
+        staged, rclone = environment.begin("two", 2), f"http://127.0.0.1:{world.rclone_port}"
+        password = tmp_path / "world" / "password"
+        places = StagedPlaces(staged, ["storage:public"], world.url, rclone, password, tmp_path)
+        environment.database.finish_to("two", places)
+        assert (environment.database.numbers(), world.current("", "numbers/rows.csv")) == ([2], b"name\n2\n")
+        # It ended its rclone, as the pod is over then. So the next one has none.
+        eventually(lambda: not answers(world.rclone_port), "its rclone ends")
+        staged = environment.begin("three", 3)
+        with pytest.raises(DatabaseError, match=r"cannot be published, so files and database stay.*does not answer"):
+            environment.database.finish_to("three", replace(places, publication=staged))
+        assert (environment.database.numbers(), world.current("", "numbers/rows.csv")) == ([2], b"name\n2\n")
 
 
 def test_a_run_that_is_killed_between_files_and_database_is_followed_by_one_that_ends_well(
