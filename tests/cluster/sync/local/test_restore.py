@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.next_runs import PipelineSchedule
 from bot.model.values import Pipeline, Source, Values
 from cluster.sync.local.environment import LocalEnvironment, Release
 from cluster.sync.outcome import Outcome
@@ -60,6 +61,7 @@ def test_a_release_is_gone_back_to_with_its_data_byte_for_byte_wherever_it_is_ki
     newer = content(machine.environment())
     assert newer != then
     assert machine.events[-1].kept == (machine.events[-1].ops_commit, ops_commit)
+    assert machine.events[-1].schedules == ()  # nothing of it runs by the clock
 
     machine.go_back(first, ops_commit, HOURLY)
     told = len(machine.events)
@@ -74,6 +76,7 @@ def test_a_release_is_gone_back_to_with_its_data_byte_for_byte_wherever_it_is_ki
     (end,) = machine.events[told:]
     assert (end.phase, end.receipt, end.commit) == ("succeeded", receipt, first)
     assert end.message.endswith("; back to what it was, nothing ran")
+    assert end.schedules == (PipelineSchedule(pipeline="./one", schedule="0 * * * *"),)
     assert end.kept
     assert {ops_commit, end.ops_commit} < set(end.kept)
 
