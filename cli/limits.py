@@ -17,6 +17,7 @@ LOW_DISK_BYTES = 2 * 10**9  # dpp's environment takes 0.2 GB, PostgreSQL and the
 # dppctl init
 PING_SECONDS = 8.0  # until GitHub has sent its ping and has an answer, which most often takes one
 PING_POLL_SECONDS = 0.3  # between two looks for it at GitHub's API
+GH_SECONDS = 30.0  # for gh to say whether it is logged in, which it asks GitHub
 MINIKUBE_START_SECONDS = 900.0  # the first start downloads an image of a gigabyte
 MINIKUBE_FAILURE_SECONDS = 8.0  # that its start is waited for, as what is missing on a machine shows at once
 MINIKUBE_STATUS_SECONDS = 30.0

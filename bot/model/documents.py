@@ -22,7 +22,10 @@ class Part(BaseModel):
 
 
 def read_text(file: Path) -> str:
-    """Return a file's text. Raises FileNotFoundError, and DppctlError with the line where it is not UTF-8."""
+    """Return a file's text. Raises FileNotFoundError or NotADirectoryError where there is none.
+
+    And DppctlError, with the line where it is not UTF-8.
+    """
     content = b""
     try:
         content = file.read_bytes()
@@ -30,7 +33,7 @@ def read_text(file: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DppctlError(f"{file}:{line}: not UTF-8; save the file in that encoding") from None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise DppctlError(f"{file}: {error.strerror}") from None

@@ -43,7 +43,7 @@ def read_variables(config: Path, environment: Mapping[str, str] = os.environ) ->
     """Return our variables of `config/.env` and the environment, which wins. Raises DppctlError."""
     try:
         text = read_text(config / ".env")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         text = ""
     given = {**dotenv_values(stream=StringIO(text)), **environment}
     return {name: value for name, value in given.items() if name.startswith(PREFIX)}

@@ -1,7 +1,6 @@
 """`dppctl doctor`: what of this machine is there, what is missing, what that costs and how to get it."""
 
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -12,9 +11,11 @@ from pathlib import Path
 import click
 
 from cli.documented import command
-from cli.limits import LOW_DISK_BYTES, VERSION_SECONDS
+from cli.limits import LOW_DISK_BYTES
 from cli.listing import yaml_text
 from cli.output_options import console, is_quiet
+from cli.prerequisites.machine import git, program_version, python, uv, uv_program
+from cli.prerequisites.missing import Missing
 
 
 @dataclass(frozen=True)
@@ -68,36 +69,31 @@ def doctor(output: str | None) -> None:
 
 def examine() -> Iterator[Component]:
     """Yield every part, the required ones first."""
-    yield Component("Python", True, f"{sys.version.split()[0]}, {sys.executable}", "", "", required=True)
-    yield _command("git", ["--version"], "no deployments, no ops repo", "install git", required=True)
-    yield _uv()
+    yield _required("Python", f"{sys.version.split()[0]}, {sys.executable}", python(), "nothing works")
+    yield _required("git", _what("git"), git(), "no deployments, no ops repo")
+    yield _required("uv", _what(uv_program()), uv(), "dpp's environment cannot be made")
     yield _runtime()
     yield from _postgres()
-    yield _command("psql", ["--version"], "no shell on PostgreSQL databases", "install postgresql-client")
-    yield _command("sqlite3", ["--version"], "no shell on SQLite databases", "install sqlite3")
+    yield _command("psql", "no shell on PostgreSQL databases", "install postgresql-client")
+    yield _command("sqlite3", "no shell on SQLite databases", "install sqlite3")
     yield _adminer()
     yield _datasette()
     yield from _builders()
-    yield _command("podman", ["--version"], "no apps with an image of their own", "install podman")
+    yield _command("podman", "no apps with an image of their own", "install podman")
     yield from _disks()
 
 
-def _command(name: str, ask: list[str], without: str, get: str, *, required: bool = False) -> Component:
-    program = shutil.which(name)
-    return Component(
-        name, bool(program), f"{_version([program, *ask])}, {program}" if program else "", without, get, required
-    )
+def _required(name: str, what: str, missing: Missing | None, without: str) -> Component:
+    return Component(name, missing is None, what, without, missing.get if missing else "", required=True)
 
 
-def _uv() -> Component:
-    without, get = "dpp's environment cannot be made", "pip install uv"
-    try:
-        import uv
+def _command(name: str, without: str, get: str) -> Component:
+    return Component(name, shutil.which(name) is not None, _what(name), without, get)
 
-        program = uv.find_uv_bin()
-    except (ImportError, FileNotFoundError):
-        return Component("uv", False, "", without, get, required=True)
-    return Component("uv", True, f"{_version([program, '--version'])}, {program}", without, get, required=True)
+
+def _what(name: str | None) -> str:
+    program = shutil.which(name) if name else None
+    return f"{program_version([program, '--version'])}, {program}" if program else ""
 
 
 def _runtime() -> Component:
@@ -119,7 +115,7 @@ def _postgres() -> Iterator[Component]:
 
     without = "no --db postgres; SQLite and databases with a URL work"
     folder = postgres.binaries()
-    what = f"{_version([str(folder / 'postgres'), '--version'])}, {folder}" if folder else ""
+    what = f"{program_version([str(folder / 'postgres'), '--version'])}, {folder}" if folder else ""
     yield Component("PostgreSQL server", bool(folder), what, without, "install postgresql (its binaries are enough)")
     try:
         user = postgres.unprivileged_user()
@@ -134,7 +130,7 @@ def _adminer() -> Component:
     from cluster.local.databases.web_ui import adminer
 
     found = adminer()
-    what = f"PHP {_version([found[0], '--version'])}, {found[1]}" if found else ""
+    what = f"PHP {program_version([found[0], '--version'])}, {found[1]}" if found else ""
     return Component(
         "Adminer",
         bool(found),
@@ -181,15 +177,6 @@ def _disks() -> Iterator[Component]:
             "runs may end with a full disk",
             f"free some, or let {setting} name another folder",
         )
-
-
-def _version(command: list[str]) -> str:
-    from bot.process import ask
-    from bot.program_environment import CONTAINERS, listed_environment
-
-    ended = ask(command, listed_environment(*CONTAINERS), VERSION_SECONDS, separate=True)
-    found = re.search(r"\d+(\.\w+)+", ended.out)
-    return found[0] if found else (ended.out or ended.text).strip().partition("\n")[0]
 
 
 def _line(part: Component) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.config_option import CONFIG_OPTION, check_servers_folder
+from cli.config_option import CONFIG_OPTION
 from cli.documented import command
 from cli.errors import InputError
 from cli.output_options import say
@@ -28,14 +28,17 @@ def up(config: Path, installs: bool, uninstalls: bool) -> None:
     if installs or uninstalls:
         if installs and uninstalls:
             raise InputError("--install, --uninstall: only one of them")
+        from cli.prerequisites.servers import check_up
         from cli.servers.systemd import find_unit, install, uninstall
 
         if installs:
-            check_servers_folder(config)
+            check_up(config, begins=False)
         for line in install(find_unit(), config) if installs else uninstall(find_unit()):
             say(line)
         return
+    from cli.prerequisites.servers import check_up
     from cli.servers.all_in_one import AllInOne
     from cli.servers.lifecycle import serve
 
+    check_up(config)
     serve(lambda stopping: AllInOne(config, say, stopping))

@@ -14,6 +14,11 @@ from bot.model.spec_files import is_spec
 from cli.errors import InputError
 
 _REMOTE = re.compile(r"(?:\w+://[^/]*/(?:.*/)?|[^/@:]+@[^/:]+:(?:.*/)?|/(?:.*/)?)(?P<name>[^/]+/[^/]+?)(?:\.git)?/?")
+NO_REPOSITORY = "{folder} is in no git repository; clone the app's, or run git init first"
+NO_ORIGIN = (
+    "{folder}: the repository has no remote `origin`; add it (git remote add origin URL), or name it with "
+    "--repo OWNER/REPO"
+)
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,17 @@ class App:
         return self.folder / CONFIG_FILE
 
 
-def find_app(git: Git, folder: Path, repository: str | None = None) -> App:
+def find_app(git: Git, folder: Path, repository: str | None = None, branch: str | None = None) -> App:
     """Return the app in this folder. `repository`: OWNER/REPO, in place of the one that the remote `origin` names.
+
+    `branch`: in place of the default one.
 
     Raises InputError, with what to do, when the folder is in no clone of a repository on GitHub.
     """
     try:
         prefix = _ask(git, folder, "rev-parse", "--show-prefix").strip("/")
     except GitError:
-        raise InputError(
-            f"{folder.absolute()} is in no git repository; clone the app's, or run git init first"
-        ) from None
+        raise InputError(NO_REPOSITORY.format(folder=folder.absolute())) from None
     if repository is None:
         repository = _remote(git, folder)
     try:
@@ -52,7 +57,7 @@ def find_app(git: Git, folder: Path, repository: str | None = None) -> App:
     # What git ignores is no part of the app, such as an environment with dpp's own examples.
     files = _ask(git, folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     specs = tuple(sorted(file for file in files if is_spec(file) and file.endswith(".yaml")))
-    return App(folder, path, _branch(git, folder), specs, (folder / Build().dockerfile).is_file())
+    return App(folder, path, branch or find_branch(git, folder), specs, (folder / Build().dockerfile).is_file())
 
 
 def repository_of(url: str) -> str | None:
@@ -64,20 +69,21 @@ def repository_of(url: str) -> str | None:
     return found["name"] if found else None
 
 
-def _remote(git: Git, folder: Path) -> str:
+def origin_url(git: Git, folder: Path) -> str:
+    """Return the URL of the remote `origin`. Raises InputError."""
     try:
-        url = _ask(git, folder, "config", "--get", "remote.origin.url")
+        return _ask(git, folder, "config", "--get", "remote.origin.url")
     except GitError:
-        raise InputError(
-            f"{folder.absolute()}: the repository has no remote `origin`; add it (git remote add origin URL), or name "
-            "it with --repo OWNER/REPO"
-        ) from None
-    if found := repository_of(url):
+        raise InputError(NO_ORIGIN.format(folder=folder.absolute())) from None
+
+
+def _remote(git: Git, folder: Path) -> str:
+    if found := repository_of(origin_url(git, folder)):
         return found
     raise InputError("the remote `origin` is no OWNER/REPO; name the repository with --repo OWNER/REPO")
 
 
-def _branch(git: Git, folder: Path) -> str:
+def find_branch(git: Git, folder: Path) -> str:
     """Return the branch that origin calls its default, else the one that is checked out. Raises InputError."""
     for arguments in (("symbolic-ref", "refs/remotes/origin/HEAD"), ("symbolic-ref", "HEAD")):
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
 
 # Flags of continuous deployment alone, beside those with arguments of their own.
-_OF_DEPLOYMENT = ("ops_repo", "address", "user", "email", "app_id", "deploy_key", "rotate_secret")
+_OF_DEPLOYMENT = ("ops_repo", "address", "user", "email", "app_id", "deploy_key", "rotate_secret", "gh")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -31,7 +31,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     headings={
         "The app": "--folder --repo --branch --ops-repo --staging --production",
         "Without GitHub": "--local --git",
-        "GitHub": "--url --user --email --token-file --owner-token-file --app-id --app-key-file --deploy-key"
+        "GitHub": "--url --user --email --token-file --owner-token-file --gh --app-id --app-key-file --deploy-key"
         " --rotate-secret",
         "dppctl's servers": "--config --env-file --context --namespace",
         "A cluster for dppctl run": "--workers --databases --worker-image --image --cluster-name --token-user --values"
@@ -71,6 +71,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--owner-token-file", type=_FILE, help="Holds a token of yours, to make and invite; or DPPCTL_OWNER_TOKEN does."
 )
+@click.option("--gh", is_flag=True, help="Take the token of yours from gh, GitHub's command line, which is logged in.")
 @click.option("--app-id", help="A GitHub App instead of the machine user: its id.")
 @click.option("--app-key-file", type=_FILE, help="Holds the private key of that app (PEM).")
 @click.option("--deploy-key", is_flag=True, help="A deploy key of the ops repo instead of the machine user.")

@@ -24,6 +24,7 @@ class Answers:
     address: str | None
     token: str | None  # the machine user's
     owner_token: str | None
+    gh: bool  # the owner's token is gh's
     app_id: str | None
     app_key: str | None  # PEM
     deploy_key: bool
@@ -44,16 +45,21 @@ class InitContext:
     say: Callable[[str], None]  # prints a line
 
     def github(self, token: str) -> Github:
-        """Return a client of GitHub's API with this token.
+        """Return a client of GitHub's API with this token."""
+        return github_client(self.settings, token)
 
-        A person waits, and init makes a handful of calls: no pause between them, and an error is said at once.
-        """
-        return Github(
-            auth=Auth.Token(token),
-            base_url=self.settings.github.api_url,
-            timeout=GITHUB_SECONDS,
-            verify=self.settings.github.verify,
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-        )
+
+def github_client(settings: Settings, token: str) -> Github:
+    """Return a client of GitHub's API with this token, "" for none.
+
+    A person waits, and init makes a handful of calls: no pause between them, and an error is said at once.
+    """
+    return Github(
+        auth=Auth.Token(token) if token else None,
+        base_url=settings.github.api_url,
+        timeout=GITHUB_SECONDS,
+        verify=settings.github.verify,
+        retry=None,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+    )

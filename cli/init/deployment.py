@@ -14,14 +14,16 @@ from bot.git.command import Git
 from bot.github.errors import explain
 from bot.model.app_config import AppConfig, parse_app_config
 from bot.model.config_action import branch_problem
-from bot.model.file_names import CONFIG_FILE, REGISTRATION_FILE
 from bot.settings import load_settings
-from bot.settings.types import is_web
+from bot.settings.github import GitHubSettings
+from bot.settings.load import read_variables
 from cli.errors import InputError
-from cli.init.app import find_app
+from cli.init.app import App, find_app
 from cli.init.clusters.bring_up import bring_up, lacks_access
 from cli.init.context import Answers, InitContext
 from cli.init.flow import set_up
+from cli.init.identity.gh import gh_token
+from cli.init.prerequisites import check_deployment
 from cli.init.prompts import Questions
 from cli.init.secret_stores import EnvFile, SecretStore
 from cli.init.steps.files import read_text
@@ -45,28 +47,22 @@ def init_deployment(
 
     `config`: the servers' folder; `answers`: fields of Answers, as flags give them. Raises InputError and DppctlError.
     """
+    given = _answers(answers, config)
+    questions = Questions(yes=yes)
+    check_deployment(
+        *(folder, config, given),
+        repo=repo,
+        branch=branch,
+        asks=not yes,
+        keeps_here=env_file or cluster.kind == "local",
+        removes=remove,
+    )
     settings = load_settings(config, receives=False)
-    if not is_web(settings.github.url):
-        raise InputError(
-            f"DPPCTL_GITHUB_URL is {settings.github.url}: there is nobody to sign up and no webhook to set. `dppctl "
-            f"init` needs a GitHub; without one, write {REGISTRATION_FILE} and {CONFIG_FILE} yourself (see "
-            f"{CONFIG_FILE}.example)"
-        )
-    app = find_app(Git(settings, searches=True), folder, repo)
-    if branch:
-        app = replace(app, branch=branch)
+    app = find_app(Git(settings, searches=True), folder, repo, branch)
     text = read_text(app.config_file)
     existing = parse_app_config(text, str(app.config_file)) if text else AppConfig()
     if not remove and (branch or not any(existing.actions(app.path))):
         _check_branch(app.branch)
-    given = Answers(
-        **{
-            **answers,
-            "token": answers["token"] or os.environ.get("DPPCTL_GITHUB_TOKEN"),
-            "owner_token": answers["owner_token"] or os.environ.get("DPPCTL_OWNER_TOKEN"),
-        }
-    )
-    questions = Questions(yes=yes)
     try:
         if not (remove or bring_up(cluster, questions, click.echo, dry_run=given.dry_run)):
             return
@@ -85,9 +81,42 @@ def init_deployment(
         if remove:
             undo(app, given, init_context)
         else:
+            click.echo("\n".join(places(app, config, store, cluster)))
             set_up(app, cluster, given, questions, init_context)
     except (GithubException, requests.RequestException) as error:
         raise InputError(str(explain(error, app.path.repository, "the token"))) from error
+
+
+def _answers(answers: Mapping[str, Any], config: Path) -> Answers:
+    """Return the answers of flags with those of variables, and of gh where a flag says so."""
+    given = Answers(
+        **{
+            **answers,
+            "token": answers["token"] or os.environ.get("DPPCTL_GITHUB_TOKEN"),
+            "owner_token": answers["owner_token"] or os.environ.get("DPPCTL_OWNER_TOKEN"),
+        }
+    )
+    if not given.gh or given.owner_token:
+        return given
+    url = read_variables(config).get("DPPCTL_GITHUB_URL") or GitHubSettings.model_fields["url"].default
+    return replace(given, owner_token=gh_token(url))
+
+
+def places(app: App, config: Path, store: SecretStore, cluster: Provider) -> list[str]:
+    """Return what is written where, and on which machine that is needed."""
+    lines = [f"{app.config_file} goes with the app: commit and push it"]
+    if cluster.kind != "local":
+        return [*lines, f"{config} stays with you: the servers run in the cluster, and their secrets are in {store}"]
+    lines.append(f"{config} is for dppctl's servers: they run where it is, by dppctl up --config {config}")
+    if isinstance(store, EnvFile):
+        return [
+            *lines,
+            f"  on another machine: copy it there (scp -rp); {store} holds secrets, and only you can read it",
+        ]
+    return [
+        *lines,
+        f"  on another machine: give --env-file, which keeps secrets there and not in {store}; then copy it",
+    ]
 
 
 def _store(cluster: Provider, config: Path) -> SecretStore:

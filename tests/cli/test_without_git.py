@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow  # it starts the command or a server for each test
 
 SERVERS = {
     "apps.yaml": "apps:\n- {appRepoPath: ann/app, opsRepoPath: ann/ops, environments: [staging]}\n",
-    ".env": "DPPCTL_WEBHOOK_SECRETS=secret\nDPPCTL_SYNC_TOKEN=s3cret\nDPPCTL_SYNC_ENVIRONMENTS=staging=ns\n",
+    ".env": "DPPCTL_WEBHOOK_SECRETS=secret\nDPPCTL_SYNC_TOKEN=s3cret\nDPPCTL_SYNC_ENVIRONMENTS=a=ns\nDPPCTL_PORT=0\n",
 }
-COMMANDS = ["build", "init", "up --config servers", "bot --config servers", "sync --config servers --once"]
+COMMANDS = ["build", "up --config servers", "bot --config servers", "sync --config servers --once"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,7 +1,9 @@
 """In whose name dppctl's servers work: a machine user, a GitHub App, or nobody but the ops repo's deploy key."""
 
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from github import Github
 from pydantic import SecretStr
@@ -12,8 +14,9 @@ from bot.settings.github import GitHubSettings
 from cli.errors import InputError
 from cli.init.app import App
 from cli.init.context import Answers, InitContext
+from cli.init.identity.gh import gh_token, is_logged_in
 from cli.init.identity.permissions import Role
-from cli.init.identity.token import STEPS
+from cli.init.identity.token import steps
 from cli.init.prompts import Questions
 from cli.init.steps.deploy_key import DeployKeyStep, host_keys, kept_keys
 from cli.init.steps.github_app import AppStep, GitHubApp
@@ -47,9 +50,27 @@ def find_identity(app: App, ops: RepoPath, answers: Answers, questions: Question
         raise InputError("--deploy-key and --app-id: give one of them")
     if not answers.deploy_key and (github_app := _app(answers, context)):
         return _github_app(github_app, app, ops, answers, questions, context)
+    kept = answers.token or context.secrets.read(TOKEN) or kept_keys(context.secrets).get(ops.repository.lower())
+    if not (kept or answers.deploy_key or answers.owner_token):
+        answers = _with_gh(answers, questions, context)
     if answers.deploy_key or ops.repository.lower() in kept_keys(context.secrets):
         return _deploy_key(app, ops, answers, questions, context)
     return _machine_user(app, ops, answers, questions, context)
+
+
+def _with_gh(answers: Answers, questions: Questions, context: InitContext) -> Answers:
+    """Ask whether gh's token shall set all up, where gh is logged in; and whether a deploy key is enough for later."""
+    url = context.settings.github.url
+    if questions.is_silent or not is_logged_in(url):
+        return answers
+    host = urlsplit(url).hostname
+    if not questions.confirm(f"gh is logged in to {host}. Use its token now, to make what is missing there?"):
+        return answers
+    answers = replace(answers, owner_token=gh_token(url), gh=True)
+    if shutil.which("ssh") is None:
+        return answers
+    key = "Have dppctl's servers use a deploy key, made now? (n: they get a token, and GitHub shows deployments)"
+    return replace(answers, deploy_key=questions.confirm(key))
 
 
 def find_maker(repository: str, answers: Answers, context: InitContext) -> Github | None:
@@ -75,8 +96,7 @@ def _app(answers: Answers, context: InitContext) -> GitHubApp | None:
 def _machine_user(app: App, ops: RepoPath, answers: Answers, questions: Questions, context: InitContext) -> Identity:
     token = answers.token or context.secrets.read(TOKEN)
     if token is None:
-        web = context.settings.github.url
-        context.say(STEPS.format(web=web, app=app.path.repository, ops=ops.repository))
+        questions.note(steps(context.settings.github.url, app.path.repository, ops.repository))
         token = questions.secret("GitHub Auth Token", "--token-file")
     machine_user = context.github(token)
     name, email = _kept_name(answers, context)

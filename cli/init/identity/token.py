@@ -1,4 +1,4 @@
-"""The machine user's token: whose it is, what it may do, and what is missing. Decided from plain facts.
+"""The servers' token: whose it is, what it may do, and what is missing. Decided from plain facts.
 
 Which permissions are needed for what: docs/github.md.
 """
@@ -12,16 +12,37 @@ Access = Literal["none", "read", "write", "admin"]
 _RANKS: tuple[Access, ...] = ("none", "read", "write", "admin")
 _SOON = timedelta(days=7)
 
-STEPS = """\
-To set up continuous deployment you need a GitHub machine user: an account of its own for dppctl (GitHub's terms do
-not let a program create one: https://docs.github.com/get-started/learning-about-github/types-of-github-accounts).
-  1. Sign up at {web}/signup, with an e-mail address of its own.
-  2. Give it write access to {ops} and {app} (Settings, Collaborators), and accept as that user; or give
-     dppctl init your own token (--owner-token-file), and it does both.
-  3. As that user make a token: {web}/settings/tokens/new, scope `repo`; or a fine-grained one for these repositories
-     with Contents, Commit statuses, Deployments: read and write; and Pull requests, if branches have previews.
-A GitHub App (--app-id) or, if GitHub need not show deployments, a deploy key (--deploy-key) can stand in for it.
+_FORM = "{web}/settings/personal-access-tokens/new"
+_STEPS = """\
+dppctl's servers read {app} on GitHub, write {ops}, and show there what came of each push. They use one of:
+- a token of yours. Make it at {form}
+    Repository access: Only select repositories, {app} and {ops}
+    (make {ops} before, private and empty, at {web}/new)
+    Permissions, Repository permissions:
+      Contents: Read and write          to read the app, and to commit what each environment runs
+      Deployments: Read and write       to show each deployment on GitHub
+      Commit statuses: Read and write   to show beside each commit what came of it
+      Webhooks: Read and write          with a webhook only: init makes it, and lost deliveries are asked for
+      Pull requests: Read and write     for previews only: to comment on what they have
+  or a classic one, which may make {ops} too: {web}/settings/tokens/new, with the scope `repo`.
+- a deploy key, which belongs to nobody and does not expire; then GitHub does not show deployments. Begin again
+  (Ctrl-C) with: dppctl init --deploy-key
+Later, by running init again: a user of its own for dppctl (a machine user), with a token like that and write access
+to both repositories; or a GitHub App (--app-id).
 """
+
+
+def steps(web: str, app: str, ops: str) -> str:
+    """Return what is said where a token is asked for: what to make, where, with which permissions, and why each."""
+    return _STEPS.format(web=web, app=app, ops=ops, form=_FORM.format(web=web))
+
+
+def how_to_get(web: str) -> str:
+    """Return the same in a line, for who is asked nothing."""
+    return (
+        f"make a token at {_FORM.format(web=web)} (Contents, Deployments, Commit statuses: Read and write), and give "
+        "--token-file FILE; or --deploy-key with a token of yours"
+    )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from cli.init.steps.files import FileStep, read_text
 from cli.init.steps.settings import SettingsStep
 from cli.init.steps.step import Change, Step, run
 from cli.init.steps.webhook_secret import VARIABLE, WebhookSecretStep, kept_secrets
+from cli.prerequisites.servers import check_local
 
 _URL, _PORT = "DPPCTL_GITHUB_URL", "DPPCTL_PORT"
 SECRET_FILE = "webhook-secret"  # noqa: S105 (a file's name)
@@ -47,6 +48,7 @@ def init_local(folder: Path, config: Path, answers: LocalAnswers, say: Callable[
 
     config: the servers' folder. Nothing but git is needed. Raises InputError and DppctlError.
     """
+    check_local(folder, config, removes=answers.remove)
     settings = load_settings(config, receives=False)
     git = Git(settings, searches=True)
     env = EnvFile(config / ".env")

@@ -15,7 +15,7 @@ def only(tmp_path: Path, *commands: str) -> str:
     folder = tmp_path / "bin"
     folder.mkdir()
     for command in commands:
-        (folder / command).write_text("#!/bin/sh\necho version 1.2.3\n")
+        (folder / command).write_text("#!/bin/sh\necho version 2.40.3\n")
         (folder / command).chmod(0o755)
     return str(folder)
 
@@ -43,7 +43,7 @@ def test_each_component_is_listed_with_its_version_and_place(dppctl: Dppctl, tmp
 def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_path: Path) -> None:
     done = dppctl("doctor", PATH=only(tmp_path, "git"))
     assert done.returncode == 0
-    assert "found    git: 1.2.3, " in done.stdout
+    assert "found    git: 2.40.3, " in done.stdout
     assert "missing  psql: no shell on PostgreSQL databases. To get it: install postgresql-client" in done.stdout
     assert "missing  Adminer: no web pages for PostgreSQL databases; psql works. To get it: " in done.stdout
 
@@ -51,7 +51,7 @@ def test_what_is_missing_has_a_price_and_a_way_to_get_it(dppctl: Dppctl, tmp_pat
 def test_without_something_required_it_fails(dppctl: Dppctl, tmp_path: Path) -> None:
     done = dppctl("doctor", PATH=only(tmp_path))
     assert done.returncode == 1
-    assert "missing  git: no deployments, no ops repo. To get it: install git" in done.stdout
+    assert "missing  git: no deployments, no ops repo. To get it: install it" in done.stdout
 
 
 def test_an_empty_cache_is_no_problem(dppctl: Dppctl, tmp_path: Path) -> None:
@@ -67,8 +67,8 @@ def test_programs_can_read_it(dppctl: Dppctl, tmp_path: Path) -> None:
     assert git == {
         "name": "git",
         "found": True,
-        "what": f"1.2.3, {tmp_path}{os.sep}bin{os.sep}git",
+        "what": f"2.40.3, {tmp_path}{os.sep}bin{os.sep}git",
         "without": "no deployments, no ops repo",
-        "get": "install git",
+        "get": "",
         "required": True,
     }

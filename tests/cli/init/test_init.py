@@ -225,7 +225,7 @@ def test_a_cluster_gets_namespaces_a_secret_and_values_for_the_chart(
     ],
 )
 def test_a_branch_of_which_no_push_can_be_deployed_is_refused_at_once(ann: Person, branch: str, words: str) -> None:
-    refused = ann.init("--yes", "--url", "https://d.example.org", "--branch", branch)
+    refused = ann.init("--yes", "--url", "https://d.example.org", "--branch", branch, token="its")
     assert words in said(refused)
     assert said(refused).endswith("name another with --branch NAME")
     assert not (ann.app / ".dppctl.yaml").exists()

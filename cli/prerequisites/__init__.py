@@ -1,0 +1,1 @@
+"""What commands need of this machine, the folder and GitHub before they begin."""
