@@ -1,5 +1,6 @@
 """`dppctl init`, from the first question to the last line: read it top to bottom."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from cli.init.steps.settings import SettingsStep
 from cli.init.steps.step import Step, run
 from cli.init.steps.webhook import MovedWebhookStep, OldWebhookStep, WebhookStep
 from cli.init.steps.webhook_secret import WebhookSecretStep
+from cli.prerequisites.machine import git_author
 from cli.providers.provider import Provider
 from cluster.sync.helm.desired import release_name
 
@@ -74,11 +76,17 @@ def set_up(app: App, provider: Provider, answers: Answers, questions: Questions,
     ]
     changes = run(steps, context.say, dry_run=answers.dry_run)
     context.say(f"next: {provider.next_step(context.config)}; then commit and push {app.config_file.name}")
-    if not identity.reports:
-        context.say("GitHub is not told of deployments: that takes a machine user's token or a GitHub App")
-    for line in last_lines(app.path, config):
+    for line in (*_afterwards(app, identity), *last_lines(app.path, config)):
         context.say(line)
     return changes
+
+
+def _afterwards(app: App, identity: Identity) -> Iterator[str]:
+    """Yield what a person needs to know beside what was done."""
+    if author := git_author(app.folder):
+        yield f"before you commit: {author.get} ({author.what})"
+    if not identity.reports:
+        yield "GitHub is not told of deployments: that takes a token or a GitHub App"
 
 
 def last_lines(app: RepoPath, config: AppConfig) -> list[str]:

@@ -19,7 +19,7 @@ from cli.init.app import NO_ORIGIN, NO_REPOSITORY, find_app, find_branch, origin
 from cli.init.context import Answers, github_client
 from cli.init.identity.token import Access, how_to_get, problems
 from cli.init.steps.machine_user import read_token
-from cli.prerequisites.machine import git, python, writable
+from cli.prerequisites.machine import git, git_author, python, writable
 from cli.prerequisites.missing import Missing, attempt, require
 from cli.prerequisites.servers import keyring, read_settings
 
@@ -69,7 +69,7 @@ def check_deployment(
             )
         if not asks:
             found += _unasked(answers, settings, keeps_here=keeps_here)
-    require(found)
+    require(found, [git_author(folder)])
 
 
 def _find_repository(

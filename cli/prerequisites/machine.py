@@ -43,6 +43,20 @@ def git() -> Missing | None:
     )
 
 
+def git_author(folder: Path) -> Missing | None:
+    """Look whether git knows in whose name this user commits in a folder, which is what comes after init."""
+    from bot.process import ask
+    from bot.program_environment import listed_environment
+
+    command = ["git", "-C", str(folder), "var", "GIT_AUTHOR_IDENT"]
+    if git() or not ask(command, listed_environment("GIT_*", "EMAIL"), VERSION_SECONDS, separate=True).code:
+        return None
+    return Missing(
+        "git does not know yet in whose name you commit",
+        'git config --global user.name "YOUR NAME"; git config --global user.email YOU@EXAMPLE.ORG',
+    )
+
+
 def uv() -> Missing | None:
     """Look for uv, which comes with dppctl."""
     if uv_program():

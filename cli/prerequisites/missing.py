@@ -30,11 +30,15 @@ def attempt(check: Callable[[], object]) -> Missing | None:
     return None
 
 
-def require(found: Iterable[Missing | None]) -> None:
-    """Raise InputError with everything that is missing: a line for one thing, a list for several."""
+def require(found: Iterable[Missing | None], also: Iterable[Missing | None] = ()) -> None:
+    """Raise InputError with everything that is missing: a line for one thing, a list for several.
+
+    `also`: what is needed only afterwards; it is in the list, and stops nothing by itself.
+    """
     missing = list(dict.fromkeys(one for one in found if one))
     if not missing:
         return
+    missing += [one for one in also if one]
     if len(missing) == 1:
         raise InputError(str(missing[0]))
     lines = [f"{len(missing)} things are missing or wrong, and nothing was changed:"]

@@ -11,7 +11,7 @@ from bot.settings.load import read_variables
 from bot.settings.variables import KEYRING
 from cli.config_option import check_servers_folder
 from cli.limits import BIND_SECONDS
-from cli.prerequisites.machine import git, port, python, uv, writable
+from cli.prerequisites.machine import git, git_author, port, python, uv, writable
 from cli.prerequisites.missing import Missing, attempt, require
 from cli.private_files import is_used
 
@@ -45,7 +45,7 @@ def check_local(folder: Path, config: Path, *, removes: bool = False) -> None:
         found.append(uv())
         # Without a file of settings there is no port yet, and one that is free is taken.
         found += ports(settings) if settings and "DPPCTL_PORT" in read_variables(config) else []
-    require(found)
+    require(found, [git_author(folder)])
 
 
 def read_settings(config: Path, *, receives: bool) -> tuple[Settings | None, Missing | None]:

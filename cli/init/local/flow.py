@@ -23,6 +23,7 @@ from cli.init.steps.files import FileStep, read_text
 from cli.init.steps.settings import SettingsStep
 from cli.init.steps.step import Change, Step, run
 from cli.init.steps.webhook_secret import VARIABLE, WebhookSecretStep, kept_secrets
+from cli.prerequisites.machine import git_author
 from cli.prerequisites.servers import check_local
 
 _URL, _PORT = "DPPCTL_GITHUB_URL", "DPPCTL_PORT"
@@ -193,6 +194,8 @@ def _next(folder: Path, place: LocalPlace, config: Path, branch: str) -> list[st
     lines = [f"next: dppctl up{option}"]
     if not any(folder.rglob(SPEC_FILE)):
         lines.append(f"then: write {folder / SPEC_FILE}, which says what your pipelines do")
+    if author := git_author(folder):
+        lines.append(f"then: {author.get} ({author.what})")
     return [*lines, f"then: git add --all; git commit; git push {place.remote} {branch}"]
 
 

@@ -36,6 +36,7 @@ _PUBLISHER = "tests/cli/servers/test_publisher_server.py::test_it_publishes_to_a
 _GATED = "tests/bot/reconcile/test_gated.py::test_files_that_staging_does_not_get_wait_and_it_is_said_what_to_do"
 _NEWCOMER = "tests/stories/in_images/test_newcomer.py::test_from_nothing_to_rows_of_their_own"
 _DEMO = "tests/stories/test_demo.py::test_the_demo_tells_how_pushes_tags_a_mistake_and_a_loss_of_rows_go"
+_GH = "tests/cli/init/identity/test_gh.py::test_a_script_asks_for_it_by_a_flag"
 RUN_BY = {
     **dict.fromkeys(
         (
@@ -92,6 +93,7 @@ RUN_BY = {
     "dppctl up --install": "tests/cli/servers/test_systemd.py::test_it_is_written_enabled_and_started_once",
     "dppctl up --uninstall": "tests/cli/servers/test_systemd.py::test_it_is_stopped_and_removed",
     "dppctl up": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
+    "dppctl init --gh --deploy-key --yes": _GH,
     "dppctl init --local": "tests/cli/init/local/test_flow.py::test_from_a_folder_to_rows_after_a_push",
     "curl http://127.0.0.1:8080/api/environments": (
         "tests/webhooks/test_api.py::test_environments_have_what_runs_and_who_holds_them"

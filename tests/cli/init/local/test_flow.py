@@ -77,6 +77,17 @@ def test_again_changes_nothing_and_a_dry_run_never_does(app: Path, tmp_path: Pat
     config = tmp_path / "servers"
     dry = init(dppctl, app, config, "--dry-run")
     assert (dry.returncode, "  would    " in dry.stdout) == (0, True), dry.stderr
+    assert "then: git config --global user.name" not in dry.stdout
+    nobody = dppctl(
+        *("init", "--local", str(app), "--config", str(config), "--dry-run"),
+        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "EMAIL"), ""),
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0="user.useConfigOnly",
+        GIT_CONFIG_VALUE_0="true",
+        GIT_CONFIG_GLOBAL="/dev/null",
+        GIT_CONFIG_SYSTEM="/dev/null",
+    )
+    assert "then: git config --global user.name" in nobody.stdout, nobody.stderr
     assert not config.exists()
     assert not (app / ".git").exists()
     assert init(dppctl, app, config).returncode == 0
