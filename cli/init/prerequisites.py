@@ -50,6 +50,7 @@ def check_deployment(
         found.append(Missing(f"branch {problem}", "name another with --branch NAME"))
     repository, missing = _find_repository(folder, settings, repo, branch)
     found += missing
+    also = [git_author(folder)]
     if settings and not is_github:
         found.append(
             Missing(
@@ -67,9 +68,9 @@ def check_deployment(
                     "install it (https://cli.github.com) and type gh auth login, or give --owner-token-file FILE",
                 )
             )
-        if not asks:
-            found += _unasked(answers, settings, keeps_here=keeps_here)
-    require(found, [git_author(folder)])
+        how = "is asked for" if asks else "nobody is asked with --yes"
+        (also if asks else found).extend(_to_ask(answers, settings, keeps_here=keeps_here, how=how))
+    require(found, also)
 
 
 def _find_repository(
@@ -143,14 +144,14 @@ def _github(settings: Settings, answers: Answers, repository: str | None) -> Ite
             yield from map(Missing, problems(known, needs, datetime.now(UTC)))
 
 
-def _unasked(answers: Answers, settings: Settings, *, keeps_here: bool) -> Iterator[Missing]:
-    """Look for answers that only a person has, where nobody is asked."""
+def _to_ask(answers: Answers, settings: Settings, *, keeps_here: bool, how: str) -> Iterator[Missing]:
+    """Look for answers that only a person has; `how`: what happens to such questions."""
     github = settings.github
     keys = answers.deploy_key or bool(github.deploy_keys)
     if answers.deploy_key and not answers.owner_token:
         yield Missing(
-            "GitHub Auth Token of somebody who administers the repositories: nobody is asked with --yes",
+            f"GitHub Auth Token of somebody who administers the repositories: {how}",
             "give --owner-token-file FILE, or --gh",
         )
     if keeps_here and not (keys or answers.token or github.token.get_secret_value() or answers.app_id or github.app_id):
-        yield Missing("GitHub Auth Token: nobody is asked with --yes", how_to_get(github.url))
+        yield Missing(f"GitHub Auth Token: {how}", how_to_get(github.url))

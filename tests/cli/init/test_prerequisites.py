@@ -102,7 +102,9 @@ def test_a_remote_that_leads_elsewhere_is_said(github: FakeGitHub, tmp_path: Pat
     ann = Person(github, tmp_path)
     for url, leads in (("git@gitlab.com:ann/data.git", "gitlab.com"), ("/srv/ann/data.git", "/srv/ann/data.git")):
         git(ann.app, "remote", "set-url", "origin", url)
-        assert f"the remote `origin` leads to {leads}, and not to 127.0.0.1" in f"{ann.init().exception}"
+        said = f"{ann.init().exception}"
+        assert f"the remote `origin` leads to {leads}, and not to 127.0.0.1" in said
+        assert "GitHub Auth Token: is asked for\n    make a token at" in said
     git(ann.app, "remote", "set-url", "origin", "git@my-name-for-it:ann/data.git")
     assert ann.init("--yes", "--dry-run", token="its").exit_code == 0
 
