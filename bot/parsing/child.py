@@ -22,7 +22,8 @@ from bot.model.pipeline_specs import parse_specs
 def main(memory: int, seconds: int) -> None:
     """Answer requests until there are no more; `memory`: bytes, `seconds`: of the processor, for each request."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if sys.platform != "darwin":  # it refuses every limit of that kind; time is limited there alone
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     while line := sys.stdin.buffer.readline():
         used = resource.getrusage(resource.RUSAGE_SELF)
         limit = ceil(used.ru_utime + used.ru_stime) + seconds

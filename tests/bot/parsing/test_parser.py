@@ -1,7 +1,10 @@
 """The process that parses: what it reads, and how what is too much for it is refused."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +16,7 @@ from bot.model.app_config import parse_app_config
 from bot.model.pipeline_specs import parse_specs
 from bot.parsing.parser import Parser
 from tests.support.app_configs import FROM_THE_DESIGN
+from tests.support.environment import REPOSITORY
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -53,6 +57,25 @@ def test_it_says_what_the_model_says(parser: Parser) -> None:
         parser.read_config(b"\xff\xfe", "file")
     with pytest.raises(DppctlError, match=r"^x/pipeline-spec.yaml is a symbolic link"):
         parser.read_specs({"x/pipeline-spec.yaml": None})
+
+
+def test_it_reads_where_the_system_has_no_limit_of_memory() -> None:
+    """As on macOS, whose kernel refuses this one."""
+    script = """
+import resource, sys
+from bot.parsing import child
+limit = resource.setrlimit
+def setrlimit(kind, limits):
+    if kind == resource.RLIMIT_AS:
+        raise ValueError("current limit exceeds maximum limit")
+    limit(kind, limits)
+resource.setrlimit, sys.platform = setrlimit, "darwin"
+child.main(2**28, 9)
+"""
+    request = b'["specs", ["pipeline-spec.yaml"], [5], [0]]\na: {}'
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, input=request, capture_output=True, check=True, env={"PYTHONPATH": str(REPOSITORY)})
+    assert json.loads(done.stdout.splitlines()[-1])["value"]["pipelines"] == [["./a", None]]
 
 
 def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read() -> None:

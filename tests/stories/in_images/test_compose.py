@@ -39,6 +39,7 @@ class Composed:
         text = (REPOSITORY / "compose.yaml").read_text()
         forge = world.forge.folder / "forge"
         for there, here in {
+            "target: one-machine": "target: one-machine",
             "image: localhost/dppctl-one-machine": f"image: {one_machine_image(images)}",
             "127.0.0.1:8080:": f"127.0.0.1:{self.pages}:",
             "127.0.0.1:8081:": f"127.0.0.1:{self.published}:",

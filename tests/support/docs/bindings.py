@@ -219,7 +219,7 @@ NOT_RUN = {
 
 # How blocks begin that are to be read and not typed, and words that only look like a command.
 NO_COMMANDS = (
-    *("dppctl.example.org {", "ssh -N"),
+    *("dppctl.example.org {", "ssh -N", "restrict,port-forwarding,"),
     "day,product,price",
     *("WORKER/committees/…", "storage:", "Syncing Data Packages to Public Storage"),
     "# yaml-language-server: $schema=",
