@@ -65,7 +65,8 @@ def token() -> None:
     default=("read", "run", "ssh"),
     show_default=True,
     type=click.Choice(SCOPES),
-    help="read: own runs and pods; run: upload, start, stop; deploy: act on the pages; ssh: terminals; admin: all.",
+    help="read: own runs and pods, the pages' API; run: upload, start, stop; deploy: act on the pages; ssh: terminals; "
+    "admin: all.",
 )
 @click.option("--days", type=click.IntRange(1, 3650), help="After which it ends; not with --file.  [default: 90]")
 @CLUSTER_OPTION
