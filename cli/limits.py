@@ -9,6 +9,9 @@ REQUEST_SECONDS = 5.0  # that a deployment is asked for in vain, before the pers
 
 PROGRESS_LINE_SECONDS = 5.0  # between two lines that say how many rows there are, where no terminal shows it live
 
+# dppctl run
+MAX_TABLE_ROWS = 20  # of the resources that came out, so that the results below are on one screen with them
+
 # dppctl doctor
 VERSION_SECONDS = 20.0  # for a program to say its version
 SYSTEMD_SECONDS = 60.0  # that systemctl may take, with a server that ends meanwhile

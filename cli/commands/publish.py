@@ -6,6 +6,7 @@ import click
 
 from cli.documented import command
 from cli.errors import InputError
+from cli.output_options import is_quiet
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
 
 
@@ -29,8 +30,8 @@ def publish(run: str, cluster: str | None) -> None:
         raise InputError(f"runs on {where} are published there, when they end; choose another cluster by --cluster")
     from cli.remote.client import connect
     from cli.remote.relay import Relay
-    from cli.run.report import RunReport
+    from cli.run.report import QuietReport, RunReport
 
-    report = RunReport(verbose=False)
+    report = (QuietReport if is_quiet() else RunReport)(verbose=False)
     with connect(chosen, report.note) as proxy:
         report.published(Relay(proxy, chosen.publish_to, report.note).publish_again(run), "Public")

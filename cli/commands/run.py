@@ -9,8 +9,9 @@ import click
 from cli.completions import complete_own_environments, complete_pipelines
 from cli.documented import command
 from cli.errors import InputError
+from cli.output_options import is_quiet
 from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
-from cli.run.report import JsonReport, RunReport
+from cli.run.report import JsonReport, QuietReport, RunReport
 from cli.run.signals import StopSignals
 from cluster.local import durations
 
@@ -98,7 +99,7 @@ def run(
             keep=durations.seconds(keep),
             publish=not no_publish,
         )
-        with make_report(output, verbose) as report:
+        with make_report(output, verbose, quiet=is_quiet()) as report:
             sys.exit(run_remotely(remote, chosen, report))
     _refuse(
         "this machine", {"--pool": pool, "--environment": environment, "--timeout": timeout}, "is for runs on a cluster"
@@ -118,7 +119,7 @@ def run(
         verbose=verbose,
         publish=not no_publish,
     )
-    with make_report(output, verbose) as report, StopSignals(report.note) as signals:
+    with make_report(output, verbose, quiet=is_quiet()) as report, StopSignals(report.note) as signals:
         sys.exit(run_locally(settings, report, signals))
 
 
@@ -156,10 +157,15 @@ def parse_environment(variables: tuple[str, ...]) -> dict[str, str]:
     return environment
 
 
-def make_report(output: str, verbose: bool) -> RunReport:
-    """Return the report for `output` (text or json), on a terminal a live one; `verbose`: with dpp's log."""
+def make_report(output: str, verbose: bool, *, quiet: bool = False) -> RunReport:
+    """Return the report for `output` (text or json), on a terminal a live one.
+
+    verbose: with dpp's log; quiet: with the results alone.
+    """
     if output == "json":
         return JsonReport(verbose)
+    if quiet:
+        return QuietReport(verbose)
     if sys.stdout.isatty():
         from cli.run.terminal_report import LiveReport  # rich is slow to import
 

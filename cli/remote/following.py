@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from cli.errors import InputError
@@ -32,12 +33,14 @@ class RunFollower:
         interrupts: Interrupts,
         keep: float,
         relay: Relay | None = None,
+        workload: Path | None = None,
     ) -> None:
         """Take the run, and what reports it.
 
         keep: seconds that its database stays, 0 when it has none or is not known; relay: publishes elsewhere what it
-        wrote.
+        wrote; workload: its folder, if that is here.
         """
+        self._workload = workload
         self._relay, self._worker = relay, ""
         self._published: list[Published] = []
         self._kept: int | None = None  # bytes that are to be published elsewhere
@@ -58,11 +61,12 @@ class RunFollower:
         is_published = self._publish_elsewhere()
         if self._receipt is not None:
             keep = durations.spoken(self._keep) if self._keep else None
+            self._report.resources(self._receipt, self._workload)
             self._report.ended(self._receipt, self._published, keep, "Public")
             if end.message and end.phase not in (Phase.SUCCEEDED, Phase.FAILED):
-                self._report.note(f"dppctl: {self._run.name}: {end.message}")
+                self._report.warn(f"dppctl: {self._run.name}: {end.message}")
         elif end.reason == Reason.USAGE_LIMIT:
-            self._report.note(f"dppctl: {self._run.name}: {end.message or end.reason}")
+            self._report.warn(f"dppctl: {self._run.name}: {end.message or end.reason}")
             return 1
         elif not (self._is_invalid and end.reason == Reason.INVALID):
             raise ClusterError(f"{self._run.name}: {end.message or end.reason or end.phase}")
@@ -76,7 +80,7 @@ class RunFollower:
             self._published = self._relay.publish(self._run.name, self._worker, self._kept)
         except (InputError, ProxyAwayError, ProxyRefusedError) as error:
             again = f"`dppctl publish {self._run.name}` tries again, within an hour"
-            self._report.note(f"dppctl: nothing is published: {error}; {again}")
+            self._report.warn(f"dppctl: nothing is published: {error}; {again}")
             return False
         return True
 
@@ -93,7 +97,7 @@ class RunFollower:
             case "kept":
                 self._kept = event["bytes"]
             case "not_published":
-                self._report.note(f"dppctl: {event['message']}")
+                self._report.warn(f"dppctl: {event['message']}")
             case "written":
                 with suppress(ClusterError):  # somebody forged it, of which `not_published` tells
                     self._report.left_out(WrittenItems.read(event).left_out)

@@ -68,7 +68,7 @@ def run_remotely(settings: RemoteRunSettings, cluster: NamedCluster, report: Run
                 allowed = durations.spoken(run.timeout_seconds)
                 report.note(f"dppctl: {run.name} may take {allowed}: more is not left of your limits (dppctl usage)")
             keep = settings.keep if request.database != "none" else 0.0
-            return follow_to_its_end(proxy, run, report, interrupts, keep=keep, relay=relay)
+            return follow_to_its_end(proxy, run, report, interrupts, keep=keep, relay=relay, workload=folder)
 
 
 def follow_to_its_end(
@@ -79,12 +79,13 @@ def follow_to_its_end(
     *,
     keep: float,
     relay: Relay | None = None,
+    workload: Path | None = None,
 ) -> int:
     """Report a run from its start to its end; return the exit code. A signal stops it, or leaves it alone.
 
-    relay: publishes elsewhere what it wrote.
+    relay: publishes elsewhere what it wrote; workload: its folder, if that is here.
     """
-    follower = RunFollower(proxy, run, report, interrupts, keep, relay)
+    follower = RunFollower(proxy, run, report, interrupts, keep, relay, workload)
     is_stopping = is_asked = False
     while True:
         try:
@@ -166,5 +167,5 @@ def _is_to_stop(interrupts: Interrupts, report: RunReport) -> bool:
 
 
 def _leave(name: str, report: RunReport, interrupts: Interrupts) -> int:
-    report.note(f"The run goes on; `dppctl logs {name}` comes back to it, `dppctl stop {name}` ends it")
+    report.warn(f"The run goes on; `dppctl logs {name}` comes back to it, `dppctl stop {name}` ends it")
     return 128 + interrupts.number

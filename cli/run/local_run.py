@@ -158,9 +158,10 @@ def _run_assigned(
         return code
     told = followed.written if settings.publish else {}
     complaint, published = _publish(told, workload, worker, services, report)
+    report.resources(followed.receipt, workload)
     report.ended(followed.receipt, published, durations.spoken(settings.keep) if settings.keep else None)
     if complaint:
-        report.note(f"dppctl: {complaint}")
+        report.warn(f"dppctl: {complaint}")
     return code or int(bool(complaint))
 
 

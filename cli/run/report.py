@@ -6,12 +6,14 @@ What it shows on a terminal is in cli/run/terminal_report.py.
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from bot.output import for_terminal
+from cli.output_options import note
 
 if TYPE_CHECKING:
     from cluster.local.databases.database import RunDatabase
@@ -44,7 +46,11 @@ class RunReport:
         """Show nothing that moves until the next event, as a person is asked something."""
 
     def note(self, line: str) -> None:
-        """Print a line about what takes time, to stderr."""
+        """Print a line about what takes time, to stderr; not where people want quiet."""
+        note(line)
+
+    def warn(self, line: str) -> None:
+        """Print a line about what went wrong, to stderr."""
         click.echo(line, err=True)
 
     def using(self, *lines: str) -> None:
@@ -101,6 +107,8 @@ class RunReport:
 
     def started(self, pipeline: str) -> None:
         """Print that a pipeline has started."""
+        from cli.run import resource_table  # noqa: F401 (for the end: it is loaded while the pipeline works)
+
         self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
         self.line(f"{pipeline}: WAITING FOR OUTPUT")
 
@@ -130,6 +138,15 @@ class RunReport:
         self.line("Unassigned Worker Pod")
         if keep:
             self.line(f"Keeping the {self._database} running for {keep}")
+
+    def resources(self, receipt: dict[str, Any], workload: Path | None) -> None:
+        """Print a table of what the pipelines that succeeded made; workload: the folder with the specs, if it is here.
+
+        It stands above all results.
+        """
+        from cli.run.resource_table import print_resources
+
+        print_resources(receipt, workload)
 
     def published(self, published: Sequence[tuple[str, str, str]], where: str) -> None:
         """Print where what was written is to be seen: kind, path in the workload, URL of each."""
@@ -167,6 +184,9 @@ class JsonReport(RunReport):
         }
         self.event({"event": "assigned", "worker": worker, "db": db, "database": about})
 
+    def resources(self, receipt: dict[str, Any], workload: Path | None) -> None:
+        pass
+
     def event(self, event: Event) -> None:
         if event["event"] == "invalid":
             self.invalid(event["errors"])
@@ -179,6 +199,28 @@ class JsonReport(RunReport):
         for kind, source, url in published:
             self.event({"event": "published", "kind": kind, "source": source, "url": url, "keep": stays})
         self.line(json.dumps(receipt))
+
+
+class QuietReport(RunReport):
+    """The results that other programs need: where the database is, and the addresses of what was published."""
+
+    def assigned(self, worker: str, db: str | None, database: "RunDatabase | None") -> None:  # noqa: ARG002
+        if place := (database and database.file) or db:
+            click.echo(place)
+
+    def finished(self, result: dict[str, Any]) -> None:
+        if result["error"]:
+            self.warn(f"dppctl: {result['id']}: {for_terminal(result['error'].splitlines()[0])}")
+
+    def resources(self, receipt: dict[str, Any], workload: Path | None) -> None:
+        pass
+
+    def published(self, published: Sequence[tuple[str, str, str]], where: str) -> None:  # noqa: ARG002
+        for _, _, url in published:
+            click.echo(url)
+
+    def line(self, line: str) -> None:
+        pass
 
 
 def outcome(result: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from cli.output_options import console
 from cli.run.report import RunReport, outcome
 
 COLORS = {"succeeded": "green", "failed": "red", "stopped": "yellow"}
@@ -23,7 +24,7 @@ class LiveReport(RunReport):
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
         )
-        self._display = Progress(*columns, refresh_per_second=5, transient=True)
+        self._display = Progress(*columns, console=console(), refresh_per_second=5, transient=True)
         self._tasks: dict[str, TaskID] = {}
 
     def __exit__(

@@ -78,6 +78,8 @@ System: SQLite, File: (?P<file>\S+\.sqlite) .*
 \./members: WAITING FOR OUTPUT
 (\./members: RUNNING, processed \d+ rows
 )*\./members: SUCCESS, processed 1234 rows
+RESOURCE   ROWS  COLUMNS  WHERE *
+members   1,234        2  table members *
 INFO    :RESULTS:
 INFO    :SUCCESS: \./members {{'bytes': \d+, 'count_of_rows': 1234, 'dataset_name': '_', 'hash': '[0-9a-f]{{32}}'}}
 Unassigned Worker Pod
