@@ -16,6 +16,7 @@ MAX_ERROR = 20_000  # characters of a pipeline's error
 MAX_SHORT_ERROR = 500  # the same, in a receipt that would be too large
 MAX_FACTS = 200  # resources of a pipeline, fields of a resource, statistics
 MAX_WORD = 500  # characters of a name or a statistic in a receipt
+MAX_KNOWN_NAMES = 20  # in the refusal of one that nothing has
 MAX_SUMMARY_NAMES = 3  # of tables or columns, in the sentence that says what changed
 MAX_VALUES_BYTES = 2**20  # values.auto-updated.yaml: as many pipelines with ids as long, in any script
 MAX_REGISTRATION_BYTES = 2 * 2**20  # apps.yaml, which is our own: some 20,000 apps

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.model.file_names import REGISTRATION_FILE
 from bot.model.names import short
-from bot.model.registration import read_registration
+from bot.model.registration import check_registered, read_registration
 
 if TYPE_CHECKING:
     from bot.model.next_runs import NextRun
@@ -37,6 +37,12 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def registered(config: Path) -> "frozenset[Target]":
     """Return what apps.yaml in this folder registers. Raises DppctlError."""
     return read_registration(config / REGISTRATION_FILE)
+
+
+def refuse_unknown(config: Path, app: str | None, environment: str | None = None) -> None:
+    """Raise DppctlError, with what was probably meant, for an app or environment that apps.yaml, if any, has not."""
+    if (config / REGISTRATION_FILE).exists():
+        check_registered(app, environment, registered(config))
 
 
 def environment_rows(store: "Store", targets: "Iterable[Target]") -> list[dict[str, Any]]:

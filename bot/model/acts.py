@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from bot.errors import PermanentError
 from bot.model.names import short
 from bot.model.previews import is_preview
+from bot.near_names import name_hint
 
 Act = Literal["deploy", "rollback", "promote", "hold", "release", "cancel", "retry"]
 ACTS: tuple[Act, ...] = get_args(Act)
@@ -137,17 +138,16 @@ def plan_act(wanted: WantedAct, environments: Mapping[str, EnvironmentFacts]) ->
 
     Raises ActRefusedError when it is not possible now. That an environment is not registered is for the bot to say.
     """
-    facts = environments.get(wanted.environment)
-    if facts is None:
-        known = ", ".join(sorted(environments)) or "none yet"
-        raise ActRefusedError(f"there is no environment {wanted.environment} of this app; known: {known}")
+    if (facts := environments.get(wanted.environment)) is None:
+        meant = name_hint(wanted.environment, environments)
+        raise ActRefusedError(f"there is no environment {wanted.environment} of this app; {meant}")
     if facts.is_missing and wanted.act != "deploy":  # the bot may not have seen the branch yet
         raise ActRefusedError(_missing(facts))
     match wanted.act:
         case "rollback":
             return _plan_rollback(wanted, facts)
         case "promote":
-            return _plan_promote(wanted, facts, environments.get(wanted.source or ""))
+            return _plan_promote(wanted, facts, environments)
         case "hold":
             return _plan_hold(wanted, facts)
         case "release":
@@ -234,11 +234,12 @@ def _plan_rollback(wanted: WantedAct, facts: EnvironmentFacts) -> ActPlan:
     )
 
 
-def _plan_promote(wanted: WantedAct, facts: EnvironmentFacts, source: EnvironmentFacts | None) -> ActPlan:
+def _plan_promote(wanted: WantedAct, facts: EnvironmentFacts, known: Mapping[str, EnvironmentFacts]) -> ActPlan:
+    source = known.get(asked := wanted.source or "")
     if wanted.source == wanted.environment:
         raise ActRefusedError(f"{wanted.environment} cannot be promoted to itself; name two environments")
     if source is None:
-        raise ActRefusedError(f"there is no environment {wanted.source} of {facts.app}")
+        raise ActRefusedError(f"there is no environment {asked} of {facts.app}; {name_hint(asked, known)}")
     if source.is_missing:
         raise ActRefusedError(_missing(source))
     if is_preview(facts.environment):

@@ -14,6 +14,7 @@ from bot.model.gates import refuse_gates
 from bot.model.image_reference import Reference
 from bot.model.names import RepoPath, is_path
 from bot.model.previews import is_preview
+from bot.near_names import name_hint
 
 Provider = Literal["local", "minikube", "minikube-public", "gcloud", "kamatera", "kubeconfig", "public"]
 _Argument = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
@@ -172,5 +173,5 @@ def _refuse_double_claims(config: AppConfig, document: Document) -> None:
         known = sorted(name for *place, name in seen if tuple(place) == places and not name.startswith("branches: "))
         for number, action in enumerate(entry.actions):
             if action.preview and action.preview not in known:
-                message = f"preview: no action deploys to {action.preview}; there are: {', '.join(known) or 'none'}"
+                message = f"preview: no action deploys to {action.preview}; {name_hint(action.preview, known)}"
                 raise document.error(["continuousDeployment", index, "actions", number, "preview"], message)

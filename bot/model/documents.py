@@ -1,6 +1,5 @@
 """YAML files that people write, read into typed models; what is wrong is said with file and line."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Never, TypeVar
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from bot.errors import DppctlError
 from bot.limits import MAX_CONFIG_BYTES, MAX_YAML_NODES
 from bot.model.safe_yaml import read_yaml
+from bot.near_names import nearest
 
 
 class Part(BaseModel):
@@ -78,8 +78,8 @@ class Document:
     def unknown(self, path: Sequence[int | str], known: Iterable[str]) -> DppctlError:
         """Return the error for a key that is none of the known ones, with what was probably meant."""
         key = " ".join(str(path[-1]).split())[:80]
-        meant = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {meant[0]}?" if meant else f"known here: {', '.join(sorted(known))}"
+        meant = nearest(key, known)
+        hint = f"did you mean {meant}?" if meant else f"known here: {', '.join(sorted(known))}"
         return self.error(path, f"unknown key {key}; {hint}")
 
     def _refuse(self, problem: ErrorDetails, model: type[BaseModel]) -> Never:

@@ -27,6 +27,7 @@ from bot.model.name_types import Environment
 from bot.model.names import RepoPath
 from bot.model.previews import PREVIEWS, is_preview
 from bot.model.signers import check_signer
+from bot.near_names import name_hint
 
 
 @dataclass(frozen=True, order=True)
@@ -115,6 +116,21 @@ def parse_registration(text: str, where: str) -> frozenset[Target]:
             message = f"{target.environment} of {target.ops} may be a preview of {pattern.app} ({PREVIEWS}); rename it"
             raise document.error(["apps"], message)
     return frozenset(owners.values())
+
+
+def check_registered(app: str | None, environment: str | None, targets: Iterable[Target]) -> list[Target]:
+    """Return the targets of an app for an environment; None: of any. Raises DppctlError, with what was meant."""
+    of_app = {target for target in targets if app in (None, str(target.app))}
+    if not of_app:
+        raise DppctlError(f"{app} is not registered; {name_hint(app or '', {str(target.app) for target in targets})}")
+    if environment is None:
+        return sorted(of_app)
+    found = [target for each in of_app for target in registered_for(str(each.app), environment, [each])]
+    if not found:
+        meant = name_hint(environment, {target.environment for target in of_app})
+        what = f"{app} is not registered" if app else "no app is registered"
+        raise DppctlError(f"{what} for {environment}; {meant}")
+    return sorted(found)
 
 
 def registered_for(app: str, environment: str, targets: Iterable[Target]) -> list[Target]:

@@ -1,7 +1,6 @@
 """What people ask for by hand: each request is done, and answered, whatever becomes of it."""
 
 import time
-from collections.abc import Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,7 +9,7 @@ from bot.git.errors import GitError
 from bot.git.mirror import BusyError
 from bot.limits import RETRY_BY_HAND_SECONDS
 from bot.logs import get_logger
-from bot.model.registration import Target, registered_for
+from bot.model.registration import Target, check_registered
 from bot.reconcile.acts import EnvironmentActs
 from bot.reconcile.context import BotContext
 from bot.reconcile.images import Waiting
@@ -89,15 +88,9 @@ class ManualDeploys:
 
     def target(self, request: DeployRequest) -> Target:
         """Return what a request is about. Raises DppctlError when that is not registered."""
-        of_app = [target for target in self._targets if str(target.app) == request.app]
-        if not of_app:
-            raise DppctlError(f"{request.app} is not registered; {_known(str(target.app) for target in self._targets)}")
-        found = registered_for(request.app, request.environment, of_app)
+        found = check_registered(request.app, request.environment, self._targets)
         if len(found) != 1:
-            known = _known(f"{target.environment} of {target.ops}" for target in of_app)
-            raise DppctlError(f"{request.app} is not registered for {request.environment} in one ops repo; {known}")
+            where = " and ".join(str(target.ops) for target in found)
+            what = f"{request.app} is registered for {request.environment}"
+            raise DppctlError(f"{what} in more than one ops repo: {where}")
         return found[0]
-
-
-def _known(names: Iterable[str]) -> str:
-    return f"known: {', '.join(sorted(set(names))) or 'nothing'}"

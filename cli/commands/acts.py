@@ -150,10 +150,13 @@ def retry(deployment: int, accept_change: str | None, no_wait: bool, message: st
 
 def _do(config: Path, app: str, wanted: Any, *, no_wait: bool = False, **more: Any) -> None:
     from cli.asking import act
+    from cli.environment_rows import refuse_unknown
     from cli.open_store import open_store
     from cli.page_urls import deployment_pages
 
     with open_store(config) as store:
+        for environment in (wanted.source, wanted.environment):
+            refuse_unknown(config, app, environment)
         act(store, app, wanted, deployment_pages(config), waits=not no_wait, **more)
 
 

@@ -44,10 +44,12 @@ def deploy(
     accept, message = why_accepted(accept_change, message)
     from cli.asking import answered, follow
     from cli.deployment_report import make_deployment_report
+    from cli.environment_rows import refuse_unknown
     from cli.open_store import local_user, open_store
     from cli.page_urls import deployment_pages
 
     with open_store(config) as store:
+        refuse_unknown(config, app, environment)
         number = store.requests.add(
             app, environment, by=local_user(), reason=message, ref=ref, rebuild=rebuild, accept=accept
         )

@@ -24,6 +24,7 @@ from cli.listing import OUTPUT_OPTION, show
 @OUTPUT_OPTION
 def deployments(config: Path, app: str | None, environment: str | None, limit: int, output: str | None) -> None:
     """List deployments, the newest first."""
+    from cli.environment_rows import refuse_unknown
     from cli.open_store import open_store
 
     with open_store(config) as store:
@@ -50,6 +51,8 @@ def deployments(config: Path, app: str | None, environment: str | None, limit: i
             }
             for deployment in store.deployments.newest(limit, app=app, environment=environment)
         ]
+    if not found and (app or environment):
+        refuse_unknown(config, app, environment)
     show(
         found,
         output,

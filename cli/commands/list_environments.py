@@ -42,9 +42,11 @@ def apps(config: Path, output: str | None) -> None:
 @OUTPUT_OPTION
 def environments(config: Path, app: str | None, output: str | None) -> None:
     """List the environments of all apps: the state of each, what runs there, and what data that brought."""
-    from cli.environment_rows import columns_of, environment_rows, registered
+    from cli.environment_rows import columns_of, environment_rows, refuse_unknown, registered
     from cli.open_store import open_store
 
     with open_store(config) as store:
         rows = [row for row in environment_rows(store, registered(config)) if app in (None, row["app"])]
+    if app is not None and not rows:
+        refuse_unknown(config, app)
     show(rows, output, columns=columns_of(rows), name=lambda row: f"{row['app']} {row['environment']}", empty=_NONE)

@@ -25,6 +25,7 @@ from cli.errors import InputError
 @CONFIG_OPTION
 def open_(what: tuple[str, ...], storage: bool, prints: bool, config: Path) -> None:
     """Open a page in the browser, and print its address."""
+    from bot.model.registration import check_registered
     from bot.settings import load_settings
     from cli.environment_rows import registered
     from cli.page_urls import deployment_url, environment_url, pages_url, storage_url
@@ -39,12 +40,7 @@ def open_(what: tuple[str, ...], storage: bool, prints: bool, config: Path) -> N
         case (number,) if number.isascii() and number.isdecimal():
             url = deployment_url(settings, int(number))
         case (app, environment):
-            targets = [
-                found for found in registered(config) if (str(found.app), found.environment) == (app, environment)
-            ]
-            if not targets:
-                known = ", ".join(sorted(f"{found.app} {found.environment}" for found in registered(config)))
-                raise InputError(f"{app} {environment} is not registered; known: {known or 'nothing'}")
+            targets = check_registered(app, environment, registered(config))
             url = (
                 storage_url(settings, targets[0].app.slug, environment)
                 if storage

@@ -113,10 +113,15 @@ def ssh(name: str, cluster: str | None) -> None:
     """
     if chosen := choose_cluster(cluster, Path()):
         from cli.remote.client import connect
+        from cli.remote.errors import ProxyRefusedError
+        from cli.remote.pods import refusal_of_pod
         from cli.remote.terminal import open_shell
 
         with connect(chosen, note) as proxy:
-            sys.exit(open_shell(proxy, name))
+            try:
+                sys.exit(open_shell(proxy, name))
+            except ProxyRefusedError as error:
+                raise refusal_of_pod(proxy, name, error) from None
     from cluster.local.sessions import record
 
     session = record.load(name)

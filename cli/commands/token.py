@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.model.account import SCOPES, Scope
+from bot.near_names import name_hint
 from cli.documented import DocumentedGroup
 from cli.errors import InputError
 from cli.listing import OUTPUT_OPTION, show
@@ -149,8 +150,8 @@ def revoke(name: str, cluster: str | None, file: Path | None) -> None:
     with _locked(file):
         known = read_tokens(file)
         if name not in (each.name for each in known):
-            names = ", ".join(repr(each.name) for each in known) or "none"
-            raise InputError(f"{file}: there is no token {name!r}; there are {names}")
+            meant = name_hint(name, (each.name for each in known))
+            raise InputError(f"{file}: there is no token {name!r}; {meant}")
         write_tokens(file, [each for each in known if each.name != name])
     say(f"The token {name!r} is revoked")
 
@@ -182,7 +183,7 @@ def _named(found: "tuple[TokenInfo, ...]", name: str) -> "TokenInfo":
     if chosen:
         ids = ", ".join(each.id for each in chosen)
         raise InputError(f"there are {len(chosen)} tokens {name!r}; name one by its id: {ids}")
-    raise InputError(f"you have no token {name!r}; `dppctl token list` has them")
+    raise InputError(f"you have no token {name!r}; {name_hint(name, (each.name for each in found))}")
 
 
 def _until(made: "TokenInfo") -> str:

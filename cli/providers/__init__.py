@@ -1,10 +1,10 @@
 """The kinds of cluster that `dppctl init` sets up: a file for each, and a line in this table."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bot.near_names import name_hint
 from cli.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def make_provider(name: str, settings: Mapping[str, str]) -> "Provider":
 def provider_kind(name: str) -> type["Provider"]:
     """Return the class of the provider of that name. Raises InputError for one that dppctl does not have."""
     if name not in PROVIDERS:
-        close = get_close_matches(name, PROVIDERS, 1)
-        hint = f"; did you mean {close[0]}" if close else ""
-        raise InputError(f"there is no cluster provider {name}{hint}; choose of: {', '.join(PROVIDERS)}")
+        raise InputError(f"there is no cluster provider {name}; {name_hint(name, PROVIDERS)}")
     module, _, attribute = PROVIDERS[name].partition(":")
     kind: type[Provider] = getattr(import_module(module), attribute)
     return kind

@@ -1,6 +1,5 @@
 """Which clusters this person knows (`clusters.json`), and on which one a command works."""
 
-import difflib
 import json
 import os
 import re
@@ -140,17 +139,15 @@ def check_url(url: str) -> str:
 def find_cluster(name: str, source: str = "") -> NamedCluster:
     """Return the cluster of this name. Raises InputError; `source`: which file names it."""
     clusters = read_clusters()
+    from bot.near_names import name_hint
+
     known, begun = clusters.by_name, clusters.initialized.get(name)
     if name in known:
         return known[name]
     if begun and begun.state == "initializing":
         raise InputError(f"the cluster {name} is not ready yet; `dppctl init` goes on with it")
-    close = difflib.get_close_matches(name, [LOCAL, *known], 1)
-    hint = f"did you mean {close[0]}? " if close else ""
     which = f"{source} names the cluster {name}, which is not known here" if source else f"there is no cluster {name}"
-    raise InputError(
-        f"{which}; {hint}known: {', '.join([LOCAL, *known])}; `dppctl login {name} --url URL` makes it known"
-    )
+    raise InputError(f"{which}; {name_hint(name, [LOCAL, *known])}; `dppctl login {name} --url URL` makes it known")
 
 
 def choose_cluster(named: str | None, folder: Path) -> NamedCluster | None:

@@ -6,6 +6,7 @@ from bot.model.app_config import parse_app_config
 from bot.model.documents import read_text
 from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
+from bot.near_names import name_hint
 from cli.errors import InputError
 from cluster.operator.pool_names import pool_of_environment
 
@@ -26,8 +27,8 @@ def environment_pool(folder: Path, environment: str) -> str:
     }
     found = [app for app, environments in apps.items() if environment in environments]
     if not found:
-        known = ", ".join(sorted({name for environments in apps.values() for name in environments})) or "none"
-        raise InputError(f"--environment {environment}: {file} deploys to no such environment; known: {known}")
+        meant = name_hint(environment, (name for environments in apps.values() for name in environments))
+        raise InputError(f"--environment {environment}: {file} deploys to no such environment; {meant}")
     if len(found) > 1:
         which = " and ".join(found)
         raise InputError(f"--environment {environment}: {file} has it for {which}; name the pool itself: --pool")

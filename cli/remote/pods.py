@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bot.near_names import name_hint
 from cli.errors import InputError
 from cli.remote.client import ProxyClient
 from cli.remote.errors import ProxyRefusedError
@@ -9,6 +10,7 @@ from cli.remote.following import RunFollower, age_of
 from cli.remote.interrupts import Interrupted, Interrupts
 from cli.run.report import RunReport
 from cluster.local.durations import short
+from cluster.runs_api import RunInfo
 
 
 def listed_pods(proxy: ProxyClient) -> list[dict[str, str | None]]:
@@ -35,7 +37,7 @@ def stop_all(proxy: ProxyClient, names: Sequence[str]) -> list[str]:
 def show_log(proxy: ProxyClient, name: str, report: RunReport) -> int:
     """Report a run from its start to its end, which may be long ago; return its exit code. Ctrl-C leaves it alone."""
     with Interrupts() as interrupts:
-        follower = RunFollower(proxy, proxy.run(name), report, interrupts, 0.0)
+        follower = RunFollower(proxy, _run(proxy, name), report, interrupts, 0.0)
         try:
             return follower.follow()
         except Interrupted:
@@ -54,5 +56,25 @@ def _stop(proxy: ProxyClient, name: str) -> None:
         except ProxyRefusedError as other:
             if other.status != 404:
                 raise
+            known = (*(run.name for run in proxy.runs()), *(pod.name for pod in proxy.pods()))
             what = f"there is no run and no pod {name} on {proxy.cluster.name}"
-            raise InputError(f"{what}; `dppctl list pods` says which there are") from None
+            raise InputError(f"{what}; {name_hint(name, known)}") from None
+
+
+def _run(proxy: ProxyClient, name: str) -> RunInfo:
+    """Return a run. Raises InputError, with what was probably meant, where there is none of this name."""
+    try:
+        return proxy.run(name)
+    except ProxyRefusedError as error:
+        if error.code != "no-such-run":
+            raise
+        known = (run.name for run in proxy.runs())
+        raise InputError(f"there is no run {name} of yours on {proxy.cluster.name}; {name_hint(name, known)}") from None
+
+
+def refusal_of_pod(proxy: ProxyClient, name: str, error: ProxyRefusedError) -> Exception:
+    """Return what to raise for a refusal about a pod: with what was probably meant where none has the name."""
+    if error.code != "no-such-pod":
+        return error
+    known = (pod.name for pod in proxy.pods())
+    return InputError(f"there is no pod {name} of yours on {proxy.cluster.name}; {name_hint(name, known)}")

@@ -11,6 +11,7 @@ from aiohttp import web
 from bot.kubernetes import ApiError, Object
 from bot.logs import get_logger
 from bot.model.account import Account
+from bot.near_names import name_hint
 from cluster.operator.state import read_pool
 from cluster.proxy.answers import run_info, user_of
 from cluster.proxy.authentication import CALLER, Authentication, check_scope, may_see
@@ -113,8 +114,8 @@ class RunRoutes:
         pools, is_there = await asyncio.gather(self._api.pools(), self._operator.has_workload(asked.workload.sha256))
         names = sorted(pool.name for pool in map(read_pool, pools))
         if asked.pool not in names and not asked.image:
-            hint = f"pools here: {', '.join(names)}" if names else "this cluster has no pools yet"
-            raise RefusalError(404, "no-such-pool", f"there is no pool {asked.pool}", hint)
+            meant = name_hint(asked.pool, names) if names else "this cluster has no pools yet"
+            raise RefusalError(404, "no-such-pool", f"there is no pool {asked.pool}", meant)
         if not is_there:
             what = f"the workload {asked.workload.sha256} is not here"
             raise RefusalError(409, "workload-missing", what, "upload it: PUT /v1/workloads/SHA256")

@@ -133,7 +133,9 @@ def load(name: str) -> Session:
     """Return a session by its name. Raises ClusterError, with the names that run, when there is no such session."""
     known = {session.name: session for session in all_sessions()}
     if name not in known:
-        raise ClusterError(f"no pod '{name}' here; " + (f"there are {', '.join(known)}" if known else "no pod runs"))
+        from bot.near_names import name_hint
+
+        raise ClusterError(f"no pod '{name}' here; {name_hint(name, known) if known else 'no pod runs'}")
     return known[name]
 
 

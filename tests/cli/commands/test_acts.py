@@ -65,10 +65,10 @@ def test_each_act_is_done_and_says_what_became_of_it(story: Story) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("rollback", "ann/app", "live"), "live of ann/app: nothing has run there yet"),
-        (("rollback", "bob/app", "staging"), "nothing has run there yet"),
+        (("rollback", "ann/app", "live"), "ann/app is not registered for live; known: "),
+        (("rollback", "bob/app", "staging"), "bob/app is not registered; known: ann/app"),
         (("hold", "bob/app", "staging", "-m", "x"), "bob/app is not registered; known: ann/app"),
-        (("release", "ann/app", "live"), "live of ann/app is not held"),
+        (("release", "ann/app", "production"), "production of ann/app is not held"),
         (("cancel", "99"), "there is no deployment 99"),
         (("cancel", "1"), "deployment 1 has ended already: "),
         (("retry", "2"), "deployment 2 is succeeded, not failed"),

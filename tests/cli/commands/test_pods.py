@@ -130,7 +130,7 @@ def test_an_unknown_name_is_refused_before_anything_is_stopped(dppctl: Dppctl, k
     worker, db = kept
     done = dppctl("stop", worker, "nobody")
     assert done.returncode == 2
-    assert done.stderr.startswith("dppctl: no pod 'nobody' here; there are dppctl-")
+    assert done.stderr.startswith("dppctl: no pod 'nobody' here; known: dppctl-")
     assert done.stderr.count("\n") == 1
     assert {pod["name"] for pod in listed(dppctl)} == {worker, db}
     assert dppctl("ssh", "nobody").returncode == 2

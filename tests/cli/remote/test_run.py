@@ -156,15 +156,21 @@ def test_pods_are_listed_and_runs_stopped_and_looked_at(
     assert said.endswith("exit code 1\n")
     worker = next(pod["name"] for pod in pods if pod["status"] == "available" and "worker" in pod["name"])
     assert person("stop", worker).startswith("refused: ")  # it is nobody's own
-    refused = person("stop", "nothing")
-    assert refused == ("refused: there is no run and no pod nothing on office; `dppctl list pods` says which there are")
+    mistyped = f"{name[:-1]}x"
+    meant = f"refused: there is no run and no pod {mistyped} on office; did you mean {name}? known: "
+    assert person("stop", mistyped).startswith(meant)
+    meant = f"refused: there is no run {mistyped} of yours on office; did you mean {name}? known: "
+    assert person("logs", mistyped).startswith(meant)
+    assert person("ssh", f"{worker}x").startswith(
+        f"refused: there is no pod {worker}x of yours on office; did you mean"
+    )
     assert "no deployment's number and no app (OWNER/REPO)" in person("logs", name, "--cluster", "local")
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--pool", "large"], "refused: there is no pool large; pools here: default"),
+        (["--pool", "large"], "refused: there is no pool large; known: default"),
         (["--pool", "A B"], "refused: --pool: string should match pattern"),
         (["--timeout", "30d"], "refused: --timeout: input should be less than or equal to 604800"),
         (["--env", "A=b"], "refused: --env does not go to a cluster, and this run is on office; leave it out, or"),
@@ -194,7 +200,7 @@ def test_an_environment_has_a_pool_of_its_own(person: Person) -> None:
     entry = "- appRepoPath: ann/data\n  opsRepoPath: ann/ops\n  actions:\n  - {branch: master, environment: staging}\n"
     Path(APP_CONFIG).write_text(f"continuousDeployment:\n{entry}")
     pool = pool_of_environment(RepoPath.parse("ann/data"), "staging")
-    assert f"refused: there is no pool {pool}; pools here: default" in person("run", "rows", "--environment", "staging")
+    assert f"refused: there is no pool {pool}; known: default" in person("run", "rows", "--environment", "staging")
     said = person("run", "rows", "--environment", "prod")
     assert said.startswith("refused: --environment prod: .dppctl.yaml deploys to no such environment; known: staging")
 

@@ -66,11 +66,21 @@ class Shell:
         await websocket.close()
         return websocket
 
+    async def pods(self, _request: web.Request) -> web.Response:
+        pod = {
+            "name": "gone-1",
+            "kind": "worker",
+            "pool": "default",
+            "state": "assigned",
+            "since": "2026-01-01T00:00:00Z",
+        }
+        return web.json_response({"pods": [{"name": "gone-1", **about}]})
+
     @contextmanager
     def serving(self) -> Iterator[None]:
         loop = asyncio.new_event_loop()
         application = web.Application()
-        application.add_routes([web.get("/v1/pods/{name}/exec", self.serve)])
+        application.add_routes([web.get("/v1/pods/{name}/exec", self.serve), web.get("/v1/pods", self.pods)])
         runner = web.AppRunner(application, shutdown_timeout=0.1)
 
         async def start() -> None:
@@ -162,7 +172,7 @@ def test_commands_come_from_a_pipe(shell: Shell, protocol: str) -> None:
 @pytest.mark.parametrize(
     ("pod", "given", "said"),
     [
-        ("gone", b"", "dppctl: there is no pod gone of yours; dppctl list pods\n"),
+        ("gone", b"", "dppctl: there is no pod gone of yours on office; did you mean gone-1? known: gone-1\n"),
         ("pod-1", b"fail\n", "dppctl: the shell in pod-1 ended without saying how; is the pod still there?\n"),
     ],
 )

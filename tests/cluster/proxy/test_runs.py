@@ -130,7 +130,7 @@ def test_the_cluster_says_what_it_has_and_what_it_has_not(runs: OperatorWorld, p
     }
     assert ann.refused("POST", "/v1/runs", json=body(runs, pool="large")) == (
         404,
-        {"error": "there is no pool large", "code": "no-such-pool", "hint": "pools here: default"},
+        {"error": "there is no pool large", "code": "no-such-pool", "hint": "known: default"},
     )
     of_image = ann.ask("POST", "/v1/runs", json=body(runs, image="example.org/app:1")).json()  # the operator's to make
     assert of_image["pool"].startswith("image-")

@@ -93,7 +93,7 @@ def test_an_unknown_pod_is_refused_with_the_known_names() -> None:
     with pytest.raises(ClusterError, match="no pod 'x' here; no pod runs"):
         record.load("x")
     pod = record.create("worker")
-    with pytest.raises(ClusterError, match=f"no pod '../x' here; there are {pod.name}"):
+    with pytest.raises(ClusterError, match=f"no pod '../x' here; known: {pod.name}"):
         record.load("../x")
 
 
