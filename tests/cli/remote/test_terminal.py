@@ -74,7 +74,7 @@ class Shell:
             "state": "assigned",
             "since": "2026-01-01T00:00:00Z",
         }
-        return web.json_response({"pods": [{"name": "gone-1", **about}]})
+        return web.json_response({"pods": [pod]})
 
     @contextmanager
     def serving(self) -> Iterator[None]:
