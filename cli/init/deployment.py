@@ -54,7 +54,7 @@ def init_deployment(
         repo=repo,
         branch=branch,
         asks=not yes,
-        keeps_here=env_file or cluster.kind == "local",
+        is_local=cluster.kind == "local",
         removes=remove,
     )
     settings = load_settings(config, receives=False)

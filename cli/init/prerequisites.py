@@ -35,13 +35,13 @@ def check_deployment(
     repo: str | None,
     branch: str | None,
     asks: bool,
-    keeps_here: bool,
+    is_local: bool,
     removes: bool,
 ) -> None:
     """Raise InputError with all that is missing. Nothing is asked, and nothing is changed.
 
-    `asks`: somebody answers questions; `keeps_here`: secrets are kept on this machine, not in a cluster; `removes`: all
-    is to be undone, for which the steps say themselves what they need of GitHub.
+    `asks`: somebody answers questions. `is_local`: the servers run on a machine; a cluster may have to be made first, and
+    its Secret may have a token. `removes`: to undo it, for which the steps say themselves what they need of GitHub.
     """
     settings, refused = read_settings(config, receives=False)
     found = [python(), git(), writable(folder, "--folder"), writable(config, "--config"), keyring(config), refused]
@@ -69,7 +69,7 @@ def check_deployment(
                 )
             )
         how = "is asked for" if asks else "nobody is asked with --yes"
-        (also if asks else found).extend(_to_ask(answers, settings, keeps_here=keeps_here, how=how))
+        (also if asks else found).extend(_to_ask(answers, settings, is_local=is_local, how=how))
     require(found, also)
 
 
@@ -144,7 +144,7 @@ def _github(settings: Settings, answers: Answers, repository: str | None) -> Ite
             yield from map(Missing, problems(known, needs, datetime.now(UTC)))
 
 
-def _to_ask(answers: Answers, settings: Settings, *, keeps_here: bool, how: str) -> Iterator[Missing]:
+def _to_ask(answers: Answers, settings: Settings, *, is_local: bool, how: str) -> Iterator[Missing]:
     """Look for answers that only a person has; `how`: what happens to such questions."""
     github = settings.github
     keys = answers.deploy_key or bool(github.deploy_keys)
@@ -153,5 +153,5 @@ def _to_ask(answers: Answers, settings: Settings, *, keeps_here: bool, how: str)
             f"GitHub Auth Token of somebody who administers the repositories: {how}",
             "give --owner-token-file FILE, or --gh",
         )
-    if keeps_here and not (keys or answers.token or github.token.get_secret_value() or answers.app_id or github.app_id):
+    if is_local and not (keys or answers.token or github.token.get_secret_value() or answers.app_id or github.app_id):
         yield Missing(f"GitHub Auth Token: {how}", how_to_get(github.url))
