@@ -40,8 +40,8 @@ def check_deployment(
 ) -> None:
     """Raise InputError with all that is missing. Nothing is asked, and nothing is changed.
 
-    `asks`: somebody answers questions. `is_local`: the servers run on a machine; a cluster may have to be made first, and
-    its Secret may have a token. `removes`: to undo it, for which the steps say themselves what they need of GitHub.
+    `asks`: somebody answers questions. `is_local`: the servers run on a machine; a cluster may have to be made before,
+    and its Secret may have a token. `removes`: to undo it, for which the steps say what they need of GitHub.
     """
     settings, refused = read_settings(config, receives=False)
     found = [python(), git(), writable(folder, "--folder"), writable(config, "--config"), keyring(config), refused]
