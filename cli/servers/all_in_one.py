@@ -98,7 +98,7 @@ class AllInOne(Daemon):
     def hello(self) -> str:
         """Name the dashboard and where webhooks go."""
         self._receiver.wait_until_up(self.stopping)
-        address = self._receiver.address
+        address = self._receiver.here
         return f"dppctl is up: {address}/ (webhooks go to {address}/webhooks/github)"
 
     def stop(self) -> None:
