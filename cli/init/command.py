@@ -12,6 +12,7 @@ from cli.errors import InputError
 from cli.home_folder import home_folder
 from cli.init.clusters.flags import SETTING_FLAGS, check_settings, with_setting_flags
 from cli.init.runs.flags import AUTH_FLAGS, AuthFlags, RunsFlags, with_auth_flags
+from cli.output_options import say
 
 if TYPE_CHECKING:
     from bot.model.app_config import AppConfig
@@ -175,8 +176,8 @@ def init(
         )
         dry_run = bool(answers["dry_run"])
         if remove:
-            return remove_made(name, cluster, flags, Questions(yes=yes), click.echo, dry_run=dry_run)
-        return init_cluster(name, cluster, flags, auth_flags, Questions(yes=yes), click.echo, dry_run=dry_run)
+            return remove_made(name, cluster, flags, Questions(yes=yes), say, dry_run=dry_run)
+        return init_cluster(name, cluster, flags, auth_flags, Questions(yes=yes), say, dry_run=dry_run)
     auth_flags.check_unused()
     from cli.init.deployment import init_deployment
 
@@ -218,7 +219,7 @@ def _init_local(
         remove,
         bool(answers["dry_run"]),
     )
-    init_local(folder, config, given, click.echo)
+    init_local(folder, config, given, say)
 
 
 def _app_config(folder: Path) -> "AppConfig":

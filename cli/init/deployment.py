@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import requests
 from github import GithubException
 
@@ -28,6 +27,7 @@ from cli.init.prompts import Questions
 from cli.init.secret_stores import EnvFile, SecretStore
 from cli.init.steps.files import read_text
 from cli.init.undo import undo
+from cli.output_options import say
 from cli.providers.provider import Provider
 
 
@@ -64,24 +64,24 @@ def init_deployment(
     if not remove and (branch or not any(existing.actions(app.path))):
         _check_branch(app.branch)
     try:
-        if not (remove or bring_up(cluster, questions, click.echo, dry_run=given.dry_run)):
+        if not (remove or bring_up(cluster, questions, say, dry_run=given.dry_run)):
             return
-        if given.dry_run and lacks_access(cluster, click.echo):
+        if given.dry_run and lacks_access(cluster, say):
             return
         is_made = not (remove and cluster.makes_cluster)  # none is made to remove something from it
         if is_made and (made := cluster.start(dry_run=given.dry_run)):
-            click.echo(f"{'would ' if given.dry_run else ''}{made}")
+            say(f"{'would ' if given.dry_run else ''}{made}")
         else:
             made = None
         if not (made and given.dry_run):
-            click.echo(cluster.ready())
+            say(cluster.ready())
         file = EnvFile(config / ".env")
         store = file if env_file else _store(cluster, config)
-        init_context = InitContext(settings, config, store, file, click.echo)
+        init_context = InitContext(settings, config, store, file, say)
         if remove:
             undo(app, given, init_context)
         else:
-            click.echo("\n".join(places(app, config, store, cluster)))
+            say("\n".join(places(app, config, store, cluster)))
             set_up(app, cluster, given, questions, init_context)
     except (GithubException, requests.RequestException) as error:
         raise InputError(str(explain(error, app.path.repository, "the token"))) from error
@@ -122,7 +122,7 @@ def places(app: App, config: Path, store: SecretStore, cluster: Provider) -> lis
 def _store(cluster: Provider, config: Path) -> SecretStore:
     store = cluster.secret_store(config)
     if isinstance(store, EnvFile):
-        click.echo(f"this system has no keyring: secrets are kept in {store}, which only you can read")
+        say(f"this system has no keyring: secrets are kept in {store}, which only you can read")
     return store
 
 
