@@ -88,6 +88,9 @@ def finish(url: str, ended: FinishedRun, expected: ExpectationsFile, places: Sta
                 switch(switching, names, note, keeps_previous=keeps, before_commit=last)
         except ClusterError:
             with suppress(DatabaseError), server(url, ended.run) as (releasing, _), locked(releasing):
+                current = observe(releasing, names).by_name.get(names.current)
+                if not (current and current.made and current.made.run == ended.run):  # it is not, whatever broke
+                    published.take_back()
                 release(releasing, names, ended.run)
             raise
         for line in published.settle():

@@ -34,6 +34,14 @@ class StagedPublication:
         for release in self._releases:
             self._run(asyncio.wait_for(release.make_current(), POINTER_SECONDS), _NOT_PUBLISHED)
 
+    def take_back(self) -> None:
+        """Have people read what they read before; where that cannot be, it is said."""
+        for release in self._releases:
+            try:
+                self._run(release.take_back(), _NOT_TAKEN_BACK)
+            except DatabaseError as error:
+                print(error, flush=True)
+
     def settle(self) -> list[str]:
         """Write what else leads to it, delete what nobody reads any more, and return what to say of it."""
         return [self._run(release.settle(), _NOT_SETTLED) for release in self._releases]
@@ -60,4 +68,5 @@ def staged_publication(places: StagedPlaces) -> Iterator[StagedPublication]:
 
 
 _NOT_PUBLISHED = "what the pipelines wrote to files cannot be published, so files and database stay as they were"
+_NOT_TAKEN_BACK = "files are the new ones, until another run publishes"
 _NOT_SETTLED = "files and database are the new ones, but not all that leads to the files could be written"

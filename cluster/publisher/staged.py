@@ -86,6 +86,8 @@ class StagedRelease:
         self._counted = Received(0, 0)
         self._made: NewRelease | None = None
         self._pointer: Pointer | None = None
+        self._before: bytes | None = None  # the pointer's file as it was
+        self._is_switched = False  # or may be
 
     async def place(self) -> None:
         """Put it into the storage as a release, which nobody reads yet."""
@@ -99,12 +101,20 @@ class StagedRelease:
         release = make_id(datetime.now(UTC), os.urandom(4).hex())
         self._made = NewRelease(self._engine, received, _ALONE, release, items, self._url)
         await self._made.place()
+        self._before = await self._engine.read(_ALONE.pointer)
         self._pointer, _ = await self._made.next_pointer(datetime.now(UTC))
 
     async def make_current(self) -> None:
         """Have everybody read it: one small file is written, and nothing else."""
         if self._made and self._pointer:
+            self._is_switched = True
             await self._made.write_pointer(self._pointer)
+
+    async def take_back(self) -> None:
+        """Have everybody read what was read before `make_current`."""
+        if self._is_switched:
+            nothing = Pointer(paths={}, published=datetime.now(UTC))
+            await self._engine.write(_ALONE.pointer, self._before or nothing.write())
 
     async def settle(self) -> str:
         """Write what else leads to it, delete what nobody reads any more, and return what to say of it.

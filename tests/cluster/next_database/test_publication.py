@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.next_database.databases import DatabaseError
+from cluster.publisher.engines.folder import FolderEngine
 from cluster.publisher.staged import StagedPlaces
 from cluster.storage.layout import Pointer
 from tests.support.next_database import AFTER_THE_POINTER, BEFORE_THE_POINTER, EnvironmentDatabase
@@ -46,7 +47,9 @@ def environment(database: EnvironmentDatabase, tmp_path: Path) -> Environment:
     return Environment(database, tmp_path)
 
 
-def test_what_cannot_be_published_leaves_files_and_database_as_they_were(environment: Environment) -> None:
+def test_what_cannot_be_published_leaves_files_and_database_as_they_were(
+    environment: Environment, tmp_path: Path
+) -> None:
     staged = environment.begin("two", 2)
     (staged / "files/numbers/datapackage.json").unlink()
     with pytest.raises(DatabaseError, match=r"cannot be published, so files and database stay.*does not send it"):
@@ -59,8 +62,31 @@ def test_what_cannot_be_published_leaves_files_and_database_as_they_were(environ
         environment.database.finish("three", str(staged), str(environment.storage))
     assert environment.read() == ([1], [1])
     part.rmdir()
+    # What was written already, to another storage, is taken back.
+    other = tmp_path / "other"
+    (other / ".current.json.part").mkdir(parents=True)
+    staged = environment.begin("both", 3)
+    with pytest.raises(DatabaseError, match=r"cannot be published, so files and database stay.*Is a directory"):
+        environment.database.finish_to("both", StagedPlaces(staged, [str(environment.storage), str(other)]))
+    assert environment.read() == ([1], [1])
     environment.run("four", 4)
     assert environment.read() == ([4], [4])
+
+
+def test_files_are_taken_back_when_the_database_cannot_commit(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged, write = environment.begin("two", 2), FolderEngine.write
+
+    async def write_and_cut(engine: FolderEngine, path: str, content: bytes) -> None:
+        await write(engine, path, content)
+        in_switch = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        environment.database.sql(in_switch, "postgres")
+
+    monkeypatch.setattr(FolderEngine, "write", write_and_cut)
+    with pytest.raises(DatabaseError, match="PostgreSQL: "):
+        environment.database.finish("two", str(staged), str(environment.storage))
+    assert environment.read() == ([1], [1])
 
 
 @pytest.mark.slow
