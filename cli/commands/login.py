@@ -81,11 +81,12 @@ def logout(cluster: str | None, no_revoke: bool) -> None:
 
     A token that somebody made for you in a file is only forgotten: it ends when that person revokes it.
     """
-    from cli.remote import tokens
+    from cli.remote import clusters, tokens
     from cli.remote.login import log_out_of
 
     name = cluster or _current()
     if not tokens.kept_token(name):
+        clusters.find_cluster(name)
         raise InputError(f"no token is kept for the cluster {name}; there is nothing to log out of")
     said = log_out_of(name, _note, revokes=not no_revoke)
     say(f"Logged out of {name}: its token is {said}")

@@ -51,17 +51,19 @@ def logs(what: tuple[str, ...], failed: bool, follow: bool, config: Path, cluste
     from cli.open_store import open_store
 
     with open_store(config) as store:
-        state = _print(store, int(what[0]) if is_number else _latest(store, what, failed=failed), follow=follow)
+        state = _print(store, int(what[0]) if is_number else _latest(store, config, what, failed=failed), follow=follow)
     if follow and state != "succeeded":
         raise SystemExit(1)
 
 
-def _latest(store: "Store", what: tuple[str, ...], *, failed: bool) -> int:
+def _latest(store: "Store", config: Path, what: tuple[str, ...], *, failed: bool) -> int:
     """Return which deployment is the latest, and say so. Raises InputError when there is none."""
+    from cli.environment_rows import refuse_unknown
     from cli.open_store import describe
 
     found = store.lists.latest(*what, failed=failed)
     if found is None:
+        refuse_unknown(config, *(what or (None,)))
         where = f" of {what[0]} to {what[1]}" if len(what) == 2 else f" of {what[0]}" if what else ""
         kind = "no deployment has failed" if failed else "there is no deployment"
         raise InputError(f"{kind}{where}; `dppctl list deployments` lists those that there are")

@@ -36,6 +36,7 @@ GROUPS = {
 }
 _OTHERS = (
     "apt",
+    "bash",
     "caddy",
     "gcloud",
     "git-lfs",

@@ -1,5 +1,6 @@
 """What shells complete, asked as they ask."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,5 +99,19 @@ def test_each_shell_gets_its_script(shell: str) -> None:
     program = [sys.executable, "-c", "from cli.main import main; main()", "completion", shell]
     ran = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "_DPPCTL_COMPLETE" in ran.stdout
-    if shell == "bash":
-        subprocess.run(["/bin/bash", "-n"], input=ran.stdout, text=True, check=True)
+
+
+@pytest.mark.needs("bash")
+def test_bash_completes_with_it(folder: Path) -> None:
+    (folder / "dppctl").write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from cli.main import main; main()' \"$@\"\n")
+    (folder / "dppctl").chmod(0o755)
+    script = """eval "$(dppctl completion bash)"
+    COMP_WORDS=(dppctl rollback bob/data "") COMP_CWORD=3
+    "$(complete -p dppctl | sed 's/.*-F //; s/ .*//')" dppctl
+    echo "${COMPREPLY[@]}"
+    """
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False,
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY), "HOME": str(folder)},
+    )  # fmt: skip
+    assert (ran.stdout, ran.stderr) == ("live\n", "")
