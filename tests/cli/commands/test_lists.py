@@ -119,8 +119,9 @@ def test_logs_are_of_the_latest_deployment_and_of_the_latest_that_failed(tmp_pat
         assert ran.stderr.startswith("Deployment 1: ann/app master ")
         assert typed(story, "logs", "-q").stderr == ""
         for words, said in (
-            (("ann/app", "live"), "there is no deployment of ann/app to live; `dppctl list deployments` lists"),
-            (("bob/app", "--failed"), "no deployment has failed of bob/app; `dppctl list deployments` lists"),
+            (("ann/app", "live"), "ann/app is not registered for live; known: production, staging"),
+            (("ann/app", "production"), "there is no deployment of ann/app to production; `dppctl list deployments`"),
+            (("ann/app", "production", "--failed"), "no deployment has failed of ann/app to production; "),
             (("1", "--failed"), "--failed finds one by itself, and 1 is one already"),
             (("ann/app", "staging", "1"), "ann/app staging 1: name a deployment by its number, or an app and its"),
         ):
