@@ -12,7 +12,7 @@ from cli.config_option import CONFIG_OPTION
 from cli.documented import command
 from cli.errors import InputError
 from cli.output_options import note
-from cli.remote.clusters import CLUSTER_OPTION, choose_cluster
+from cli.remote.clusters import CLUSTER_OPTION, LOCAL, choose_cluster
 
 if TYPE_CHECKING:
     from bot.store.store import Store
@@ -37,6 +37,7 @@ def logs(what: tuple[str, ...], failed: bool, follow: bool, config: Path, cluste
     """Print the log of a DEPLOYMENT, by its number; left out: of the latest, of all or of an APP or its ENVIRONMENT.
 
     A RUN on a cluster, by its name, is reported as `dppctl run` does, from its start to its end; so is the exit code.
+    With --cluster alone it is your latest one there.
     """
     if len(what) > 2:
         raise InputError(f"{' '.join(what)}: name a deployment by its number, or an app and its environment")
@@ -44,8 +45,8 @@ def logs(what: tuple[str, ...], failed: bool, follow: bool, config: Path, cluste
     is_run = len(what) == 1 and not is_number and "/" not in what[0]
     if failed and (is_number or is_run):
         raise InputError(f"--failed finds one by itself, and {what[0]} is one already; leave one of them out")
-    if is_run:
-        sys.exit(_show_run(what[0], cluster))
+    if is_run or (cluster not in (None, LOCAL) and not what):
+        sys.exit(_show_run(what[0] if what else None, cluster, failed=failed))
     if is_number and not 0 < int(what[0]) < 2**31:
         raise InputError(f"{what[0]} is no deployment's id; `dppctl list deployments` has those that are")
     from cli.open_store import open_store
@@ -89,7 +90,8 @@ def _print(store: "Store", number: int, *, follow: bool) -> str:
     return found.state
 
 
-def _show_run(name: str, cluster: str | None) -> int:
+def _show_run(name: str | None, cluster: str | None, *, failed: bool) -> int:
+    """Report a run, by its name or (None) your latest one; return its exit code. Raises InputError without one."""
     chosen = choose_cluster(cluster, Path())
     if chosen is None:
         raise InputError(
@@ -100,4 +102,11 @@ def _show_run(name: str, cluster: str | None) -> int:
     from cli.remote.pods import show_log
 
     with make_report("text", verbose=True) as report, connect(chosen, report.note) as proxy:
+        if name is None:
+            mine = [run for run in proxy.runs() if not failed or run.phase == "Failed"]
+            if not (runs := sorted(mine, key=lambda run: run.created)):
+                what = "no run that failed" if failed else "no run"
+                raise InputError(f"you have {what} on {chosen.name}; `dppctl run --cluster {chosen.name}` starts one")
+            name = runs[-1].name
+            report.note(f"Run {name}")
         return show_log(proxy, name, report)

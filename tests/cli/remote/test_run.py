@@ -154,6 +154,9 @@ def test_pods_are_listed_and_runs_stopped_and_looked_at(
     assert "./a: STOPPED, processed 3 rows" in said
     assert "[./a] >>> line 1" in said
     assert said.endswith("exit code 1\n")
+    latest = person("logs", "--cluster", "office")
+    assert re.match(r"Run run-\w+\n", latest)
+    assert "Unassigned Worker Pod" in latest
     worker = next(pod["name"] for pod in pods if pod["status"] == "available" and "worker" in pod["name"])
     assert person("stop", worker).startswith("refused: ")  # it is nobody's own
     mistyped = f"{name[:-1]}x"
