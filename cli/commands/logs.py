@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     dppctl logs                            # of the latest deployment
     dppctl logs ann/data staging --follow  # of the latest there, to its end
     dppctl logs --failed                   # of the latest that failed
-    dppctl logs run-4f0c2d9b1a7e6583 --cluster office     # a run on a cluster
+    dppctl logs run-4f0c2d9b1a7e6583 --cluster office
     """,
 )
 @click.argument(

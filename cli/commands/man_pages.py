@@ -30,7 +30,8 @@ def man_pages(folder: Path | None) -> None:
     pages = top / "man1"
     pages.mkdir(parents=True, exist_ok=True)
     count = 0
-    for name, page in made(dppctl, click.Context(dppctl, info_name="dppctl"), version("dppctl")):
+    context = click.Context(dppctl, info_name="dppctl", **dppctl.context_settings)
+    for name, page in made(dppctl, context, version("dppctl")):
         (pages / f"{name}.1").write_text(page, encoding="utf-8")
         count += 1
     click.echo(f"Wrote {count} pages to {pages}; `man dppctl-run` shows one")

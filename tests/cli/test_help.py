@@ -124,4 +124,5 @@ def test_every_command_has_a_manual_page_that_groff_has_nothing_to_say_of(tmp_pa
     run = shown["dppctl-run.1"]
     assert "dppctl run --cluster office ./dump-to-db    # on a cluster: dppctl login" in run
     assert "--workload" in run
+    assert "-h, --help" in run
     assert "dppctl-list-pods(1)" in shown["dppctl-list.1"]
