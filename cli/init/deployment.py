@@ -107,16 +107,10 @@ def places(app: App, config: Path, store: SecretStore, cluster: Provider) -> lis
     lines = [f"{app.config_file} goes with the app: commit and push it"]
     if cluster.kind != "local":
         return [*lines, f"{config} stays with you: the servers run in the cluster, and their secrets are in {store}"]
-    lines.append(f"{config} is for dppctl's servers: they run where it is, by dppctl up --config {config}")
+    lines.append(f"{config} is for dppctl's servers, which run where it is (dppctl up --config {config})")
     if isinstance(store, EnvFile):
-        return [
-            *lines,
-            f"  on another machine: copy it there (scp -rp); {store} holds secrets, and only you can read it",
-        ]
-    return [
-        *lines,
-        f"  on another machine: give --env-file, which keeps secrets there and not in {store}; then copy it",
-    ]
+        return [*lines, "  on another machine: copy it there (scp -rp), with the secrets in its .env"]
+    return [*lines, f"  on another machine: --env-file keeps secrets there and not in {store}; then copy it (scp -rp)"]
 
 
 def _store(cluster: Provider, config: Path) -> SecretStore:

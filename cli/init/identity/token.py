@@ -14,27 +14,31 @@ _SOON = timedelta(days=7)
 
 _FORM = "{web}/settings/personal-access-tokens/new"
 _STEPS = """\
-dppctl's servers read {app} on GitHub, write {ops}, and show there what came of each push. They use one of:
-- a token of yours. Make it at {form}
-    Repository access: Only select repositories, {app} and {ops}
-    (make {ops} before, private and empty, at {web}/new)
-    Permissions, Repository permissions:
-      Contents: Read and write          to read the app, and to commit what each environment runs
-      Deployments: Read and write       to show each deployment on GitHub
-      Commit statuses: Read and write   to show beside each commit what came of it
-      Webhooks: Read and write          with a webhook only: init makes it, and lost deliveries are asked for
-      Pull requests: Read and write     for previews only: to comment on what they have
-  or a classic one, which may make {ops} too: {web}/settings/tokens/new, with the scope `repo`.
-- a deploy key, which belongs to nobody and does not expire; then GitHub does not show deployments. Begin again
-  (Ctrl-C) with: dppctl init --deploy-key
-Later, by running init again: a user of its own for dppctl (a machine user), with a token like that and write access
-to both repositories; or a GitHub App (--app-id).
+dppctl's servers read {app} on GitHub, write {ops}, and show
+there what came of each push. They use one of:
+- a token of yours. Make it at
+    {form}
+    Resource owner: {owner}
+    Repository access: Only select repositories: {app} and {ops}
+    (make {ops} before, private and empty: {web}/new)
+    Repository permissions, each Read and write:
+      Contents          to read the app, and to commit what each environment runs
+      Deployments       to show each deployment on GitHub
+      Commit statuses   to show beside each commit what came of it
+      Webhooks          with a webhook only: init makes it, and looks after it
+      Pull requests     with previews only: to comment on what they have
+  or a classic one with the scope `repo`, which may make {ops} too:
+    {web}/settings/tokens/new
+- a deploy key, which belongs to nobody and does not expire; GitHub does not show
+  deployments then. Begin again (Ctrl-C): dppctl init --deploy-key
+Later, by running init again: a user of its own for dppctl (a machine user), with
+such a token and write access to both repositories; or a GitHub App (--app-id).
 """
 
 
 def steps(web: str, app: str, ops: str) -> str:
     """Return what is said where a token is asked for: what to make, where, with which permissions, and why each."""
-    return _STEPS.format(web=web, app=app, ops=ops, form=_FORM.format(web=web))
+    return _STEPS.format(web=web, app=app, ops=ops, form=_FORM.format(web=web), owner=ops.partition("/")[0])
 
 
 def how_to_get(web: str) -> str:

@@ -37,6 +37,8 @@ def test_six_answers_set_up_all_and_a_second_run_changes_nothing(ann: Person, gi
         done = ann.init(answers=f"{ANSWERS}{ann.address}\n")
         assert done.exit_code == 0, done.output
         assert done.output.count("GitHub Auth Token") == 1
+        assert f"{ann.config} is for dppctl's servers, which run where it is" in done.output
+        assert "  on another machine: copy it there (scp -rp), with the secrets in its .env" in done.output
         assert "its\n" not in done.output.replace("commits", "")
         assert "GitHub's ping reached it: 202" in done.output
         assert done.output.endswith(

@@ -56,7 +56,7 @@ def test_it_is_not_asked_for_its_token_by_itself(ann: Person, tmp_path: Path) ->
     assert "nobody is asked with --yes" in str(ann.init("--yes", owner=False).exception)
     assert not calls.exists()
     said_no = ann.init(answers="\n\nn\n", owner=False)
-    assert "Contents: Read and write          to read the app, and to commit" in said_no.output
+    assert "Contents          to read the app, and to commit" in said_no.output
     assert "/settings/personal-access-tokens/new" in said_no.output
     assert calls.read_text() == "auth status --hostname 127.0.0.1\n"
 
