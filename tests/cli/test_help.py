@@ -30,7 +30,7 @@ def commands(context: click.Context) -> Iterator[click.Context]:
             yield from commands(click.Context(found, info_name=name, parent=context))
 
 
-EVERY = list(commands(click.Context(dppctl, info_name="dppctl")))
+EVERY = list(commands(click.Context(dppctl, info_name="dppctl", **dppctl.context_settings)))
 
 
 def typed(example: str) -> list[str]:
