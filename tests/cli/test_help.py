@@ -45,7 +45,7 @@ def typed(example: str) -> list[str]:
 
 def parsed(words: list[str]) -> click.Context:
     """Return the context of the command that words name. Raises click.UsageError; files need not be there."""
-    context = click.Context(dppctl, info_name="dppctl")
+    context = EVERY[0]
     while isinstance(context.command, click.Group) and words and not words[0].startswith("-"):
         name, command, words = context.command.resolve_command(context, words)
         assert command
