@@ -13,7 +13,7 @@ get what the page says is needed. The time in which a person reads and writes is
 
 def newcomer(bench: Bench) -> Result:
     """Measure each line of README.md, as tests/stories/in_images/test_newcomer.py types it."""
-    with new_newcomer(bench.new_folder()) as ann:
+    with new_newcomer(bench.new_folder(), is_frugal=False) as ann:
         walked = list(ann.walks())
         typed = len(ann.page.types)
     total = sum(seconds for _, seconds in walked)

@@ -109,8 +109,11 @@ class Newcomer:
 
 
 @contextmanager
-def new_newcomer(folder: Path) -> Iterator[Newcomer]:
-    """Give one, whose container ends with the block; `folder` is for the clone that they install from."""
+def new_newcomer(folder: Path, *, is_frugal: bool = True) -> Iterator[Newcomer]:
+    """Give one, whose container ends with the block; `folder` is for the clone that they install from.
+
+    is_frugal: apt installs there what a package needs, and not what it recommends, which takes it half a minute.
+    """
     page = read_first_page()
     root, environment = clean_debian()
     source = folder / "dppctl.git"
@@ -133,7 +136,11 @@ def new_newcomer(folder: Path) -> Iterator[Newcomer]:
 [url "file:///srv/dppctl.git"]
     insteadOf = {page.address}
 """
-        script = f"cat > /etc/gitconfig && install --directory --owner {_USER} {_FOLDER}"
+        recommends = str(not is_frugal).lower()
+        script = f"""
+cat > /etc/gitconfig && install --directory --owner {_USER} {_FOLDER}
+echo 'APT::Install-Recommends "{recommends}";' > /etc/apt/apt.conf.d/recommends
+"""
         podman = ["podman", "exec", "--interactive", name, "sh", "-c", script]
         subprocess.run(podman, input=settings, text=True, env=environment, check=True)
         yield Newcomer(page, name, environment)
