@@ -127,7 +127,7 @@ class Demo:
         code, told = self.world.dppctl(*words)
         if code:
             raise DemoError(f"dppctl {words[0]} ended with exit code {code}:\n{told}")
-        print(indent("\n".join(told.splitlines()[-2:]), "   "))
+        print(indent("\n".join(told.splitlines()[-3:]), "   "))
 
     def deploy(self, ref: str, environment: str) -> tuple[Ended, float]:
         """Push it, wait until the environment's deployment of that commit has ended, and return it with the seconds."""

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,10 @@ class World:
         ignored = shutil.ignore_patterns("__pycache__", ".*", "data")
         shutil.copytree(HERE / "tz-data", self.app, ignore=ignored)
         (self.app / ".dppctl.yaml").write_text(DPPCTL_YAML)
+        self.config.mkdir()
+        (self.config / ".env").touch(mode=0o600)
+        # Not dppctl's own ports, which another one may have.
+        (self.config / ".env").write_text(f"DPPCTL_PORT={free_port()}\nDPPCTL_STORAGE_PORT=0\n")
         code, told = self.dppctl("init", "--local", str(self.app), "--repo", APP, "--ops-repo", OPS)
         if code:
             raise DemoError(f"dppctl init ended with exit code {code}:\n{told}")
@@ -131,6 +136,14 @@ class World:
             except subprocess.TimeoutExpired:
                 self.server.kill()
                 self.server.wait()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.socket() as trying:
+        trying.bind(("127.0.0.1", 0))
+        port: int = trying.getsockname()[1]
+        return port
 
 
 def rows(database: Path, query: str, *values: str) -> list[tuple[Any, ...]]:

@@ -26,6 +26,7 @@ README = "README.md"
 RELEASE, MIRROR = "trixie", "http://deb.debian.org/debian"
 SECONDS = 600  # for one command; a machine that does other work takes longer
 _USER, _HOME, _FOLDER = "ann", "/home/ann", "/home/ann/prices"
+_ENDED = "dppctl up has ended"
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # How this machine reaches a package index.
 _NETWORK = ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
@@ -84,7 +85,7 @@ class Newcomer:
             if line == "dppctl init --local":
                 self._writes()
             if line == "dppctl up":
-                self.types(f"{line} > ~/up.log 2>&1", waits=False)
+                self.types(f"{line} > ~/up.log 2>&1; echo {_ENDED} >> ~/up.log", waits=False)
                 self._waits_for("cat ~/up.log", "is up: http")
             else:
                 self.types(line)
@@ -101,6 +102,7 @@ class Newcomer:
         end = time.monotonic() + SECONDS
         while words not in (said := self.types(command)):
             assert time.monotonic() < end, f"{command} never said {words!r}: {said}"
+            assert _ENDED not in said, said
             time.sleep(1)
 
     def _network(self) -> list[str]:

@@ -200,13 +200,14 @@ def _next(folder: Path, place: LocalPlace, config: Path, branch: str) -> list[st
 
 
 def _free_port(wanted: int) -> int:
-    """Return this port of the machine if it is free, else one that is."""
-    for port in (wanted, 0):
-        with socket.socket() as trying:
+    """Return this port of the machine, or another, that is free, as is the one after it: `dppctl up` takes both."""
+    for port in (wanted, *[0] * 10):
+        with socket.socket() as first, socket.socket() as second:
             try:
-                trying.bind(("127.0.0.1", port))
-            except OSError:
+                first.bind(("127.0.0.1", port))
+                found: int = first.getsockname()[1]
+                second.bind(("127.0.0.1", found + 1))
+            except (OSError, OverflowError):
                 continue
-            found: int = trying.getsockname()[1]
             return found
-    raise InputError("no port of 127.0.0.1 is free; set DPPCTL_PORT")
+    raise InputError("no two ports of 127.0.0.1 that follow each other are free; set DPPCTL_PORT")

@@ -1,16 +1,20 @@
 """`dppctl init --local`, on folders as people have them."""
 
 import json
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from cli.init.local.flow import _free_port
+from tests.support.builders import free_port
 from tests.support.command import Dppctl, dppctl_in
 from tests.support.environment import REPOSITORY
 from tests.support.forge import git
 from tests.support.up import Up
 from tests.support.waiting import eventually
+from tests.support.workloads import write_files
 
 SPEC = """\
 numbers:
@@ -44,6 +48,7 @@ def app(tmp_path: Path) -> Path:
 def test_from_a_folder_to_rows_after_a_push(tmp_path: Path, app: Path) -> None:
     """What a newcomer types: init, up, commit, push."""
     dppctl, config = dppctl_in(tmp_path / "data"), tmp_path / "servers"
+    write_files(config, {".env": f"DPPCTL_PORT={free_port()}\nDPPCTL_STORAGE_PORT=0\n"}).joinpath(".env").chmod(0o600)
     done = init(dppctl, app, config, "--repo", "ann/numbers")
     assert done.returncode == 0, done.stderr
     assert "git push origin master" in done.stdout
@@ -71,6 +76,17 @@ def test_from_a_folder_to_rows_after_a_push(tmp_path: Path, app: Path) -> None:
         assert (deployed["state"], deployed["environment"], deployed["rows"]) == ("succeeded", "staging", 2)
     finally:
         up.kill()
+
+
+def test_a_port_is_taken_that_is_free_and_so_is_the_one_after_it() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        before = taken.getsockname()[1] - 1
+        found = _free_port(before)
+        assert found != before
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", found))
+            second.bind(("127.0.0.1", found + 1))
 
 
 def test_again_changes_nothing_and_a_dry_run_never_does(app: Path, tmp_path: Path, dppctl: Dppctl) -> None:
