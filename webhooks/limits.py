@@ -2,7 +2,7 @@
 
 MAX_BATCH = 100  # deliveries in one transaction: a burst costs a few of them, and none becomes long
 CHANGE_POLL_SECONDS = 1.0  # how late a live page hears of a change
-CHANGE_QUESTIONS = 40  # a second, of all live pages, that a process answers: each costs it a millisecond or two
+CHANGE_QUESTIONS = 25  # a second, of all live pages, that a process answers: each costs it a millisecond or two
 MAX_CHANGE_POLL_SECONDS = 10.0  # however many pages are live
 CHART_RUNS = 50  # that a chart shows
 DASHBOARD_DELIVERIES = 30  # that `/` shows

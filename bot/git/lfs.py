@@ -30,7 +30,7 @@ _POINTER = re.compile(
 )
 # The server has not got it, whoever asks: https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md
 _GONE = re.compile(
-    r"not exist on the server|remote missing object|\b(?:404|410|422)\b|not found|no such file", re.IGNORECASE
+    r"not exist on the server|remote missing object|(?:\[|HTTP )(?:404|410|422)\b|not found|no such file", re.IGNORECASE
 )
 
 
@@ -94,7 +94,8 @@ def _fetch(git: Git, origin: Origin, commit: str, path: str, name: str) -> None:
     try:
         git.run(origin.folder, "lfs", "fetch", *chosen, "origin", commit, config=config)
     except GitError as error:
-        if isinstance(error, PermanentGitError) or _GONE.search(str(error)):
+        said = str(error).partition("Errors logged to")[0]  # a path, in which anything may stand
+        if isinstance(error, PermanentGitError) or _GONE.search(said):
             raise PermanentError(f"{kept}, and its content cannot be fetched: {error}") from None
         raise
 

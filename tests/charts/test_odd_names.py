@@ -55,7 +55,7 @@ def test_a_folder_with_odd_characters_stays_one_argument(tmp_path: Path) -> None
     container = pipelines_of(found)
     assert container["workingDir"] == "/app #1"
     assert [mount["mountPath"] for mount in container["volumeMounts"]][-1] == "/app #1"
-    (bucket, _) = pod_of(found)["containers"]
+    (bucket,) = pod_of(found)["containers"]  # `finish` publishes to the volume
     assert expanded(bucket["command"][-1]) == "/dppctl/workload/data, $$all: #2"
     environment = {one["name"]: one.get("value") for one in pod_of(found)["initContainers"][1]["env"]}
     assert expanded(environment["DPPCTL_FOLDER"]) == "data, $$all: #2"

@@ -5,6 +5,7 @@ import json
 import shutil
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -134,8 +135,9 @@ def test_over_http_the_forges_server_is_asked_with_the_token_whatever_lfsconfig_
     mirror.refresh()
     files = Files(web, Origin(mirror.folder, mirror.folder, f"{url}/ann/app.git"), commit)
     handler.status = 503
-    with pytest.raises(TransientError):
-        files.export(target)
+    for away in (files, replace(files, origin=replace(files.origin, url=f"{url}/ann/404.git"))):  # a name is no status
+        with pytest.raises(TransientError):
+            away.export(target)
     handler.status = 200
     files.export(target)
     assert files_of(target)["data/a.csv"] == DATA

@@ -73,7 +73,7 @@ def test_a_glob_means_the_branches_that_no_other_action_names() -> None:
         (
             "preview: staging",
             "preview: stagin",
-            ":11: preview: no action deploys to stagin; there are: production, stag",
+            ":11: preview: no action deploys to stagin; did you mean staging? known: production, stag",
         ),
         ("preview: staging", "pipeline: all", ":10: ….actions: preview: ENVIRONMENT is missing"),
         (

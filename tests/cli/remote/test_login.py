@@ -160,7 +160,7 @@ def test_tokens_of_ones_own_are_made_listed_and_revoked(auth: ServedAuth, person
     assert (shown["id"], shown["user"], "token" in shown) == (row.split()[0], "token:ann", False)
     assert person("token", "create", "all", "--scope", "ssh").startswith("refused: scopes: you have no ssh yourself")
     assert person("token", "create", "a", "--user", "ben").startswith("refused: --user goes with --file")
-    assert person("token", "revoke", "other") == "refused: you have no token 'other'; `dppctl token list` has them"
+    assert person("token", "revoke", "other") == "refused: you have no token 'other'; known: ci"
 
     said = person("login", "--with-token", stdin=f"{token}\n")
     assert said.startswith("Logged in to office as token:ann (read, run)\n")

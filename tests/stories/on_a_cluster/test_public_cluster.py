@@ -122,7 +122,9 @@ def begin_minikube(
     lab: PublicRelease, own: Namespace, images: ClusterImages, image: str, folder: Path, patch: pytest.MonkeyPatch
 ) -> None:
     """Type the example's `dppctl init minikube-public`, with a stand-in for minikube and real pods."""
-    put_minikube(folder, patch)
+    program = put_minikube(folder, patch)
+    slow = program.with_name("minikube.slow")
+    slow.touch()  # a start takes minutes
     patch.setenv("PATH", f"{helm().parent}{os.pathsep}{os.environ['PATH']}")
     patch.setattr("cli.providers.minikube.MINIKUBE_FAILURE_SECONDS", 0.0)
     patch.setattr("cli.init.clusters.bring_up.CLUSTER_POLL_SECONDS", 0.1)
@@ -133,6 +135,7 @@ def begin_minikube(
     flags = [f"--namespace={own.name}", f"--image={image}", f"--worker-image={worker}"]
     said = lab.type("init", "minikube-public", f"--public-url={lab.url}", f"--values={folder}/minikube.yaml", *flags)
     assert seed.not_said(seed.answer_to(seed.MINIKUBE_PUBLIC, "dppctl init minikube-public"), said) == [], said
+    slow.unlink()
     said = lab.type("init")
     assert said.endswith("dppctl initialization completed successfully\n"), f"{said}\n{own.describe()}"
     known = read_clusters()

@@ -102,8 +102,7 @@ def test_a_cluster_is_begun_waited_for_used_and_removed(
     with pytest.raises(InputError, match="the cluster lab is not ready yet; `dppctl init` goes on with it"):
         choose_cluster("lab", tmp_path)
 
-    listed = CliRunner().invoke(clusters_).output.splitlines()
-    assert listed[1:] == ["  lab: a lab cluster that is not ready yet; `dppctl init` goes on with it"]
+    assert "a lab cluster that is not ready yet" in CliRunner().invoke(clusters_, ["-o", "table"]).output
     said = typed("--dry-run").output
     assert said == "Waiting for Lab cluster initialization\n"
     world["states"] = [
