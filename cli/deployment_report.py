@@ -112,7 +112,7 @@ class DeploymentReport:
 
 
 class LiveDeploymentReport(DeploymentReport):
-    """The lines on a terminal, and below them what goes on and for how long already."""
+    """Shows the lines on a terminal, and below them what goes on and for how long already."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -202,7 +202,7 @@ class JsonReport(RunReport):
 
 
 class QuietReport(RunReport):
-    """The results that other programs need: where the database is, and the addresses of what was published."""
+    """Prints the results that other programs need: where the database is, and the addresses of what was published."""
 
     def assigned(self, worker: str, db: str | None, database: "RunDatabase | None") -> None:  # noqa: ARG002
         if place := (database and database.file) or db:

@@ -19,7 +19,7 @@ _Result = TypeVar("_Result")
 
 
 class StagedPublication:
-    """What a run publishes, to no storage or some; its methods raise DatabaseError, with words for people."""
+    """Publishes what a run staged, to no storage or some; its methods raise DatabaseError, with words for people."""
 
     def __init__(self, runner: asyncio.Runner, releases: Sequence[StagedRelease]) -> None:
         self._runner, self._releases = runner, releases
