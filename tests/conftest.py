@@ -1,5 +1,6 @@
 """What tests share: a real dpp runtime, workloads written in a few lines, the command line as a user has it."""
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ _LOGGING = structlog.get_config()  # as bot.logs has it where nobody calls `conf
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # until all tests are collected, which leaves no garbage
     # No deadline: machines that have much else to do are no mistake. The same examples each time, so that a change
     # is not refused for what was there before it; `make fuzz` wants more of them, and others each time.
     settings.register_profile("dppctl", deadline=None, derandomize=True)
@@ -45,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         mark(item)
     items[:] = in_order(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what is there for all tests out of each look for garbage, which would take half a second."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
