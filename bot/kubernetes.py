@@ -7,7 +7,7 @@ takes long to import, so that happens with the first client, not with this modul
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from bot.kubernetes_errors import (
     answered,
     refusal,
 )
-from bot.limits import KUBERNETES_SECONDS
+from bot.limits import KUBERNETES_SECONDS, MAX_LOG_LINE_BYTES
 
 __all__ = [
     "ApiAwayError",
@@ -128,7 +128,7 @@ class KubernetesClient:
     def lines(
         self, path: str, seconds: float | None, opened: Callable[[Any], None] = lambda _: None, **query: object
     ) -> Iterator[bytes]:
-        """Yield the lines of a text, such as a pod's log, as they come.
+        """Yield the lines of a text, such as a pod's log, as they come; of a very long one the beginning.
 
         It ends, with ApiAwayError, when `seconds` pass without a line; None: never. `opened` gets the answer before
         the first line: its method `shutdown`, called from another thread, ends the lines.
@@ -137,7 +137,7 @@ class KubernetesClient:
         opened(answer)
         try:
             with answered():
-                yield from answer
+                yield from _lines(answer.stream(decode_content=True))
         finally:
             answer.close()
 
@@ -259,6 +259,20 @@ class KubernetesClient:
         with suppress(NoClusterError):
             self._load()
         return bool(before != self.configuration.api_key)
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    begun, size = list[bytes](), 0
+    for piece in pieces:
+        *ends, rest = piece.split(b"\n")
+        for end in ends:
+            yield b"".join([*begun, end, b"\n"])
+            begun, size = [], 0
+        if size < MAX_LOG_LINE_BYTES:  # what comes behind it is let go
+            begun.append(rest)
+            size += len(rest)
+    if size:
+        yield b"".join(begun)
 
 
 def _load_own_account(configuration: Any) -> bool:

@@ -124,6 +124,7 @@ PROBE_SECONDS = 30.0  # one try whether a builder works
 FAILED_RUN_LINES = 20  # of a failed RUN's output
 BUILD_START_SECONDS = 300.0  # until a cluster has started a build's pod, pulling BuildKit's image included
 KUBERNETES_SECONDS = 10.0  # one call of Kubernetes' API
+MAX_LOG_LINE_BYTES = 8 * 2**20  # of a pod's log, in which a pipeline can write anything; what is longer is cut
 BASE_IMAGE = "docker.io/library/python:3.12-slim-bookworm"  # of the image that apps without a Dockerfile get
 BASE_IMAGE_SECONDS = 60.0  # between two questions to a registry what a base image's tag names now
 BUILD_LOG_SECONDS = 0.5  # between two pieces of a build's log

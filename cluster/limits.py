@@ -57,6 +57,8 @@ LOG_IDLE_SECONDS = 30.0  # without a line; then the log is opened anew, for the 
 LOG_AWAY_SECONDS = 60.0  # that a log may be away after its Job's end; then the pod's status has to do
 LOG_POSITION_SECONDS = 10.0  # of a Job's log that a kill makes sync report again, at most
 MAX_EVENT_BYTES = 64 * 2**20  # of a worker on this machine; the last one has the receipt, shortened when it is read
+MAX_TOLD_NAME, MAX_TOLD_LINE = 1_000, 2_000  # characters of a name, and of a line of the log, that a worker tells
+MAX_TOLD_EVENTS = 10_000  # besides lines of the log, that wait to be reported; 1,000 pipelines have some 3,000
 # From the end of a Job's log, where the receipt is looked for. containerd cuts lines in pieces of 16 KB, which the
 # kubelet counts: these hold a receipt of 6 MB.
 MAX_RECEIPT_LINES = 400
@@ -116,6 +118,10 @@ PUBLISHER_AWAY_SECONDS = 120.0  # without an answer: one that is started again i
 MAX_PUBLISHED_BYTES = 5 * 2**30  # of one run; the publisher takes no more either
 STATUS_SECONDS = 1.0  # between two changes of a run's status
 MAX_RUN_EVENTS_BYTES = 10 * 2**20  # kept of a run's events; after that no lines of logs and no progress
+MAX_RUN_RESULTS_BYTES = 32 * 2**20  # more, of all others; 1,000 pipelines have some 5 MB with the receipt
+MAX_RUN_EVENT_BYTES = 16 * 2**20  # of one event; the largest has the receipt
+MAX_WORKER_ANSWER_BYTES = 2**16  # of a worker's answer that is no stream: some 100 bytes
+OPERATOR_BROKEN_SECONDS = 5.0  # after what nobody foresaw of a run; it holds up no other
 EVENTS_PIECE_BYTES = 2**18  # of a run's events, read at once for somebody who follows it
 STREAM_SILENCE_SECONDS = 20.0  # after which a stream has an empty line: proxies end those that are silent for 60 s
 RUN_SEEN_SECONDS = 10.0  # that a run which somebody follows may take to be seen, after its creation

@@ -12,7 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cluster.limits import EVENTS_PIECE_BYTES, MAX_RUN_EVENTS_BYTES
+from bot.errors import PermanentError
+from cluster.limits import EVENTS_PIECE_BYTES, MAX_RUN_EVENTS_BYTES, MAX_RUN_RESULTS_BYTES
+
+
+class TooManyEventsError(PermanentError):
+    """A run's worker tells more than is kept."""
 
 
 class EventFiles:
@@ -119,6 +124,7 @@ class EventFile:
         """Write an event; a line of a log and progress not, when the file is large already: then how many those were.
 
         They are told before the next event that is written, as the worker tells a slow reader of lines that it missed.
+        Raises TooManyEventsError for others in a file that is much larger still.
         """
         line = json.dumps(event).encode() + b"\n"
         self.last = event.get("number", self.last)
@@ -127,6 +133,9 @@ class EventFile:
             self._dropped[kind] += 1
             self._files.dropped += 1
             return
+        if self._size + len(line) > MAX_RUN_EVENTS_BYTES + MAX_RUN_RESULTS_BYTES and kind != "closed":
+            most = MAX_RUN_RESULTS_BYTES
+            raise TooManyEventsError(f"the worker tells more than {most:,} bytes besides the log and progress")
         if any(self._dropped.values()):
             missed = {"event": "skipped_log", "time": event.get("time"), "lines": self._dropped["log"]}
             line = json.dumps({**missed, "progress": self._dropped["progress"]}).encode() + b"\n" + line

@@ -10,7 +10,7 @@ import aiohttp
 
 from bot.errors import DppctlError
 from bot.logs import get_logger
-from cluster.limits import OPERATOR_LIST_SECONDS, OPERATOR_STUCK_SECONDS
+from cluster.limits import OPERATOR_BROKEN_SECONDS, OPERATOR_LIST_SECONDS, OPERATOR_STUCK_SECONDS
 from cluster.operator.api import OperatorApi
 from cluster.operator.databases import access_to, engine_of
 from cluster.operator.decide import (
@@ -258,6 +258,9 @@ class Operator:
         except DppctlError as error:  # of Kubernetes' API; the run is attended again
             _log.warning("run left", run=run.name, error=error)
             await asyncio.sleep(1.0)
+        except Exception:  # noqa: BLE001 (a mistake of ours)
+            _log.exception("run broke", run=run.name)
+            await asyncio.sleep(OPERATOR_BROKEN_SECONDS)
         finally:
             self._woken.set()
 

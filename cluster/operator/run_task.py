@@ -15,15 +15,17 @@ from cluster.limits import (
     HAND_OVER_SECONDS,
     MAX_STATUS_MESSAGE,
     MAX_STATUS_PIPELINES,
+    MAX_TOLD_EVENTS,
     STATUS_SECONDS,
     WORKER_RETRY_SECONDS,
 )
-from cluster.operator.event_files import EventFile
+from cluster.operator.event_files import EventFile, TooManyEventsError
 from cluster.operator.model import Phase, Reason, RunSpec, Stop
 from cluster.operator.publishing import PublicationFailedError
 from cluster.operator.state import PoolPod, RunState
 from cluster.operator.workers import WorkerAwayError, WorkerClient, WorkerRefusedError
 from cluster.storage.written import WrittenItems
+from cluster.worker_events import MAX_NUMBER, WorkerEventError
 
 _log = get_logger("dppctl.operator")
 Tell = Callable[[dict[str, Any]], Awaitable[None]]
@@ -111,6 +113,8 @@ class RunTask:
             end = next(filter(None, map(self._note, kept)), None) or await self._to_its_end()
         except WorkerRefusedError as error:
             end = RunEnd(Phase.FAILED, Reason.HANDOVER_FAILED, str(error))
+        except (WorkerEventError, TooManyEventsError) as error:
+            end = RunEnd(Phase.FAILED, Reason.WORKER_GONE, str(error))
         finally:
             late.cancel()
             stopper.cancel()
@@ -209,6 +213,8 @@ class RunTask:
         match event.get("event"):
             case "progress":
                 self._rows[event["pipeline"]] = event["rows"]
+                if len(self._rows) > MAX_TOLD_EVENTS:
+                    raise WorkerEventError(f"the worker tells of more than {MAX_TOLD_EVENTS:,} pipelines")
             case "invalid":
                 errors = [f"{error['where']}: {error['message']}" for error in event["errors"]]
                 self._end = RunEnd(Phase.FAILED, Reason.INVALID, "; ".join(errors))
@@ -227,14 +233,16 @@ class RunTask:
         return None
 
     def _end_of(self, receipt: dict[str, Any]) -> RunEnd:
-        self._rows = {each["id"]: each["rows"] for each in receipt["pipelines"]}  # progress comes late, and is left out
+        self._rows = {
+            each["id"]: each["rows"] or 0 for each in receipt["pipelines"]
+        }  # progress comes late, and is left out
         if receipt["status"] == "succeeded":
             return RunEnd(Phase.SUCCEEDED)
         if receipt["status"] == "stopped":
             # Whoever asks for a run's end does it here. The worker was told to end by the kubelet.
             return RunEnd(Phase.LOST, Reason.WORKER_GONE, f"worker {self.pod.name} was ended; run it again")
         failed = next((each for each in receipt["pipelines"] if each["status"] == "failed"), None)
-        why = f"{failed['id']} failed: {(failed['error'] or '').partition(chr(10))[0]}" if failed else ""
+        why = f"{failed['id']} failed: {(failed.get('error') or '').partition(chr(10))[0]}" if failed else ""
         return RunEnd(Phase.FAILED, Reason.PIPELINE_FAILED, why)
 
     async def _tell_rows(self) -> None:
@@ -247,7 +255,7 @@ class RunTask:
         pipelines = [{"id": name, "rows": rows} for name, rows in self._rows.items()]
         return {
             "pipelines": pipelines[:MAX_STATUS_PIPELINES],
-            "rows": sum(self._rows.values()),
+            "rows": min(sum(self._rows.values()), MAX_NUMBER),
             "lastEvent": self._events.last,
             **({"publishedBytes": self._publication.bytes} if self._publication.bytes else {}),
         }

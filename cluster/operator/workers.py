@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from bot.errors import PermanentError, TransientError
-from cluster.limits import MAX_EVENT_BYTES, WORKER_SECONDS
+from cluster.limits import MAX_RUN_EVENT_BYTES, MAX_WORKER_ANSWER_BYTES, WORKER_SECONDS
+from cluster.worker_events import Event, WorkerEventError, read_event
 
 PORT = 8080
 
@@ -41,8 +42,10 @@ class WorkerClient:
     async def health(self) -> tuple[str, str | None]:
         """Return its state (`waiting`, `running`, `ended`), and which run it has or had."""
         async with self._call("GET", "/health") as answer:
-            found = await answer.json()
-            return str(found["state"]), found.get("run")
+            found = json.loads(await _read(answer))
+            if not isinstance(found, dict) or not isinstance(state := found.get("state"), str):
+                raise ValueError("it says nothing of its state")
+            return state, found.get("run")
 
     async def put_workload(self, file: Path) -> None:
         """Hand over a tar.gz of the workload's files."""
@@ -66,11 +69,14 @@ class WorkerClient:
         async with self._call("POST", "/stop"):
             pass
 
-    async def events(self, after: int) -> AsyncIterator[dict[str, Any]]:
-        """Yield the run's events after this number, as they come; it ends with the connection or the run."""
+    async def events(self, after: int) -> AsyncIterator[Event]:
+        """Yield the run's events after this number, as they come; it ends with the connection or the run.
+
+        Raises WorkerEventError, too, for what no worker tells.
+        """
         async with self._call("GET", "/events", params={"after": str(after)}, seconds=None) as answer:
-            async for line in answer.content:
-                yield json.loads(line)
+            async for line in _lines(answer.content):
+                yield read_event(line)
 
     @asynccontextmanager
     async def _call(
@@ -87,19 +93,42 @@ class WorkerClient:
         merged = {**self._headers, **(headers or {})}
         try:
             async with self._session.request(
-                method, self._base + path, headers=merged, timeout=timeout, read_bufsize=MAX_EVENT_BYTES // 2, **options
+                method, self._base + path, headers=merged, timeout=timeout, allow_redirects=False, **options
             ) as answer:
                 if answer.status >= 400:
-                    said = (await answer.text())[:500]
+                    said = (await answer.content.read(MAX_WORKER_ANSWER_BYTES)).decode(errors="replace")[:500]
                     kind = WorkerAwayError if answer.status >= 500 else WorkerRefusedError
                     raise kind(f"the worker refuses {method} {path}: {answer.status}: {_reason(said)}")
                 yield answer
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
             raise WorkerAwayError(f"the worker does not answer {method} {path}: {error or 'no answer'}") from None
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    found = b""
+    async for piece in answer.content.iter_any():
+        found += piece
+        if len(found) > MAX_WORKER_ANSWER_BYTES:
+            raise ValueError(f"it answers more than {MAX_WORKER_ANSWER_BYTES:,} bytes")
+    return found
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield whole lines; half a line, at which a connection ended, comes again. Raises WorkerEventError."""
+    begun, size = list[bytes](), 0
+    async for piece in content.iter_any():
+        *ends, rest = piece.split(b"\n")
+        for end in ends:
+            yield b"".join([*begun, end])
+            begun, size = [], 0
+        begun.append(rest)
+        size += len(rest)
+        if size > MAX_RUN_EVENT_BYTES:
+            raise WorkerEventError(f"the worker tells an event of more than {MAX_RUN_EVENT_BYTES:,} bytes")
 
 
 def _reason(said: str) -> str:
     try:
         return str(json.loads(said)["error"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return said

@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from cluster.limits import MAX_PROGRESS_LINES, PROGRESS_SECONDS
+from cluster.limits import MAX_PROGRESS_LINES, MAX_TOLD_EVENTS, PROGRESS_SECONDS
+from cluster.worker_events import Event, in_short
 
-Event = dict[str, Any]
+_LOG = ("log", "skipped_log")
 
 
 class Progress:
@@ -19,16 +19,16 @@ class Progress:
 
     def follow(self, events: Iterable[Event]) -> Iterator[tuple[str, str]]:
         """Yield, until the events end, how far the pipelines are and new lines of the log."""
-        for batch in batches(events, PROGRESS_SECONDS):
+        for batch in batches(map(_short, events), PROGRESS_SECONDS):
             steps: dict[str, str] = {}
             log = []
             for event in batch:
-                match event["event"]:
+                match event.get("event"):
                     case "progress":
                         steps[event["pipeline"]] = f"{event['pipeline']}: {event['rows']} rows"
                     case "finished":
                         result = event["result"]
-                        steps[result["id"]] = f"{result['id']}: {result['status']}, {result['rows'] or 0} rows"
+                        steps[result["id"]] = f"{result['id']}: {result['status']}, {result['rows']} rows"
                     case "log":
                         log.append(f"{event['pipeline']}: {event['line']}\n")
                     case "skipped_log":
@@ -45,7 +45,7 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
 
     What `events` raises is raised at the end.
 
-    What waits of the log is kept small: its oldest lines go, and an event says how many.
+    What waits is kept small: the log's oldest lines go, and an event says how many; of very many others the oldest.
     """
     changed = threading.Condition()
     waiting: list[Event] = []
@@ -54,12 +54,14 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
 
     def collect() -> None:
         nonlocal ended, broke
+        most = 2 * MAX_PROGRESS_LINES
         try:
             for event in events:
                 with changed:
                     waiting.append(event)
-                    if len(waiting) >= 2 * MAX_PROGRESS_LINES:
+                    if len(waiting) >= most:
                         waiting[:] = _shortened(waiting)
+                        most = 2 * max(MAX_PROGRESS_LINES, len(waiting))
                     changed.notify()
         except Exception as error:  # noqa: BLE001 (it is raised where the events are read)
             broke = error
@@ -85,10 +87,15 @@ def batches(events: Iterable[Event], seconds: float) -> Iterator[list[Event]]:
 
 
 def _shortened(events: list[Event]) -> list[Event]:
-    log = [event for event in events if event["event"] in ("log", "skipped_log")]
+    log = [event for event in events if event.get("event") in _LOG]
+    others = [event for event in events if event.get("event") not in _LOG]
     gone = log[: max(0, len(log) - MAX_PROGRESS_LINES)]
-    if not gone:
-        return events
-    ids = set(map(id, gone))
+    ids = set(map(id, [*gone, *others[: max(0, len(others) - MAX_TOLD_EVENTS)]]))
+    kept = [event for event in events if id(event) not in ids]
     lines = sum(event.get("lines", 1) for event in gone)
-    return [{"event": "skipped_log", "lines": lines}, *(event for event in events if id(event) not in ids)]
+    return [{"event": "skipped_log", "lines": lines}, *kept] if lines else kept
+
+
+def _short(event: Event) -> Event:
+    """Return what is shown of an event, and of the log of a Job its position."""
+    return in_short(event) | ({"position": event["position"]} if "position" in event else {})

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import tracemalloc
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from bot.errors import PermanentError, TransientError
 from bot.kubeconfig import current_context
 from bot.kubernetes import ApiAwayError, ApiError, KubernetesClient, NoClusterError
+from bot.limits import MAX_LOG_LINE_BYTES
 from tests.support.kubeconfig import kubeconfig_of
 from tests.support.needs import needs
 from tests.support.waiting import eventually
@@ -22,6 +24,9 @@ class Answers(BaseHTTPRequestHandler):
     """Answers `/CODE` with that code: a Status of Kubernetes, or, below 300, the request's own headers."""
 
     def do_GET(self) -> None:
+        if self.path.startswith("/log"):
+            self._send_log()
+            return
         code = int(self.path.strip("/").partition("?")[0].partition("/")[0])
         status: dict[str, object] = {
             "kind": "Status",
@@ -35,6 +40,12 @@ class Answers(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _send_log(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for piece in (b"one\ntw", b"o\n", *[b"x" * 2**20] * 40, b"\nthe", b" end"):
+            self.wfile.write(piece)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -57,6 +68,17 @@ def test_what_the_server_refuses_is_permanent(client: KubernetesClient, code: in
         list(client.lines(f"/{code}", 5))
     assert (raised.value.status, raised.value.reason) == (code, f"answer {code}")
     assert isinstance(raised.value, PermanentError)
+
+
+def test_of_a_line_without_end_in_a_log_the_beginning_is_read(client: KubernetesClient) -> None:
+    tracemalloc.start()
+    try:
+        found = list(client.lines("/log", 5))
+        assert tracemalloc.get_traced_memory()[1] < 4 * MAX_LOG_LINE_BYTES
+    finally:
+        tracemalloc.stop()
+    assert (found[:2], found[3:]) == ([b"one\n", b"two\n"], [b"the end"])
+    assert MAX_LOG_LINE_BYTES <= len(found[2]) < MAX_LOG_LINE_BYTES + 2**17
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])

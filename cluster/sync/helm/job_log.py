@@ -3,7 +3,8 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.kubernetes import ApiError, KubernetesClient, KubernetesError, NotThereError, Object
+from bot.limits import MAX_LOG_LINE_BYTES
 from bot.model.receipt import Receipt
 from bot.model.values import Values
 from cluster.limits import LOG_IDLE_SECONDS, MAX_RECEIPT_LINES
 from cluster.sync.helm import pod_status
-from cluster.sync.progress import Event
+from cluster.worker_events import Event, in_short
 
 _POSITION = re.compile(r"[a-z0-9.-]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")  # a pod, and a time of its log
 
@@ -87,8 +89,8 @@ class JobLog:
         texts = [summary]
         query = {"container": pod_status.CONTAINER, "tailLines": MAX_RECEIPT_LINES}
         try:
-            lines = list(self._api.lines(self._path(pod), LOG_IDLE_SECONDS, lambda _: None, **query))
-            texts = [*reversed(lines), summary]
+            lines = self._api.lines(self._path(pod), LOG_IDLE_SECONDS, lambda _: None, **query)
+            texts = [*reversed(_last(lines, MAX_LOG_LINE_BYTES)), summary]
         except ApiError as error:
             # 400: the container has no log any more. What is refused is not gone: without a summary it is asked again.
             if not (summary or isinstance(error, NotThereError) or error.status in (400, 404)):
@@ -103,8 +105,8 @@ class JobLog:
         """Return the first receipt of these lines, of which the last is a summary, or of what was read before."""
         summary = texts[-1]
         for event, is_summary in [(self._last_event, False), *((_event(text), text is summary) for text in texts)]:
-            if event.get("event") == "invalid":
-                self.invalid = [f"{error['where']}: {error['message']}" for error in event["errors"]]
+            if invalid := in_short(event).get("errors"):
+                self.invalid = [f"{error['where']}: {error['message']}" for error in invalid]
             found = event.get("receipt") if event.get("event") == "ended" else event if is_summary else None
             with suppress(ValidationError):
                 if found:
@@ -123,6 +125,17 @@ class JobLog:
         return f"/api/v1/namespaces/{self._namespace}/pods/{pod_status.name_of(pod)}/log"
 
 
+def _last(lines: Iterable[bytes], most: int) -> list[bytes]:
+    """Return the last lines, which together have that many bytes at most; the last one whatever it has."""
+    kept, size = deque[bytes](), 0
+    for line in lines:
+        kept.append(line)
+        size += len(line)
+        while size > most and len(kept) > 1:
+            size -= len(kept.popleft())
+    return [*kept]
+
+
 def _summary(pod: Object) -> bytes:
     return ((pod_status.state_of(pod).get("terminated") or {}).get("message") or "").encode()
 
@@ -137,6 +150,6 @@ def _event(line: bytes) -> Event:
     """Return a line's event; empty for another line: an image may print what it likes before the worker starts."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) and ("event" in found or "pipelines" in found) else {}

@@ -12,7 +12,8 @@ from cluster.errors import ClusterError
 from cluster.local.workers.process import WorkerHost, WorkerProcess
 from cluster.storage.written import WrittenItems
 from cluster.sync.local.environment import Release
-from cluster.sync.progress import Event, Progress
+from cluster.sync.progress import Progress
+from cluster.worker_events import Event
 
 
 class Pipelines:

@@ -98,6 +98,13 @@ def test_progress_log_and_receipt_come_from_the_pods_log() -> None:
     assert (found.image, found.source) == (VALUES.image, VALUES.source)
 
 
+def test_what_no_worker_tells_is_no_event() -> None:
+    forged = [{"event": "progress"}, {"event": "invalid"}, {"event": "log", "line": []}, {"event": "finished"}]
+    job = run(Hand(*forged, '{"event": ' + "[" * 100_000, ROWS, LINE, ENDED))
+    assert told(job) == ("./one: 3 rows", "./one: hello\n")
+    assert job.end(None).receipt
+
+
 def test_a_connection_that_breaks_is_opened_again_and_no_line_told_twice() -> None:
     hand = Hand(ROWS, LINE, ApiAwayError("gone"), {**LINE, "line": "again"}, ENDED)
     _, log = told(run(hand))
