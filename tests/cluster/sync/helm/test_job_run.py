@@ -90,19 +90,13 @@ ENDED = {"event": "ended", "receipt": receipt()}
 
 
 def test_progress_log_and_receipt_come_from_the_pods_log() -> None:
-    job = run(Hand("an image's greeting", ROWS, LINE, ENDED))
+    forged = ({"event": kind} for kind in ("progress", "log", "invalid", "finished"))
+    job = run(Hand("an image's greeting", '{"event": ' + "[" * 100_000, *forged, ROWS, LINE, ENDED))
     assert told(job) == ("./one: 3 rows", "./one: hello\n")
     found = job.end(None).receipt
     assert found
     assert found.rows == 3
     assert (found.image, found.source) == (VALUES.image, VALUES.source)
-
-
-def test_what_no_worker_tells_is_no_event() -> None:
-    forged = [{"event": "progress"}, {"event": "invalid"}, {"event": "log", "line": []}, {"event": "finished"}]
-    job = run(Hand(*forged, '{"event": ' + "[" * 100_000, ROWS, LINE, ENDED))
-    assert told(job) == ("./one: 3 rows", "./one: hello\n")
-    assert job.end(None).receipt
 
 
 def test_a_connection_that_breaks_is_opened_again_and_no_line_told_twice() -> None:
