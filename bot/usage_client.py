@@ -6,7 +6,7 @@ from pathlib import Path
 import requests
 
 from bot.errors import TransientError
-from bot.limits import USAGE_ANSWER_SECONDS
+from bot.limits import MAX_EVENTS_BYTES, USAGE_ANSWER_SECONDS
 from bot.usage_events import UsageEvent
 
 
@@ -23,7 +23,13 @@ class UsageSender:
 
     def send(self, events: Sequence[UsageEvent]) -> None:
         """Deliver events. Raises UsageAwayError when they were not taken, whyever."""
-        body = f'{{"events": [{",".join(event.model_dump_json() for event in events)}]}}'.encode()
+        texts = [event.model_dump_json().encode() for event in events]
+        size = sum(map(len, texts))
+        if size > MAX_EVENTS_BYTES and len(texts) > 1:  # what was taken of them is not taken twice
+            self.send(events[: len(events) // 2])
+            self.send(events[len(events) // 2 :])
+            return
+        body = b'{"events": [' + b",".join(texts) + b"]}"
         try:
             headers = {
                 "Authorization": f"Bearer {self._token_file.read_text().strip()}",

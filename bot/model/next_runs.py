@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field
 
-_Text = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
+from bot.limits import MAX_SCHEDULE
+
+_Text = Annotated[str, Field(min_length=1, max_length=MAX_SCHEDULE, pattern=r"^[^\x00]*$")]
 
 
 class PipelineSchedule(BaseModel):

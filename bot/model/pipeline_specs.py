@@ -130,4 +130,4 @@ def _crontab(where: str, schedule: object) -> str | None:
     try:
         return normalise_schedule(crontab)
     except ValueError as error:
-        raise DppctlError(f"{where}: schedule: crontab: {error}: {crontab}") from None
+        raise DppctlError(f"{where}: schedule: crontab: {error}: {crontab[:100]}") from None

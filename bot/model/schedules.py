@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
 
+from bot.limits import MAX_SCHEDULE
+
 _NAMES = ("minute", "hour", "day of month", "month", "day of week")
 _PART = re.compile(r"(\*|[0-9]+(-[0-9]+)?|[A-Za-z]{3}(-[A-Za-z]{3})?)(/[0-9]+)?")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -18,6 +20,8 @@ _LAST_DAY = 31  # of a month
 
 def normalise_schedule(text: str) -> str:
     """Return a crontab line of five fields as both clocks read it. Raises ValueError (what is wrong with it)."""
+    if len(text) > MAX_SCHEDULE:
+        raise ValueError(f"has more than {MAX_SCHEDULE} characters")
     fields = text.split()
     if len(fields) != len(_NAMES):
         raise ValueError("expected five fields, such as '0 6 * * *'")
@@ -30,6 +34,8 @@ def normalise_schedule(text: str) -> str:
         fields[2] = re.sub(r"\*", f"1-{_LAST_DAY}", fields[2])
         fields[4] = re.sub(r"\*", "0-6", fields[4])
     line = " ".join(fields)
+    if len(line) > MAX_SCHEDULE:
+        raise ValueError(f"has more than {MAX_SCHEDULE} characters with its `*` written out")
     try:
         CronSim(line, datetime.now(UTC))
     except CronSimError as error:

@@ -7,7 +7,7 @@ from pydantic import Field
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_VALUES_BYTES, MAX_VALUES_NODES
+from bot.limits import MAX_PIPELINE_ID, MAX_PIPELINES, MAX_SCHEDULE, MAX_VALUES_BYTES, MAX_VALUES_NODES
 from bot.model.documents import Document, Part
 from bot.model.expectations import Expectation
 from bot.model.name_types import Environment
@@ -28,7 +28,7 @@ class Pipeline(Part):
     """A pipeline of the app, as its spec has it at that commit."""
 
     id: str = Field(min_length=1, max_length=MAX_PIPELINE_ID)
-    schedule: str | None = None  # a crontab line, when it is to run by the clock
+    schedule: Annotated[str, Field(max_length=MAX_SCHEDULE)] | None = None  # a crontab line, when it runs by the clock
 
 
 class ComparedField(Part):

@@ -22,9 +22,9 @@ def stable_descriptor(descriptor: bytes, base: str) -> bytes:
                 resource["path"] = _absolute(path, base)
             elif isinstance(path, list):
                 resource["path"] = [_absolute(part, base) if isinstance(part, str) else part for part in path]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return descriptor
-    return json.dumps(found, ensure_ascii=False).encode()
 
 
 def site_redirect(base: str) -> bytes:

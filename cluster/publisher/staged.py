@@ -70,7 +70,7 @@ def read_items(folder: Path) -> list[PublicationItem]:
         return [PublicationItem.model_validate(item) for item in found]
     except FileNotFoundError:
         return []  # nothing ran
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise PublicationRefusedError(f"{file} is not what the worker writes: {reason}") from None
 

@@ -151,9 +151,15 @@ def switch(current: Pointer | None, release: str, paths: Iterable[str], now: dat
         return current
     before = (current.named, *current.before)[:_KEPT_BEFORE] if current else ()
     try:
-        return Pointer(paths={**(current.paths if current else {}), **new}, published=now, before=before)
+        made = Pointer(paths={**(current.paths if current else {}), **new}, published=now, before=before)
     except ValidationError as error:
         raise LayoutError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    if len(made.write()) > MAX_POINTER_BYTES:
+        many = f"with this there are {len(made.paths):,} published paths, and {POINTER_FILE}, which names them, would"
+        raise LayoutError(
+            f"{many} have more than {MAX_POINTER_BYTES:,} bytes; publish fewer packages, or shorter paths"
+        )
+    return made
 
 
 def removable(present: Iterable[str], pointer: Pointer | None, made_before: datetime) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from bot.model.receipt import plain
 from cluster.storage.backend import StorageBackend, split_path
 from cluster.storage.layout import DESCRIPTOR
 from cluster.storage.limits import (
@@ -22,6 +23,8 @@ from cluster.storage.limits import (
     PREVIEW_SECONDS,
 )
 from cluster.storage.preview import Rows, can_preview, first_rows
+
+_MOST_BYTES = 2**63  # of a file
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,9 @@ def _link(storage: StorageBackend, folder: str, path: str, given: Mapping[str, A
     if _is_below(path):
         size = storage.size(folder + path)
         known = given.get("bytes")
-        return PackageLink(path, quote(f"./{path}"), known if size is None and isinstance(known, int) else size)
-    return PackageLink(path, _web(path))
+        is_known = size is None and isinstance(known, int) and 0 <= known < _MOST_BYTES
+        return PackageLink(path, quote(f"./{path}"), known if is_known else size)
+    return PackageLink(_text(path), _web(path))
 
 
 def _rows(storage: StorageBackend, folder: str, path: str, given: Mapping[str, Any], until: float) -> Rows | None:
@@ -148,7 +152,7 @@ def _web(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+    return plain(url) if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
 def _list(given: object) -> list[Any]:
@@ -156,4 +160,4 @@ def _list(given: object) -> list[Any]:
 
 
 def _text(given: object) -> str:
-    return str(given)[:MAX_SHOWN_TEXT] if isinstance(given, str | int | float) else ""
+    return plain(str(given)[:MAX_SHOWN_TEXT]) if isinstance(given, str | int | float) else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from bot.model.receipt import plain
 from cluster.storage.limits import PREVIEW_COLUMNS, PREVIEW_ROWS, PREVIEW_TEXT
 
 _LINES = ("ndjson", "jsonl", "jsonlines")
@@ -42,7 +43,7 @@ def first_rows(data: bytes, format_: str, resource: Mapping[str, Any], *, is_who
             rows.append(row[:PREVIEW_COLUMNS])
             if time.monotonic() > until:
                 break
-    except (csv.Error, ValueError):
+    except (csv.Error, ValueError, RecursionError):
         pass  # what came before it is shown
     if not rows:
         return None
@@ -102,4 +103,4 @@ def _text(value: object) -> str:
 
 
 def _short(row: Sequence[str]) -> list[str]:
-    return [cell if len(cell) <= PREVIEW_TEXT else f"{cell[:PREVIEW_TEXT]}…" for cell in row]
+    return [plain(cell) if len(cell) <= PREVIEW_TEXT else f"{plain(cell[:PREVIEW_TEXT])}…" for cell in row]

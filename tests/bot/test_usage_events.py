@@ -1,5 +1,6 @@
 """Events on their way to the usage server: none is lost, by whatever is killed or away."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from bot.errors import PermanentError, TransientError
-from bot.limits import MAX_EVENT_TEXT
+from bot.limits import MAX_EVENT_DETAILS, MAX_EVENT_TEXT
+from bot.usage_client import UsageSender
 from bot.usage_events import EventSpool, SpoolError, UsageEvent, read_events
+from cluster.limits import MAX_USAGE_BYTES
+from tests.support.serving import Reply, Request, serving
 from tests.support.waiting import eventually
 
 
@@ -71,6 +75,23 @@ def test_what_is_not_taken_stays_until_it_is(tmp_path: Path, error: Exception) -
         taken.error = None
         eventually(lambda: len(taken.events) == 3, "the events are where they should be")
     assert taken.subjects == ["one", "two", "three"]
+
+
+def test_large_events_go_in_several_deliveries_that_the_usage_server_takes(tmp_path: Path) -> None:
+    largest = {f"{number}": "\x01" * MAX_EVENT_TEXT for number in range(MAX_EVENT_DETAILS)}
+    events = [event(f"run-{number}").model_copy(update={"details": largest}) for number in range(300)]
+    (tmp_path / "token").write_text("of servers")
+    bodies: list[bytes] = []
+
+    def take(asked: Request) -> Reply:
+        bodies.append(asked.body)
+        return Reply(204)
+
+    with serving(take) as address:
+        UsageSender(f"http://{address}", tmp_path / "token").send(events)
+    assert sum(map(len, bodies)) > MAX_USAGE_BYTES > max(map(len, bodies))
+    taken = [each["subject"] for body in bodies for each in json.loads(body)["events"]]
+    assert taken == [f"run-{number}" for number in range(300)]
 
 
 def test_a_killed_process_loses_nothing_that_record_returned_from(tmp_path: Path) -> None:

@@ -85,6 +85,10 @@ def test_generated_pipelines_are_known_to_be_unknown() -> None:
             "a: {schedule: {crontab: '61 * * * *'}}",
             "pipeline-spec.yaml:1: a: schedule: crontab: Bad minute: 61 * * * *",
         ),
+        (
+            f"a: {{schedule: {{crontab: '{'0,' * 500_000}0 * * * *'}}}}",
+            "pipeline-spec.yaml:1: a: schedule: crontab: has more than 1000 characters: 0,0,0",
+        ),
         ("a: !!python/object/apply:os.system [id]", "pipeline-spec.yaml:1: not valid YAML: could not determine"),
     ],
 )
@@ -92,6 +96,7 @@ def test_a_spec_that_cannot_be_read_is_refused_with_its_place(text: str, said: s
     with pytest.raises(DppctlError) as refused:
         parsed({"pipeline-spec.yaml": text})
     assert str(refused.value).startswith(said)
+    assert len(str(refused.value)) < 300
 
 
 def test_a_spec_that_is_in_many_folders_is_read_once() -> None:

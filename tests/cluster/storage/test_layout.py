@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.storage.layout import LayoutError, Pointer, Prefix, is_last, make_id, removable, switch
+from cluster.storage.layout import (
+    MAX_POINTER_BYTES,
+    LayoutError,
+    Pointer,
+    Prefix,
+    is_last,
+    make_id,
+    removable,
+    switch,
+)
 
 NOW = datetime(2026, 11, 26, 17, 15, tzinfo=UTC)
 IDS = [make_id(NOW + timedelta(minutes=number), f"run{number}") for number in range(10)]
@@ -72,6 +81,14 @@ def test_a_path_that_could_lead_elsewhere_is_never_pointed_to(path: str) -> None
 def test_a_pointer_that_is_none_is_one_clear_line(text: bytes) -> None:
     with pytest.raises(LayoutError, match=r"^current.json cannot be read: [^\n]+$"):
         Pointer.read(text)
+
+
+def test_a_pointer_is_never_larger_than_its_readers_read() -> None:
+    paths = [f"{number}{'x' * 100}/" for number in range(9_000)]
+    half = switch(None, IDS[0], paths[:4_500], NOW)
+    assert Pointer.read(half.write()[:MAX_POINTER_BYTES]) == half
+    with pytest.raises(LayoutError, match=r"there are 9,000 published paths, .* more than 1,048,576 bytes; publish"):
+        switch(half, IDS[1], paths[4_500:], NOW)
 
 
 def test_descriptors_come_last() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cluster.publisher.stable_files import stable_descriptor
 from cluster.storage.folder_storage import FolderStorage
 from cluster.storage.limits import MAX_LISTED, PREVIEW_BYTES, PREVIEW_COLUMNS
 from cluster.storage.listing import Listing, list_folder, listing_json, render_listing
@@ -141,7 +142,7 @@ _KEYS = st.sampled_from(
     ["resources", "schema", "fields", "path", "name", "title", "licenses", "bytes", "dialect", "delimiter", "format"]
 )
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(), max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
     max_leaves=12,
 )
@@ -149,10 +150,15 @@ _JSON = st.recursive(
 
 @pytest.mark.fuzz
 @given(_JSON)
+@example({"name": "\ud800", "resources": [{"name": "a", "path": "\ud800.csv"}]})
+@example({"licenses": "https://\ud800", "resources": [{"name": "a", "path": "a", "bytes": 10**400}]})
+@example({"resources": [{"name": "a", "path": "a.ndjson"}]})
 def test_any_descriptor_makes_a_page(tmp_path_factory: pytest.TempPathFactory, descriptor: Any) -> None:
     root = tmp_path_factory.getbasetemp() / "any"
     root.mkdir(exist_ok=True)
     (root / "datapackage.json").write_text(json.dumps(descriptor))
     (root / "a.csv").write_text("a\n1\n")
+    (root / "a.ndjson").write_text('{"\\ud800": 1}\n' + "[" * 50_000 + "\n")
     describe_package(FolderStorage(root), "")
-    assert "</html>" in render_listing(listed(root))
+    assert b"</html>" in render_listing(listed(root)).encode()
+    json.loads(stable_descriptor((root / "datapackage.json").read_bytes(), "https://data.example.org/"))
