@@ -17,7 +17,14 @@ from bot.logs import bind_push, get_logger
 from bot.model.registration import Target
 from bot.model.reports import SyncEvent
 from bot.scheduler import Scheduler
-from cluster.limits import MAX_SYNC_RETRY_SECONDS, SYNC_POLL_SECONDS, SYNC_RETRY_SECONDS, SYNC_STOP_SECONDS
+from cluster.limits import (
+    LONG_DEPLOYMENT_SECONDS,
+    MAX_SYNC_RETRY_SECONDS,
+    MOST_DEPLOYMENTS,
+    SYNC_POLL_SECONDS,
+    SYNC_RETRY_SECONDS,
+    SYNC_STOP_SECONDS,
+)
 from cluster.local.workers.dpp_environment import DppEnvironment
 from cluster.local.workers.waiting import WaitingWorkers
 from cluster.sync.desired_reader import DesiredReader
@@ -72,7 +79,12 @@ class LocalSync:
         self._context = JobContext(sources, environments, self._workers, report, storage_url, keeps=keeps)
         self._reader = DesiredReader(targets, shared, read_desired)
         self._scheduler: Scheduler[Target, EnvironmentJob] = Scheduler(
-            stopping, lambda _: self._wake.set(), concurrency, Backoff(retry_seconds, MAX_SYNC_RETRY_SECONDS)
+            stopping,
+            lambda _: self._wake.set(),
+            concurrency,
+            Backoff(retry_seconds, MAX_SYNC_RETRY_SECONDS),
+            patience=LONG_DEPLOYMENT_SECONDS,
+            most=MOST_DEPLOYMENTS * concurrency,
         )
         self._desired: dict[Target, DesiredValues] = {}
         self._problems: Mapping[Target, str] = {}  # why what an ops repo says cannot be used, as it was logged

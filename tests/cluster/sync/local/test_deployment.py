@@ -19,12 +19,19 @@ def gate(tmp_path: Path) -> Path:
     return tmp_path / "gate"
 
 
-def test_environments_are_deployed_side_by_side_and_a_newer_commit_stops_only_the_older_one(
-    machine: Machine, gate: Path
+def test_a_long_deployment_holds_up_no_other_and_a_newer_commit_stops_only_the_older_one(
+    machine: Machine, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cluster.sync.local.sync.LONG_DEPLOYMENT_SECONDS", 0.2)
+    machine.start(concurrency=1)
     machine.say({**APPENDING, **waiting_for(gate)}, targets=BOTH)
     with machine.running() as sync:
-        eventually(lambda: machine.phases(STAGING) == machine.phases(PRODUCTION) == ["started"], "both run")
+
+        def both_run() -> bool:
+            sync.wake()  # else it looks in 15 seconds
+            return machine.phases(STAGING) == machine.phases(PRODUCTION) == ["started"]
+
+        eventually(both_run, "both run")
         for target in BOTH:
             folder = str(machine.environment(target).folder)
             eventually(lambda: len(processes_with(folder)) > 2, "dpp runs the pipeline")  # noqa: B023
