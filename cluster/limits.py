@@ -17,9 +17,7 @@ MAX_PROGRESS_LINES = 2_000  # of a log that wait to be reported; a log that is l
 
 # Sync on one machine
 DATABASE_PAGES = 5_000  # of a database, copied between two looks whether to go on: 20 MB at the usual size of a page
-LONG_DEPLOYMENT_SECONDS = (
-    1800.0  # after which a deployment does not count among those at a time: others go on beside it
-)
+LONG_DEPLOYMENT_SECONDS = 1800.0  # after which a deployment is not one of those at a time: others go on beside it
 MOST_DEPLOYMENTS = 4  # times as many as that, those included
 WAITING_WORKERS = 2  # at a time: each holds some 65 MB, which it shares with nobody
 WAITING_WORKER_SECONDS = 600.0  # without a deployment; the next one begins a second later
