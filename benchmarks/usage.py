@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.report import Result, Row
 from cluster.usage.limit_rules import LimitReachedError
-from cluster.usage.reservations import Asked
+from cluster.usage.reservations import WantedRun
 from cluster.usage.service import UsageService
 from tests.support.postgres import new_database
 
@@ -37,7 +37,7 @@ def _measure(folder: Path, url: str, name: str) -> Row:
     def ask(number: int) -> str:
         begin.wait()
         try:
-            service.reservations.reserve(Asked(f"run-{number}", "token:ann", database=True))
+            service.reservations.reserve(WantedRun(f"run-{number}", "token:ann", database=True))
         except LimitReachedError as error:
             return error.name
         return "granted"

@@ -26,6 +26,7 @@ from bot.limits import (
 )
 from bot.logs import get_logger
 from bot.model.registration import Target
+from bot.notification_threads import make_notification_threads
 from bot.ownership import Ownership
 from bot.rechecks import make_rechecks
 from bot.reconcile.commit_statuses import CommitStatuses
@@ -38,7 +39,6 @@ from bot.reconcile.rounds import Rounds
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Delivery, DeliveryState
-from bot.tellers import make_tellers
 
 _log = get_logger("dppctl.bot")
 
@@ -81,7 +81,9 @@ class Loop:
         self._rounds = Rounds(context, self._statuses, self._notify)
         self._gates = GateWatch(store)
         self._rechecks = make_rechecks(settings, set(self._ownership.registered))
-        self._tellers = make_tellers(settings, targets, store, git.credentials, lambda: self._ownership.leads)
+        self._notifications = make_notification_threads(
+            settings, targets, store, git.credentials, lambda: self._ownership.leads
+        )
         self._backoff = Backoff[str]()
         self._waiting: set[str] = set()  # repositories to look at
         self._ids: dict[str, list[str]] = {}  # by repository, the deliveries that are not done with
@@ -111,13 +113,13 @@ class Loop:
         self._stop.set()
         self._notify()
         self._images.builds.stop()
-        for teller in self._tellers:
-            teller.stop()
+        for thread in self._notifications:
+            thread.stop()
 
     def run(self) -> None:
         """Work until `stop`. What fails is logged and tried again: soon at first, then less often."""
         next_poll = 0.0
-        telling = [teller.start() for teller in self._tellers]
+        notifying = [thread.start() for thread in self._notifications]
         try:
             while not self._stop.is_set():
                 self.rounds += 1
@@ -138,14 +140,14 @@ class Loop:
                 self._pause(max(0.0, next_poll - time.monotonic()))
         finally:
             self.close()
-            for thread in telling:
+            for thread in notifying:
                 thread.join(1.0)  # a call that is under way is not waited for
 
     def close(self) -> None:
         """End what runs, and let another bot lead."""
         self._stop.set()
-        for teller in self._tellers:
-            teller.stop()
+        for thread in self._notifications:
+            thread.stop()
         self._images.builds.close()
         self._rounds.close(CLOSE_SECONDS)
         self._ownership.release()

@@ -6,7 +6,7 @@ from bot.errors import DppctlError
 from bot.model.data_change import DataChange
 from bot.model.failures import accepted_in, failure_of
 from bot.model.names import RepoPath, short
-from bot.model.receipt import ErrorPlace, Receipt
+from bot.model.receipt import ErrorLocation, Receipt
 from bot.settings import Settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
@@ -52,7 +52,7 @@ class DeploymentView:
         )
         return SharedPage(f"{found.app} {found.environment} {short(found.ref)}", main)
 
-    def _line_url(self, deployment: Deployment, place: ErrorPlace) -> str | None:
+    def _line_url(self, deployment: Deployment, place: ErrorLocation) -> str | None:
         """Return GitHub's address of the line at the deployed commit; None when it does not come from the web."""
         try:
             app = RepoPath.parse(deployment.app)

@@ -19,7 +19,7 @@ _DESCRIPTORS = {DATA_PACKAGE: "datapackage.json", SITE: "index.html"}
 _END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 
 
-class Ran(NamedTuple):
+class EndedPipeline(NamedTuple):
     """When a pipeline ran, in seconds of the epoch, and how it ended."""
 
     began: float
@@ -76,7 +76,9 @@ class Publication(NamedTuple):
         yield from sorted(descriptors, key=lambda found: (found[0].name == _DESCRIPTORS[SITE], found[1]))
 
 
-def find_written(workload: Path, spec_folders: Sequence[str], since: float, ran: Sequence[Ran]) -> Publication:
+def find_written(
+    workload: Path, spec_folders: Sequence[str], since: float, ran: Sequence[EndedPipeline]
+) -> Publication:
     """Return what was written since then (seconds of the epoch).
 
     workload: absolute; spec_folders: of the pipelines that ran, below it; ran: those pipelines.
@@ -156,7 +158,7 @@ def _write_content(file: Path, size: int, write: Callable[[bytes], Any]) -> None
             write(piece)
 
 
-def _is_of_failed(file: Path, ran: Sequence[Ran]) -> bool:
+def _is_of_failed(file: Path, ran: Sequence[EndedPipeline]) -> bool:
     """Tell whether a pipeline that did not succeed wrote this file, or may have: it ran then.
 
     Of pipelines side by side, that which succeeded is known by the hash of its data package.

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from worker.events import EventStream, utc_now
 from worker.plan import Pipeline, WorkloadError, choose
-from worker.publication import Publication, Ran, find_written
+from worker.publication import EndedPipeline, Publication, find_written
 from worker.runner.dpp import RUNNERS, Dpp
 from worker.runner.pipeline import PipelineRun, Result
 from worker.runner.ready import AUTO, ReadyDpp
@@ -55,7 +55,7 @@ class Run:
         self._dpp: Optional[Dpp] = None
         self._stopped = False
         self._folders: Dict[str, None] = {}  # of the specs of its pipelines
-        self._ran: List[Ran] = []
+        self._ran: List[EndedPipeline] = []
         self.publication = Publication(workload)  # once it has ended
 
     def execute(self) -> Receipt:
@@ -184,7 +184,7 @@ class Run:
             process.stop()
         result = process.follow(self._events)
         package_hash = str(result["stats"].get("hash"))
-        self._ran.append(Ran(began, time.time(), result["status"] == "succeeded", package_hash))
+        self._ran.append(EndedPipeline(began, time.time(), result["status"] == "succeeded", package_hash))
         with self._lock:
             self._running.remove(process)
         return result

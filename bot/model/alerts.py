@@ -66,27 +66,27 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class ToldAlerts:
+class SentAlerts:
     """What was told of an environment, by kind; `since`: nothing that was over before is news."""
 
     since: datetime
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
-def decide_alerts(now: EnvironmentNow, told: ToldAlerts, rules: AlertRules, time: datetime) -> Iterator[Alert]:
+def decide_alerts(now: EnvironmentNow, told: SentAlerts, rules: AlertRules, time: datetime) -> Iterator[Alert]:
     """Yield what is to be told."""
     for alert in _all(now, told, rules, time):
         if alert.kind in rules.kinds and told.keys.get(alert.kind) != alert.key:
             yield alert
 
 
-def over(now: EnvironmentNow, told: ToldAlerts) -> list[str]:
+def over(now: EnvironmentNow, told: SentAlerts) -> list[str]:
     """Return the kinds that were told and are over, so that the next one is news."""
     gone = {"held": now.held is None, "waiting": now.waiting is None}
     return [kind for kind, is_over in gone.items() if is_over and kind in told.keys]
 
 
-def _all(now: EnvironmentNow, told: ToldAlerts, rules: AlertRules, time: datetime) -> Iterator[Alert]:
+def _all(now: EnvironmentNow, told: SentAlerts, rules: AlertRules, time: datetime) -> Iterator[Alert]:
     place, ended = f"{now.environment} of {now.app}", now.ended
     if ended and ended.ended >= told.since:
         if not ended.is_fine and not _is_known(ended, now.before):

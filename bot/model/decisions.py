@@ -66,7 +66,7 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Same:
+class SameFiles:
     """The environment runs these very files already, as another ref or commit."""
 
     target: Target
@@ -159,4 +159,4 @@ class Removal:
 
 
 Written = Update | Removal  # what is written to an ops repo
-Decision = Refusal | Skip | Same | GateWait | UpToDate | BeginHold | EndHold | Update | Removal
+Decision = Refusal | Skip | SameFiles | GateWait | UpToDate | BeginHold | EndHold | Update | Removal

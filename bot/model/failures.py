@@ -6,7 +6,7 @@ And what somebody accepted, though it was not as expected.
 import re
 from dataclasses import dataclass
 
-from bot.model.receipt import ErrorPlace, PipelineResult, Receipt
+from bot.model.receipt import ErrorLocation, PipelineResult, Receipt
 
 # What these say is in their message; the name of others, such as KeyError, is half of it.
 _PLAIN = re.compile(r"(?:ValueError|TypeError|RuntimeError|AssertionError|Exception): (?=\S)")
@@ -27,7 +27,7 @@ class PipelineFailure:
 
     pipeline: str
     headline: str
-    place: ErrorPlace | None = None
+    place: ErrorLocation | None = None
     source: tuple[NumberedLine, ...] = ()
 
 

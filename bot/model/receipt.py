@@ -129,7 +129,7 @@ class SourceLines(_Fact):
     lines: Annotated[tuple[_Word, ...], BeforeValidator(lambda given: given[:9] if isinstance(given, list) else given)]
 
 
-class ErrorPlace(_Fact):
+class ErrorLocation(_Fact):
     """The user's own line that a pipeline failed at, and the processor that it belongs to."""
 
     file: _Word
@@ -151,7 +151,7 @@ class PipelineResult(_Fact):
     stats: Annotated[dict[str, Any], BeforeValidator(_statistics)] = {}
     runner: _Word = ""  # who ran it, and why so
     error: Annotated[str, BeforeValidator(_error)] | None = None
-    place: _Profiled[ErrorPlace] = None
+    place: _Profiled[ErrorLocation] = None
 
 
 class Receipt(_Fact):

@@ -14,7 +14,7 @@ from bot.data.compared import needed
 from bot.images.decide import ImagePolicy
 from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState, RefState, TargetState
-from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Ref, Refusal, Same, Skip, Update, UpToDate
+from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Ref, Refusal, SameFiles, Skip, Update, UpToDate
 from bot.model.file_names import CONFIG_FILE
 from bot.model.names import short
 from bot.model.previews import PREVIEWS, is_preview
@@ -43,7 +43,7 @@ def decide(state: AppState, policy: ImagePolicy) -> Iterator[Decision]:
             decisions = [_completed(found, state) for found in _decide_target(outcome, present, commit, policy)]
             decisions = [pass_gate(found, outcome, state, outcomes) for found in decisions]
             yield from decisions
-            is_as_it_should_be = all(isinstance(decision, Same | EndHold) for decision in decisions)
+            is_as_it_should_be = all(isinstance(decision, SameFiles | EndHold) for decision in decisions)
             if is_as_it_should_be and outcome.target.environment not in refused:
                 yield UpToDate(outcome.target)
     yield from removals(state, outcomes)
@@ -132,7 +132,7 @@ def choose_named(target: Target, named: RefState) -> Choice | Refusal:
 
 def plan(
     choice: Choice, commit: CommitState, present: TargetState, *, in_image: bool = False
-) -> Update | Refusal | Same | None:
+) -> Update | Refusal | SameFiles | None:
     """Decide about a choice, given the app at that commit and what the ops repo holds.
 
     `in_image`: the app runs in an image there. None: the ops repo already says so.
@@ -150,7 +150,7 @@ def plan(
         if same_files and pipelines == held.pipelines and held.source.repository == app.repository:
             where = f"below {app.path}" if app.path else "in the files"
             message = f"nothing changed {where} since {short(held.source.ref)} ({held.source.commit[:12]})"
-            return Same(choice.target, choice.ref, message)
+            return SameFiles(choice.target, choice.ref, message)
     return Update(choice.target, values, facts=commit.facts)
 
 

@@ -10,7 +10,7 @@ from bot.limits import MAX_TOLD_ACTIONS
 from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState
 from bot.model.config_action import Action
-from bot.model.decisions import Choice, Decision, GateWait, Refusal, Same, Skip
+from bot.model.decisions import Choice, Decision, GateWait, Refusal, SameFiles, Skip
 from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath, kind_and_name, ref_problem, short
 from bot.model.previews import PREVIEWS
@@ -22,7 +22,7 @@ from bot.reconcile.previews import is_allowed, why_left_out
 def describe(decision: Decision) -> str | None:
     """Return why a decision deploys nothing, for the person who pushed; None: there is nothing to say."""
     match decision:
-        case Same(target, _, message):
+        case SameFiles(target, _, message):
             return f"{target.environment}: {message}"
         case GateWait(target, _, _, message):
             return f"{target.environment}: {message}"

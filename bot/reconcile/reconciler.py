@@ -13,7 +13,7 @@ from bot.git.mirror import BusyError, Mirror
 from bot.limits import COPY_SECONDS, MAX_REASON_LINES
 from bot.logs import bind_push, get_logger
 from bot.model.app_state import AppState
-from bot.model.decisions import Decision, GateWait, Refusal, Removal, Same, Skip, Update, Written
+from bot.model.decisions import Decision, GateWait, Refusal, Removal, SameFiles, Skip, Update, Written
 from bot.model.names import RepoPath, short
 from bot.model.previews import is_among
 from bot.model.registration import Target, registered_for
@@ -27,7 +27,7 @@ from bot.reconcile.observe import observe
 from bot.reconcile.record import keep_previews, keep_waiting, record, remove
 from bot.reconcile.refreshes import error_of
 from bot.reconcile.result import Result, Results
-from bot.reconcile.settled import Look, Note, Settled, fingerprint_of
+from bot.reconcile.settled import LastObservation, Note, Settled, fingerprint_of
 from bot.store.tables import Hold
 
 _log = get_logger("dppctl.bot")
@@ -223,7 +223,7 @@ class Reconciler:
             resolved = [self._resolve(everywhere, update, mirror, result) for update in due]
             self._images.keep(app, name, due, others)
         if not self._stop.is_set() and not keep_waiting(state, targets, decisions, self._store) and not (due or gone):
-            self._settled.add(place, fingerprint, Look(seen, result.notes[before:]))
+            self._settled.add(place, fingerprint, LastObservation(seen, result.notes[before:]))
         for ref in new[:MAX_REASON_LINES]:  # also what no webhook said
             if reason := result.reason(ref):
                 _log.info("not deployed", app=app, ref=short(ref), reason=reason)
@@ -255,7 +255,7 @@ class Reconciler:
 
     def _note(self, decision: Decision, result: Result) -> None:
         """Tell and record a decision by which nothing is deployed."""
-        if (text := describe(decision)) and isinstance(decision, Same | Skip | Refusal | GateWait):
+        if (text := describe(decision)) and isinstance(decision, SameFiles | Skip | Refusal | GateWait):
             result.notes.append(Note(decision.ref.name, text))
         if not self._stop.is_set():
             record(decision, self._store)

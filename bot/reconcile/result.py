@@ -10,7 +10,7 @@ from bot.model.app_state import AppState
 from bot.model.decisions import Choice, Refusal
 from bot.model.names import short
 from bot.reconcile.explain import explain
-from bot.reconcile.settled import Look, Note
+from bot.reconcile.settled import LastObservation, Note
 from bot.store.tables import Delivery, DeliveryState
 
 _log = get_logger("dppctl.bot")
@@ -36,7 +36,7 @@ class Result:
         """Note a failure; the first one stays."""
         self.failure = self.failure or message
 
-    def add(self, look: Look) -> None:
+    def add(self, look: LastObservation) -> None:
         """Add what was said of an app before."""
         self.notes += look.notes
         self.looks += [look.state] if look.state else []

@@ -32,7 +32,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Look:
+class LastObservation:
     """What an app looked like, without what only decisions need, and what was said of it; None after a restart."""
 
     state: tuple[AppState, Sequence[Choice | Refusal]] | None = None
@@ -47,10 +47,10 @@ class Settled:
         self._store = store
         self._lock = threading.Lock()
         self._kept: dict[str, str] | None = None  # what the store holds, read when it is first asked for
-        self._looks: dict[str, Look] = {}  # the newest MAX_KEPT_LOOKS
+        self._looks: dict[str, LastObservation] = {}  # the newest MAX_KEPT_LOOKS
         self._new: dict[str, str] = {}  # not in the store yet
 
-    def find(self, place: str, fingerprint: str, *, asked: bool) -> Look | None:
+    def find(self, place: str, fingerprint: str, *, asked: bool) -> LastObservation | None:
         """Return what was said of an app that still has this fingerprint; None: it is to be looked at.
 
         `asked`: somebody wants to know what is said of it.
@@ -62,7 +62,7 @@ class Settled:
             known = self._new.get(place) or self._kept.get(place)
         if known != fingerprint or (asked and look is None):
             return None
-        return look or Look()
+        return look or LastObservation()
 
     def forget(self, place: str) -> None:
         """Have an app looked at, until it is settled again."""
@@ -73,7 +73,7 @@ class Settled:
         if was_kept:
             self._store.forget(place)
 
-    def add(self, place: str, fingerprint: str, look: Look) -> None:
+    def add(self, place: str, fingerprint: str, look: LastObservation) -> None:
         """Note that there is nothing to do for an app."""
         with self._lock:
             self._looks[place] = look

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.database import Database, upsert
-from bot.model.alerts import EndedAttempt, EnvironmentNow, ToldAlerts
+from bot.model.alerts import EndedAttempt, EnvironmentNow, SentAlerts
 from bot.store.run_tables import EndedRun
 from bot.store.tables import Base, Deployment, Hold
 
@@ -16,7 +16,7 @@ _SINCE = "since"
 _ENDED = ("succeeded", "failed", "refused")
 
 
-class ToldAlert(Base):
+class SentAlert(Base):
     """What an address was told last of an environment, of each kind."""
 
     __tablename__ = "alerts_told"
@@ -58,27 +58,27 @@ class Alerts:
             waiting=(latest.id, latest.gate) if latest and latest.state == "waiting" and latest.gate else None,
         )
 
-    def told(self, address: str, app: str, environment: str, time: datetime) -> ToldAlerts:
+    def told(self, address: str, app: str, environment: str, time: datetime) -> SentAlerts:
         """Return what an address was told; from its first look on, which is noted, things are news."""
-        mine = (ToldAlert.address == address, ToldAlert.app == app, ToldAlert.environment == environment)
+        mine = (SentAlert.address == address, SentAlert.app == app, SentAlert.environment == environment)
         with self._database.read() as session:
-            keys = {found.kind: found.key for found in session.scalars(select(ToldAlert).where(*mine))}
+            keys = {found.kind: found.key for found in session.scalars(select(SentAlert).where(*mine))}
         if _SINCE not in keys:
             self.record(address, app, environment, _SINCE, time.isoformat())
             keys[_SINCE] = time.isoformat()
-        return ToldAlerts(datetime.fromisoformat(keys.pop(_SINCE)), keys)
+        return SentAlerts(datetime.fromisoformat(keys.pop(_SINCE)), keys)
 
     def record(self, address: str, app: str, environment: str, kind: str, key: str) -> None:
         """Note that an address was told."""
         place = {"address": address, "app": app, "environment": environment, "kind": kind}
         with self._database.write() as session:
-            upsert(session, ToldAlert, place, {"key": key})
+            upsert(session, SentAlert, place, {"key": key})
 
     def forget(self, address: str, app: str, environment: str, kinds: Sequence[str]) -> None:
         """Forget what was told and is over."""
-        mine = (ToldAlert.address == address, ToldAlert.app == app, ToldAlert.environment == environment)
+        mine = (SentAlert.address == address, SentAlert.app == app, SentAlert.environment == environment)
         with self._database.write() as session:
-            session.execute(delete(ToldAlert).where(*mine, ToldAlert.kind.in_(kinds)))
+            session.execute(delete(SentAlert).where(*mine, SentAlert.kind.in_(kinds)))
 
 
 def _of_deployment(found: Deployment) -> EndedAttempt:

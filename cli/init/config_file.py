@@ -14,7 +14,7 @@ from cli.init.yaml_text import dump, round_trip
 
 
 @dataclass(frozen=True)
-class Wish:
+class WantedConfig:
     """What the file shall say."""
 
     provider: str | None  # None: what it says already, or local
@@ -26,7 +26,7 @@ class Wish:
     production: str = "production"
 
 
-def new_file(wish: Wish, specs: Sequence[str], has_dockerfile: bool) -> str:
+def new_file(wish: WantedConfig, specs: Sequence[str], has_dockerfile: bool) -> str:
     """Return the text of a new file, each line explained. `specs`: the files that have pipelines."""
     pipelines = f"all that are in {', '.join(specs[:3])}{' …' if len(specs) > 3 else ''}" if specs else "all"
     image = (
@@ -55,7 +55,7 @@ def new_file(wish: Wish, specs: Sequence[str], has_dockerfile: bool) -> str:
     return f"# Which push deploys these pipelines where. Reference: docs/dppctl-yaml.md of dppctl.\n{image}\n{body}"
 
 
-def edited_file(text: str, where: str, wish: Wish) -> str:
+def edited_file(text: str, where: str, wish: WantedConfig) -> str:
     """Return the text with what it lacks, comments and the rest kept; the same text when it lacks nothing.
 
     An app that has actions already keeps them. Raises DppctlError for a text that is no such file.
@@ -80,7 +80,7 @@ def difference(before: str, after: str, name: str) -> str:
     )
 
 
-def _set_provider(document: Any, config: AppConfig, wish: Wish) -> bool:
+def _set_provider(document: Any, config: AppConfig, wish: WantedConfig) -> bool:
     if wish.provider is None:
         return False
     gone = [key for key in config.provider_settings if wish.provider != config.cluster_provider]
@@ -99,7 +99,7 @@ def _set_provider(document: Any, config: AppConfig, wish: Wish) -> bool:
     return changed
 
 
-def _add_deployment(document: Any, wish: Wish) -> None:
+def _add_deployment(document: Any, wish: WantedConfig) -> None:
     actions = CommentedSeq(
         [
             CommentedMap(branch=wish.branch, environment=wish.staging, pipeline="all"),

@@ -13,7 +13,7 @@ from bot.model.registration import Target, read_registration
 from cli.errors import InputError
 from cli.init.app import App
 from cli.init.chart_values import Installation
-from cli.init.config_file import Wish, difference, edited_file, new_file
+from cli.init.config_file import WantedConfig, difference, edited_file, new_file
 from cli.init.context import ADDRESS, Answers, InitContext
 from cli.init.identity.find import EMAIL, USER, Identity, find_identity
 from cli.init.ops_repo_template import OpsEnvironment
@@ -119,7 +119,7 @@ def _app_config(
         ops = RepoPath.parse(answers.ops_repo or questions.text("Ops repository (OWNER/REPO)", "--ops-repo", default))
     elif answers.ops_repo and RepoPath.parse(answers.ops_repo) != ops:
         raise InputError(f"{app.config_file} deploys to {ops}; change it there, or leave out --ops-repo")
-    wish = Wish(
+    wish = WantedConfig(
         provider=answers.provider,
         settings=provider.settings() if answers.provider else {},
         app=app.path,

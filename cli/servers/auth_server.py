@@ -21,7 +21,7 @@ from cli.servers.gunicorn import WebServer
 from cli.servers.lifecycle import listen, read_secret, read_settings
 from cluster.auth.admission import Lists
 from cluster.auth.app import create_auth_app
-from cluster.auth.options import AuthOptions, GitHubPlace, OAuthProvider, ProviderName
+from cluster.auth.options import AuthOptions, GitHubAddresses, OAuthProvider, ProviderName
 from cluster.auth.service import AuthService
 from cluster.auth.tables import AUTH_SCHEMA
 
@@ -87,7 +87,7 @@ def auth_options(settings: Settings, targets: Iterable[Target] = ()) -> AuthOpti
         service_token=token.decode(errors="replace"),
         tokens_file=settings.proxy.tokens_file,
         providers=_providers(settings) if auth.mode == "oauth" else (),
-        github=GitHubPlace(settings.github.url, settings.github.api_url, settings.github.verify),
+        github=GitHubAddresses(settings.github.url, settings.github.api_url, settings.github.verify),
         lists=Lists(auth.admins, auth.users, auth.organizations, auth.domains),
         deployers=_deployers(targets),
     )

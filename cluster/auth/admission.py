@@ -22,7 +22,7 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Known:
+class PersonFacts:
     """What lists can name of a person."""
 
     user: str  # PROVIDER:SUBJECT
@@ -30,13 +30,13 @@ class Known:
     groups: frozenset[str] = frozenset()  # org:NAME, domain:NAME
 
 
-def is_listed(entries: Iterable[str], person: Known) -> bool:
+def is_listed(entries: Iterable[str], person: PersonFacts) -> bool:
     """Return whether one of the entries names the person: by user, by login, or by a group such as org:hasadna."""
     names = {name.casefold() for name in (person.user, person.login, *person.groups) if name}
     return any(entry.casefold() in names for entry in entries)
 
 
-def granted_scopes(lists: Lists, person: Known) -> frozenset[Scope]:
+def granted_scopes(lists: Lists, person: PersonFacts) -> frozenset[Scope]:
     """Return what the lists let a person do; nothing: no list names the person."""
     if is_listed(lists.admins, person):
         return _EVERYTHING

@@ -13,7 +13,7 @@ from bot.errors import DppctlError
 from bot.model.account import Permission
 from bot.model.names import RepoPath
 from cluster.auth.limits import MAX_GROUPS, MAX_PERMISSIONS, PERMISSION_SECONDS, PROVIDER_SECONDS
-from cluster.auth.options import GitHubPlace
+from cluster.auth.options import GitHubAddresses
 from cluster.proxy.tokens import hash_of
 
 _A_PAGE = 100  # the most that GitHub gives
@@ -28,7 +28,7 @@ class GitHubAccount:
     organizations: tuple[str, ...]
 
 
-def read_account(place: GitHubPlace, token: str, *, with_groups: bool) -> GitHubAccount:
+def read_account(place: GitHubAddresses, token: str, *, with_groups: bool) -> GitHubAccount:
     """Return whose token it is; `with_groups`: with organisations, which need the scope read:org.
 
     https://docs.github.com/en/rest/users/users#get-the-authenticated-user,
@@ -55,7 +55,7 @@ def read_account(place: GitHubPlace, token: str, *, with_groups: bool) -> GitHub
 class RepositoryRights:
     """Who may write to which repository: asked of GitHub, and remembered for five minutes, a refusal too."""
 
-    def __init__(self, place: GitHubPlace, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: GitHubAddresses, clock: Callable[[], float] = time.monotonic) -> None:
         """Ask GitHub there."""
         self._place, self._clock, self._lock = place, clock, Lock()
         self._known: OrderedDict[tuple[str, str], tuple[float, Permission]] = OrderedDict()
@@ -107,7 +107,7 @@ class RepositoryRights:
         return Permission(False, why)
 
 
-def _get(place: GitHubPlace, path: str, token: str) -> requests.Response:
+def _get(place: GitHubAddresses, path: str, token: str) -> requests.Response:
     headers = {
         "Authorization": f"Bearer {token}",
         "Accept": "application/vnd.github+json",

@@ -23,7 +23,7 @@ class OAuthProvider:
 
 
 @dataclass(frozen=True)
-class GitHubPlace:
+class GitHubAddresses:
     """Where GitHub is."""
 
     url: str = "https://github.com"
@@ -42,7 +42,7 @@ class AuthOptions:
     service_token: str = field(default="", repr=False)  # by which proxy, pages and usage are known; none: nobody is
     tokens_file: Path | None = None  # of `dppctl token`, whose tokens have no end
     providers: tuple[OAuthProvider, ...] = ()
-    github: GitHubPlace = field(default_factory=GitHubPlace)
+    github: GitHubAddresses = field(default_factory=GitHubAddresses)
     lists: Lists = field(default_factory=Lists)
     deployers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by app: who may deploy it, and nobody else
 

@@ -7,7 +7,7 @@ from sqlalchemy import exists, update
 from sqlalchemy.orm import Session
 
 from bot.database import upsert
-from cluster.auth.admission import Known
+from cluster.auth.admission import PersonFacts
 from cluster.auth.limits import MAX_GROUPS, SESSION_SECONDS
 from cluster.auth.tables import AccessToken, LoginName, LoginSession, Person
 
@@ -43,11 +43,11 @@ def forget_unused_tokens(session: Session, now: datetime) -> None:
     session.execute(update(Person).where(long_ago, *(~each for each in used)).values(github_token=None))
 
 
-def known(person: Person | None, user: str) -> Known:
+def known(person: Person | None, user: str) -> PersonFacts:
     """Return what lists can name of a person; None: nothing but `user` is known."""
     if person is None:
-        return Known(user)
-    return Known(user, person.login if person.owns_login else "", frozenset(person.groups))
+        return PersonFacts(user)
+    return PersonFacts(user, person.login if person.owns_login else "", frozenset(person.groups))
 
 
 def _owns_login(session: Session, identity: ProvenIdentity) -> bool:

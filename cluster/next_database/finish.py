@@ -36,7 +36,7 @@ from cluster.next_database.databases import (
 )
 from cluster.next_database.publication import staged_publication
 from cluster.next_database.switch import check_turn, switch, switch_back
-from cluster.publisher.staged import NOWHERE, StagedPlaces, add_options, places_of
+from cluster.publisher.staged import NOWHERE, StagedTargets, add_options, staged_targets
 from cluster.sync.helm.pod_status import AS_EXPECTED, UNEXPECTED
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -72,7 +72,7 @@ class UnexpectedDataError(ClusterError):
     """The data is not as expected; the message has a line for each expectation that is violated."""
 
 
-def finish(url: str, ended: FinishedRun, expected: ExpectationsFile, places: StagedPlaces = NOWHERE) -> list[str]:
+def finish(url: str, ended: FinishedRun, expected: ExpectationsFile, places: StagedTargets = NOWHERE) -> list[str]:
     """Check the data and make it current, with what is published; return what `check_expected` does.
 
     Raises UnexpectedDataError, and DatabaseError when it is not its turn, or when it cannot be published.
@@ -166,7 +166,7 @@ def main() -> None:
         receipt = Receipt.model_validate_json(_read(options.receipt))
         ended = FinishedRun(options.run, options.job, receipt, options.scheduled)
         if url := os.environ.get("DPP_DB_ENGINE"):
-            unmet = finish(url, ended, expected, places_of(options))
+            unmet = finish(url, ended, expected, staged_targets(options))
         else:
             # What is there after runs by the clock, nobody wrote down.
             unmet = check_expected(ended, expected, receipt, None if options.scheduled else expected.before)

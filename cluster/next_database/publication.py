@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from bot.errors import DppctlError, reason_of
 from cluster.limits import POINTER_SECONDS
 from cluster.next_database.databases import DatabaseError
-from cluster.publisher.staged import StagedPlaces, StagedRelease, open_releases
+from cluster.publisher.staged import StagedRelease, StagedTargets, open_releases
 
 _Result = TypeVar("_Result")
 
@@ -57,7 +57,7 @@ class StagedPublication:
 
 
 @contextmanager
-def staged_publication(places: StagedPlaces) -> Iterator[StagedPublication]:
+def staged_publication(places: StagedTargets) -> Iterator[StagedPublication]:
     """Have the storages to oneself, as long as the block. Raises OSError."""
     opened = AsyncExitStack()
     with asyncio.Runner() as runner:

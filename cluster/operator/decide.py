@@ -35,7 +35,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Attend:
+class FollowRun:
     """Hand the workload over, or go on where it was left, and follow it to its end."""
 
     run: RunState
@@ -44,7 +44,7 @@ class Attend:
 
 
 @dataclass(frozen=True)
-class Tell:
+class WriteStatus:
     """Write the status of a run."""
 
     run: RunState
@@ -75,7 +75,7 @@ class RemoveRun:
     run: RunState
 
 
-Decision = Claim | Attend | Tell | RemovePod | ReleaseWorker | RemoveRun
+Decision = Claim | FollowRun | WriteStatus | RemovePod | ReleaseWorker | RemoveRun
 
 
 def decide(state: OperatorState) -> list[Decision]:
@@ -139,30 +139,34 @@ def _of_assigned(
 ) -> Iterator[Decision]:
     if worker is not None and worker.gone_by is not None and state.now > worker.gone_by + NODE_LOST_SECONDS:
         # After five minutes without its node Kubernetes deletes a pod, and waits for the node to say that it is gone.
-        yield Tell(run, Phase.LOST, Reason.WORKER_GONE, f"worker {worker.name}: its node does not answer; run it again")
+        yield WriteStatus(
+            run, Phase.LOST, Reason.WORKER_GONE, f"worker {worker.name}: its node does not answer; run it again"
+        )
     elif run.uid in state.attended:
         return  # its task sees sooner what happens, and tells it
     elif worker is None:
-        yield Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
+        yield WriteStatus(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
     elif worker.end:
         phase = Phase.FAILED if worker.end_reason is Reason.TIME_LIMIT else Phase.LOST
-        yield Tell(run, phase, worker.end_reason, f"worker {worker.name}: {worker.end}")
+        yield WriteStatus(run, phase, worker.end_reason, f"worker {worker.name}: {worker.end}")
     elif _wants_database(run) and run.phase is not Phase.RUNNING and not (database and database.is_usable):
-        yield Tell(run, Phase.FAILED, Reason.HANDOVER_FAILED, "its database is gone; run it again")
+        yield WriteStatus(run, Phase.FAILED, Reason.HANDOVER_FAILED, "its database is gone; run it again")
     else:
-        yield Attend(run, worker, database)
+        yield FollowRun(run, worker, database)
 
 
-def _end_of_waiting(run: RunState, now: float) -> Tell | None:
+def _end_of_waiting(run: RunState, now: float) -> WriteStatus | None:
     """Return why a run without a worker does not wait for one any more."""
     if run.spec is None:
-        return Tell(run, Phase.FAILED, Reason.INVALID, run.problem)
+        return WriteStatus(run, Phase.FAILED, Reason.INVALID, run.problem)
     if run.spec.stop.requested:
         why = run.spec.stop.message or "it was stopped before it had a worker"
-        return Tell(run, Phase.STOPPED, Reason(run.spec.stop.reason), why[:MAX_STATUS_MESSAGE])
+        return WriteStatus(run, Phase.STOPPED, Reason(run.spec.stop.reason), why[:MAX_STATUS_MESSAGE])
     if now - run.created > run.spec.pending_seconds:
         what = f"no {_wanted(run)} of pool {run.spec.pool} was free for {run.spec.pending_seconds:,} seconds"
-        return Tell(run, Phase.FAILED, Reason.PENDING_TIMEOUT, f"{what}; run it again later, or make the pool larger")
+        return WriteStatus(
+            run, Phase.FAILED, Reason.PENDING_TIMEOUT, f"{what}; run it again later, or make the pool larger"
+        )
     return None
 
 
@@ -194,7 +198,7 @@ def _of_waiting(waiting: list[tuple[RunState, bool]], state: OperatorState) -> I
         reason = Reason.POOL_EMPTY if missing else Reason.QUEUED
         if run.reason != reason or _is_news(place, run.queue_position):
             message = missing or f"waits for a {_wanted(run, ' and a ')} of pool {pool}"
-            yield Tell(run, Phase.PENDING, reason, message, queue_position=place)
+            yield WriteStatus(run, Phase.PENDING, reason, message, queue_position=place)
 
 
 def _is_news(place: int, told: int | None) -> bool:

@@ -14,13 +14,13 @@ from cluster.limits import OPERATOR_BROKEN_SECONDS, OPERATOR_LIST_SECONDS, OPERA
 from cluster.operator.api import OperatorApi
 from cluster.operator.databases import access_to, engine_of
 from cluster.operator.decide import (
-    Attend,
     Claim,
     Decision,
+    FollowRun,
     ReleaseWorker,
     RemovePod,
     RemoveRun,
-    Tell,
+    WriteStatus,
     decide,
 )
 from cluster.operator.event_files import EventFiles
@@ -184,9 +184,9 @@ class Operator:
         match decision:
             case Claim(run, pod, database):
                 await self._claim(run, [database, pod] if database else [pod])
-            case Attend(run, pod, database):
+            case FollowRun(run, pod, database):
                 self._attend(run, pod, database)
-            case Tell():
+            case WriteStatus():
                 await self._tell(decision)
             case ReleaseWorker(pod):
                 if found := await self._api.release(pod):
@@ -219,7 +219,7 @@ class Operator:
             self._counts.assign_seconds.observe(waited)
         self._woken.set()
 
-    async def _tell(self, told: Tell) -> None:
+    async def _tell(self, told: WriteStatus) -> None:
         status = {"phase": told.phase, "reason": told.reason, "message": told.message or None}
         if told.phase.has_ended:
             status["finishedAt"] = time_text(time.time())

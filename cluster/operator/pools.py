@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cluster.limits import POOL_BROKEN_SECONDS
-from cluster.operator.decide import Tell
+from cluster.operator.decide import WriteStatus
 from cluster.operator.model import Phase, Reason
 from cluster.operator.state import WORKER, OperatorState, Pool, RunState
 
@@ -41,7 +41,7 @@ class RemovePool:
     name: str
 
 
-PoolDecision = DeployPool | RemovePool | Tell
+PoolDecision = DeployPool | RemovePool | WriteStatus
 
 
 def decide_pools(
@@ -61,7 +61,7 @@ def decide_pools(
         assert run.spec is not None  # noqa: S101 (_waits)
         name, image = run.spec.pool, run.spec.image
         if refusal := _refusal(image, policy) or work.failed.get(name) or broken.get(name):
-            decisions.append(Tell(run, Phase.FAILED, Reason.POOL_FAILED, refusal))
+            decisions.append(WriteStatus(run, Phase.FAILED, Reason.POOL_FAILED, refusal))
         elif name not in {pool.name for pool in state.pools} | work.changing | asked:
             asked.add(name)
             if room > 0:

@@ -135,7 +135,7 @@ class StagedRelease:
 
 
 @dataclass(frozen=True)
-class StagedPlaces:
+class StagedTargets:
     """What was staged, and where it is to go: volumes' folders, buckets by way of an rclone."""
 
     publication: Path = Path()
@@ -146,7 +146,7 @@ class StagedPlaces:
     scratch: Path | None = None
 
 
-NOWHERE = StagedPlaces()
+NOWHERE = StagedTargets()
 
 
 def add_options(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
@@ -159,14 +159,14 @@ def add_options(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
     parser.add_argument("--scratch", type=Path)
 
 
-def places_of(options: argparse.Namespace) -> StagedPlaces:
+def staged_targets(options: argparse.Namespace) -> StagedTargets:
     """Return what the program was told."""
     names = ("publication", "to", "url", "rclone", "password_file", "scratch")
-    return StagedPlaces(**{name: getattr(options, name) for name in names})
+    return StagedTargets(**{name: getattr(options, name) for name in names})
 
 
 @asynccontextmanager
-async def open_releases(places: StagedPlaces) -> AsyncIterator[list[StagedRelease]]:
+async def open_releases(places: StagedTargets) -> AsyncIterator[list[StagedRelease]]:
     """Give a release for each place, and have it to oneself. Raises OSError."""
     async with AsyncExitStack() as opened:
         releases = []
@@ -193,7 +193,7 @@ def _locked(root: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _rclone(places: StagedPlaces) -> AsyncIterator[Rclone]:
+async def _rclone(places: StagedTargets) -> AsyncIterator[Rclone]:
     """Give the pod's rclone, which ends with the block."""
     password = places.password_file.read_text().strip() if places.password_file else ""
     alive = await asyncio.start_server(lambda _, writer: writer.close(), port=ALIVE_PORT)
@@ -206,7 +206,7 @@ async def _rclone(places: StagedPlaces) -> AsyncIterator[Rclone]:
                 await rclone.call("core/quit")
 
 
-async def publish_staged(places: StagedPlaces) -> list[str]:
+async def publish_staged(places: StagedTargets) -> list[str]:
     """Publish what was staged, and return what to say of it. Raises DppctlError and OSError."""
     async with open_releases(places) as releases:
         for release in releases:
@@ -220,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, is_required=True)
     try:
-        said = asyncio.run(publish_staged(places_of(parser.parse_args())))
+        said = asyncio.run(publish_staged(staged_targets(parser.parse_args())))
     except (DppctlError, OSError) as error:
         sys.exit(reason_of(error))
     print(*said, sep="\n")

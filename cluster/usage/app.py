@@ -17,7 +17,7 @@ from cluster.usage.answers import BadUsageRequestError, answer_report, json_answ
 from cluster.usage.limit_rules import BannedError, LimitReachedError
 from cluster.usage.metrics import UsageMetrics
 from cluster.usage.page import UsagePage
-from cluster.usage.reservations import Asked, Grant
+from cluster.usage.reservations import Grant, WantedRun
 from cluster.usage.service import UsageService
 from cluster.usage.shapes import (
     AllowanceAnswer,
@@ -55,7 +55,8 @@ def create_usage_app(
 ) -> Flask:
     """Return the application, whose routes are those below `/usage`.
 
-    `accounts`: who is who on the page. `refresh` looks which runs have ended, and tells whether that gave a place back.
+    `accounts`: who is who on the page. `refresh` looks which runs have ended, and tells whether it released one's
+    reservation.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_USAGE_BYTES
@@ -95,11 +96,11 @@ class _Routes:
         self._refresh = refresh
 
     def reserve(self) -> Response:
-        """Take a place for a run that is to be created: 201, or 429 or 402 with the limit, or 403."""
+        """Make a reservation for a run that is to be created: 201, or 429 or 402 with the limit, or 403."""
         asked = self._read(ReservationRequest)
         try:
             grant = self._reserve(
-                Asked(
+                WantedRun(
                     asked.run,
                     asked.user,
                     asked.groups,
@@ -129,8 +130,8 @@ class _Routes:
             return json_answer(problem, 402 if error.is_spent else 429)
         return json_answer(ReservationAnswer.model_validate(grant, from_attributes=True), 201)
 
-    def _reserve(self, asked: Asked) -> Grant:
-        """Take a place, maybe that of a run which has just ended. Raises LimitReachedError and BannedError."""
+    def _reserve(self, asked: WantedRun) -> Grant:
+        """Make a reservation, maybe that of a run which has just ended. Raises LimitReachedError and BannedError."""
         try:
             return self._service.reservations.reserve(asked)
         except LimitReachedError as error:
@@ -139,7 +140,7 @@ class _Routes:
         return self._service.reservations.reserve(asked)
 
     def release(self, reservation: str) -> Response:
-        """Give a place back: 204, also when there is none any more."""
+        """Release a reservation: 204, also when there is none any more."""
         self._check()
         self._service.reservations.release(reservation)
         return Response(status=204)

@@ -1,8 +1,8 @@
-"""What to do about runs, places and limits, from what is seen of them. Pure.
+"""What to do about runs, reservations and limits, from what is seen of them. Pure.
 
-The same decisions come again until they are done: whatever was killed in between, nothing is counted twice, no place
-stays taken and nothing is missing in the log. What a run uses is counted by the times in its status, never by a clock
-of ours.
+The same decisions come again until they are done: whatever was killed in between, nothing is counted twice, no
+reservation stays open and nothing is missing in the log. What a run uses is counted by the times in its status,
+never by a clock of ours.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ VANISHED = "Vanished"
 
 
 @dataclass(frozen=True)
-class Place:
+class OpenReservation:
     """A reservation that is not released."""
 
     id: str
@@ -57,7 +57,7 @@ class UsageState:
     """All of it at one moment; `missed`: the names and uids of runs that were not there the last time either."""
 
     runs: Sequence[RunInfo]
-    places: Sequence[Place]
+    reservations: Sequence[OpenReservation]
     rows: Mapping[str, UsageSoFar]  # by uid: those that are not closed, and those of the runs
     users: Mapping[str, UserState]
     now: datetime
@@ -89,23 +89,23 @@ class WriteEvent:
 
 
 @dataclass(frozen=True)
-class ReleasePlace:
-    """Give a place back."""
+class ReleaseReservation:
+    """Release a reservation."""
 
     id: str
 
 
 @dataclass(frozen=True)
-class ConfirmPlace:
-    """Note that the run of a place is there."""
+class ConfirmReservation:
+    """Note that the run of a reservation is there."""
 
     id: str
     is_pending: bool
 
 
 @dataclass(frozen=True)
-class TakePlace:
-    """Have a run that has no place take one."""
+class MakeReservation:
+    """Have a run that has no reservation make one."""
 
     run: RunInfo
 
@@ -128,12 +128,14 @@ class StopRun:
     message: str
 
 
-UsageDecision = Count | Close | WriteEvent | ReleasePlace | ConfirmPlace | TakePlace | Notify | StopRun
+UsageDecision = (
+    Count | Close | WriteEvent | ReleaseReservation | ConfirmReservation | MakeReservation | Notify | StopRun
+)
 
 
 def decide_usage(state: UsageState) -> list[UsageDecision]:
     """Return what to do now."""
-    decisions = [*_of_places(state)]
+    decisions = [*_of_reservations(state)]
     for run in state.runs:
         row = state.rows.get(run.uid)
         if row is None or not row.is_closed:
@@ -152,7 +154,7 @@ def missing_now(state: UsageState) -> frozenset[str]:
     """Return the names and uids of runs that should be there and are not: if they are missing again, they are gone."""
     there = {run.uid for run in state.runs} | {run.name for run in state.runs}
     expected = {row.uid for row in state.rows.values() if not row.is_closed}
-    expected |= {place.run for place in state.places if place.expires is None}
+    expected |= {reservation.run for reservation in state.reservations if reservation.expires is None}
     return frozenset(expected - there)
 
 
@@ -164,24 +166,24 @@ def worker_seconds(run: RunInfo, now: datetime) -> float:
     return max(0.0, ((_time(run.finished) or now) - _at(begun)).total_seconds())
 
 
-def _of_places(state: UsageState) -> Iterator[UsageDecision]:
+def _of_reservations(state: UsageState) -> Iterator[UsageDecision]:
     runs = {run.name: run for run in state.runs}
-    for place in state.places:
-        if (run := runs.get(place.run)) is not None:
+    for reservation in state.reservations:
+        if (run := runs.get(reservation.run)) is not None:
             is_pending = run.phase is Phase.PENDING
             if run.phase.has_ended:
-                yield ReleasePlace(place.id)
-            elif place.expires is not None or place.is_pending != is_pending:
-                yield ConfirmPlace(place.id, is_pending)
-        elif place.expires is None:
-            if place.run in state.missed:
-                yield ReleasePlace(place.id)
-        elif place.expires < state.now:
-            yield ReleasePlace(place.id)
-    taken = {place.run for place in state.places}
+                yield ReleaseReservation(reservation.id)
+            elif reservation.expires is not None or reservation.is_pending != is_pending:
+                yield ConfirmReservation(reservation.id, is_pending)
+        elif reservation.expires is None:
+            if reservation.run in state.missed:
+                yield ReleaseReservation(reservation.id)
+        elif reservation.expires < state.now:
+            yield ReleaseReservation(reservation.id)
+    taken = {reservation.run for reservation in state.reservations}
     for run in state.runs:
         if run.user and not run.phase.has_ended and run.name not in taken:
-            yield TakePlace(run)
+            yield MakeReservation(run)
 
 
 def _of_run(run: RunInfo, row: UsageSoFar | None, now: datetime) -> Iterator[UsageDecision]:

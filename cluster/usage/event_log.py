@@ -38,7 +38,7 @@ class EventLog:
                 _count_upload(session, event)
 
     def forget_old(self) -> None:
-        """Remove what is too old to be kept: events, what runs used, and places that were given back."""
+        """Remove what is too old to be kept: events, what runs used, and reservations that were given back."""
         now = datetime.now(UTC)
         with self._database.write() as session:
             session.execute(delete(LoggedEvent).where(LoggedEvent.at < now - timedelta(days=USAGE_DAYS)))

@@ -17,13 +17,13 @@ from cluster.runs_api import RunInfo
 from cluster.usage.decide import (
     VANISHED,
     Close,
-    ConfirmPlace,
+    ConfirmReservation,
     Count,
+    MakeReservation,
     Notify,
-    Place,
-    ReleasePlace,
+    OpenReservation,
+    ReleaseReservation,
     StopRun,
-    TakePlace,
     UsageDecision,
     UsageSoFar,
     UsageState,
@@ -34,7 +34,7 @@ from cluster.usage.decide import (
 )
 from cluster.usage.live_runs import LiveRuns
 from cluster.usage.metrics import UsageMetrics
-from cluster.usage.reservations import DAY, open_places, release, resets_at, take_place
+from cluster.usage.reservations import DAY, release, reserve_anyway, resets_at, unreleased
 from cluster.usage.service import UsageService
 from cluster.usage.tables import Reservation, RunUsage
 
@@ -70,9 +70,9 @@ class Follower:
         return f"no round has ended for {still:.0f} seconds" if still > USAGE_STUCK_SECONDS else None
 
     def refresh(self) -> bool:
-        """Have a round that begins after this call, one for all who wait for it; return whether it gave a place back.
+        """Have a round that begins after this call, one for all who wait; return whether it released a reservation.
 
-        Any thread may call it: a run that has ended keeps its place until a round has seen that.
+        Any thread may call it: a run that has ended keeps its reservation until a round has seen that.
         """
         asked = time.monotonic()
         try:
@@ -92,7 +92,7 @@ class Follower:
     def _work_once(self) -> None:
         self._began_round, self._gave_back = time.monotonic(), False
         self._service.limits.read_again()
-        runs = self._runs.all()  # before the places: one of a run that is created meanwhile is then not left over
+        runs = self._runs.all()  # before the reservations: one of a run that is created meanwhile is then not left over
         state = self._observe(runs)
         decisions = decide_usage(state)
         self._missed = missing_now(state)
@@ -100,7 +100,7 @@ class Follower:
             for decision in decisions:
                 self._write(session, decision, state.now)
             self._service.events.add(session, [each.event for each in decisions if isinstance(each, WriteEvent)])
-        self._gave_back = any(isinstance(decision, ReleasePlace) for decision in decisions)
+        self._gave_back = any(isinstance(decision, ReleaseReservation) for decision in decisions)
         for decision in decisions:
             if isinstance(decision, StopRun | Notify):
                 self._tell(decision)
@@ -124,13 +124,13 @@ class Follower:
     def _observe(self, runs: Sequence[RunInfo]) -> UsageState:
         now = datetime.now(UTC)
         with self._service.database.read() as session:
-            places = open_places(session)
+            reservations = unreleased(session)
             wanted = or_(RunUsage.is_closed.is_(False), RunUsage.uid.in_([run.uid for run in runs]))
             rows = {row.uid: _so_far(row) for row in session.scalars(select(RunUsage).where(wanted))}
-            groups = {place.user: place.groups.split() for place in places}
+            groups = {reservation.user: reservation.groups.split() for reservation in reservations}
             users = {run.user for run in runs if run.user and not run.phase.has_ended}
             states = {user: self._user(session, user, groups.get(user, []), now) for user in users}
-        found = [Place(each.id, each.run, each.user, each.expires, each.is_pending) for each in places]
+        found = [OpenReservation(each.id, each.run, each.user, each.expires, each.is_pending) for each in reservations]
         return UsageState(runs, found, rows, states, now, self._missed)
 
     def _user(self, session: Session, user: str, groups: Collection[str], now: datetime) -> UserState:
@@ -151,13 +151,13 @@ class Follower:
                 if row.ended is None:
                     row.ended, row.outcome = now, VANISHED
                 row.is_closed = True
-            case ReleasePlace(identity):
+            case ReleaseReservation(identity):
                 release(session, identity, now)
-            case ConfirmPlace(identity, is_pending):
-                place = update(Reservation).where(Reservation.id == identity)
-                session.execute(place.values(expires=None, is_pending=is_pending))
-            case TakePlace(run):
-                take_place(session, run.name, run.user, run.database is not None, now)
+            case ConfirmReservation(identity, is_pending):
+                reservation = update(Reservation).where(Reservation.id == identity)
+                session.execute(reservation.values(expires=None, is_pending=is_pending))
+            case MakeReservation(run):
+                reserve_anyway(session, run.name, run.user, run.database is not None, now)
             case _:
                 pass  # not of the database
 

@@ -42,6 +42,6 @@ class UsageMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield each metric as it is now. Raises SQLAlchemyError when the database does not answer."""
         open_now = self._service.reservations.count_open()
-        yield GaugeMetricFamily("dppctl_reservations", "places of runs that are taken", value=open_now)
+        yield GaugeMetricFamily("dppctl_reservations", "open reservations of runs", value=open_now)
         for counter in (self._refusals, self._stops, self._events):
             yield from counter.collect()

@@ -1,7 +1,7 @@
-"""Places among those of a user's limits: taken before a run exists, given back when it has ended.
+"""Reservations among those of a user's limits: made before a run exists, released when it has ended.
 
-All of it is one transaction that no other one reads or writes beside: what was counted is still so when the place is
-taken. One lock for all users, as some limits are of all together; a transaction takes some three milliseconds.
+All of it is one transaction that no other one reads or writes beside: what was counted is still so when one is
+made. One lock for all users, as some limits are of all together; a transaction takes some three milliseconds.
 """
 
 import threading
@@ -25,7 +25,7 @@ _RESERVING = 0x75736167  # any number that is ours, for PostgreSQL's advisory lo
 
 
 @dataclass(frozen=True)
-class Asked:
+class WantedRun:
     """Who wants to run what."""
 
     run: str  # the name of the run that is to be
@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Grant:
-    """A place, and how long the run may take."""
+    """A reservation, and how long the run may take."""
 
     id: str
     timeout_seconds: int
@@ -48,15 +48,15 @@ class Grant:
 
 
 class Reservations:
-    """The places. Several threads and processes may ask."""
+    """The reservations. Several threads and processes may ask."""
 
     def __init__(self, database: Database, limits: LimitStore) -> None:
         """Take the database, and what knows the limits."""
         self._database, self._limits = database, limits
         self._turn = threading.Lock()  # of this process' threads: quicker than to wait for each other in the database
 
-    def reserve(self, asked: Asked) -> Grant:
-        """Take a place; the same run gets the same one again. Raises LimitReachedError and BannedError."""
+    def reserve(self, asked: WantedRun) -> Grant:
+        """Make a reservation; the same run gets the same one again. Raises LimitReachedError and BannedError."""
         with self._turn, self._database.write() as session:
             if not self._database.is_sqlite:
                 session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _RESERVING})
@@ -69,7 +69,7 @@ class Reservations:
                 seconds = min(seconds, int(longest))
             known = next((each for each in open_now if each.run == asked.run), None)
             if known is None:
-                _check_places(asked, limits, open_now)
+                _check_counts(asked, limits, open_now)
                 self._check_all_pending(session, now)
             used = used_since(session, asked.user, now - DAY)
             publish = publish_allowance(used, limits) if asked.publishes else None
@@ -98,12 +98,12 @@ class Reservations:
             return Grant(made.id, seconds, publish)
 
     def release(self, reservation: str) -> bool:
-        """Give a place back; return whether there was one."""
+        """Release a reservation; return whether there was one."""
         with self._database.write() as session:
             return release(session, reservation, datetime.now(UTC))
 
     def count_open(self) -> int:
-        """Return how many places are taken."""
+        """Return how many reservations are open."""
         with self._database.read() as session:
             return session.scalar(_count(_open(datetime.now(UTC)))) or 0
 
@@ -116,24 +116,24 @@ class Reservations:
 
 
 def release(session: Session, reservation: str, now: datetime) -> bool:
-    """Give a place back; return whether there was one."""
+    """Release a reservation; return whether there was one."""
     open_one = update(Reservation).where(Reservation.id == reservation, Reservation.released.is_(None))
     return bool(session.execute(open_one.values(released=now).returning(Reservation.id)).first())
 
 
-def take_place(session: Session, run: str, user: str, database: bool, now: datetime) -> None:
-    """Take a place for a run that is there already, whatever the limits say."""
+def reserve_anyway(session: Session, run: str, user: str, database: bool, now: datetime) -> None:
+    """Make a reservation for a run that is there already, whatever the limits say."""
     values = {"user": user, "groups": "", "database": database, "seconds": 0.0, "is_pending": False, "made": now}
     session.add(Reservation(id=uuid.uuid4().hex, run=run, **values))
 
 
-def open_places(session: Session) -> list[Reservation]:
-    """Return the places of all users that are not released, those whose run never came too."""
+def unreleased(session: Session) -> list[Reservation]:
+    """Return the reservations of all users that are not released, those whose run never came too."""
     return [*session.scalars(select(Reservation).where(Reservation.released.is_(None)))]
 
 
 def open_reservations(session: Session, user: str, now: datetime) -> list[Reservation]:
-    """Return the places that a user has taken."""
+    """Return the open reservations of a user."""
     return [*session.scalars(_open(now).where(Reservation.user == user))]
 
 
@@ -165,7 +165,7 @@ def _published(used: Collection[RunUsage]) -> int:
 
 
 def _open(now: datetime) -> Select[Reservation]:
-    """Return the places that are taken, without those whose run was never created."""
+    """Return the open reservations, without those whose run was never created."""
     waits = or_(Reservation.expires.is_(None), Reservation.expires > now)
     return select(Reservation).where(Reservation.released.is_(None), waits)
 
@@ -174,8 +174,8 @@ def _count(rows: Select[Reservation]) -> Select[int]:
     return select(func.count()).select_from(rows.subquery())
 
 
-def _check_places(asked: Asked, limits: dict[str, float | None], open_now: Collection[Reservation]) -> None:
-    """Raise LimitReachedError unless there is one more place of each kind."""
+def _check_counts(asked: WantedRun, limits: dict[str, float | None], open_now: Collection[Reservation]) -> None:
+    """Raise LimitReachedError unless there is one more reservation of each kind."""
     counts = {
         "runs": len(open_now),
         "pendingRuns": sum(each.is_pending for each in open_now),

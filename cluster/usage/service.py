@@ -26,7 +26,7 @@ class Allowance:
 
 
 class UsageService:
-    """Limits, places, and the log. Several threads may use it."""
+    """Limits, reservations, and the log. Several threads may use it."""
 
     def __init__(self, url: str, limits_file: Path | None) -> None:
         """Open the database at an SQLAlchemy URL, and read the limits. Raises DppctlError."""

@@ -44,7 +44,7 @@ class PublishAllowance(_UsageShape):
 
 
 class ReservationAnswer(_UsageShape):
-    """A place that is taken, and how long the run may take."""
+    """An open reservation, and how long the run may take."""
 
     id: str
     timeout_seconds: int

@@ -46,7 +46,7 @@ class LoggedEvent(UsageTable):
 
 
 class Reservation(UsageTable):
-    """A place among those of a user's limits, from before its run exists to its end."""
+    """A reservation among those of a user's limits, from before its run exists to its end."""
 
     __tablename__ = "reservations"
     __table_args__ = (Index("ix_reservations_open", "released", "user"),)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, CommitState, RefState, TargetState
-from bot.model.decisions import Choice, Ref, Refusal, Same, Update
+from bot.model.decisions import Choice, Ref, Refusal, SameFiles, Update
 from bot.model.names import RepoPath
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
@@ -42,7 +42,7 @@ def choose(states: Sequence[RefState], baseline: frozenset[Ref] = frozenset()) -
 
 def plan(
     choice: Choice, specs: Specs | str, present: Values | None = None, *, same_files: bool = False
-) -> Update | Refusal | Same | None:
+) -> Update | Refusal | SameFiles | None:
     """Decide on one choice alone; `same_files`: as those that the environment runs."""
     commit = CommitState(USUAL, specs, "tree", "message", has_dockerfile=False)
     target = TargetState(present, "tree" if same_files else "another tree")

@@ -18,7 +18,7 @@ from cluster.next_database import begin
 from cluster.next_database.databases import DataNote, FoundDatabases, database_of, locked, observe, release, server
 from cluster.next_database.finish import ExpectationsFile, FinishedRun, finish
 from cluster.next_database.switch import switch, switch_back
-from cluster.publisher.staged import StagedPlaces
+from cluster.publisher.staged import StagedTargets
 from tests.support.postgres import new_database
 
 _KILLED = """
@@ -102,9 +102,9 @@ class EnvironmentDatabase:
 
     def finish(self, run: str, staged: str, storage: str) -> None:
         """Check the run's data and take it, with what its pipelines staged for a storage's folder."""
-        self.finish_to(run, StagedPlaces(Path(staged), [storage]))
+        self.finish_to(run, StagedTargets(Path(staged), [storage]))
 
-    def finish_to(self, run: str, places: StagedPlaces) -> None:
+    def finish_to(self, run: str, places: StagedTargets) -> None:
         """Do the same, to these places."""
         ended = FinishedRun(run, f"job-{run}", receipt_of(1), is_scheduled=False)
         finish(self.url, ended, ExpectationsFile(), places)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.workloads import write_files
-from worker.publication import Item, Publication, Ran, find_written, stage, tar_of
+from worker.publication import EndedPipeline, Item, Publication, find_written, stage, tar_of
 
 PACKAGE = {"data/committees/datapackage.json": '{"name": "_"}', "data/committees/all.csv": "a,b\n1,2\n"}
 
@@ -28,7 +28,9 @@ def workload(tmp_path: Path) -> Path:
     return tmp_path / "workload"
 
 
-def written(workload: Path, since: float, folders: Sequence[str] = (".",), ran: Sequence[Ran] = ()) -> Publication:
+def written(
+    workload: Path, since: float, folders: Sequence[str] = (".",), ran: Sequence[EndedPipeline] = ()
+) -> Publication:
     return find_written(workload, folders, since, ran)
 
 
@@ -148,7 +150,7 @@ def test_what_a_failed_pipeline_wrote_is_left_out_also_of_a_site(workload: Path,
     write_files(workload, {**PACKAGE, "data/index.html": "page", "data/bad/datapackage.json": '{"hash": "1"}'})
     for name, when in (("committees/datapackage.json", 10), ("index.html", 11), ("bad/datapackage.json", 20)):
         os.utime(workload / "data" / name, (began + when + 0.5, began + when + 0.5))
-    ran = [Ran(began, began + 14, True, "1"), Ran(began + 15, began + 25, False)]
+    ran = [EndedPipeline(began, began + 14, True, "1"), EndedPipeline(began + 15, began + 25, False)]
     found = written(workload, began, ran=ran)
     assert [each.source for each in found.items] == ["data/index.html", "data/committees"]
     assert list(found.left_out) == ["data/bad"]
@@ -158,7 +160,7 @@ def test_what_a_failed_pipeline_wrote_is_left_out_also_of_a_site(workload: Path,
 def test_a_package_of_a_pipeline_that_succeeded_meanwhile_is_known_by_its_hash(workload: Path, began: float) -> None:
     write_files(workload, {"data/a/datapackage.json": '{"hash": "1"}', "data/b/datapackage.json": '{"hash": "2"}'})
     write_files(workload, {"data/c/datapackage.json": "[", "data/index.html": "whose?"})
-    ran = [Ran(began - 1, began + 60, False), Ran(began - 1, began + 60, True, "1")]
+    ran = [EndedPipeline(began - 1, began + 60, False), EndedPipeline(began - 1, began + 60, True, "1")]
     found = written(workload, began, ran=ran)
     assert [each.source for each in found.items] == ["data/a"]
     assert list(found.left_out) == ["data/index.html", "data/b", "data/c"]

@@ -13,9 +13,9 @@ from bot.model.names import RepoPath
 from bot.model.spec_files import is_spec
 from bot.settings import load_settings
 from cli.errors import InputError
-from cli.init.config_file import Wish, edited_file, new_file
+from cli.init.config_file import WantedConfig, edited_file, new_file
 from cli.init.flow import last_lines
-from cli.init.local.place import Clone, LocalPlace, choose_place, read_clone
+from cli.init.local.repositories import Clone, LocalRepositories, choose_repositories, read_clone
 from cli.init.local.steps import BareStep, CloneStep, HookStep, RemoteStep
 from cli.init.registration import with_app, without_app
 from cli.init.secret_stores import EnvFile
@@ -54,31 +54,35 @@ def init_local(folder: Path, config: Path, answers: LocalAnswers, say: Callable[
     git = Git(settings, searches=True)
     env = EnvFile(config / ".env")
     clone = read_clone(git, folder)
-    place = choose_place(
+    repositories = choose_repositories(
         folder, clone, env.read(_URL), config, repo=answers.repo, ops=answers.ops_repo, git=answers.git
     )
     if answers.remove:
-        return _remove(place, config, say, dry_run=answers.dry_run)
-    app_file, app_config = _app_config(folder, place, answers)
-    steps = [*_repositories(git, folder, clone, place), *_servers(git, place, config, app_config, env), app_file]
+        return _remove(repositories, config, say, dry_run=answers.dry_run)
+    app_file, app_config = _app_config(folder, repositories, answers)
+    steps = [
+        *_repositories(git, folder, clone, repositories),
+        *_servers(git, repositories, config, app_config, env),
+        app_file,
+    ]
     changes = run(steps, say, dry_run=answers.dry_run)
-    for line in _next(folder, place, config, answers.branch or place.branch):
+    for line in _next(folder, repositories, config, answers.branch or repositories.branch):
         say(line)
-    for line in last_lines(place.app, app_config):
+    for line in last_lines(repositories.app, app_config):
         say(line)
     return changes
 
 
-def _app_config(folder: Path, place: LocalPlace, answers: LocalAnswers) -> tuple[FileStep, AppConfig]:
+def _app_config(folder: Path, repositories: LocalRepositories, answers: LocalAnswers) -> tuple[FileStep, AppConfig]:
     """Return the step that writes `.dppctl.yaml`, and what it says then."""
     file = folder / ".dppctl.yaml"
     before = read_text(file)
-    wish = Wish(
+    wish = WantedConfig(
         provider=None,
         settings={},
-        app=place.app,
-        ops=place.ops,
-        branch=answers.branch or place.branch,
+        app=repositories.app,
+        ops=repositories.ops,
+        branch=answers.branch or repositories.branch,
         staging=answers.staging,
         production=answers.production,
     )
@@ -88,27 +92,29 @@ def _app_config(folder: Path, place: LocalPlace, answers: LocalAnswers) -> tuple
     else:
         after = edited_file(before, str(file), wish)
     config = parse_app_config(after, str(file))
-    others = {ops for ops, _ in config.actions(place.app)} - {place.ops}
+    others = {ops for ops, _ in config.actions(repositories.app)} - {repositories.ops}
     if others:
         raise InputError(f"{file} deploys to {min(others)}; name that with --ops-repo, or change the file")
     return FileStep(file, after, "which push deploys what"), config
 
 
-def _repositories(git: Git, folder: Path, clone: Clone, place: LocalPlace) -> list[Step]:
-    bare = place.bare(place.app.repository)
+def _repositories(git: Git, folder: Path, clone: Clone, repositories: LocalRepositories) -> list[Step]:
+    bare = repositories.bare(repositories.app.repository)
     return [
-        CloneStep(git, folder, clone.top is not None, place.branch),
-        BareStep(git, bare, "the app's repository", place.branch),
-        BareStep(git, place.bare(place.ops.repository), "the ops repository", "master", begun=True),
-        RemoteStep(git, folder, place.remote, clone.remotes.get(place.remote), bare),
+        CloneStep(git, folder, clone.top is not None, repositories.branch),
+        BareStep(git, bare, "the app's repository", repositories.branch),
+        BareStep(git, repositories.bare(repositories.ops.repository), "the ops repository", "master", begun=True),
+        RemoteStep(git, folder, repositories.remote, clone.remotes.get(repositories.remote), bare),
     ]
 
 
-def _servers(git: Git, place: LocalPlace, config: Path, app_config: AppConfig, env: EnvFile) -> list[Step]:
+def _servers(
+    git: Git, repositories: LocalRepositories, config: Path, app_config: AppConfig, env: EnvFile
+) -> list[Step]:
     registration = config / REGISTRATION_FILE
-    environments = [action.environment for _, action in app_config.actions(place.app) if action.environment]
-    text = with_app(read_text(registration), str(registration), place.app, place.ops, environments)
-    values = {_URL: place.repositories.as_uri()}
+    environments = [action.environment for _, action in app_config.actions(repositories.app) if action.environment]
+    text = with_app(read_text(registration), str(registration), repositories.app, repositories.ops, environments)
+    values = {_URL: repositories.folder.as_uri()}
     if env.read(_PORT) is None:
         values[_PORT] = str(_free_port(8080))
     return [
@@ -118,8 +124,8 @@ def _servers(git: Git, place: LocalPlace, config: Path, app_config: AppConfig, e
         SecretFileStep(env, config / SECRET_FILE),
         HookStep(
             git,
-            place.bare(place.app.repository),
-            place.app.repository,
+            repositories.bare(repositories.app.repository),
+            repositories.app.repository,
             lambda: f"http://127.0.0.1:{env.read(_PORT) or values.get(_PORT)}/webhooks/github",
             (config / SECRET_FILE).resolve(),
         ),
@@ -152,19 +158,19 @@ class SecretFileStep:
             raise InputError(f"{self.file} cannot be written: {error.strerror}") from None
 
 
-def _remove(place: LocalPlace, config: Path, say: Callable[[str], None], *, dry_run: bool) -> int:
+def _remove(repositories: LocalRepositories, config: Path, say: Callable[[str], None], *, dry_run: bool) -> int:
     """Undo the registration and the hook. Repositories and data stay, as they are somebody's work."""
     registration = config / REGISTRATION_FILE
     text = read_text(registration)
     steps: list[Step] = []
     if text:
-        left = without_app(text, str(registration), place.app)
-        steps.append(FileStep(registration, left, f"the registration without {place.app}"))
-    hook = place.bare(place.app.repository) / "hooks" / "post-receive"
-    if hook.exists() and not (text and _others(text, place.app)):
+        left = without_app(text, str(registration), repositories.app)
+        steps.append(FileStep(registration, left, f"the registration without {repositories.app}"))
+    hook = repositories.bare(repositories.app.repository) / "hooks" / "post-receive"
+    if hook.exists() and not (text and _others(text, repositories.app)):
         steps.append(_GoneStep(hook))
     changes = run(steps, say, dry_run=dry_run)
-    say(f"the repositories in {place.repositories}, .dppctl.yaml and what is deployed stay as they are")
+    say(f"the repositories in {repositories.folder}, .dppctl.yaml and what is deployed stay as they are")
     return changes
 
 
@@ -186,7 +192,7 @@ class _GoneStep:
         return Change(f"remove {self.file}", self.file.unlink)
 
 
-def _next(folder: Path, place: LocalPlace, config: Path, branch: str) -> list[str]:
+def _next(folder: Path, repositories: LocalRepositories, config: Path, branch: str) -> list[str]:
     """Return what is left to do, in the order to type it."""
     from cli.home_folder import home_folder
 
@@ -196,7 +202,7 @@ def _next(folder: Path, place: LocalPlace, config: Path, branch: str) -> list[st
         lines.append(f"then: write {folder / SPEC_FILE}, which says what your pipelines do")
     if author := git_author(folder):
         lines.append(f"then: {author.get} ({author.what})")
-    return [*lines, f"then: git add --all; git commit; git push {place.remote} {branch}"]
+    return [*lines, f"then: git add --all; git commit; git push {repositories.remote} {branch}"]
 
 
 def _free_port(wanted: int) -> int:

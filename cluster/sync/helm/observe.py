@@ -14,7 +14,7 @@ from bot.scheduler import Scheduler
 from cluster.sync.desired_reader import DesiredReader
 from cluster.sync.helm.deployment import DeploymentRun
 from cluster.sync.helm.desired import Desired, Entry, ReleaseTarget, desired_at, paths, release_name
-from cluster.sync.helm.records import Kept, records
+from cluster.sync.helm.records import OwnedRecord, records
 from cluster.sync.helm.releases import releases
 from cluster.sync.helm.state import DriftCheck, HelmRelease, ReleaseState, SyncState, UnknownRecord
 from cluster.sync.repositories import Reader, Repositories
@@ -64,7 +64,7 @@ def observe(
     unreadable: list[str] = []
     for namespace in sorted({*(location.namespace for location in locations), *patterns.values()}):
         found: Mapping[str, HelmRelease] = {}
-        kept: Mapping[str, Kept] = {}
+        kept: Mapping[str, OwnedRecord] = {}
         refusal = ""
         try:
             (found, odd), kept = releases(api, namespace), records(api, namespace)
@@ -101,7 +101,7 @@ def observe(
 
 
 def _gone(
-    namespace: str, kept: Mapping[str, Kept], known: set[str], patterns: Mapping[Target, str]
+    namespace: str, kept: Mapping[str, OwnedRecord], known: set[str], patterns: Mapping[Target, str]
 ) -> list[ReleaseTarget]:
     """Return the previews that have a record in a namespace, and that their ops repo does not name any more."""
     by_app = {str(pattern.app): pattern for pattern, where in patterns.items() if where == namespace}
@@ -114,7 +114,7 @@ def _gone(
     return found
 
 
-def _unknown(namespace: str, kept: Mapping[str, Kept], known: set[str]) -> Iterator[UnknownRecord]:
+def _unknown(namespace: str, kept: Mapping[str, OwnedRecord], known: set[str]) -> Iterator[UnknownRecord]:
     for release, entry in kept.items():
         if release not in known:
             yield UnknownRecord(namespace, release, entry.app, entry.environment)

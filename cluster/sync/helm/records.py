@@ -21,7 +21,7 @@ _PREFIX = "dppctl.io/"
 
 
 @dataclass(frozen=True)
-class Kept:
+class OwnedRecord:
     """A record, and whose it is."""
 
     record: Record
@@ -29,7 +29,7 @@ class Kept:
     environment: str
 
 
-def records(api: KubernetesClient, namespace: str) -> dict[str, Kept]:
+def records(api: KubernetesClient, namespace: str) -> dict[str, OwnedRecord]:
     """Return all records of a namespace, by release. Raises ApiError and ApiAwayError."""
     found = {}
     for entry in api.list(_path(namespace), _SELECTOR, metadata=True):
@@ -98,7 +98,7 @@ def _texts(location: ReleaseTarget, record: Record) -> dict[str, str]:
     }
 
 
-def _read(notes: Object) -> Kept | None:
+def _read(notes: Object) -> OwnedRecord | None:
     """Return None for what somebody broke by hand: then there is no record, and it is written anew."""
     text = {name: str(notes.get(f"{_PREFIX}{name}", "")) for name in ("fingerprint", "phase", "revision", "good")}
     phase: Any = text["phase"]
@@ -108,7 +108,7 @@ def _read(notes: Object) -> Kept | None:
     reported_log = str(notes.get(f"{_PREFIX}told", ""))
     job = str(notes.get(f"{_PREFIX}job", ""))
     record = Record(text["fingerprint"], phase, int(text["revision"]), int(text["good"]), reported, job, reported_log)
-    return Kept(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
+    return OwnedRecord(record, str(notes.get(f"{_PREFIX}app", "")), str(notes.get(f"{_PREFIX}environment", "")))
 
 
 def _baseline(outcome: Outcome, receipt: Receipt, location: ReleaseTarget) -> Compared:

@@ -86,7 +86,7 @@ def test_an_expired_token_is_told_with_its_end(story: GitHubStory, warned: list[
     story.push()
     story.tell()
     end = now - timedelta(hours=1)
-    story.teller._client._expires = end.strftime("%Y-%m-%d %H:%M:%S UTC")
+    story.notifier._client._expires = end.strftime("%Y-%m-%d %H:%M:%S UTC")
     story.github.user("robot", "robots-token", expires=end)
     story.sync("started")
     story.tell()

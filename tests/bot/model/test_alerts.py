@@ -14,7 +14,7 @@ from bot.model.alerts import (
     EndedAttempt,
     EnvironmentNow,
     Kind,
-    ToldAlerts,
+    SentAlerts,
     decide_alerts,
     over,
 )
@@ -23,10 +23,10 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 FINE = EndedAttempt("deployment 2", 2, True, NOON + timedelta(minutes=1), "984 rows", rows_before=1000, rows=984)
 BAD = replace(FINE, key="deployment 3", deployment=3, is_fine=False, text="zones.py:33: not enough values")
 NOW = EnvironmentNow("ann/app", "staging", ended=FINE, succeeded=NOON)
-TOLD = ToldAlerts(NOON)
+TOLD = SentAlerts(NOON)
 
 
-def kinds(now: EnvironmentNow, told: ToldAlerts = TOLD, rules: AlertRules | None = None, days: float = 0) -> list[str]:
+def kinds(now: EnvironmentNow, told: SentAlerts = TOLD, rules: AlertRules | None = None, days: float = 0) -> list[str]:
     time = NOON + timedelta(days=days, minutes=2)
     return [alert.kind for alert in decide_alerts(now, told, rules or AlertRules(), time)]
 

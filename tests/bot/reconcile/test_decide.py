@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.images.decide import ImagePolicy
 from bot.model.app_config import AppConfig
 from bot.model.app_state import AppState, CommitState, ForeignChange, HoldState, RefState, TargetState
-from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Refusal, Same, Skip, Update, UpToDate
+from bot.model.decisions import BeginHold, Choice, Decision, EndHold, Refusal, SameFiles, Skip, Update, UpToDate
 from bot.model.pipeline_specs import Specs
 from bot.model.registration import Target
 from bot.model.values import Values
@@ -25,7 +25,7 @@ def test_a_second_tag_on_the_commit_that_runs_deploys_nothing() -> None:
     update = plan(first, SPECS)
     assert isinstance(update, Update)
     same = plan(second, SPECS, update.values, same_files=True)
-    assert same == Same(PRODUCTION, second.ref, f"nothing changed in the files since v1 ({'a' * 12})")
+    assert same == SameFiles(PRODUCTION, second.ref, f"nothing changed in the files since v1 ({'a' * 12})")
 
 
 def test_what_a_repository_of_another_name_brought_is_deployed_anew() -> None:
@@ -46,8 +46,8 @@ def test_the_same_files_are_not_deployed_again_unless_the_pipelines_are_others()
     first = plan(choice, SPECS)
     assert isinstance(first, Update)
     same = plan(later, SPECS, first.values, same_files=True)
-    assert isinstance(same, Same)
-    assert same == Same(STAGING, later.ref, f"nothing changed in the files since master ({'a' * 12})")
+    assert isinstance(same, SameFiles)
+    assert same == SameFiles(STAGING, later.ref, f"nothing changed in the files since master ({'a' * 12})")
     assert isinstance(plan(later, SPECS, first.values), Update)
     assert isinstance(plan(later, Specs(SPECS.pipelines[:1]), first.values, same_files=True), Update)
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from bot.errors import DppctlError
 from bot.model.app_config import parse_app_config
 from bot.model.names import RepoPath, ref_problem
-from cli.init.config_file import Wish, difference, edited_file, new_file
+from cli.init.config_file import WantedConfig, difference, edited_file, new_file
 
 APP, OPS = RepoPath("ann/data", "pipelines"), RepoPath("ann/data-ops")
-WISH = Wish(None, {}, APP, OPS, "main")
+WISH = WantedConfig(None, {}, APP, OPS, "main")
 EXISTING = """\
 # Ours
 clusterProvider: local   # for now
@@ -58,7 +58,7 @@ continuousDeployment:
 
 def test_another_provider_takes_the_place_of_the_old_one_and_of_its_settings() -> None:
     text = "# Top\nclusterProvider: gcloud  # now\ngcloudZone: us-central1-a\n"
-    wish = Wish("kubeconfig", {"kubeconfigContext": "mine"}, APP, OPS, "main")
+    wish = WantedConfig("kubeconfig", {"kubeconfigContext": "mine"}, APP, OPS, "main")
     edited = edited_file(text, "f", wish)
     config = parse_app_config(edited, "f")
     assert (config.cluster_provider, config.provider_settings) == ("kubeconfig", {"kubeconfigContext": "mine"})
@@ -80,6 +80,6 @@ def test_the_difference_is_that_of_diff_u() -> None:
 @given(st.from_regex(r"[A-Za-z0-9_#@+=%-][A-Za-z0-9_./#@+=%,-]{0,30}", fullmatch=True))
 def test_any_branch_is_read_as_it_was_meant(branch: str) -> None:
     assume(ref_problem(f"refs/heads/{branch}") is None and branch != "HEAD")
-    wish = Wish(None, {}, APP, OPS, branch)
+    wish = WantedConfig(None, {}, APP, OPS, branch)
     for text in (new_file(wish, [], False), edited_file("{}\n", "f", wish)):
         assert next(parse_app_config(text, "f").actions(APP))[1].branch == branch

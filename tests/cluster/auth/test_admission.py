@@ -3,9 +3,9 @@
 import pytest
 
 from bot.model.account import SCOPES
-from cluster.auth.admission import Known, Lists, granted_scopes, is_listed
+from cluster.auth.admission import Lists, PersonFacts, granted_scopes, is_listed
 
-ANN = Known("github:583231", "OriHoch", frozenset({"org:hasadna", "domain:example.org"}))
+ANN = PersonFacts("github:583231", "OriHoch", frozenset({"org:hasadna", "domain:example.org"}))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_another_entry_does_not(entry: str) -> None:
 
 
 def test_a_login_that_is_not_the_persons_own_is_never_listed() -> None:
-    assert not is_listed(["OriHoch", ""], Known("github:9"))
+    assert not is_listed(["OriHoch", ""], PersonFacts("github:9"))
 
 
 def test_without_lists_nobody_gets_in_but_admins() -> None:
@@ -34,11 +34,11 @@ def test_without_lists_nobody_gets_in_but_admins() -> None:
 )
 def test_who_is_listed_may_all_but_what_admins_may(lists: Lists) -> None:
     assert granted_scopes(lists, ANN) == frozenset(SCOPES) - {"admin"}
-    assert granted_scopes(lists, Known("github:9", "ben")) == frozenset()
+    assert granted_scopes(lists, PersonFacts("github:9", "ben")) == frozenset()
 
 
 def test_everybody_may_run_where_that_is_said_and_be_no_admin() -> None:
     everybody = Lists(users=("*", "OriHoch"))
-    assert granted_scopes(everybody, Known("github:9", "ben")) == {"read", "run", "ssh"}
+    assert granted_scopes(everybody, PersonFacts("github:9", "ben")) == {"read", "run", "ssh"}
     assert granted_scopes(everybody, ANN) == frozenset(SCOPES) - {"admin"}
-    assert granted_scopes(Lists(admins=("*",)), Known("github:9", "ben")) == frozenset()
+    assert granted_scopes(Lists(admins=("*",)), PersonFacts("github:9", "ben")) == frozenset()

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from bot.logs import configure
 from cluster.auth.admission import Lists
-from cluster.auth.options import GitHubPlace, OAuthProvider
+from cluster.auth.options import GitHubAddresses, OAuthProvider
 from tests.support.auth import PUBLIC, AuthWorld, Browser
 from tests.support.github.fake import FakeGitHub
 
@@ -27,7 +27,7 @@ def world(tmp_path: Path, github: FakeGitHub) -> Iterator[AuthWorld]:
     github.oauth.callback = f"{PUBLIC}{CALLBACK}"
     github.oauth.visitor = "OriHoch"
     app = OAuthProvider("github", "GitHub", github.oauth.client_id, github.oauth.client_secret)
-    place = GitHubPlace(github.url, github.api_url)
+    place = GitHubAddresses(github.url, github.api_url)
     world = AuthWorld(tmp_path, mode="oauth", providers=(app,), github=place, lists=Lists(users=("OriHoch",)))
     yield world
     world.service.close()
@@ -158,7 +158,7 @@ def test_a_wrong_secret_and_a_github_that_is_away_let_nobody_in(world: AuthWorld
     answer = browser.get(back)
     assert (answer.status_code, browser.session) == (400, "")
     assert "incorrect_client_credentials" in answer.text
-    world.with_options(github=GitHubPlace("http://127.0.0.1:1", "http://127.0.0.1:1"))
+    world.with_options(github=GitHubAddresses("http://127.0.0.1:1", "http://127.0.0.1:1"))
     browser = world.browser()
     there = browser.get("/auth/login/github").headers["Location"]
     answer = browser.get(f"{CALLBACK}?code=a&state={parse_qs(urlsplit(there).query)['state'][0]}")

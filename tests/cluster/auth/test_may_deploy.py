@@ -8,7 +8,7 @@ import pytest
 from bot.accounts import AccountsAwayError
 from cluster.auth.admission import Lists
 from cluster.auth.limits import PERMISSION_SECONDS
-from cluster.auth.options import GitHubPlace
+from cluster.auth.options import GitHubAddresses
 from cluster.auth.people import ProvenIdentity
 from cluster.auth.tokens import TokenRequest
 from tests.support.auth import AuthWorld
@@ -37,7 +37,7 @@ def world(tmp_path: Path, github: FakeGitHub, clock: Clock) -> Iterator[AuthWorl
     """A repository of OriHoch's, to which ben may write."""
     github.repository("OriHoch/app", ben="write")
     lists = Lists(users=("OriHoch", "ben", "carl", "google:1"), admins=("root",))
-    world = AuthWorld(tmp_path, mode="oauth", github=GitHubPlace(github.url, github.api_url), lists=lists)
+    world = AuthWorld(tmp_path, mode="oauth", github=GitHubAddresses(github.url, github.api_url), lists=lists)
     world.service._rights._clock = clock
     yield world
     world.service.close()
@@ -132,7 +132,7 @@ def test_while_github_is_away_nobody_hears_yes(world: AuthWorld, github: FakeGit
 
 def test_a_github_that_cannot_be_reached_is_away_too(world: AuthWorld, github: FakeGitHub) -> None:
     session = log_in(world, github, "OriHoch")
-    world.with_options(github=GitHubPlace("http://127.0.0.1:1", "http://127.0.0.1:1"))
+    world.with_options(github=GitHubAddresses("http://127.0.0.1:1", "http://127.0.0.1:1"))
     assert world.ask("/permissions", data={"token": session, "app": APP}).status_code == 503
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.next_database.databases import DatabaseError
 from cluster.publisher.engines.folder import FolderEngine
-from cluster.publisher.staged import StagedPlaces
+from cluster.publisher.staged import StagedTargets
 from cluster.storage.layout import Pointer
 from tests.support.next_database import AFTER_THE_POINTER, BEFORE_THE_POINTER, EnvironmentDatabase
 from tests.support.publisher.buckets import answers
@@ -67,7 +67,7 @@ def test_what_cannot_be_published_leaves_files_and_database_as_they_were(
     (other / ".current.json.part").mkdir(parents=True)
     staged = environment.begin("both", 3)
     with pytest.raises(DatabaseError, match=r"cannot be published, so files and database stay.*Is a directory"):
-        environment.database.finish_to("both", StagedPlaces(staged, [str(environment.storage), str(other)]))
+        environment.database.finish_to("both", StagedTargets(staged, [str(environment.storage), str(other)]))
     assert environment.read() == ([1], [1])
     environment.run("four", 4)
     assert environment.read() == ([4], [4])
@@ -95,7 +95,7 @@ def test_it_is_so_with_a_bucket_too(environment: Environment, tmp_path: Path, mo
     with publisher_world("s3", tmp_path / "world") as world:
         staged, rclone = environment.begin("two", 2), f"http://127.0.0.1:{world.rclone_port}"
         password = tmp_path / "world" / "password"
-        places = StagedPlaces(staged, ["storage:public"], world.url, rclone, password, tmp_path)
+        places = StagedTargets(staged, ["storage:public"], world.url, rclone, password, tmp_path)
         environment.database.finish_to("two", places)
         assert (environment.database.numbers(), world.current("", "numbers/rows.csv")) == ([2], b"name\n2\n")
         # It ended its rclone, as the pod is over then. So the next one has none.

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from cluster.limits import MAX_WAITING_SECONDS, NODE_LOST_SECONDS
 from cluster.operator.decide import (
-    Attend,
     Claim,
     Decision,
+    FollowRun,
     ReleaseWorker,
     RemovePod,
     RemoveRun,
-    Tell,
+    WriteStatus,
     decide,
 )
 from cluster.operator.model import Phase, Reason, RunSpec, Stop, Workload
@@ -47,8 +47,8 @@ def test_the_oldest_runs_get_the_workers_and_the_others_know_their_place() -> No
     assert decided(reversed(runs), pods) == [
         Claim(runs[0], pods[0]),
         Claim(runs[1], pods[1]),
-        Tell(runs[2], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=1),
-        Tell(runs[3], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=2),
+        WriteStatus(runs[2], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=1),
+        WriteStatus(runs[3], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=2),
         RemovePod(pods[4]),
     ]
 
@@ -57,7 +57,7 @@ def test_who_knows_its_place_is_told_nothing_and_pools_have_queues_of_their_own(
     other = SPEC.model_copy(update={"pool": "large"})
     runs = [run_of(1, queue_position=1, reason="Queued"), run_of(2, spec=other)]
     assert decided(runs) == [
-        Tell(runs[1], Phase.PENDING, Reason.POOL_EMPTY, "there is no pool large", queue_position=1)
+        WriteStatus(runs[1], Phase.PENDING, Reason.POOL_EMPTY, "there is no pool large", queue_position=1)
     ]
     pods, pools = [pod_of(1, pool="large")], (Pool("large", 1, 2),)
     assert decided(runs[1:], pods, pools=pools) == [Claim(runs[1], pods[0])]
@@ -72,7 +72,7 @@ def test_a_worker_that_somebody_else_had_is_left_alone() -> None:
 @pytest.mark.parametrize("phase", [Phase.PENDING, Phase.ASSIGNED, Phase.RUNNING])
 def test_what_has_a_worker_is_attended_once_wherever_the_operator_was_killed(phase: Phase) -> None:
     run, pod = run_of(1, phase=phase), pod_of(1, state=ASSIGNED, run="r1")
-    assert decided([run], [pod]) == [Attend(run, pod)]
+    assert decided([run], [pod]) == [FollowRun(run, pod)]
     assert decided([run], [pod], attended=frozenset({"r1"})) == []
 
 
@@ -80,13 +80,13 @@ def test_what_has_a_worker_is_attended_once_wherever_the_operator_was_killed(pha
 def test_a_run_whose_worker_is_gone_is_lost_and_not_run_again(phase: Phase) -> None:
     run = run_of(1, phase=phase)
     assert decided([run], [pod_of(2)]) == [
-        Tell(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
+        WriteStatus(run, Phase.LOST, Reason.WORKER_GONE, "its worker is gone; run it again")
     ]
     ended = pod_of(
         1, state=ASSIGNED, run="r1", end="it needed more memory than its limit", end_reason=Reason.OUT_OF_MEMORY
     )
     [told] = decided([run], [ended])
-    assert isinstance(told, Tell)
+    assert isinstance(told, WriteStatus)
     assert (told.phase, told.reason) == (Phase.LOST, Reason.OUT_OF_MEMORY)
     assert told.message == "worker pod1: it needed more memory than its limit"
 
@@ -97,7 +97,7 @@ def test_a_run_whose_node_does_not_answer_is_lost_though_its_pod_is_there() -> N
     attended = frozenset({"r1"})
     assert decided([run], [going], now=NOW + NODE_LOST_SECONDS, attended=attended) == []
     [told] = decided([run], [going], now=NOW + NODE_LOST_SECONDS + 1, attended=attended)
-    assert told == Tell(
+    assert told == WriteStatus(
         run, Phase.LOST, Reason.WORKER_GONE, "worker pod1: its node does not answer; run it again"
     )  # fmt: skip
     assert decided([replace(run, phase=Phase.LOST, finished=NOW)], [going]) == []
@@ -107,7 +107,7 @@ def test_what_waits_too_long_is_stopped_or_cannot_be_read_ends() -> None:
     stopped = SPEC.model_copy(update={"stop": Stop(requested=True, by="ann")})
     runs = [run_of(1), run_of(2, spec=stopped), run_of(3, spec=None, problem="spec.pipelines: Field required")]
     found = decided(runs, now=NOW + 1 + 3601)
-    assert [(each.phase, each.reason) for each in found if isinstance(each, Tell)] == [
+    assert [(each.phase, each.reason) for each in found if isinstance(each, WriteStatus)] == [
         (Phase.FAILED, Reason.PENDING_TIMEOUT),
         (Phase.STOPPED, Reason.USER_STOP),
         (Phase.FAILED, Reason.INVALID),
@@ -129,7 +129,7 @@ def test_a_place_far_back_in_the_queue_is_told_now_and_then_and_a_near_one_alway
     told, run = list[int](), run_of(300)
     for before in range(200, -1, -1):
         waiting = [run_of(number, queue_position=number, reason="Queued") for number in range(1, before + 1)]
-        found = [each for each in decided([*waiting, run]) if isinstance(each, Tell) and each.run == run]
+        found = [each for each in decided([*waiting, run]) if isinstance(each, WriteStatus) and each.run == run]
         told += [each.queue_position or 0 for each in found]
         run = replace(run, queue_position=told[-1], reason="Queued")
     assert told == [201, 100, 50, 25, 12, 6, 5, 4, 3, 2, 1]
@@ -143,7 +143,7 @@ def test_a_pool_is_never_made_smaller_and_gives_no_more_than_its_limit() -> None
     found = decided([*runs, *asking], [*pods, *free], attended=attended)
     assert found == [
         Claim(asking[0], free[0]),
-        Tell(asking[1], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=1),
+        WriteStatus(asking[1], Phase.PENDING, Reason.QUEUED, "waits for a worker of pool default", queue_position=1),
     ]
 
 
@@ -184,13 +184,13 @@ class World:
                     self.refused += 1
                     return
                 self.pods[pod.uid] = replace(pod, state=ASSIGNED, run=run.uid)
-            case Attend(run, pod):
+            case FollowRun(run, pod):
                 if run.uid not in self.attended:
                     self.attended.add(run.uid)
                     if self.runs[run.uid].phase is not Phase.RUNNING:
                         self.handed_over.append(run.uid)
                     self.runs[run.uid] = replace(self.runs[run.uid], phase=Phase.RUNNING)
-            case Tell(run, phase, _, _, place):
+            case WriteStatus(run, phase, _, _, place):
                 self.runs[run.uid] = replace(
                     self.runs[run.uid], phase=phase, queue_position=place, reason=decision.reason or ""
                 )

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.operator.decide import Attend, Claim, Decision, RemovePod, RemoveRun, Tell, decide
+from cluster.operator.decide import Claim, Decision, FollowRun, RemovePod, RemoveRun, WriteStatus, decide
 from cluster.operator.model import Phase, Reason, RunSpec, Stop, Workload
 from cluster.operator.state import (
     ASSIGNED,
@@ -43,7 +43,7 @@ def decided(*seen: RunState | PoolPod, now: float = NOW + 100, pools: tuple[Pool
 
 def test_a_run_waits_until_both_are_free_and_one_that_wants_no_database_does_not() -> None:
     first, plain, worker, database = run_of(1), run_of(2, spec=PLAIN), pod_of(1, WORKER), pod_of(1)
-    waits = Tell(
+    waits = WriteStatus(
         first, Phase.PENDING, Reason.QUEUED, "waits for a worker and a database of pool default", queue_position=1
     )
     assert decided(first, worker) == [waits]
@@ -52,7 +52,7 @@ def test_a_run_waits_until_both_are_free_and_one_that_wants_no_database_does_not
     assert decided(first, worker, database) == [Claim(first, worker, database)]
     assert decided(first, pod_of(1, WORKER, pool="other"), database) == [waits]
     assert decided(first, worker, pools=POOLS[:1]) == [
-        Tell(first, Phase.PENDING, Reason.POOL_EMPTY, "pool default has no databases", queue_position=1)
+        WriteStatus(first, Phase.PENDING, Reason.POOL_EMPTY, "pool default has no databases", queue_position=1)
     ]
 
 
@@ -62,11 +62,11 @@ def test_what_is_half_claimed_goes_on_wherever_the_operator_was_killed() -> None
     assert decided(run, worker, own, pod_of(2)) == [Claim(run, worker)]
     assert decided(run, worker, replace(own, end="evicted"), pod_of(2)) == [Claim(run, worker, pod_of(2))]
     held = replace(worker, state=ASSIGNED, run="r1")
-    assert decided(run, held, own) == [Attend(run, held, own)]
-    gone = Tell(run, Phase.FAILED, Reason.HANDOVER_FAILED, "its database is gone; run it again")
+    assert decided(run, held, own) == [FollowRun(run, held, own)]
+    gone = WriteStatus(run, Phase.FAILED, Reason.HANDOVER_FAILED, "its database is gone; run it again")
     assert decided(run, held) == decided(run, held, replace(own, is_going=True)) == [gone]
     running = run_of(1, phase=Phase.RUNNING)
-    assert decided(running, held) == [Attend(running, held)]  # its worker says how it ends
+    assert decided(running, held) == [FollowRun(running, held)]  # its worker says how it ends
 
 
 def test_a_database_is_kept_for_its_time_and_the_run_as_long() -> None:
@@ -120,7 +120,7 @@ class World:
                 for claimed in ([database, pod] if database else [pod])[:pods]:
                     assert self.pods[claimed.uid].state == AVAILABLE
                     self.pods[claimed.uid] = replace(claimed, state=ASSIGNED, run=run.uid)
-            case Attend(run, pod, database):
+            case FollowRun(run, pod, database):
                 if run.uid not in self.attended:
                     self.attended.add(run.uid)
                     if self.runs[run.uid].phase is not Phase.RUNNING:
@@ -128,7 +128,7 @@ class World:
                         assert (database is not None) == (run.spec == WANTS)
                     assert database is None or database.run == pod.run == run.uid
                     self.runs[run.uid] = replace(self.runs[run.uid], phase=Phase.RUNNING, worker=pod.name)
-            case Tell(run, phase, reason, _, place):
+            case WriteStatus(run, phase, reason, _, place):
                 finished = self.now if phase.has_ended else None
                 self.runs[run.uid] = replace(
                     self.runs[run.uid], phase=phase, reason=reason or "", queue_position=place, finished=finished

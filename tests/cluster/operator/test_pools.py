@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.names import RepoPath
 from bot.model.registration import Target
-from cluster.operator.decide import Tell
+from cluster.operator.decide import WriteStatus
 from cluster.operator.model import Phase, Reason, RunSpec
 from cluster.operator.pool_names import pool_of_environment, pool_of_image
 from cluster.operator.pools import DeployPool, PoolPolicy, PoolWork, RemovePool, decide_pools
@@ -78,14 +78,14 @@ def test_a_pool_is_removed_when_it_was_idle_for_long_and_others_stay() -> None:
 )
 def test_what_is_not_allowed_fails_at_once_and_says_what_is(image: str, policy: PoolPolicy, words: str) -> None:
     (told,) = decide_pools(seen(run(1, image)), policy)
-    assert isinstance(told, Tell)
+    assert isinstance(told, WriteStatus)
     assert (told.phase, told.reason) == (Phase.FAILED, Reason.POOL_FAILED)
     assert words in told.message
 
 
 def test_runs_hear_why_their_pool_cannot_be_made_or_no_worker_starts() -> None:
     (told,) = decide_pools(seen(run(1, IMAGES[0])), POLICY, PoolWork(failed={NAMES[0]: "exceeded quota"}))
-    assert isinstance(told, Tell)
+    assert isinstance(told, WriteStatus)
     assert told.message == "exceeded quota"
     waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
     status = {"containerStatuses": [{"name": "worker", "state": {"waiting": waiting}}]}
@@ -95,14 +95,14 @@ def test_runs_hear_why_their_pool_cannot_be_made_or_no_worker_starts() -> None:
     state = seen(run(1, IMAGES[0]), pools=(pool(0),), pods=(pod,))
     removal, told = decide_pools(state, POLICY)
     assert removal == RemovePool(NAMES[0])
-    assert isinstance(told, Tell)
+    assert isinstance(told, WriteStatus)
     assert told.message == "no worker starts from its image: container worker: ImagePullBackOff: no such image"
     assert decide_pools(replace(state, now=pod.started + 1), POLICY) == []
     database = PoolPod("db", "db", NAMES[0], "available", DATABASE, is_ready=True)
     assert RemovePool(NAMES[0]) in decide_pools(replace(state, pods=(pod, database)), POLICY)
     refused = replace(pool(0), created=NOW - 50, problem="exceeded quota: runs")
     removal, told = decide_pools(replace(state, pools=(refused,), pods=()), POLICY)
-    assert isinstance(told, Tell)
+    assert isinstance(told, WriteStatus)
     assert told.message == "no worker of its image is made: exceeded quota: runs"
 
 

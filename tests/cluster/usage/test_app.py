@@ -17,7 +17,7 @@ from bot.model.account import Account, Permission
 from bot.usage_events import UsageEvent
 from cluster.usage.app import UsageOptions, create_usage_app
 from cluster.usage.metrics import UsageMetrics
-from cluster.usage.reservations import Asked
+from cluster.usage.reservations import WantedRun
 from cluster.usage.service import UsageService
 from cluster.usage.tables import LoggedEvent, Reservation, RunUsage
 
@@ -242,7 +242,7 @@ def test_what_is_too_old_is_removed(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     for days in (399, 401):
         service.events.record([UsageEvent(action=f"{days}", at=now - timedelta(days=days))])
-    grant = service.reservations.reserve(Asked("run-1", "token:ann"))
+    grant = service.reservations.reserve(WantedRun("run-1", "token:ann"))
     service.events.forget_old()
     with service.database.read() as session:
         assert [event.action for event in session.query(LoggedEvent)] == ["399"]

@@ -1,4 +1,4 @@
-"""What is decided about runs, places and limits."""
+"""What is decided about runs, reservations and limits."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,13 @@ from cluster.operator.model import Phase
 from cluster.runs_api import PodName, RunInfo
 from cluster.usage.decide import (
     Close,
-    ConfirmPlace,
+    ConfirmReservation,
     Count,
+    MakeReservation,
     Notify,
-    Place,
-    ReleasePlace,
+    OpenReservation,
+    ReleaseReservation,
     StopRun,
-    TakePlace,
     UsageDecision,
     UsageSoFar,
     UsageState,
@@ -53,8 +53,10 @@ def run_of(phase: Phase = Phase.RUNNING, **values: Any) -> RunInfo:
     return RunInfo.model_validate({**given, **values})
 
 
-def place(**values: Any) -> Place:
-    return Place(**{"id": "p1", "run": "run-1", "user": "token:ann", "expires": None, "is_pending": False, **values})
+def reservation(**values: Any) -> OpenReservation:
+    return OpenReservation(
+        **{"id": "p1", "run": "run-1", "user": "token:ann", "expires": None, "is_pending": False, **values}
+    )
 
 
 def row(**values: Any) -> UsageSoFar:
@@ -71,13 +73,13 @@ def row(**values: Any) -> UsageSoFar:
 
 def decided(
     runs: Sequence[RunInfo] = (),
-    places: Sequence[Place] = (),
+    reservations: Sequence[OpenReservation] = (),
     rows: Sequence[UsageSoFar] = (),
     users: Mapping[str, UserState] | None = None,
     missed: Sequence[str] = (),
 ) -> list[UsageDecision]:
     by_uid = {each.uid: each for each in rows}
-    return decide_usage(UsageState(runs, places, by_uid, users or {"token:ann": FREE}, NOW, frozenset(missed)))
+    return decide_usage(UsageState(runs, reservations, by_uid, users or {"token:ann": FREE}, NOW, frozenset(missed)))
 
 
 def of(kind: type[Any], decisions: Sequence[UsageDecision]) -> list[Any]:
@@ -120,29 +122,33 @@ def test_every_phase_is_an_event_with_its_own_time_and_the_same_id_each_time() -
 
 def test_a_place_is_given_back_when_its_run_has_ended() -> None:
     for phase in Phase:
-        assert bool(of(ReleasePlace, decided([run_of(phase)], [place()]))) is phase.has_ended
+        assert bool(of(ReleaseReservation, decided([run_of(phase)], [reservation()]))) is phase.has_ended
 
 
 def test_a_place_whose_run_is_seen_waits_for_it_no_more() -> None:
     soon = NOW + timedelta(seconds=1)
-    assert of(ConfirmPlace, decided([run_of()], [place(expires=soon, is_pending=True)])) == [ConfirmPlace("p1", False)]
-    assert of(ConfirmPlace, decided([run_of(Phase.PENDING)], [place(expires=soon)])) == [ConfirmPlace("p1", True)]
-    assert not of(ConfirmPlace, decided([run_of()], [place()]))
+    assert of(ConfirmReservation, decided([run_of()], [reservation(expires=soon, is_pending=True)])) == [
+        ConfirmReservation("p1", False)
+    ]
+    assert of(ConfirmReservation, decided([run_of(Phase.PENDING)], [reservation(expires=soon)])) == [
+        ConfirmReservation("p1", True)
+    ]
+    assert not of(ConfirmReservation, decided([run_of()], [reservation()]))
 
 
 def test_a_place_without_a_run_is_given_back_when_its_time_is_over_or_the_run_was_missed_twice() -> None:
-    assert not decided(places=[place(expires=NOW + timedelta(seconds=1))])
-    assert decided(places=[place(expires=NOW - timedelta(seconds=1))]) == [ReleasePlace("p1")]
-    assert not decided(places=[place()])
-    assert missing_now(UsageState((), [place()], {}, {}, NOW)) == {"run-1"}
-    assert decided(places=[place()], missed=["run-1"]) == [ReleasePlace("p1")]
+    assert not decided(reservations=[reservation(expires=NOW + timedelta(seconds=1))])
+    assert decided(reservations=[reservation(expires=NOW - timedelta(seconds=1))]) == [ReleaseReservation("p1")]
+    assert not decided(reservations=[reservation()])
+    assert missing_now(UsageState((), [reservation()], {}, {}, NOW)) == {"run-1"}
+    assert decided(reservations=[reservation()], missed=["run-1"]) == [ReleaseReservation("p1")]
 
 
 def test_a_run_without_a_place_takes_one() -> None:
-    assert of(TakePlace, decided([run_of()]))
-    assert not of(TakePlace, decided([run_of()], [place()]))
-    assert not of(TakePlace, decided([run_of(Phase.LOST)]))
-    assert not of(TakePlace, decided([run_of(user="")]))  # by the clock
+    assert of(MakeReservation, decided([run_of()]))
+    assert not of(MakeReservation, decided([run_of()], [reservation()]))
+    assert not of(MakeReservation, decided([run_of(Phase.LOST)]))
+    assert not of(MakeReservation, decided([run_of(user="")]))  # by the clock
 
 
 def test_what_vanished_is_closed_when_it_was_missed_twice() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.usage_events import UsageEvent
 from cluster.usage.limit_rules import BannedError, LimitReachedError
-from cluster.usage.reservations import Asked
+from cluster.usage.reservations import WantedRun
 from cluster.usage.service import UsageService
 from cluster.usage.tables import Reservation, RunUsage, UsageTable
 from tests.support.usage import MakeService
@@ -26,7 +26,7 @@ NONE = "runs: null, databases: null, pendingRuns: null, runSeconds: null, worker
 def ask(service: UsageService, number: int = 0, user: str = "token:ann", **options: object) -> str:
     """Return the reservation, or the limit that is reached."""
     try:
-        return service.reservations.reserve(Asked(run=f"run-{user}-{number}", user=user, **options)).id
+        return service.reservations.reserve(WantedRun(run=f"run-{user}-{number}", user=user, **options)).id
     except LimitReachedError as error:
         return error.name
 
@@ -105,10 +105,10 @@ def test_hours_of_a_day_are_those_that_were_used_and_those_that_are_reserved(mak
     yesterday = datetime.now(UTC) - timedelta(hours=23)
     add_usage(service, uid="old", worker_seconds=9999, ended=yesterday - timedelta(hours=2))
     add_usage(service, uid="a", worker_seconds=3600, ended=yesterday)
-    grant = service.reservations.reserve(Asked("run-1", "token:ann", timeout_seconds=7000))
+    grant = service.reservations.reserve(WantedRun("run-1", "token:ann", timeout_seconds=7000))
     assert grant.timeout_seconds == 3600 + 60  # the operator's limit comes a bit after that of usage
     with pytest.raises(LimitReachedError) as refused:
-        service.reservations.reserve(Asked("run-2", "token:ann", timeout_seconds=10))
+        service.reservations.reserve(WantedRun("run-2", "token:ann", timeout_seconds=10))
     assert refused.value.is_spent
     assert refused.value.resets
     assert abs(refused.value.resets - (yesterday + timedelta(days=1))) < timedelta(seconds=1)
@@ -121,8 +121,8 @@ def test_hours_of_a_day_are_those_that_were_used_and_those_that_are_reserved(mak
 @ONE_DATABASE
 def test_a_run_may_take_as_long_as_its_limit_says(make_service: MakeService) -> None:
     service = make_service("default: {runSeconds: 100, workerHours: null}")
-    assert service.reservations.reserve(Asked("run-1", "token:ann", timeout_seconds=7000)).timeout_seconds == 100
-    assert service.reservations.reserve(Asked("run-2", "token:ann", timeout_seconds=50)).timeout_seconds == 50
+    assert service.reservations.reserve(WantedRun("run-1", "token:ann", timeout_seconds=7000)).timeout_seconds == 100
+    assert service.reservations.reserve(WantedRun("run-2", "token:ann", timeout_seconds=50)).timeout_seconds == 50
 
 
 @ONE_DATABASE
@@ -131,7 +131,7 @@ def test_a_workload_may_be_as_large_and_as_much_published_as_the_limits_say(make
     assert ask(service, 1, workload_bytes=101) == "uploadBytes"
     assert len(ask(service, 1, workload_bytes=100)) == 32
     add_usage(service, bytes_published=400)
-    publish = service.reservations.reserve(Asked("run-1", "token:ann")).publish
+    publish = service.reservations.reserve(WantedRun("run-1", "token:ann")).publish
     assert publish
     said = r"^limit publishedBytes: 600 of 1,000 bytes in 24 hours are left; some of it is free again at 20\d\d-.* UTC$"
     assert re.match(said, publish.message)
@@ -151,7 +151,7 @@ def test_who_is_banned_gets_no_place_until_the_end_of_the_ban(make_service: Make
         "bans:\n- {group: 'org:evil', reason: mining}\n- {user: 'token:eve', reason: x, until: 2020-01-01}"
     )
     with pytest.raises(BannedError, match=r"^group org:evil is banned: mining$"):
-        service.reservations.reserve(Asked("run-1", "token:ann", groups=["org:evil"]))
+        service.reservations.reserve(WantedRun("run-1", "token:ann", groups=["org:evil"]))
     assert len(ask(service, 1, user="token:eve")) == 32
     assert service.allowance("token:ann", ["org:evil"]).banned == "group org:evil is banned: mining"
 

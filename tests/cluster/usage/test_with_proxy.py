@@ -10,7 +10,7 @@ import pytest
 
 from bot.kubernetes import ApiError
 from cluster.proxy.cluster_api import ClusterApi
-from cluster.usage.reservations import open_places
+from cluster.usage.reservations import unreleased
 from tests.support.environment import use_kubeconfig
 from tests.support.needs import needs
 from tests.support.stories.github import free_port
@@ -118,7 +118,7 @@ def test_a_place_is_given_back_when_kubernetes_refuses_the_run_for_sure(
     user = f"refused-{status}"
     assert ask(proxy.person(user), runs).status_code >= 400
     with served.service.database.read() as session:
-        places = [place.id for place in open_places(session) if place.user == f"token:{user}"]
+        places = [place.id for place in unreleased(session) if place.user == f"token:{user}"]
     assert len(places) == left  # after 500 the run may be there; the next looks find out
     for place in places:
         served.service.reservations.release(place)

@@ -45,7 +45,7 @@ class GitHubStory:
         self.settings, self.store, self.git = self.world.settings, self.world.store, self.world.git
         targets = self.targets
         self.loop = Loop(self.settings, targets, self.git, self.store, lambda: None)
-        self.teller = Notifier(self.settings, targets, self.store, self.git.credentials, lambda: True)
+        self.notifier = Notifier(self.settings, targets, self.store, self.git.credentials, lambda: True)
 
     def close(self) -> None:
         """End the bot, and close what it used."""
@@ -76,7 +76,7 @@ class GitHubStory:
 
     def tell(self) -> None:
         """Do a round of the thread that talks to GitHub."""
-        self.teller.work(datetime.now(UTC))
+        self.notifier.work(datetime.now(UTC))
 
     def last(self) -> Deployment:
         return self.store.deployments.newest()[0]

@@ -27,7 +27,7 @@ from cluster.sync.helm.context import SyncContext
 from cluster.sync.helm.decide import Rules
 from cluster.sync.helm.helm import Helm
 from cluster.sync.helm.job_run import JobLimits
-from cluster.sync.helm.records import Kept, records
+from cluster.sync.helm.records import OwnedRecord, records
 from cluster.sync.helm.releases import manifest, newest
 from cluster.sync.helm.sync import HelmSync
 from cluster.sync.repositories import Repositories
@@ -151,7 +151,7 @@ class Cluster:
         place = self.sync.location(target)
         return newest(self.api, place.namespace, place.release)
 
-    def kept(self, target: Target = STAGING) -> Kept | None:
+    def kept(self, target: Target = STAGING) -> OwnedRecord | None:
         place = self.sync.location(target)
         return records(self.api, place.namespace).get(place.release)
 

@@ -32,18 +32,18 @@ class Clone:
 
 
 @dataclass(frozen=True)
-class LocalPlace:
-    """Where all is: `repositories` has OWNER/REPO.git of app and ops repo; remote: the clone's name for the app's."""
+class LocalRepositories:
+    """Where all is: `folder` has OWNER/REPO.git of app and ops repo; remote: the clone's name for the app's."""
 
     app: RepoPath
     ops: RepoPath
-    repositories: Path
+    folder: Path
     remote: str
     branch: str
 
     def bare(self, repository: str) -> Path:
         """Return the bare repository of OWNER/REPO."""
-        return self.repositories / f"{repository}.git"
+        return self.folder / f"{repository}.git"
 
 
 def read_clone(git: Git, folder: Path) -> Clone:
@@ -61,9 +61,9 @@ def read_clone(git: Git, folder: Path) -> Clone:
     return Clone(top, _ask(git, folder, "rev-parse", "--show-prefix").strip("/"), branch, remotes)
 
 
-def choose_place(
+def choose_repositories(
     folder: Path, clone: Clone, url: str | None, config: Path, *, repo: str | None, ops: str | None, git: Path | None
-) -> LocalPlace:
+) -> LocalRepositories:
     """Return where an app's repositories are, or are to be.
 
     url: what the servers take repositories from, as far as it is set; repo, ops, git: as a person says. A remote that
@@ -91,7 +91,7 @@ def choose_place(
     except DppctlError as error:
         raise InputError(f"{error}; name it with --repo OWNER/REPO") from None
     remote = remote or ("origin" if "origin" not in clone.remotes else "dppctl")
-    return LocalPlace(app, chosen, base or config.resolve() / "git", remote, clone.branch)
+    return LocalRepositories(app, chosen, base or config.resolve() / "git", remote, clone.branch)
 
 
 def _kept_base(url: str | None, config: Path) -> Path | None:

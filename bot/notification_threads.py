@@ -9,7 +9,7 @@ from bot.settings import Settings
 from bot.store.store import Store
 
 
-def make_tellers(
+def make_notification_threads(
     settings: Settings, targets: Set[Target], store: Store, credentials: Credentials, leads: Callable[[], bool]
 ) -> list[PollingThread]:
     """Return those that the settings ask for. `leads`: this bot is the one that tells, of several that share a store.
