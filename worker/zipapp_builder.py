@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import tempfile
-import zipapp
 from pathlib import Path
 from typing import List
 
@@ -14,6 +13,8 @@ SOURCES = ("*.py", "hooks/**/*.py", "runner/*.py")
 
 def build(target: Path) -> None:
     """Write the zipapp to this file, atomically. Raises OSError."""
+    import zipapp  # once for each version of the worker
+
     with tempfile.TemporaryDirectory(prefix="dppctl-worker-") as folder:
         copy_sources(Path(folder))
         part = target.with_name(f"{target.name}.{os.getpid()}.part")

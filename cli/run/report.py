@@ -107,8 +107,6 @@ class RunReport:
 
     def started(self, pipeline: str) -> None:
         """Print that a pipeline has started."""
-        from cli.run import resource_table  # noqa: F401 (for the end: it is loaded while the pipeline works)
-
         self._next_line[pipeline] = time.monotonic() + SECONDS_BETWEEN_LINES
         self.line(f"{pipeline}: WAITING FOR OUTPUT")
 
@@ -121,6 +119,7 @@ class RunReport:
     def finished(self, result: dict[str, Any]) -> None:
         """Print how a pipeline has ended."""
         self.line(outcome(result))
+        from cli.run import resource_table  # noqa: F401 (for the end: loaded when pipelines hold no memory any more)
 
     def ended(
         self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None, where: str = "Local"

@@ -51,10 +51,10 @@ def extend_hooks(module: Any, _target: str) -> None:
             return
         try:
             response = module.requests.post(hook, json=payload, timeout=HOOK_SECONDS)
-        except module.requests.Timeout:
+        except module.requests.exceptions.Timeout:  # by its full name, as `requests` may be imported only now
             silent.add(hook)
             logging.warning("hook %s does not answer within %s seconds: it is not called again", hook, HOOK_SECONDS)
-        except (module.RequestException, ValueError) as error:  # ValueError: a host's name that is none
+        except (module.requests.exceptions.RequestException, ValueError) as error:  # ValueError: no host's name
             logging.warning("hook %s cannot be told of %s: %s", hook, payload.get("event"), error)
         else:
             if response.status_code != 200:

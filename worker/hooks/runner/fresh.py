@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NoReturn, Set
 
 from . import parent, plan
+from .quick import imports
 
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
 _READ_AT_START_WHOLE = ("LANG", "LANGUAGE", "TZ", "TMPDIR", "DPPCTL_QUICK")
@@ -40,7 +41,7 @@ def is_fit(environment: Dict[str, str], folders: List[str]) -> bool:
     changed -= {"PYTHONPATH", "DPPCTL_OWNER", parent.MARK}
     if any(name in _read or name in _READ_AT_START_WHOLE or name.startswith(_READ_AT_START) for name in changed):
         return False
-    loaded = {name for name in sys.modules if "." not in name} | _CUSTOM
+    loaded = {name for name in sys.modules if "." not in name} | _CUSTOM | imports.ALWAYS
     return not any(plan.modules_in(folder) & loaded for folder in folders)
 
 

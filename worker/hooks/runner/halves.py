@@ -62,6 +62,8 @@ def in_two(rows: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[Any
         yield row
     reading, writing = os.pipe()
     above = os.getpid()
+    gc.collect()
+    gc.freeze()
     child = os.fork()
     if child == 0:
         os.close(reading)

@@ -32,10 +32,11 @@ import dppctl_manager
 import sitecustomize
 
 from . import fresh, hook_posts, parent, pipeline, plan, standard
+from .quick import imports
 
 _MESSAGE_BYTES = 1 << 18
-_IDLE_SECONDS = 0.1  # without a workload; then what most pipelines need later is loaded too
 _SQL = ("dump.to_sql", "dump_to_sql")
+_ADDRESS = "http"  # somewhere in a pipeline that is likely to read from the web
 
 
 def main(descriptor: int, report_file: str) -> NoReturn:
@@ -76,9 +77,11 @@ class WarmServer:
 
         A run for which this process is not fit has another one, which this one becomes.
         """
-        if not select.select([self._connection], [], [], _IDLE_SECONDS)[0]:
+        for seconds, load in _WHEN_IDLE:
+            if select.select([self._connection], [], [], seconds)[0]:
+                break
             with fresh.names_noted():
-                _load_sql()
+                load()
             gc.collect()
             gc.freeze()
         text, file = _receive(self._connection)
@@ -105,7 +108,9 @@ class WarmServer:
         good = [spec for spec, described in zip(self._specs, report["pipelines"]) if not described["errors"]]
         if any(step.get("run") in _SQL for spec in good for step in spec.pipeline_details["pipeline"]):
             _load_sql()
-        names = self._kept_modules | (set(sys.modules) - found)
+        if any(_ADDRESS in json.dumps(spec.pipeline_details, default=str) for spec in good):
+            _load_http()
+        names = self._kept_modules | (set(sys.modules) - found) | imports.ALWAYS
         loaded = {name for name in names if "." not in name and not name.startswith("dppctl_")}
         for spec, described in zip(self._specs, report["pipelines"]):
             if described["errors"]:
@@ -221,6 +226,16 @@ def _load_sql() -> None:
     """Import what writes into databases: with SQLAlchemy it takes long."""
     with suppress(Exception):  # without it a step says what is missing
         import tableschema_sql  # noqa: F401
+
+
+def _load_http() -> None:
+    """Import what reads from the web, and calls `hooks:`."""
+    with suppress(Exception):  # as above
+        import requests  # noqa: F401
+
+
+# For a process without a workload: after so many seconds it loads what many pipelines need later.
+_WHEN_IDLE = ((0.1, _load_sql), (1.0, _load_http))
 
 
 def _hooks_folder() -> str:

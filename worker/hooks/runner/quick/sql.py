@@ -5,12 +5,11 @@ is. Tables and values for which COPY and INSERT could differ are inserted by SQL
 """
 
 import sys
-from datetime import date, datetime, time
-from decimal import Decimal
 from importlib import import_module
 from importlib.machinery import PathFinder
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from . import copy_text
 from .known import unknown
 from .rows import RowCaster
 
@@ -32,7 +31,6 @@ PLAIN_TABLE = (
     "SELECT relkind = 'r' AND NOT relhasrules AND NOT relhastriggers AND NOT relrowsecurity"
     " FROM pg_class WHERE oid = to_regclass(%s)"
 )
-Row = Tuple[Any, ...]
 
 
 class UnusualTableError(Exception):
@@ -120,12 +118,13 @@ def _written(writer: Any, connection: Any, buffer: List[Any]) -> bool:
             return False
         plain = [row if type(row) is dict else row.inner for row in buffer]
         statement = _statement(writer, connection, plain[0].keys())
-        rows = statement.rows(plain)
+        values = statement.values(plain)
+        content = statement.copied(values) if dialect.name == "postgresql" else None
     except Exception:  # noqa: BLE001 - SQLAlchemy says what is wrong, if anything is
         return False
     if dialect.name == "postgresql":
-        return _copied(writer, connection, statement, rows)
-    connection.exec_driver_sql(statement.text, rows)
+        return _copied(writer, connection, statement, values, content)
+    connection.exec_driver_sql(statement.text, list(zip(*values)))
     return True
 
 
@@ -148,10 +147,10 @@ class _Statement:
         self.text = compiled.string
         if dialect.name == "sqlite":
             self.columns = list(compiled.positiontup)
-            kinds: Callable[[Any], Any] = _no_kinds
+            write_of: Callable[[Any], Any] = _no_writer
         elif (dialect.name, dialect.driver) == ("postgresql", "psycopg"):
             self.columns = keys
-            kinds = _kinds_by_type()
+            write_of = copy_text.writers()
             preparer = dialect.identifier_preparer
             self.table = preparer.format_table(table).replace("%%", "%")  # they are doubled for parameters
             names = ", ".join(preparer.format_column(table.c[key]) for key in keys).replace("%%", "%")
@@ -161,64 +160,35 @@ class _Statement:
         if sorted(self.columns) != keys or sorted(compiled.binds) != keys:
             raise UnusualTableError
         processors = compiled._bind_processors
-        self._values = [(key, processors.get(key), kinds(table.c[key])) for key in self.columns]
+        self._processors = [(key, processors.get(key)) for key in self.columns]
+        self._writers = [write_of(table.c[key]) for key in self.columns]
         self._keys = set(keys)
 
-    def rows(self, plain: List[Dict[str, Any]]) -> List[Row]:
-        """Return the rows as the driver gets them; raises anything for those that SQLAlchemy is to insert."""
+    def values(self, plain: List[Dict[str, Any]]) -> List[Sequence[Any]]:
+        """Return the rows as columns, with values as the driver gets them; raises anything for unusual rows."""
         if any(row.keys() != self._keys for row in plain):
             raise UnusualTableError
-        by_column = []
-        for key, process, accepted in self._values:
+        by_column: List[Sequence[Any]] = []
+        for key, process in self._processors:
             column = [row[key] for row in plain]
-            if process is not None:
-                column = [process(value) for value in column]
-            if accepted is not None and not all(map(accepted, column)):
-                raise UnusualTableError
-            by_column.append(column)
-        return list(zip(*by_column))
+            by_column.append(column if process is None else [process(value) for value in column])
+        return by_column
+
+    def copied(self, by_column: List[Sequence[Any]]) -> Optional[str]:
+        """Return what COPY reads, None when psycopg is to write the rows; raises anything for unusual values."""
+        texts = [write(column) for write, column in zip(self._writers, by_column)]
+        return None if None in texts else copy_text.lines(texts)
 
 
-def _no_kinds(_column: Any) -> None:
+def _no_writer(_column: Any) -> Any:
     return None
 
 
-def _kinds_by_type() -> Callable[[Any], Callable[[Any], bool]]:
-    """Return a function that says which values of a column COPY takes as INSERT does; it raises for other columns."""
-    types, postgresql = import_module("sqlalchemy.types"), import_module("sqlalchemy.dialects.postgresql")
-    jsonb = import_module("psycopg.types.json").Jsonb
-    integer, text = _of(int), _of(str)
-    at, clock = _of(datetime, lambda value: value.tzinfo is None), _of(time, lambda value: value.tzinfo is None)
-    by_type = {
-        **dict.fromkeys((types.Integer, types.INTEGER, types.BigInteger, types.BIGINT, types.SMALLINT), integer),
-        **dict.fromkeys((types.Text, types.TEXT, types.VARCHAR, postgresql.TEXT), text),
-        **dict.fromkeys((types.Numeric, types.NUMERIC, postgresql.NUMERIC), _of(Decimal, Decimal.is_finite)),
-        **dict.fromkeys((types.Boolean, types.BOOLEAN), _of(bool)),
-        **dict.fromkeys((types.Date, types.DATE), _of(date)),
-        **dict.fromkeys((types.DateTime, types.TIMESTAMP, postgresql.TIMESTAMP), at),
-        **dict.fromkeys((types.Time, types.TIME, postgresql.TIME), clock),
-        postgresql.JSONB: _of(jsonb),
-    }
+def _copied(writer: Any, connection: Any, statement: Any, values: List[Sequence[Any]], content: Optional[str]) -> bool:
+    """Write rows by COPY, all of them or none, and return whether they are written.
 
-    def kinds(column: Any) -> Callable[[Any], bool]:
-        if column.identity is not None or column.computed is not None or getattr(column.type, "timezone", False):
-            raise UnusualTableError
-        return by_type[type(column.type)]
-
-    return kinds
-
-
-def _of(kind: type, accepts: Optional[Callable[[Any], bool]] = None) -> Callable[[Any], bool]:
-    """Return a function that says whether a value is NULL or of this very type (and is accepted)."""
-
-    def accepted(value: Any) -> bool:
-        return value is None or (type(value) is kind and (accepts is None or accepts(value)))
-
-    return accepted
-
-
-def _copied(writer: Any, connection: Any, statement: Any, rows: List[Row]) -> bool:
-    """Write rows by COPY, all of them or none, and return whether they are written."""
+    values: the rows by columns; content: what COPY reads for them, None when psycopg is to write it.
+    """
     known = writer.__dict__
     if known.get("_quick_plain") is False:
         return False
@@ -230,8 +200,11 @@ def _copied(writer: Any, connection: Any, statement: Any, rows: List[Row]) -> bo
             raise UnusualTableError
         driver = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement.copy) as copy:
-            for row in rows:
-                copy.write_row(row)
+            if content is not None and driver.info.encoding == "utf-8":
+                copy.write(content)
+            else:
+                for row in zip(*values):
+                    copy.write_row(row)
     except Exception:  # noqa: BLE001 - SQLAlchemy says what is wrong, if anything is
         savepoint.rollback()
         return False
