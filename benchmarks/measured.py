@@ -85,7 +85,7 @@ def _main(report: str, watch: str, *command: str) -> None:
             code=code,
             wall=wall,
             cpu=cpu,
-            left_cpu=sum(_cpu(pid, children=True) for pid in left),
+            left_cpu=sum(cpu_of(pid, children=True) for pid in left),
             left=[_command_line(pid).replace("\0", " ").strip() for pid in left],
             worker_cpu=watcher.cpu if watcher else None,
             worker_memory=watcher.memory if watcher else None,
@@ -146,7 +146,7 @@ class _Watcher(threading.Thread):
         while not (worker := self._find()):
             time.sleep(WATCH_SECONDS)
         while memory := _peak_memory(worker):
-            self.memory, self.cpu = memory, _cpu(worker, children=False)
+            self.memory, self.cpu = memory, cpu_of(worker, children=False)
             time.sleep(WATCH_SECONDS)
 
     def _find(self) -> int | None:
@@ -195,7 +195,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _cpu(pid: int, children: bool) -> float:
+def cpu_of(pid: int, children: bool = True) -> float:
     """Return its seconds so far; `children`: with those of the children that it has waited for."""
     ticks = _stat(pid)[11 : 15 if children else 13]
     return sum(map(int, ticks)) / TICKS
