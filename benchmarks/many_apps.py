@@ -175,8 +175,16 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _main(folder: Path) -> None:
-    slow = folder / "slow"
-    with serve(folder / "forge", before=lambda _: time.sleep(LATENCY) if slow.exists() else None) as url:
+    slow, calls = folder / "slow", folder / "calls"
+
+    def before(path: str) -> None:
+        if path.endswith("/info/refs"):  # with which each git begins
+            with calls.open("a") as file:
+                file.write(f"{path}\n")
+        if slow.exists():
+            time.sleep(LATENCY)
+
+    with serve(folder / "forge", before=before) as url:
         print(url, flush=True)
         threading.Event().wait()
 

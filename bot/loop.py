@@ -15,6 +15,7 @@ from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.signatures import Signatures
 from bot.limits import (
+    CALLS_OF_A_LOOK,
     CLOSE_SECONDS,
     FORGET_SECONDS,
     MAX_NAMED_DELIVERIES,
@@ -23,6 +24,7 @@ from bot.limits import (
     RECHECK_LIMIT,
     RETRY_BROKEN_SECONDS,
     STUCK_SECONDS,
+    WAITING_RECHECKS,
 )
 from bot.logs import get_logger
 from bot.model.registration import Target
@@ -76,8 +78,7 @@ class Loop:
         # Argo CD and Flux say by commit statuses what sync would report.
         self._statuses = CommitStatuses(targets, self._ops, store) if settings.deployed_by == "commit-status" else None
         self._wake = threading.Condition()
-        self._is_woken = False
-        self._has_news = False  # in the store
+        self._is_woken = self._has_news = False  # news: in the store
         self._rounds = Rounds(context, self._statuses, self._notify)
         self._gates = GateWatch(store)
         self._rechecks = make_rechecks(settings, set(self._ownership.registered))
@@ -86,6 +87,8 @@ class Loop:
         )
         self._backoff = Backoff[str]()
         self._waiting: set[str] = set()  # repositories to look at
+        self._mine = frozenset[str]()  # repositories that are this bot's
+        self._left_failed = set[str]()  # of these, whose deliveries failed before they were
         self._ids: dict[str, list[str]] = {}  # by repository, the deliveries that are not done with
         self._in_hand: set[str | int] = set()  # deliveries and requests that are being worked at
         self._counted = self._counts()
@@ -234,15 +237,17 @@ class Loop:
             self._in_hand -= {delivery.id for delivery in found.deliveries}
         if self._stop.is_set():
             return
-        for found in progress.rounds:
+        # The deliveries of what another bot has by now still wait, for that.
+        ours = [found for found in progress.rounds if self._ownership.owns(found.repository)]
+        for found in ours:
             self._note(found)
-        if progress.rounds:
-            for (state, reason), deliveries in outcomes_of(progress.rounds).items():
+        if ours:
+            for (state, reason), deliveries in outcomes_of(ours).items():
                 self._finish(deliveries, state, reason)
             counts = self._counts()
             grown = {name: value - self._counted[name] for name, value in counts.items()}
             self._counted = counts
-            self._store.totals.add({**grown, "reconciles": len(progress.rounds)})
+            self._store.totals.add({**grown, "reconciles": len(ours)})
 
     def _note(self, found: Round) -> None:
         """Note how it went with a repository, for later tries."""
@@ -251,18 +256,23 @@ class Loop:
             self._ids[name] = [known for known in self._ids.get(name, ()) if known not in found.ids]
         if result.failure:
             self._backoff.failed(name)
-        elif self._backoff.succeeded(name):
+        elif self._backoff.succeeded(name) or name in self._left_failed:
             self._store.deliveries.recover(name, result.reason)
+            self._left_failed.discard(name)
 
     def _finish(self, deliveries: Sequence[Delivery], state: DeliveryState, reason: str | None) -> None:
         self._store.deliveries.finish([delivery.id for delivery in deliveries], state, reason)
 
     def _recheck(self, now: float) -> None:
         """Begin the looks whose time has come, at what is this bot's, as long as GitHub takes enough calls."""
-        limit = self._git.credentials.limit
-        limit.share(self._ownership.bots)
-        self._rechecks.own(self._ownership.repositories(), now)
-        for name in self._rechecks.due(now, limit.left(RECHECK_LIMIT)):
+        (limit := self._git.credentials.limit).share(self._ownership.bots)
+        if (mine := self._ownership.repositories()) is not self._mine:
+            self._left_failed |= self._store.deliveries.failed() & (mine - self._mine)
+            self._mine = mine
+            self._rechecks.own(mine, now)
+        # Calls count when they are made, so those of looks that are under way are not left.
+        calls = limit.left(RECHECK_LIMIT) // CALLS_OF_A_LOOK - self._rounds.number
+        for name in self._rechecks.due(now, min(WAITING_RECHECKS - self._rounds.waiting, calls)):
             if name in self._ops:
                 self._rounds.re_read(name)
             if name in self._apps and not self._rounds.is_open(name):

@@ -4,6 +4,7 @@ Each command has a limit for its silence, and what a program starts (ssh, git-re
 arguments are our own or were checked by `bot.model.names`; `bot.git.environment` has what git may know of this machine.
 """
 
+import configparser
 import re
 import shutil
 import signal
@@ -59,8 +60,7 @@ class Git:
         forget_location()
         if shutil.which("git") is None:
             raise PermanentGitError("git: this program is not on PATH; install it (the package is called git)")
-        self._settings = settings
-        self._searches = searches
+        self._settings, self._searches = settings, searches
         self.credentials = Credentials(settings)
         self._ssh = SshCommand(settings)
         self._environment = make_environment(settings, settings.github.token.get_secret_value())
@@ -88,7 +88,7 @@ class Git:
         Raises GitError, also for being silent for longer than `seconds` (None: as the settings say, where it goes out
         to a server); CopyError for what may be the repository's own fault.
         """
-        options = [part for name, value in (config or {}).items() for part in ("-c", f"{name}={value}")]
+        options = [part for item in (config or {}).items() for part in ("-c", "=".join(item))]
         name, about = arguments[0], self._repository([*options, *arguments])
         silence = seconds or (self._settings.github.silence_seconds if about else GIT_SECONDS)
         environment = self._environment_for(name, about)
@@ -149,8 +149,8 @@ class Git:
         runner = Runner(folder, partial(self._start, folder, self._environment), self._end, GIT_SECONDS)
         try:
             repository = Repository(folder, runner)
-        except (NoSuchPathError, InvalidGitRepositoryError):
-            raise self.failure("open", f"there is no repository in {folder}", CopyError) from None
+        except (NoSuchPathError, InvalidGitRepositoryError, ValueError, configparser.Error):  # also of its config
+            raise self.failure("open", f"there is no repository in {folder} that can be read", CopyError) from None
         with repository:
             yield repository
 

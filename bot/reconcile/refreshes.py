@@ -51,6 +51,11 @@ class Refreshes(Generic[AskerT]):
         """Have a repository refreshed from now on: one that is at it may have seen less than what there is to see."""
         self._waiting[self._mirrors[name].host].setdefault(name, []).append(asker)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many repositories wait for their turn."""
+        return sum(map(len, self._waiting.values()))
+
     def collect(self) -> list[tuple[AskerT, DppctlError | None]]:
         """Return the askers whose refresh has ended, each once, with what went wrong; start those that wait."""
         found: list[tuple[AskerT, DppctlError | None]] = []

@@ -84,6 +84,16 @@ class Rounds:
         return repository in self._open
 
     @property
+    def number(self) -> int:
+        """Return how many app repositories have a look under way."""
+        return len(self._open)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many repositories are to be refreshed and are not yet."""
+        return self._refreshes.waiting
+
+    @property
     def is_under_way(self) -> bool:
         """Return whether there is anything to advance."""
         return bool(self._open or self._requests or not self._workers.is_idle())

@@ -95,6 +95,12 @@ class Deliveries:
         with self._database.read() as session:
             return set(session.scalars(select(Delivery.id).where(known)))
 
+    def failed(self) -> set[str]:
+        """Return the repositories of deliveries that failed, and that no later try has done yet."""
+        with self._database.read() as session:
+            found = session.scalars(select(Delivery.repository).where(Delivery.state == "failed").distinct())
+            return {name for name in found if name}
+
     def recover(self, repository: str, reason: Callable[[str | None], str | None]) -> None:
         """Record that what failed for a repository has been done after all; `reason`: what to say, by the ref."""
         failed = (Delivery.repository == repository) & (Delivery.state == "failed")

@@ -3,7 +3,10 @@
 import pytest
 
 from bot.git.command import Git
+from bot.limits import WAITING_RECHECKS
 from bot.loop import Loop
+from bot.model.names import RepoPath
+from bot.model.registration import Target
 from bot.model.values import Values
 from bot.settings import Settings
 from bot.store.store import Store
@@ -11,6 +14,7 @@ from tests.support.forge import APP, CONFIG, Forge, Repository, git
 from tests.support.receiver import PUSHED
 from tests.support.stories.bot import Story, running
 from tests.support.waiting import eventually
+from tests.support.world import OPS, World
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +131,35 @@ def test_a_delivery_that_cannot_be_processed_fails_and_is_tried_again_by_itself(
         away.rename(story.app.bare)
         eventually(lambda: story.deployments() == [("staging", "waiting")], "it is tried again")
         eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the delivery says so")
+
+
+def test_a_delivery_that_failed_before_a_restart_is_processed_after_it(
+    story: Story, settings: Settings, bot_git: Git
+) -> None:
+    story.app.push(APP)
+    away = story.app.bare.with_suffix(".away")
+    story.app.bare.rename(away)
+    story.store.deliveries.record("1", PUSHED)
+    story.loop.take()
+    assert story.store.deliveries.newest()[0].state == "failed"
+    away.rename(story.app.bare)
+    with running(Loop(settings, story.targets, bot_git, story.store, lambda: None)):
+        eventually(lambda: story.store.deliveries.newest()[0].state == "processed", "the next bot does it, and says so")
+
+
+@pytest.mark.parametrize(("calls", "asked"), [("0", WAITING_RECHECKS), ("20", 8)])
+def test_the_clock_asks_only_for_what_has_its_turn_soon_and_what_github_takes(
+    world: World, calls: str, asked: int
+) -> None:
+    world.restart(GITHUB_CALLS_AN_HOUR=calls, GITHUB_URL="http://127.0.0.1:1")
+    names = (RepoPath(f"ann/app{number}") for number in range(2 * WAITING_RECHECKS))
+    targets = frozenset(Target(name, OPS, "staging") for name in names)
+    loop = Loop(world.settings, targets, world.git, world.store, lambda: None)
+    loop._ownership.renew(lambda _: True)
+    for now in (0.0, 1e6, 2e6):  # nothing is asked in between
+        loop._recheck(now)
+    assert loop._rounds.number == asked
+    loop.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

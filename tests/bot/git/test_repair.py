@@ -9,7 +9,7 @@ import pytest
 from bot.errors import DppctlError
 from bot.git.command import Git
 from bot.git.copies import is_broken
-from bot.git.errors import TransientGitError
+from bot.git.errors import CopyError, TransientGitError
 from bot.git.mirror import Mirror
 from bot.settings import Settings
 from tests.support.broken_copies import BROKEN, LOCKS, REMAINS, leave
@@ -47,6 +47,13 @@ def kept(mirror: Mirror, repository: Repository) -> Mirror:
 def restarted(bot_git: Git, settings: Settings, kept: Mirror) -> Mirror:
     """The same after a start."""
     return Mirror(bot_git, settings.github.repository_url("ann/app"), kept.folder)
+
+
+def test_a_copy_whose_configuration_is_no_text_is_told_and_made_anew(kept: Mirror, repository: Repository) -> None:
+    (kept.folder / "config").write_bytes(b"[core]\n\trepositor\0\xff#rmatversion = 0\n")
+    with pytest.raises(CopyError, match="there is no repository"), kept.open():
+        pass
+    assert look(kept) == (repository.git("rev-parse", "HEAD"), b"1")
 
 
 @pytest.mark.parametrize("harm", BROKEN.values(), ids=BROKEN)
