@@ -28,6 +28,10 @@ def order(tmp_path: Path) -> Order:
         (f"\ufeff# escape=`\n# check=skip=all\n# syntax={EVIL}\nFROM scratch\n", 3),
         (f"#!/usr/bin/env docker\n\n// syntax={EVIL}\nFROM scratch\n", 3),
         (f'{{"syntax": "{EVIL}"}}\nFROM scratch\n', 1),
+        (f'{{"x": 1, "s\\u0079ntax": "{EVIL}"}}', 1),
+        (f'#!/bin/x\n{{"syntax": "docker/dockerfile:1", "x": {"9" * 5_000}, "syntax": "{EVIL}"}}', 1),
+        (f"#\fsyntax={EVIL}\nFROM scratch\n", 1),
+        (f"# check=skip=all\n#\u2028\u00a0syntax={EVIL}\nFROM scratch\n", 2),
     ],
 )
 def test_a_frontend_is_refused_unless_it_is_allowed(order: Order, text: str, line: int) -> None:
@@ -35,7 +39,12 @@ def test_a_frontend_is_refused_unless_it_is_allowed(order: Order, text: str, lin
         BuildError, match=rf"^Dockerfile:{line}: syntax={EVIL} .*DPPCTL_DOCKERFILE_FRONTENDS name {EVIL}$"
     ):
         check_frontend(order, text, {"docker/dockerfile:1"})
-    check_frontend(order, text, {EVIL})
+    check_frontend(order, text, {EVIL, "docker/dockerfile:1"})
+
+
+def test_so_is_json_that_is_too_deep_to_be_looked_at(order: Order) -> None:
+    with pytest.raises(BuildError, match="JSON of too many levels"):
+        check_frontend(order, '{"x": ' + "[" * 9_000 + "]" * 9_000 + f', "syntax": "{EVIL}"}}', ())
 
 
 def test_what_names_none_is_left_alone(order: Order) -> None:
