@@ -16,7 +16,7 @@ help:
 	@echo 'make format  let ruff format the code'
 	@echo 'make bench   measure; results in docs/benchmarks.md'
 	@echo 'make lock    pin newer versions of what we depend on, with their hashes'
-	@echo 'make audit   ask for known holes in what is pinned (AUDIT="--vulnerability-service osv" and other options of pip-audit)'
+	@echo 'make audit   ask for known holes in what is pinned (ADVISORIES=FILE: without network; AUDIT=…: options of pip-audit)'
 	@echo 'make release the wheel, its SBOMs, checksums and signatures, in dist/: SECURITY.md'
 	@echo 'make clean   remove .venv and what the tools left'
 
@@ -71,8 +71,7 @@ lock: .venv/uv.stamp
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > cluster/local/dpp/uv.txt
 
 audit: .venv/release.stamp
-	@for file in requirements.txt cluster/local/dpp/requirements.txt; do echo "== $$file"; \
-	  $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off $(AUDIT) -r $$file || exit 1; done
+	@BIN=$(BIN) AUDIT='$(AUDIT)' ADVISORIES='$(ADVISORIES)' .ci/audit
 
 release: .venv/release.stamp
 	@BIN=$(BIN) .ci/release
