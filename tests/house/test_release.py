@@ -3,7 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.environment import REPOSITORY
+
+pytestmark = pytest.mark.needs("bash", "ssh-keygen")
 
 
 def commands(file: Path, program: str) -> list[str]:
