@@ -119,6 +119,8 @@ class _Finder:
                 return
             module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import_of(later)}
             execute(module)
+            if name == "datapackage.package":
+                _open_files_first(module)
 
         spec.loader.exec_module = execute_with_import
         return spec
@@ -140,6 +142,18 @@ def _import_of(later: Tuple[str, ...]) -> Any:
         return builtins.__import__(name, globals_, locals_, fromlist, level)
 
     return import_
+
+
+def _open_files_first(package: Any) -> None:
+    """Have `datapackage.package` open paths of files without asking requests, which would say that they are no URLs."""
+    extract = package._extract_zip_if_possible
+
+    def quick_extract(descriptor: Any) -> Any:
+        if type(descriptor) is str and ":" not in descriptor and not package.zipfile.is_zipfile(descriptor):
+            return None, descriptor
+        return extract(descriptor)
+
+    package._extract_zip_if_possible = quick_extract
 
 
 class _LaterCommand:
