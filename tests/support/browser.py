@@ -1,13 +1,12 @@
 """Chromium for tests: one of a process, a page of its own for each test. tests/conftest.py imports both fixtures."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.needs import needs
+from tests.support.needs import chromium, needs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -21,7 +20,7 @@ def browser() -> "Iterator[Browser]":
     quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     arguments = [*quiet, "--no-first-run", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
         yield browser
         browser.close()
 

@@ -5,7 +5,6 @@ It tells the demo (examples/demo.py), opens the environment's page in Chromium, 
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.support.environment import REPOSITORY
+from tests.support.needs import chromium
 
 WIDTH, HEIGHT = 1000, 640  # in CSS pixels; half of that fits a page of GitHub
 PAGE = "apps/demo/tz-data/staging"
@@ -41,7 +41,7 @@ def take(url: str, file: Path) -> None:
     """Write what a browser shows of a page. Colours are few, so that the file is small."""
     arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(url)
         page.screenshot(path=file)

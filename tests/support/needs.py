@@ -21,6 +21,12 @@ from cluster.local.databases import postgres, web_ui
 
 F = TypeVar("F", bound=Callable[..., object])
 
+
+def chromium() -> str | None:
+    """Return the path of Chromium: of the one that has no window if it is there, as it takes a third less."""
+    return shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
 GROUPS = {
     "browser": ("chromium",),
     "buildah": ("buildah", "runc", "busybox"),
@@ -60,6 +66,7 @@ _WANTED = {
 _FOUND: dict[str, Callable[[], object]] = {
     "Adminer": web_ui.adminer,
     "PostgreSQL": postgres.binaries,
+    "chromium": chromium,
     "a cluster": lambda: os.environ.get("KUBECONFIG") and os.environ.get("DPPCTL_TEST_CLUSTER_REGISTRY"),
     "an API server": lambda: os.environ.get("DPPCTL_TEST_KUBECONFIG"),
     "dpp": lambda: True,  # it is installed when it is not in the cache

@@ -4,7 +4,6 @@ Of each there are four: of a phone and of a screen, in light and in dark.
 """
 
 import os
-import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.needs import chromium
 from tests.support.page_states import serve_states
 
 WIDTHS = (390, 1280)
@@ -46,7 +46,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arguments = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
         written = take(browser, folder, sys.argv[2:])
         browser.close()
     print(f"{written} pictures in {folder}")
