@@ -20,8 +20,8 @@ from bot.store.tables import Deployment
 from cli.servers.local_data import MachineData
 from cluster.sync.local.data_server import DataServer
 from tests.support.environments import put_rows
-from tests.support.pages import open_new_store
 from tests.support.serving import in_thread
+from tests.support.stores import open_new_store
 from webhooks.app import create_app
 from webhooks.data_pages import DataServerAddress
 

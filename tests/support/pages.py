@@ -1,13 +1,10 @@
 """The pages over environments that had deployments, for tests that look at them and act."""
 
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from html import unescape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -21,6 +18,7 @@ from bot.settings import load_settings
 from bot.store.store import Store
 from bot.store.tables import Deployment
 from bot.usage_events import UsageEvent
+from tests.support.stores import open_new_store
 from webhooks.acting import Record
 from webhooks.app import create_app
 from webhooks.data_pages import LocalData
@@ -85,19 +83,6 @@ class PagesWorld:
         """Send a form as a browser does."""
         sent = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin", **(headers or {})}
         return client.post(f"/acts/{act}", data=fields, headers=sent, **more)
-
-
-@cache
-def _empty_store() -> TemporaryDirectory[str]:
-    folder = TemporaryDirectory(prefix="dppctl-store-")  # it goes with this process
-    Store(f"sqlite:///{folder.name}/bot.sqlite").close()
-    return folder
-
-
-def open_new_store(file: Path) -> Store:
-    """Return a new store; a copy of one with all migrations is quicker than these."""
-    shutil.copy(f"{_empty_store().name}/bot.sqlite", file)
-    return Store(f"sqlite:///{file}")
 
 
 def make_world(

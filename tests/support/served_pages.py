@@ -13,8 +13,9 @@ from bot.settings import load_settings
 from bot.store.store import Store
 from cli.servers.pages import make_all_in_one
 from cluster.proxy.tokens import make_token, write_tokens
-from tests.support.pages import APP, deploy, open_new_store
+from tests.support.pages import APP, deploy
 from tests.support.serving import in_thread
+from tests.support.stores import open_new_store
 
 APPS = f"""apps:
 - {{appRepoPath: {APP}, opsRepoPath: ann/ops, environments: [staging, production]%s}}

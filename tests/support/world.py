@@ -14,6 +14,7 @@ from bot.model.registration import Target
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
 from tests.support.forge import Forge, Repository
+from tests.support.stores import open_store
 from tests.support.workloads import write_files
 
 APP, OPS = RepoPath("ann/app"), RepoPath("ann/ops")
@@ -73,7 +74,7 @@ class World:
     @cached_property
     def store(self) -> Store:
         """Open the servers' database."""
-        store = Store(self.settings.database_url)
+        store = open_store(self.settings.database_url)
         self._opened.callback(store.close)
         return store
 

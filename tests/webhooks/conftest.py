@@ -14,6 +14,7 @@ from bot.model.registration import Target
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
 from tests.support.receiver import MakeReceiver, Receiver
+from tests.support.stores import open_store
 from tests.support.workloads import write_files
 from webhooks.app import create_app
 
@@ -29,7 +30,7 @@ def make_receiver(tmp_path: Path) -> Iterator[MakeReceiver]:
 
         def make(app: str, *, shortcut: bool = True, **settings: str) -> Receiver:
             given = {"WEBHOOK_SECRETS": "old,new", "SYNC_TOKEN": "sync-token", **settings}
-            store = Store(f"sqlite:///{tmp_path}/bot.sqlite")
+            store = open_store(f"sqlite:///{tmp_path}/bot.sqlite")
             targets = {Target(RepoPath.parse(app), RepoPath("ann/ops"), name) for name in ("staging", "production")}
             loaded = load_settings(tmp_path, {f"DPPCTL_{name}": value for name, value in given.items()})
             server = make_server("127.0.0.1", 0, create_app(loaded, targets, store, shortcut=shortcut), threaded=True)
@@ -59,7 +60,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(config: Path) -> Iterator[Store]:
-    store = Store(load_settings(config, {}).database_url)
+    store = open_store(load_settings(config, {}).database_url)
     yield store
     store.close()
 

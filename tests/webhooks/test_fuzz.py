@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import load_settings
-from bot.store.store import Store
 from tests.support.receiver import PUSH
+from tests.support.stores import open_new_store
 from webhooks.app import create_app
 from webhooks.signature import sign
 
@@ -43,7 +43,7 @@ def values(keys: list[str]) -> st.SearchStrategy[object]:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
-    store = Store(f"sqlite:///{folder}/bot.sqlite")
+    store = open_new_store(folder / "bot.sqlite")
     given = {"DPPCTL_WEBHOOK_SECRETS": "hush", "DPPCTL_SYNC_TOKEN": "token", "DPPCTL_DELIVERIES_A_MINUTE": "0"}
     app = create_app(load_settings(folder, given), {Target(RepoPath("ann/app"), RepoPath("ann/ops"), "staging")}, store)
     app.testing = True  # an exception reaches the test

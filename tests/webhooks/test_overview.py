@@ -12,7 +12,8 @@ from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import load_settings
 from bot.store.tables import Deployment
-from tests.support.pages import APP, PagesWorld, deploy, make_world, open_new_store
+from tests.support.pages import APP, PagesWorld, deploy, make_world
+from tests.support.stores import open_new_store
 from webhooks.app import create_app
 
 
