@@ -1,9 +1,8 @@
 """Databases of an environment on a real PostgreSQL, and runs that work on them: for `cluster.next_database`."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,46 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from bot.model.receipt import PipelineResult, Receipt, ResourceResult
 from cluster.next_database import begin
 from cluster.next_database.databases import DataNote, FoundDatabases, database_of, locked, observe, release, server
 from cluster.next_database.finish import ExpectationsFile, FinishedRun, finish
 from cluster.next_database.switch import switch, switch_back
-from cluster.publisher.staged import StagedTargets
-from tests.support.postgres import new_database
-
-_KILLED = """
-import os, signal, sys
-import psycopg
-from tests.support import next_database
-
 from cluster.publisher.engines.folder import FolderEngine
+from cluster.publisher.staged import StagedTargets
 
-step, url, what = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
-left = step
-execute = psycopg.Cursor.execute
-
-def counted(self, query, *more, **options):
-    global left
-    text = query if isinstance(query, str) else query.as_string(self)
-    if "pg_terminate_backend" not in text:
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-    return execute(self, query, *more, **options)
-
-async def killing(self, path, content, write=FolderEngine.write):
-    if step == next_database.AFTER_THE_POINTER:
-        await write(self, path, content)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-if step >= 0:
-    psycopg.Cursor.execute = counted
-else:
-    FolderEngine.write = killing
-next_database.EnvironmentDatabase(url).do(*what)
-"""
+# Their parent has imported this module once, runs no thread, and ends with the process of the tests.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([__name__])
 
 BEFORE_THE_POINTER, AFTER_THE_POINTER = -1, -2  # instead of a statement's number: where `do_killed` kills
 
@@ -143,18 +115,55 @@ class EnvironmentDatabase:
 
     def do_killed(self, step: int, what: str, *arguments: str) -> bool:
         """Do it in a process that is killed before its statement of this number. Return whether it was."""
-        command = [sys.executable, "-c", _KILLED, str(step), self.url, what, *arguments]
-        repository = Path(__file__).parents[2]
-        done = subprocess.run(command, cwd=repository, env=os.environ, capture_output=True, text=True, check=False)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        return done.returncode != 0
+        process = _FORKS.Process(target=_do_until, args=(self.url, step, what, arguments))
+        process.start()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)  # else it has told why
+        return process.exitcode != 0
+
+
+def _do_until(url: str, step: int, what: str, arguments: tuple[str, ...]) -> None:
+    """Kill this process, which is there for nothing else, at that step."""
+    left = step
+    execute, write = psycopg.Cursor.execute, FolderEngine.write
+
+    def counted(self: Any, query: Any, *more: Any, **options: Any) -> Any:
+        nonlocal left
+        if "pg_terminate_backend" not in (query if isinstance(query, str) else query.as_string(self)):
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+        return execute(self, query, *more, **options)
+
+    async def killing(self: Any, path: str, content: Any) -> None:
+        if step == AFTER_THE_POINTER:
+            await write(self, path, content)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if step >= 0:
+            patch.setattr(psycopg.Cursor, "execute", counted)
+        else:
+            patch.setattr(FolderEngine, "write", killing)
+        EnvironmentDatabase(url).do(what, *arguments)
 
 
 @contextmanager
-def environment_database(folder: Path, name: str = "pipelines") -> Iterator[EnvironmentDatabase]:
-    """Give the databases of an environment that has nothing yet, on a server of their own."""
-    with new_database(folder) as sqlalchemy_url:
-        url = sqlalchemy_url.replace("+psycopg", "")
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield EnvironmentDatabase(url.removesuffix("/postgres") + f"/{name}")
+def environment_database(server_url: str, name: str = "pipelines") -> Iterator[EnvironmentDatabase]:
+    """Give the databases of an environment that has nothing yet; afterwards nothing of them is left on the server.
+
+    `server_url`: SQLAlchemy's, to which `/DATABASE` is added. Nobody else has databases there meanwhile.
+    """
+    url = server_url.replace("+psycopg", "")
+    with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            yield EnvironmentDatabase(f"{url}/{name}")
+        finally:
+            made = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+            for (database,) in connection.execute(made).fetchall():
+                connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)'.encode())
+            others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            connection.execute(f"{others} AND backend_type = 'client backend'".encode())
+            for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall():
+                connection.execute(f'DROP ROLE "{role}"'.encode())

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support.databases import postgres_server as postgres_server
 from tests.support.needs import needs
 from tests.support.next_database import EnvironmentDatabase, environment_database
 from tests.support.waiting import eventually
@@ -14,9 +15,9 @@ from worker.database_session import DatabaseSession, session_of
 
 @pytest.fixture
 @needs("PostgreSQL")
-def database(tmp_path: Path) -> Iterator[EnvironmentDatabase]:
+def database(postgres_server: str) -> Iterator[EnvironmentDatabase]:
     """Give the databases of an environment, of which a run named `one` has its turn."""
-    with environment_database(tmp_path) as made:
+    with environment_database(postgres_server) as made:
         made.begin("one")
         yield made
 
@@ -60,9 +61,10 @@ def test_it_answers_to_every_way_that_postgresql_asks_for_a_password(
     assert port
     kept = "md5" if method == "md5" else "scram-sha-256"
     database.sql(f"SET password_encryption = '{kept}'; CREATE ROLE ann SUPERUSER LOGIN PASSWORD 'h:u%sh'")
-    lines = Path(file).read_text()
-    Path(file).write_text(f"host all ann all {method}\n{lines}")
-    database.sql("SELECT pg_reload_conf()")
+    rules = [line for line in Path(file).read_text().splitlines() if " ann " not in line]
+    Path(file).write_text("\n".join([f"host all ann all {method}", *rules, ""]))
+    before = database.sql("SELECT pg_conf_load_time(), pg_reload_conf()")[0][0]
+    eventually(lambda: database.sql("SELECT pg_conf_load_time()")[0][0] != before, "the server has read it")
     end = database.url.rpartition("@")[2]
     session = DatabaseSession(f"postgresql://ann:h%3Au%25sh@{end}_next", "one")
     session.start()

@@ -1,11 +1,11 @@
-"""A PostgreSQL with an environment's databases, new for each test."""
+"""An environment's databases, new for each test, on a PostgreSQL that is there for all of them."""
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.support.databases import postgres_server as postgres_server
 from tests.support.needs import needs
 from tests.support.next_database import EnvironmentDatabase, environment_database
 
@@ -24,7 +24,7 @@ def _no_running_loop() -> Iterator[None]:
 
 @pytest.fixture
 @needs("PostgreSQL")
-def database(tmp_path: Path) -> Iterator[EnvironmentDatabase]:
+def database(postgres_server: str) -> Iterator[EnvironmentDatabase]:
     """Give the databases of an environment that has nothing yet."""
-    with environment_database(tmp_path) as made:
+    with environment_database(postgres_server) as made:
         yield made
