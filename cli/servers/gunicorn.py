@@ -29,6 +29,7 @@ from webhooks.bot_waker import VARIABLE
 APPLICATION = "cli.servers.pages_wsgi:receiver()"
 ALL_IN_ONE = "cli.servers.pages_wsgi:all_in_one()"
 WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
+CONFIG = "python:cli.servers.gunicorn_config"
 # Of malloc, which else gives each two of its 80 threads memory of their own, and keeps it: 100 MB with 200 live pages.
 # https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html
 _FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
@@ -60,6 +61,7 @@ class WebServer:
         self._name = application.partition(":")[2].partition("(")[0]
         command = [
             *(sys.executable, "-P", "-m", "gunicorn", application),
+            *("--config", CONFIG),
             *("--bind", f"fd://{listening.fileno()}"),
             *("--workers", str(workers), "--threads", str(RECEIVER_THREADS)),
             *("--worker-class", WORKER, "--graceful-timeout", "1", "--keep-alive", "5"),
