@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.local.databases import database, postgres
+from cluster.local.databases import database, postgres, try_engine
 from tests.support.sessions import StartRun
 
 PYTHON = Path(sys.executable)
@@ -121,6 +121,8 @@ def test_sqlite_does_without_sqlalchemy() -> None:
 def test_a_private_server_refuses_another_password(start_run: StartRun, tmp_path: Path) -> None:
     _, _, kept = start_run("postgres")
     check(kept.database.engine, tmp_path)
+    assert try_engine.answers(kept.database.engine)
+    assert not try_engine.answers(kept.database.engine.replace(kept.database.password, "wrong"))
     with pytest.raises(ClusterError, match=r'refuses: .*password authentication failed for user "postgres"'):
         check(kept.database.engine.replace(kept.database.password, "wrong"), tmp_path)
 
