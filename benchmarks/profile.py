@@ -24,11 +24,12 @@ PAIRS = 7
 COMPARISONS = 50
 QUICK_SCALE = 0.02
 ENGINE = "sqlite:///out.sqlite"
-# What counts, and what hands the sink rows as objects for it: in a copy of the worker's sources.
-LEFT_OUT = {
-    "worker/hooks/dppctl_wrapper.py": ("        profile.add(line, plain)\n", ""),
-    "worker/hooks/runner/lane.py": ("(line_of if is_cut else with_line)", "line_of"),
-}
+# What counts, in a copy of the worker's sources.
+COUNTING_FILE = "worker/hooks/dppctl_wrapper.py"
+LEFT_OUT = (
+    "        profile.add(line, plain)\n",
+    "        profile.add_columns(batch.columns, batch.count)\n",
+)
 JOBS = {
     "rows as objects": runner_jobs.big(runner_jobs.SQL),
     "rows as lines": runner_jobs.big({"run": "mark"}, runner_jobs.NEW_DUMP, {"run": "mark"}),
@@ -73,11 +74,12 @@ def _run(bench: Bench, worker: Path, workload: Path) -> Measured:
 def _build_without(folder: Path, target: Path) -> None:
     """Build a worker that counts no profile. Raises RuntimeError when its sources are other ones."""
     copy_sources(folder)
-    for name, (counting, nothing) in LEFT_OUT.items():
-        source = (folder / name).read_text()
+    source = (folder / COUNTING_FILE).read_text()
+    for counting in LEFT_OUT:
         if counting not in source:
-            raise RuntimeError(f"{name} does not count in the way that this leaves out")
-        (folder / name).write_text(source.replace(counting, nothing))
+            raise RuntimeError(f"{COUNTING_FILE} does not count in the way that this leaves out")
+        source = source.replace(counting, "")
+    (folder / COUNTING_FILE).write_text(source)
     zipapp.create_archive(folder, target, compressed=True)
 
 

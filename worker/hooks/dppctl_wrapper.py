@@ -126,6 +126,27 @@ def _asked(target: str) -> List[Dict[str, Any]]:
 
 
 def _counted(rows: Any, facts: Dict[str, Any], profile: Any, digest: Any, size: List[int]) -> Iterator[Any]:
+    batches = rows.row_batches() if hasattr(rows, "row_batches") else None  # a lane has them
+    if batches is None:
+        yield from _counted_rows(rows, facts, profile, digest, size)
+        return
+    for batch in batches:
+        if not hasattr(batch, "lines"):
+            yield from _counted_rows(batch.rows(), facts, profile, digest, size)
+            continue
+        facts["rows"] += batch.count
+        encoded = "".join(batch.lines).encode("utf8")
+        size[0] += len(encoded) + batch.count
+        digest.update(encoded)
+        columns = batch.known_columns()
+        if columns is None:
+            profile.add_lines(batch.lines)
+        else:
+            profile.add_columns(columns, batch.count)
+        yield from batch.lines
+
+
+def _counted_rows(rows: Any, facts: Dict[str, Any], profile: Any, digest: Any, size: List[int]) -> Iterator[Any]:
     for row in rows:
         facts["rows"] += 1
         plain = None

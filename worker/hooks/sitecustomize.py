@@ -46,6 +46,8 @@ QUICK_AFTER = {
     "tableschema.table": "csv_in",
     "dataflows.base.schema_validator": "rows",
     "dataflows.processors.load": "strip",
+    "dataflows.processors.filter_rows": "steps",  # the last of those three
+    "dataflows.processors.dumpers.file_dumper": "file_dump",
     "dataflows.processors.dumpers.formats.format_csv": "csv_out",
     "datapackage_pipelines.lib.dump.dumper_base": "old_dump",
     "tableschema_sql.storage": "sql",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datapackage_pipelines.utilities import extended_json
+from dppctl_hooks import batches
 from dppctl_hooks.quick import csv_in, csv_out, old_dump, rows, strip
 
 from tests.support.quick.comparing import loaded_again, outcome, serve
@@ -36,10 +37,12 @@ def read(case: Any) -> Any:
     path = Path(FOLDER.name, "file.csv")
     path.write_bytes(case[0])
     answers = []
-    for stream_class, table_class in (
-        (STREAM_BEFORE, before["tableschema.table"].Table),
-        (stream.Stream, table.Table),
+    for stream_class, table_class, in_batches in (
+        (STREAM_BEFORE, before["tableschema.table"].Table, False),
+        (stream.Stream, table.Table, False),
+        (stream.Stream, table.Table, True),
     ):
+        batches.Sources.give_batches = in_batches
         found: list[Any] = []
         if case[3] is None:
             opened = stream_class(str(path), **case[1])
@@ -49,7 +52,8 @@ def read(case: Any) -> Any:
             made = table_class(str(path), schema=case[3], **case[1])
             answers.append([outcome(_all_of, made, case[2], found), found, made.headers])
             answers[-1].append(outcome(made.read, True))
-    return [] if repr(answers[0]) == repr(answers[1]) else answers
+    batches.Sources.give_batches = False
+    return [] if repr(answers[0]) == repr(answers[1]) == repr(answers[2]) else answers
 
 
 def _all_of(source: Any, how: Any, found: list[Any]) -> None:
@@ -60,17 +64,23 @@ def _all_of(source: Any, how: Any, found: list[Any]) -> None:
 
 def validate(case: Any) -> Any:
     """Return what differs in validating rows: (schema, rows, fields or None, what is done with wrong values)."""
-    return _validate(case, copy.deepcopy) or _validate(case, _as_lines)
+    return _validate(case, copy.deepcopy) or _validate(case, _as_lines) or _validate(case, copy.deepcopy, _in_batches)
 
 
-def _validate(case: Any, given_as: Any) -> Any:
+def _in_batches(rows: Any) -> Any:
+    """Return rows in batches of one, two, four … rows."""
+    return batches.RowBatches.of(batches.in_batches(rows, 1))
+
+
+def _validate(case: Any, given_as: Any, passed_as: Any = iter) -> Any:
     answers = []
     for check in (before["dataflows.base.schema_validator"].schema_validator, validator.schema_validator):
         given = given_as(case[1])
         on_error = getattr(check, case[3]) if case[3] else None
         found: list[Any] = []
-        rows_of = check({"name": "r", "schema": case[0]}, iter(given), case[2], on_error)
-        answers.append([outcome(found.extend, rows_of), found, given, _changed(given)])
+        passed = iter(given) if check is not validator.schema_validator else passed_as(given)
+        rows_of = check({"name": "r", "schema": case[0]}, passed, case[2], on_error)
+        answers.append([outcome(found.extend, rows_of), found, given if passed_as is iter else [], _changed(given)])
     return [] if repr(answers[0]) == repr(answers[1]) else answers
 
 
@@ -78,10 +88,14 @@ def strip_text(given: Any) -> Any:
     """Return what differs in stripping the text of rows."""
     for given_as in (copy.deepcopy, _as_lines):
         answers = []
-        for stripper in (STRIPPER_BEFORE, load.load.stripper):
-            found = list(stripper(None, given_as(given)))
+        for stripper, passed_as in (
+            (STRIPPER_BEFORE, iter),
+            (load.load.stripper, iter),
+            (load.load.stripper, _in_batches),
+        ):
+            found = list(stripper(None, passed_as(given_as(given))))
             answers.append([found, _changed(found)])
-        if repr(answers[0]) != repr(answers[1]):
+        if repr(answers[0]) != repr(answers[1]) or repr(answers[0]) != repr(answers[2]):
             return answers
     return []
 
@@ -116,7 +130,27 @@ def write(case: Any) -> Any:
         file.seek(0)
         answers.append([*written, file.read(), _first_lines()])
         file.close()
+    return ([] if answers[0] == answers[1] else answers) or _write_in_batches(schema, case)
+
+
+def _write_in_batches(schema: Any, case: Any) -> Any:
+    """Return what differs in writing rows together; up to the first that cannot be written."""
+    answers = []
+    for together in (False, True):
+        file = tempfile.NamedTemporaryFile("w+", newline="")  # noqa: SIM115 - as the dumper has it
+        made = new_format.CSVFormat(file, copy.deepcopy(schema), **case[2])
+        if together:
+            found = outcome(lambda made=made: [made.write_batch(batch) for batch in _batches(case[1])] and None)
+        else:
+            found = outcome(lambda made=made: [NEW_WRITE_BEFORE(made, row) for row in case[1]] and None)
+        file.seek(0)
+        answers.append([found, file.read()])
+        file.close()
     return [] if answers[0] == answers[1] else answers
+
+
+def _batches(rows: Any) -> Any:
+    return batches.in_batches(rows, 1)
 
 
 def write_old(case: Any) -> Any:

@@ -31,7 +31,7 @@ FILES = {
         """
         for victim in VICTIMS
     ),
-    "rows.csv": "id,text\n" + "".join(f"{number},{'text ' * 20}\n" for number in range(20_000)),
+    "rows.csv": "id,text\n" + "".join(f"{number},{'text ' * 20}\n" for number in range(60_000)),
     "killer.py": f"""
         import os, signal, time
         from datapackage_pipelines.wrapper import process

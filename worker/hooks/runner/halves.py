@@ -6,17 +6,21 @@ touches what is behind, nor the parent what is before. A step that keeps rows on
 parent, as its database would not survive the fork.
 """
 
+import fcntl
 import gc
 import os
-import pickle
 import struct
+from contextlib import suppress
 from typing import Any, Callable, Iterator, List, NoReturn, Optional
 
 from . import parent
+from .batches import Batch
+from .packed import packed, unpacked
 
 ROWS_BEFORE = 5_000  # a second of work, so that a fork and a pipe are worth it
-ROWS_IN_A_BATCH = 200
-_BUFFER = 1 << 18
+_BUFFER = 1 << 20  # of the pipe too, so that neither half often waits for the other
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, a name of Python 3.10: https://man7.org/linux/man-pages/man2/fcntl.2.html
+_END = object()
 _LENGTH = struct.Struct("<I")
 _KEEP_ROWS_ON_DISK = ("lib/deduplicate.py", "lib/duplicate.py", "lib/join.py", "lib/sort.py")
 # How long a row takes in a step, as far as it was measured: casting, reading and writing files, databases.
@@ -49,44 +53,43 @@ def place_of_cut(names: List[Optional[str]], cores: int) -> Optional[int]:
     return min(places)[1] if places else None
 
 
-def in_two(rows: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[Any]:
-    """Yield the rows; after ROWS_BEFORE of them a child gives the others.
+def in_two(items: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[Any]:
+    """Yield the items; after ROWS_BEFORE rows in batches of them a child gives the others.
 
     give_up: ends this process, when the child failed and has said so.
     """
-    for _ in range(ROWS_BEFORE):
-        try:
-            row = next(rows)
-        except StopIteration:
+    count = 0
+    while count < ROWS_BEFORE:
+        item = next(items, _END)
+        if item is _END:
             return
-        yield row
+        if isinstance(item, Batch):
+            count += item.count
+        yield item
     reading, writing = os.pipe()
+    with suppress(OSError):  # no more for this user
+        fcntl.fcntl(writing, _SET_PIPE_SIZE, _BUFFER)
     above = os.getpid()
     gc.collect()
     gc.freeze()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _give(rows, writing, above)
+        _give(items, writing, above)
     os.close(writing)
-    _kept.append(rows)
+    _kept.append(items)
     yield from _taken(reading, child, give_up)
 
 
-def _give(rows: Iterator[Any], writing: int, above: int) -> NoReturn:
-    """Write the rows to the pipe, then an empty batch, and end the process."""
+def _give(items: Iterator[Any], writing: int, above: int) -> NoReturn:
+    """Write the items to the pipe, then nothing as one, and end the process."""
     code = 1
     try:
         gc.freeze()  # what belongs to the parent is not to be finalized here
         parent.end_with(above)
         with open(writing, "wb", _BUFFER) as pipe:
-            batch: List[Any] = []
-            for row in rows:
-                batch.append(row)
-                if len(batch) == ROWS_IN_A_BATCH:
-                    _write(pipe, pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
-                    batch.clear()
-            _write(pipe, pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
+            for item in items:
+                _write(pipe, packed(item))
             _write(pipe, b"")
         code = 0
     except BrokenPipeError:
@@ -96,8 +99,10 @@ def _give(rows: Iterator[Any], writing: int, above: int) -> NoReturn:
 
 
 def _write(pipe: Any, content: bytes) -> None:
+    """Write at once: what waits in a buffer keeps the other half waiting."""
     pipe.write(_LENGTH.pack(len(content)))
     pipe.write(content)
+    pipe.flush()
 
 
 def _taken(reading: int, child: int, give_up: Callable[[], NoReturn]) -> Iterator[Any]:
@@ -114,4 +119,4 @@ def _taken(reading: int, child: int, give_up: Callable[[], NoReturn]) -> Iterato
                 if os.WIFSIGNALED(status):  # it could not say which step failed, nor did one: they end as it did
                     os.kill(os.getpid(), os.WTERMSIG(status))
                 give_up()
-            yield from pickle.loads(content)  # noqa: S301 - of this very process's child
+            yield unpacked(content)

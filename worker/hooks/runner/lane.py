@@ -5,7 +5,6 @@ spews, and the last script's `spew`, dpp's own, pulls the rows through all of th
 as dpp kills a pipeline's processes, so nothing that is open is committed.
 """
 
-import itertools
 import logging
 import os
 import sys
@@ -13,19 +12,20 @@ from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional
 
 import datapackage_pipelines.wrapper
 import dppctl_wrapper
-from datapackage_pipelines.utilities.extended_json import LazyJsonLine, json
+from datapackage_pipelines.utilities.extended_json import json
 from datapackage_pipelines.utilities.resources import streaming
 from datapackage_pipelines.wrapper import input_processor, wrapper
 from tableschema.exceptions import CastError
 
 from . import halves, standard
-from .link import Link, line_of, size_of, with_line
+from .batches import Batch, Sources, batches_in, in_batches
+from .lined import LinedBatch
+from .link import Link, to_lines, to_sink
+from .linked import BLANK, LineResource, LinkedInput, LinkedResource
 from .output import Attribution, StepLog
 from .script import exit_code_of, run_script
 
 attribution = Attribution()
-BYTES_AHEAD = 1 << 14  # twice the buffer of Python's own output
-BLANK = None  # what ends the rows of a resource, in the place of an empty line
 
 
 class Spewed:
@@ -66,14 +66,15 @@ class Lane:
 
     def run(self, stdin: Any, stdout: Any) -> None:
         """Run all steps; stdin, stdout: of the first and of the last."""
-        spew, resource_iterator = wrapper.spew, input_processor.ResourceIterator
+        spew = wrapper.spew
+        Sources.give_batches = True
         sys.stdout = _StepPrints(self._steps[-1], stdout)
         before: Optional[LaneStep] = None
         for step in self._steps:
             attribution.otherwise = step
             step.source = stdin if before is None else self._output_of(before, step)
-            input_processor.ResourceIterator = resource_iterator if before is None else LinkedResource
-            _use_spew(spew if step is self._steps[-1] else _Recorder(step))
+            input_processor.ResourceIterator = LineResource if before is None else LinkedResource
+            _use_spew(spew if step.is_sink else self._writer(step) if step is self._steps[-1] else _Recorder(step))
             if step.is_sink:
                 dppctl_wrapper.count_in_sink(datapackage_pipelines.wrapper, self._sink_file)
             self._run_script(step, stdout)
@@ -99,15 +100,38 @@ class Lane:
         dependencies = json.dumps(wrapper.dependency_datapackage_urls)
         descriptor = json.dumps(step.spewed.descriptor, sort_keys=True, ensure_ascii=True)
         is_cut = step.position == self._cut
-        passed_on = (line_of if is_cut else with_line) if following.is_sink else Link().hop
-        rows = self._spewed_rows(step, step.spewed, passed_on)
+        passed_on = to_sink if following.is_sink and not is_cut else Link().hop_all
+        items = self._spewed_items(step, step.spewed, passed_on)
         if is_cut:
-            rows = halves.in_two(rows, lambda: os._exit(1))
-        return LinkedInput([dependencies, descriptor], rows)
+            items = halves.in_two(items, lambda: os._exit(1))
+            items = _to_sink(items) if following.is_sink else items
+        return LinkedInput([dependencies, descriptor], items)
+
+    def _writer(self, step: LaneStep) -> Callable[..., None]:
+        """Return what stands for `spew` in the last step: it writes the same to stdout."""
+
+        def spew(dp: Any, resources_iterator: Any, stats: Any = None, finalizer: Any = None) -> None:
+            stdout = wrapper.stdout
+            try:
+                stdout.write(json.dumps(dp, sort_keys=True, ensure_ascii=True) + "\n")
+                for item in self._spewed_items(step, Spewed(dp, resources_iterator, stats, finalizer), to_lines):
+                    texts = [item or ""] if not isinstance(item, Batch) else _lines_in(item)
+                    stdout.write("\n".join(texts) + "\n")
+                    if item is BLANK:
+                        stdout.flush()
+                stdout.flush()
+            except BrokenPipeError:
+                logging.error("Output pipe disappeared!")
+                sys.stderr.flush()
+                sys.exit(1)
+
+        return spew
 
     @attribution.is_of_step
-    def _spewed_rows(self, step: LaneStep, spewed: Spewed, passed_on: Callable[[Any], Any]) -> Iterator[Any]:
-        """Yield what `spew` would write: BLANK and the rows of each resource, then BLANK and a line with the stats."""
+    def _spewed_items(
+        self, step: LaneStep, spewed: Spewed, passed_on: Callable[[Iterator[Batch]], Iterator[Batch]]
+    ) -> Iterator[Any]:
+        """Yield what `spew` would write: BLANK and the batches of each resource, then BLANK and a line of stats."""
         try:
             expected = len(list(filter(streaming, spewed.descriptor.get("resources", []))))
             found = count = 0
@@ -116,14 +140,11 @@ class Lane:
                     continue
                 found += 1
                 yield BLANK
-                for row in _with_errors_told(resource):
-                    try:
-                        passed = passed_on(row)
-                    except TypeError as error:
-                        logging.error("Failed to encode row to JSON: %s\nOffending row: %r", error, row)
-                        raise
-                    count += 1
-                    yield passed
+                batches = batches_in(resource)
+                told = _with_errors_told(in_batches(resource) if batches is None else batches)
+                for batch in passed_on(told):
+                    count += batch.count
+                    yield batch
             if found != expected:
                 logging.error("Expected to see %d resource(s) but spewed %d", expected, found)
             assert found == expected  # noqa: S101 - dpp's own
@@ -133,7 +154,7 @@ class Lane:
                 logging.info("Processed %d rows", count)
             if spewed.finalizer is not None:
                 spewed.finalizer()
-            yield LazyJsonLine((stats,), {})
+            yield stats
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - the steps behind it must not see it
@@ -143,64 +164,6 @@ class Lane:
         for each in self._steps:
             each.log.flush()
         self._end(step.position, code)
-
-
-class LinkedInput:
-    """Stands for the stdin of a step whose predecessor is in the lane."""
-
-    def __init__(self, lines: List[str], rows: Iterator[Any]) -> None:
-        """lines: the first ones, rows: what `_spewed_rows` yields."""
-        self._lines = lines
-        self.rows = rows
-
-    def readline(self) -> str:
-        """Return the next line as the step before would have written it."""
-        if self._lines:
-            return self._lines.pop(0) + "\n"
-        for row in self.rows:
-            if row is BLANK:
-                self._look_ahead()
-                return "\n"
-            return (row if isinstance(row, str) else line_of(row)) + "\n"
-        return ""
-
-    def drain(self) -> None:
-        """Have the step before come to its end."""
-        for _ in self.rows:
-            pass
-
-    def _look_ahead(self) -> None:
-        """Have the steps before run on a little: what fails soon does so before this step touches anything.
-
-        So it is in dpp, where the first rows wait in the buffer of a pipe; a table is not dropped for rows that fail.
-        """
-        ahead, size = [], 0
-        for row in self.rows:
-            ahead.append(row)
-            size += size_of(row)
-            if size > BYTES_AHEAD:
-                break
-        self.rows = itertools.chain(ahead, self.rows)
-
-
-class LinkedResource(input_processor.ResourceIterator):  # type: ignore[misc]
-    """Gives a step the rows of a resource, from a LinkedInput."""
-
-    stopped: bool
-
-    def __next__(self) -> Any:
-        """Return the next row."""
-        row = BLANK if self.stopped else next(self.infile.rows, BLANK)
-        if row is BLANK:
-            self.stopped = True
-            raise StopIteration
-        return row
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the rows."""
-        if not self.stopped:
-            yield from iter(self.infile.rows.__next__, BLANK)
-            self.stopped = True
 
 
 class _Recorder:
@@ -239,6 +202,18 @@ class _StepPrints:
         return False
 
 
+def _to_sink(items: Iterator[Any]) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, Batch):
+            yield from to_sink(iter((item,)))
+        else:
+            yield item
+
+
+def _lines_in(batch: Batch) -> List[str]:
+    return batch.lines if isinstance(batch, LinedBatch) else batch.rows()
+
+
 def _use_spew(spew: Callable[..., None]) -> None:
     modules = [module for name, module in sys.modules.items() if name.startswith("datapackage_pipelines.lib")]
     for module in (wrapper, datapackage_pipelines.wrapper, *modules):
@@ -246,10 +221,10 @@ def _use_spew(spew: Callable[..., None]) -> None:
             module.spew = spew
 
 
-def _with_errors_told(resource: Any) -> Iterator[Any]:
-    """Yield its rows; what they cannot be cast for is logged as dpp does."""
+def _with_errors_told(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches; what rows cannot be cast for is logged as dpp does."""
     try:
-        yield from resource
+        yield from batches
     except CastError as error:
         for each in error.errors:
             logging.error("Failed to cast row: %s", each)

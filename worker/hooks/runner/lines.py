@@ -10,8 +10,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from .batches import batch_of
 from .quick.known import unknown
 
 FILES = {
@@ -21,6 +22,8 @@ FILES = {
 }
 MOST_TEMPLATES = 1_000  # of keys and types; rows of more than these are encoded as dpp does
 Template = Callable[[Dict[str, Any]], str]
+_JSON_TYPES = frozenset((str, int, float, bool, type(None)))
+_codecs: List["Codec"] = []  # the one that is installed
 
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _DATE, _DATETIME, _TIME = '{"type{date}": "%s"}', '{"type{datetime}": "%s"}', '{"type{time}": "%s"}'
@@ -38,8 +41,22 @@ def install() -> None:
     """Have dpp's processors read and write lines with this codec."""
     extended_json = import_module("datapackage_pipelines.utilities.extended_json")
     codec = Codec(extended_json)
+    _codecs.append(codec)
     extended_json.json.dumpl = codec.dump_line
     extended_json.json.loads = codec.loads
+
+
+def write_columns(columns: Dict[str, Sequence[Any]], count: int) -> Optional[List[str]]:
+    """Return dpp's lines of rows, which are given as columns; None, or any error, when dpp's encoder is to write them.
+
+    count: of the rows.
+    """
+    return _codecs[0].dump_columns(columns, count) if _codecs else None
+
+
+def read_columns(texts: List[str]) -> Optional[Dict[str, Sequence[Any]]]:
+    """Return the rows that lines stand for as columns; None, or any error, when dpp's decoder is to read them."""
+    return _codecs[0].load_columns(texts) if _codecs else None
 
 
 class Codec:
@@ -52,7 +69,7 @@ class Codec:
         self._object_hook = extended_json.CommonJSONDecoder.object_hook
         self._parse_duration = extended_json.isodate.parse_duration
         self._nested = extended_json.CommonJSONEncoder(sort_keys=True).encode
-        self._decode = json.JSONDecoder(object_hook=self._value).decode
+        self._scan = json.JSONDecoder(object_hook=self._value).scan_once  # type: ignore[attr-defined]
         self._templates: Dict[Tuple[Any, ...], Optional[Template]] = {}
         self._writers: Dict[type, Any] = {
             str: ("%s", quoted),
@@ -90,14 +107,47 @@ class Codec:
                 return self._dumpl(row, **options)  # type: ignore[no-any-return]
         return self._dumpl(row, **options)  # type: ignore[no-any-return]
 
+    def dump_columns(self, columns: Dict[str, Sequence[Any]], count: int) -> Optional[List[str]]:
+        """Return the lines of rows that are given as columns, None when some are not to be written by it."""
+        parts: List[str] = []
+        texts: List[Any] = []
+        for key in sorted(columns):
+            types = set(map(type, columns[key]))
+            if type(key) is not str or not types <= self._writers.keys():
+                return None
+            form = "%s"
+            if len(types) == 1:
+                form, write = self._writers[types.pop()]
+                if write is not None:
+                    texts.append(map(write, columns[key]))
+            else:
+                texts.append(map(self._text, columns[key]))
+            parts.append(quoted(key).replace("%", "%%") + ": " + form)
+        text = "{" + ", ".join(parts) + "}"
+        return [*map(text.__mod__, zip(*texts))] if texts else [text % ()] * count
+
+    def _text(self, value: Any) -> str:
+        form, write = self._writers[type(value)]
+        return form if write is None else form % write(value)  # type: ignore[no-any-return]
+
     def loads(self, line: Any, **options: Any) -> Any:
         """Return the value of a line, or of any other JSON text; options: of `json.loads`."""
-        if type(line) is str and not options.keys() - {"cls"} and not line.startswith("\ufeff"):
+        if type(line) is str and (not options or [*options] == ["cls"]):
             try:
-                return self._decode(line)
+                value, end = self._scan(line, 0)
+                if end == len(line):
+                    return value
             except Exception:  # noqa: BLE001, S110 - dpp's decoder says what is wrong
                 pass
         return self._loads(line, **options)
+
+    def load_columns(self, texts: List[str]) -> Optional[Dict[str, Sequence[Any]]]:
+        """Return the rows of lines as columns, None when some are not to be read by it."""
+        rows = json.loads("[{}]".format(",".join(texts)))
+        columns = batch_of(rows).columns if len(rows) == len(texts) > 0 else None
+        if columns is None or any(key.startswith("type{") for key in columns):
+            return None
+        return {key: _read_column(values) for key, values in columns.items()}
 
     def _compile(self, kind: Tuple[Any, ...], row: Dict[str, Any]) -> Optional[Template]:
         """Return a function for rows with these keys and types, or None when dpp is to encode them."""
@@ -112,16 +162,15 @@ class Codec:
                     writers.append((key, write))
             text = "{" + ", ".join(parts) + "}"
 
-            def fill(plain: Dict[str, Any]) -> str:
-                return text % tuple([write(plain[key]) for key, write in writers])
-
-            template = fill
+            template = _filler(text, writers)
         if len(self._templates) < MOST_TEMPLATES:
             self._templates[kind] = template
         return template
 
     def _value(self, found: Dict[str, Any]) -> Any:
         """Return what a JSON object stands for; its only key may be a type's name in dpp's way."""
+        if _TYPE_KEYS.isdisjoint(found):
+            return found
         if len(found) == 1:
             for key, text in found.items():
                 read = _READERS.get(key)
@@ -130,6 +179,34 @@ class Codec:
                     if value is not None:
                         return value
         return self._object_hook(found)
+
+
+def _filler(text: str, writers: Sequence[Tuple[str, Any]]) -> Template:
+    """Return a function that writes rows into a text with a place for each of these keys; made by Python's compiler."""
+    names: Dict[str, Any] = {"text": text}
+    values = []
+    for number, (key, write) in enumerate(writers):
+        names[f"w{number}"] = write
+        values.append(f"w{number}(row[{key!r}]), ")
+    exec(f"def fill(row):\n    return text % ({''.join(values)})", names)  # noqa: S102 - the lines above
+    return names["fill"]  # type: ignore[no-any-return]
+
+
+def _read_column(values: Sequence[Any]) -> Sequence[Any]:
+    """Return the values that those of plain JSON stand for. Raises anything at all when they are unusual."""
+    types = set(map(type, values))
+    if types <= _JSON_TYPES:
+        return values
+    found = [value for value in values if value is not None]
+    ((name, _),) = found[0].items()
+    texts = [value[name] for value in found]
+    read = [*map(_READERS[name], texts)]
+    if set(map(len, found)) != {1} or set(map(type, texts)) != {str} or None in read:
+        raise ValueError(name)
+    if len(read) == len(values):
+        return read
+    following = iter(read)
+    return [None if value is None else next(following) for value in values]
 
 
 def _float(value: float) -> str:
@@ -179,6 +256,7 @@ def _read_time(text: str) -> Optional[time]:
     return None
 
 
+_TYPE_KEYS = frozenset(f"type{{{name}}}" for name in ("decimal", "time", "datetime", "date", "duration", "set"))
 _READERS: Dict[str, Callable[[str], Any]] = {
     "type{decimal}": _read_decimal,
     "type{date}": _read_date,

@@ -3,18 +3,25 @@
 dpp writes a row as a line of JSON with sorted keys and reads it again: tuples become lists, microseconds and zones are
 dropped, nested values are copied. What is known to come back as it was is passed on; a value of any other type goes
 through dpp's own codec. `changes` decides from a row's keys and the types of its values; rows of a kind are many.
+Rows come in batches; where they have the same keys, it is done by columns.
 """
 
 import datetime
 import decimal
-from typing import Any, Callable, Dict, List, Optional, Tuple
+import logging
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from datapackage_pipelines.utilities.extended_json import LazyJsonLine, json
+
+from . import lines
+from .batches import Batch, changed
+from .lined import LinedBatch
 
 Change = Callable[[Any], Any]
 Row = Any
 # These come back equal and of the same type, and nothing can be changed in them.
 _PLAIN = (str, int, float, bool, type(None), decimal.Decimal)
+_PLAIN_SET = frozenset(_PLAIN)
 _KINDS_KEPT = 1000  # of rows; a resource has a few, one whose rows have keys of their own has many
 
 
@@ -36,15 +43,39 @@ def with_line(row: Row) -> Any:
     return (line, row) if type(row) is dict else line
 
 
-def size_of(row: Any) -> int:
-    """Return about how long the line of a row is, or of what stands in the place of a line."""
-    if isinstance(row, LazyJsonLine):
-        return len(row.line)
-    if isinstance(row, tuple):
-        return len(row[0]) + 1
-    if not isinstance(row, dict):
-        return len(row or "") + 1
-    return sum(len(str(key)) + (len(value) if isinstance(value, str) else 8) + 6 for key, value in row.items())
+def to_sink(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches as the sink gets them: with lines, or rows as `with_line` has them."""
+    return _in_lines(batches, with_line)
+
+
+def to_lines(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches with lines, or of lines."""
+    return _in_lines(batches, line_of)
+
+
+def _in_lines(batches: Iterator[Batch], passed_on: Callable[[Row], Any]) -> Iterator[Batch]:
+    for batch in batches:
+        if isinstance(batch, LinedBatch):
+            yield batch
+        else:
+            yield from changed(batch, _with_lines, lambda rows: _each(rows, passed_on))
+
+
+def _with_lines(batch: Batch) -> Optional[Batch]:
+    columns = batch.columns or {}
+    texts = lines.write_columns(columns, batch.count)
+    return None if texts is None else LinedBatch(texts, columns)
+
+
+def _each(rows: Iterable[Row], passed_on: Callable[[Row], Any]) -> Iterator[Any]:
+    """Yield what the rows become; one that cannot be written is logged as dpp does."""
+    for row in rows:
+        try:
+            passed = passed_on(row)
+        except TypeError as error:
+            logging.error("Failed to encode row to JSON: %s\nOffending row: %r", error, row)
+            raise
+        yield passed
 
 
 def as_read(row: Row) -> Any:
@@ -93,6 +124,14 @@ class Link:
     def __init__(self) -> None:
         self._kinds: Dict[Any, Callable[[Row], Row]] = {}
 
+    def hop_all(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the batches as the next step reads them. Raises TypeError for a row that dpp cannot write."""
+        for batch in batches:
+            if isinstance(batch, LinedBatch):  # as another process has written it
+                yield batch
+            else:
+                yield from changed(batch, hop_columns, lambda rows: _each(rows, self.hop))
+
     def hop(self, row: Row) -> Row:
         """Return the row as the next step reads it. Raises TypeError for one that dpp cannot write."""
         if type(row) is not dict:
@@ -110,6 +149,21 @@ class Link:
                 self._kinds.clear()
             change = self._kinds[kind] = _changer(tuple(row), tuple(map(type, values)))
         return change(row)
+
+
+def hop_columns(batch: Batch) -> Optional[Batch]:
+    """Return rows as the next step reads them, None when they are to be taken one at a time."""
+    columns = batch.columns or {}
+    if any(type(key) is not str or key.startswith("type{") for key in columns):
+        return None
+    return Batch({key: _hop_column(columns[key]) for key in sorted(columns)}, batch.count)
+
+
+def _hop_column(values: Sequence[Any]) -> Sequence[Any]:
+    types = set(map(type, values))
+    if types <= _PLAIN_SET or (types == {datetime.date} and min(values).year >= 1000):
+        return values
+    return [value if type(value) in _PLAIN_SET else _CHANGES.get(type(value), through_codec)(value) for value in values]
 
 
 def _changer(keys: Tuple[Any, ...], types: Tuple[type, ...]) -> Callable[[Row], Row]:

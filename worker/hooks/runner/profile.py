@@ -52,6 +52,17 @@ class Profile:
         if self._kept > KEPT_BYTES:
             self._count_kept()
 
+    def add_lines(self, lines: Sequence[str]) -> None:
+        """Count rows that are given as dpp's lines."""
+        for line in lines:
+            self.add(line)
+
+    def add_columns(self, columns: Columns, count: int) -> None:
+        """Count rows that are given as columns."""
+        self._count(columns, count)
+        for check in self._checks:
+            check.add(columns)
+
     def complete(self) -> None:
         """Add to each field `nulls`, and to some `least` and `greatest`; nothing when a row could not be read."""
         self._count_kept()

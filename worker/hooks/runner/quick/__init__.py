@@ -14,8 +14,10 @@ MODULES = {
     "fields": ".fields",
     "rows": ".rows",
     "strip": ".strip",
+    "steps": ".steps",
     "csv_in": ".csv_in",
     "csv_out": ".csv_out",
+    "file_dump": ".file_dump",
     "old_dump": ".old_dump",
     "sql": ".sql",
 }

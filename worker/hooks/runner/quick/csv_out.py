@@ -10,8 +10,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
 from operator import itemgetter
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..batches import Batch, Columns
 from .known import unknown
 from .lazy import plain_row
 
@@ -22,7 +23,7 @@ FORMAT_FILES = {
     ),
 }
 MOST_KINDS = 1_000  # of rows, by keys and types
-_AS_CSV_DOES = (str, int, float, bool, Decimal, date, datetime, time, timedelta, list, dict)
+_WRITTEN = frozenset((str, int, float, bool, Decimal, date, datetime, time, timedelta, list, dict, type(None)))
 Serializer = Callable[[Any], Any]
 Values = Callable[[Dict[str, Any]], Any]
 
@@ -36,14 +37,15 @@ class RowWriter:
         serializers: Mapping[str, Serializer],
         missing: Tuple[str, ...],
         dates: Mapping[Any, Any],
-        write_row: Any = None,
+        bare: Any = None,
     ) -> None:
         """Write by `writer`, a csv.DictWriter; serializers: by a field's name; missing: text that is written as it is.
 
-        dates: what does the same as a serializer in less time, by that serializer and the type of the value. write_row:
-        does the same as the DictWriter's writer.
+        dates: what does the same as a serializer in less time, by that serializer and the type of the value. bare: a
+        csv.writer that does the same as the DictWriter's own.
         """
-        self._write = write_row or writer.writer.writerow
+        self._write = (bare or writer.writer).writerow
+        self._write_rows = (bare or writer.writer).writerows
         self._names = list(writer.fieldnames)
         self._serializers = serializers
         self._missing = missing
@@ -71,6 +73,34 @@ class RowWriter:
         self._write(values)
         return True
 
+    def write_columns(self, columns: Columns) -> bool:
+        """Write rows that are given as columns and return True; False: they are to be written one at a time."""
+        try:
+            values = self._written(columns)
+        except Exception:  # noqa: BLE001 - one at a time it is said what is wrong
+            return False
+        if values is None:
+            return False
+        self._write_rows(zip(*values))
+        return True
+
+    def _written(self, columns: Columns) -> Optional[List[Sequence[Any]]]:
+        """Return the columns as `csv` is to write them, None when the original is to."""
+        names = self._names
+        if not names or len(set(names)) != len(names) or set(columns) != set(names):
+            return None
+        found: List[Sequence[Any]] = []
+        for name in names:
+            values = columns[name]
+            changes = {kind: self._change(name, kind) for kind in set(map(type, values))}
+            used = {kind: change for kind, change in changes.items() if change is not None}
+            if len(used) == len(changes) == 1:
+                values = [*map(used.popitem()[1], values)]
+            elif used:
+                values = [used[type(value)](value) if type(value) in used else value for value in values]
+            found.append(values)
+        return found
+
     def _values_of(self, keys: Tuple[Any, ...], row: Dict[str, Any]) -> Optional[Values]:
         """Return a function that gives the values of such rows for `csv`, None when the original is to write them."""
         names = self._names
@@ -79,13 +109,11 @@ class RowWriter:
         changes: List[Tuple[int, Serializer]] = []
         for place, name in enumerate(names):
             kind = type(row[name])
-            serializer = self._serializers[name]
-            if kind is type(None) or (serializer is str and kind in _AS_CSV_DOES):
-                continue
-            if kind not in _AS_CSV_DOES:
+            if kind not in _WRITTEN:
                 return None
-            quick = self._dates.get((serializer, kind), serializer)
-            changes.append((place, self._unless_missing(quick) if kind is str and self._missing else quick))
+            change = self._change(name, kind)
+            if change is not None:
+                changes.append((place, change))
         in_order: Values = dict.values if tuple(names) == keys else _getter(names)
         if not changes:
             return in_order
@@ -97,6 +125,16 @@ class RowWriter:
             return found
 
         return values
+
+    def _change(self, name: str, kind: type) -> Optional[Serializer]:
+        """Return what makes text of values of a type for `csv`, None when it does so itself. Raises KeyError."""
+        if kind not in _WRITTEN:
+            raise KeyError(kind)
+        serializer = self._serializers[name]
+        if kind is type(None) or serializer is str:
+            return None
+        quick: Serializer = self._dates.get((serializer, kind), serializer)
+        return self._unless_missing(quick) if kind is str and self._missing else quick
 
     def _unless_missing(self, serializer: Serializer) -> Serializer:
         return lambda value: value if value in self._missing else serializer(value)
@@ -128,7 +166,6 @@ def install() -> None:
     module = import_module("dataflows.processors.dumpers.formats.format_csv")
     format_class, write_row, init = module.CSVFormat, module.CSVFormat.write_row, module.CSVFormat.__init__
     dates = iso_writers(format_class.SERIALIZERS, "T")
-    wrapped = tempfile._TemporaryFileWrapper
     writers = (csv.DictWriter, module.CsvTitlesDictWriter)
 
     def quick_init(self: Any, file: Any, schema: Any, use_titles: bool = False, **options: Any) -> None:
@@ -136,21 +173,37 @@ def install() -> None:
         self._quick_file = file
 
     def quick_write_row(self: Any, row: Any) -> None:
-        try:
-            writer = self._quick
-        except AttributeError:
-            writer = self._quick = writer_of(self)
+        writer = writer_of(self)
         if writer is None or not writer.write(row):
             write_row(self, row)
 
+    def write_batch(self: Any, batch: Batch) -> None:
+        writer = writer_of(self)
+        if writer is None or batch.columns is None or not writer.write_columns(batch.columns):
+            for row in batch.rows():
+                self.write_row(row)
+
     def writer_of(self: Any) -> Optional[RowWriter]:
-        usual = type(self) is format_class and type(self.writer) in writers and type(self.missing_values) is list
-        if not usual or any(type(text) is not str for text in self.missing_values):
-            return None
-        serializers = {name: field.descriptor["serializer"] for name, field in self.fields.items()}
-        # A temporary file's own methods are wrapped, which costs a call for each row.
-        bare = csv.writer(self._quick_file.file).writerow if type(self._quick_file) is wrapped else None
-        return RowWriter(self.writer, serializers, tuple(self.missing_values), dates, bare)
+        try:
+            return self._quick  # type: ignore[no-any-return]
+        except AttributeError:
+            self._quick = _new_writer(self, format_class, writers, dates)
+            return writer_of(self)
 
     format_class.__init__ = quick_init
     format_class.write_row = quick_write_row
+    format_class.write_batch = write_batch
+
+
+def _new_writer(
+    made: Any, format_class: Any, writers: Tuple[Any, ...], dates: Mapping[Any, Any]
+) -> Optional[RowWriter]:
+    """Return what writes for this CSVFormat, None for an unusual one; writers: the classes of those that are known."""
+    usual = type(made) is format_class and type(made.writer) in writers and type(made.missing_values) is list
+    if not usual or any(type(text) is not str for text in made.missing_values):
+        return None
+    serializers = {name: field.descriptor["serializer"] for name, field in made.fields.items()}
+    # A temporary file's own methods are wrapped, which costs a call for each row.
+    is_wrapped = type(made._quick_file) is tempfile._TemporaryFileWrapper
+    bare = csv.writer(made._quick_file.file) if is_wrapped else None
+    return RowWriter(made.writer, serializers, tuple(made.missing_values), dates, bare)

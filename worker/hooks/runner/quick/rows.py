@@ -4,10 +4,13 @@ Most rows that it sees are cast already: the types of a row's values say that no
 for a missing value. For what is wrong or unusual the original's own lines run.
 """
 
+from functools import partial
 from importlib import import_module
 from operator import itemgetter
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from ..batches import Batch, RowBatches, batches_in, changed
+from .columns import ColumnCaster
 from .fields import ERROR, TABLESCHEMA_FILES, Cast, cast_of, parts_of, reads_text_as_it_is
 from .known import unknown
 from .lazy import plain_row
@@ -123,24 +126,47 @@ def _lacks(keys: List[str], special: List[str]) -> Callable[[Row], bool]:
     return lambda row: none_in(values(row))
 
 
-def install() -> None:
-    """Change `schema_validator` of dataflows; who imports it from now on gets the quick one."""
-    module: Any = import_module("dataflows.base.schema_validator")
-    validate = module.schema_validator
+class _Validation:
+    """Does what a call of `schema_validator` does."""
 
-    def schema_validator(resource: Any, iterator: Any, field_names: Any = None, on_error: Any = None) -> Iterator[Any]:
-        on_error = module.wrap_handler(module.raise_exception if on_error is None else on_error)
+    def __init__(self, module: Any, resource: Any, field_names: Any, on_error: Any) -> None:
+        """Keep what is looked at with the first row: dataflows' module, and what its `schema_validator` is given."""
+        self._module = module
+        self._resource = resource
+        self._field_names = field_names
+        self._on_error = on_error
+        self._fields: List[Any] = []
+
+    def of_rows(self, rows: Any) -> Iterator[Any]:
+        """Yield the rows, cast."""
+        self._begin()
+        yield from self._cast(rows, 0)
+
+    def of_batches(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the batches, cast."""
+        self._begin()
+        cast, number = ColumnCaster(self._fields).cast, 0
+        for batch in batches:
+            yield from changed(batch, cast, partial(self._cast, first=number))
+            number += batch.count
+
+    def _begin(self) -> None:
+        module, resource = self._module, self._resource
+        self._on_error = module.wrap_handler(module.raise_exception if self._on_error is None else self._on_error)
         if isinstance(resource, module.Resource):
             schema = resource.schema
             assert schema is not None  # noqa: S101 - dataflows' own
-            resource = resource.descriptor
+            self._resource = resource.descriptor
         else:
             schema = module.Schema(resource.get("schema", {}))
-        if field_names is None:
-            field_names = [field.name for field in schema.fields]
-        fields = [field for field in schema.fields if field.name in field_names]
+        names = self._field_names
+        self._fields = [field for field in schema.fields if names is None or field.name in names]
+
+    def _cast(self, rows: Any, first: int) -> Iterator[Any]:
+        """Yield the rows, cast; first: the number of the first."""
+        fields, on_error, resource, error_class = self._fields, self._on_error, self._resource, self._module.CastError
         cast = RowCaster(fields).cast
-        for number, row in enumerate(iterator):
+        for number, row in enumerate(rows, first):
             if cast(row):
                 yield row
                 continue
@@ -148,11 +174,23 @@ def install() -> None:
             for field in fields:
                 try:
                     row[field.name] = field.cast_value(row.get(field.name))
-                except module.CastError as error:
+                except error_class as error:
                     if not on_error(resource["name"], row, number, error, field):
                         okay = False
             if okay:
                 yield row
+
+
+def install() -> None:
+    """Change `schema_validator` of dataflows; who imports it from now on gets the quick one."""
+    module: Any = import_module("dataflows.base.schema_validator")
+    validate = module.schema_validator
+
+    def schema_validator(resource: Any, iterator: Any, field_names: Any = None, on_error: Any = None) -> Iterator[Any]:
+        validation, batches = _Validation(module, resource, field_names, on_error), batches_in(iterator)
+        if batches is None:
+            return validation.of_rows(iterator)
+        return RowBatches.of(validation.of_batches(batches))
 
     schema_validator.__dict__.update(vars(validate))
     module.schema_validator = schema_validator

@@ -4,14 +4,16 @@ Every processor of dpp that is made of a flow reads its rows by `load`, so each 
 """
 
 from importlib import import_module
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Sequence
 
+from ..batches import Batch, RowBatches, all_changed, batches_in
 from .known import unknown
 from .lazy import plain_row
 
 LOAD_FILES = {
     "dataflows/processors/load.py": "280ea13ceccab2b8a53f3e7d4c4bce166041a5a60cf63b12624e6983ec61d1ca",
 }
+_BLANKS = frozenset(" \t\n\r")
 
 
 def applies() -> Optional[str]:
@@ -25,6 +27,12 @@ def install() -> None:
     stripper, strip = load.stripper, str.strip
 
     def quick_stripper(self: Any, rows: Any) -> Iterator[Any]:
+        batches = batches_in(rows)
+        if batches is None:
+            return in_rows(self, rows)
+        return RowBatches.of(all_changed(batches, stripped, lambda rows: in_rows(self, rows)))
+
+    def in_rows(self: Any, rows: Any) -> Iterator[Any]:
         for row in rows:
             plain = plain_row(row)
             if plain is not None:
@@ -35,3 +43,25 @@ def install() -> None:
             yield from stripper(self, (row,))
 
     load.stripper = quick_stripper
+
+
+def stripped(batch: Batch) -> Batch:
+    """Return the rows with their texts stripped of what stands around them, where that begins or ends with a blank."""
+    columns = batch.columns or {}
+    found = {key: _stripped(values) for key, values in columns.items()}
+    return batch if all(found[key] is columns[key] for key in columns) else Batch(found, batch.count)
+
+
+def _stripped(values: Sequence[Any]) -> Sequence[Any]:
+    types = set(map(type, values))
+    if not any(issubclass(kind, str) for kind in types):
+        return values
+    if types == {str}:
+        texts = [*map(str.strip, values)]
+        if texts == [*values]:  # the very same texts: `strip` copies none for nothing
+            return values
+    return [_strip(value) if isinstance(value, str) else value for value in values]
+
+
+def _strip(text: str) -> str:
+    return text.strip() if text and (text[-1] in _BLANKS or text[0] in _BLANKS) else text
