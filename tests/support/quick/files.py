@@ -42,7 +42,7 @@ def read(case: Any) -> Any:
         (stream.Stream, table.Table, False),
         (stream.Stream, table.Table, True),
     ):
-        batches.Sources.give_batches = in_batches
+        batches.RowSources.give_batches = in_batches
         found: list[Any] = []
         if case[3] is None:
             opened = stream_class(str(path), **case[1])
@@ -52,7 +52,7 @@ def read(case: Any) -> Any:
             made = table_class(str(path), schema=case[3], **case[1])
             answers.append([outcome(_all_of, made, case[2], found), found, made.headers])
             answers[-1].append(outcome(made.read, True))
-    batches.Sources.give_batches = False
+    batches.RowSources.give_batches = False
     return [] if repr(answers[0]) == repr(answers[1]) == repr(answers[2]) else answers
 
 

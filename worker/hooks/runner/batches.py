@@ -16,7 +16,7 @@ Columns = Dict[str, Sequence[Any]]
 """The values of some rows, by their keys; nobody changes one of these sequences."""
 
 
-class Sources:
+class RowSources:
     """Says whether what reads files gives batches: in a lane, where nobody sees how far it has read."""
 
     give_batches = False

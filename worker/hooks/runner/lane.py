@@ -18,7 +18,7 @@ from datapackage_pipelines.wrapper import input_processor, wrapper
 from tableschema.exceptions import CastError
 
 from . import halves, standard
-from .batches import Batch, Sources, batches_in, in_batches
+from .batches import Batch, RowSources, batches_in, in_batches
 from .lined import LinedBatch
 from .link import Link, to_lines, to_sink
 from .linked import BLANK, LineResource, LinkedInput, LinkedResource
@@ -67,7 +67,7 @@ class Lane:
     def run(self, stdin: Any, stdout: Any) -> None:
         """Run all steps; stdin, stdout: of the first and of the last."""
         spew = wrapper.spew
-        Sources.give_batches = True
+        RowSources.give_batches = True
         sys.stdout = _StepPrints(self._steps[-1], stdout)
         before: Optional[LaneStep] = None
         for step in self._steps:

@@ -10,7 +10,7 @@ from importlib import import_module
 from itertools import chain, count, repeat
 from typing import Any, Callable, Iterator, Optional
 
-from ..batches import Batch, RowBatches, Sources, in_batches
+from ..batches import Batch, RowBatches, RowSources, in_batches
 from .columns import columns_caster
 from .csv_batches import are_texts, is_usual, lists_of_rows, reading_error, stream_batches
 from .known import unknown
@@ -48,7 +48,7 @@ def _change_stream(stream_class: Any) -> None:
     iter_ = stream_class.iter
 
     def quick_iter(self: Any, keyed: bool = False, extended: bool = False) -> Iterator[Any]:
-        if keyed and not extended and Sources.give_batches:
+        if keyed and not extended and RowSources.give_batches:
             return RowBatches.of(stream_batches(self, iter_))
         return rows_in(self, keyed, extended)
 
@@ -89,7 +89,7 @@ def _change_table(table: Any) -> None:
         usual = keyed and cast and not extended and not integrity and not relations and exc_handler is None
         if not usual:
             return iter_(self, *given)  # type: ignore[no-any-return]
-        return RowBatches.of(reader.batches(self, given)) if Sources.give_batches else reader.rows(self, given)
+        return RowBatches.of(reader.batches(self, given)) if RowSources.give_batches else reader.rows(self, given)
 
     table_class.iter = quick_iter
 
