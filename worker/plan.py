@@ -1,6 +1,5 @@
 """Which pipelines run, and in which order: decided from what was asked for and what there is."""
 
-import difflib
 import posixpath
 from typing import Any, Dict, List, Sequence
 
@@ -66,7 +65,9 @@ def choose_ids(known: List[str], asked: Sequence[str], unread: Sequence[str] = (
         exact = [each for each in known if _is_id(each, name)]
         matching = exact or [each for each in known if _matches(each, name)]
         if not matching:
-            near = difflib.get_close_matches(name, known, n=1)
+            from difflib import get_close_matches  # for this message alone
+
+            near = get_close_matches(name, known, n=1)
             guess = f"did you mean {near[0]}? " if near else ""
             message = "no such pipeline; {}known: {}{}".format(guess, ", ".join(sorted(known)), hint)
             raise WorkloadError([{"where": name, "message": message}])

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import stat
-import tarfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -16,7 +15,8 @@ from worker.limits import UPLOAD_PIECE_BYTES
 
 DATA_PACKAGE, SITE = "data package", "site"
 _DESCRIPTORS = {DATA_PACKAGE: "datapackage.json", SITE: "index.html"}
-_END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
+_BLOCK_BYTES = 512  # of a tar archive
+_END_OF_TAR = bytes(2 * _BLOCK_BYTES)
 
 
 class EndedPipeline(NamedTuple):
@@ -107,6 +107,8 @@ def tar_of(publication: Publication) -> Tuple[int, Callable[[Callable[[bytes], A
 
     Raises OSError, also in the midst of it when a file is not any more as it was: then the tar stays too short.
     """
+    import tarfile  # few runs need it, and it takes memory while they run
+
     members: List[Tuple[Path, bytes, int]] = []
     for file, path in publication.files():
         found = file.lstat()
@@ -118,10 +120,10 @@ def tar_of(publication: Publication) -> Tuple[int, Callable[[Callable[[bytes], A
         for file, header, size in members:
             write(header)
             _write_content(file, size, write)
-            write(bytes(-size % tarfile.BLOCKSIZE))
+            write(bytes(-size % _BLOCK_BYTES))
         write(_END_OF_TAR)
 
-    total = sum(len(header) + size + -size % tarfile.BLOCKSIZE for _, header, size in members)
+    total = sum(len(header) + size + -size % _BLOCK_BYTES for _, header, size in members)
     return total + len(_END_OF_TAR), write_to
 
 

@@ -50,6 +50,7 @@ QUICK_AFTER = {
     "dataflows.processors.dumpers.file_dumper": "file_dump",
     "dataflows.processors.dumpers.formats.format_csv": "csv_out",
     "datapackage_pipelines.lib.dump.dumper_base": "old_dump",
+    "dataflows.processors.dumpers.to_sql": "sql_batches",
     "tableschema_sql.storage": "sql",
 }
 QUICK_BEFORE = {"datapackage_pipelines": "imports", "dataflows": "imports"}

@@ -9,7 +9,6 @@ import dataclasses
 import datetime
 import json
 import os
-import secrets
 import shutil
 import signal
 import string
@@ -105,6 +104,8 @@ def create(
     environment: dict[str, str] | None = None,
 ) -> Session:
     """Make a session, assigned and owned by this process. Raises ClusterError when the folder cannot be written."""
+    import secrets  # the supervisor, which stays long, makes no session
+
     session = Session(
         name=f"dppctl-{kind}-" + "".join(secrets.choice(_LETTERS) for _ in range(12)),
         kind=kind,

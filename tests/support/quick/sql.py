@@ -7,6 +7,7 @@ import sqlalchemy
 import tableschema_sql.mapper
 import tableschema_sql.storage
 import tableschema_sql.writer
+from dppctl_hooks.batches import RowBatches, in_batches
 from dppctl_hooks.quick import sql
 
 from tests.support.quick.comparing import loaded_again, outcome, serve
@@ -22,8 +23,8 @@ def compare(case: Any) -> Any:
 
     how: `update_keys`, `indexes`, `before` (SQL that is run first) and `create` (False: the table is there).
     """
-    answers = []
-    for storage in (BEFORE, tableschema_sql.storage):
+    answers, counts = [], []
+    for storage, source in ((BEFORE, iter), (tableschema_sql.storage, iter), (tableschema_sql.storage, _batches)):
         engine = sqlalchemy.create_engine(os.environ["TEST_DATABASE"])
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE IF EXISTS rows")
@@ -31,16 +32,22 @@ def compare(case: Any) -> Any:
                 connection.exec_driver_sql(statement)
         global written_quickly
         written_quickly = 0
-        written = outcome(_write, storage.Storage, engine, case)
+        written = outcome(_write, storage.Storage, engine, case, source)
         with engine.connect() as connection:
             table = sqlalchemy.inspect(engine).has_table("rows")
             content = [list(row) for row in connection.exec_driver_sql("SELECT * FROM rows")] if table else None
         engine.dispose()
         answers.append((written, repr(content)))
-    return [written_quickly, answers if answers[0] != answers[1] else []]
+        counts.append(written_quickly)
+    different = answers if any(answer != answers[0] for answer in answers) else []
+    return [counts[1] if counts[1] == counts[2] else counts, different]
 
 
-def _write(storage_class: Any, engine: Any, case: Any) -> Any:
+def _batches(rows: Any) -> Any:
+    return RowBatches.of(in_batches(rows, 2))
+
+
+def _write(storage_class: Any, engine: Any, case: Any, source: Any) -> Any:
     schema, rows, how = case
     storage = storage_class(engine, prefix="rows")
     if how.get("create", True):
@@ -49,9 +56,9 @@ def _write(storage_class: Any, engine: Any, case: Any) -> Any:
         storage.describe("", schema)
     rows = [dict(row) for row in rows]
     written = storage.write(
-        "", iter(rows), keyed=True, as_generator=True, update_keys=how.get("update_keys"), buffer_size=3
+        "", source(rows), keyed=True, as_generator=True, update_keys=how.get("update_keys"), buffer_size=3
     )
-    return [tuple(row) for row in written]
+    return [(list(row.row.items()), *row[1:]) for row in written]
 
 
 def _count(function: Any) -> Any:

@@ -18,7 +18,8 @@ from .batches import Batch
 from .packed import packed, unpacked
 
 ROWS_BEFORE = 5_000  # a second of work, so that a fork and a pipe are worth it
-_BUFFER = 1 << 20  # of the pipe too, so that neither half often waits for the other
+_PIPE_BYTES = 1 << 20  # so that neither half often waits for the other
+_BUFFER = 1 << 16
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, a name of Python 3.10: https://man7.org/linux/man-pages/man2/fcntl.2.html
 _END = object()
 _LENGTH = struct.Struct("<I")
@@ -68,7 +69,7 @@ def in_two(items: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[An
         yield item
     reading, writing = os.pipe()
     with suppress(OSError):  # no more for this user
-        fcntl.fcntl(writing, _SET_PIPE_SIZE, _BUFFER)
+        fcntl.fcntl(writing, _SET_PIPE_SIZE, _PIPE_BYTES)
     above = os.getpid()
     gc.collect()
     gc.freeze()

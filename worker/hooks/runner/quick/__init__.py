@@ -20,6 +20,7 @@ MODULES = {
     "file_dump": ".file_dump",
     "old_dump": ".old_dump",
     "sql": ".sql",
+    "sql_batches": ".sql_batches",
 }
 _reasons: Dict[str, Optional[str]] = {}
 

@@ -7,11 +7,12 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from importlib import import_module
 from operator import attrgetter
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 Write = Callable[[Sequence[Any]], Optional[Sequence[str]]]
 """Returns the texts of a column's values, None when psycopg is to write them; raises anything for unusual ones."""
 _NULL = "\\N"
+_LINES = 250  # that are written together
 _ESCAPED = {sign: f"\\{letter}" for sign, letter in zip("\\\b\t\n\v\f\r", "\\btnvfr")}
 _ESCAPES = str.maketrans(_ESCAPED)
 _ZONE = attrgetter("tzinfo")
@@ -48,9 +49,11 @@ def writers() -> Callable[[Any], Write]:
     return writer
 
 
-def lines(columns: Sequence[Sequence[str]]) -> str:
-    """Return the lines of rows whose texts are given by columns."""
-    return "\n".join(map("\t".join, zip(*columns))) + "\n"
+def lines(writers: Sequence[Write], columns: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Yield the lines of rows that are given by columns, some at a time; raises anything for unusual values."""
+    for start in range(0, len(columns[0]), _LINES):
+        texts = [write(values[start : start + _LINES]) or () for write, values in zip(writers, columns)]
+        yield "\n".join(map("\t".join, zip(*texts))) + "\n"
 
 
 def _writer(kind: type, texts: Write) -> Write:

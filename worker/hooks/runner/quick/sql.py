@@ -9,7 +9,8 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from . import copy_text
+from ..batches import Columns
+from . import copy_text, sql_batches
 from .known import unknown
 from .rows import RowCaster
 
@@ -86,7 +87,8 @@ def _extend() -> None:
 
     def quick_insert(self: Any, connection: Any) -> Iterator[Any]:
         buffer = self._Writer__buffer
-        if self._Writer__autoincrement or len(buffer) < 2 or not _written(self, connection, buffer):
+        columns = None if self._Writer__autoincrement or len(buffer) < 2 else _columns_of(buffer)
+        if columns is None or not _written(self, connection, columns):
             yield from insert(self, connection)
             return
         for row in buffer:
@@ -95,6 +97,7 @@ def _extend() -> None:
 
     mapper.Mapper.convert_row = quick_convert_row
     writer.Writer._Writer__insert = quick_insert
+    sql_batches.change_writer(writer, mapper.Mapper, lambda *given: _written(*given))
 
 
 def _casts(schema: Any, fallbacks: Any, uncast: Any) -> Tuple[Optional[RowCaster], Dict[str, Callable[[Any], Any]]]:
@@ -110,15 +113,26 @@ def _casts(schema: Any, fallbacks: Any, uncast: Any) -> Tuple[Optional[RowCaster
     return kept[2]  # type: ignore[no-any-return]
 
 
-def _written(writer: Any, connection: Any, buffer: List[Any]) -> bool:
+def _columns_of(buffer: List[Any]) -> Optional[Columns]:
+    """Return rows as columns, None when they have not the same keys."""
+    try:
+        plain = [row if type(row) is dict else row.inner for row in buffer]
+        keys = plain[0].keys()
+        if any(map(keys.__ne__, map(dict.keys, plain))):
+            return None
+        return {key: [row[key] for row in plain] for key in keys}
+    except Exception:  # noqa: BLE001 - SQLAlchemy says what is wrong, if anything is
+        return None
+
+
+def _written(writer: Any, connection: Any, columns: Columns) -> bool:
     """Write this batch and return True; or return False, and nothing has happened."""
     dialect = connection.dialect
     try:
         if connection._has_events or connection.engine._has_events or dialect._has_events:
             return False
-        plain = [row if type(row) is dict else row.inner for row in buffer]
-        statement = _statement(writer, connection, plain[0].keys())
-        values = statement.values(plain)
+        statement = _statement(writer, connection, columns.keys())
+        values = statement.values(columns)
         content = statement.copied(values) if dialect.name == "postgresql" else None
     except Exception:  # noqa: BLE001 - SQLAlchemy says what is wrong, if anything is
         return False
@@ -162,29 +176,31 @@ class _Statement:
         processors = compiled._bind_processors
         self._processors = [(key, processors.get(key)) for key in self.columns]
         self._writers = [write_of(table.c[key]) for key in self.columns]
-        self._keys = set(keys)
+        self._is_text = all(write is not None and write([]) is not None for write in self._writers)
 
-    def values(self, plain: List[Dict[str, Any]]) -> List[Sequence[Any]]:
-        """Return the rows as columns, with values as the driver gets them; raises anything for unusual rows."""
-        if any(row.keys() != self._keys for row in plain):
-            raise UnusualTableError
-        by_column: List[Sequence[Any]] = []
-        for key, process in self._processors:
-            column = [row[key] for row in plain]
-            by_column.append(column if process is None else [process(value) for value in column])
-        return by_column
+    def values(self, columns: Columns) -> List[Sequence[Any]]:
+        """Return the columns with values as the driver gets them; raises anything for unusual ones."""
+        return [
+            columns[key] if process is None else [process(value) for value in columns[key]]
+            for key, process in self._processors
+        ]
 
-    def copied(self, by_column: List[Sequence[Any]]) -> Optional[str]:
-        """Return what COPY reads, None when psycopg is to write the rows; raises anything for unusual values."""
-        texts = [write(column) for write, column in zip(self._writers, by_column)]
-        return None if None in texts else copy_text.lines(texts)
+    def copied(self, by_column: List[Sequence[Any]]) -> Optional[Iterator[str]]:
+        """Return what COPY reads, None when psycopg is to write the rows; both raise anything for unusual values."""
+        if self._is_text:
+            return copy_text.lines(self._writers, by_column)
+        for write, column in zip(self._writers, by_column):
+            write(column)
+        return None
 
 
 def _no_writer(_column: Any) -> Any:
     return None
 
 
-def _copied(writer: Any, connection: Any, statement: Any, values: List[Sequence[Any]], content: Optional[str]) -> bool:
+def _copied(
+    writer: Any, connection: Any, statement: Any, values: List[Sequence[Any]], content: Optional[Iterator[str]]
+) -> bool:
     """Write rows by COPY, all of them or none, and return whether they are written.
 
     values: the rows by columns; content: what COPY reads for them, None when psycopg is to write it.
@@ -201,7 +217,8 @@ def _copied(writer: Any, connection: Any, statement: Any, values: List[Sequence[
         driver = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement.copy) as copy:
             if content is not None and driver.info.encoding == "utf-8":
-                copy.write(content)
+                for lines in content:
+                    copy.write(lines)
             else:
                 for row in zip(*values):
                     copy.write_row(row)
