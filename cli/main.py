@@ -6,6 +6,7 @@ from typing import NoReturn
 import click
 
 from bot.errors import DppctlError
+from bot.output import for_terminal
 from cli.lazy import LazyGroup
 from cli.output_options import add_output_options
 
@@ -90,7 +91,7 @@ def main() -> NoReturn:
     except DppctlError as error:
         if "--debug" in sys.argv:
             raise
-        click.echo(f"dppctl: {error}", err=True)
+        click.echo(for_terminal(f"dppctl: {error}"), err=True)
         code = 2
     except BrokenPipeError:
         sys.stderr.close()  # Python would complain of it at exit

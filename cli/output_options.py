@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bot.output import for_terminal
 from cli.documented import DocumentedGroup
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def is_quiet() -> bool:
 def say(line: str, *, err: bool = False) -> None:
     """Print a line for people, which is neither a result nor an error, unless they want quiet."""
     if not is_quiet():
-        click.echo(line, err=err)
+        click.echo(for_terminal(line), err=err)
 
 
 def note(line: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.model.account import PERSON_SCOPES, SCOPES, Scope
+from bot.output import for_terminal
 from cli.completions import complete_clusters
 from cli.documented import command
 from cli.errors import InputError
@@ -172,7 +173,7 @@ def _current() -> str:
 
 
 def _note(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(for_terminal(line), err=True)
 
 
 def _reached(

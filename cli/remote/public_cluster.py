@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.model.account import PERSON_SCOPES
+from bot.output import for_terminal
 from cli.errors import InputError
 from cli.remote.client import ProxyClient
 from cli.remote.clusters import NamedCluster, add_cluster, check_url, read_clusters, remove_cluster
@@ -101,4 +102,4 @@ def _is_private(url: str) -> InputError:
 
 
 def _note(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(for_terminal(line), err=True)

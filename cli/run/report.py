@@ -51,7 +51,7 @@ class RunReport:
 
     def warn(self, line: str) -> None:
         """Print a line about what went wrong, to stderr."""
-        click.echo(line, err=True)
+        click.echo(for_terminal(line), err=True)
 
     def using(self, *lines: str) -> None:
         """Print on which cluster the run is."""
@@ -103,7 +103,7 @@ class RunReport:
     def invalid(self, errors: list[dict[str, str]]) -> None:
         """Print what is wrong with pipelines that cannot run, or why nothing ran."""
         for error in errors:
-            click.echo(f"dppctl: {error['where']}: {error['message']}", err=True)
+            click.echo(for_terminal(f"dppctl: {error['where']}: {error['message']}"), err=True)
 
     def started(self, pipeline: str) -> None:
         """Print that a pipeline has started."""
@@ -159,7 +159,7 @@ class RunReport:
     def left_out(self, sources: Sequence[str]) -> None:
         """Print what is not published although it was written."""
         for source in sources:
-            self.note(f"{for_terminal(source)} is not published: a pipeline that did not succeed wrote it")
+            self.note(f"{source} is not published: a pipeline that did not succeed wrote it")
 
     def line(self, line: str) -> None:
         """Print a line of the results."""
@@ -209,7 +209,7 @@ class QuietReport(RunReport):
 
     def finished(self, result: dict[str, Any]) -> None:
         if result["error"]:
-            self.warn(f"dppctl: {result['id']}: {for_terminal(result['error'].splitlines()[0])}")
+            self.warn(f"dppctl: {result['id']}: {result['error'].splitlines()[0]}")
 
     def resources(self, receipt: dict[str, Any], workload: Path | None) -> None:
         pass

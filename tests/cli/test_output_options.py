@@ -6,7 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cli.main import dppctl
+from bot.errors import DppctlError
+from cli.main import dppctl, main
 from cli.output_options import console, is_quiet, say
 
 
@@ -64,3 +65,19 @@ def test_no_color_is_as_no_color_of_the_environment(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(type(group), "resolve_command", click.Group.resolve_command)
     assert "\x1b" in CliRunner().invoke(dppctl, ["list", "painted"], color=True).output
     assert CliRunner().invoke(dppctl, [*words, "painted"], color=True).output == "gone\ngone\n"
+
+
+def test_what_somebody_says_moves_nothing_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "the cluster says: \x1b]52;c;ZXZpbA==\x07\x1b[2Jgone\u202e"  # into the clipboard; the screen away
+
+    def fail(**_: object) -> None:
+        say(said)
+        raise DppctlError(said)
+
+    monkeypatch.setattr("cli.main.dppctl.main", fail)
+    with pytest.raises(SystemExit):
+        main()
+    shown = "the cluster says: ]52;c;ZXZpbA==gone\\u202e\n"
+    assert capsys.readouterr() == (shown, f"dppctl: {shown}")
