@@ -64,7 +64,7 @@ class DeploymentReport:
 
     def __init__(self) -> None:
         self._progress = PipelineProgress()
-        self._events = 0  # that were printed
+        self._seen = 0  # the number of the last event that was printed
         self._next_line = 0.0  # when it may be said again how many rows there are
         self._is_described = False
 
@@ -87,7 +87,7 @@ class DeploymentReport:
         if not self._is_described:
             self.line(describe(deployment))
             self._is_described = True
-        for event in deployment.events[self._events :]:
+        for event in (each for each in deployment.events if each.id > self._seen):  # old ones go
             ended = self._progress.take(event)
             for line in ended:
                 self.line(line)
@@ -95,7 +95,7 @@ class DeploymentReport:
                 self.line(f"{event.phase}: {event.message}" if event.message else event.phase)
             elif not ended:
                 self.goes_on(event.message)
-        self._events = len(deployment.events)
+        self._seen = max((event.id for event in deployment.events), default=0)
 
     def goes_on(self, message: str) -> None:
         """Print now and then how far it is; what is no count of rows always."""

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.database import upsert
-from bot.limits import MAX_LOG_BYTES
+from bot.limits import MAX_LOG_BYTES, MAX_PROGRESS_EVENTS
 from bot.model.decisions import CommitFacts
 from bot.store.tables import OPEN, Deployment, DeploymentEvent, DeployRequest, LogChunk
 
@@ -58,6 +58,16 @@ def add_event(
     """Append an event to a deployment, which has changed at that time."""
     deployment.changed = time
     session.add(DeploymentEvent(deployment_id=deployment.id, time=time, phase=phase, message=message, receipt=receipt))
+
+
+def drop_old_progress(session: Session, deployment: Deployment) -> None:
+    """Keep the newest MAX_PROGRESS_EVENTS of what a deployment told of its progress: a second has one, for hours."""
+    told = select(DeploymentEvent.id).where(
+        DeploymentEvent.deployment_id == deployment.id, DeploymentEvent.phase == "progress"
+    )
+    if last := session.scalar(told.order_by(DeploymentEvent.id.desc()).offset(MAX_PROGRESS_EVENTS).limit(1)):
+        old = told.where(DeploymentEvent.id <= last)
+        session.execute(delete(DeploymentEvent).where(DeploymentEvent.id.in_(old)))
 
 
 def note_request(session: Session, deployment: Deployment, request_id: int) -> None:

@@ -15,13 +15,14 @@ from bot.store.decision_records import record_decision
 from bot.store.deployment_changes import (
     add_event,
     append_log,
+    drop_old_progress,
     ensure,
     note_facts,
     note_kept,
     note_request,
 )
 from bot.store.preview_tables import Preview
-from bot.store.run_records import record_end, record_scheduled
+from bot.store.run_records import fold_scheduled, record_end, record_scheduled
 from bot.store.schedules import note_schedules
 from bot.store.tables import Deployment, DeploymentEvent, Hold, LogChunk
 from bot.store.totals import count_change
@@ -194,6 +195,7 @@ class Deployments:
                 if receipt_of_run and not record_scheduled(session, deployment, receipt_of_run, report.time, message):
                     return deployment.id  # it came twice
                 add_event(session, deployment, report.time, report.phase, report.message, receipt)
+                fold_scheduled(session, deployment)
             elif report.phase != deployment.state:
                 _follow(session, deployment, report)
                 if report.phase in ("succeeded", "failed"):
@@ -228,7 +230,8 @@ class Deployments:
     def get(self, deployment_id: int) -> Deployment | None:
         """Return a deployment with its events, or None when the id is unknown."""
         with self._database.read() as session:
-            return session.get(Deployment, deployment_id, options=[selectinload(Deployment.events)])
+            events = selectinload(Deployment.events).defer(DeploymentEvent.receipt)
+            return session.get(Deployment, deployment_id, options=[events])
 
     def app_of(self, deployment_id: int) -> str | None:
         """Return the app of a deployment, or None when the id is unknown."""
@@ -281,6 +284,8 @@ def _follow(session: Session, deployment: Deployment, report: SyncEvent) -> None
     """Add the event and move the deployment's state to what the report says."""
     if report.message or report.phase != "progress":
         add_event(session, deployment, report.time, report.phase, report.message)
+        if report.phase == "progress":
+            drop_old_progress(session, deployment)
     else:  # it only brought lines of the log
         deployment.changed = report.time
     is_open = not deployment.ended

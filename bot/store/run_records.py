@@ -1,6 +1,6 @@
 """Record what a run made, within the transaction that takes sync's report of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bot.data.compare import compare
 from bot.data.compared import merge
 from bot.database import upsert
-from bot.limits import MAX_RUN_RESULTS, MAX_WORD
+from bot.limits import MAX_RUN_RESULTS, MAX_SCHEDULED_EVENTS, MAX_WORD
 from bot.model.receipt import Receipt
 from bot.store.preview_tables import Preview
 from bot.store.run_tables import CurrentData, EndedRun, RunResult
@@ -60,6 +60,39 @@ def record_scheduled(
             _set_current(session, deployment, after, time)
     _add(session, deployment, receipt, receipt.status, summary, is_scheduled=True)
     return True
+
+
+def fold_scheduled(session: Session, deployment: Deployment) -> None:
+    """Keep the newest MAX_SCHEDULED_EVENTS runs by the clock of a deployment; what older ones left goes to the next.
+
+    So what a deployment left can still be told, also of a pipeline that runs seldom beside one that runs often.
+    """
+    by_clock = (DeploymentEvent.deployment_id == deployment.id) & (DeploymentEvent.phase == "scheduled")
+    newest = select(DeploymentEvent.id).where(by_clock).order_by(DeploymentEvent.id.desc())
+    if (last := session.scalar(newest.offset(MAX_SCHEDULED_EVENTS).limit(1))) is None:
+        return
+    old = session.scalars(select(DeploymentEvent).where(by_clock, DeploymentEvent.id <= last)).all()
+    if left := _succeeded(old):
+        newer = select(DeploymentEvent.id).where(by_clock, DeploymentEvent.id > last).order_by(DeploymentEvent.id)
+        for number in session.scalars(newer).all():  # mostly the first
+            event = session.get_one(DeploymentEvent, number)
+            if run := _succeeded([event]):
+                event.receipt = merge(left, run).model_dump(mode="json")
+                break
+        else:
+            return  # all newer ones failed, so the last that ran well is still needed
+    for event in old:
+        session.delete(event)
+
+
+def _succeeded(events: Iterable[DeploymentEvent]) -> Receipt | None:
+    """Return what runs left together that succeeded, the oldest first; None: none did."""
+    left: Receipt | None = None
+    for given in filter(None, (event.receipt for event in events)):
+        run = Receipt.model_validate(given)
+        if run.status == "succeeded":
+            left = merge(left, run) if left else run
+    return left
 
 
 def results_of(receipt: Receipt) -> Iterator[RunResult]:

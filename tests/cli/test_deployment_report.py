@@ -23,7 +23,11 @@ EVENTS = (
 
 
 def deployment(events: Sequence[tuple[str, str]], state: str = "running") -> Deployment:
-    found = [DeploymentEvent(time=datetime.now(UTC), phase=phase, message=message) for phase, message in events]
+    now = datetime.now(UTC)
+    found = [
+        DeploymentEvent(id=number, time=now, phase=phase, message=message)
+        for number, (phase, message) in enumerate(events, 1)
+    ]
     about = {"app": "ann/data", "environment": "staging", "ref": "refs/heads/master", "commit": "1a2b3c4d5e6f"}
     return Deployment(id=12, **about, state=state, events=found)
 

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from bot.limits import MAX_LOG_BYTES
 from bot.model.decisions import Ref, Refusal, Skip
 from bot.model.names import RepoPath
@@ -82,7 +84,18 @@ def test_a_scheduled_run_is_an_event_that_changes_no_state(store: Store) -> None
     assert (deployment.state, deployment.error) == ("failed", "why")
     full = store.deployments.get(deployment.id)
     assert full
-    assert [(one.phase, (one.receipt or {}).get("status")) for one in full.events][-1] == ("scheduled", "succeeded")
+    assert [one.phase for one in full.events][-1] == "scheduled"
+
+
+def test_of_progress_the_newest_is_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.store.deployment_changes.MAX_PROGRESS_EVENTS", 3)
+    store.deployments.report(event("started"))
+    for rows in range(10):
+        store.deployments.report(event("progress", message=f"./one: {rows} rows"))
+    full = store.deployments.get(1)
+    assert full
+    assert [one.message for one in full.events if one.phase == "progress"] == [f"./one: {n} rows" for n in (7, 8, 9)]
+    assert full.events[0].phase == "started"
 
 
 def test_many_threads_telling_of_one_deployment_make_one(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from bot.limits import HISTORY_RUNS
 from bot.model.receipt import Receipt
 from bot.store.history import ResourceKey
@@ -126,6 +128,28 @@ def test_going_back_makes_the_data_of_then_current_and_is_no_run(store: Store) -
     assert {found["id"]: found["rows"] for found in current.receipt["pipelines"]} == {"./zones": 5, "./parks": 4}
     assert back.summary == "9 rows (-7) in 2 tables"
     assert [run.rows for run in store.history.runs(*PLACE)] == [16, 5, 7]
+
+
+def test_old_runs_by_the_clock_go_and_what_they_left_is_still_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.run_records.MAX_SCHEDULED_EVENTS", 3)
+    store.deployments.report(event("succeeded", "a", receipt=receipt(1, zones=3, parks=4)))
+    store.deployments.report(event("scheduled", "a", message="seldom", receipt=receipt(2, parks=7)))
+    for minute in range(3, 9):
+        status = "failed" if minute in (5, 8) else "succeeded"
+        store.deployments.report(
+            event("scheduled", "a", message=f"{minute}", receipt=receipt(minute, status=status, zones=minute))
+        )
+    full = store.deployments.get(1)
+    assert full
+    assert [step.message for step in full.events if step.phase == "scheduled"] == ["6", "7", "8"]
+    store.deployments.report(event("succeeded", "b", receipt=receipt(9, zones=8, parks=8)))
+    store.deployments.record_commit("c" * 40, *PLACE, "refs/heads/master", "c" * 40, origin="a" * 40)
+    store.deployments.report(event("succeeded", "c", receipt=receipt(1, zones=3, parks=4)))
+    current = store.history.current(*PLACE)
+    assert current
+    assert {found["id"]: found["rows"] for found in current.receipt["pipelines"]} == {"./zones": 7, "./parks": 7}
 
 
 def test_runs_beyond_what_is_kept_go_with_their_results(store: Store) -> None:
