@@ -77,9 +77,20 @@ def delivery(url: str, payload: dict[str, object], number: str = "1", event: str
     return requests.post(f"{url}/webhooks/github", data=body, headers=headers, timeout=60)
 
 
-def test_what_one_takes_the_other_deploys_and_a_status_ends_it(start: Start, app: Repository) -> None:
-    _, url = start("receive", DPPCTL_DEPLOYED_BY="commit-status")
-    _, health = start("bot", DPPCTL_DEPLOYED_BY="commit-status")
+def ends_within_five_seconds(processes: list[subprocess.Popen[str]], number: signal.Signals) -> None:
+    """Send the signal to all of them."""
+    begin = time.monotonic()
+    for process in processes:
+        process.send_signal(number)
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, "Traceback" in err) == (0, False), (out, err)
+    assert time.monotonic() - begin < 5 * BUSY
+
+
+def test_what_one_takes_the_other_deploys_and_sigterm_ends_them(start: Start, app: Repository) -> None:
+    receiver, url = start("receive", DPPCTL_DEPLOYED_BY="commit-status")
+    bot, health = start("bot", DPPCTL_DEPLOYED_BY="commit-status")
     eventually(lambda: "waiting" in requests.get(url, timeout=60).text, "the start looks")
     commit = app.push({"file": "new"})
     push = {"ref": "refs/heads/master", "before": "0" * 40, "after": commit, "repository": {"full_name": "ann/app"}}
@@ -92,28 +103,17 @@ def test_what_one_takes_the_other_deploys_and_a_status_ends_it(start: Start, app
     eventually(lambda: "succeeded" in requests.get(url, timeout=60).text, "it has ended")
     assert requests.get(f"{health}/healthz", timeout=60).json() == {"status": "ok"}
     assert requests.get(f"{health}/else", timeout=60).status_code == 404
+    ends_within_five_seconds([receiver, bot], signal.SIGTERM)
 
 
-@pytest.mark.parametrize("command", ["receive", "bot"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_within_five_seconds(
-    start: Start, app: Repository, command: str, number: signal.Signals
-) -> None:
-    assert app.log()
-    process, url = start(command)
-    assert requests.get(f"{url}/healthz", timeout=60).status_code == 200
-    begin = time.monotonic()
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, "Traceback" in err) == (0, False), (out, err)
-    assert time.monotonic() - begin < 5 * BUSY
-
-
-def test_two_bots_do_not_share_a_state_and_what_is_missing_is_one_line(
+def test_two_bots_share_no_state_what_is_missing_is_a_line_and_ctrl_c_ends_them(
     start: Start, app: Repository, dppctl: Dppctl, config: Path, tmp_path: Path
 ) -> None:
     assert app.log()
-    start("bot")
+    bot, health = start("bot")
+    receiver, url = start("receive")
+    for address in (health, url):
+        assert requests.get(f"{address}/healthz", timeout=60).status_code == 200
     again = dppctl("bot", "--config", str(config))
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "another `dppctl up` or bot uses" in again.stderr
@@ -126,6 +126,7 @@ def test_two_bots_do_not_share_a_state_and_what_is_missing_is_one_line(
         done = dppctl(command, "--config", str(config), DPPCTL_STATE_DIR=str(tmp_path / "other"), **given)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
         assert said in done.stderr
+    ends_within_five_seconds([bot, receiver], signal.SIGINT)
 
 
 @pytest.mark.needs("PostgreSQL")

@@ -11,7 +11,7 @@ _STORAGE = "tests/cluster/storage/test_server.py::test_a_site_has_pages_and_its_
 _TZ_DATA = "SELECT name, count(*) FROM zone_countries JOIN countries ON country = code GROUP BY name"
 _OWN_IMAGE = "tests/stories/in_images/test_own_image.py::test_it_runs_without_rights_and_writes_only_its_state"
 _COMPOSE = "tests/stories/in_images/test_compose.py::test_a_push_is_deployed_by_what_compose_starts"
-_RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_a_status_ends_it"
+_RECEIVER_AND_BOT = "tests/cli/servers/test_standalone.py::test_what_one_takes_the_other_deploys_and_sigterm_ends_them"
 _AUTH = "tests/cli/servers/test_auth_server.py::test_other_servers_ask_it_whose_a_token_is"
 _PUSH = "tests/stories/test_up.py::test_a_push_that_a_webhook_tells_of_is_deployed"
 _LOGIN = "tests/cli/remote/test_clusters.py::test_login_keeps_a_token_that_the_cluster_takes"
