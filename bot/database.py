@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -17,6 +17,9 @@ from sqlalchemy.types import TypeDecorator
 
 from bot.errors import DppctlError
 from bot.limits import STORE_ROOM_BYTES
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _MIGRATING = 0x6470706D  # any number that is ours, for PostgreSQL's advisory locks
 
@@ -126,8 +129,11 @@ def upsert(
 
 
 def _insert(bind: Engine | Connection, table: type[DeclarativeBase]) -> "sqlite.Insert | postgresql.Insert":
-    insert = sqlite.insert if bind.dialect.name == "sqlite" else postgresql.insert
-    return insert(table)
+    if bind.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # only here, as it takes a while: three drivers' dialects
+
+    return postgresql.insert(table)
 
 
 def _migrate(engine: Engine, schema: DatabaseSchema) -> None:

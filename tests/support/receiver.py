@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from bot.model.webhook_events import Push
 from bot.store.store import Store
+from tests.support.workloads import write_files
 from webhooks.signature import sign
 
 PUSH = {"ref": "refs/heads/master", "before": "0" * 40, "after": "a" * 40, "repository": {"full_name": "ann/app"}}
@@ -55,3 +57,11 @@ class Receiver:
 
 
 MakeReceiver = Callable[..., Receiver]
+
+
+def write_config(folder: Path) -> Path:
+    """Write the configuration of a receiver of one app, on any free port; return the folder."""
+    (folder / "state").mkdir()
+    apps = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
+    env = "DPPCTL_WEBHOOK_SECRETS=new\nDPPCTL_PORT=0\nDPPCTL_MAX_DELIVERY_BYTES=2000\n"
+    return write_files(folder, {"apps.yaml": apps, ".env": env})

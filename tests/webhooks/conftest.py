@@ -13,14 +13,11 @@ from bot.model.names import RepoPath
 from bot.model.registration import Target
 from bot.settings import Settings, load_settings
 from bot.store.store import Store
-from tests.support.receiver import MakeReceiver, Receiver
+from tests.support.receiver import MakeReceiver, Receiver, write_config
 from tests.support.stores import open_store
-from tests.support.workloads import write_files
 from webhooks.app import create_app
 
-APPS = "apps:\n- appRepoPath: ann/app\n  opsRepoPath: ann/ops\n  environments: [staging]\n"
 expect.set_options(timeout=60_000)  # ms; what a browser waits for comes after seconds, or on a busy machine later
-ENV = "DPPCTL_WEBHOOK_SECRETS=new\nDPPCTL_PORT=0\nDPPCTL_MAX_DELIVERY_BYTES=2000\n"
 
 
 @pytest.fixture
@@ -54,8 +51,7 @@ def receiver(make_receiver: MakeReceiver) -> Receiver:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "state").mkdir()
-    return write_files(tmp_path, {"apps.yaml": APPS, ".env": ENV})
+    return write_config(tmp_path)
 
 
 @pytest.fixture

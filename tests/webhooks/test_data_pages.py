@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -29,23 +30,29 @@ TABLE = "/data/ann~2Fapp~2Fstaging/countries"
 MakeDataWorld = Callable[..., PagesWorld]
 
 
-@pytest.fixture
-def environments(tmp_path: Path) -> Path:
-    put_rows(tmp_path / "environments", STAGING, ["France", "ישראל"])
-    return tmp_path / "environments"
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of staging; what a test adds is another environment's, as all have the same server."""
+    folder: Path = tmp_path_factory.mktemp("data") / "environments"
+    put_rows(folder, STAGING, ["France", "ישראל"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data_server(environments: Path) -> Iterator[DataServer]:
+    with closing(DataServer(environments)) as server:
+        yield server
 
 
 @pytest.fixture
-def make_data_world(environments: Path, tmp_path: Path) -> Iterator[MakeDataWorld]:
+def make_data_world(environments: Path, data_server: DataServer, tmp_path: Path) -> Iterator[MakeDataWorld]:
     """`make_data_world(**settings)`: pages with Datasette beside them, as `dppctl up` has them."""
     with ExitStack() as ends:
 
-        def make(**given: object) -> PagesWorld:
-            server = DataServer(environments)
-            ends.callback(server.close)
-            local = MachineData(environments, DataServerAddress(server.port, server.token), "http://127.0.0.1:8099")
-            (folder := tmp_path / "pages").mkdir()
-            world = make_world(folder, local_data=local, **given)
+        def make(folder: Path = environments, server: DataServer = data_server, **given: object) -> PagesWorld:
+            local = MachineData(folder, DataServerAddress(server.port, server.token), "http://127.0.0.1:8099")
+            (pages := tmp_path / "pages").mkdir()
+            world = make_world(pages, local_data=local, **given)
             ends.callback(world.store.close)
             return world
 
@@ -130,8 +137,7 @@ def test_where_pages_are_for_those_who_have_logged_in_others_are_led_to_the_logi
 
 
 def test_what_apps_yaml_does_not_register_is_not_shown(make_data_world: MakeDataWorld, environments: Path) -> None:
-    source, other = (environments / "ann+app" / name for name in ("staging", "other"))
-    source.rename(other)
+    put_rows(environments, replace(STAGING, environment="other"), ["France"])
     client = make_data_world().client()
     assert get(client, "/data/ann~2Fapp~2Fother/countries").status_code == 404
     assert get(client, "/data/_internal").status_code == 404
@@ -190,18 +196,18 @@ def test_names_are_encoded_as_datasette_does(name: str) -> None:
     assert tilde_encode(name) == theirs(name)
 
 
-def test_what_data_smuggles_in_does_not_run(
-    make_data_world: MakeDataWorld, environments: Path, browser: Browser
-) -> None:
+def test_what_data_smuggles_in_does_not_run(make_data_world: MakeDataWorld, tmp_path: Path, browser: Browser) -> None:
     hostile = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
-    put_rows(environments, STAGING, [hostile, "javascript:document.title='hacked'"], table="countries")
-    put_rows(environments, STAGING, [hostile], table=hostile)
-    server = make_server("127.0.0.1", 0, make_data_world().app, threaded=True)
+    put_rows(tmp_path / "environments", STAGING, [hostile, "javascript:document.title='hacked'"], table="countries")
+    put_rows(tmp_path / "environments", STAGING, [hostile], table=hostile)
     page = browser.new_page()
-    with in_thread(server):
-        for path in (TABLE, f"{TABLE}/1", f"/data/ann~2Fapp~2Fstaging/{tilde_encode(hostile)}"):
-            page.goto(f"http://127.0.0.1:{server.server_port}{path}")
-            assert "<script>document" in page.locator("body").inner_text()
-            assert page.title() != "hacked"
-            assert page.locator("img").count() == 0
-        page.close()
+    with closing(DataServer(tmp_path / "environments")) as data_server:
+        world = make_data_world(tmp_path / "environments", data_server)
+        server = make_server("127.0.0.1", 0, world.app, threaded=True)
+        with in_thread(server):
+            for path in (TABLE, f"{TABLE}/1", f"/data/ann~2Fapp~2Fstaging/{tilde_encode(hostile)}"):
+                page.goto(f"http://127.0.0.1:{server.server_port}{path}")
+                assert "<script>document" in page.locator("body").inner_text()
+                assert page.title() != "hacked"
+                assert page.locator("img").count() == 0
+            page.close()
