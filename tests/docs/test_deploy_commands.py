@@ -56,7 +56,8 @@ def test_from_init_to_production(shell: Shell, github: FakeGitHub, tmp_path: Pat
     # A push, and what is seen of it on the command line. The pages' 12 is the deployment's number here.
     commit = push(ann, "master")
     shell.folder = config
-    deployed = eventually(lambda: json.loads(shell.types("dppctl list deployments")), "the push is deployed")
+    eventually(lambda: count(config / "state" / "dppctl.sqlite", "deployments"), "the push is deployed")
+    deployed = json.loads(shell.types("dppctl list deployments"))
     assert [(one["environment"], one["commit"]) for one in deployed] == [("staging", commit)]
     number = str(deployed[0]["id"])
     (delivery, *_) = json.loads(shell.types("dppctl list deliveries"))
