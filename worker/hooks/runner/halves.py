@@ -24,17 +24,25 @@ _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, a name of Python 3.10: https://man7.org/l
 _END = object()
 _LENGTH = struct.Struct("<I")
 _KEEP_ROWS_ON_DISK = ("lib/deduplicate.py", "lib/duplicate.py", "lib/join.py", "lib/sort.py")
-# How long a row takes in a step, as far as it was measured: casting, reading and writing files, databases.
+# How long a row takes in a step, as measured; those that are left out take rows one at a time.
 _WEIGHTS = {
-    "lib/load.py": 3.0,
+    "lib/load.py": 2.5,
     "lib/load_resource.py": 4.0,
-    "lib/stream_remote_resources.py": 4.0,
-    "lib/dump/to_path.py": 4.0,
-    "lib/dump_to_path.py": 4.0,
-    "lib/dump/to_sql.py": 5.0,
-    "lib/dump_to_sql.py": 5.0,
-    "lib/internal/sink.py": 0.5,
+    "lib/stream_remote_resources.py": 6.0,
+    "lib/add_computed_field.py": 1.0,
+    "lib/add_metadata.py": 0.5,
+    "lib/delete_fields.py": 0.5,
+    "lib/filter.py": 0.5,
+    "lib/set_types.py": 1.0,
+    "lib/update_package.py": 0.5,
+    "lib/update_resource.py": 0.5,
+    "lib/dump/to_path.py": 6.0,
+    "lib/dump_to_path.py": 2.5,
+    "lib/dump/to_sql.py": 6.0,
+    "lib/dump_to_sql.py": 6.0,
+    "lib/internal/sink.py": 2.5,
 }
+_ONE_AT_A_TIME = 3.0
 _kept: List[Any] = []  # what the child goes on with is not to be finalized by the parent
 
 
@@ -45,7 +53,7 @@ def place_of_cut(names: List[Optional[str]], cores: int) -> Optional[int]:
     """
     if cores < 2:
         return None
-    weights = [_WEIGHTS.get(name or "", 1.5) for name in names]
+    weights = [_WEIGHTS.get(name or "", _ONE_AT_A_TIME) for name in names]
     places = []
     for place in range(len(names) - 1):
         if names[place] in _KEEP_ROWS_ON_DISK:
