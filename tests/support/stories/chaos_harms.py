@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.support.broken_copies import harm_at_random
 
 WAIT_SECONDS = 3.0  # for a git, after a push
+READERS = 0.2  # of what is killed may be a cat-file
 MOMENT_SECONDS = 0.02  # at most, from the moment at which a git is there to its end
 
 
@@ -20,8 +21,9 @@ def kill_a_git(bots: Iterable[int], chance: random.Random) -> str | None:
     None: there was none for a while. It is killed by a handle of its own, so that no other process can be hit.
     """
     parents, end = set(bots), time.monotonic() + WAIT_SECONDS
+    readers = chance.random() < READERS  # they are there most of the time, others for a moment
     while time.monotonic() < end:
-        if gits := _gits(parents):
+        if gits := [pid for pid in _gits(parents) if readers or _command(pid) != "cat-file"]:
             with contextlib.ExitStack() as opened:
                 pid = chance.choice(gits)
                 try:

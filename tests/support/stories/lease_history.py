@@ -4,7 +4,7 @@ A trigger notes each lease that is taken or given up, and by whom: bots have nam
 A hook in each ops repo notes each push, with the name by which the bot commits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,12 +105,18 @@ def check_writers(pushes: Iterable[OpsPush], leases: Iterable[Lease]) -> None:
         last = push
 
 
-def takeovers(leases: Iterable[Lease], who: str, at: float) -> list[float]:
-    """Return, for each ops repo that a bot had when it was killed, after how many seconds another process had it."""
-    leases = list(leases)
-    lost = [lease for lease in leases if lease.who == who and lease.since <= at < lease.until]
+def takeovers(leases: Sequence[Lease], kills: Sequence[tuple[str, float]], seconds: float) -> list[float]:
+    """Return, for each ops repo that a killed bot had, after how many seconds another process had it.
+
+    kills: which bot, and when. Those are left out after which, for so many seconds, no other bot lived on that had its
+    part: then there was nobody to take over.
+    """
     found = []
-    for lease in lost:
-        later = [after.since for after in leases if after.name == lease.name and after.since >= lease.until]
-        found.append(min(later) - at if later else float("inf"))
+    for who, at in kills:
+        held = [lease for lease in leases if lease.since <= at < lease.until]
+        others = {lease.who for lease in held if lease.who != who}
+        if others - {name for name, when in kills if at < when <= at + seconds}:
+            for lost in (lease for lease in held if lease.who == who):
+                later = [lease.since for lease in leases if lease.name == lost.name and lease.since >= lost.until]
+                found.append(min(later, default=float("inf")) - at)
     return found
