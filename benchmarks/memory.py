@@ -86,8 +86,10 @@ def _calls(file: Path) -> int:
 
 
 def _are_known(store: Store, folder: Path, apps: list[App]) -> bool:
+    """Return whether each app was looked at; those that deploy are settled at their next look only."""
     time.sleep(1.0)  # to ask takes a while, and what is waited for needs the processors
-    return len(store.settled.all()) >= len(apps) and ops_commits(folder, apps) >= sum(app.deploys for app in apps)
+    deploying = sum(app.deploys for app in apps)
+    return len(store.settled.all()) >= len(apps) - deploying and ops_commits(folder, apps) == deploying
 
 
 def _rates(store: Store, process: int, seconds: float) -> tuple[list[float], float]:

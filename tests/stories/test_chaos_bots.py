@@ -1,4 +1,4 @@
-"""The story of tests/support/stories/chaos_bots.py, short. `python -m benchmarks --only chaos-bots` tells the long one."""
+"""The story of tests/support/stories/chaos_bots.py, short; `python -m benchmarks --only chaos-bots` is the long one."""
 
 from pathlib import Path
 
