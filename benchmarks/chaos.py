@@ -13,7 +13,7 @@ from tests.support.stories.chaos_bots import TAKEOVER_SECONDS, BotsStory
 KILLS = 200
 SECONDS = 5.0  # at most, between a start and the kill: it is up after one or two, and a deployment takes some more
 SEED = 20_260
-BOT_KILLS, GIT_KILLS, HARMS = 60, 120, 120
+BOT_KILLS, GIT_KILLS, HARMS = 45, 115, 110
 BOTS_SECONDS = 1.0  # at most, between two of these
 
 

@@ -85,7 +85,7 @@ MOST_WRITERS = 64  # those included
 MAX_KEPT_LOOKS = 500  # of unchanged apps, so that a delivery need not look again to say why nothing is deployed
 # A bot that ended without a word is replaced after the sum of these at most.
 LEASE_SECONDS = 7.0  # that a bot is taken for alive after it said so
-LEASE_RENEW_SECONDS = 1.5  # between two times that it says so, and looks for bots that are not alive any more
+LEASE_RENEW_SECONDS = 1.0  # between two times that it says so, and looks for bots that are not alive any more
 START_RECHECKS = 50.0  # repositories a second that are looked at after a start
 GITHUB_CALLS_AN_HOUR = (
     5_000  # of one account: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api

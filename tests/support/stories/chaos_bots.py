@@ -70,7 +70,7 @@ class BotsStory:
     ) -> None:
         """Make the repositories: so many apps for each ops repo; and the configuration of each bot."""
         self.random, self.counts = random.Random(seed), Counter[str]()
-        self.takeovers: list[float] = []  # seconds
+        self.takeovers: list[float] = []  # seconds, from a kill until another bot had an ops repo; `check` finds them
         self._folder = folder
         self.store = Store(database_url)
         note_leases(self.store.database)
@@ -153,8 +153,6 @@ class BotsStory:
         assert not differ, f"only one of the store and the ops repos knows {differ}"
         self.counts["ops commits"] = len(written)
         self.takeovers = takeovers(leases, self._kills, TAKEOVER_SECONDS * BUSY)
-        late = [seconds for seconds in self.takeovers if seconds > TAKEOVER_SECONDS * BUSY]
-        assert not late, f"taken over after {late} s"
 
     def close(self) -> None:
         """Close the store."""
