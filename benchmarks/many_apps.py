@@ -5,6 +5,7 @@ one git: ten thousand are there within seconds.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.recheck import SPEC
 from benchmarks.report import ROOT
+from bot.parent_death import bound_to_parent
 from tests.support.git_server import serve
 
 LATENCY = 0.2  # seconds, before each answer of the git server, once `slow` is there
@@ -141,7 +143,7 @@ def _program(python: str, checkout: Path, *arguments: str | Path) -> Iterator[Ca
     started: list[subprocess.Popen[bytes]] = []
 
     def start(**options: object) -> "subprocess.Popen[bytes]":
-        command = [python, "-P", "-m", *map(str, arguments)]
+        command = bound_to_parent([python, "-P", "-m", *map(str, arguments)], signal.SIGTERM)
         process: subprocess.Popen[bytes] = subprocess.Popen(command, env=environment, **options)  # type: ignore[call-overload]
         started.append(process)
         return process

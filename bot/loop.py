@@ -87,12 +87,10 @@ class Loop:
         )
         self._backoff = Backoff[str]()
         self._waiting: set[str] = set()  # repositories to look at
-        self._mine = frozenset[str]()  # repositories that are this bot's
-        self._left_failed = set[str]()  # of these, whose deliveries failed before they were
+        self._mine, self._left_failed = frozenset[str](), set[str]()  # repositories; failed: before they were ours
         self._ids: dict[str, list[str]] = {}  # by repository, the deliveries that are not done with
         self._in_hand: set[str | int] = set()  # deliveries and requests that are being worked at
-        self._counted = self._counts()
-        self._next_forget = 0.0
+        self._counted, self._next_forget = self._counts(), 0.0
         self.rounds = 0  # they grow as long as the thread goes on
 
     def wake(self, repository: str) -> None:

@@ -10,6 +10,7 @@ import itertools
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.model.webhook_events import Push
+from bot.parent_death import bound_to_parent
 from bot.store.store import Store
 from tests.support.environment import REPOSITORY, processes_with
 from tests.support.forge import Forge, Repository, git
@@ -219,7 +221,7 @@ class BotsStory:
         waited = _parts(config)
         with (config / "log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "bot", "--config", str(config)],
+                bound_to_parent([sys.executable, "-m", "cli.main", "bot", "--config", str(config)], signal.SIGKILL),
                 cwd=config,
                 env={**clean, "PYTHONPATH": str(REPOSITORY)},
                 stdin=subprocess.DEVNULL,
