@@ -8,7 +8,7 @@ import tableschema_sql.mapper
 import tableschema_sql.storage
 import tableschema_sql.writer
 from dppctl_hooks.batches import RowBatches, in_batches
-from dppctl_hooks.quick import sql
+from dppctl_hooks.quick import sql, sql_batches
 
 from tests.support.quick.comparing import loaded_again, outcome, serve
 
@@ -58,6 +58,8 @@ def _write(storage_class: Any, engine: Any, case: Any, source: Any) -> Any:
     written = storage.write(
         "", source(rows), keyed=True, as_generator=True, update_keys=how.get("update_keys"), buffer_size=3
     )
+    if how.get("in_batches") and source is _batches:
+        assert type(written) is sql_batches.WrittenRows
     return [(list(row.row.items()), *row[1:]) for row in written]
 
 

@@ -91,6 +91,17 @@ def test_awkward_values_are_written_or_refused_as_before(sql: DppPython, data: s
     assert differ(sql, rows)[1] == []
 
 
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_batches_of_rows_are_written_or_refused_as_the_rows_are(sql: DppPython, data: st.DataObject) -> None:
+    kinds = ["boolean", "date", "datetime", "integer", "number", "string"]
+    schema = {"fields": [{"name": kind, "type": kind} for kind in kinds]}
+    rows: list[dict[str, object]] = [{kind: USUAL[kind] for kind in kinds} for _ in range(9)]
+    for kind in data.draw(st.lists(st.sampled_from(kinds), max_size=3)):
+        rows[data.draw(st.integers(0, 8))][kind] = data.draw(st.sampled_from([*AWKWARD[kind], None, ""]))
+    assert differ(sql, rows, schema=schema, in_batches=True)[1] == []
+
+
 def test_keys_updates_and_tables_that_are_there_are_as_before(sql: DppPython, database: str) -> None:
     schema = {"fields": [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}], "primaryKey": ["id"]}
     rows: list[dict[str, object]] = [{"id": number, "name": f"n{number}"} for number in range(8)]
