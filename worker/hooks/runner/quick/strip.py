@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Iterator, Optional, Sequence
 
 from ..batches import Batch, RowBatches, all_changed, batches_in
+from ..lined import LinedBatch
 from .known import unknown
 from .lazy import plain_row
 
@@ -45,11 +46,16 @@ def install() -> None:
     load.stripper = quick_stripper
 
 
-def stripped(batch: Batch) -> Batch:
-    """Return the rows with their texts stripped of what stands around them, where that begins or ends with a blank."""
+def stripped(batch: Batch) -> Optional[Batch]:
+    """Return the rows with their texts stripped of what stands around them, where that begins or ends with a blank.
+
+    None: they are to be stripped one at a time, as lines of which some are written anew.
+    """
     columns = batch.columns or {}
     found = {key: _stripped(values) for key, values in columns.items()}
-    return batch if all(found[key] is columns[key] for key in columns) else Batch(found, batch.count)
+    if all(found[key] is columns[key] for key in columns):
+        return batch
+    return None if isinstance(batch, LinedBatch) else Batch(found, batch.count)
 
 
 def _stripped(values: Sequence[Any]) -> Sequence[Any]:
