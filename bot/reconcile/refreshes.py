@@ -1,6 +1,10 @@
-"""Refresh kept copies of repositories side by side, so many of one host; one that takes long is in nobody's way."""
+"""Refresh kept copies of repositories side by side, so many of one host; one that takes long is in nobody's way.
 
-from collections.abc import Callable, Mapping
+Those of one ops repo come one after the other, as what is to be written there by then is written together: one
+`ls-remote`, one look at its files and one push for all. After so many others have their turn.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
 from threading import Event
 from typing import Generic, TypeVar
 
@@ -35,13 +39,21 @@ class RefreshJob:
 class Refreshes(Generic[AskerT]):
     """The repositories that are asked for news, or are to be. One thread uses it; each refresh has one of its own."""
 
-    def __init__(self, mirrors: Mapping[str, Mirror], stop: Event, on_end: Callable[[], None]) -> None:
-        """Take the copies by OWNER/REPO; `on_end` is called, in another thread, when there is something to collect."""
-        self._mirrors = mirrors
+    def __init__(
+        self, mirrors: Mapping[str, Mirror], groups: Mapping[str, Hashable], stop: Event, on_end: Callable[[], None]
+    ) -> None:
+        """Take the copies by OWNER/REPO, and of each its group: those of one are refreshed one after the other.
+
+        `on_end` is called, in another thread, when there is something to collect.
+        """
+        self._mirrors, self._groups = mirrors, groups
         self._schedulers: dict[str, Scheduler[str, RefreshJob]] = {}
-        self._waiting: dict[str, dict[str, list[AskerT]]] = {}
+        # By host and group; a group's turn is when it is the first, and `_begun` is how many of it have begun since.
+        self._waiting: dict[str, dict[Hashable, dict[str, list[AskerT]]]] = {}
+        self._begun: dict[str, int] = {}
         for host in {mirror.host for mirror in mirrors.values()}:
             self._waiting[host] = {}
+            self._begun[host] = 0
             self._schedulers[host] = Scheduler(
                 stop, lambda _: on_end(), REFRESHES, patience=REFRESH_SECONDS, most=MOST_REFRESHES
             )
@@ -49,12 +61,13 @@ class Refreshes(Generic[AskerT]):
 
     def ask(self, name: str, asker: AskerT) -> None:
         """Have a repository refreshed from now on: one that is at it may have seen less than what there is to see."""
-        self._waiting[self._mirrors[name].host].setdefault(name, []).append(asker)
+        groups = self._waiting[self._mirrors[name].host]
+        groups.setdefault(self._groups[name], {}).setdefault(name, []).append(asker)
 
     @property
     def waiting(self) -> int:
         """Return how many repositories wait for their turn."""
-        return sum(map(len, self._waiting.values()))
+        return sum(len(names) for groups in self._waiting.values() for names in groups.values())
 
     def collect(self) -> list[tuple[AskerT, DppctlError | None]]:
         """Return the askers whose refresh has ended, each once, with what went wrong; start those that wait."""
@@ -63,7 +76,7 @@ class Refreshes(Generic[AskerT]):
             for ended in scheduler.collect():
                 error = TransientError(reason_of(ended.error)) if ended.error else ended.result
                 found += [(asker, error) for asker in self._asked.pop(ended.target)]
-            self._start(self._waiting[host], scheduler)
+            self._start(host, scheduler)
         return found
 
     def close(self, seconds: float) -> None:
@@ -71,12 +84,24 @@ class Refreshes(Generic[AskerT]):
         for scheduler in self._schedulers.values():
             scheduler.close(seconds)
 
-    def _start(self, waiting: dict[str, list[AskerT]], scheduler: Scheduler[str, RefreshJob]) -> None:
-        for name in [*waiting]:
-            if scheduler.free() <= 0:
-                return
-            if scheduler.start(name, RefreshJob(self._mirrors[name])):
-                self._asked[name] = waiting.pop(name)
+    def _start(self, host: str, scheduler: Scheduler[str, RefreshJob]) -> None:
+        """Start what may; a group of which REFRESHES have begun waits for the others then."""
+        groups, idle = self._waiting[host], 0  # idle: so many groups, one after the other, of which nothing can start
+        while idle < len(groups):
+            group, names = next(iter(groups.items()))
+            for name in [*names]:
+                if scheduler.free() <= 0:
+                    return
+                if self._begun[host] >= REFRESHES:
+                    break
+                if scheduler.start(name, RefreshJob(self._mirrors[name])):
+                    self._asked[name] = names.pop(name)
+                    self._begun[host] += 1
+            idle = 0 if self._begun[host] else idle + 1
+            self._begun[host] = 0
+            del groups[group]
+            if names:
+                groups[group] = names
 
 
 def error_of(work: Callable[[], None]) -> DppctlError | None:

@@ -42,11 +42,12 @@ class Rounds:
         reconciler = Reconciler(context)
         self._apps = context.apps
         self._manual = ManualDeploys(context, reconciler)
-        self._refreshes = Refreshes[_Asker](context.apps, context.stop, on_end)
-        self._workers = OpsWorkers(reconciler, self._manual, statuses, context.stop, on_end)
         self._ops_of: dict[str, set[str]] = {name: set() for name in context.apps}
         for target in context.targets:
             self._ops_of[target.app.repository].add(target.ops.repository)
+        groups = {name: frozenset(ops) for name, ops in self._ops_of.items()}
+        self._refreshes = Refreshes[_Asker](context.apps, groups, context.stop, on_end)
+        self._workers = OpsWorkers(reconciler, self._manual, statuses, context.stop, on_end)
         self._open: dict[str, set[Round]] = {}
         self._requests: set[int] = set()
 
