@@ -20,20 +20,21 @@ RUN mkdir -p /opt/dppctl/bin \
         && rm -r /wheel; \
     fi \
     && /opt/dppctl/bin/helm version --short
+# Large parts go again, before anything is compiled. uv's program makes dpp's environment for `dppctl run`; here pipelines
+# run in images of their own. The others are Kubernetes' client a second time, for asyncio, what SQLAlchemy tests itself
+# with, and what Datasette installs its plugins with.
 RUN /uv/bin/uv venv --quiet --no-cache --python python3 /opt/dppctl/venv \
-    && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --require-hashes -r /source/requirements.txt
-
-COPY . /source
-# Large parts go again. uv's program makes dpp's environment for `dppctl run`; here pipelines run in images of their own.
-# The others are Kubernetes' client a second time, for asyncio, what SQLAlchemy tests itself with, and what Datasette
-# installs its plugins with.
-RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
-    && /opt/dppctl/venv/bin/python -m worker.zipapp_builder /opt/dppctl/worker.pyz \
+    && /uv/bin/uv pip install --quiet --no-cache --python /opt/dppctl/venv --require-hashes -r /source/requirements.txt \
     && rm -rf /opt/dppctl/venv/bin/uv /opt/dppctl/venv/bin/uvx \
         /opt/dppctl/venv/lib/python3*/site-packages/kubernetes/aio \
         /opt/dppctl/venv/lib/python3*/site-packages/sqlalchemy/testing \
         /opt/dppctl/venv/lib/python3*/site-packages/pip \
-        /opt/dppctl/venv/lib/python3*/site-packages/setuptools
+        /opt/dppctl/venv/lib/python3*/site-packages/setuptools \
+    && /opt/dppctl/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/dppctl/venv/lib
+
+COPY . /source
+RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
+    && /opt/dppctl/venv/bin/python -m worker.zipapp_builder /opt/dppctl/worker.pyz
 
 FROM ${BASE} AS servers
 # By its number, so that a cluster can see that it is not root; without useradd, which not every base has.
