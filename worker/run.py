@@ -138,7 +138,9 @@ class Run:
                 for pipeline in [found for found in waiting if all(name in results for name in found["dependencies"])]:
                     waiting.remove(pipeline)
                     own_scratch = scratch / str(len(results) + len(running))
-                    running[pool.submit(self._run_one, dpp, pipeline, own_scratch, results)] = pipeline["id"]
+                    is_last = not waiting and not running
+                    job = pool.submit(self._run_one, dpp, pipeline, own_scratch, results, is_last)
+                    running[job] = pipeline["id"]
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for job in done:
                     results[running.pop(job)] = job.result()
@@ -155,7 +157,9 @@ class Run:
             self._events.emit("finished", pipeline=pipeline["id"], result=results[pipeline["id"]])
         return results
 
-    def _run_one(self, dpp: Dpp, pipeline: Pipeline, scratch: Path, results: Mapping[str, Result]) -> Result:
+    def _run_one(
+        self, dpp: Dpp, pipeline: Pipeline, scratch: Path, results: Mapping[str, Result], is_last: bool
+    ) -> Result:
         name = pipeline["id"]
         unmet = [needed for needed in pipeline["dependencies"] if results[needed]["status"] != "succeeded"]
         if self._stopped:
@@ -166,7 +170,7 @@ class Run:
             try:
                 scratch.mkdir()
                 write_unique(self._unique, scratch)
-                process = PipelineRun(pipeline, self._workload, scratch, dpp.start(pipeline, scratch))
+                process = PipelineRun(pipeline, self._workload, scratch, dpp.start(pipeline, scratch, is_last))
             except OSError as error:
                 result = _not_run(pipeline, "failed", f"dpp cannot be started: {error}")
             else:

@@ -81,17 +81,18 @@ class Dpp:
         if self._inspecting:
             self._inspecting.stop()
 
-    def start(self, pipeline: Pipeline, scratch: Path) -> PipelineProcess:
+    def start(self, pipeline: Pipeline, scratch: Path, is_last: bool) -> PipelineProcess:
         """Start this pipeline; RESULT_FILE and RESOURCES_FILE come into the scratch folder.
 
-        Raises OSError when it cannot be started.
+        is_last: whether no other is started after it. Raises OSError when it cannot be started.
         """
         environment = self._environment(self._workload / pipeline["folder"])
         environment["DPPCTL_RESOURCES_FILE"] = str(scratch / RESOURCES_FILE)
         result = str(scratch / RESULT_FILE)
         if self._warm and not is_by_dpp(pipeline["runner"]):
             names = "DPPCTL_WORKLOAD_PATH", "DPPCTL_RESOURCES_FILE"
-            return self._living(scratch).start(pipeline["id"], {name: environment[name] for name in names}, result)
+            own = {name: environment[name] for name in names}
+            return self._living(scratch).start(pipeline["id"], own, result, is_last)
         environment["DPPCTL_RESULT_FILE"] = result
         return OwnedProcess([self._command, "run", "--slave", "--", pipeline["id"]], self._workload, environment)
 

@@ -61,12 +61,21 @@ class WarmDpp:
         self._taken.wait()
         return not self.has_ended
 
-    def start(self, pipeline: str, environment: Mapping[str, str], result: str) -> "ForkedProcess":
-        """Have it run a pipeline. Raises OSError when it does not."""
+    def start(self, pipeline: str, environment: Mapping[str, str], result: str, is_last: bool) -> "ForkedProcess":
+        """Have it run a pipeline; is_last: no other follows, so when none runs it may become this one's process.
+
+        Raises OSError when it does not.
+        """
         process = ForkedProcess(new_mark())
         reading, writing = os.pipe()
         process.stderr = os.fdopen(reading, "rb")
-        request = {"run": pipeline, "mark": process.mark, "environment": dict(environment), "result": result}
+        request = {
+            "run": pipeline,
+            "mark": process.mark,
+            "environment": dict(environment),
+            "result": result,
+            "is_last": is_last,
+        }
         with self._lock:
             self._forked[pipeline] = process
         try:
@@ -97,14 +106,16 @@ class WarmDpp:
                 break
             self._take(json.loads(message))
         self._connection.close()
+        with self._lock:
+            left = list(self._forked.values())
+        # One that is the warm process itself has closed the connection and goes on; others end with it.
+        codes = [self.process.wait() if process.pid == self.process.pid else -9 for process in left]
         self.has_ended = True
         self._taken.set()
         self.has_looked.set()
-        with self._lock:
-            left = list(self._forked.values())
-        for process in left:
+        for process, code in zip(left, codes):
             process.started.set()
-            process.has_ended(-9)
+            process.has_ended(code)
 
     def _take(self, message: Dict[str, Any]) -> None:
         if "taken" in message:

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,21 @@ from tests.support.environment import processes_with
 from tests.support.worker import Outcome, Worker
 from tests.support.workloads import write_files
 
+Files = Callable[[Mapping[str, str]], Path]
+
 # The step that is named, by what is killed: a lane, a step of its own, or (H) the child that a lane was cut into.
 VICTIMS = {"0": "load.py", "1": "killer.py", "2": "to_path.py"}
-if len(os.sched_getaffinity(0)) > 1:  # with one core no lane is cut
+HALVES = min(2, len(os.sched_getaffinity(0)))
+if HALVES > 1:  # with one core no lane is cut
     VICTIMS.update({"0H": "load.py", "2H": "to_path.py"})
 KILLED_BEFORE = 8_000  # rows: lanes are cut by then, and many are still to come
+CHILDREN = """
+        import os
+
+        def children(pid):
+            with open(f"/proc/{pid}/task/{pid}/children") as file:
+                return sorted(map(int, file.read().split()))
+"""
 FILES = {
     "pipeline-spec.yaml": "".join(
         f"""
@@ -32,13 +43,9 @@ FILES = {
         for victim in VICTIMS
     ),
     "rows.csv": "id,text\n" + "".join(f"{number},{'text ' * 20}\n" for number in range(60_000)),
-    "killer.py": f"""
-        import os, signal, time
+    "killer.py": f"""{CHILDREN}
+        import signal, time
         from datapackage_pipelines.wrapper import process
-
-        def children(pid):
-            with open(f"/proc/{{pid}}/task/{{pid}}/children") as file:
-                return sorted(map(int, file.read().split()))
 
         def kill(row, index, spec, resource_index, parameters, stats):
             if index == {KILLED_BEFORE}:
@@ -91,4 +98,45 @@ def test_nothing_of_it_is_half_written(ran: Outcome, folder: Path) -> None:
 
 def test_no_process_is_left(ran: Outcome, folder: Path) -> None:
     assert ran.code == 1
+    assert processes_with(f"TEST_MARK={folder}") == []
+
+
+def test_the_only_pipeline_runs_in_the_ready_process_and_its_lane_into_a_database_in_two_from_the_start(
+    worker: Worker, workload: Files
+) -> None:
+    folder = workload(
+        {
+            "pipeline-spec.yaml": """
+                alone:
+                  pipeline:
+                  - run: kills
+                  - {run: dump.to_path, parameters: {out-path: data}}
+                  - {run: dump.to_sql, parameters: {engine: "sqlite:///t.sqlite", tables: {t: {resource-name: t}}}}
+            """,
+            "kills.py": f"""{CHILDREN}
+        import signal, time
+        from datapackage_pipelines.wrapper import ingest
+
+        pipeline = os.getppid()
+        deadline = time.monotonic() + 30
+        while len(found := [child for lane in children(pipeline)[1:] for child in children(lane)]) < {HALVES - 1}:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.01)
+        with open(f"/proc/{{pipeline}}/stat") as file:
+            worker = file.read().rpartition(")")[2].split()[1]
+        with open("seen", "w") as file:
+            file.write(f"{{worker}} {{len(found) + 1}}")
+        os.kill(pipeline, signal.SIGKILL)
+            """,
+        }
+    )
+    process = worker.start("run", "--events", cwd=folder, TEST_MARK=str(folder))
+    stdout, _ = process.communicate(timeout=60)
+    [result] = json.loads(stdout.splitlines()[-1])["receipt"]["pipelines"]
+    assert (result["status"], result["error"].splitlines()[0].partition(" (")[0]) == (
+        "failed",
+        "dpp was ended by SIGKILL",
+    )
+    assert (folder / "seen").read_text() == f"{process.pid} {HALVES}"
     assert processes_with(f"TEST_MARK={folder}") == []

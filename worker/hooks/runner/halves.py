@@ -1,9 +1,10 @@
-"""Cuts a lane in two processes while it runs, when its rows are many and there is a second core.
+"""Cuts a lane in two processes, when there is a second core.
 
-At a place between two steps, after some rows, the process forks: the child goes on with the steps before that place and
-writes their rows to a pipe, the parent with those behind. Everything that is open is open in both; the child never
-touches what is behind, nor the parent what is before. A step that keeps rows on disk (`sort`, `join`) stays with the
-parent, as its database would not survive the fork.
+At a place between two steps the process forks: the child goes on with the steps before that place and writes their rows
+to a pipe, the parent with those behind. So it is after some rows, when they are many; or before any script runs, when
+a database is behind (`is_cut_first`). Everything that is open is open in both; the child never touches what is behind,
+nor the parent what is before. A step that keeps rows on disk (`sort`, `join`) stays with the parent, as its database
+would not survive a fork after some rows.
 """
 
 import fcntl
@@ -43,6 +44,7 @@ _WEIGHTS = {
     "lib/internal/sink.py": 2.5,
 }
 _ONE_AT_A_TIME = 3.0
+_INTO_DATABASES = ("lib/dump/to_sql.py", "lib/dump_to_sql.py")
 _kept: List[Any] = []  # what the child goes on with is not to be finalized by the parent
 
 
@@ -62,11 +64,25 @@ def place_of_cut(names: List[Optional[str]], cores: int) -> Optional[int]:
     return min(places)[1] if places else None
 
 
-def in_two(items: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[Any]:
+def is_cut_first(names: List[Optional[str]], place: int) -> bool:
+    """Return whether the lane is cut before its first script runs, and not when there are many rows.
+
+    So it is where the second half writes into a database: to load what that needs, and to connect, takes a while in
+    which the first half reads; and each half copies only those pages of the process it was forked from that it uses.
+    """
+    return any(name in _INTO_DATABASES for name in names[place + 1 :])
+
+
+def in_two(items: Iterator[Any], after: Callable[[], None], give_up: Callable[[], NoReturn]) -> Iterator[Any]:
     """Yield the items; after ROWS_BEFORE rows in batches of them a child gives the others.
 
-    give_up: ends this process, when the child failed and has said so.
+    after: what the child does then; give_up: ends this process, when the child failed and has said so.
     """
+
+    def rest() -> Iterator[Any]:
+        yield from items
+        after()
+
     count = 0
     while count < ROWS_BEFORE:
         item = next(items, _END)
@@ -75,6 +91,22 @@ def in_two(items: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[An
         if isinstance(item, Batch):
             count += item.count
         yield item
+    _kept.append(items)
+    yield from beside(rest, lambda: os._exit(0), give_up)
+
+
+def is_in_two() -> bool:
+    """Return whether a child has gone on with what `in_two` was given."""
+    return bool(_kept)
+
+
+def beside(
+    start: Callable[[], Iterator[Any]], end: Callable[[], NoReturn], give_up: Callable[[], NoReturn]
+) -> Iterator[Any]:
+    """Fork; return the items that the child gives, which has them from `start` and ends itself with `end`.
+
+    give_up: ends this process, when the child failed and has said so.
+    """
     reading, writing = os.pipe()
     with suppress(OSError):  # no more for this user
         fcntl.fcntl(writing, _SET_PIPE_SIZE, _PIPE_BYTES)
@@ -84,27 +116,25 @@ def in_two(items: Iterator[Any], give_up: Callable[[], NoReturn]) -> Iterator[An
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _give(items, writing, above)
+        _give(start, end, writing, above)
     os.close(writing)
-    _kept.append(items)
-    yield from _taken(reading, child, give_up)
+    return _taken(reading, child, give_up)
 
 
-def _give(items: Iterator[Any], writing: int, above: int) -> NoReturn:
+def _give(start: Callable[[], Iterator[Any]], end: Callable[[], NoReturn], writing: int, above: int) -> NoReturn:
     """Write the items to the pipe, then nothing as one, and end the process."""
-    code = 1
     try:
         gc.freeze()  # what belongs to the parent is not to be finalized here
         parent.end_with(above)
         with open(writing, "wb", _BUFFER) as pipe:
-            for item in items:
+            for item in start():
                 _write(pipe, packed(item))
             _write(pipe, b"")
-        code = 0
+        end()
     except BrokenPipeError:
-        code = 1  # the parent has ended, and says why
+        pass  # the parent has ended, and says why
     finally:
-        os._exit(code)
+        os._exit(1)
 
 
 def _write(pipe: Any, content: bytes) -> None:

@@ -8,7 +8,7 @@ as dpp kills a pipeline's processes, so nothing that is open is committed.
 import logging
 import os
 import sys
-from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional
+from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, Tuple
 
 import datapackage_pipelines.wrapper
 import dppctl_wrapper
@@ -23,7 +23,7 @@ from .lined import LinedBatch
 from .link import Link, to_lines, to_sink
 from .linked import BLANK, LineResource, LinkedInput, LinkedResource
 from .output import Attribution, StepLog
-from .script import exit_code_of, run_script
+from .script import end_process, exit_code_of, run_script
 
 attribution = Attribution()
 
@@ -63,25 +63,51 @@ class Lane:
         self._sink_file = sink_file
         names = [standard.standard_name(step.arguments[0]) for step in steps]
         self._cut = halves.place_of_cut(names, len(os.sched_getaffinity(0)))
+        self._front: List[LaneStep] = []  # steps that run beside the others from the start
+        if self._cut is not None and halves.is_cut_first(names, self._cut):
+            self._front = steps[: self._cut + 1]
+            self._cut = None
 
     def run(self, stdin: Any, stdout: Any) -> None:
         """Run all steps; stdin, stdout: of the first and of the last."""
-        spew = wrapper.spew
         RowSources.give_batches = True
         sys.stdout = _StepPrints(self._steps[-1], stdout)
+        if self._front:
+            given = halves.beside(lambda: self._run_front(stdin, stdout), self._end_front, lambda: os._exit(1))
+            stdin = LinkedInput([], given)
+        steps = self._steps[len(self._front) :]
+        self._run_steps(steps, stdin, stdout)
+        behind = self._cut + 1 if self._cut is not None and halves.is_in_two() else 0
+        _drain(steps[behind:])
+
+    def _run_front(self, stdin: Any, stdout: Any) -> Iterator[Any]:
+        """Run the steps that run beside the others; yield what the last of them writes: two lines, then items."""
+        self._run_steps(self._front, stdin, stdout)
+        spewed = self._spewed_by(self._front[-1], Link().hop_all)
+        if spewed is not None:
+            lines, items = spewed
+            yield from lines
+            yield from items
+        _drain(self._front)
+
+    def _end_front(self) -> NoReturn:
+        for step in self._front:
+            step.log.flush()
+        end_process(0)
+
+    def _run_steps(self, steps: List[LaneStep], stdin: Any, stdout: Any) -> None:
+        spew = wrapper.spew
         before: Optional[LaneStep] = None
-        for step in self._steps:
+        for step in steps:
             attribution.otherwise = step
             step.source = stdin if before is None else self._output_of(before, step)
-            input_processor.ResourceIterator = LineResource if before is None else LinkedResource
+            is_linked = isinstance(step.source, LinkedInput)
+            input_processor.ResourceIterator = LinkedResource if is_linked else LineResource
             _use_spew(spew if step.is_sink else self._writer(step) if step is self._steps[-1] else _Recorder(step))
             if step.is_sink:
                 dppctl_wrapper.count_in_sink(datapackage_pipelines.wrapper, self._sink_file)
             self._run_script(step, stdout)
             before = step
-        for step in reversed(self._steps[1:]):
-            if isinstance(step.source, LinkedInput):
-                step.source.drain()
 
     @attribution.is_of_step
     def _run_script(self, step: LaneStep, stdout: Any) -> None:
@@ -95,17 +121,26 @@ class Lane:
 
     def _output_of(self, step: LaneStep, following: LaneStep) -> "LinkedInput":
         """Return what the following step reads of what this one spewed."""
-        if step.spewed is None:
+        is_cut = step.position == self._cut
+        spewed = self._spewed_by(step, to_sink if following.is_sink and not is_cut else Link().hop_all)
+        if spewed is None:
             return LinkedInput([], iter(()))
+        lines, items = spewed
+        if is_cut:
+            before = self._steps[: step.position + 1]
+            items = halves.in_two(items, lambda: _drain(before), lambda: os._exit(1))
+            items = _to_sink(items) if following.is_sink else items
+        return LinkedInput(lines, items)
+
+    def _spewed_by(
+        self, step: LaneStep, passed_on: Callable[[Iterator[Batch]], Iterator[Batch]]
+    ) -> Optional[Tuple[List[str], Iterator[Any]]]:
+        """Return the first two lines that `spew` would write, and the items after them; None: it was not called."""
+        if step.spewed is None:
+            return None
         dependencies = json.dumps(wrapper.dependency_datapackage_urls)
         descriptor = json.dumps(step.spewed.descriptor, sort_keys=True, ensure_ascii=True)
-        is_cut = step.position == self._cut
-        passed_on = to_sink if following.is_sink and not is_cut else Link().hop_all
-        items = self._spewed_items(step, step.spewed, passed_on)
-        if is_cut:
-            items = halves.in_two(items, lambda: os._exit(1))
-            items = _to_sink(items) if following.is_sink else items
-        return LinkedInput([dependencies, descriptor], items)
+        return [dependencies, descriptor], self._spewed_items(step, step.spewed, passed_on)
 
     def _writer(self, step: LaneStep) -> Callable[..., None]:
         """Return what stands for `spew` in the last step: it writes the same to stdout."""
@@ -200,6 +235,13 @@ class _StepPrints:
 
     def isatty(self) -> bool:
         return False
+
+
+def _drain(steps: List[LaneStep]) -> None:
+    """Have what is before each of the steps come to its end."""
+    for step in reversed(steps):
+        if isinstance(step.source, LinkedInput):
+            step.source.drain()
 
 
 def _to_sink(items: Iterator[Any]) -> Iterator[Any]:

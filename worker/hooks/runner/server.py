@@ -7,9 +7,11 @@ comes with the first message, for an environment may be long:
 
 It answers `{"taken": true}`, and when the report is written `{"looked": true}`. Then it is asked
 
-    {"run": id, "mark": its processes' mark, "environment": {}, "result": file}   with the descriptor of its stderr
+    {"run": id, "mark": its processes' mark, "environment": {}, "result": file, "is_last": whether no other follows}
 
-and answers `{"run": id, "pid": N}`, and when it ended `{"ended": id, "code": exit code, or minus a signal's number}`.
+with the descriptor of its stderr, and answers `{"run": id, "pid": N}`, and when it ended
+`{"ended": id, "code": exit code, or minus a signal's number}`. The last one, when no other runs, is not forked: this
+process becomes it, and closes the socket; a second process would hold megabytes that both have to copy.
 It ends when the socket is closed, and all pipelines with it.
 """
 
@@ -147,19 +149,22 @@ class WarmServer:
             return False
         request = json.loads(text)
         server = os.getpid()
+        if request["is_last"] and not self._running:
+            self._say({"run": request["run"], "pid": server})
+            self._become_pipeline(request, stderr)
         pid = os.fork()
         if pid == 0:
-            self._become_pipeline(request, stderr, server)
+            parent.end_with(server)
+            os.setsid()
+            self._become_pipeline(request, stderr)
         if stderr is not None:
             os.close(stderr)
         self._running[pid] = request["run"]
         self._say({"run": request["run"], "pid": pid})
         return True
 
-    def _become_pipeline(self, request: Dict[str, Any], stderr: Optional[int], server: int) -> NoReturn:
+    def _become_pipeline(self, request: Dict[str, Any], stderr: Optional[int]) -> NoReturn:
         try:
-            parent.end_with(server)
-            os.setsid()
             parent.mark(request["mark"])
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
