@@ -1,6 +1,6 @@
 """Refresh kept copies of repositories side by side, so many of one host; one that takes long is in nobody's way.
 
-Those of one ops repo come one after the other, as what is to be written there by then is written together: one
+Those of one ops repo have their turn together, as what is to be written there by then is written together: one
 `ls-remote`, one look at its files and one push for all. After so many others have their turn.
 """
 
@@ -42,7 +42,7 @@ class Refreshes(Generic[AskerT]):
     def __init__(
         self, mirrors: Mapping[str, Mirror], groups: Mapping[str, Hashable], stop: Event, on_end: Callable[[], None]
     ) -> None:
-        """Take the copies by OWNER/REPO, and of each its group: those of one are refreshed one after the other.
+        """Take the copies by OWNER/REPO, and of each its group: those of one have their turn together.
 
         `on_end` is called, in another thread, when there is something to collect.
         """

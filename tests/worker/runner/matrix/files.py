@@ -117,6 +117,22 @@ FILES = {
         logging.info("shouting")
         process(process_row=modify)
     """,
+    # Its lines are not written as dpp writes them; some of the texts are stripped behind it.
+    "prints.py": """
+        import json, sys
+        from datapackage_pipelines.wrapper import ingest
+        datapackage = ingest().datapackage
+        fields = [{"name": "b", "type": "string"}, {"name": "a", "type": "integer"}, {"name": "day", "type": "date"}]
+        datapackage["resources"] = [
+            {"name": "r", "path": "r.csv", "dpp:streaming": True, "schema": {"fields": fields}}]
+        rows = [
+            {"b": f"ש {number} " if number % 3 else None, "a": number, "day": {"type{date}": "2020-01-02"}}
+            for number in range(60)
+        ]
+        lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows]
+        sys.stdout.write("\\n".join([json.dumps(datapackage), "", *lines, "", "{}", ""]))
+        sys.stdout.flush()
+    """,
     "tuple.py": """
         from datapackage_pipelines.wrapper import ingest, spew
         parameters, datapackage, resources, stats = ingest() + ({},)

@@ -211,6 +211,7 @@ PIPELINES: dict[str, list[Step]] = {
     "custom-drops": [*PEOPLE, step("shout", drops=4), step("sort", **{"sort-by": "{group}"}), old_to_path("drops")],
     "custom-awkward": [resource(), step("shout"), to_sql("shouted", "awkward", "dump_to_sql")],
     "custom-first-and-last": [{"flow": "rows"}, step("update_package", name="c"), step("tuple")],
+    "custom-lines": [step("prints"), step("filter", out=[{"a": 5}]), step("update_package", title="lines")],
     "custom-twice": [resource(), step("tuple"), step("shout"), old_to_path("custom-twice")],
     # So many rows that a lane is cut in two while it runs, and that a sort keeps them on disk.
     "many": [
