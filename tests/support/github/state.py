@@ -132,6 +132,9 @@ class State:
         moved = repo.git.bare.parent.parent / f"{new}.git"
         moved.parent.mkdir(exist_ok=True)
         repo.git.bare = repo.git.bare.rename(moved)
+        objects = repo.git.work / ".git" / "objects"  # the clone's, which are those of the bare one
+        objects.unlink()
+        objects.symlink_to(moved / "objects")
 
     def app(self, identity: str, public_key: str, owner: str, **permissions: str) -> int:
         """A GitHub App, installed for all repositories of an owner; the installation's id."""
