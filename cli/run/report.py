@@ -119,7 +119,7 @@ class RunReport:
     def finished(self, result: dict[str, Any]) -> None:
         """Print how a pipeline has ended."""
         self.line(outcome(result))
-        from cli.run import resource_table  # noqa: F401 (for the end: loaded when pipelines hold no memory any more)
+        from cli.run import resource_table  # noqa: F401 (loaded before the end is due, and after the memory's peak)
 
     def ended(
         self, receipt: dict[str, Any], published: Sequence[tuple[str, str, str]], keep: str | None, where: str = "Local"

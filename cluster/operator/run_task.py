@@ -28,7 +28,7 @@ from cluster.storage.written import WrittenItems
 from cluster.worker_events import MAX_NUMBER, WorkerEventError
 
 _log = get_logger("dppctl.operator")
-WriteStatus = Callable[[dict[str, Any]], Awaitable[None]]
+StatusWriter = Callable[[dict[str, Any]], Awaitable[None]]
 Publish = Callable[[WrittenItems], Awaitable[dict[str, Any]]]  # raises PublicationFailedError
 
 
@@ -77,7 +77,7 @@ class RunTask:
         worker: WorkerClient,
         handed: HandOver,
         events: EventFile,
-        tell: WriteStatus,
+        tell: StatusWriter,
         publish: Publish | None = None,
     ) -> None:
         """Take what the worker is given, the file of the run's events, and what writes into the run's status.

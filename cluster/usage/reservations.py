@@ -48,7 +48,7 @@ class Grant:
 
 
 class Reservations:
-    """The reservations. Several threads and processes may ask."""
+    """Makes and releases reservations. Several threads and processes may ask."""
 
     def __init__(self, database: Database, limits: LimitStore) -> None:
         """Take the database, and what knows the limits."""

@@ -33,7 +33,7 @@ class Clone:
 
 @dataclass(frozen=True)
 class LocalRepositories:
-    """Where all is: `folder` has OWNER/REPO.git of app and ops repo; remote: the clone's name for the app's."""
+    """Says where all is: `folder` has OWNER/REPO.git of app and ops repo; remote: the clone's name for the app's."""
 
     app: RepoPath
     ops: RepoPath

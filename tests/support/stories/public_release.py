@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,8 +128,19 @@ def _cluster_ip(namespace: Namespace, component: str) -> str:
 
 
 def _is_up(namespace: Namespace) -> bool:
-    """Return whether all servers are ready, and one pod of each pool."""
+    """Return whether all servers are ready, and one pod of each pool, and the node leads to all of them by now."""
     found = namespace.get("deployments")
-    return bool(found) and all(
-        each["status"].get("readyReplicas", 0) >= each["spec"].get("replicas", 1) for each in found
-    )
+    are_ready = all(each["status"].get("readyReplicas", 0) >= each["spec"].get("replicas", 1) for each in found)
+    return bool(found) and are_ready and all(map(_is_led_to, namespace.get("services")))
+
+
+def _is_led_to(service: Mapping[str, Any]) -> bool:
+    spec = service["spec"]
+    if spec.get("clusterIP", "None") == "None":
+        return True
+    try:
+        for port in spec["ports"]:
+            socket.create_connection((spec["clusterIP"], port["port"]), 2).close()
+    except OSError:
+        return False
+    return True

@@ -45,7 +45,7 @@ def install() -> None:
 
 
 class WrittenRows(map):  # type: ignore[type-arg] # its parameters are unknown to Python 3.8
-    """What a `Writer` yields; `rows` are the rows alone, and come in batches."""
+    """Gives what a `Writer` yields; `rows` are the rows alone, and come in batches."""
 
     rows: RowBatches
 
