@@ -1,6 +1,5 @@
 """`dppctl build`: the image of an app, built and pushed as the bot would after a push."""
 
-import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ import click
 
 from cli.config_option import CONFIG_OPTION
 from cli.documented import command
+from cli.end_signals import on_end_signals
 from cli.output_options import note
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def build(folder: Path, app: str | None, rebuild: bool, config: Path) -> None:
     from bot.process import StoppedError
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_end_signals(stop.set)
     try:
         click.echo(_build(folder, app, config, stop, rebuild=rebuild))
     except StoppedError:

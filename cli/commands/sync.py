@@ -24,10 +24,10 @@ def sync(config: Path, once: bool, dry_run: bool) -> None:
     The cluster is the one that KUBECONFIG names, or the one that this runs in. DPPCTL_SYNC_ENVIRONMENTS says which
     environments belong to it: staging=NAMESPACE,production=NAMESPACE. All settings are in docs/sync.md.
     """
-    import signal
     import threading
     from contextlib import closing
 
+    from cli.end_signals import on_end_signals
     from cli.errors import InputError
     from cli.servers.lifecycle import serve
     from cli.servers.sync_server import SyncServer
@@ -37,8 +37,7 @@ def sync(config: Path, once: bool, dry_run: bool) -> None:
     if not once:
         return serve(lambda stopping: SyncServer(config, stopping))
     with closing(SyncServer(config, threading.Event())) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: server.sync.stop())
+        on_end_signals(server.sync.stop)
         failed = server.preview(click.echo) if dry_run else not server.sync_once()
     if failed:
         raise SystemExit(1)

@@ -19,6 +19,7 @@ from bot.settings import Settings, load_settings
 from bot.settings.load import read_variables
 from bot.settings.variables import misspelt
 from cli.config_option import check_servers_folder
+from cli.end_signals import on_end_signals
 from cli.output_options import say
 from cli.private_files import keep_private, use_temporary_folder
 from cli.servers.daemon import Daemon
@@ -112,8 +113,7 @@ def serve(make: Callable[[threading.Event], Daemon]) -> None:
         signal.signal(number, signal.default_int_handler)  # while it sets up
     try:
         server = make(stopping)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
+        on_end_signals(stopping.set)
         broke = server.run(say)
     except KeyboardInterrupt:
         return

@@ -77,13 +77,14 @@ class Release:
     def forget_turn(self) -> None:
         """Say that the run which was killed is dead, if it has its turn; it would have it for three minutes more."""
         note = "select shobj_description(oid, 'pg_database') from pg_database where datname = 'pipelines_next'"
-        if self.killed in query(self.namespace, note, database="postgres"):
+        if self.killed and self.killed in query(self.namespace, note, database="postgres"):
             query(self.namespace, "comment on database pipelines_next is ''", database="postgres")
 
     def ends_well(self) -> None:
         """Wait until what the newest deployment made is there, and its Job has succeeded."""
 
         def is_done() -> bool:
+            self.forget_turn()  # which it may have taken in the seconds in which its kubelet ended it
             job = self.namespace.get("jobs", *selected("app", "job"))[-1]
             return bool(job["status"].get("succeeded")) and self.ask(COUNT) == str(self.rows)
 
