@@ -28,7 +28,13 @@ ENGINE = "sqlite:///out.sqlite"
 COUNTING_FILE = "worker/hooks/dppctl_wrapper.py"
 LEFT_OUT = (
     "        profile.add(line, plain)\n",
-    "        profile.add_columns(batch.columns, batch.count)\n",
+    """\
+        columns = batch.known_columns()
+        if columns is None:
+            profile.add_lines(batch.lines)
+        else:
+            profile.add_columns(columns, batch.count)
+""",
 )
 JOBS = {
     "rows as objects": runner_jobs.big(runner_jobs.SQL),
