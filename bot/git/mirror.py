@@ -169,7 +169,7 @@ class Mirror:
     def open(self) -> Iterator[GitReader]:
         """Open the copy for one look at it. Raises GitError when nothing was fetched yet."""
         with noting_broken(self.folder), self._git.open(self.folder) as repository:
-            yield GitReader(self._git, repository, self.folder, self._listing)
+            yield GitReader(self._git, repository, self.folder, self._listing, self.head())
 
     def files(self, commit: str, path: str) -> Files:
         """Return the files below a folder, as they are at a commit."""

@@ -1,14 +1,14 @@
 """Objects of an open repository, read by one git that stays (GitPython's object database: `git cat-file --batch`)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from bot.errors import DppctlError
 from bot.git.budget import LookBudget
 from bot.git.command import Git
-from bot.git.errors import CopyError, TransientGitError
+from bot.git.errors import CopyError, GitError, TransientGitError
 from bot.git.gitpython import Content, Repository, text_of
 from bot.limits import MAX_CONFIG_BYTES
 
@@ -26,6 +26,9 @@ class Object(NamedTuple):
     kind: str
     identity: str
     content: bytes | None
+
+
+_Answer = tuple[str, str, int, Content]  # an object's id, kind, size, and its content, which is to be read
 
 
 class FolderEntry(NamedTuple):
@@ -46,6 +49,11 @@ class FolderEntry(NamedTuple):
         return self.mode == "120000"
 
     @property
+    def is_submodule(self) -> bool:
+        """Return whether it is a commit of another repository, which this one has not got."""
+        return self.mode == "160000"
+
+    @property
     def is_folder(self) -> bool:
         """Return whether it is a folder."""
         return self.mode.lstrip("0") == "40000"
@@ -61,10 +69,14 @@ class ObjectReader:
         self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
 
     def find(self, name: str, limit: int) -> Object | None:
-        """Return an object, its content None when that is larger than `limit` bytes; None: nothing has this name."""
+        """Return an object, its content None when that is larger than `limit` bytes; None: nothing has this name.
+
+        Raises GitError when it only looks so, as the copy has lost what the commit has.
+        """
         if (known := self._known.get(name)) and known.content is not None and len(known.content) <= limit:
             return known
         if (answer := self._ask(name)) is None:
+            self._check_absence(name)
             return None
         identity, kind, size, stream = answer
         content = None
@@ -95,10 +107,43 @@ class ObjectReader:
     def list_folder(self, name: str, budget: LookBudget) -> list[FolderEntry] | None:
         """Return a folder's listing, which is cut off when the budget is used up; None: no folder has this name.
 
-        Raises DppctlError then.
+        Raises DppctlError then; GitError when it only looks as if there were none.
         """
         if (answer := self._ask(name)) is None:
+            self._check_absence(name)
             return None
+        return self._entries(answer, budget)
+
+    def _check_absence(self, name: str) -> None:
+        """Raise GitError when the copy has lost what a commit has at a path (COMMIT:PATH): git calls both `missing`.
+
+        So the folders of the commit are looked through: only they say that there is no such file. One who asks for an
+        id knows what it means that it is not here.
+        """
+        commit, colon, path = name.partition(":")
+        if colon and self._is_named(f"{commit}:", path.split("/") if path else []):
+            raise self._git.failure("cat-file", f"{name} is missing in the copy", CopyError)
+
+    def _is_named(self, above: str, parts: Sequence[str]) -> bool:
+        """Return whether what is missing at a path below a folder should be here, or one of the folders above it."""
+        budget = LookBudget()
+        for number, part in enumerate(parts, 1):
+            if (answer := self._ask(above)) is None:
+                return True
+            try:
+                entries = self._entries(answer, budget) or []
+            except GitError:
+                raise
+            except DppctlError:  # there are too many files to be sure
+                return False
+            entry = next((found for found in entries if found.name == part), None)
+            if entry is None or entry.is_submodule or (number < len(parts) and not entry.is_folder):
+                return False
+            above = entry.identity
+        return True
+
+    def _entries(self, answer: _Answer, budget: LookBudget) -> list[FolderEntry] | None:
+        """Return a folder's listing; None: it is no folder. Raises DppctlError when the budget is used up."""
         _, kind, _, stream = answer
         found: list[FolderEntry] = []
         rest = b""
@@ -114,8 +159,8 @@ class ObjectReader:
             raise
         return found if kind == "tree" else None
 
-    def _ask(self, name: str) -> tuple[str, str, int, Content] | None:
-        """Return an object's id, kind, size, and its content, which is to be read; None: there is none."""
+    def _ask(self, name: str) -> _Answer | None:
+        """Return what git answers; None: there is none."""
         with self._failing():
             try:
                 identity, kind, size, stream = self._repository.git.stream_object_data(name)

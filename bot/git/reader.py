@@ -5,7 +5,7 @@ them all, where a git for each question would take three times as long.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bot.errors import DppctlError
@@ -30,10 +30,11 @@ class GitReader:
     All methods raise GitError when git fails, and DppctlError for what is larger than a limit.
     """
 
-    def __init__(self, git: Git, repository: Repository, folder: Path, listing: str) -> None:
-        """Take the open repository, and the branches and tags as `git ls-remote` listed them."""
+    def __init__(self, git: Git, repository: Repository, folder: Path, listing: str, head: str | None) -> None:
+        """Take the open repository, the branches and tags as `git ls-remote` listed them, and the default's commit."""
         self._git = git
         self._folder = folder
+        self._head = head or "HEAD"
         self._budget = LookBudget()
         self._links_budget = LookBudget()  # folders that are listed to say what is wrong
         self._objects = ObjectReader(git, repository)
@@ -143,10 +144,12 @@ class GitReader:
         found = self._objects.list_folder(f"{commit}:{path}", self._budget)
         return [entry.name for entry in found or () if entry.is_folder]
 
-    def trees(self, commits: Iterable[str], path: str) -> dict[str, str | None]:
+    def trees(self, commits: Collection[str], path: str) -> dict[str, str | None]:
         """Return the id of a folder's content at each commit; None without the folder, or without the commit."""
-        found = {commit: self._objects.find(f"{commit}:{path}", PASSING_BYTES) for commit in set(commits)}
-        return {commit: tree.identity if tree and tree.kind == "tree" else None for commit, tree in found.items()}
+        known = {commit for commit in commits if self.has(commit)}
+        found = {commit: self._objects.find(f"{commit}:{path}", PASSING_BYTES) for commit in known}
+        trees = {commit: tree.identity for commit, tree in found.items() if tree and tree.kind == "tree"}
+        return {commit: trees.get(commit) for commit in commits}
 
     def message(self, commit: str) -> str:
         """Return a commit's message."""
@@ -179,19 +182,20 @@ class GitReader:
         raise DppctlError(f"there is no branch, tag or commit {name[:200]!r}")
 
     def holds(self, commit: str, end: str) -> bool:
-        """Tell whether a commit is `end`, or one before it; it is not when one of the two is not here."""
-        if not (self._commit(commit) and self._commit(end)):
+        """Tell whether a commit is `end`, or one before it; it is not when it is not here."""
+        self._objects.get(end)
+        if not self._commit(commit):
             return False
         return not self._git.run(self._folder, "rev-list", "--max-count=1", f"{end}..{commit}")
 
     def last_change(self, path: str, form: str = "%H") -> str:
         """Return the newest commit of the default branch that changed a file, in git's format; "" without one."""
-        found = self._git.run(self._folder, "log", "-1", f"--format={form}", "HEAD", "--", path)
+        found = self._git.run(self._folder, "log", "-1", f"--format={form}", self._head, "--", path)
         return found.decode(errors="replace").strip("\n")
 
     def log(self, pattern: str, form: str, most: int) -> list[str]:
         """Return the default branch's newest commits whose message matches, one line each, in git's format."""
-        found = self._git.run(self._folder, "log", f"-{most}", f"--grep={pattern}", f"--format={form}", "HEAD")
+        found = self._git.run(self._folder, "log", f"-{most}", f"--grep={pattern}", f"--format={form}", self._head)
         return found.decode(errors="replace").splitlines()
 
     def _files_below(self, top: Sequence[FolderEntry]) -> Iterator[tuple[str, str]]:

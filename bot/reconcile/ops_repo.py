@@ -72,6 +72,8 @@ class OpsRepo:
             return dict.fromkeys(targets)
         keys = {target: (head, target.values_file) for target in targets}
         with self._mirror.open() as repository:
+            if at and not repository.has(at):
+                return dict.fromkeys(targets)
             found = repository.read_each(keys.values(), MAX_VALUES_BYTES)
         return {target: _text(found[key]) for target, key in keys.items()}
 
