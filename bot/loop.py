@@ -15,22 +15,19 @@ from bot.backoff import Backoff
 from bot.git.command import Git
 from bot.git.signatures import Signatures
 from bot.limits import (
-    CALLS_OF_A_LOOK,
     CLOSE_SECONDS,
     FORGET_SECONDS,
     MAX_NAMED_DELIVERIES,
     MAX_TAKEN,
     POLL_SECONDS,
-    RECHECK_LIMIT,
     RETRY_BROKEN_SECONDS,
     STUCK_SECONDS,
-    WAITING_RECHECKS,
 )
 from bot.logs import get_logger
 from bot.model.registration import Target
 from bot.notification_threads import make_notification_threads
 from bot.ownership import Ownership
-from bot.rechecks import make_rechecks
+from bot.rechecks import make_rechecks, most_looks
 from bot.reconcile.commit_statuses import CommitStatuses
 from bot.reconcile.context import BotContext, open_repositories
 from bot.reconcile.gate_watch import GateWatch
@@ -87,10 +84,12 @@ class Loop:
         )
         self._backoff = Backoff[str]()
         self._waiting: set[str] = set()  # repositories to look at
-        self._mine, self._left_failed = frozenset[str](), set[str]()  # repositories; failed: before they were ours
+        self._mine = frozenset[str]()  # repositories
+        self._left_failed = set[str]()  # those that had failed before they were ours
         self._ids: dict[str, list[str]] = {}  # by repository, the deliveries that are not done with
         self._in_hand: set[str | int] = set()  # deliveries and requests that are being worked at
-        self._counted, self._next_forget = self._counts(), 0.0
+        self._counted = self._counts()
+        self._next_forget = 0.0
         self.rounds = 0  # they grow as long as the thread goes on
 
     def wake(self, repository: str) -> None:
@@ -263,14 +262,14 @@ class Loop:
 
     def _recheck(self, now: float) -> None:
         """Begin the looks whose time has come, at what is this bot's, as long as GitHub takes enough calls."""
-        (limit := self._git.credentials.limit).share(self._ownership.bots)
-        if (mine := self._ownership.repositories()) is not self._mine:
+        limit = self._git.credentials.limit
+        limit.share(self._ownership.bots)
+        mine = self._ownership.repositories()
+        if mine is not self._mine:
             self._left_failed |= self._store.deliveries.failed() & (mine - self._mine)
             self._mine = mine
             self._rechecks.own(mine, now)
-        # Calls count when they are made, so those of looks that are under way are not left.
-        calls = limit.left(RECHECK_LIMIT) // CALLS_OF_A_LOOK - self._rounds.number
-        for name in self._rechecks.due(now, min(WAITING_RECHECKS - self._rounds.waiting, calls)):
+        for name in self._rechecks.due(now, most_looks(limit, self._rounds.number, self._rounds.waiting)):
             if name in self._ops:
                 self._rounds.re_read(name)
             if name in self._apps and not self._rounds.is_open(name):

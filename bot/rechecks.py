@@ -6,7 +6,8 @@ After a start, or when an ops repo was taken over, all are asked sooner, so many
 import heapq
 from collections.abc import Collection, Set
 
-from bot.limits import RECHECK_SHARE, START_RECHECKS
+from bot.github.call_limit import CallLimit
+from bot.limits import CALLS_OF_A_LOOK, RECHECK_LIMIT, RECHECK_SHARE, START_RECHECKS, WAITING_RECHECKS
 from bot.logs import get_logger
 from bot.settings import Settings
 
@@ -34,6 +35,15 @@ def make_rechecks(settings: Settings, repositories: Collection[str]) -> "Recheck
             reason=f"DPPCTL_GITHUB_CALLS_AN_HOUR is {calls}, of which re-checks take {RECHECK_SHARE:.0%}",
         )
     return Rechecks(repositories, interval)
+
+
+def most_looks(limit: CallLimit, under_way: int, waiting: int) -> int:
+    """Return how many looks the clock may begin now.
+
+    Calls count when they are made, so those of looks that are under way are not left. waiting: repositories that are to
+    be refreshed and are not yet; what somebody waits for comes soon among few of them.
+    """
+    return min(WAITING_RECHECKS - waiting, limit.left(RECHECK_LIMIT) // CALLS_OF_A_LOOK - under_way)
 
 
 class Rechecks:
