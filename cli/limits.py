@@ -3,6 +3,8 @@
 What a workload may cost is a person's to set: cli/run/limits.py.
 """
 
+GARBAGE_THRESHOLD = 300_000  # new objects before Python looks for garbage; a server imports 220,000
+
 # Commands that look into the store of running servers.
 STORE_POLL_SECONDS = 0.25  # between two looks for a change; as often as the bot looks
 REQUEST_SECONDS = 5.0  # that a deployment is asked for in vain, before the person hears that no server may run

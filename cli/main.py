@@ -7,6 +7,7 @@ import click
 
 from bot.errors import DppctlError
 from bot.output import for_terminal
+from cli.garbage import put_off_collection
 from cli.lazy import LazyGroup
 from cli.output_options import add_output_options
 
@@ -86,6 +87,7 @@ add_output_options(dppctl)
 
 def main() -> NoReturn:
     """Run the command line; an error is one line and exit code 2."""
+    put_off_collection()
     try:
         code = dppctl.main(prog_name="dppctl", standalone_mode=False)
     except DppctlError as error:

@@ -20,6 +20,7 @@ from bot.settings.load import read_variables
 from bot.settings.variables import misspelt
 from cli.config_option import check_servers_folder
 from cli.end_signals import on_end_signals
+from cli.garbage import resume_collection
 from cli.output_options import say
 from cli.private_files import keep_private, use_temporary_folder
 from cli.servers.daemon import Daemon
@@ -108,6 +109,7 @@ def serve(make: Callable[[threading.Event], Daemon]) -> None:
 
     `make` gets the event that ends the server: the signals set it, or a part that broke.
     """
+    resume_collection()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)  # while it sets up
