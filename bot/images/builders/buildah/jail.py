@@ -7,9 +7,12 @@ of this machine's.
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from bot.images.builders.buildah import jail_root
 
 # Programs and libraries; names of hosts, users and groups; whom TLS and registries trust; runc wants to see cgroups.
 _SYSTEM = (
@@ -23,55 +26,6 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # What builds that have a network of their own share with podman: who has which address, and whose turn it is.
 _NETWORK = ("/run/containers/networks/ipam.db", "/etc/containers/networks/netavark.lock")
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # they name files, and are handed on
-
-# Run in a mount namespace and a process namespace of its own: JAIL ROOT KIND:PATH… -- COMMAND. A path is shown where
-# it is. KIND: `system` and what is mounted below it, to read; `ro`, `rw`; `device`. `/proc` is as in containers:
-# https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#masked-paths
-_SCRIPT = r"""
-root=$1
-shift
-mount --make-rprivate /
-mount -t tmpfs -o mode=755,nosuid,nodev dppctl "$root"
-cd "$root"
-mkdir -p dev/pts dev/shm dev/mqueue proc run tmp var/tmp old
-chmod 1777 tmp var/tmp dev/shm
-ln -s /proc/self/fd dev/fd
-mount -t proc proc proc
-for name in kcore keys latency_stats sched_debug timer_list; do
-  [ ! -e "proc/$name" ] || mount --bind /dev/null "proc/$name"
-done
-for name in bus fs irq sys sysrq-trigger; do [ ! -e "proc/$name" ] || mount -o bind,ro "proc/$name" "proc/$name"; done
-# Flags that a user namespace may not take away are to be given again.
-limit() { mount -o "remount,bind,$1" "$2" || mount -o "remount,bind,$1,nosuid,nodev" "$2"; }
-inner=
-while [ "$1" != -- ]; do
-  path=${1#*:}
-  mkdir -p ".${path%/*}"
-  if [ -L "$path" ] && [ -d "$path" ]; then
-    ln -s "$(readlink "$path")" ".$path"
-  else
-    if [ -d "$path" ]; then mkdir -p ".$path"; elif [ ! -e ".$path" ]; then : > ".$path"; fi
-    case $1 in
-      system:*) mount -o rbind,ro "$path" ".$path" 2>/dev/null || limit ro ".$path"; inner="$inner $path/";;
-      ro:*) mount -o bind,ro "$path" ".$path" 2>/dev/null || limit ro ".$path";;
-      rw:*) mount --bind "$path" ".$path"; limit nodev ".$path";;
-      device:*) mount --bind "$path" ".$path";;
-    esac
-  fi
-  shift
-done
-shift
-pivot_root . old
-umount -l old
-rmdir old
-while read -r _ _ _ _ point _; do
-  for path in $inner; do
-    case $point in "$path"*) limit ro "$point";; esac
-  done
-done < /proc/self/mountinfo
-cd /
-exec "$@"
-"""
 
 
 @dataclass(frozen=True)
@@ -94,8 +48,8 @@ class Jail:
         shown += [f"device:/dev/{name}" for name in _DEVICES]
         shown += [f"rw:{path}" for path in (*_network(), *self.writable)]
         shown += [f"ro:{path}" for path in self.readable]
-        start = ["unshare", *spaces, "--", "sh", "-euc", _SCRIPT, "jail", str(self.folder), *shown, "--"]
-        return [*start, *map(str, command)]
+        python = [sys.executable, "-IS", jail_root.__file__]  # what is installed beside it would take longer to find
+        return ["unshare", *spaces, "--", *python, str(self.folder), *shown, "--", *map(str, command)]
 
 
 def _system() -> Iterator[str]:
