@@ -35,7 +35,7 @@ class RunningContainer:
 
 def running_container(namespace: Namespace, release: str, component: str, name: str) -> RunningContainer | None:
     """Return a container of the newest pod of a release's part; None: it does not run now."""
-    pods = namespace.get("pods", *selected(release, component))
+    pods = namespace.get("pods", selected(release, component))
     statuses = pods[-1]["status"].get("containerStatuses", []) if pods else []
     found = next((each for each in statuses if each["name"] == name and "running" in each["state"]), None)
     if found is None:

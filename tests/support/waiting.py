@@ -17,8 +17,11 @@ BUSY = 6 if "PYTEST_XDIST_WORKER" in os.environ else 1
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = SECONDS_TO_WAIT) -> T:
-    """Wait until the condition gives something true, and give that; fail with `what` when it never does."""
+def eventually(condition: Callable[[], T], what: str, seconds: float = SECONDS_TO_WAIT, pause: float = 0.02) -> T:
+    """Wait until the condition gives something true, and give that; fail with `what` when it never does.
+
+    `pause`: the least time between two looks. A longer one is for what takes seconds anyway.
+    """
     end = time.monotonic() + seconds
     while True:
         asked = time.monotonic()
@@ -27,4 +30,4 @@ def eventually(condition: Callable[[], T], what: str, seconds: float = SECONDS_T
         if (now := time.monotonic()) > end:
             pytest.fail(f"not within {seconds:.0f} s: {what}")
         took = now - asked  # to ask may start a program, and what is waited for needs the processor
-        time.sleep(max(0.02, min(5 * took, 0.25), 2 * took))
+        time.sleep(max(pause, min(5 * took, 0.25), 2 * took))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import ClusterImages, open_namespace
+from tests.support.cluster import POLL, ClusterImages, open_namespace
 from tests.support.containers import RunningContainer, require_node_here, running_container
 from tests.support.environment import REPOSITORY
 from tests.support.needs import require
@@ -83,7 +83,7 @@ def test_a_publication_whose_publisher_and_rclone_are_killed_is_whole_in_the_end
         # Killed while it receives: what it has of that goes, and the same volume is begun on again.
         publisher = caught(lab, "publisher", running, receives)
         publisher.kill()
-        eventually(lambda: other_than(lab, publisher), "Kubernetes starts it again", 180)
+        eventually(lambda: other_than(lab, publisher), "Kubernetes starts it again", 180, POLL)
         assert not [*objects.rglob("index.html")]
         # Killed with its pod and its volume: whoever asked for the publication asks the next one again.
         caught(lab, "publisher", running, receives)

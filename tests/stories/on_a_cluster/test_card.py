@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from bot.store.tables import Deployment
-from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages
+from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages, selected
 from tests.support.forge import CONFIG
 from tests.support.needs import require
 from tests.support.stories.card import Card, dealt
@@ -84,7 +84,7 @@ def test_the_whole_card(card: Card, base: str) -> None:
     card.servers.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=sync", "--grace-period=0", "--force")
     after = card.ended("staging", slow)
     assert after.state == "succeeded", after.error
-    jobs = place.get("jobs", f"--selector=app.kubernetes.io/instance={release},app.kubernetes.io/component=job")
+    jobs = place.get("jobs", selected(release, "job"))
     digest = image(card, "staging").partition("sha256:")[2][:12]
     assert [job["status"].get("succeeded") for job in jobs if digest in job["metadata"]["name"]] == [1]
 

@@ -15,7 +15,7 @@ import pytest
 
 from cluster.next_database.databases import LOCK
 from tests.support.charts.rendering import CHART
-from tests.support.cluster import CODE, SECONDS, TO_SQL, ClusterImages, Namespace, open_namespace, selected
+from tests.support.cluster import CODE, POLL, SECONDS, TO_SQL, ClusterImages, Namespace, open_namespace, selected
 from tests.support.helm import kubectl
 from tests.support.stories.pipelines_release import app, bot, last_states, query
 from tests.support.waiting import eventually
@@ -49,7 +49,7 @@ class Release:
 
     def pod(self, component: str = "job") -> Any:
         """The newest run's pod; None: there is none yet."""
-        found = self.namespace.get("pods", *selected("app", component))
+        found = self.namespace.get("pods", selected("app", component))
         return found[-1] if found else None
 
     def is_running(self, container: str, component: str = "job") -> bool:
@@ -85,15 +85,15 @@ class Release:
 
         def is_done() -> bool:
             self.forget_turn()  # which it may have taken in the seconds in which its kubelet ended it
-            job = self.namespace.get("jobs", *selected("app", "job"))[-1]
+            job = self.namespace.get("jobs", selected("app", "job"))[-1]
             return bool(job["status"].get("succeeded")) and self.ask(COUNT) == str(self.rows)
 
-        self.wait(is_done, f"{self.rows} rows")
+        self.wait(is_done, f"{self.rows} rows", 1)
 
-    def wait(self, condition: Callable[[], object], what: str) -> None:
+    def wait(self, condition: Callable[[], object], what: str, pause: float = POLL) -> None:
         """Wait until it is so; when it does not come, print what the cluster has."""
         try:
-            eventually(condition, what, SECONDS)
+            eventually(condition, what, SECONDS, pause)
         except BaseException:
             print(self.namespace.describe(), last_states(self.namespace))
             raise
@@ -119,8 +119,9 @@ class Release:
     def read(self, allowed: set[int]) -> Iterator[None]:
         """Have people read all the while: they see all of what was, or all of what is new."""
         url = "postgresql://pipelines@127.0.0.1/pipelines"
-        # It ends when nobody takes the dots any more.
-        loop = f"while echo .; do psql --tuples-only --no-align {url} --command='{COUNT}'; sleep 0.3; done"
+        # psql reads until its session is ended. The loop ends when nobody takes the dots any more.
+        read = f"printf '%s\\n' '{COUNT} \\watch 0.3' | psql --tuples-only --no-align {url}"
+        loop = f"while echo .; do {read}; sleep 0.3; done"
         seen: list[str] = []
         with self._in_database(loop) as reading:
             lines = reading.stdout

@@ -7,7 +7,7 @@ from typing import Any
 from bot.model.expectations import Expectation
 from cluster.sync.helm.pod_status import UNEXPECTED
 from tests.support.charts.rendering import CHART
-from tests.support.cluster import SECONDS, TO_SQL, ClusterImages, Namespace, selected
+from tests.support.cluster import POLL, SECONDS, TO_SQL, ClusterImages, Namespace, selected
 from tests.support.stories.pipelines_release import app, bot, ended, last_states, query
 from tests.support.waiting import eventually
 
@@ -61,9 +61,9 @@ def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     # A run that is killed in the middle is no hindrance for the next one.
     namespace.deploy(CHART, people, bot(cluster_images.app(tmp_path, app(TO_SQL, HANG))))
     named = "select count(*) from pg_stat_activity where application_name like 'dppctl run %'"
-    eventually(lambda: query(namespace, named) == "1", "the run is alive", SECONDS)
-    pod = namespace.get("pods", *selected("app", "job"))[-1]["metadata"]["name"]
-    job = namespace.get("jobs", *selected("app", "job"))[-1]["metadata"]["name"]
+    eventually(lambda: query(namespace, named) == "1", "the run is alive", SECONDS, POLL)
+    pod = namespace.get("pods", selected("app", "job"))[-1]["metadata"]["name"]
+    job = namespace.get("jobs", selected("app", "job"))[-1]["metadata"]["name"]
     namespace.kubectl("delete", "job", job, "--wait=false", "--cascade=orphan")
     namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     assert query(namespace, COUNT) == "3"
@@ -74,7 +74,7 @@ def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     # Going back to what the deployment before left: its Job runs again, and none of its pipelines do.
     (accepted,) = [
         one["metadata"]["name"]
-        for one in namespace.get("jobs", *selected("app", "job"))
+        for one in namespace.get("jobs", selected("app", "job"))
         if one["status"].get("succeeded") and ended_with(namespace, one["metadata"]["name"], 3)
     ]
     namespace.kubectl("delete", "job", accepted)

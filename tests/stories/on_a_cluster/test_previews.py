@@ -12,7 +12,7 @@ import pytest
 
 from bot.model.decisions import Ref, Removal
 from tests.support.charts.rendering import CHART
-from tests.support.cluster import SECONDS, TO_SQL, ClusterImages, Namespace
+from tests.support.cluster import POLL, SECONDS, TO_SQL, ClusterImages, Namespace
 from tests.support.stories.helm_cluster import Cluster
 from tests.support.stories.pipelines_release import app
 from tests.support.waiting import eventually
@@ -58,8 +58,8 @@ def test_a_preview_runs_in_a_release_of_its_own_and_goes_with_its_branch(
         previews.writer.write([Removal(PREVIEW, Ref("", ""), "branch new-chart is not there any more")])
         eventually(lambda: previews.release(PREVIEW) is None, "the release is gone", SECONDS)
         for kind in ("pods", "jobs", "persistentvolumeclaims", "secrets", "services"):
-            eventually(partial(is_empty, namespace, kind, release), f"its {kind} are gone", SECONDS)
+            eventually(partial(is_empty, namespace, kind, release), f"its {kind} are gone", SECONDS, POLL)
 
 
 def is_empty(namespace: Namespace, kind: str, release: str) -> bool:
-    return not namespace.get(kind, f"--selector=app.kubernetes.io/instance={release}")
+    return not namespace.get(kind, f"app.kubernetes.io/instance={release}")

@@ -11,7 +11,7 @@ import yaml
 
 from cli.remote.clusters import read_clusters
 from tests.support import seed
-from tests.support.cluster import ClusterImages, Namespace, open_namespace
+from tests.support.cluster import POLL, ClusterImages, Namespace, open_namespace
 from tests.support.environment import use_kubeconfig
 from tests.support.helm import helm
 from tests.support.minikube import as_minikubes, put_minikube
@@ -77,8 +77,8 @@ def test_a_dump_into_a_database_which_stays_and_psql_in_it(lab: PublicRelease, h
     assert "1 | Finance" in " ".join(rows.split()), rows
     assert "ועדת הכספים" in rows
     lab.type("stop", database[1])
-    stopped = ("pods", f"--field-selector=metadata.name={database[1]}")
-    eventually(lambda: lab.namespace.get(*stopped) == [], "the database goes when it is stopped", 60)
+    stopped = f"metadata.name={database[1]}"
+    eventually(lambda: not lab.namespace.get("pods", fields=stopped), "the database goes when it is stopped", 60, POLL)
 
 
 def test_packages_a_site_of_them_and_a_minikube_that_publishes_here(

@@ -16,7 +16,7 @@ from cli.remote.errors import ProxyRefusedError
 from tests.support.charts.rendering import CHART
 from tests.support.cluster import ClusterImages, Namespace
 from tests.support.environment import REPOSITORY
-from tests.support.stories.operator_world import KEY
+from tests.support.stories.operator_world import KEY, RunsNamespace
 from tests.support.stories.proxy_world import Person, ProxyWorld
 from tests.support.waiting import eventually
 from tests.support.workloads import write_files
@@ -34,6 +34,7 @@ def test_a_shell_in_a_worker_has_dpp_a_size_and_an_exit_code_and_a_database_psql
     database = {**cluster_images.database(), "enabled": False}
     people = cluster_images.people(resources=small, workers=workers, database=database)
     namespace.deploy(CHART, {**people, "image": image})
+    RunsNamespace(tmp_path, os.environ["KUBECONFIG"], namespace.name, 8080)  # which makes the kind of runs
     proxy = ProxyWorld(tmp_path, os.environ["KUBECONFIG"], namespace.name, "http://127.0.0.1:9")
     with proxy.running():
         admin = proxy.person("root", ("read", "ssh", "admin"))

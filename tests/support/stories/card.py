@@ -18,7 +18,7 @@ from bot.store.store import Store
 from bot.store.tables import Deployment
 from cli.init.ops_repo_template import OpsEnvironment, write_ops_repo
 from cluster.sync.helm.desired import release_name
-from tests.support.cluster import SECONDS, ClusterImages, Namespace
+from tests.support.cluster import POLL, SECONDS, ClusterImages, Namespace
 from tests.support.environment import REPOSITORY
 from tests.support.forge import Repository
 from tests.support.git_server import serve
@@ -82,7 +82,7 @@ class Card:
             return found if found and found.commit == commit and found.ended else None
 
         try:
-            found = eventually(over, f"{environment} is at {commit[:12]}", SECONDS * 2)
+            found = eventually(over, f"{environment} is at {commit[:12]}", SECONDS * 2, POLL)
         except BaseException:
             print(self.servers.kubectl("logs", "deployment/dppctl-sync", "--tail=40"))
             print(self.places[environment].describe())

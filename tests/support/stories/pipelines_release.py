@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from bot.model.values import Pipeline, Source, Values
-from tests.support.cluster import CODE, SECONDS, Namespace, selected
+from tests.support.cluster import CODE, POLL, SECONDS, Namespace, selected
 from tests.support.waiting import eventually
 
 SOURCE = Source(repository="ann/app", path="", ref="refs/heads/main", commit="1" * 40)
@@ -26,12 +26,12 @@ def ended(namespace: Namespace, count: int = 1) -> list[Any]:
     """The release's Jobs, when there are so many and all of them ended: name, how, the pipelines' last state."""
 
     def all_ended() -> list[Any] | None:
-        jobs = namespace.get("jobs", *selected("app", "job"))
+        jobs = namespace.get("jobs", selected("app", "job"))
         conditions = [{one["type"] for one in job["status"].get("conditions", [])} for job in jobs]
         return jobs if len(jobs) == count and all(one & {"Complete", "Failed"} for one in conditions) else None
 
     try:
-        return eventually(all_ended, f"{count} Jobs ended", SECONDS)
+        return eventually(all_ended, f"{count} Jobs ended", SECONDS, POLL)
     except BaseException:
         print(namespace.describe())
         raise
@@ -39,7 +39,7 @@ def ended(namespace: Namespace, count: int = 1) -> list[Any]:
 
 def last_states(namespace: Namespace) -> dict[str, Any]:
     """How each container of the newest run ended."""
-    pod = namespace.get("pods", *selected("app", "job"))[-1]["status"]
+    pod = namespace.get("pods", selected("app", "job"))[-1]["status"]
     states = [*pod.get("initContainerStatuses", []), *pod["containerStatuses"]]
     return {one["name"]: one["state"].get("terminated", {}) for one in states}
 

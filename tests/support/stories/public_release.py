@@ -19,7 +19,7 @@ from bot.model.account import PERSON_SCOPES
 from cli.init.runs.chart import chart_folder
 from cli.main import dppctl
 from cluster.proxy.tokens import make_token
-from tests.support.cluster import SECONDS, ClusterImages, Namespace
+from tests.support.cluster import POLL, SECONDS, ClusterImages, Namespace
 from tests.support.environment import REPOSITORY
 from tests.support.waiting import eventually
 
@@ -89,7 +89,7 @@ def public_release(
         namespace.deploy(chart, WITHOUT_VOLUMES, _values(images), own, *map(dict, more), release=RELEASE)
     url = f"http://{_cluster_ip(namespace, 'proxy')}"
     try:
-        eventually(lambda: _is_up(namespace), "the servers are up", SECONDS)
+        eventually(lambda: _is_up(namespace), "the servers are up", SECONDS, POLL)
     except pytest.fail.Exception:
         pytest.fail(f"the servers are not up:\n{namespace.describe()}")
     yield PublicRelease(namespace, url, "http://dppctl-storage", {user: token for user, (token, _) in made.items()})

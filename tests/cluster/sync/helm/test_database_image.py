@@ -27,7 +27,7 @@ def namespace(tmp_path: Path, kubeconfig: str) -> Iterator[Namespace]:
 
 
 def database_image(namespace: Namespace) -> str:
-    pods = namespace.get("pods", "--selector=app.kubernetes.io/component=database")
+    pods = namespace.get("pods", "app.kubernetes.io/component=database")
     return str(pods[0]["spec"]["containers"][0]["image"]) if pods else ""
 
 
