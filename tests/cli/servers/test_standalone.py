@@ -15,6 +15,7 @@ import requests
 from sqlalchemy import create_engine, text
 
 from bot.errors import DppctlError
+from cli.servers.lifecycle import set_up
 from cli.servers.standalone import open_store
 from cluster.local.databases import postgres
 from tests.support.command import Dppctl
@@ -119,14 +120,29 @@ def test_two_bots_share_no_state_what_is_missing_is_a_line_and_ctrl_c_ends_them(
     assert "another `dppctl up` or bot uses" in again.stderr
     for command, given, said in (
         ("receive", {"DPPCTL_DATABASE_URL": "nothing"}, "DPPCTL_DATABASE_URL"),
-        ("bot", {"DPPCTL_SYNC_URL": "sync:80"}, "DPPCTL_SYNC_URL: String should match"),
-        ("bot", {"DPPCTL_DEPLOYED_BY": "hand"}, "DPPCTL_DEPLOYED_BY: Input should be 'sync' or 'commit-status'"),
         ("up", {"DPPCTL_DEPLOYED_BY": "commit-status"}, "`dppctl up` deploys by itself"),
     ):
         done = dppctl(command, "--config", str(config), DPPCTL_STATE_DIR=str(tmp_path / "other"), **given)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
         assert said in done.stderr
     ends_within_five_seconds([bot, receiver], signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("DPPCTL_SYNC_URL", "sync:80", "DPPCTL_SYNC_URL: String should match"),
+        ("DPPCTL_DEPLOYED_BY", "hand", "DPPCTL_DEPLOYED_BY: Input should be 'sync' or 'commit-status'"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_a_line(
+    config: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+    with pytest.raises(DppctlError) as raised:
+        set_up(config, receives=False)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.needs("PostgreSQL")
