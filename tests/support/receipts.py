@@ -41,9 +41,8 @@ def data_of(*resources: Mapping[str, Any], **more: Any) -> Receipt:
 
 def _resources() -> st.SearchStrategy[Sequence[dict[str, Any]]]:
     field = st.fixed_dictionaries({"name": _NAMES, "type": _TYPES}, optional={"nulls": _COUNT})
-    found = st.fixed_dictionaries(
-        {"name": _NAMES, "rows": _COUNT | st.none(), "fields": st.lists(field, unique_by=lambda part: part["name"])}
-    )
+    fields = st.lists(field, max_size=4, unique_by=lambda part: part["name"])  # there are four names
+    found = st.fixed_dictionaries({"name": _NAMES, "rows": _COUNT | st.none(), "fields": fields})
     return st.lists(found, max_size=4, unique_by=lambda part: part["name"])
 
 
