@@ -23,6 +23,7 @@ def clone(runtime: DppEnvironment, tmp_path: Path) -> Iterator[Shell]:
         "git clone https://github.com/OriHoch/dppctl && cd dppctl",
         {"https://github.com/OriHoch/dppctl": f"{REPOSITORY} dppctl"},
     )
+    shell.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # which would compile all at each command
     venv = shell.folder / ".venv"
     venv.mkdir()
     for part in Path(sys.prefix).iterdir():
