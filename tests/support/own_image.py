@@ -1,9 +1,11 @@
 """dppctl's own images, made of the repository's Dockerfile on a base without a registry.
 
-They are made once for what they are made of, and stay in the tests' storage: their names say what that was.
+They are made once for what they are made of, and stay in the tests' storage: their names say what that was. So do the
+stages without dppctl's own code, which are most of it: they are made again when what they are made of has changed.
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -52,29 +54,60 @@ def one_machine_image(images: Images) -> str:
     return name
 
 
-def _build(images: Images, context: Path, name: str) -> None:
-    add_program(context / "root", Path(shutil.which("git") or ""), Path("/usr/lib/git-core"))
-    add_program(context / "root", Path(shutil.which("ssh") or ""))
-    write_files(context, {"Dockerfile": f"FROM {images.python}\nCOPY root /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n"})
-    base = images.build(f"{name}-base", context, "--label", _LABEL)
-    images.build(
-        name, REPOSITORY, "--target", "servers", "--network", "host", "--build-arg", f"BASE={base}", "--label", _LABEL
-    )
+def _build(images: Images, scratch: Path, name: str) -> None:
+    """Build it on the stages that do not change with dppctl's own code, which are made where they are not there."""
+    text = (REPOSITORY / "Dockerfile").read_text()
+    unchanging = [*_versions(), text.partition("\nFROM environment AS servers\n")[0].encode()]
+    read = _context("requirements.txt", "cluster/local/dpp", "images")
+    unchanging += [(REPOSITORY / file).read_bytes() for file in read]
+    key = _hash(images, unchanging)
+    options = ["--network", "host", "--file", str(scratch / "Dockerfile")]
+    base = f"127.0.0.1:1/dppctl-base-{key}"
+    if not images.has(base):
+        add_program(scratch / "root", Path(shutil.which("git") or ""), Path("/usr/lib/git-core"))
+        add_program(scratch / "root", Path(shutil.which("ssh") or ""))
+        dockerfile = f"FROM {images.python}\nCOPY root /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n"
+        images.build(base, write_files(scratch, {"Dockerfile": dockerfile}))
+    for stage in ("packages", "environment"):
+        made = f"127.0.0.1:1/dppctl-{stage}-{key}"
+        if not images.has(made):
+            (scratch / "Dockerfile").write_text(text)
+            images.build(made, REPOSITORY, "--target", stage, "--build-arg", f"BASE={base}", *options)
+        start, end = re.split(rf"^FROM .* AS {stage}\n", text, flags=re.MULTILINE)
+        text = f"{start}FROM {made} AS {stage}\n\n{end[end.index('FROM ') :]}"
+    (scratch / "Dockerfile").write_text(text)
+    images.build(name, REPOSITORY, "--target", "servers", "--label", _LABEL, *options)
+    _remove_old_stages(images, key)
+
+
+def _remove_old_stages(images: Images, key: str) -> None:
+    """Remove what other ones were built on, a day after it was made."""
+    found = images.run("podman", "images", "--filter", f"until={_KEPT}", "--format", "{{.Repository}}").split()
+    stages = tuple(f"127.0.0.1:1/dppctl-{stage}-" for stage in ("base", "packages", "environment"))
+    for old in found:
+        if old.startswith(stages) and not old.endswith(key):
+            images.run("podman", "rmi", "--force", old)
 
 
 def _key(images: Images) -> str:
-    versions = [subprocess.check_output(one, stderr=subprocess.STDOUT) for one in (["git", "--version"], ["ssh", "-V"])]
-    found = hashlib.sha256(f"{images.storage}\0{versions!r}".encode())
+    parts = [*_versions(), Path(__file__).read_bytes()]
     for file in _context():
-        found.update(f"\0{file}\0".encode() + (REPOSITORY / file).read_bytes())
-    found.update(Path(__file__).read_bytes())
-    return found.hexdigest()[:12]
+        parts += [f"{file}".encode(), (REPOSITORY / file).read_bytes()]
+    return _hash(images, parts)
 
 
-def _context() -> Iterator[Path]:
-    """What the build reads."""
+def _versions() -> list[bytes]:
+    return [subprocess.check_output(one, stderr=subprocess.STDOUT) for one in (["git", "--version"], ["ssh", "-V"])]
+
+
+def _hash(images: Images, parts: list[bytes]) -> str:
+    return hashlib.sha256(b"\0".join([str(images.storage).encode(), *parts])).hexdigest()[:12]
+
+
+def _context(*names: str) -> Iterator[Path]:
+    """The files that the build reads, or those of them below these names."""
     ignore = (REPOSITORY / ".dockerignore").read_text().splitlines()
-    for name in ("Dockerfile", ".dockerignore", *(line[1:] for line in ignore if line.startswith("!"))):
+    for name in names or ("Dockerfile", ".dockerignore", *(line[1:] for line in ignore if line.startswith("!"))):
         for path in [REPOSITORY / name, *sorted((REPOSITORY / name).rglob("*"))]:
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path.relative_to(REPOSITORY)
