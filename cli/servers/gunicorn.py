@@ -27,7 +27,7 @@ from cli.limits import ANSWER_SECONDS, BIND_SECONDS, RECEIVER_STOP_SECONDS, RECE
 from webhooks.bot_waker import VARIABLE
 
 APPLICATION = "cli.servers.pages_wsgi:receiver()"
-ALL_IN_ONE = "cli.servers.pages_wsgi:all_in_one()"
+ALL_IN_ONE = "cli.servers.all_in_one_wsgi:all_in_one()"
 WORKER = "webhooks.gunicorn_worker.DeadlineWorker"
 CONFIG = "python:cli.servers.gunicorn_config"
 # Of malloc, which else gives each two of its 80 threads memory of their own, and keeps it: 100 MB with 200 live pages.
