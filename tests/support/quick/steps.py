@@ -6,7 +6,7 @@ from typing import Any
 
 from dataflows import Flow
 from dppctl_hooks import batches
-from dppctl_hooks.quick import steps
+from dppctl_hooks.quick import profiles, steps
 
 from tests.support.quick.comparing import loaded_again, outcome, serve
 
@@ -50,4 +50,5 @@ if __name__ == "__main__":
     before = {name: loaded_again(module) for name, module in quick.items()}
     assert steps.applies() is None, steps.applies()
     steps.install()
+    profiles.install()  # for both: nine tenths of the time would go into descriptors, which are compared by `profiles`
     serve(difference)
