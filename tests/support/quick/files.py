@@ -11,7 +11,7 @@ from typing import Any
 
 from datapackage_pipelines.utilities import extended_json
 from dppctl_hooks import batches
-from dppctl_hooks.quick import csv_in, csv_out, old_dump, rows, strip
+from dppctl_hooks.quick import csv_in, csv_out, old_dump, profiles, rows, strip
 
 from tests.support.quick.comparing import loaded_again, outcome, serve
 
@@ -194,5 +194,6 @@ if __name__ == "__main__":
     for quick in (csv_in, csv_out, old_dump, rows, strip):
         assert quick.applies() is None, quick.applies()
         quick.install()
+    profiles.install()  # for both, as in `steps`
     ways = {"read": read, "validate": validate, "strip": strip_text, "write": write, "write old": write_old}
     serve(lambda cases: [unlike for way, case in cases if (unlike := ways[way](case))])

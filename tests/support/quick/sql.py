@@ -8,7 +8,7 @@ import tableschema_sql.mapper
 import tableschema_sql.storage
 import tableschema_sql.writer
 from dppctl_hooks.batches import RowBatches, in_batches
-from dppctl_hooks.quick import sql, sql_batches
+from dppctl_hooks.quick import profiles, sql, sql_batches
 
 from tests.support.quick.comparing import loaded_again, outcome, serve
 
@@ -76,5 +76,6 @@ def _count(function: Any) -> Any:
 if __name__ == "__main__":
     assert sql.applies() is None, sql.applies()
     sql.install()  # tableschema-sql is imported already
+    profiles.install()  # for both, as in `steps`
     sql._written = _count(sql._written)
     serve(compare)
