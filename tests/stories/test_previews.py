@@ -1,5 +1,6 @@
 """`dppctl up` and a branch: it has data of its own, which goes with it, though the program is killed meanwhile."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,11 @@ def rows(environment: Path) -> int:
         return 0
     with closing(sqlite3.connect(database)) as connection:
         return int(connection.execute("SELECT count(*) FROM numbers").fetchone()[0])
+
+
+def named(state: Path) -> list[str]:
+    """Return the files and folders that have the branch's name, also while they are being removed."""
+    return [name for _, folders, files in os.walk(state) for name in [*folders, *files] if NAME in name]
 
 
 def test_a_branch_has_data_of_its_own_that_goes_with_it_though_all_is_killed(
@@ -62,7 +68,7 @@ def test_a_branch_has_data_of_its_own_that_goes_with_it_though_all_is_killed(
 
     up = Up(config)
     try:
-        eventually(lambda: not list((config / "state").rglob(f"*{NAME}*")), "nothing has its name", SECONDS_TO_WAIT)
+        eventually(lambda: not named(config / "state"), "nothing has its name", SECONDS_TO_WAIT)
         assert rows(app / "staging") == 3
     finally:
         up.kill()
