@@ -6,6 +6,7 @@ https://rclone.org/rc/
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -70,7 +71,10 @@ class Rclone:
         raise AssertionError("it returns or raises")
 
     async def _run(self, command: str, options: dict[str, Any]) -> None:
-        job = (await self._call(command, {**options, "_async": True}))["jobid"]
+        # All calls are jobs with a number each, which begin at 1 with each daemon: one that was started again may have
+        # another job, such as the very question for it, by the number of ours. The group is ours alone.
+        group = f"dppctl-{uuid.uuid4().hex}"
+        job = (await self._call(command, {**options, "_async": True, "_group": group}))["jobid"]
         look, most = RCLONE_LOOK_SECONDS
         moved, since = -1, time.monotonic()
         while True:
@@ -78,9 +82,11 @@ class Rclone:
             look = min(look * 1.5, most)
             try:
                 status = await self._call("job/status", {"jobid": job})
-                stats = await self._call("core/stats", {"group": f"job/{job}"})
+                stats = await self._call("core/stats", {"group": group})
             except RcloneRefusedError as error:
                 raise StorageAwayError(f"rclone was started again: {error}") from None
+            if status["group"] != group:
+                raise StorageAwayError("rclone was started again: it has another job by this number")
             if status["finished"]:
                 if not status["success"]:
                     raise RcloneRefusedError(status["error"] or "it failed")
