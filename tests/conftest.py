@@ -31,6 +31,7 @@ _LOGGING = structlog.get_config()  # as bot.logs has it where nobody calls `conf
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["GIT_CONFIG_GLOBAL"] = str(Path(__file__).parent / "support" / "person.gitconfig")
     gc.disable()  # until all tests are collected, which leaves no garbage
     # No deadline: machines that have much else to do are no mistake. The same examples each time, so that a change
     # is not refused for what was there before it; `make fuzz` wants more of them, and others each time.
