@@ -113,7 +113,8 @@ class Release:
             try:
                 yield
             finally:
-                query(self.namespace, f"select pg_terminate_backend(pid) from {somebody}")
+                # From a database that no switch renames, which ends all sessions of it.
+                query(self.namespace, f"select pg_terminate_backend(pid) from {somebody}", database="postgres")
 
     @contextmanager
     def read(self, allowed: set[int]) -> Iterator[None]:

@@ -131,15 +131,19 @@ class Cluster:
         accept: bool = False,
         asked: AskedBy | None = None,
     ) -> str:
-        """Commit as the bot that this is to run, and as people their values; return the source's commit, a new one."""
+        """Commit as the bot that this is to run, and as people their values; return the source's commit, a new one.
+
+        Sync sees both or neither.
+        """
         commit = commit or secrets.token_hex(20)
         source = Source(repository="ann/app", path="", ref="refs/heads/master", commit=commit)
         chosen = tuple(Pipeline(id=name) for name in pipelines)
-        self.writer.refresh()
         values = Values(image=image, source=source, pipelines=chosen, request=request, accept=accept)
-        self.writer.write([Update(target, values, asked=asked)])
-        if people is not None:
-            self.people_say(people, target)
+        with self.context.repositories.use("ann/ops"):
+            self.writer.refresh()
+            self.writer.write([Update(target, values, asked=asked)])
+            if people is not None:
+                self.people_say(people, target)
         return commit
 
     def people_say(self, values: Mapping[str, object], target: Target = STAGING) -> None:

@@ -136,8 +136,7 @@ def test_a_rollback_goes_on_when_the_fault_has_passed(shaky: Cluster, faulty: Fa
         shaky.until("running")
         shaky.job_ends(receipt())
         shaky.until("succeeded")
-        shaky.people_say({"text": "second"})
-        shaky.say("two")
+        shaky.say("two", people={"text": "second"})
         shaky.until("running", image="two")
         shaky.job()
         with faulty.failing("GET", r"/secrets\?.*name%3D", kind) as fault:

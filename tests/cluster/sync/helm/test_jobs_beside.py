@@ -17,8 +17,7 @@ def test_the_job_of_an_upgrade_that_failed_is_stopped_and_what_ran_stays(cluster
         cluster.until("succeeded")
         [before] = cluster.objects("jobs")
         cluster.helm._seconds = 8
-        cluster.people_say({"text": "second", "replicas": 1})  # which no node ever runs
-        cluster.say("two")
+        cluster.say("two", people={"text": "second", "replicas": 1})  # which no node ever runs
         cluster.until("failed")
     assert cluster.text() == "first"
     assert "it stays as it was; its Job " in cluster.last().message
