@@ -21,7 +21,9 @@ from tests.support.stories.pipelines_release import app, bot, last_states, query
 from tests.support.waiting import eventually
 
 # Writes as many rows as it is told, slowly enough to be killed in the middle.
-CODE_BY_SETTINGS = "import os, time\ntime.sleep(4)\n" + CODE.replace("range(5)", "range(int(os.environ['ROWS']))")
+CODE_BY_SETTINGS = "import os, time\ntime.sleep(int(os.environ['SECONDS']))\n" + CODE.replace(
+    "range(5)", "range(int(os.environ['ROWS']))"
+)
 COUNT = "select count(*) from numbers"
 RUNS = "select count(*) from pg_stat_activity where application_name like 'dppctl run %'"
 TURN = (f"select pg_advisory_lock({LOCK})", "postgres")  # where runs take it
@@ -41,10 +43,10 @@ class Release:
         self.rows = 0
         self.killed = ""  # the uid of the pod that was killed last
 
-    def deploy(self, rows: int) -> None:
-        """Have the Job begin that makes so many rows."""
+    def deploy(self, rows: int, seconds: int = 4) -> None:
+        """Have the Job begin that makes so many rows in at least so many seconds."""
         self.rows = rows
-        env = {"env": [{"name": "ROWS", "value": str(rows)}]}
+        env = {"env": [{"name": "ROWS", "value": str(rows)}, {"name": "SECONDS", "value": str(seconds)}]}
         self.namespace.deploy(CHART, self._people, env, bot(self._image))
 
     def pod(self, component: str = "job") -> Any:
@@ -222,7 +224,7 @@ def test_a_run_by_the_clock_waits_for_its_turn_and_when_it_is_killed_the_next_tr
     (pipelines,) = [one for one in spec["initContainers"] if one["name"] == "pipelines"]
     (rows,) = [one for one in pipelines["env"] if one["name"] == "ROWS"]
     rows["value"] = str(by_clock)
-    release.deploy(deployed)
+    release.deploy(deployed, seconds=20)  # the other one's pod is there before that
     release.wait_for("pipelines")
     with release.read({before, deployed, by_clock}):
         # As `kubectl create job --from=cronjob/…` does.
