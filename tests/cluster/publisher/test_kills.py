@@ -114,7 +114,7 @@ def test_a_bucket_has_a_whole_version_at_whatever_call_the_publisher_is_killed(w
     assert content == b"name\nnew\n"
     assert min(killed.values()) > 5, killed
     assert len(list((world.folder / "objects" / "public" / PREFIX / "releases").iterdir())) == 3
-    assert not list((world.folder / "scratch" / "files").iterdir())
+    eventually(lambda: not list((world.folder / "scratch" / "files").iterdir()), "what it had received is gone")
 
 
 def test_rclone_that_is_killed_is_waited_for(world: PublisherWorld) -> None:
