@@ -84,7 +84,7 @@ WRITER_SECONDS = 10.0  # after which an ops repo does not count among those any 
 MOST_WRITERS = 64  # those included
 MAX_KEPT_LOOKS = 500  # of unchanged apps, so that a delivery need not look again to say why nothing is deployed
 # A bot that ended without a word is replaced after the sum of these at most.
-LEASE_SECONDS = 7.0  # that a bot is taken for alive after it said so
+LEASE_SECONDS = 5.0  # that a bot is taken for alive after it said so
 LEASE_RENEW_SECONDS = 1.0  # between two times that it says so, and looks for bots that are not alive any more
 START_RECHECKS = 50.0  # repositories a second that are looked at after a start
 GITHUB_CALLS_AN_HOUR = (
