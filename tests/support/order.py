@@ -1,8 +1,8 @@
 """The order of the tests: what takes long is begun first, so that at the end no process waits for the last of another.
 
 xdist gives each process a part of the list (`--dist worksteal`: equal parts, in their order), and who is ready takes
-from the end of another's. So each part begins with something long: some with what runs on a cluster, which mostly waits,
-each other one with its share of the modules that are marked `slow`.
+from the end of another's. So each part begins with something long: some with what runs on a cluster, which mostly
+waits, each other one with its share of the modules that are marked `slow`.
 """
 
 from collections.abc import Sequence
