@@ -66,6 +66,7 @@ class ObjectReader:
         """Take the open repository."""
         self._git = git
         self._repository = repository
+        self._absences: LookBudget | None = LookBudget()  # to make sure of them; None: it is used up
         self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
 
     def find(self, name: str, limit: int) -> Object | None:
@@ -126,15 +127,17 @@ class ObjectReader:
 
     def _is_named(self, above: str, parts: Sequence[str]) -> bool:
         """Return whether what is missing at a path below a folder should be here, or one of the folders above it."""
-        budget = LookBudget()
         for number, part in enumerate(parts, 1):
+            if self._absences is None:
+                return False
             if (answer := self._ask(above)) is None:
                 return True
             try:
-                entries = self._entries(answer, budget) or []
+                entries = self._entries(answer, self._absences) or []
             except GitError:
                 raise
             except DppctlError:  # there are too many files to be sure
+                self._absences = None
                 return False
             entry = next((found for found in entries if found.name == part), None)
             if entry is None or entry.is_submodule or (number < len(parts) and not entry.is_folder):
