@@ -10,6 +10,7 @@ from bot.store.store import Store
 from cli.config_option import servers_folder
 from cli.home_folder import home_folder
 from cli.main import dppctl
+from tests.support.forge import git
 from tests.support.workloads import write_files
 
 # The commands that look into the store.
@@ -47,8 +48,13 @@ def test_reading_needs_no_webhook_secret_and_no_registration(tmp_path: Path, mon
     assert "there is no deployment 1" in refused(tmp_path, "logs", "1")
 
 
-def test_init_where_repositories_are_in_a_folder_says_that_it_needs_a_github(tmp_path: Path) -> None:
+def test_init_where_repositories_are_in_a_folder_says_that_it_needs_a_github(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_files(tmp_path, {".env": f"DPPCTL_GITHUB_URL={tmp_path.as_uri()}\n"})
+    git(tmp_path, "init", "--quiet", "app")
+    git(tmp_path / "app", "remote", "add", "origin", f"{tmp_path.as_uri()}/ann/app.git")
+    monkeypatch.chdir(tmp_path / "app")
     said = refused(tmp_path, "init")
     assert f"DPPCTL_GITHUB_URL is {tmp_path.as_uri()}: there is nobody to sign up and no webhook to set" in said
     assert "Sign up" not in said
