@@ -130,12 +130,6 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
         time.sleep(0.1)
 
 
-def peak_memory(process: int) -> float:
-    """Return the most memory that a process had so far, in MiB: by the kernel's own record."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
-
-
 @contextmanager
 def _program(python: str, checkout: Path, *arguments: str | Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Give what starts a module of a checkout; it is ended afterwards."""

@@ -145,7 +145,7 @@ class _Watcher(threading.Thread):
     def run(self) -> None:
         while not (worker := self._find()):
             time.sleep(WATCH_SECONDS)
-        while memory := _peak_memory(worker):
+        while memory := peak_memory(worker):
             self.memory, self.cpu = memory, cpu_of(worker, children=False)
             time.sleep(WATCH_SECONDS)
 
@@ -201,7 +201,11 @@ def cpu_of(pid: int, children: bool = True) -> float:
     return sum(map(int, ticks)) / TICKS
 
 
-def _peak_memory(pid: int) -> float | None:
+def peak_memory(pid: int) -> float | None:
+    """Return the most memory that a process had so far, in MiB, by the kernel's own record; None: it has ended.
+
+    Not getrusage's: that counts what the process was before it was another program, a copy of its parent.
+    """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.many_apps import App, apps_of, bot, configure, git_server, make, ops_commits, peak_memory, wait_for
-from benchmarks.measured import memory_of
+from benchmarks.many_apps import App, apps_of, bot, configure, git_server, make, ops_commits, wait_for
+from benchmarks.measured import memory_of, peak_memory
 from benchmarks.report import Result, Row
 from bot.limits import GITHUB_CALLS_AN_HOUR, RECHECK_LIMIT, RESYNC_SECONDS
 from bot.rechecks import interval_of
@@ -41,7 +41,7 @@ def memory(bench: Bench) -> Result:
             looked = time.monotonic() - started
             time.sleep(resync / 2)  # from then on each repository is asked at its own time
             rates, tree = _rates(store, process, resync / 2)
-            peak = peak_memory(process)
+            peak = peak_memory(process) or 0.0
         store.close()
     even = len(apps) / resync
     interval = interval_of(len(apps), resync, GITHUB_CALLS_AN_HOUR)

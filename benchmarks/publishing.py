@@ -15,6 +15,7 @@ from pathlib import Path
 from shutil import copyfileobj
 
 from benchmarks.bench import Bench, numbered
+from benchmarks.measured import peak_memory
 from benchmarks.report import Result, Row
 from tests.support.builders import free_port
 from tests.support.publisher.buckets import RCLONE, make_password, rclone_daemon, s3_bucket
@@ -88,7 +89,7 @@ class _PublisherStorage:
     def memory(self) -> dict[str, float]:
         """Return the most that each process had, in MB."""
         pids = {"publisher": self._server.pid, **({"rclone": self._rclone} if self._rclone else {})}
-        return {name: _peak(pid) for name, pid in pids.items()}
+        return {name: peak_memory(pid) or 0.0 for name, pid in pids.items()}
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -169,8 +170,3 @@ def _packed(package: Path) -> Path:
             if file.is_file():
                 tar.add(file, file.relative_to(files).as_posix())
     return files
-
-
-def _peak(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))

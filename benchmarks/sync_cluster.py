@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.bench import Bench, numbered
 from benchmarks.helm_setting import CHART, CONCURRENCY, open_setting, timed
+from benchmarks.measured import peak_memory
 from benchmarks.report import ROOT, Result, Row, spread, table
 
 PASS_SECONDS, PASS_MEGABYTES = 5.0, 250.0
@@ -101,7 +102,7 @@ def releases_100(bench: Bench) -> Result:
                 found.append((setting.by_hand(2 * pair + 1), ours))
     plain_seconds, our_seconds = [one[0][0] for one in found], [one[1][0] for one in found]
     ratio = statistics.median(our_seconds) / statistics.median(plain_seconds)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = peak_memory(os.getpid())
     of_helm = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     rows = [
         Row(f"{title}: sync / a loop of `helm upgrade`", f"at most {RATIO} x", f"{ratio:.2f} x", ratio <= RATIO),
@@ -142,7 +143,7 @@ def _main(folder: Path, size: int) -> None:
         found["helm"] = setting.helm.runs - runs
         if sum(setting.syncing.counts.done.values()):
             raise RuntimeError("something was done")
-    found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["memory"] = peak_memory(os.getpid())
     print(json.dumps(found))
 
 

@@ -159,12 +159,12 @@ class Loop:
             self._advance()
             self._pause(POLL_SECONDS)
 
-    def reconcile(self, repositories: Set[str]) -> Results:
+    def reconcile(self, repositories: Set[str], *, is_asked: bool = True) -> Results:
         """Bring the ops repos to what the registered apps in these repositories say; return how it went with each.
 
-        For one who does not `run` it.
+        For one who does not `run` it. is_asked: as for a push, not as by the clock.
         """
-        begun = [self._begin(name, [], is_asked=True) for name in sorted(repositories & self._apps.keys())]
+        begun = [self._begin(name, [], is_asked=is_asked) for name in sorted(repositories & self._apps.keys())]
         while any(found.ops for found in begun) and not self._stop.is_set():
             self._advance()
             self._pause(POLL_SECONDS)

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from bot.limits import GIT_END_SECONDS
 
@@ -77,6 +77,36 @@ class Content:
         self._stream.read(1)
 
 
+class Questions:
+    """What a program is asked. Some of it may be asked ahead: it answers that without waiting for us in between."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Take the program's standard input."""
+        self._stream = stream
+        self.ahead = 0  # questions that were asked, and not yet by `write`
+
+    def ask_ahead(self, questions: Sequence[bytes]) -> None:
+        """Ask what the next calls of `write` ask: the same, in the same order."""
+        self._stream.write(b"".join(questions))
+        self._stream.flush()
+        self.ahead += len(questions)
+
+    def write(self, question: bytes) -> None:
+        """Ask, unless it was asked ahead."""
+        if self.ahead:
+            self.ahead -= 1
+        else:
+            self._stream.write(question)
+
+    def flush(self) -> None:
+        """Send what was asked."""
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self._stream.close()
+
+
 class Runner(git.Git):
     """GitPython's command runner for one folder; its programs are started by ours."""
 
@@ -95,6 +125,24 @@ class Runner(git.Git):
         self._start = start
         self._end = end
         self._seconds = seconds
+        self._questions: Questions | None = None  # of the program that answers now
+
+    def ask_ahead(self, names: Sequence[str]) -> None:
+        """Ask for the objects that `stream_object_data` is asked for next, in this order: 4 KB, which a pipe takes.
+
+        Raises OSError when git is gone.
+        """
+        process = self._get_persistent_cmd("cat_file_all", "cat_file", batch=True)
+        if self._questions is None:
+            stdin: Any = process.stdin
+            self._questions = Questions(stdin)
+            cast("Any", process.proc).stdin = self._questions
+        self._questions.ask_ahead([self._prepare_ref(name) for name in names])
+
+    @property
+    def is_asked_ahead(self) -> bool:
+        """Return whether there are answers on their way that nobody asked for yet."""
+        return self._questions is not None and self._questions.ahead > 0
 
     def execute(self, command: Sequence[str], *_: object, as_process: bool, **__: object) -> Any:  # type: ignore[override]
         """Start the command and return its process, as GitPython does for `as_process`; that is all we use.
@@ -113,6 +161,7 @@ class Runner(git.Git):
         if self.cat_file_all:
             self._end(self.cat_file_all.proc)
         super().clear_cache()
+        self._questions = None
         return self
 
 
@@ -126,6 +175,7 @@ class Repository(git.Repo):
 
     def __init__(self, folder: Path, runner: Runner) -> None:
         """Open the folder. Raises git.exc.InvalidGitRepositoryError and git.exc.NoSuchPathError."""
+        self.runner = runner
         self.GitCommandWrapperType = lambda _: runner  # type: ignore[assignment,misc]
         super().__init__(folder, expand_vars=False)
 

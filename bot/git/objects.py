@@ -15,6 +15,7 @@ from bot.limits import MAX_CONFIG_BYTES
 PASSING_BYTES = 2**20  # of an object that is more than we need, such as a folder of which only the id counts
 _SKIPPED_BYTES = 4 * 2**20  # git is ended sooner than that we read a larger object for nothing
 _MOST_KNOWN = 100
+_AHEAD = 64  # questions that git has at a time: 41 bytes each, and a pipe takes 4 KB at least
 _MAX_ENTRY_BYTES = 2**16  # of a folder's listing; no disk takes a name as long
 # In a folder's listing: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
@@ -79,19 +80,7 @@ class ObjectReader:
         if (answer := self._ask(name)) is None:
             self._check_absence(name)
             return None
-        identity, kind, size, stream = answer
-        content = None
-        if size <= limit:
-            content = b"".join(self._pieces(stream))
-        elif size <= _SKIPPED_BYTES:
-            for _ in self._pieces(stream):
-                pass
-        else:
-            self._repository.git.clear_cache()  # it is on its way; the next question is for another git
-        found = Object(kind, identity, content)
-        if content is not None and size <= MAX_CONFIG_BYTES and len(self._known) < _MOST_KNOWN:
-            self._known[name] = found
-        return found
+        return self._keep(name, self._object(answer, limit))
 
     def get(self, identity: str, limit: int = PASSING_BYTES, budget: LookBudget | None = None) -> Object:
         """Return an object that something else names, as `find` does, and count it.
@@ -100,10 +89,22 @@ class ObjectReader:
         """
         found = self.find(identity, limit)
         if found is None:
-            raise self._git.failure("cat-file", f"{identity} is missing", CopyError)
+            raise self._missing(identity)
         if budget:
             budget.spend_bytes(PASSING_BYTES if found.content is None else len(found.content))
         return found
+
+    def get_each(self, identities: Sequence[str], limit: int, budget: LookBudget) -> Iterator[Object]:
+        """Yield objects by their ids, as `get` does; nothing else may be asked for until the last one is there."""
+        for answer in self._ask_each(identities):
+            found = self._keep(answer[0], self._object(answer, limit))
+            budget.spend_bytes(PASSING_BYTES if found.content is None else len(found.content))
+            yield found
+
+    def list_each(self, identities: Sequence[str], budget: LookBudget) -> Iterator[list[FolderEntry]]:
+        """Yield folders' listings by their ids, as `list_folder` does, and under the condition of `get_each`."""
+        for answer in self._ask_each(identities):
+            yield self._entries(answer, budget) or []
 
     def list_folder(self, name: str, budget: LookBudget) -> list[FolderEntry] | None:
         """Return a folder's listing, which is cut off when the budget is used up; None: no folder has this name.
@@ -161,6 +162,43 @@ class ObjectReader:
             self._repository.git.clear_cache()  # what it was asked last is still on its way
             raise
         return found if kind == "tree" else None
+
+    def _object(self, answer: _Answer, limit: int) -> Object:
+        """Return an object, its content None when that is larger than `limit` bytes."""
+        identity, kind, size, stream = answer
+        content = None
+        if size <= limit:
+            content = b"".join(self._pieces(stream))
+        elif size <= _SKIPPED_BYTES:
+            for _ in self._pieces(stream):
+                pass
+        else:
+            self._repository.git.clear_cache()  # it is on its way; the next question is for another git
+        return Object(kind, identity, content)
+
+    def _keep(self, name: str, found: Object) -> Object:
+        if found.content is not None and len(found.content) <= MAX_CONFIG_BYTES and len(self._known) < _MOST_KNOWN:
+            self._known[name] = found
+        return found
+
+    def _missing(self, identity: str) -> GitError:
+        return self._git.failure("cat-file", f"{identity} is missing", CopyError)
+
+    def _ask_each(self, identities: Sequence[str]) -> Iterator[_Answer]:
+        """Yield what git answers to each; many questions are on their way. Raises GitError for what is missing."""
+        runner = self._repository.runner
+        try:
+            for start in range(0, len(identities), _AHEAD):
+                asked = identities[start : start + _AHEAD]
+                with self._failing():
+                    runner.ask_ahead(asked)
+                for identity in asked:
+                    if (answer := self._ask(identity)) is None:
+                        raise self._missing(identity)
+                    yield answer
+        finally:
+            if runner.is_asked_ahead:
+                runner.clear_cache()
 
     def _ask(self, name: str) -> _Answer | None:
         """Return what git answers; None: there is none."""

@@ -6,6 +6,7 @@ them all, where a git for each question would take three times as long.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from bot.errors import DppctlError
@@ -105,16 +106,20 @@ class GitReader:
         top = self._objects.list_folder(f"{commit}:{path}", self._budget)
         if top is None:
             raise DppctlError(f"there is no folder {path} at {commit[:12]}")
+        files = sorted(entry for entry in self._files_below(top) if wanted(entry[0]))
+        names: dict[str, str] = {}  # by id, the first file with that content
+        for name, identity in files:
+            if identity:
+                names.setdefault(identity, name)
         contents: dict[str, bytes] = {}
-        found: dict[str, bytes | None] = {}
-        for name, identity in sorted(entry for entry in self._files_below(top) if wanted(entry[0])):
-            if identity and identity not in contents:
-                contents[identity] = _within(self._objects.get(identity, limit, self._budget).content, limit, name)
-                if sum(map(len, contents.values())) > most:
-                    limit_text = f"more than {most // 1024:,} KB"
-                    raise DppctlError(f"{name}: with the files before it that is {limit_text}; make them smaller")
-            found[name] = contents[identity] if identity else None
-        return found
+        left = most
+        objects = self._objects.get_each([*names], limit, self._budget)
+        for (identity, name), found in zip(names.items(), objects, strict=True):
+            contents[identity] = _within(found.content, limit, name)
+            if (left := left - len(contents[identity])) < 0:
+                limit_text = f"more than {most // 1024:,} KB"
+                raise DppctlError(f"{name}: with the files before it that is {limit_text}; make them smaller")
+        return {name: contents[identity] if identity else None for name, identity in files}
 
     def has(self, commit: str) -> bool:
         """Return whether the copy has a commit."""
@@ -203,20 +208,34 @@ class GitReader:
         folders, known = [("", top)], dict[str, Sequence[FolderEntry]]()  # the same folder may be in many places
         while folders:
             above, listing = folders.pop()
+            inner: list[tuple[str, str]] = []
             for entry in listing:
                 path = above + entry.name
                 if len(path) > _MAX_PATH:
                     raise DppctlError(f"{path[:100]}…: this path has more than {_MAX_PATH:,} characters; shorten it")
                 if entry.is_file or entry.is_link:
                     yield path, entry.identity if entry.is_file else ""
-                elif entry.is_folder and (below := known.get(entry.identity)) is not None:
-                    self._budget.spend_paths(len(below))
-                    folders.append((f"{path}/", below))
                 elif entry.is_folder:
-                    below = self._objects.list_folder(entry.identity, self._budget) or []
-                    if len(below) < _SMALL_FOLDER and len(known) < _MOST_KNOWN:
-                        known[entry.identity] = below
-                    folders.append((f"{path}/", below))
+                    inner.append((f"{path}/", entry.identity))
+            folders += self._listed(inner, known)
+
+    def _listed(
+        self, folders: Sequence[tuple[str, str]], known: dict[str, Sequence[FolderEntry]]
+    ) -> list[tuple[str, Sequence[FolderEntry]]]:
+        """Return folders, which are given by path and id, with their listings; those of small ones are known then."""
+        new = list(dict.fromkeys(identity for _, identity in folders if identity not in known))
+        listings = dict(zip(new, self._objects.list_each(new, self._budget), strict=True))
+        counted = set(new)
+        found: list[tuple[str, Sequence[FolderEntry]]] = []
+        for path, identity in folders:
+            below = listings[identity] if identity in listings else known[identity]
+            if identity not in counted:
+                self._budget.spend_paths(len(below))
+            counted.discard(identity)
+            found.append((path, below))
+        small = {identity: below for identity, below in listings.items() if len(below) < _SMALL_FOLDER}
+        known |= dict(islice(small.items(), _MOST_KNOWN - len(known)))
+        return found
 
     def _file(self, name: str, limit: int, shown: str) -> bytes | None:
         """Return a file's content, None for what is no file; in messages it is called `shown`."""

@@ -4,8 +4,10 @@ Of very many only the newest are looked at, by the dates of their commits, or of
 """
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from bot.errors import DppctlError
 from bot.git.budget import LookBudget
@@ -18,6 +20,14 @@ from bot.model.names import ref_problem
 
 _CREATED = re.compile(rb"^(?:committer|tagger) .*> (\d+) [+-]\d+$", re.MULTILINE)
 _DEFAULT = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
+
+
+class RefObject(NamedTuple):
+    """What a branch or tag names: the object's kind, when it was made (unix time), whether it is too large to read."""
+
+    kind: str
+    created: int
+    is_large: bool
 
 
 class RefReader:
@@ -74,31 +84,39 @@ class RefReader:
             f"there are {len(self._named):,} branches and tags, and only the newest {MAX_REFS:,} are looked at; "
             "delete old ones, or push a new commit"
         )
-        found, left_out = {}, dict.fromkeys(self._old, old)
-        for name, (identity, commit) in self._named.items():
-            if name in left_out:
-                continue
-            problem = ref_problem(name)
-            if not problem:
-                try:
-                    created, problem = self._look_at(identity, commit)
-                except GitError:
-                    raise
-                except DppctlError as error:
-                    problem = str(error)
-            if problem:
+        left_out = dict.fromkeys(self._old, old)
+        left_out |= {name: problem for name in self._named if name not in left_out and (problem := ref_problem(name))}
+        named = {name: ids for name, ids in self._named.items() if name not in left_out}
+        objects, error = self._read([identity for ids in named.values() for identity in ids])
+        found = {}
+        for name, (identity, commit) in named.items():
+            if identity not in objects or commit not in objects:
+                left_out[name] = str(error)
+            elif problem := _problem(objects[identity], objects[commit]):
                 left_out[name] = problem
             else:
-                found[Ref(name, commit)] = created
+                found[Ref(name, commit)] = objects[identity].created
         return found, left_out
 
-    def _look_at(self, identity: str, commit: str) -> tuple[int, str | None]:
-        """Return when a branch or tag was made, and why it cannot be deployed."""
-        entry = self._objects.get(identity, MAX_REF_BYTES, self._budget)
-        kind = self._objects.get(commit, MAX_REF_BYTES, self._budget).kind if entry.kind == "tag" else entry.kind
-        if kind != "commit":
-            return 0, f"it names a {kind}, and only a commit can be deployed"
-        if entry.content is None:
-            return 0, f"its message has more than {MAX_REF_BYTES // 1024} KB"
-        created = _CREATED.search(entry.content.partition(b"\n\n")[0])
-        return int(created[1]) if created else 0, None
+    def _read(self, identities: Iterable[str]) -> tuple[dict[str, RefObject], DppctlError | None]:
+        """Return commits and tags by their ids, and why the others are not read."""
+        found: dict[str, RefObject] = {}
+        unique = list(dict.fromkeys(identities))
+        objects = self._objects.get_each(unique, MAX_REF_BYTES, self._budget)
+        try:
+            for identity, entry in zip(unique, objects, strict=True):
+                header = (entry.content or b"").partition(b"\n\n")[0]
+                created = _CREATED.search(header) if entry.kind in ("commit", "tag") else None
+                found[identity] = RefObject(entry.kind, int(created[1]) if created else 0, entry.content is None)
+        except GitError:
+            raise
+        except DppctlError as error:
+            return found, error
+        return found, None
+
+
+def _problem(entry: RefObject, commit: RefObject) -> str | None:
+    """Return why a branch or tag cannot be deployed: `entry` is what it names, `commit` what that leads to."""
+    if commit.kind != "commit":
+        return f"it names a {commit.kind}, and only a commit can be deployed"
+    return f"its message has more than {MAX_REF_BYTES // 1024} KB" if entry.is_large else None

@@ -68,6 +68,13 @@ def test_what_a_copy_has_lost_is_an_error_however_it_is_read_and_there_again_aft
         assert reader.folders(commit, "env") == ["e1", "e2"]
 
 
+def test_files_below_a_folder_that_is_lost_are_not_taken_for_absent(kept: Mirror, repository: Repository) -> None:
+    commit = repository.git("rev-parse", "HEAD")
+    lose(kept, f"{commit}:env/e2")
+    with pytest.raises(CopyError, match="missing"), kept.open() as reader:
+        reader.read_below(commit, "", is_spec, 9)
+
+
 def test_without_its_newest_commit_nothing_is_said_of_it(kept: Mirror, repository: Repository) -> None:
     first = repository.git("rev-parse", "HEAD")
     lose(kept, first)
