@@ -155,11 +155,11 @@ class Git:
             yield repository
 
     @contextmanager
-    def objects(self, folder: Path) -> Iterator["Objects"]:
-        """Read objects, by their ids, of the repository that a folder is in, for this context."""
+    def runner(self, folder: Path) -> Iterator[Runner]:
+        """Have a command runner for the repository that a folder is in; its programs end with this context."""
         runner = Runner(folder, partial(self._start, folder, self._environment), self._end, GIT_SECONDS)
         try:
-            yield Objects(self, runner)
+            yield runner
         finally:
             runner.clear_cache()
 
@@ -280,21 +280,3 @@ class Git:
         except DppctlError as error:
             kind = PermanentGitError if isinstance(error, PermanentError) else TransientGitError
             raise self.failure(command, str(error), kind) from None
-
-
-class Objects:
-    """Reads the content of objects, one after the other, by one git that stays. For one thread."""
-
-    def __init__(self, git: Git, runner: Runner) -> None:
-        """Take what `Git.objects` made."""
-        self._git = git
-        self._runner = runner
-
-    def read(self, identity: str) -> Iterator[bytes]:
-        """Yield an object's content in pieces; it is to be read to its end. Raises GitError."""
-        try:
-            content: Any = self._runner.stream_object_data(identity)[-1]
-            yield from content.pieces()
-        except (ValueError, EOFError, OSError) as error:
-            kind = TransientGitError if isinstance(error, TimeoutError) else CopyError
-            raise self._git.failure("cat-file", f"{identity} cannot be read: {error}", kind) from None

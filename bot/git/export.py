@@ -17,6 +17,7 @@ from bot.git.budget import ExportBudget
 from bot.git.command import Git
 from bot.git.commits import fetch_commit
 from bot.git.lfs import MAX_POINTER_BYTES, LfsPointer, fetch_contents, find_content, read_pointer
+from bot.git.objects import PASSING_BYTES, open_objects
 from bot.git.origin import Origin
 from bot.git.submodules import fetch_submodule, read_submodules
 from bot.git.tree import NoTreeError, TreeEntry, list_tree, read_file
@@ -108,23 +109,25 @@ class Files:
                 return list_tree(self.git, origin, f"{commit}:{path}", budget)
             except NoTreeError:
                 fetch_commit(self.git, origin, commit)
+                with open_objects(self.git, origin.folder) as objects:
+                    objects.find(f"{commit}:{path}", PASSING_BYTES)  # which tells a copy that has lost it
                 return list_tree(self.git, origin, f"{commit}:{path}", budget)
 
     def _pointers(self, origin: Origin, entries: Iterable[TreeEntry]) -> dict[str, LfsPointer]:
         small = [entry for entry in entries if entry.mode.startswith("100") and entry.size < MAX_POINTER_BYTES]
-        with origin.reading(), self.git.objects(origin.folder) as objects:
-            found = {entry.path: read_pointer(b"".join(objects.read(entry.identity))) for entry in small}
+        with origin.reading(), open_objects(self.git, origin.folder) as objects:
+            found = {entry.path: read_pointer(b"".join(objects.pieces(entry.identity))) for entry in small}
         return {path: pointer for path, pointer in found.items() if pointer}
 
     def _write(self, part: _Part, target: Path) -> None:
-        with part.origin.reading(), self.git.objects(part.origin.folder) as objects:
+        with part.origin.reading(), open_objects(self.git, part.origin.folder) as objects:
             for entry in part.entries:
                 with _named(entry.path):
                     file = target / entry.path
                     if entry.is_folder or entry.is_submodule:
                         _make_folder(file)
                     elif entry.is_link:
-                        file.symlink_to(b"".join(objects.read(entry.identity)).decode(errors="surrogateescape"))
+                        file.symlink_to(b"".join(objects.pieces(entry.identity)).decode(errors="surrogateescape"))
                     elif pointer := part.pointers.get(entry.path):
                         content = find_content(part.origin, pointer)
                         if content is None:
@@ -132,7 +135,7 @@ class Files:
                         with content.open("rb") as stream:
                             _write_file(file, entry, iter(lambda: stream.read(2**20), b""))
                     else:
-                        _write_file(file, entry, objects.read(entry.identity))
+                        _write_file(file, entry, objects.pieces(entry.identity))
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bot.errors import DppctlError
 from bot.git.budget import LookBudget
 from bot.git.command import Git
 from bot.git.errors import CopyError, GitError, TransientGitError
-from bot.git.gitpython import Content, Repository, text_of
+from bot.git.gitpython import Content, Runner, text_of
 from bot.limits import MAX_CONFIG_BYTES
 
 PASSING_BYTES = 2**20  # of an object that is more than we need, such as a folder of which only the id counts
@@ -60,13 +61,20 @@ class FolderEntry(NamedTuple):
         return self.mode.lstrip("0") == "40000"
 
 
+@contextmanager
+def open_objects(git: Git, folder: Path) -> Iterator["ObjectReader"]:
+    """Read objects of the repository that a folder is in, for this context."""
+    with git.runner(folder) as runner:
+        yield ObjectReader(git, runner)
+
+
 class ObjectReader:
     """Reads objects by their names. For one thread. All methods raise GitError when git fails."""
 
-    def __init__(self, git: Git, repository: Repository) -> None:
-        """Take the open repository."""
+    def __init__(self, git: Git, runner: Runner) -> None:
+        """Take the runner of the repository."""
         self._git = git
-        self._repository = repository
+        self._runner = runner
         self._absences: LookBudget | None = LookBudget()  # to make sure of them; None: it is used up
         self._known: dict[str, Object] = {}  # small objects: a look comes back to a commit and a folder
 
@@ -105,6 +113,12 @@ class ObjectReader:
         """Yield folders' listings by their ids, as `list_folder` does, and under the condition of `get_each`."""
         for answer in self._ask_each(identities):
             yield self._entries(answer, budget) or []
+
+    def pieces(self, identity: str) -> Iterator[bytes]:
+        """Yield the content of an object that something else names, in pieces; it is to be read to its end."""
+        if (answer := self._ask(identity)) is None:
+            raise self._missing(identity)
+        yield from self._pieces(answer[-1])
 
     def list_folder(self, name: str, budget: LookBudget) -> list[FolderEntry] | None:
         """Return a folder's listing, which is cut off when the budget is used up; None: no folder has this name.
@@ -159,7 +173,7 @@ class ObjectReader:
                     found += entries
                     budget.spend_paths(len(found) - before)
         except DppctlError:
-            self._repository.git.clear_cache()  # what it was asked last is still on its way
+            self._runner.clear_cache()  # what it was asked last is still on its way
             raise
         return found if kind == "tree" else None
 
@@ -173,7 +187,7 @@ class ObjectReader:
             for _ in self._pieces(stream):
                 pass
         else:
-            self._repository.git.clear_cache()  # it is on its way; the next question is for another git
+            self._runner.clear_cache()  # it is on its way; the next question is for another git
         return Object(kind, identity, content)
 
     def _keep(self, name: str, found: Object) -> Object:
@@ -186,25 +200,24 @@ class ObjectReader:
 
     def _ask_each(self, identities: Sequence[str]) -> Iterator[_Answer]:
         """Yield what git answers to each; many questions are on their way. Raises GitError for what is missing."""
-        runner = self._repository.runner
         try:
             for start in range(0, len(identities), _AHEAD):
                 asked = identities[start : start + _AHEAD]
                 with self._failing():
-                    runner.ask_ahead(asked)
+                    self._runner.ask_ahead(asked)
                 for identity in asked:
                     if (answer := self._ask(identity)) is None:
                         raise self._missing(identity)
                     yield answer
         finally:
-            if runner.is_asked_ahead:
-                runner.clear_cache()
+            if self._runner.is_asked_ahead:
+                self._runner.clear_cache()
 
     def _ask(self, name: str) -> _Answer | None:
         """Return what git answers; None: there is none."""
         with self._failing():
             try:
-                identity, kind, size, stream = self._repository.git.stream_object_data(name)
+                identity, kind, size, stream = self._runner.stream_object_data(name)
             except ValueError:
                 return None
         content: Any = stream
@@ -220,7 +233,7 @@ class ObjectReader:
         try:
             yield
         except (OSError, EOFError) as error:
-            self._repository.git.clear_cache()
+            self._runner.clear_cache()
             failed = TransientGitError if isinstance(error, TimeoutError) else CopyError
             raise self._git.failure("cat-file", str(error), failed) from None
 

@@ -38,7 +38,7 @@ class GitReader:
         self._head = head or "HEAD"
         self._budget = LookBudget()
         self._links_budget = LookBudget()  # folders that are listed to say what is wrong
-        self._objects = ObjectReader(git, repository)
+        self._objects = ObjectReader(git, repository.runner)
         self._refs = RefReader(git, folder, self._objects, listing, self._budget)
 
     def refs(self) -> dict[Ref, int]:

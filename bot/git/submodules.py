@@ -4,6 +4,7 @@ https://git-scm.com/docs/gitmodules
 """
 
 import posixpath
+import re
 import shutil
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ from bot.git.command import Git
 from bot.git.commits import has_commit, says_gone
 from bot.git.copies import is_broken
 from bot.git.errors import GitError, PermanentGitError
+from bot.git.objects import open_objects
 from bot.git.origin import Origin
-from bot.git.tree import read_file
 from bot.limits import MAX_GITMODULES_BYTES
 
 _NO_REPOSITORY = "does not appear to be a git repository"
@@ -29,13 +30,21 @@ class Submodule(NamedTuple):
 def read_submodules(git: Git, origin: Origin, commit: str) -> dict[str, Submodule]:
     """Return what `.gitmodules` says at a commit, by the submodule's path in the repository; nothing without it.
 
-    Raises PermanentError when that file is very large.
+    Raises PermanentError when that file is very large, or not in git's form; GitError when it cannot be read now.
     """
-    try:
-        content = read_file(git, origin, f"{commit}:.gitmodules", MAX_GITMODULES_BYTES)
-        listing = git.run(origin.folder, "config", "--file", "-", "--list", "-z", stdin=content)
-    except GitError:
+    with origin.reading(), open_objects(git, origin.folder) as objects:
+        found = objects.find(f"{commit}:.gitmodules", MAX_GITMODULES_BYTES)
+    if found is None or found.kind != "blob":
         return {}
+    if found.content is None:
+        raise PermanentError(f".gitmodules: larger than {MAX_GITMODULES_BYTES // 1024:,} KB; make it smaller")
+    try:
+        listing = git.run(origin.folder, "config", "--file", "-", "--list", "-z", stdin=found.content)
+    except GitError as error:
+        if error.code is None:  # it did not end by itself
+            raise
+        reason = re.sub("(?:file )?standard input", ".gitmodules", str(error))
+        raise PermanentError(f".gitmodules cannot be read, so submodules cannot be had: {reason}") from None
     said: dict[str, dict[str, str]] = {}
     for line in listing.decode(errors="replace").split("\0"):
         key, _, value = line.partition("\n")

@@ -7,6 +7,7 @@ import pytest
 from bot.errors import PermanentError
 from bot.git.command import Git
 from bot.git.mirror import Mirror
+from bot.git.objects import open_objects
 from tests.support.commits import add_submodule, push_bomb
 from tests.support.exported import export, pointer_of
 from tests.support.forge import Forge, Repository
@@ -72,8 +73,8 @@ def test_a_large_file_of_zeroes_goes_through_git_in_pieces(
         file.truncate(150 * 2**20)
     commit = repository.push({"a": ""})
     mirror.refresh()
-    with bot_git.objects(mirror.folder) as objects:
-        pieces = objects.read(repository.git("rev-parse", f"{commit}:zeroes"))
+    with open_objects(bot_git, mirror.folder) as objects:
+        pieces = objects.pieces(repository.git("rev-parse", f"{commit}:zeroes"))
         assert len(next(pieces)) == 2**20
         [process] = bot_git._running
         status = Path(f"/proc/{process.pid}/status").read_text()

@@ -86,6 +86,17 @@ def test_a_submodule_that_cannot_be_had_is_refused_with_its_path(
     assert not target.exists()
 
 
+def test_a_gitmodules_that_git_cannot_read_is_said(mirror: Mirror, repository: Repository, target: Path) -> None:
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib")
+    (repository.work / ".gitmodules").write_text("path = lib\n[submodule\n")
+    repository.git("add", ".gitmodules")
+    repository.git("commit", "--quiet", "--message", "x")
+    repository.git("push", "--quiet", "origin", "HEAD:master")
+    mirror.refresh()
+    with pytest.raises(PermanentError, match=r"^\.gitmodules cannot be read, .*bad config line 2 in \.gitmodules$"):
+        export(mirror, repository.git("rev-parse", "HEAD"), target)
+
+
 def test_a_submodule_beside_the_app_is_nobodys_concern(
     mirror: Mirror, repository: Repository, library: Repository, target: Path
 ) -> None:

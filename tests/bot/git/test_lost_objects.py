@@ -9,7 +9,8 @@ from bot.git.errors import CopyError
 from bot.git.mirror import Mirror
 from bot.git.reader import GitReader
 from bot.model.spec_files import is_spec
-from tests.support.forge import Repository, git
+from tests.support.commits import add_submodule
+from tests.support.forge import Forge, Repository, git
 
 pytestmark = pytest.mark.slow
 
@@ -36,12 +37,17 @@ def kept(mirror: Mirror, repository: Repository) -> Mirror:
     """A copy whose objects are files of their own."""
     repository.push(FILES)
     mirror.refresh()
+    unpack(mirror)
+    return mirror
+
+
+def unpack(mirror: Mirror) -> None:
+    """Have each object in a file of its own."""
     for pack in (mirror.folder / "objects" / "pack").glob("*.pack"):
         away = mirror.folder / pack.name
         pack.rename(away)
         pack.with_suffix(".idx").unlink()
         mirror.run("unpack-objects", "-q", stdin=away.read_bytes())
-    return mirror
 
 
 def lose(mirror: Mirror, name: str) -> Path:
@@ -73,6 +79,23 @@ def test_files_below_a_folder_that_is_lost_are_not_taken_for_absent(kept: Mirror
     lose(kept, f"{commit}:env/e2")
     with pytest.raises(CopyError, match="missing"), kept.open() as reader:
         reader.read_below(commit, "", is_spec, 9)
+
+
+@pytest.mark.parametrize("lost", [":env", ":env/e1", ":.gitmodules", "^{tree}"])
+def test_so_is_what_an_export_needs_and_it_is_there_after_a_refresh(
+    kept: Mirror, repository: Repository, forge: Forge, target: Path, lost: str
+) -> None:
+    library = forge.repository("ann/library")
+    library.push({"lib.py": "1"})
+    commit = add_submodule(repository, library, "env/lib", "../library.git")
+    kept.refresh()
+    unpack(kept)
+    lose(kept, f"{commit}{lost}")
+    with pytest.raises(CopyError):
+        kept.files(commit, "env").export(target)
+    kept.refresh()
+    kept.files(commit, "env").export(target)
+    assert (target / "lib" / "lib.py").read_text() == "1"
 
 
 def test_without_its_newest_commit_nothing_is_said_of_it(kept: Mirror, repository: Repository) -> None:
