@@ -116,6 +116,18 @@ class Git:
             raise self.failure(name, NO_SERVER)
         return out
 
+    def configured(self, folder: Path, name: str) -> str | None:
+        """Return a value of the configuration that holds in a folder; None: it has none. Raises GitError.
+
+        https://git-scm.com/docs/git-config
+        """
+        try:
+            return self.run(folder, "config", "--get", name).decode(errors="replace").strip()
+        except GitError as error:
+            if error.code != 1:
+                raise
+            return None
+
     def stream(self, folder: Path, *arguments: str) -> Generator[bytes, None, None]:
         """Yield what `git ARGUMENTS`, which stays on this disk, writes to stdout, piece by piece.
 

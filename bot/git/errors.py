@@ -17,5 +17,9 @@ class CopyError(TransientGitError):
     """git did not do it on this disk, or for a reason that nobody knows: the copy of the repository may be broken."""
 
 
+class NoRepositoryError(CopyError):
+    """A folder is in no git repository."""
+
+
 class PermanentGitError(GitError, PermanentError):
     """A person must change something first: a right, a key, a repository's name."""

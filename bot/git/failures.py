@@ -2,7 +2,7 @@
 
 import re
 
-from bot.git.errors import CopyError, GitError, PermanentGitError, TransientGitError
+from bot.git.errors import CopyError, GitError, NoRepositoryError, PermanentGitError, TransientGitError
 from bot.git.smart_http import NO_SERVER
 
 # The first that is found in git's words counts. Of this disk:
@@ -23,6 +23,7 @@ _COPY = [
         "{file} is there: another git works in this repository, or one was killed",
     )
 ]
+_NO_REPOSITORY = [(r"^fatal: (?P<what>not a git repository.*)$", "{what}")]
 # Of the forge; these wait for a person:
 _PERMANENT = [
     (
@@ -109,7 +110,12 @@ def explain(words: str, who: str | None) -> tuple[str, type[GitError]] | None:
 
     `who`: in whose name it went to the forge; None: it did not.
     """
-    known = [(_LOCAL_PERMANENT, PermanentGitError), (_LOCAL_TRANSIENT, TransientGitError), (_COPY, CopyError)]
+    known: list[tuple[list[tuple[str, str]], type[GitError]]] = [
+        (_LOCAL_PERMANENT, PermanentGitError),
+        (_LOCAL_TRANSIENT, TransientGitError),
+        (_COPY, CopyError),
+        (_NO_REPOSITORY, NoRepositoryError),
+    ]
     if who is not None:
         known += [(_PERMANENT, PermanentGitError), (_TRANSIENT, TransientGitError)]
     for signs, kind in known:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import GitError
+from bot.git.errors import NoRepositoryError
 from bot.limits import MAX_CONFIG_BYTES, MAX_SPEC_BYTES
 from bot.model.app_config import AppConfig, Build, parse_app_config
 from bot.model.documents import read_text
@@ -43,7 +43,7 @@ class _Reading:
 def read_folder(git: Git, folder: Path) -> AppFolder:
     """Read the folder's `.dppctl.yaml` and specs, all of them, whatever is wrong with one.
 
-    What git ignores is no part of it. Raises OSError when the folder cannot be read.
+    What git ignores is no part of it. Raises OSError when the folder cannot be read, GitError when git cannot read it.
     """
     reading = _Reading(folder)
     known, others = _listed(git, folder, "--cached"), _listed(git, folder, "--others", "--exclude-standard")
@@ -54,8 +54,8 @@ def read_folder(git: Git, folder: Path) -> AppFolder:
     dockerfile = ((config and config.build) or Build()).dockerfile
     decisive = [file for file in (others or ()) if is_spec(file) or file in (CONFIG_FILE, dockerfile)]
     return AppFolder(
-        path=_ask(git, folder, "rev-parse", "--show-prefix").strip("/") if is_clone else "",
-        repository=repository_of(_ask(git, folder, "config", "--get", "remote.origin.url")) if is_clone else None,
+        path=git.run(folder, "rev-parse", "--show-prefix").decode(errors="replace").strip("/\n") if is_clone else "",
+        repository=repository_of(git.configured(folder, "remote.origin.url") or "") if is_clone else None,
         config=config,
         specs=specs,
         has_dockerfile=(folder / dockerfile).is_file(),
@@ -110,7 +110,7 @@ def _listed(git: Git, folder: Path, *which: str) -> list[str] | None:
     """Return files below the folder that git lists; None: it is in no clone."""
     try:
         listed = git.run(folder, "ls-files", *which, "-z").decode(errors="surrogateescape")
-    except GitError:
+    except NoRepositoryError:
         return None
     return [file for file in listed.split("\0") if file]
 
@@ -122,10 +122,3 @@ def _is_there(file: Path) -> bool:
 def _walk(folder: Path) -> list[str]:
     found = (file.relative_to(folder) for file in folder.rglob("*") if is_spec(file.name))
     return sorted(str(file) for file in found if not any(part.startswith(".") for part in file.parts[:-1]))
-
-
-def _ask(git: Git, folder: Path, *arguments: str) -> str:
-    try:
-        return git.run(folder, *arguments).decode(errors="replace").strip()
-    except GitError:
-        return ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import GitError
+from bot.git.errors import GitError, PermanentGitError
 from bot.git.export import Files
 from bot.git.origin import Origin
 
@@ -20,6 +20,8 @@ class HeadCommit:
         try:
             self.commit = self._ask("rev-parse", "--verify", "HEAD^{commit}")
             self.tree = self._ask("rev-parse", "--verify", "HEAD:./")
+        except PermanentGitError:
+            raise
         except GitError as error:
             raise DppctlError(f"{folder}: nothing of it is committed, and images are of what is: {error}") from None
 
@@ -33,14 +35,14 @@ class HeadCommit:
 
     def read(self, name: str) -> str | None:
         """Return the text of a file below the folder; None: it is not committed. Raises DppctlError for a link."""
-        if self._ask("ls-tree", "HEAD", "--", f"./{name}").startswith("120000"):
+        entry = self._ask("ls-tree", "HEAD", "--", f"./{name}")
+        if " blob " not in entry:
+            return None
+        if entry.startswith("120000"):
             raise DppctlError(
                 f"{self._folder / name} is a symbolic link, which is not followed; put the file itself there"
             )
-        try:
-            return self._git.run(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
-        except GitError:
-            return None
+        return self._git.run(self._folder, "cat-file", "blob", f"HEAD:./{name}").decode(errors="replace")
 
     def is_dirty(self) -> bool:
         """Return whether something below the folder is not committed."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import GitError
+from bot.git.errors import GitError, NoRepositoryError
 from bot.model.app_config import Build
 from bot.model.file_names import CONFIG_FILE
 from bot.model.names import RepoPath
@@ -46,7 +46,7 @@ def find_app(git: Git, folder: Path, repository: str | None = None, branch: str 
     """
     try:
         prefix = _ask(git, folder, "rev-parse", "--show-prefix").strip("/")
-    except GitError:
+    except NoRepositoryError:
         raise InputError(NO_REPOSITORY.format(folder=folder.absolute())) from None
     if repository is None:
         repository = _remote(git, folder)
@@ -71,10 +71,9 @@ def repository_of(url: str) -> str | None:
 
 def origin_url(git: Git, folder: Path) -> str:
     """Return the URL of the remote `origin`. Raises InputError."""
-    try:
-        return _ask(git, folder, "config", "--get", "remote.origin.url")
-    except GitError:
-        raise InputError(NO_ORIGIN.format(folder=folder.absolute())) from None
+    if url := git.configured(folder, "remote.origin.url"):
+        return url
+    raise InputError(NO_ORIGIN.format(folder=folder.absolute()))
 
 
 def _remote(git: Git, folder: Path) -> str:

@@ -11,6 +11,7 @@ from github import GithubException
 
 from bot.errors import DppctlError
 from bot.git.command import Git
+from bot.git.errors import GitError
 from bot.github.errors import GitHubAwayError, explain
 from bot.model.config_action import branch_problem
 from bot.settings import Settings
@@ -83,8 +84,11 @@ def _find_repository(
     try:
         app = find_app(program, folder, repo, branch or "any")
     except DppctlError as error:
-        is_none = str(error) == NO_REPOSITORY.format(folder=folder.absolute())
-        missing = [Missing(str(error)), None if branch or is_none else attempt(lambda: find_branch(program, folder))]
+        has_branches = not isinstance(error, GitError) and str(error) != NO_REPOSITORY.format(folder=folder.absolute())
+        missing = [
+            Missing(str(error)),
+            attempt(lambda: find_branch(program, folder)) if has_branches and not branch else None,
+        ]
         return repo, missing
     missing = [None if branch else attempt(lambda: find_branch(program, folder))]
     if not repo and is_web(settings.github.url):

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.errors import DppctlError
 from bot.git.command import Git
-from bot.git.errors import GitError
+from bot.git.errors import GitError, NoRepositoryError
 from bot.model.names import RepoPath
 from cli.errors import InputError
 from cli.init.app import repository_of
@@ -50,10 +50,10 @@ def read_clone(git: Git, folder: Path) -> Clone:
     """Return the clone that a folder is in."""
     try:
         top = Path(_ask(git, folder, "rev-parse", "--show-toplevel"))
-    except GitError:
+    except NoRepositoryError:
         return Clone(None, "", BRANCH, {})
     names = _ask(git, folder, "remote").split()
-    remotes = {name: _ask(git, folder, "config", "--get", f"remote.{name}.url") for name in names}
+    remotes = {name: url for name in names if (url := git.configured(folder, f"remote.{name}.url"))}
     try:
         branch = _ask(git, folder, "symbolic-ref", "--short", "HEAD")
     except GitError:

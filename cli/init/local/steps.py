@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.git.command import Git
-from bot.git.errors import GitError
+from bot.git.errors import NoRepositoryError
 from cli.errors import InputError
 from cli.init.local import post_receive
 from cli.init.steps.step import Change
@@ -50,7 +50,7 @@ class BareStep:
             return Change(f"make {self.what}: {self.folder}", self._make)
         try:
             self._run("rev-parse", "--git-dir")
-        except GitError:
+        except NoRepositoryError:
             raise InputError(f"{self.folder} is no git repository, and {self.what} is to be there; move it") from None
         if self.begun and not self._run("for-each-ref", "--count=1").strip():
             return Change(f"put a first commit into {self.what}: {self.folder}", self._begin)
@@ -113,7 +113,7 @@ class HookStep:
             raise InputError(
                 f"{self.file} is a hook of yours; call {post_receive.__file__} from it with the same stdin"
             )
-        settings = {name: self._config(name) for name in self._settings()}
+        settings = {name: self.git.configured(self.bare, f"dppctl.{name}") for name in self._settings()}
         if self.file.exists() and self.file.read_text() == hook_text() and settings == self._settings():
             return f"the hook in {self.bare} tells {self.url()}"
         return Change(self._text, self._write)
@@ -130,12 +130,6 @@ class HookStep:
     def _settings(self) -> dict[str, str]:
         """Return what the hook reads by `git config`."""
         return {"url": self.url(), "repository": self.repository, "secretFile": str(self.secret_file)}
-
-    def _config(self, name: str) -> str | None:
-        try:
-            return self.git.run(self.bare, "config", "--get", f"dppctl.{name}").decode().strip()
-        except GitError:
-            return None
 
     def _write(self) -> None:
         for name, value in self._settings().items():

@@ -189,7 +189,7 @@ def test_rules_that_protect_are_known_too() -> None:
     found = explain(words, TOKEN)
     assert found
     assert found[0].startswith("GitHub protects main: ")
-    assert explain("fatal: not a git repository", TOKEN) is None
+    assert explain("fatal: bad object HEAD", TOKEN) is None
 
 
 def test_a_key_file_that_is_none_is_told_at_the_start(tmp_path: Path) -> None:
