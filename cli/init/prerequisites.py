@@ -84,11 +84,9 @@ def _find_repository(
     try:
         app = find_app(program, folder, repo, branch or "any")
     except DppctlError as error:
-        has_branches = not isinstance(error, GitError) and str(error) != NO_REPOSITORY.format(folder=folder.absolute())
-        missing = [
-            Missing(str(error)),
-            attempt(lambda: find_branch(program, folder)) if has_branches and not branch else None,
-        ]
+        is_clone = not isinstance(error, GitError) and str(error) != NO_REPOSITORY.format(folder=folder.absolute())
+        no_branch = attempt(lambda: find_branch(program, folder)) if is_clone and not branch else None
+        missing = [Missing(str(error)), no_branch]
         return repo, missing
     missing = [None if branch else attempt(lambda: find_branch(program, folder))]
     if not repo and is_web(settings.github.url):

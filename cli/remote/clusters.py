@@ -163,16 +163,25 @@ def choose_cluster(named: str | None, folder: Path) -> NamedCluster | None:
 
 
 def cluster_of_app(folder: Path) -> str | None:
-    """Return the `cluster:` of the app's config, or None. Raises DppctlError for a config with mistakes."""
+    """Return the `cluster:` of the app's config, or None.
+
+    Raises InputError for a config that cannot be read, DppctlError for one with mistakes.
+    """
+    file = folder / APP_CONFIG
     try:
-        text = (folder / APP_CONFIG).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not UTF-8; save the file in that encoding, or say --cluster NAME") from None
+    except OSError as error:
+        said = error.strerror
+        raise InputError(f"{file} cannot be read, and may name a cluster: {said}; say --cluster NAME") from None
     if not re.search(r"^[{ ]*['\"]?cluster['\"]?\s*:", text, re.MULTILINE):  # to read all of it takes long
         return None
     from bot.model.app_config import parse_app_config
 
-    return parse_app_config(text, str(folder / APP_CONFIG)).cluster
+    return parse_app_config(text, str(file)).cluster
 
 
 def _without(named: Mapping[str, Named], name: str) -> dict[str, Named]:

@@ -8,6 +8,7 @@ import keyring
 import pytest
 
 from bot.errors import DppctlError
+from cli.errors import InputError
 from cli.remote import tokens
 from cli.remote.client import connect
 from cli.remote.clusters import APP_CONFIG, NamedCluster, add_cluster, choose_cluster, remove_cluster, use_cluster
@@ -50,6 +51,22 @@ def test_a_flag_wins_over_the_app_and_the_app_over_what_was_chosen(settings_fold
         choose_cluster(None, app)
     remove_cluster("lab")
     assert choose_cluster(None, tmp_path) is None
+
+
+def test_a_config_that_cannot_be_read_is_not_taken_for_one_without_a_cluster(
+    settings_folder: Path, tmp_path: Path
+) -> None:
+    assert settings_folder
+    (tmp_path / "utf16").mkdir()
+    (tmp_path / "utf16" / APP_CONFIG).write_text("cluster: office\n", encoding="utf-16")
+    (tmp_path / "folder" / APP_CONFIG).mkdir(parents=True)
+    for app, said in (
+        ("utf16", "not UTF-8; save"),
+        ("folder", "cannot be read, and may name a cluster: Is a directory"),
+    ):
+        with pytest.raises(InputError, match=said):
+            choose_cluster(None, tmp_path / app)
+        assert choose_cluster("local", tmp_path / app) is None
 
 
 def test_a_name_that_is_not_known_gets_the_nearest_one(person: Person) -> None:
