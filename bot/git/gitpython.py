@@ -77,7 +77,7 @@ class Content:
         self._stream.read(1)
 
 
-class Questions:
+class BatchInput:
     """What a program is asked. Some of it may be asked ahead: it answers that without waiting for us in between."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -125,7 +125,7 @@ class Runner(git.Git):
         self._start = start
         self._end = end
         self._seconds = seconds
-        self._questions: Questions | None = None  # of the program that answers now
+        self._input: BatchInput | None = None  # of the program that answers now
 
     def ask_ahead(self, names: Sequence[str]) -> None:
         """Ask for the objects that `stream_object_data` is asked for next, in this order: 4 KB, which a pipe takes.
@@ -133,16 +133,16 @@ class Runner(git.Git):
         Raises OSError when git is gone.
         """
         process = self._get_persistent_cmd("cat_file_all", "cat_file", batch=True)
-        if self._questions is None:
+        if self._input is None:
             stdin: Any = process.stdin
-            self._questions = Questions(stdin)
-            cast("Any", process.proc).stdin = self._questions
-        self._questions.ask_ahead([self._prepare_ref(name) for name in names])
+            self._input = BatchInput(stdin)
+            cast("Any", process.proc).stdin = self._input
+        self._input.ask_ahead([self._prepare_ref(name) for name in names])
 
     @property
     def is_asked_ahead(self) -> bool:
         """Return whether there are answers on their way that nobody asked for yet."""
-        return self._questions is not None and self._questions.ahead > 0
+        return self._input is not None and self._input.ahead > 0
 
     def execute(self, command: Sequence[str], *_: object, as_process: bool, **__: object) -> Any:  # type: ignore[override]
         """Start the command and return its process, as GitPython does for `as_process`; that is all we use.
@@ -161,7 +161,7 @@ class Runner(git.Git):
         if self.cat_file_all:
             self._end(self.cat_file_all.proc)
         super().clear_cache()
-        self._questions = None
+        self._input = None
         return self
 
 
