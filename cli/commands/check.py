@@ -55,6 +55,6 @@ def check(folder: Path, config: Path, output: str) -> None:
                 click.echo(for_terminal(text), err=True)
             else:
                 say(for_terminal(text))
-        if registered is None:
+        if not (config / REGISTRATION_FILE).exists():
             say(f"not checked: whether the app is registered, as there is no {REGISTRATION_FILE} in {config}")
     sys.exit(any(line.kind == "problem" for line in found))
