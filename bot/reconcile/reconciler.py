@@ -115,7 +115,7 @@ class Reconciler:
         Returns for each target that changed its ops commit, or why it cannot have one. Raises GitError when the ops
         repo cannot be reached; then nothing was written.
         """
-        results = self._ops[name].write(updates, partial(self._may_write, name))
+        results = self._ops[name].write(updates, partial(self._prepare_push, name))
         for update in updates:
             ops_commit = results.get(update.target)
             if isinstance(ops_commit, str):
@@ -126,10 +126,16 @@ class Reconciler:
                     self._store.deployments.record(update, ops_commit)
                     note = {"note": update.note} if update.note else {}
                     _log.info("deploying", commit=update.values.source.commit, ops_commit=ops_commit, **note)
-        self._recorded[name] = self._ops[name].head
+        if any(isinstance(ops_commit, str) for ops_commit in results.values()):
+            self._recorded[name] = self._ops[name].head
         if results:
             self._on_change()
         return results
+
+    def _prepare_push(self, name: str) -> None:
+        """Record what others wrote meanwhile, as a bot that was killed right after it; raise what forbids the push."""
+        self.record_written(name)
+        self._may_write(name)
 
     def _read(self, name: str, apps: Sequence[RepoPath], texts: Texts) -> None:
         """Add what an ops repo holds for apps to `texts`; commits of ours that a crash left unrecorded are so first."""

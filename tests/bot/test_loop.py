@@ -1,13 +1,17 @@
 """The bot's loop on real repositories, told as stories: who pushes what, and what the ops repo then says."""
 
+from pathlib import Path
+
 import pytest
 
 from bot.git.command import Git
 from bot.limits import WAITING_RECHECKS
 from bot.loop import Loop
+from bot.model.decisions import Update
 from bot.model.names import RepoPath
 from bot.model.registration import Target
-from bot.model.values import Values
+from bot.model.values import Pipeline, Source, Values
+from bot.reconcile.ops_repo import OpsRepo
 from bot.settings import Settings
 from bot.store.store import Store
 from tests.support.forge import APP, CONFIG, Forge, Repository, git
@@ -187,6 +191,26 @@ def test_what_a_crash_kept_from_being_noted_is_noted_at_the_next_look(
     assert [one.ops_commit for one in story.store.deployments.newest()] == git(
         story.ops.bare, "rev-list", "-3", "master"
     ).split()
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_what_a_killed_bot_had_pushed_is_noted_by_the_one_that_pushes_next(
+    story: Story, settings: Settings, bot_git: Git, tmp_path: Path, is_asked: bool
+) -> None:
+    other = Target(RepoPath("ann/other"), OPS, "other")
+    loop = Loop(settings, story.targets | {other}, bot_git, story.store, lambda: None)
+    story.app.push(APP)
+    loop.reconcile({"ann/app"})
+    killed = OpsRepo(bot_git, settings.github.repository_url("ann/ops"), tmp_path / "killed")
+    source = Source(repository="ann/other", path="", ref="refs/heads/master", commit="a" * 40)
+    values = Values(image=None, source=source, pipelines=(Pipeline(id="./one"),))
+    killed.write([Update(other, values)])
+    story.app.push({"file": "1"})
+    loop.reconcile({"ann/app"}, is_asked=is_asked)
+    assert story.deployments() == [("staging", "superseded"), ("other", "waiting"), ("staging", "waiting")]
+    written = git(story.ops.bare, "rev-list", "-3", "master").split()
+    assert [found.ops_commit for found in story.store.deployments.newest()] == written
+    loop.close()
 
 
 def test_another_stores_history_is_left_alone(story: Story, settings: Settings, bot_git: Git) -> None:

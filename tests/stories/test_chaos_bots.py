@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import new_database
-from tests.support.stories.chaos_bots import TAKEOVER_SECONDS, BotsStory
-from tests.support.waiting import BUSY
+from tests.support.stories.chaos_bots import BotsStory
 
 
 @pytest.mark.needs("PostgreSQL")
@@ -15,5 +14,4 @@ def test_whichever_bot_is_killed_no_ops_repo_is_written_twice(tmp_path: Path) ->
         story = BotsStory(tmp_path, url, seed=1, bots=2, ops=2, apps=1)
         story.play(kills=2, gits=3, harms=3, longest=0.5)
         story.check()
-        assert all(seconds <= TAKEOVER_SECONDS * BUSY for seconds in story.takeovers)
         story.close()
