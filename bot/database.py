@@ -1,5 +1,6 @@
 """A server's own database: SQLite or PostgreSQL, brought to the newest migration when it is opened."""
 
+import sqlite3
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from bot.errors import DppctlError
-from bot.limits import STORE_ROOM_BYTES
+from bot.limits import BUSY_SECONDS, STORE_ROOM_BYTES
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -170,10 +172,22 @@ def _begin(connection: Connection) -> None:
 def _use_wal(connection: Any, _record: object) -> None:
     """Let readers and the writer not wait for each other: https://www.sqlite.org/wal.html."""
     connection.isolation_level = None  # no BEGIN but ours
-    connection.execute("PRAGMA busy_timeout=20000")
-    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+    # SQLite itself waits for no other that does the same with a new file: https://www.sqlite.org/rescode.html#busy
+    for attempt in Retrying(
+        retry=retry_if_exception(_is_busy),
+        stop=stop_after_delay(BUSY_SECONDS),
+        wait=wait_random(0.005, 0.05),
+        reraise=True,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _masked(url: str) -> str:

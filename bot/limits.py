@@ -104,6 +104,7 @@ MAX_LOG_BYTES = 2**20  # kept of each deployment's log
 MAX_NAMED_DELIVERIES = 20  # in one ops commit and one line of the log: the newest, where a burst became one deployment
 GONE_TAG_DAYS = 400  # that is known of a tag which is gone: back at its commit it is not new; nightly tags pile up
 STORE_ROOM_BYTES = 2**20  # that the disk of SQLite's file must have for /readyz: some hundred deliveries
+BUSY_SECONDS = 20.0  # that a process waits for others that use SQLite's file
 MAX_TAKEN = 5_000  # deliveries that are read at once, besides those in hand; some may be other bots'
 FORGET_SECONDS = 600.0  # between two times that old records are removed
 MAX_TREE_RUNS = 50  # deployments of the same files to an environment, the newest, that a gate is decided from

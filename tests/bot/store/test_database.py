@@ -3,6 +3,9 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from bot.database import upsert
+from bot.database import _use_wal, upsert
 from bot.errors import DppctlError
 from bot.store.store import Store
 from bot.store.tables import SCHEMA, Base, Total
@@ -35,6 +38,22 @@ def test_several_processes_open_a_new_database_at_once(url: str) -> None:
     store = Store(url)
     assert store.counts().totals == {"opened": 4}
     store.close()
+
+
+def test_many_that_open_a_new_file_at_once_all_have_it(tmp_path: Path) -> None:
+    """SQLite says "database is locked" at once to who changes to its log while another does."""
+    together = threading.Barrier(6)
+
+    def open_all(_: int) -> None:
+        for number in range(50):
+            together.wait(60)
+            with closing(sqlite3.connect(tmp_path / f"{number}.sqlite")) as connection:
+                _use_wal(connection, None)
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("COMMIT")
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        list(threads.map(open_all, range(together.parties)))
 
 
 def test_the_migrations_make_what_the_models_say(store: Store) -> None:

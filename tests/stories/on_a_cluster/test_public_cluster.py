@@ -78,7 +78,7 @@ def test_a_dump_into_a_database_which_stays_and_psql_in_it(lab: PublicRelease, h
     assert "ועדת הכספים" in rows
     lab.type("stop", database[1])
     stopped = f"metadata.name={database[1]}"
-    eventually(lambda: not lab.namespace.get("pods", fields=stopped), "the database goes when it is stopped", 60, POLL)
+    eventually(lambda: not lab.namespace.get("pods", fields=stopped), "the database goes when it is stopped", 180, POLL)
 
 
 def test_packages_a_site_of_them_and_a_minikube_that_publishes_here(
