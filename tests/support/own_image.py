@@ -74,7 +74,9 @@ def _build(images: Images, scratch: Path, name: str) -> None:
             (scratch / "Dockerfile").write_text(text)
             images.build(made, REPOSITORY, "--target", stage, "--build-arg", f"BASE={base}", *options)
         start, end = re.split(rf"^FROM .* AS {stage}\n", text, flags=re.MULTILINE)
-        text = f"{start}FROM {made} AS {stage}\n\n{end[end.index('FROM ') :]}"
+        # Not `FROM {made} AS {stage}`: of a stage without instructions buildah leaves a container.
+        rest = re.sub(rf"^FROM {stage} ", f"FROM {made} ", end[end.index("FROM ") :], flags=re.MULTILINE)
+        text = start + rest.replace(f"--from={stage} ", f"--from={made} ")
     (scratch / "Dockerfile").write_text(text)
     images.build(name, REPOSITORY, "--target", "servers", "--label", _LABEL, *options)
     _remove_old_stages(images, key)

@@ -81,9 +81,8 @@ class Buildah:
             self._get_bases(order, text, deadline)
             try:
                 return self._built(order, text, _Folder(storage, scratch), deadline, log)
-            except BaseException:
-                storage.clean(scratch)
-                raise
+            finally:
+                storage.clean(scratch)  # also of a build that succeeds: the container of a stage without instructions
 
     def _built(self, order: Order, text: str, at: "_Folder", deadline: Deadline, log: Callable[[str], None]) -> str:
         """Build and push there. Raises as `build` does."""

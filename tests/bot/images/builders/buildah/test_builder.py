@@ -49,6 +49,21 @@ def test_a_target_arguments_and_a_dockerfile_beside_the_context(
     assert "hello ann" in lines
 
 
+@pytest.mark.parametrize("with_secrets", [True, False])
+def test_nothing_is_left_of_a_stage_without_instructions(
+    buildah: Buildah, state: Path, registry: LocalRegistry, app: App, tmp_path: Path, with_secrets: bool
+) -> None:
+    base = app(BUSYBOX, destination=f"{registry.host}/ann/stage:1")
+    built(buildah, base)
+    (tmp_path / "token").write_text("t0k3n")
+    text = f"FROM {base.destination} AS base\n\nFROM base AS small\nRUN echo made\n"
+    secrets = {"pip": tmp_path / "token"} if with_secrets else {}
+    order = app(text, destination=f"{registry.host}/ann/stages:1", secrets=secrets)
+    _, lines = built(buildah, order)
+    assert "made" in lines
+    assert nothing_left(state, order)
+
+
 def test_a_secret_is_seen_by_its_run_and_is_not_in_the_image(
     buildah: Buildah, registry: LocalRegistry, app: App, tmp_path: Path
 ) -> None:
