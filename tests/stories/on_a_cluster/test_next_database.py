@@ -68,7 +68,7 @@ def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     assert query(namespace, COUNT) == "3"
     namespace.deploy(CHART, people, bot(cluster_images.app(tmp_path, app(TO_SQL, rows=6))))
-    ended(namespace, 5)
+    ended(namespace, 5, 2 * SECONDS)  # its turn comes when the database has missed the killed one for a minute
     assert query(namespace, COUNT) == "6"
 
     # Going back to what the deployment before left: its Job runs again, and none of its pipelines do.
