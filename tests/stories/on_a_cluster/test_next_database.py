@@ -26,6 +26,12 @@ def exit_codes(namespace: Namespace) -> dict[str, Any]:
     return {name: state.get("exitCode") for name, state in last_states(namespace).items()}
 
 
+def runs(namespace: Namespace, container: str) -> bool:
+    """Return whether a container of the newest Job's pod is at work."""
+    statuses = namespace.get("pods", selected("app", "job"))[-1]["status"].get("initContainerStatuses", [])
+    return any(each["name"] == container and "running" in each["state"] for each in statuses)
+
+
 def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     namespace: Namespace, cluster_images: ClusterImages, tmp_path: Path
 ) -> None:
@@ -61,14 +67,16 @@ def test_what_a_run_leaves_is_current_whole_or_not_at_all(
     # A run that is killed in the middle is no hindrance for the next one.
     namespace.deploy(CHART, people, bot(cluster_images.app(tmp_path, app(TO_SQL, HANG))))
     named = "select count(*) from pg_stat_activity where application_name like 'dppctl run %'"
-    eventually(lambda: query(namespace, named) == "1", "the run is alive", SECONDS, POLL)
+    # Not killed before: of one that has its turn, and no session yet, the turn is kept for two minutes.
+    alive = "the pipelines run, and have a session"
+    eventually(lambda: runs(namespace, "pipelines") and query(namespace, named) == "1", alive, SECONDS, POLL)
     pod = namespace.get("pods", selected("app", "job"))[-1]["metadata"]["name"]
     job = namespace.get("jobs", selected("app", "job"))[-1]["metadata"]["name"]
     namespace.kubectl("delete", "job", job, "--wait=false", "--cascade=orphan")
     namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     assert query(namespace, COUNT) == "3"
     namespace.deploy(CHART, people, bot(cluster_images.app(tmp_path, app(TO_SQL, rows=6))))
-    ended(namespace, 5, 2 * SECONDS)  # its turn comes when the database has missed the killed one for a minute
+    ended(namespace, 5)
     assert query(namespace, COUNT) == "6"
 
     # Going back to what the deployment before left: its Job runs again, and none of its pipelines do.

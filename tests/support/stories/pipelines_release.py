@@ -22,7 +22,7 @@ def bot(image: str, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name != "request" or value}
 
 
-def ended(namespace: Namespace, count: int = 1, seconds: float = SECONDS) -> list[Any]:
+def ended(namespace: Namespace, count: int = 1) -> list[Any]:
     """The release's Jobs, when there are so many and all of them ended: name, how, the pipelines' last state."""
 
     def all_ended() -> list[Any] | None:
@@ -31,7 +31,7 @@ def ended(namespace: Namespace, count: int = 1, seconds: float = SECONDS) -> lis
         return jobs if len(jobs) == count and all(one & {"Complete", "Failed"} for one in conditions) else None
 
     try:
-        return eventually(all_ended, f"{count} Jobs ended", seconds, POLL)
+        return eventually(all_ended, f"{count} Jobs ended", SECONDS, POLL)
     except BaseException:
         print(namespace.describe())
         raise
