@@ -78,10 +78,13 @@ class Content:
 
 
 class BatchInput:
-    """What a program is asked. Some of it may be asked ahead: it answers that without waiting for us in between."""
+    """The standard input of `git cat-file --batch`, which takes a question a line.
+
+    Some may be asked ahead: git answers these one after the other, without waiting for us in between.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
-        """Take the program's standard input."""
+        """Take the pipe."""
         self._stream = stream
         self.ahead = 0  # questions that were asked, and not yet by `write`
 
